@@ -29,17 +29,18 @@ MANY_HOSTS: Final = 2
 STYLES: Final = {"fetching": "green", "waiting": "yellow", "down": "red", "done": "dim"}
 
 
-def live_view(now: Snapshot, width: int, height: int) -> Text:
+def live_view(now: Snapshot, width: int, height: int, *, named: bool = False) -> Text:
     """Return the lines of the live view.
 
     Parameters:
         now: What the crawl does.
         width: Columns of the terminal; longer lines are cut.
         height: Rows of the terminal. The view takes half of them, at most.
+        named: Whether to begin with the name of the spider.
     """
     from rich.text import Text  # noqa: PLC0415 - slow to import, and only a terminal needs it
 
-    lines = [_cut(Text(one_line(now), style="bold" if now.stopping is None else "bold yellow"), width)]
+    lines = [_cut(Text(one_line(now, named=named), style="bold" if now.stopping is None else "bold yellow"), width)]
     if now.waiting or now.failed or now.retries:
         lines.append(_cut(Text(_second_line(now), style="dim"), width))
     lines += [_cut(line, width) for line in _hosts(now)]
@@ -47,8 +48,8 @@ def live_view(now: Snapshot, width: int, height: int) -> Text:
     return Text("\n").join(lines[: max(1, height // 2)])
 
 
-def one_line(now: Snapshot) -> str:
-    """Return the state of a crawl on one line, the most important first."""
+def one_line(now: Snapshot, *, named: bool = False) -> str:
+    """Return the state of a crawl on one line, the most important first; `named` puts the name of the spider there."""
     parts = [
         plural(now.pages, "page"),
         f"{now.pages_per_second:.1f}/s",
@@ -66,7 +67,7 @@ def one_line(now: Snapshot) -> str:
         parts.append(f"{now.failed} failed")
     parts.append(f"{now.seconds // 60:.0f}:{math.floor(now.seconds % 60):02d}")
     ending = "" if now.stopping is None else f"stopping ({now.stopping}), Ctrl-C stops at once: "
-    return ending + " · ".join(parts)
+    return (f"{now.spider}: " if named else "") + ending + " · ".join(parts)
 
 
 def _down(now: Snapshot) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, TextIO
 
 import trio
 
@@ -18,38 +18,15 @@ from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
 
 if TYPE_CHECKING:
-    from rich.control import Control
-    from rich.text import Text
-
+    from crawler.cli.screen import Screen
     from crawler.monitor import Monitor
 
 __all__ = ["Progress"]
 
-INTERVAL: Final = 0.25
-"""Seconds between two updates of the view."""
 PLAIN_INTERVAL: Final = 30.0
 """Seconds between two lines where there is no terminal."""
 SAMPLE_INTERVAL: Final = 2.5
 """Seconds between two measurements of the rate where there is no terminal."""
-
-
-class _Terminal:
-    """A stream whose write errors are ignored: a terminal that is closed must not end the crawl."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class Progress(Plugin):
@@ -58,13 +35,15 @@ class Progress(Plugin):
     Parameters:
         shown: Whether to show it.
         drawn: Whether to draw the view, if standard error is a terminal.
+        screen: Where it is drawn; `None` if no other crawl runs at the same time.
     """
 
     name = "command line"
 
-    def __init__(self, *, shown: bool, drawn: bool = True) -> None:
+    def __init__(self, *, shown: bool, drawn: bool = True, screen: Screen | None = None) -> None:
         self._shown = shown
         self._drawn = drawn
+        self._screen = screen
         self._monitor: Monitor | None = None
         self._timer = Timer(time.monotonic())
         self._started: float | None = None
@@ -79,7 +58,11 @@ class Progress(Plugin):
             yield
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._draw if self._drawn and is_terminal(sys.stderr) else self._say, crawl)
+            from crawler.monitor import Monitor  # noqa: PLC0415 - a quiet crawl needs none
+
+            self._monitor = Monitor(crawl)
+            draw = self._draw if self._drawn and is_terminal(sys.stderr) else self._say
+            nursery.start_soon(draw, self._monitor)
             yield
             nursery.cancel_scope.cancel(reason="the crawl has ended")
 
@@ -98,52 +81,25 @@ class Progress(Plugin):
         crawl = self.crawl
         return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
 
-    async def _draw(self, crawl: Crawl) -> None:
+    async def _draw(self, monitor: Monitor) -> None:
         """Draw the view on the terminal again and again."""
-        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
-        from rich.live import Live  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from crawler.cli.screen import Screen  # noqa: PLC0415 - only a terminal needs it
 
-        from crawler.cli.live_view import HOSTS, live_view  # noqa: PLC0415
-        from crawler.monitor import Monitor  # noqa: PLC0415
+        await (self._screen or Screen()).show(monitor)
 
-        monitor = self._monitor = Monitor(crawl)
-        console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
-        with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
-            console.show_cursor()  # which `Live` hides; a process that is killed could not show it again
-            shown = Text()
-            while True:
-                width, height = console.size
-                console.control(*_erase_wrapped(shown, width))
-                shown = live_view(monitor.snapshot(HOSTS), width, height)
-                live.update(shown, refresh=True)
-                await trio.sleep(INTERVAL)
-
-    async def _say(self, crawl: Crawl) -> None:
+    async def _say(self, monitor: Monitor) -> None:
         """Write a line at times."""
         await trio.sleep(SAMPLE_INTERVAL)  # a short crawl needs no line
         from crawler.cli.live_view import one_line  # noqa: PLC0415
-        from crawler.monitor import Monitor  # noqa: PLC0415
 
-        monitor = self._monitor = Monitor(crawl)
         elapsed = SAMPLE_INTERVAL
         while True:
             now = monitor.snapshot(0)  # which measures the rate as well
             if elapsed >= PLAIN_INTERVAL:
-                say(one_line(now) + "\n")
+                say(one_line(now, named=self._screen is not None) + "\n")
                 elapsed = 0.0
             await trio.sleep(SAMPLE_INTERVAL)
             elapsed += SAMPLE_INTERVAL
-
-
-def _erase_wrapped(shown: Text, width: int) -> Iterator[Control]:
-    """Yield the codes that erase the additional rows of a view whose lines a narrower terminal has wrapped."""
-    from rich.control import Control  # noqa: PLC0415
-    from rich.segment import ControlType  # noqa: PLC0415
-
-    for line in shown.split("\n"):
-        for _ in range((line.cell_len - 1) // width):
-            yield Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.progress import Progress
 from crawler.cli.standard_streams import output_is_open
 from crawler.cli.summary import summary
-from crawler.cli.target import make_spider
+from crawler.cli.target import make_spiders
 from crawler.engine.api import run
 from crawler.engine.job import Job
 from crawler.engine.report import Report, tolerated
@@ -47,7 +48,15 @@ def command(
         ),
     ],
     /,
-    *,
+    *others: Annotated[str, Parameter(help="Further spiders, which run at the same time and share their limits.")],
+    spider: Annotated[
+        Texts,
+        Parameter(
+            name="--spider",
+            metavar="NAME",
+            help="A spider of a file that has several, by its name or that of its class. Repeatable.",
+        ),
+    ] = (),
     output: Annotated[
         Texts,
         Parameter(
@@ -149,53 +158,65 @@ def command(
     tolerated(tolerate, 0)
     if report is not None:
         check_report(report)
-    setting, scrapy_setting = split_settings(setting)
-    configuration = Configuration.load(
-        settings=setting,
-        plugins=plugin,
-        options=option,
-        disable=no_plugin,
-        arguments=parse_pairs(argument, "-a"),
-        outputs=output,
-        job="" if job is None else str(job),
-    )
-    if ui is not None:
+    own_settings, scrapy_setting = split_settings(setting)
+
+    def load() -> Configuration:
+        configuration = Configuration.load(
+            settings=own_settings,
+            plugins=plugin,
+            options=option,
+            disable=no_plugin,
+            arguments=parse_pairs(argument, "-a"),
+            outputs=output,
+            job="" if job is None else str(job),
+        )
+        if ui is None:
+            return configuration
         from crawler.cli.web_page import with_web_page  # noqa: PLC0415 - few crawls have one
 
-        configuration = attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
-    output, job = configuration.outputs, Path(configuration.job) if configuration.job else None
-    arguments = with_content(as_, target, configuration.arguments)
+        return attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
+
+    configuration = load()
+    places, folder = configuration.outputs, Path(configuration.job) if configuration.job else None
+    arguments = functools.partial(with_content, as_, arguments=configuration.arguments)
     scrapy_settings = parse_pairs(scrapy_setting, "-s")
     if scrapy is None:
-        spider = make_spider(target, arguments, scrapy_settings)
+        spiders = make_spiders((target, *others), spider, arguments, scrapy_settings)
     else:
-        from crawler.cli.scrapy_project import project_spider  # noqa: PLC0415 - few crawls run one
-
-        spider = project_spider(scrapy, target, arguments, scrapy_settings)
-    disable_plugins(spider, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
-    if override and job is None:
+        spiders = scrapy_spiders(scrapy, (target, *others, *spider), arguments, scrapy_settings)
+    for one in spiders:
+        disable_plugins(one, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
+    if override and folder is None:
         raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
-    sinks = open_outputs(output, if_exists, job=job)
-    progress = Progress(shown=not quiet, drawn=not log_json and not ("-" in output and sys.stdout.isatty()))
-    set_collector((type(spider).merged_settings() | configuration.settings).workers)
+    drawn = not log_json and not ("-" in places and sys.stdout.isatty())
+    set_collector(sum((type(one).merged_settings() | configuration.settings).workers for one in spiders))
+    if len(spiders) > 1:
+        from crawler.cli.several import run_spiders  # noqa: PLC0415 - few commands have several
+
+        return run_spiders(
+            spiders, load, report=report, ui=ui, if_exists=if_exists, override=override, tolerate=tolerate, quiet=quiet,
+            drawn=drawn,
+        )  # fmt: skip
+    sinks = open_outputs(places, if_exists, job=folder)
+    progress = Progress(shown=not quiet, drawn=drawn)
     try:
         result = run(
-            spider,
+            spiders[0],
             settings=configuration.settings,
             plugins=[*configuration.plugins, progress],
             outputs=sinks,
-            job=Job(job, override) if job is not None else None,
+            job=Job(folder, override) if folder is not None else None,
         )
     except CrawlFailed as error:
         partial = progress.report("failed")
         closed = reader_has_closed(error)
         if partial is not None:
-            show_result(partial, progress, outputs=output, file=report, quiet=quiet or closed is not None)
+            show_result(partial, progress, outputs=places, file=report, quiet=quiet or closed is not None)
         if closed is not None:
             raise closed from None
         raise
-    show_result(result, progress, outputs=output, file=report, quiet=quiet)
+    show_result(result, progress, outputs=places, file=report, quiet=quiet)
     return result.exit_code(tolerate)
 
 
@@ -203,6 +224,24 @@ def split_settings(texts: Texts) -> tuple[Texts, Texts]:
     """Return the values of ``-s``, and apart from them those whose names are in capitals, as Scrapy's are."""
     theirs = tuple(text for text in texts if text.partition("=")[0].strip().isupper())
     return tuple(text for text in texts if text not in theirs), theirs
+
+
+def scrapy_spiders(
+    project: Path,
+    names: Sequence[str],
+    arguments: Callable[[str], Mapping[str, str]],
+    settings: Mapping[str, str],
+) -> list[Spider]:
+    """Return the one spider of a Scrapy project that has a name.
+
+    Raises:
+        ConfigError: There are several names, or there is no such spider.
+    """
+    from crawler.cli.scrapy_project import project_spider  # noqa: PLC0415 - few crawls run one
+
+    if len(names) > 1:
+        raise ConfigError("--scrapy runs one spider, by its name")
+    return [project_spider(project, names[0], arguments(names[0]), settings)]
 
 
 def set_collector(workers: int) -> None:

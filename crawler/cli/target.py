@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
@@ -20,7 +20,7 @@ from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
-__all__ = ["SPIDER_FORMS", "check_url", "make_spider"]
+__all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 
 HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
@@ -51,12 +51,58 @@ def make_spider(
     elif HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
     else:
-        kind = _class_of(target)
-        if not issubclass(kind, Spider):
-            from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
+        return _create(_class_of(target), arguments, scrapy_settings)
+    return _finished(spider, arguments, scrapy_settings)
 
-            return spider_of_class(kind, arguments, scrapy_settings)
-        spider = construct(kind, arguments, what=f"spider {kind.__name__}")
+
+def make_spiders(
+    targets: Sequence[str],
+    names: Sequence[str],
+    arguments: Callable[[str], Mapping[str, str]],
+    scrapy_settings: Mapping[str, str] = MappingProxyType({}),
+) -> list[Spider]:
+    """Create the spiders that targets name, in their order.
+
+    Parameters:
+        targets: As `make_spider` takes them.
+        names: The spiders to choose of files that have several, by the name of their class or by their own; empty: each
+            file must have one.
+        arguments: Returns the arguments for the spider of a target, as text.
+        scrapy_settings: Settings of Scrapy, for spiders of Scrapy.
+
+    Raises:
+        ConfigError: A target names no spider, or has none of these names; or one cannot be created.
+        PluginError: A module cannot be imported.
+    """
+    if not names:
+        return [make_spider(target, arguments(target), scrapy_settings) for target in targets]
+    spiders: list[Spider] = []
+    known: dict[str, None] = {}
+    for target in targets:
+        if not target.endswith(".py"):
+            raise ConfigError(f"--spider chooses from files, and {hide_userinfo(target)} is not a file")
+        for kind in _spiders_in(_load_file(Path(target))):
+            own = (kind.__name__, kind.name)
+            if any(name in names for name in own):
+                spiders.append(_create(kind, arguments(target), scrapy_settings))
+            known |= dict.fromkeys(own)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no spider {name!r} in {', '.join(targets)}{did_you_mean(name, known)}")
+    return spiders
+
+
+def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
+    """Create a spider of a class, which may be one of Scrapy's."""
+    if not issubclass(kind, Spider):
+        from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
+
+        return spider_of_class(kind, arguments, scrapy_settings)
+    return _finished(construct(kind, arguments, what=f"spider {kind.__name__}"), arguments, scrapy_settings)
+
+
+def _finished(spider: Spider, arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
+    """Return a spider that knows which of its arguments name environment variables."""
     if scrapy_settings:
         Settings.from_strings(scrapy_settings)  # which knows the names here
     named = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
@@ -127,18 +173,23 @@ def _load_file(path: Path) -> ModuleType:
 
 def _only_spider(module: ModuleType, path: str) -> type[Any]:
     """Return the only spider that a module defines."""
-    own = [
-        value
-        for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
-    ]
-    found = [value for value in own if _is_spider(value)] or [value for value in own if is_scrapy_spider(value)]
+    found = _spiders_in(module)
     if not found:
         raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider")
     if len(found) > 1:
         names = ", ".join(kind.__name__ for kind in found)
         raise ConfigError(f"several spiders in {path} ({names}): choose one, such as {path}:{found[0].__name__}")
     return found[0]
+
+
+def _spiders_in(module: ModuleType) -> list[type[Any]]:
+    """Return the spiders that a module defines and does not hide; those of Scrapy if there are no others."""
+    own = [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    return [value for value in own if _is_spider(value)] or [value for value in own if is_scrapy_spider(value)]
 
 
 def _named(module: ModuleType, name: str, path: str) -> Any:

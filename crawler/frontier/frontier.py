@@ -447,4 +447,4 @@ class Frontier:
     def block(self, name: str, until: float) -> None:
         """Start nothing of a lane or budget before `until` (seconds since the epoch)."""
         if name in self.lanes or name in self.budgets.by_name:
-            self._throttle(name).block(until)
+            self.limits.throttles[name].block(until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -47,8 +48,11 @@ def _delay(pacing: Pacing) -> float:
 
 
 def _rates(pacing: Pacing) -> tuple[Gcra, ...]:
-    rates = map(parse_rate, pacing.pace.rate)
-    return tuple(Gcra(seconds / requests, pacing.pace.burst) for requests, seconds in rates)
+    return _buckets(pacing.pace.rate, pacing.pace.burst)
+
+
+def _buckets(rates: Sequence[str], burst: int) -> tuple[Gcra, ...]:
+    return tuple(Gcra(seconds / requests, burst) for requests, seconds in map(parse_rate, rates))
 
 
 @attrs.define(eq=False, repr=False)
@@ -102,6 +106,10 @@ class Pacing:
     def set_robots_delay(self, seconds: float) -> None:
         """Keep at least the delay that a robots.txt asks for; 0 means that it asks for none."""
         self.delay = max(self.pace.delay or 0.0, seconds)
+
+    def add_rates(self, rates: Sequence[str]) -> None:
+        """Keep further rates, such as ``60/min``, from now on."""
+        self.rates += _buckets(rates, self.pace.burst)
 
     def block(self, until: float) -> None:
         """Start nothing before `until` (seconds since the epoch)."""

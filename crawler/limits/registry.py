@@ -30,17 +30,21 @@ class Limits:
         self._resumed: dict[str, float] = {}
 
     def throttle(self, name: str, pace: Callable[[str], Pace]) -> Throttle:
-        """Return the throttle of a lane or budget, made when it is first needed.
+        """Return the throttle of a lane or budget for a new owner, made when it is first needed.
+
+        If it has other owners, it keeps the stricter values of both; see `Throttle.tighten`.
 
         Parameters:
             name: Name of the lane or budget.
             pace: Returns what the settings ask for a name, with every field set.
         """
         found = self.throttles.get(name)
-        if found is None:
-            own = first_match(self._pacing, name)
-            usual = pace(name)
-            found = Throttle(name, usual if own is None else own.over(usual), self._rng)
+        own = first_match(self._pacing, name)
+        asked = pace(name) if own is None else own.over(pace(name))
+        if found is not None:
+            found.tighten(asked)
+        else:
+            found = Throttle(name, asked, self._rng)
             state = self._states.pop(name, None)
             if state is not None:
                 found.restore(state)

@@ -212,6 +212,24 @@ class Throttle:
             self.concurrency.cap = concurrency
         self.notify()
 
+    def tighten(self, pace: Pace) -> None:
+        """Keep what another owner of these limits asks for as well: the longer delay, fewer requests, all rates.
+
+        Parameters:
+            pace: The pace of that owner, with every field set.
+        """
+        own = self.pace
+        if pace == own:
+            return
+        delay = max(own.delay or 0.0, pace.delay or 0.0)
+        concurrency = min(own.concurrency or 1, pace.concurrency or 1)
+        added = tuple(rate for rate in pace.rate if rate not in own.rate)
+        self.pace = self.pacing.pace = attrs.evolve(own, delay=delay, concurrency=concurrency, rate=own.rate + added)
+        self.pacing.set_robots_delay(self.pacing.delay)
+        self.pacing.add_rates(added)
+        self.concurrency.cap = concurrency
+        self.notify()
+
     def notify(self) -> None:
         """Call the watchers: `ready_at` may have changed."""
         for watcher in self.watchers:

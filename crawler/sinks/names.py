@@ -12,7 +12,7 @@ from typing import Final
 from crawler.errors import ConfigError
 from crawler.suggest import did_you_mean
 
-__all__ = ["Names", "is_template"]
+__all__ = ["Names", "file_name", "is_template"]
 
 FIELDS: Final = {"spider": "%(spider)s", "time": "%(time)s", "n": "%(n)05d", "type": "%(type)s"}
 CODE: Final = re.compile(r"%(?:%|\((\w*)\)([-+ #0]*\d*)([a-zA-Z]?))")
@@ -24,6 +24,11 @@ DICT: Final = "item"
 def is_template(name: str) -> bool:
     """Return whether a file name is a template."""
     return "%(" in name
+
+
+def file_name(text: str) -> str:
+    """Return a text, such as the name of a spider, as it stands in file names."""
+    return UNSAFE.sub("-", text)
 
 
 class Names:
@@ -58,7 +63,7 @@ class Names:
             spider: The name of the spider.
             at: When the crawl began, in seconds since the epoch.
         """
-        self.spider = UNSAFE.sub("-", spider)
+        self.spider = file_name(spider)
         self.time = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
 
     def path(self, n: int, kind: str = "") -> Path:
@@ -68,7 +73,7 @@ class Names:
 
     def kind(self, kind: str) -> str:
         """Return the type of an item as names show it; empty if they do not show it."""
-        return (UNSAFE.sub("-", kind) or DICT) if "type" in self.fields else ""
+        return (file_name(kind) or DICT) if "type" in self.fields else ""
 
     def existing(self) -> Iterator[tuple[str, int, Path]]:
         """Yield the files of the series that exist: type, number and path."""

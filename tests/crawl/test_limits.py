@@ -473,3 +473,28 @@ async def test_a_forbidden_page_is_requested_once_by_default(autojump_clock: Moc
     report = await crawl(Pages(), transport=site)
     assert report.statuses == {200: 20, 403: 80}
     assert len(site.refused) == len(set(site.refused)) == 80
+
+
+@pytest.mark.parametrize("strict_first", [True, False])
+async def test_two_spiders_at_a_host_keep_the_stricter_delay_together(
+    autojump_clock: MockClock, *, strict_first: bool
+) -> None:
+    site = FakeSite({f"https://h0.test/{n}": "x" for n in range(10)})
+    limits = Limits()
+    settings = [Settings(delay=delay, per_host=8, obey_robots=False, jitter=0.0) for delay in (2.0, 0.0)]
+    async with trio.open_nursery() as nursery:
+        for one in settings if strict_first else reversed(settings):
+            await trio.sleep(0.01)  # in this order
+            nursery.start_soon(lambda s=one: crawl(Pages(10), settings=s, transport=site.transport, limits=limits))
+    starts = sorted(visit.at for visit in site.log)
+    assert len(starts) == 20
+    distances = [b - a for a, b in itertools.pairwise(starts)]
+    assert min(distances[0 if strict_first else 10 :]) >= 2 - 1e-6, "the first spider had no other limit before"
+
+
+async def test_two_spiders_at_a_host_are_not_refused_more_often_than_one(autojump_clock: MockClock) -> None:
+    server, limits = Limited(limit=10), Limits()
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(lambda: crawl(Pages(30), transport=server, limits=limits))
+    assert (len(server.served), server.refused) == (60, [])

@@ -42,7 +42,7 @@ FILES = {
 REFUSED = [
     (["rnu"], 'unknown command "rnu". Did you mean "run"?'),
     (["run"], "TARGET is missing (see crawler run --help)"),
-    (["run", "one.py", "two.py"], "unexpected argument 'two.py'"),
+    (["list", "one.py", "two.py"], "unexpected argument 'two.py'"),
     (["run", "one.py", "--overwrit"], "unknown option: --overwrit. Did you mean --overwrite? (see crawler run --help)"),
     (["run", "one.py", "-o"], "-o needs a value"),
     (["run", "one.py", "--log-level", "loud"], 'invalid value "loud" for --log-level'),

@@ -51,6 +51,7 @@ PAGES = {
 def wide(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("crawler.cli.screen.time.thread_time", lambda: 0.0)  # a slow machine draws less often
 
 
 async def test_the_line_shows_the_counts_and_is_removed_at_the_end(autojump_clock, monkeypatch):

@@ -78,3 +78,24 @@ def test_after_an_interrupted_run_each_throttle_waits_for_one_delay() -> None:
     assert used.ready_at(START) == START + 5
     assert limits.throttle(HOST, Settings(delay=5.0).pace).ready_at(START) == START + 5
     assert limits.throttle("https://new.test", Settings(delay=5.0).pace).ready_at(START) <= START
+
+
+def test_a_second_owner_keeps_the_stricter_values_of_both() -> None:
+    limits = Limits()
+    first = limits.throttle(HOST, Settings(delay=1.0, per_host=8, pacing={HOST: Pace(rate="60/min")}).pace)
+    called = []
+    first.watchers += (lambda: called.append(True),)
+    second = limits.throttle(HOST, Settings(delay=0.5, per_host=2, pacing={HOST: Pace(rate="10/min")}).pace)
+    assert second is first
+    assert (first.pace.delay, first.pace.concurrency, first.pace.rate) == (1.0, 2, ("60/min", "10/min"))
+    assert (first.concurrency.cap, len(first.pacing.rates), called) == (2, 2, [True])
+    limits.throttle(HOST, Settings(delay=3.0, per_host=4).pace)
+    assert (first.pace.delay, first.pacing.delay, first.concurrency.cap) == (3.0, 3.0, 2)
+
+
+def test_the_delay_of_a_robots_txt_stays_when_a_second_owner_comes() -> None:
+    limits = Limits()
+    first = limits.throttle(HOST, Settings(delay=1.0).pace)
+    first.set_robots_delay(10.0)
+    limits.throttle(HOST, Settings(delay=2.0).pace)
+    assert first.pacing.delay == 10.0

@@ -1,0 +1,122 @@
+"""Several spiders in one command: they share their limits, and have outputs, jobs and reports of their own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from crawler.cli.configuration import Configuration
+from crawler.cli.logs import log_traceback, say
+from crawler.cli.progress import Progress
+from crawler.cli.run import open_outputs, show_result
+from crawler.cli.screen import Screen
+from crawler.cli.web_page import address_options
+from crawler.cli.wording import for_command_line
+from crawler.engine.job import Job
+from crawler.engine.report import Report
+from crawler.engine.session import CrawlSession
+from crawler.engine.several import run_several
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed
+from crawler.limits.registry import Limits
+from crawler.redaction import hide_userinfo
+from crawler.sinks.base import IfExists
+from crawler.sinks.names import file_name
+from crawler.spiders import Spider
+from crawler.store.inspect import DATABASE
+
+__all__ = ["run_spiders"]
+
+FIELD: Final = "%(spider)s"
+"""Stands for the name of the spider in the names of outputs and reports."""
+CODES: Final = (130, 1, 2, 3, 4)
+"""Exit codes in the order of their importance: that of the command is the first one that a crawl has."""
+
+
+def run_spiders(
+    spiders: Sequence[Spider],
+    load: Callable[[], Configuration],
+    *,
+    report: Path | None,
+    ui: str | None,
+    if_exists: IfExists,
+    override: bool,
+    tolerate: str,
+    quiet: bool,
+    drawn: bool,
+) -> int:
+    """Run spiders at once, each to its own end, and return the exit code.
+
+    Parameters:
+        spiders: The spiders.
+        load: Returns the configuration, with plugins that no other crawl uses.
+        report: Name of the reports; `None`: none are written.
+        ui: Where their web pages are served; `None`: there are none.
+        if_exists: What to do with outputs that exist.
+        override: Whether to resume jobs whose spider, arguments or settings have changed.
+        tolerate: Accepted failures of each.
+        quiet: Whether to show nothing.
+        drawn: Whether the live view may be drawn.
+
+    Raises:
+        ConfigError, PluginError: Something is wrong. Nothing was started.
+    """
+    configuration = load()
+    job = Path(configuration.job) if configuration.job else None
+    _check_names(spiders, configuration.outputs, job, report)
+    if ui and address_options(ui)["port"] != "0":
+        raise ConfigError("several spiders cannot share the port of --ui: leave it out, and each gets its own")
+    limits, screen = Limits(), Screen()
+    sessions: list[CrawlSession] = []
+    shown: list[tuple[Progress, Path | None]] = []
+    for spider in spiders:
+        name = file_name(spider.name)
+        own = configuration if not sessions else load()
+        folder = None if job is None else job / name
+        progress = Progress(shown=not quiet, drawn=drawn, screen=screen)
+        sinks = open_outputs(own.outputs, if_exists, job=folder)
+        durable = None if folder is None else Job(folder, override)
+        plugins = [*own.plugins, progress]
+        sessions.append(CrawlSession(spider, own.settings, plugins, sinks, durable, limits, if_exists))
+        shown.append((progress, None if report is None else Path(str(report).replace(FIELD, name))))
+    if job is not None:
+        job.mkdir(exist_ok=True)
+    codes = set()
+    for spider, result, (progress, file) in zip(spiders, run_several(sessions), shown, strict=True):
+        code, ended, why = _outcome(result, progress, tolerate)
+        codes.add(code)
+        if why or not quiet:
+            say(f"{spider.name}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
+        if ended is not None:
+            places = [text.replace(FIELD, file_name(spider.name)) for text in configuration.outputs]
+            show_result(ended, progress, outputs=places, file=file, quiet=quiet)
+    return next((code for code in CODES if code in codes), 0)
+
+
+def _outcome(result: Report | CrawlerError | None, progress: Progress, tolerate: str) -> tuple[int, Report | None, str]:
+    """Return the exit code of one crawl, its report, if it has begun, and why it failed; empty if it did not."""
+    if isinstance(result, Report):
+        return result.exit_code(tolerate), result, ""
+    if result is None:
+        return 130, None, "interrupted before it began"
+    log_traceback(result)
+    if isinstance(result, CrawlFailed):
+        return 1, progress.report("failed"), f"the crawl failed: {for_command_line(str(result))}"
+    return 2, None, for_command_line(str(result))
+
+
+def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Path | None, report: Path | None) -> None:
+    """Raise `ConfigError` if two spiders would have the same output, job or report."""
+    names = [file_name(spider.name) for spider in spiders]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None and (job is not None or report is not None or any(FIELD in text for text in outputs)):
+        raise ConfigError(f"two spiders are named {twice!r}, and outputs, jobs and reports are named after spiders")
+    for text in outputs:
+        if text != "-" and FIELD not in text and FIELD.replace("%", "%25") not in text:
+            shown = hide_userinfo(text)
+            raise ConfigError(f"several spiders cannot share the output {shown}: write {FIELD} into its name")
+    if report is not None and FIELD not in str(report):
+        raise ConfigError(f"several spiders cannot share --report {report}: write {FIELD} into its name")
+    if job is not None and (job / DATABASE).exists():
+        raise ConfigError(f"{job} is the job of one spider: several need a folder, in which each gets its own job")

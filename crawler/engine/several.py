@@ -1,0 +1,49 @@
+"""`run_several`: runs crawls at once that share their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from crawler.engine.report import Report
+from crawler.engine.session import CrawlSession
+from crawler.engine.signals import SignalThread
+from crawler.errors import CrawlerError
+
+__all__ = ["run_several"]
+
+
+def run_several(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError | None]:
+    """Run crawls in one event loop, each to its own end. SIGINT and SIGTERM are handled as by `run`, for all of them.
+
+    Parameters:
+        sessions: The crawls.
+
+    Returns:
+        For each its report, or why it failed; `None` if a signal came before it began.
+    """
+    return trio.run(_run_all, sessions)
+
+
+async def _run_all(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError | None]:
+    results: list[Report | CrawlerError | None] = [None] * len(sessions)
+    openings = [trio.CancelScope() for _ in sessions]
+
+    async def run_one(place: int) -> None:
+        with openings[place]:
+            try:
+                results[place] = await sessions[place].run()
+            except CrawlerError as error:
+                results[place] = error
+
+    def stop(at_once: bool) -> None:
+        for session, opening in zip(sessions, openings, strict=True):
+            if not session.interrupt(now=at_once):
+                opening.cancel(reason="a signal came before the crawl began")
+
+    with SignalThread(stop, max(session.settings.grace for session in sessions)):
+        async with trio.open_nursery() as nursery:
+            for place in range(len(sessions)):
+                nursery.start_soon(run_one, place)
+    return results
