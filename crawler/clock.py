@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import trio
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "shared_clock"]
 
 
 class Clock:
@@ -32,3 +34,26 @@ class Clock:
     def to_trio(self, at: float) -> float:
         """Convert a time of this clock to one of `trio.current_time`."""
         return at - self._offset
+
+
+_CLOCKS: Final[trio.lowlevel.RunVar[WeakKeyDictionary[object, Clock]]] = trio.lowlevel.RunVar("shared clocks")
+
+
+def shared_clock(owner: object, earliest: float = 0.0) -> Clock:
+    """Return the clock of all crawls and clients in this event loop that share an object, made at its first use.
+
+    They compare times with each other, so a step of the wall clock between their starts must not set them apart.
+
+    Parameters:
+        owner: What they share, such as `Limits`.
+        earliest: As for `Clock`, if it is made.
+    """
+    try:
+        clocks = _CLOCKS.get()
+    except LookupError:
+        clocks = WeakKeyDictionary()
+        _CLOCKS.set(clocks)
+    found = clocks.get(owner)
+    if found is None:
+        found = clocks[owner] = Clock(earliest)
+    return found

@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import attrs
 import trio
 
-from crawler.clock import Clock
+from crawler.clock import Clock, shared_clock
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
 from crawler.limits.permit import Permit
@@ -124,7 +124,7 @@ class FairQueue:
     def clock(self) -> Clock:
         """Return the clock, whose seconds count since the epoch. It is made when first needed, in `trio.run`."""
         if self._clock is None:
-            self._clock = Clock()
+            self._clock = shared_clock(self.limits)
         return self._clock
 
     def next_order(self) -> int:

@@ -252,6 +252,8 @@ class Crawl:
         page = current_page.get()
         if page is not None:
             page.added.append(request)
+        elif self._store.durable and (words := request.unstorable()):
+            raise TypeError(f"the request for {request.shown_url} cannot be stored: {words}")
         else:
             self._added.add(with_child_depth(request))
 

@@ -220,12 +220,13 @@ def decide_inline(
 ) -> Page | Again | Fail:
     """Return what becomes of an inline fetch. Parameters are those of `decide`.
 
-    Its caller gets every definitive status, and after the last attempt any status.
+    Its caller gets every definitive status and those that the request accepts, and after the last attempt any status.
     """
     if not isinstance(result, Response):
         return retry_or_fail(result, history, retries)
     error = bad_status(result, now)
-    is_final = not (error.retryable or history.was_rate_limited)
+    is_accepted = result.status in history.request.accept_status
+    is_final = is_accepted or not (error.retryable or history.was_rate_limited)
     decision = None if is_final else retry_or_fail(error, history, retries)
     return decision if isinstance(decision, Again) else Page(result)
 

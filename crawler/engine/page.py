@@ -203,6 +203,7 @@ class PageRunner:
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""
+        self._check_storable(result, response.request)
         requests = self._admission.admit(self._checked_requests(result, response.request), outcome.filtered)
         outcome.stage = outcome.stage or next(self._stages)
         outcome.staged_items += len(result.items)
@@ -397,6 +398,7 @@ class PageRunner:
         if result.items:
             await self._refine(result, response)
         result.requests += result.effects.added
+        self._check_storable(result, request)
         for state in self._states if result.effects.state else ():
             try:
                 changed = state.changes(result.effects)
@@ -404,6 +406,20 @@ class PageRunner:
                 raise HookError(str(error), plugin=state.owner, hook="state", request=request) from error
             if changed:
                 result.state[state.owner] = changed
+
+    def _check_storable(self, result: PageResult, page: Request | None) -> None:
+        """Raise `HookError` if a job cannot store a request: its `meta` was given a value that JSON does not have."""
+        if not self._store.durable:
+            return
+        for request in result.requests:
+            words = request.unstorable()
+            if words:
+                failing = result.maker is not None and result.maker[1] == result.handler  # a `failed` hook
+                plugin = result.maker[0] if failing and result.maker is not None else self._spider
+                raise HookError(
+                    f"the request for {request.shown_url} cannot be stored: {words}",
+                    plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self._spider,
+                )  # fmt: skip
 
     def _encode(self, item: Item, maker: Maker | None, request: Request | None, handler: str) -> bytes:
         try:

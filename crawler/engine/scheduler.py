@@ -248,11 +248,11 @@ class Scheduler:
 
     async def _pull(self, produced: Iterator[Any], outbox: trio.MemorySendChannel[Message]) -> None:
         """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""
-        last = False
+        last, durable = False, self.store.durable
         while not last and not self.added.is_closed:
             began = self.slow.clock()
             try:
-                batch = [_checked(value) for value in itertools.islice(produced, START_BATCH)]
+                batch = [_checked(value, durable=durable) for value in itertools.islice(produced, START_BATCH)]
             finally:
                 self.slow.check(began, self.crawl.spider.start, "")
             last = len(batch) < START_BATCH
@@ -262,7 +262,7 @@ class Scheduler:
         """Send one by one, since the next request may take long."""
         async with aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext():
             async for value in produced:
-                await self._send_start([_checked(value)], outbox)
+                await self._send_start([_checked(value, durable=self.store.durable)], outbox)
                 if self.added.is_closed:
                     return  # the next run of the job begins `start()` again
         if not self.added.is_closed:
@@ -302,7 +302,9 @@ class Scheduler:
             raise
 
 
-def _checked(value: Any) -> Request:
+def _checked(value: Any, *, durable: bool) -> Request:
     if not isinstance(value, Request):
         raise TypeError(f"start() yields requests, not {type(value).__name__}: {value!r:.80}")
+    if durable and (words := value.unstorable()):
+        raise TypeError(f"start() yields a request for {value.shown_url} that cannot be stored: {words}")
     return value

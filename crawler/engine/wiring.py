@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crawler.clock import Clock
+from crawler.clock import Clock, shared_clock
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.checkpointer import Checkpointer
@@ -83,7 +83,8 @@ def wire(
         credentials: What the origins are given. `None`: only what requests say.
     """
     table = table or HookTable.build(plugins)
-    clock = clock or Clock(resumed.checkpoint.clock or 0.0)
+    earliest = resumed.checkpoint.clock or 0.0
+    clock = clock or (Clock(earliest) if limits is None else shared_clock(limits, earliest))
     started_at, stats, errors, slow, long = clock(), Stats(), HookErrorLog(), SlowSteps(), LongCalls()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 

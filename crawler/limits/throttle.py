@@ -141,7 +141,10 @@ class Throttle:
 
     @property
     def failed_share(self) -> float:
-        """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did."""
+        """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did.
+
+        A status of 500 or 502 is no failure of the lane: it may be that of its page, each time.
+        """
         return 0.0 if self._faults is None else self._faults.failed_share
 
     # ---- when the next request may start -----------------------------------------------------------------------------

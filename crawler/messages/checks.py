@@ -291,6 +291,15 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(value)
 
 
+def is_json(value: Any) -> bool:
+    """Return whether `value` can be written as JSON, whatever becomes of it when it is read."""
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def survives_json(value: Any) -> bool:
     """Return whether `value` survives a round trip through JSON unchanged."""
     try:

@@ -243,11 +243,30 @@ class Request:
         return set_position(Request(**(kept | changes)), depth, redirects)
 
     def to_json(self) -> bytes:
-        """Return the request as JSON, without the fields that have their default."""
+        """Return the request as JSON, without the fields that have their default.
+
+        Raises:
+            TypeError: One of its mappings was given a value since that JSON does not have.
+        """
         fields: dict[str, Any] = {"url": self.url, "callback": self.callback, "depth": self.depth} | self.__dict__
         if "headers" in fields:
             fields["headers"] = self.headers.pairs
-        return msgspec.json.encode({name: fields[name] for name in _FIELDS if fields.get(name)})
+        try:
+            return msgspec.json.encode({name: fields[name] for name in _FIELDS if fields.get(name)})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"{self!r} cannot be stored: {self.unstorable() or error}") from error
+
+    def unstorable(self) -> str:
+        """Return which value of its mappings JSON does not have, and its type; empty if each can be stored.
+
+        The constructor refuses such values; this finds those that were put in later.
+        """
+        for name in _MAPPINGS:
+            mapping = self.__dict__.get(name)
+            if mapping and not checks.is_json(mapping):
+                key, value = next((key, value) for key, value in mapping.items() if not checks.is_json({key: value}))
+                return f"{name}[{key!r}] is of type {type(value).__name__}, which JSON does not have"
+        return ""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -281,6 +300,8 @@ class Request:
 
 
 _FIELDS: Final = tuple(Request.__annotations__)
+_MAPPINGS: Final = ("meta", "cb_kwargs")
+"""The fields that code of users may change in place."""
 _OPTIONS: Final = tuple(name for name in _FIELDS if name not in ("url", "callback", "depth"))
 _set_url: Final = Request.url.__set__  # type: ignore[attr-defined]
 _set_callback: Final = Request.callback.__set__  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from crawler.lazy import places as _places
 
 _PLACES = _places(
     {
-        "crawler.monitor.hosts": "Host",
+        "crawler.monitor.hosts": "Host lane_id lane_of",
         "crawler.monitor.monitor": "Monitor Problem Snapshot",
         "crawler.monitor.quotas": "QuotaGauge",
         "crawler.monitor.rate": "Rate",
@@ -24,6 +24,8 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports belo
 
 if _typing.TYPE_CHECKING:
     from crawler.monitor.hosts import Host as Host
+    from crawler.monitor.hosts import lane_id as lane_id
+    from crawler.monitor.hosts import lane_of as lane_of
     from crawler.monitor.monitor import Monitor as Monitor
     from crawler.monitor.monitor import Problem as Problem
     from crawler.monitor.monitor import Snapshot as Snapshot

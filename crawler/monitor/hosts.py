@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
@@ -16,7 +17,7 @@ from crawler.printable import printable_line
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Crawl, CrawlStatistics
 
-__all__ = ["Host", "busiest", "describe"]
+__all__ = ["Host", "busiest", "describe", "lane_id", "lane_of"]
 
 NO_LANE: Final = LaneStatistics(in_flight=0, waiting=0, has_more=False, ready_at=math.inf, attempts=0, robots="")
 
@@ -25,7 +26,7 @@ class Host(Struct, frozen=True, kw_only=True):
     """What one host, or another lane, does at one moment."""
 
     name: str
-    """Name of the lane: an origin, or the name that requests give."""
+    """Name of the lane as it is shown: an origin, or the name that requests give."""
     state: HostState
     """What it does."""
     words: str
@@ -50,6 +51,8 @@ class Host(Struct, frozen=True, kw_only=True):
     """Seconds between two starts, by settings or robots.txt."""
     quotas: tuple[QuotaGauge, ...] = ()
     """The quotas that are known."""
+    id: str = ""
+    """The exact name of the lane, percent-encoded: two lanes may be shown by the same name."""
 
 
 def busiest(crawl: Crawl, now: CrawlStatistics, most: int) -> list[Host]:
@@ -80,6 +83,7 @@ def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host
     state, words = state_of(lane, limit, time, crawl.settings.attempts)
     return Host(
         name=printable_line(name),
+        id=lane_id(name),
         state=state,
         words=words,
         in_flight=lane.in_flight,
@@ -93,6 +97,16 @@ def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host
         delay=0.0 if limit is None else limit.delay,
         quotas=() if limit is None else tuple(gauges(limit)),
     )
+
+
+def lane_id(name: str) -> str:
+    """Return the name of a lane, percent-encoded. That of an origin stays as it is."""
+    return quote(name, safe=":/[]", errors="surrogatepass")
+
+
+def lane_of(encoded: str) -> str:
+    """Return the name of a lane that `lane_id` has encoded."""
+    return unquote(encoded, errors="surrogatepass")
 
 
 def _load(lane: LaneStatistics) -> tuple[bool, int, bool, int]:

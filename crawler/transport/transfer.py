@@ -10,7 +10,7 @@ import io
 import math
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
@@ -429,8 +429,9 @@ class Transfer(httpx.AsyncByteStream):
         if not self._ended:
             self.fail(self._failure(httpx.ReadError, "the response was closed"))
 
-    def _wait(self) -> Awaitable[object]:
-        """Wait until something has arrived.
+    @enable_ki_protection
+    async def _wait(self) -> None:
+        """Wait until something has arrived. Ctrl-C cannot come between the note that a task waits and its wait.
 
         Raises:
             httpx.TimeoutException: The server was silent for too long.
@@ -439,9 +440,11 @@ class Transfer(httpx.AsyncByteStream):
             raise trio.BusyResourceError("another task reads this response")
         self._task = trio.lowlevel.current_task()
         if self._read_timeout is None and self._write_timeout is None:
-            return trio.lowlevel.wait_task_rescheduled(self._abort_wait)  # noqa: ASYNC105 - the caller does
-        return self._wait_with_timeout()
+            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
+        else:
+            await self._wait_with_timeout()
 
+    @enable_ki_protection
     async def _wait_with_timeout(self) -> None:
         with trio.CancelScope() as self._timeout_scope:
             if self.sent:  # connecting has a timeout of its own

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler import clock as module
-from crawler.clock import Clock
+from crawler.clock import Clock, shared_clock
 
 
 async def test_the_clock_starts_at_the_wall_clock_and_runs_with_trio(autojump_clock):
@@ -51,3 +51,21 @@ def test_times_convert_to_the_clock_of_trio_and_back(at):
 def test_a_clock_can_only_be_created_inside_trio():
     with pytest.raises(RuntimeError):
         Clock()
+
+
+def test_what_shares_an_object_has_one_clock_in_an_event_loop_although_the_wall_clock_was_set(monkeypatch):
+    class Shared:
+        pass
+
+    one, other = Shared(), Shared()
+
+    async def read():
+        monkeypatch.setattr("time.time", lambda: 1_000.0)
+        first = shared_clock(one)
+        monkeypatch.setattr("time.time", lambda: 900.0)
+        assert shared_clock(one) is first
+        assert shared_clock(other)() < 950.0 <= first()
+        return first
+
+    first, second = trio.run(read), trio.run(read)
+    assert second is not first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import crawler
-from crawler.monitor import Snapshot
+from crawler.monitor import Snapshot, lane_id, lane_of
 from crawler_plugins.web.web_json import Problem, acting, encoded, number, reading, text_of
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class _Api:
         """Waiting requests by host; ``host`` lists those of one."""
         lanes = self._crawl.statistics().lanes
         hosts = sorted(((lanes[name].waiting, name) for name in lanes), reverse=True)[:HOSTS]
-        host = query.get("host") or (hosts[0][1] if hosts else "")
+        host = lane_of(query.get("host", "")) or (hosts[0][1] if hosts else "")
         requests = [
             {
                 "url": request.shown_url, "method": request.method, "depth": request.depth,
@@ -149,7 +148,9 @@ class _Api:
             for request in self._crawl.queue(host, number(query, "most", LISTED))
         ]  # fmt: skip
         return {
-            "hosts": [{"name": name, "waiting": n, "has_more": lanes[name].has_more} for n, name in hosts],
+            "hosts": [
+                {"id": lane_id(name), "name": name, "waiting": n, "has_more": lanes[name].has_more} for n, name in hosts
+            ],
             "host": host,
             "requests": requests,
         }
@@ -198,21 +199,21 @@ class _Api:
 
     def pause(self, values: dict[str, Any]) -> dict[str, Any]:
         """Pause a lane, or all of them."""
-        lane = text_of(values, "lane") or None
+        lane = lane_of(text_of(values, "lane")) or None
         self._crawl.pause(lane)
         self._web.is_paused = self._web.is_paused or lane is None
         return {"done": True}
 
     def resume(self, values: dict[str, Any]) -> dict[str, Any]:
         """Resume a lane, or all of them."""
-        self._crawl.resume(text_of(values, "lane") or None)
+        self._crawl.resume(lane_of(text_of(values, "lane")) or None)
         self._web.is_paused = False
         return {"done": True}
 
     def pace(self, values: dict[str, Any]) -> dict[str, Any]:
         """Change the delay or the concurrency of a lane."""
         delay, concurrency = values.get("delay"), values.get("concurrency")
-        self._crawl.set_pace(text_of(values, "lane"), delay=delay, concurrency=concurrency)
+        self._crawl.set_pace(lane_of(text_of(values, "lane")), delay=delay, concurrency=concurrency)
         return {"done": True}
 
     def retry(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -224,10 +225,7 @@ class _Api:
         pattern = text_of(values, "pattern")
         if not pattern:
             raise Problem("pattern is empty")
-        try:
-            self._web.exclude(pattern)
-        except re.error as error:
-            raise Problem(f"{pattern!r} is no regular expression: {error}") from None
+        self._web.exclude(pattern)
         return {"excluded": list(self._web.excluded)}
 
     def stop(self, values: dict[str, Any]) -> dict[str, Any]:

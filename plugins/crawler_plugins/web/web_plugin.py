@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -41,13 +40,13 @@ class Web(Plugin):
         ConfigError: An option is out of range, or the port is taken.
     """
 
-    requires = {"hypercorn": "trio-crawler[ui]", "starlette": "trio-crawler[ui]"}  # noqa: RUF012
+    requires = dict.fromkeys(("hypercorn", "re2", "starlette"), "trio-crawler[ui]")
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
         self._server = WebServer(host, port, token)
         self.address = ""
         """The address of the page, with its token, once it is served."""
-        self.excluded: dict[str, re.Pattern[str]] = {}
+        self.excluded: dict[str, Any] = {}
         """The patterns of URLs that are dropped."""
         self.is_paused = False
         """Whether all hosts are paused."""
@@ -97,10 +96,21 @@ class Web(Plugin):
     def exclude(self, pattern: str) -> None:
         """Drop requests whose URL matches a regular expression from now on, those that wait included.
 
+        The expressions are those of RE2, which take linear time: the URLs that they are matched with come from the web.
+
         Raises:
-            re.error: It is no regular expression.
+            ValueError: It is not a regular expression, or one that cannot be matched in linear time.
         """
-        self.excluded[pattern] = re.compile(pattern)
+        import re2  # noqa: PLC0415 - an extra
+
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            self.excluded[pattern] = re2.compile(pattern, options)
+        except re2.error as error:
+            [reason] = error.args
+            words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
+            raise ValueError(f"{pattern!r} is no regular expression in linear time: {words}") from None
 
     def excludes(self, url: str) -> bool:
         """Return whether a URL is excluded."""

@@ -243,6 +243,15 @@ def test_an_inline_fetch_is_retried_as_a_page_is(result: Any, known: dict[str, A
         assert outline(decide(result, history(**known), POLICY, NOW)) == expected
 
 
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_an_inline_fetch_gets_a_status_that_it_accepts_at_once(status: int) -> None:
+    request = Request("https://site.test/", accept_status=[status])
+    result = Response(url=request.url, status=status, request=request)
+    for refused in (False, True):
+        known = History(request=request, attempts=1, was_rate_limited=refused)
+        assert decide_inline(result, known, POLICY.retries, NOW) == Page(result)
+
+
 def test_where_requests_fail_at_random_pages_and_inline_fetches_have_more_attempts() -> None:
     policy = Policy(Steady(Settings()))
     result = response(500)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,7 +16,8 @@ from crawler_plugins.web.web_plugin import Web
 from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 
-from crawler import Crawl, Plugin, Response, Settings, Spider, crawl
+from crawler import Crawl, Plugin, Request, Response, Settings, Spider, crawl
+from crawler.monitor import lane_id, lane_of
 from crawler.testing import FakeSite, Page
 
 TOKEN = "a-token-of-the-tests"
@@ -143,6 +146,56 @@ async def test_what_cannot_be_done_is_said(
     assert status == 400
     assert words in value["error"]
     assert report.finished == "finished"
+
+
+async def test_lanes_with_odd_names_are_paused_and_listed_by_their_ids(autojump_clock: MockClock) -> None:
+    name = "50% / \x1b[2J \u2028"
+
+    class Odd(Spider):
+        settings = Settings(obey_robots=False, delay=1.0)
+
+        def start(self) -> Iterator[Request]:
+            yield from (Request(f"{HOST}/{n}", lane=name) for n in range(40))
+
+        def parse(self, response: Response) -> None:
+            return None
+
+    web = Web(token=TOKEN)
+    lane = lane_id(name)
+    ask = Ask(
+        web,
+        (5.5, "GET", "snapshot", None),
+        (5.5, "POST", "pause", {"lane": lane}),
+        (20.5, "GET", "snapshot", None),
+        (20.5, "GET", f"queue?host={quote(lane)}", None),
+        (20.5, "POST", "resume", {"lane": lane}),
+    )
+    await crawl(Odd(), plugins=[web, ask], transport=FakeSite(pages()).transport)
+    (_, before), _, (_, after), (_, queue), _ = ask.answers
+    assert [host["id"] for host in before["hosts"]] == [lane]
+    assert lane.isascii()
+    assert lane_of(lane) == name
+    assert after["pages"] - before["pages"] <= 1
+    assert (after["hosts"][0]["words"], len(queue["requests"])) == ("paused", queue["hosts"][0]["waiting"])
+    assert queue["hosts"][0]["id"] == lane
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*a){20}"])
+async def test_an_expression_that_would_take_forever_elsewhere_takes_no_time(pattern: str) -> None:
+    web = Web(token=TOKEN)
+    web.exclude(pattern)
+    began = time.perf_counter()
+    assert web.excludes(f"{HOST}/{'a' * 5000}!") == (pattern == "(.*a){20}")
+    assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?=x)", r"(a)\1", "x{1,2000}", "\udc80"])
+async def test_what_is_no_expression_in_linear_time_is_refused(pattern: str, capfd: pytest.CaptureFixture[str]) -> None:
+    web = Web(token=TOKEN)
+    with pytest.raises(ValueError):
+        web.exclude(pattern)
+    assert web.excluded == {}
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_a_large_body_is_refused(autojump_clock: MockClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pycurl
 import pytest
+import trio
 
 from crawler.transport.transfer import Transfer
 
@@ -32,3 +33,22 @@ async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arriv
     assert dropped == [exchange]
     with pytest.raises(httpx.DecodingError, match="a broken block"):
         await anext(chunks)
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+async def test_ctrl_c_cannot_come_between_the_note_that_a_task_waits_and_its_wait(monkeypatch, timeout):
+    protected = []
+
+    async def wait(abort):
+        await trio.lowlevel.checkpoint()
+        protected.append(trio.lowlevel.currently_ki_protected())
+        exchange._task = None  # as by `_abort_wait`
+        exchange.fail(httpx.ReadError("over"))
+
+    extensions = {"timeout": {"read": timeout}}
+    request = httpx.Request("GET", "http://site.example/", extensions=extensions)
+    exchange = Transfer(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=lambda _: None)
+    monkeypatch.setattr(trio.lowlevel, "wait_task_rescheduled", wait)
+    with pytest.raises(httpx.ReadError):
+        await exchange.response()
+    assert protected == [True]

@@ -79,10 +79,10 @@ const views = {
   async queue(query = {}) {
     const found = await ask("queue", query);
     const hosts = found.hosts.map((host) => [
-      make("a", { href: `#queue?host=${encodeURIComponent(host.name)}` }, host.name), `${count(host.waiting)}${host.has_more ? "+" : ""}`]);
+      make("a", { href: `#queue?host=${encodeURIComponent(host.id)}` }, host.name), `${count(host.waiting)}${host.has_more ? "+" : ""}`]);
     const rows = found.requests.map((request) => [request.priority, request.depth, request.url, request.callback]);
     return [make("h2", {}, "Queue"),
-      form("Exclude", [field("Drop requests whose URL matches this regular expression", "pattern", { required: "" })], async (data, sent) => {
+      form("Exclude", [field("Drop requests whose URL matches this regular expression (RE2)", "pattern", { required: "" })], async (data, sent) => {
         if (await act("exclude", { pattern: data.get("pattern") })) { sent.reset(); say("Excluded from now on."); }
       }),
       now.excluded.length ? make("p", {}, `Excluded: ${now.excluded.join(", ")}`) : null,
@@ -137,11 +137,11 @@ function controls(host) {
   const paused = host.words === "paused";
   return make("div", {},
     button(paused ? "Resume" : "Pause", `${paused ? "Resume" : "Pause"} ${host.name}`,
-      async () => { await act(paused ? "resume" : "pause", { lane: host.name }); await refresh(); }),
+      async () => { await act(paused ? "resume" : "pause", { lane: host.id }); await refresh(); }),
     make("details", {}, make("summary", { "aria-label": `Pace of ${host.name}` }, "pace"),
       form("Set", [field("delay, s", "delay", { type: "number", min: 0, step: "any", class: "short" }),
         field("at once", "concurrency", { type: "number", min: 1, class: "short" })], async (data) => {
-        const values = { lane: host.name };
+        const values = { lane: host.id };
         for (const name of ["delay", "concurrency"]) if (data.get(name) !== "") values[name] = Number(data.get(name));
         if (await act("pace", values)) say(`The pace of ${host.name} is changed.`);
       })));
