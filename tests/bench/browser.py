@@ -75,12 +75,12 @@ class Sampler:
 
     def look(self) -> None:
         """Take a sample."""
-        browser = self.plugin._pool.browser
+        groups = {browser.pid for browser in self.plugin._pool.browsers}
         total = _pss(os.getpid())
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 fields = stat.read_text().rpartition(")")[2].split()
-                if browser is not None and int(fields[2]) == browser.pid:
+                if int(fields[2]) in groups:
                     number = int(stat.parent.name)
                     self.ticks[number] = int(fields[11]) + int(fields[12])
                     total += _pss(number)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+import attrs
 import trio
 
 from crawler import BodyTooLarge, ConfigError, Crawl, CrawlFailed, Drop, Plugin, Request, RequestError, Response, Retry
@@ -18,7 +21,8 @@ from crawler_plugins.browser.assets import Assets
 from crawler_plugins.browser.cdp import CommandFailed
 from crawler_plugins.browser.chromium import NO_NETWORK, Chromium, find_executable, run_chromium
 from crawler_plugins.browser.cookies import CookieSync
-from crawler_plugins.browser.page_options import PageOptions, parse_action, parse_block, parse_timeout, parse_wait
+from crawler_plugins.browser.memory import largest_renderer, processes_of
+from crawler_plugins.browser.page_options import PageOptions, Wait, parse_action, parse_block, parse_timeout, parse_wait
 from crawler_plugins.browser.page_requests import PageRequests, current_sub
 from crawler_plugins.browser.rendering import PageTooLarge, Rendered, navigate, render
 from crawler_plugins.browser.stopwatch import Stopwatch
@@ -28,6 +32,13 @@ from crawler_plugins.browser.tab_pool import TabPool
 __all__ = ["Browser"]
 
 MAX_TABS: Final = 64
+MIN_MEMORY: Final = 500
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at the memory of the browser."""
+USELESS: Final = 5
+"""Pages of a host in a row that rendering did not complete, after which its pages are not rendered any more, …"""
+LOOK_AGAIN: Final = 50
+"""… but for one in so many."""
 RENDERS: Final = 3
 """Times that a page is rendered if its tab crashes or the browser is killed."""
 REPLACED: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")
@@ -55,6 +66,8 @@ class Browser(Plugin):
             patterns of URLs. Default: font, image, manifest, media, ping, unless there is a picture to take.
         timeout: Seconds for a page, without those in which limits hold back its requests.
         tabs: Pages that are rendered at once, at most.
+        memory: Megabytes of Chromium. Above it the largest tab is ended; above three quarters the browser is replaced
+            when its pages are finished.
         screenshot: Whether `Response.screenshot` has the whole page, as PNG.
         pdf: Whether `Response.pdf` has the page as it is printed.
         viewport: Size of the window in pixels, such as ``1280x800``.
@@ -76,6 +89,7 @@ class Browser(Plugin):
         block: tuple[str, ...] | None = None,
         timeout: float = 30.0,
         tabs: int = 4,
+        memory: int = 3000,
         screenshot: bool = False,
         pdf: bool = False,
         viewport: str = "1280x800",
@@ -100,10 +114,13 @@ class Browser(Plugin):
             raise ConfigError("browser: every=needed needs a CSS selector: -P browser.wait=SELECTOR")
         if not 1 <= tabs <= MAX_TABS:
             raise ConfigError(f"browser: tabs must be from 1 to {MAX_TABS}, not {tabs}")
+        if memory < MIN_MEMORY:
+            raise ConfigError(f"browser: memory must be at least {MIN_MEMORY} megabytes, not {memory}")
         if locale and not LOCALE.fullmatch(locale):
             raise ConfigError(f"browser: locale must be like de or de-DE, not {locale!r}")
         self.every = every
         self.tabs = tabs
+        self.memory = memory * 1_000_000
         self.locale = locale
         self.executable = find_executable(executable)
         self._has_warned = False
@@ -114,12 +131,14 @@ class Browser(Plugin):
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Lend tabs while the crawl runs. The browser starts with the first page."""
         self._assets = Assets(crawl.clock)
+        self._useless: Counter[str] = Counter()
         options = TabOptions(
             user_agent=crawl.settings.user_agent, locale=self.locale, viewport=self.viewport, intercepts=True
         )
         self._pool = TabPool(self._start, options, self.tabs)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._pool.run)
+            nursery.start_soon(self._watch_memory)
             yield
             nursery.cancel_scope.cancel(reason="the crawl has ended")
 
@@ -140,7 +159,12 @@ class Browser(Plugin):
         if not isinstance(result, Response) or not self._is_rendered(result, options):
             return result  # type: ignore[no-any-return]
         result.request = request
-        return await self._rendered(result, options)
+        if not self._is_conditional(request):
+            return await self._rendered(result, options)
+        response = await self._rendered(result, attrs.evolve(options, wait=Wait("idle")))
+        host = urlsplit(result.url).netloc
+        self._useless[host] = 0 if response.css(options.wait.value) else self._useless[host] + 1
+        return response
 
     def _options_of(self, request: Request) -> PageOptions | None:
         """Return how a request is rendered; `None`: it is not.
@@ -160,10 +184,19 @@ class Browser(Plugin):
         is_page = 200 <= response.status < 300 or response.status in response.request.accept_status
         if not (is_page and response.body and response.is_html):
             return False
-        is_asked = self.name in response.request.plugins
-        if self.every != "needed" or is_asked or options.wait.kind != "selector":
+        if not self._is_conditional(response.request):
             return True
-        return not response.css(options.wait.value)
+        useless = self._useless[urlsplit(response.url).netloc]
+        if response.css(options.wait.value):
+            return False
+        if useless >= USELESS and useless % LOOK_AGAIN:
+            self._useless[urlsplit(response.url).netloc] += 1
+            return False
+        return True
+
+    def _is_conditional(self, request: Request) -> bool:
+        """Return whether a page is rendered only if it needs it."""
+        return self.every == "needed" and self.name not in request.plugins
 
     # ---- rendering ---------------------------------------------------------------------------------------------------
 
@@ -176,6 +209,20 @@ class Browser(Plugin):
                 self._has_warned = True
         started: Chromium = await nursery.start(partial(run_chromium, self.executable, flags))
         return started
+
+    async def _watch_memory(self) -> None:
+        """End the largest tab of a browser that uses too much memory. Replace one that uses much."""
+        while True:
+            await trio.sleep(LOOK_EVERY)
+            processes = [one for browser in self._pool.browsers if browser.pid for one in processes_of(browser.pid)]
+            used = sum(process.memory for process in processes)
+            if used > self.memory * 3 // 4:
+                self._pool.retire()
+            largest = largest_renderer(processes)
+            if used > self.memory and largest is not None:
+                log.warning("Chromium uses %d MB: its largest tab is ended", used // 1_000_000)
+                with suppress(ProcessLookupError):
+                    os.kill(largest.number, signal.SIGKILL)
 
     async def _rendered(self, document: Response, options: PageOptions) -> Response:
         """Return a page as it is seen. If its tab crashes or the browser is killed, it is rendered again.

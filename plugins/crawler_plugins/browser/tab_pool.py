@@ -74,12 +74,14 @@ class TabPool:
         self._limiter = trio.CapacityLimiter(tabs)
         self._starting = trio.Lock()
         self._member: _Member | None = None
+        self._members: list[_Member] = []
         self._nursery: trio.Nursery
 
     @property
-    def browser(self) -> Chromium | None:
-        """The browser that runs; `None` before the first page, and when it has ended."""
-        return None if self._member is None or not self._member.is_usable() else self._member.browser
+    def browsers(self) -> list[Chromium]:
+        """The browsers that run: the one for new pages last, before it those that finish their pages."""
+        self._members = [one for one in self._members if not one.browser.connection.is_closed]
+        return [one.browser for one in self._members]
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep browsers running until the task is cancelled."""
@@ -137,6 +139,7 @@ class TabPool:
                 if self._member is not None:
                     log.debug("a new browser is started after %d pages", self._member.pages)
                 self._member = _Member(await self._started())
+                self._members.append(self._member)
             return self._member
 
     async def _started(self) -> Chromium:

@@ -70,9 +70,9 @@ async def test_no_page_is_lost_by_fifty_kills_of_tabs_and_browsers() -> None:
         chance = random.Random(7)
         while kills < KILLS:
             await trio.sleep(chance.uniform(0.1, 0.6))
-            browser = plugin._pool.browser
-            if browser is None:
+            if not plugin._pool.browsers:
                 continue
+            browser = plugin._pool.browsers[-1]
             mine = [number for number in processes() if _group(number) == browser.pid]
             tabs = [number for number in mine if "--type=renderer" in processes().get(number, "")]
             whole = chance.random() < 0.3 or not tabs

@@ -46,7 +46,7 @@ OUTPUTS = {
 """Wrong outputs by extension or scheme."""
 PLUGINS = {
     "browser": ["every=some", "every=needed", "wait=js:", "wait=-1", "actions=fly", "actions=click", "block=pictures",
-                "timeout=0", "timeout=soon", "tabs=0", "tabs=65", "screenshot=perhaps", "viewport=800",
+                "timeout=0", "timeout=soon", "tabs=0", "tabs=65", "memory=100", "screenshot=perhaps", "viewport=800",
                 "viewport=0x0", "locale=de_DE", "executable=none", "colour=red"],
     "budget": ["requests=0", "requests=many", "bytes=-1", "price=-1", "per=page", "then=wait", "window=0",
                "requests=5 webhook=nowhere", "requests=5 threshold=2", ""],

@@ -10,10 +10,11 @@ import pytest
 from crawler_plugins.browser import Browser
 from crawler_plugins.browser.browser_plugin import parse_viewport
 from support.fake_chromium import FakeBrowser
+from support.quotaserver import QuotaServer
 from support.trees import FREE
 from trio.testing import MockClock
 
-from crawler import ConfigError, Plugin, Request, Response, Settings, Spider
+from crawler import ConfigError, Plugin, Request, Response, Settings, Spider, crawl
 from crawler.testing import Collected, FakeSite, Page, collect
 
 APP = "<title>shop</title>\nGET /api\n"
@@ -86,6 +87,16 @@ async def test_only_pages_that_need_it_are_rendered(autojump_clock: MockClock) -
     requests = [Request("https://site.test/has"), Request("https://site.test/lacks")]
     responses, _, _, _ = await render(pages, *requests, every="needed", wait="b")
     assert {response.url[-4:]: response.source for response in responses} == {"/has": "network", "acks": "browser"}
+
+
+async def test_a_host_whose_pages_do_not_need_it_is_no_longer_rendered(autojump_clock: MockClock) -> None:
+    requests = [Request(f"https://site.test/{number}") for number in range(60)]
+    pages = {f"/{number}": "<p>x" for number in range(60)}
+    settings = Settings(per_host=1)
+    responses, report, _, _ = await render(pages, *requests, every="needed", wait="b", settings=settings)
+    assert len(responses) == 60
+    assert report.counters["browser/pages"] == 5 + 1
+    assert report.failed == 0
 
 
 async def test_requests_of_a_page_obey_robots_txt(autojump_clock: MockClock) -> None:
@@ -275,6 +286,7 @@ async def test_the_language_is_sent_with_the_document(autojump_clock: MockClock)
         ({"block": ("pictures",)}, "neither a pattern"),
         ({"timeout": 0.0}, "timeout must be"),
         ({"tabs": 0}, "tabs must be from 1 to 64"),
+        ({"memory": 1}, "memory must be at least 500"),
         ({"every": "some"}, "every must be"),
         ({"every": "needed"}, "needs a CSS selector"),
         ({"viewport": "800"}, "viewport must be"),
@@ -292,3 +304,25 @@ def test_a_viewport_is_two_sizes() -> None:
     for text in ("", "x", "800x", "0x10", "800x600x2", "99999x1", "aXb"):
         with pytest.raises(ValueError, match="1280x800"):
             parse_viewport(text)
+
+
+async def test_a_page_with_a_declared_quota_is_never_refused(autojump_clock: MockClock) -> None:
+    """Requests of pages count in the quota of their host: its server sees no more than it allows."""
+
+    def body(request: httpx.Request) -> bytes:
+        path = request.url.path
+        return b"<b>x</b>" if path == "/api" else b"<p>\n" + b"".join(b"GET /api?%d\n" % n for n in range(4))
+
+    class Shop(QuotaServer):
+        async def __call__(self, request: httpx.Request) -> httpx.Response:
+            response = await super().__call__(request)
+            fields = [*response.headers.items(), ("Content-Type", "text/html")]
+            kept = [(name, value) for name, value in fields if name.lower() != "content-length"]
+            return httpx.Response(response.status_code, headers=kept, content=body(request))
+
+    server = Shop(limit=10, window=60.0)
+    spider = One(*[to(f"/{number}") for number in range(12)])
+    transport = httpx.MockTransport(server)
+    await crawl(spider, transport=transport, plugins=[FakeBrowser()], settings=Settings(attempts=3))
+    assert [len(response.css("b")) for response in spider.responses] == [4] * 12
+    assert (len(server.served), server.refused) == (60, [])

@@ -55,10 +55,10 @@ async def test_a_tab_is_used_for_many_pages_and_emptied_between_them(
     monkeypatch.setattr(tab_pool, "PAGES_OF_TAB", 3)
     starter = Starter()
     pool = await pool_of(nursery, starter)
-    assert pool.browser is None
+    assert pool.browsers == []
     targets = [await visit(pool) for _ in range(4)]
     assert targets[0] == targets[1] == targets[2] != targets[3]
-    assert pool.browser is starter.browsers[0]
+    assert pool.browsers == starter.browsers
     await trio.sleep(1)
     assert starter.peers[0].commands("Page.navigate") == [{"url": "about:blank"}] * 3
 
@@ -127,7 +127,7 @@ async def test_a_browser_that_is_retired_or_killed_is_replaced(
     await visit(pool)
     starter.peers[1].kill()
     await trio.sleep(1)
-    assert pool.browser is None
+    assert pool.browsers == starter.browsers[:1], "it has been asked to close, but has not ended"
     await visit(pool)
     assert len(starter.browsers) == 3
 
