@@ -24,6 +24,7 @@ from crawler_plugins.browser.cookies import CookieSync
 from crawler_plugins.browser.memory import largest_renderer, processes_of
 from crawler_plugins.browser.page_options import PageOptions, Wait, parse_action, parse_block, parse_timeout, parse_wait
 from crawler_plugins.browser.page_requests import PageRequests, current_sub
+from crawler_plugins.browser.remote import check_url, run_remote
 from crawler_plugins.browser.rendering import PageTooLarge, Rendered, navigate, render
 from crawler_plugins.browser.stopwatch import Stopwatch
 from crawler_plugins.browser.tab import Paused, ScriptFailed, Tab, TabOptions
@@ -73,6 +74,7 @@ class Browser(Plugin):
         viewport: Size of the window in pixels, such as ``1280x800``.
         locale: Language of the browser, such as ``de-DE``. Default: ``en-US``.
         executable: Path of Chromium. Default: ``CRAWLER_BROWSER``, or the first one that is installed.
+        url: Address of a browser that runs elsewhere, ``ws://…`` or ``wss://…`` (extra ``browser``).
 
     Raises:
         ConfigError: An option is wrong, or there is no Chromium.
@@ -95,6 +97,7 @@ class Browser(Plugin):
         viewport: str = "1280x800",
         locale: str = "",
         executable: str = "",
+        url: str = "",
     ) -> None:
         try:
             self.options = PageOptions(
@@ -122,7 +125,10 @@ class Browser(Plugin):
         self.tabs = tabs
         self.memory = memory * 1_000_000
         self.locale = locale
-        self.executable = find_executable(executable)
+        if url:
+            check_url(url)
+        self.url = url
+        self.executable = "" if url else find_executable(executable)
         self._has_warned = False
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
@@ -201,6 +207,9 @@ class Browser(Plugin):
     # ---- rendering ---------------------------------------------------------------------------------------------------
 
     async def _start(self, nursery: trio.Nursery) -> Chromium:
+        if self.url:
+            remote: Chromium = await nursery.start(run_remote, self.url)
+            return remote
         flags = [*NO_NETWORK, *([f"--lang={self.locale}"] if self.locale else [])]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")

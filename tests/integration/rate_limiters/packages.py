@@ -26,10 +26,14 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio
 MANIFEST = (".npmrc", "package.json", "package-lock.json")
 
 
-def node_modules(cache: Path = CACHE) -> Path:
+def node_modules(cache: Path = CACHE, source: Path = NODE) -> Path:
     """Return the folder of the installed packages; install them at the first call.
 
     Two processes may call it at the same time: each installs into its own folder, and the first one's is kept.
+
+    Parameters:
+        cache: Contains the folders.
+        source: Has the list of packages.
 
     Raises:
         FileNotFoundError: npm or node is not installed; the message says how to install it.
@@ -38,7 +42,7 @@ def node_modules(cache: Path = CACHE) -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise FileNotFoundError(f"{program} is missing; install it with: apt-get install nodejs npm")
-    wanted = hashlib.sha256(b"".join((NODE / name).read_bytes() for name in MANIFEST)).hexdigest()
+    wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in MANIFEST)).hexdigest()
     folder = cache / wanted[:16]
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -46,7 +50,7 @@ def node_modules(cache: Path = CACHE) -> Path:
             aside = Path(name) / "packages"
             aside.mkdir()
             for file in MANIFEST:
-                shutil.copy(NODE / file, aside)
+                shutil.copy(source / file, aside)
             command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
             done = subprocess.run(command, cwd=aside, check=False, capture_output=True, text=True)
             if done.returncode != 0:
