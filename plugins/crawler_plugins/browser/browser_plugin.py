@@ -39,11 +39,13 @@ LOOK_EVERY: Final = 1.0
 USELESS: Final = 5
 """Pages of a host in a row that rendering did not complete, after which its pages are not rendered any more, …"""
 LOOK_AGAIN: Final = 50
-"""… but for one in so many."""
+"""… except one in so many."""
 RENDERS: Final = 3
 """Times that a page is rendered if its tab crashes or the browser is killed."""
 REPLACED: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")
 """Fields that describe the body of the server."""
+WEB: Final = ("http:", "https:")
+"""How the URLs of documents begin that come from a server."""
 LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 log = logging.getLogger("crawler.plugins.browser")
 
@@ -138,9 +140,7 @@ class Browser(Plugin):
         """Lend tabs while the crawl runs. The browser starts with the first page."""
         self._assets = Assets(crawl.clock)
         self._useless: Counter[str] = Counter()
-        options = TabOptions(
-            user_agent=crawl.settings.user_agent, locale=self.locale, viewport=self.viewport, intercepts=True
-        )
+        options = TabOptions(user_agent=crawl.settings.user_agent, locale=self.locale, viewport=self.viewport)
         self._pool = TabPool(self._start, options, self.tabs)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._pool.run)
@@ -169,7 +169,10 @@ class Browser(Plugin):
             return await self._rendered(result, options)
         response = await self._rendered(result, attrs.evolve(options, wait=Wait("idle")))
         host = urlsplit(result.url).netloc
-        self._useless[host] = 0 if response.css(options.wait.value) else self._useless[host] + 1
+        if response.css(options.wait.value):
+            self._useless.pop(host, None)
+        else:
+            self._useless[host] += 1
         return response
 
     def _options_of(self, request: Request) -> PageOptions | None:
@@ -303,7 +306,8 @@ class Browser(Plugin):
         await navigate(tab, document.url)
         max_body = document.request.max_body or self.crawl.settings.max_body
         rendered = await render(tab, options, watch, max_body)
-        await cookies.pull(rendered.url)
+        if rendered.url.startswith(WEB):
+            await cookies.pull(rendered.url)
         return rendered
 
     def _response(self, document: Response, rendered: Rendered, seconds: float) -> Response:
@@ -311,7 +315,7 @@ class Browser(Plugin):
         fields = [pair for pair in document.headers.pairs if pair[0].lower() not in REPLACED]
         url = rendered.url.partition("#")[0]
         response = Response(
-            url if url.startswith(("http:", "https:")) else document.url,
+            url if url.startswith(WEB) else document.url,
             document.status,
             [*fields, ("Content-Type", "text/html; charset=utf-8")],
             rendered.html.encode("utf-8", "replace"),

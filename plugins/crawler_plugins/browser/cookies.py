@@ -57,7 +57,9 @@ class CookieSync:
                 }
                 for cookie in cookies
             ]
-            await self._tab.connection.call("Storage.setCookies", cookies=given, browserContextId=self._tab.context)
+            for cookie in given:  # one by one, since an invalid one fails all
+                self._tab.connection.post("Storage.setCookies", cookies=[cookie], browserContextId=self._tab.context)
+            await self._tab.connection.call("Storage.getCookies", browserContextId=self._tab.context)
 
     async def pull(self, url: str) -> None:
         """Store the cookies that the page has set, and forget those that it has deleted.

@@ -27,7 +27,7 @@ DAY: Final = 86_400.0
 
 @attrs.frozen
 class Wait:
-    """What a page is waited for."""
+    """The state in which a page is complete."""
 
     kind: Literal["load", "idle", "seconds", "script", "selector"]
     value: str = ""

@@ -39,12 +39,14 @@ REDIRECTS: Final = (301, 302, 303, 307, 308)
 ASSETS: Final = ("script", "stylesheet")
 NOT_SENT: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
 """Fields that the crawl sets itself."""
-NOT_PASSED: Final = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
-"""Fields that do not describe a body that is decoded and complete."""
+NOT_PASSED: Final = frozenset(
+    {"connection", "content-disposition", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}
+)
+"""Fields that do not describe a body that is decoded and complete, or make a download of a page."""
 NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE: Final = re.compile(r"[^\0\r\n]*")
 PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-"""What a blocked image looks like: a page that shows a substitute for missing images must not do that."""
+"""The response to a blocked image: a page that shows a substitute for missing images must not do that."""
 log = logging.getLogger("crawler.plugins.browser")
 
 current_sub: ContextVar[SubRequest | None] = ContextVar("current_sub", default=None)
@@ -216,7 +218,7 @@ class PageRequests:
         body = b"".join(parts) or asked.get("postData", "").encode()
         fields = {name.lower(): value for name, value in asked["headers"].items() if name.lower() not in NOT_SENT}
         is_own = _origin(asked["url"]) == _origin(page.url)
-        if "cookie" in fields and is_own:  # what scripts have set is there; what the request of the page has is not
+        if "cookie" in fields and is_own:  # it has those of scripts, not those of the request of the page
             known = {pair.partition("=")[0].strip() for pair in fields["cookie"].split(";")}
             added = [f"{name}={value}" for name, value in page.cookies.items() if name not in known]
             fields["cookie"] = "; ".join([fields["cookie"], *added])

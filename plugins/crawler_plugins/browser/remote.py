@@ -116,7 +116,7 @@ async def _open(url: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStrea
     """Return a connection to the host of a URL.
 
     Raises:
-        OSError, trio.TooSlowError: There is none.
+        OSError, trio.TooSlowError: It cannot be reached.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""

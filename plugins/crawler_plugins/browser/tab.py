@@ -34,7 +34,7 @@ class ScriptFailed(CommandFailed):
 
 @attrs.frozen(kw_only=True)
 class TabOptions:
-    """What all pages of a tab have in common."""
+    """The options that all pages of a tab have in common."""
 
     user_agent: str
     """The ``User-Agent`` of requests and of scripts."""
@@ -42,8 +42,6 @@ class TabOptions:
     """Such as ``de-DE``; empty: that of the browser."""
     viewport: tuple[int, int]
     """Width and height in pixels."""
-    intercepts: bool
-    """Whether the crawl makes the requests of pages."""
 
 
 @attrs.frozen
@@ -105,10 +103,11 @@ class Tab:
         setup: list[tuple[str, dict[str, Any]]] = [
             ("Inspector.enable", {}),
             ("Page.enable", {}),
-            ("Page.setBypassCSP", {"enabled": False}),
             ("Network.setBypassServiceWorker", {"bypass": True}),
             ("Emulation.setUserAgentOverride", agent),
             ("Emulation.setFocusEmulationEnabled", {"enabled": True}),
+            ("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
+            ("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}),
             (
                 "Emulation.setDeviceMetricsOverride",
                 {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
@@ -118,10 +117,6 @@ class Tab:
             setup.append(("Emulation.setLocaleOverride", {"locale": options.locale}))
         if log.isEnabledFor(logging.DEBUG):
             setup.append(("Runtime.enable", {}))
-        if options.intercepts:
-            setup.append(("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}))
-            attach = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
-            setup.append(("Target.setAutoAttach", attach))
         for method, params in setup:
             await tab.call(method, **params)
         return tab

@@ -176,7 +176,7 @@ async def test_cookies_reach_the_page_and_come_back(autojump_clock: MockClock) -
     login = Page("<p>\nGET /api\nCOOKIE theme=dark", headers={"Set-Cookie": "sid=7; HttpOnly; Path=/"})
     pages = {"/login": login, "/after": "<p>x", "/api": "x"}
     _, _, site, plugin = await render(pages, to("/login"), to("/after"), settings=Settings(per_host=1))
-    [given, _] = plugin.started[0].commands("Storage.setCookies")
+    [given, *_] = plugin.started[0].commands("Storage.setCookies")
     assert [(cookie["name"], cookie["httpOnly"]) for cookie in given["cookies"]] == [("sid", True)]
     assert site.visits("/api")[0].headers["cookie"] == "sid=7"
     assert site.visits("/after")[0].headers["cookie"] == "sid=7; theme=dark"

@@ -42,8 +42,10 @@ class Tab:
     def connection(self) -> Any:
         return self
 
+    def post(self, method: str, **params: Any) -> None:
+        self.given += params["cookies"]
+
     async def call(self, method: str, **params: Any) -> Any:
-        self.given += params.get("cookies", [])
         return {"cookies": self.found}
 
 

@@ -11,7 +11,7 @@ from crawler_plugins.browser.tab import Paused, ScriptFailed, Tab, TabOptions
 from support.fake_chromium import FakeChromium
 from trio.testing import MockClock
 
-OPTIONS = TabOptions(user_agent="test", locale="de", viewport=(800, 600), intercepts=True)
+OPTIONS = TabOptions(user_agent="test", locale="de", viewport=(800, 600))
 
 
 @pytest.fixture

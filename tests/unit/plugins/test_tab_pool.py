@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from crawler import CrawlFailed
 
-OPTIONS = TabOptions(user_agent="test", locale="", viewport=(800, 600), intercepts=True)
+OPTIONS = TabOptions(user_agent="test", locale="", viewport=(800, 600))
 
 
 class Starter:
