@@ -52,7 +52,7 @@ def _missing(error: ImportError) -> str:
     why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
     own = Path(".venv/bin/python")
     other = f"run {own} -m crawler instead" if own.exists() and not _is_running(own) else "activate its environment"
-    return f"{module} {why} for {sys.executable}: {other}, or install the package with pip install trio-crawler"
+    return f"{module} {why} for {sys.executable}: {other}, or install the package: pip install . in a clone of it"
 
 
 def _is_running(python: Path) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
+
+try:
+    import fcntl
+except ImportError:  # not on every system; only jobs need locks
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "PRIVATE",
@@ -23,6 +27,8 @@ __all__ = [
     "write_all",
 ]
 
+FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Numbers of errors that say that there is no space; not every system has quotas."""
 PRIVATE: Final = 0o600
 """Permissions of a file that only its owner may read and write."""
 
@@ -91,7 +97,7 @@ def error_reason(error: OSError) -> str:
 
 def disk_is_full(error: OSError) -> bool:
     """Return whether an error says that there is no space for a file: on the disk, in the quota, or below a limit."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return error.errno in FULL
 
 
 def full_disk_cause(error: BaseException | None) -> BaseException | None:
@@ -147,6 +153,8 @@ def locked(path: Path) -> Iterator[int]:
         BlockingIOError: The lock is held elsewhere.
         OSError: The file cannot be opened or locked.
     """
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, "this system has no locks of files (flock)")
     create_private(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -43,7 +44,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_baseurl = "https://trio-crawler.readthedocs.io/en/latest/"
+html_baseurl = os.environ.get("MANUAL_URL", "")  # where the manual will be published: ends with a slash
 html_title = f"trio-crawler {version}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]

@@ -20,6 +20,8 @@ HOSTS: Final = 5
 """Hosts that are shown, at most."""
 PROBLEMS: Final = 2
 """Kinds of failures that are shown, at most."""
+NAME: Final = 32
+"""Columns of the name of a host, at most."""
 BAR: Final = 10
 """Characters of the gauge of a quota."""
 LOW: Final = 0.2
@@ -89,14 +91,15 @@ def _second_line(now: Snapshot) -> str:
 
 def _hosts(now: Snapshot) -> Iterator[Text]:
     """Yield a line for each host that says something."""
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - some characters take two columns
     from rich.text import Text  # noqa: PLC0415
 
     shown = [host for host in now.hosts if host.state != "done"][:HOSTS]
     if len(shown) < MANY_HOSTS:
         shown = [host for host in shown if host.state != "fetching" or host.quotas]
-    name_width = max((len(_name(host)) for host in shown), default=0)
+    width = min(max((cell_len(_name(host)) for host in shown), default=0), NAME)
     for host in shown:
-        line = Text(f"  {_name(host):{min(name_width, 32)}.32}  ")
+        line = Text(f"  {set_cell_size(_name(host), width)}  ")
         line.append(host.words, style=STYLES[host.state])
         for gauge in host.quotas[:2]:
             line.append("  ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import sys
@@ -11,6 +10,11 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from typing import Any, TextIO, cast
 
 from crawler.printable import printable, printable_line
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "discard_output",
@@ -57,7 +61,7 @@ def open_closed_streams() -> None:
 
 def output_is_open() -> bool:
     """Return whether there is a standard output to write to."""
-    return fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    return fcntl is None or fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
 def show(lines: Iterable[str]) -> None:

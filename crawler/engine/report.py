@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import html
 import re
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -59,7 +58,7 @@ class Report:
     cpu_seconds: float
     """CPU time of the process between start and end, in seconds."""
     peak_rss: int
-    """Largest resident memory of the process so far, in bytes."""
+    """Largest resident memory of the process so far, in bytes; 0 if the system does not say."""
     statuses: dict[int, int]
     """Number of responses, by HTTP status code."""
     lanes: dict[str, dict[str, Any]]
@@ -203,7 +202,7 @@ class Timer:
 
 
 def _peak_rss() -> int:
-    """Return the largest resident memory of this process, in bytes.
+    """Return the largest resident memory of this process, in bytes; 0 if the system does not say.
 
     `getrusage` includes the memory of the parent before `exec`. On Linux, ``VmHWM`` counts this program alone.
     """
@@ -212,5 +211,9 @@ def _peak_rss() -> int:
     found = re.search(r"^VmHWM:\s*([0-9]+) kB$", lines, re.MULTILINE)
     if found is not None:
         return int(found[1]) * 1024
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return 0
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return rss if sys.platform == "darwin" else rss * 1024

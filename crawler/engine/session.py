@@ -121,7 +121,7 @@ class CrawlSession:
                 scheduler = await self._wire(stack, store, transport)
                 crawl, shutdown = scheduler.crawl, scheduler.shutdown
                 timer = Timer(crawl.clock(), crawl.stats)
-                await self._restore_positions(scheduler)
+                had_finished = await self._restore_positions(scheduler)
                 runs = RunRecorder(scheduler)
                 try:
                     await self._run_in_lifespans(scheduler, runs)
@@ -134,7 +134,7 @@ class CrawlSession:
                 await runs.end(failed=False)
                 finished = shutdown.reason or "finished"
                 no_pages = reason_for_no_pages(crawl.stats, finished)
-                if no_pages:
+                if no_pages and not had_finished:  # else an earlier run has said so
                     log.warning("%s", no_pages)
                 return timer.report(
                     crawl.stats,
@@ -214,12 +214,14 @@ class CrawlSession:
         )
         return self.scheduler
 
-    async def _restore_positions(self, scheduler: Scheduler) -> None:
-        """Give each sink its position in the job, before it opens anything."""
+    async def _restore_positions(self, scheduler: Scheduler) -> bool:
+        """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""
         behind = await restore_positions(self.table.persist, scheduler.store)
         if self.job is not None and scheduler.writer.exhausted and scheduler.store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.folder, rest)
+            return True
+        return False
 
 
 def _proxies(settings: Settings) -> Proxies | None:

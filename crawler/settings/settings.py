@@ -80,9 +80,11 @@ class Settings:
         ConfigError: A name is unknown, or a value has the wrong type or is out of range.
     """
 
-    user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1 (+https://trio-crawler.readthedocs.io/)"
-    """Value of the ``User-Agent`` header. Its product token, the part before the first space or slash, selects the
-    group of robots.txt. The token of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` is ``ExampleBot``."""
+    user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1"
+    """Value of the ``User-Agent`` header. The default names the program but no page, since only its user can answer for
+    a crawl: name yourself, as in ``MyBot/1.0 (+https://my.site/bot)``. The product token, the part before the first
+    space or slash, selects the group of robots.txt. The token of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` is
+    ``ExampleBot``."""
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 32
     """Requests in flight, over all lanes together."""
     per_host: Count = 8

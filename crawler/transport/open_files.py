@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 from typing import Final
 
 import attrs
@@ -12,6 +11,8 @@ __all__ = ["ConnectionLimits", "connection_limits", "raise_open_file_limit"]
 
 WANTED: Final = 65_536
 """Open files that are asked for: more than any crawl needs. Some programs iterate over all that are possible."""
+UNKNOWN: Final = 256
+"""The limit that is assumed if the system does not say it."""
 RESERVED: Final = 128
 """Open files left to outputs, the job, lookups and libraries."""
 MIN_SOCKETS: Final = 32
@@ -42,7 +43,14 @@ def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
 
 
 def raise_open_file_limit() -> int:
-    """Raise the soft limit on open files of this process up to 65,536 or its hard limit, and return it."""
+    """Raise the soft limit on open files of this process up to 65,536 or its hard limit, and return it.
+
+    Where the system does not state a limit, the smallest usual one is assumed: 256.
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return UNKNOWN
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

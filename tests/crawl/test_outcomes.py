@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -26,6 +27,7 @@ from crawler import (
     Response,
     Settings,
     Spider,
+    crawl,
 )
 from crawler.testing import Asked, FakeSite, Page, Reply, Wire, collect
 
@@ -642,6 +644,19 @@ async def test_a_crawl_without_a_page_says_why_and_has_exit_code_4(
     assert report.no_pages.startswith(f"no start page gave a page: {reason}")
     assert report.to_dict()["no_pages"] == report.no_pages
     assert report.no_pages in caplog.text
+
+
+async def test_a_finished_job_without_a_page_explains_it_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        caplog.clear()
+        report = await crawl(
+            Follow(start_urls=["https://site.test/gone"]), job=tmp_path, transport=FakeSite({}).transport
+        )
+        assert (report.no_pages != "", report.exit_code()) == (True, 4)
+    assert "had finished before: there is nothing to fetch" in caplog.text
+    assert "no start page" not in caplog.text
 
 
 async def test_a_crawl_without_a_page_may_have_items_or_a_reason_of_its_own(autojump_clock: MockClock) -> None:

@@ -31,7 +31,7 @@ def pages(tmp_path_factory):
     options = ["-n", "--keep-going", "-q", "-b", "html", "-D", "html_theme=basic", "-w", folder / "warnings.txt"]
     command = [sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder]
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    subprocess.run(command, env=env, check=True)
+    subprocess.run(command, env=env | {"MANUAL_URL": "https://docs.test/manual/"}, check=True)
     return folder
 
 
@@ -72,7 +72,7 @@ def test_each_setting_is_below_a_topic(pages):
 
 
 def test_each_page_has_markdown_that_llms_txt_lists(pages):
-    listed = re.findall(r"\((https://[^)]*/en/latest/)([^)]+)\.md\)", (pages / "llms.txt").read_text())
+    listed = re.findall(r"\((https://[^)]*/manual/)([^)]+)\.md\)", (pages / "llms.txt").read_text())
     assert len({base for base, _ in listed}) == 1
     built = {path.relative_to(pages).with_suffix("").as_posix() for path in pages.rglob("*.html")}
     assert {name for _, name in listed} == built - {"genindex", "search", "py-modindex"}
@@ -86,7 +86,7 @@ def test_markdown_contains_code_tables_and_links_to_the_published_manual(pages):
     page = (pages / "howto" / "configuration.md").read_text()
     assert '```\noutputs = ["quotes.jsonl"]' in page
     assert "| `-s delay=1` |" in page
-    assert "/en/latest/howto/secrets.html)" in page
+    assert "/manual/howto/secrets.html)" in page
 
 
 def test_every_plugin_and_output_is_in_the_reference_with_its_options(pages):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from crawler.cli.live_view import live_view, one_line
 from crawler.monitor import Host, Problem, QuotaGauge, Snapshot
@@ -91,3 +92,10 @@ def test_lines_are_never_wider_than_the_terminal_and_take_half_of_its_height(wid
     assert len(view.split("\n")) == 6
     assert all(line.cell_len <= width for line in view.split("\n"))
     assert len(lines(snapshot(problems=problems, hosts=hosts), height=1)) == 1
+
+
+def test_names_of_hosts_are_padded_by_columns() -> None:
+    names = ["https://a.test", "shared 東京", "https://" + "x" * 40 + ".test"]
+    shown = lines(snapshot(hosts=[host(name=name) for name in names]))[2:]
+    assert [cell_len(line.partition("3 of 8")[0]) for line in shown] == [36, 36, 36]
+    assert shown[1].startswith("  shared 東京  ")

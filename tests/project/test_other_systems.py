@@ -1,0 +1,42 @@
+"""The package on systems that lack what Linux has: it is imported, and crawls, without it.
+
+trio itself needs epoll on Linux, so that of the package alone is taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from support.environments import environment
+
+from crawler.testing.demo import demo_site
+
+LACKING = """\
+import errno, sys
+sys.modules.update(dict.fromkeys(("fcntl", "resource")))
+del errno.EDQUOT
+import crawler.transport.sockets as sockets
+sockets.select = type("Select", (), {})
+import pathlib
+pathlib.Path.exists = lambda path, exists=pathlib.Path.exists: str(path) != "/proc/self/status" and exists(path)
+from crawler.cli import main
+codes = [main(sys.argv[1:]), main([*sys.argv[1:3], "--job", "job"])]
+assert not {"fcntl", "resource"} & {name for name, module in sys.modules.items() if module is not None}
+print(codes)
+"""
+
+
+def test_a_plain_crawl_works_and_a_job_says_what_is_missing(tmp_path):
+    with demo_site() as site:
+        words = ["run", site.url, "-s", "max_pages=3", "-s", "delay=0", "--report", "report.json", "-o", "a.jsonl"]
+        done = subprocess.run(
+            [sys.executable, "-c", LACKING, *words, "--quiet"],
+            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    words = "cannot use job as a job folder: this system has no locks of files (flock)"
+    assert (done.stdout, done.stderr) == ("[0, 2]\n", f"crawler: {words}\n")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["pages"], report["peak_rss"]) == (3, 0)
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 3
