@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "from-curl": "from_curl:from_curl",
     "plugins": "plugins:plugins",
     "bench": "bench:bench",
+    "scrapy": "scrapy:scrapy",
     "completion": "completion:completion",
 }
 """Module and function of each command, in the order of the help page."""

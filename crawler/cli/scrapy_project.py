@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from crawler.hooks.load import entry_points_of, load_entry_point
 from crawler.hooks.requirements import require
 from crawler.spiders import Spider
 
-__all__ = ["EXTRA", "SCRAPY", "project_spider", "spider_of_class"]
+__all__ = ["EXTRA", "SCRAPY", "check_project", "project_spider", "spider_of_class"]
 
 GROUP: Final = "crawler.spiders"
 """Entry-point group of spiders that run the spiders of other frameworks."""
@@ -48,6 +48,19 @@ def spider_of_class(kind: Any, arguments: Mapping[str, str], settings: Mapping[s
     """
     made: Spider = _bridge(kind.__name__).of_file(kind, arguments, settings)
     return made
+
+
+def check_project(project: Path) -> Iterable[Any]:
+    """Yield a verdict for each spider of a Scrapy project, with ``name``, ``verdict`` and ``reasons``.
+
+    Parameters:
+        project: Its folder.
+
+    Raises:
+        ConfigError: Scrapy is not installed, or there is no such project.
+    """
+    found: Iterable[Any] = _bridge("crawler scrapy").check_project(project)
+    return found
 
 
 def _bridge(what: str) -> Any:

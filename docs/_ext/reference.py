@@ -159,12 +159,30 @@ def plugins_page() -> Iterator[str]:
         yield from output_block(kind, names)
 
 
+def scrapy_page() -> Iterator[str]:
+    """What becomes of each setting of Scrapy in a project that runs here."""
+    names = importlib.import_module("crawler_plugins.scrapy.setting_names")
+    taken = sorted((name, f"``{ours}``" if ours.isidentifier() else ours) for name, ours in names.TAKEN.items())
+    sections = {
+        "Settings that become one of the crawl": ("In Scrapy", "Here", taken),
+        "Settings without effect": ("In Scrapy", "Why, or what to use", sorted(names.IGNORED.items())),
+    }
+    for title, (left, right, rows) in sections.items():
+        yield from [title, "-" * len(title), "", ".. list-table::", "   :header-rows: 1", ""]
+        for name, value in [(left, right), *((f"``{name}``", value) for name, value in rows)]:
+            yield from [f"   * - {name}", f"     - {value}"]
+        yield ""
+    title = "Settings that Scrapy's objects read, as before"
+    yield from [title, "-" * len(title), "", ", ".join(f"``{name}``" for name in sorted(names.READ)) + "."]
+
+
 PAGES = {
     "api": api_page,
     "commands": commands_page,
     "errors": errors_page,
     "hooks": hooks_page,
     "plugins": plugins_page,
+    "scrapy": scrapy_page,
     "settings": settings_page,
     "testing": testing_page,
 }

@@ -56,10 +56,16 @@ def test_both_packages_are_typed(wheel):
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
 
 
+def in_scrapy_project(path: Path) -> bool:
+    """Return whether a file belongs to a Scrapy project, which is a distribution of its own."""
+    return any((folder / "scrapy.cfg").exists() for folder in path.parents)
+
+
 def test_no_folder_beside_the_packages_is_a_package():
     """A folder with an ``__init__.py`` would be importable as `plugins`, `tests` or `docs` from the checkout."""
     inits = [*(ROOT / "plugins").glob("__init__.py")]
     inits += [path for folder in ("tests", "examples", "docs") for path in (ROOT / folder).rglob("__init__.py")]
+    inits = [path for path in inits if not in_scrapy_project(path)]
     assert inits == [ROOT / "examples" / "plugin_package" / "src" / "crawler_prices" / "__init__.py"]  # has its project
 
 
@@ -67,7 +73,7 @@ def imported(folder: str) -> set[str]:
     """Return the top-level names that the Python files of a folder import; benchmarks may import other crawlers."""
     names = set()
     for path in (ROOT / folder).rglob("*.py"):
-        if path.is_relative_to(ROOT / "tests" / "bench"):
+        if path.is_relative_to(ROOT / "tests" / "bench") or in_scrapy_project(path):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

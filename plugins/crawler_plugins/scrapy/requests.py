@@ -50,6 +50,7 @@ class RequestTranslator:
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
         self._merges_cookies = settings.getbool("COOKIES_ENABLED")
+        self._keeps_repeats = str(settings.get("DUPEFILTER_CLASS")).endswith("BaseDupeFilter")
         self._depth_priority = settings.getint("DEPTH_PRIORITY")
         self._auth = _http_auth(spider, settings)
         self.durable = False
@@ -105,6 +106,7 @@ class RequestTranslator:
             and not request.meta.keys() - CRAWLS
             and not request.cb_kwargs
             and not request.flags
+            and "#" not in request.url
         )
 
     def _kept_form(self, request: Any, callback: str | None, errback: str | None) -> dict[str, Any]:
@@ -121,6 +123,7 @@ class RequestTranslator:
                 "m": encode({key: value for key, value in request.meta.items() if key != "depth"}, "meta"),
                 "k": encode(request.cb_kwargs, "cb_kwargs"),
                 "f": encode(request.flags, "flags"),
+                "h": request.url.partition("#")[2],
             }
             if callback and not self._is_free(callback):
                 form["c"] = callback
@@ -162,7 +165,7 @@ class RequestTranslator:
             options["headers"] = [*dict(options.get("headers", ())).items(), ("Cookie", "")]
         if request.cookies:
             options["cookies"] = dict(_cookies(request.cookies))
-        if request.dont_filter:
+        if request.dont_filter or self._keeps_repeats:
             options["dont_filter"] = True
         if meta:
             options |= _meta_options(meta)
@@ -177,14 +180,14 @@ class RequestTranslator:
         kept = request.meta
         if "#" in kept:
             original = self._kept[kept["#"]]
-            is_same = original.url == request.url and original.method == request.method
+            is_same = original.url.partition("#")[0] == request.url and original.method == request.method
             changed = {"url": request.url, "method": request.method, "body": request.body}
             found = original if is_same else original.replace(**changed)
         else:
             name = kept.get("c") or request.callback
             kind: Any = Request if "t" not in kept else load_object(kept["t"])
             found = kind(
-                request.url,
+                f"{request.url}#{kept['h']}" if "h" in kept else request.url,
                 callback=getattr(self._spider, name) if name else None,
                 errback=getattr(self._spider, kept["e"]) if "e" in kept else None,
                 method=request.method,

@@ -25,7 +25,8 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     kind = _kind_of(response.headers.get("content-type", ""))
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
-    return kind(url=response.url, status=response.status, headers=headers, body=response.body, request=request)
+    url = request.url if request.url.partition("#")[0] == response.url else response.url  # Scrapy keeps the fragment
+    return kind(url=url, status=response.status, headers=headers, body=response.body, request=request)
 
 
 @lru_cache(maxsize=256)

@@ -40,7 +40,7 @@ class Scheduling:
         self._requests = requests
         self._signals = sender
         self._is_bare = is_bare
-        self._offsite = Offsite(scrapy.spider)
+        self._offsite = Offsite(scrapy.spider) if _filters_offsite(scrapy.settings) else None
         self._is_heard = True
 
     def open(self, crawl: crawler.Crawl) -> None:
@@ -61,8 +61,8 @@ class Scheduling:
         """
         if self._is_heard and self._signals.refuses(signals.request_scheduled, request=request):
             return None
-        passes = request.dont_filter or request.meta.get("allow_offsite") or self._offsite.allows(request.url)
-        if not passes:
+        offsite = None if request.dont_filter or request.meta.get("allow_offsite") else self._offsite
+        if offsite is not None and not offsite.allows(request.url):
             self._scrapy.stats.inc_value("offsite/filtered")
             self.crawl.count("offsite")
             return None
@@ -103,6 +103,13 @@ class Scheduling:
             domain = f"; Domain={place['domain']}" if place.get("domain") else ""
             field = f"{name}={value}; Path={place.get('path') or '/'}{domain}"
             self.crawl.set_cookie(made.url, field, session=made.session)
+
+
+def _filters_offsite(settings: Any) -> bool:
+    """Return whether the project has not switched off the offsite filter, a middleware of either kind."""
+    kinds = ("DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES")
+    paths = [path_of(path) for kind in kinds for path in component_paths(settings, kind)]
+    return any(path.endswith(".OffsiteMiddleware") for path in paths)
 
 
 def _referer_setter(scrapy: Any) -> Callable[[Any, Any], None] | None:

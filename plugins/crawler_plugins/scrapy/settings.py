@@ -33,11 +33,12 @@ def is_given(settings: Any, name: str) -> bool:
     return (settings.getpriority(name) or 0) > 0
 
 
-def crawl_settings(settings: Any) -> Settings:
+def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     """Return the settings of the crawl for those of Scrapy.
 
     Parameters:
         settings: A `scrapy.settings.Settings` with everything merged.
+        user_agent: The attribute of the spider, which takes precedence. `None`: it has none.
 
     Raises:
         ConfigError: A value is out of range.
@@ -54,6 +55,7 @@ def crawl_settings(settings: Any) -> Settings:
         "max_redirects": settings.getint("REDIRECT_MAX_TIMES"),
         "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,
         "max_depth": settings.getint("DEPTH_LIMIT") or None,
+        "outage_patience": 0.0,  # an errback hears of a host that cannot be reached after RETRY_TIMES
         "traps": False,
         "proxy_env": settings.getbool("HTTPPROXY_ENABLED", True),
         "cookies": settings.getbool("COOKIES_ENABLED", True),
@@ -62,7 +64,7 @@ def crawl_settings(settings: Any) -> Settings:
     }
     if settings.getbool("RANDOMIZE_DOWNLOAD_DELAY") and taken["delay"]:
         taken["jitter"] = min(1.0, settings.getfloat("DOWNLOAD_DELAY_JITTER", 0.5))
-    agent = _user_agent(settings)
+    agent = user_agent or _user_agent(settings)
     if agent:
         taken["user_agent"] = agent
     if settings.getbool("METAREFRESH_ENABLED"):
@@ -108,11 +110,10 @@ def _fields(settings: Any) -> Mapping[str, str]:
 
 
 def _default_headers(settings: Any) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in _fields(settings).items()
-        if name.lower() not in NOT_DEFAULTS and name.lower() != "user-agent"
-    }
+    fields = _fields(settings)
+    has_accept = any(name.lower() == "accept" for name in fields)
+    kept = {name: value for name, value in fields.items() if name.lower() not in NOT_DEFAULTS | {"user-agent"}}
+    return kept if has_accept else kept | {"Accept": ""}
 
 
 def _user_agent(settings: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from crawler import ConfigError
 from crawler_plugins.scrapy import aliases, components, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
+from crawler_plugins.scrapy.check import Checked, check_project
 from crawler_plugins.scrapy.engine import Engine
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
@@ -111,6 +112,18 @@ class ScrapySpider(crawler.Spider):
         file = getattr(module, "__file__", None)
         return cls.of(spider_class, arguments, settings, settings_near(Path(file)) if file else None)
 
+    @staticmethod
+    def check_project(project: Path) -> Iterator[Checked]:
+        """Yield a verdict for each spider of a project; nothing is sent. See `crawler_plugins.scrapy.check`.
+
+        Parameters:
+            project: The folder of the project.
+
+        Raises:
+            ConfigError: There is no project, or its settings cannot be imported.
+        """
+        return check_project(project)
+
     # ---- before the crawl --------------------------------------------------------------------------------------------
 
     def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
@@ -128,7 +141,7 @@ class ScrapySpider(crawler.Spider):
         self.name = str(spider.name)
         self._reactor = TrioReactor.install()
         try:
-            self.settings = mapped.crawl_settings(settings)
+            self.settings = mapped.crawl_settings(settings, getattr(spider, "user_agent", None))
         except (ValueError, TypeError) as error:
             raise ConfigError(f"the settings of {self.name}: {error}") from error
         self.accept_status = self._accepted(spider, settings)
@@ -270,8 +283,10 @@ class ScrapySpider(crawler.Spider):
     def _count_exchanges(self) -> None:
         """Add what the crawl has counted to the stats of Scrapy."""
         counted, stats = self.crawl.stats, self.scrapy.stats
-        stats.inc_value("downloader/request_count", counted.requests)
-        stats.inc_value("downloader/response_count", sum(counted.statuses.values()))
+        if counted.requests:
+            stats.inc_value("downloader/request_count", counted.requests)
+        if counted.statuses:
+            stats.inc_value("downloader/response_count", sum(counted.statuses.values()))
         for status, n in counted.statuses.items():
             stats.inc_value(f"downloader/response_status_count/{status}", n)
         if counted.retries:
@@ -307,7 +322,10 @@ class ScrapySpider(crawler.Spider):
             cause = error.__cause__ if isinstance(error, crawler.HookError) else None
             raise (cause or exception_of(error)) from error
         _, theirs = self._attempts.take(response.request)
-        return responses.to_scrapy(response, request) if theirs is None else theirs
+        if theirs is None:
+            theirs = responses.to_scrapy(response, request)
+        self._signals.send(signals.response_received, response=theirs, request=request)
+        return theirs
 
 
 def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:

@@ -1,0 +1,1 @@
+"""A Scrapy project, as it may have been for years."""

@@ -1,0 +1,7 @@
+"""Settings of the project."""
+
+BOT_NAME = "bookshop"
+SPIDER_MODULES = ["bookshop.spiders"]
+ROBOTSTXT_OBEY = True
+ITEM_PIPELINES = {"bookshop.pipelines.NoDuplicates": 300}
+LOG_FILE = "bookshop.log"

@@ -1,0 +1,198 @@
+"""Requests and responses: arguments, copies, links, encodings."""
+
+from __future__ import annotations
+
+import scrapy
+from scrapy.http import FormRequest, JsonRequest, TextResponse, XmlRpcRequest
+from scrapy.selector import Selector
+from scrapy.utils.request import request_from_dict
+from scrapy.utils.response import get_base_url, open_in_browser  # noqa: F401
+
+from corpus.recorder import note
+
+SHOP = "https://shop.test"
+
+
+class RequestArguments(scrapy.Spider):
+    name = "request_arguments"
+    custom_settings = {"DEFAULT_REQUEST_HEADERS": {"Accept-Language": "de", "X-Default": "1"}}
+
+    def start_requests(self):
+        url = f"{SHOP}/echo"
+        yield scrapy.Request(url, method="POST", body="a b", headers={"X-Test": ["1", "2"], "Content-Type": "text/x"})
+        jars = {"meta": {"cookiejar": 1}}
+        yield scrapy.Request(f"{url}?put", method="PUT", body=b"\xff\x00", cookies={"c": "1", "d": "é"}, **jars)
+        yield scrapy.Request(
+            f"{url}?list", cookies=[{"name": "e", "value": "2", "path": "/"}], flags=["mine"], meta={"cookiejar": 2}
+        )
+        yield scrapy.Request(f"{url}?q=a b&r=é#fragment", priority=5)
+        yield scrapy.Request(f"{url}?delete", method="delete")
+        yield scrapy.Request(f"{url}?head", method="HEAD")
+        yield JsonRequest(f"{url}?json", data={"b": [1, None], "a": "é"})
+        yield JsonRequest(f"{url}?json-get", method="GET", headers={"Accept": "text/x"})
+        yield FormRequest(f"{url}?form", formdata=[("a", "1"), ("a", "2"), ("b", "x y&z")])
+        yield FormRequest(f"{url}?a=0", method="GET", formdata={"a": "1"})
+        yield XmlRpcRequest(f"{url}?rpc", params=(1, "b"), methodname="call")
+        yield scrapy.Request.from_curl(f"curl '{url}?curl' -X PATCH -H 'X-Test: c' --data-raw 'x=1'")
+
+    def parse(self, response):
+        if response.request.method == "HEAD":
+            yield {"head": response.url, "body": len(response.body)}
+            return
+        yield response.json() | {
+            "url": response.url,
+            "flags": response.request.flags,
+            "class": type(response.request).__name__,
+        }
+
+
+class Copies(scrapy.Spider):
+    name = "copies"
+    start_urls = [f"{SHOP}/item/1"]
+
+    def parse(self, response):
+        request = scrapy.Request(
+            f"{SHOP}/item/2", self.again, meta={"a": 1}, headers={"X-Test": "y"}, cb_kwargs={"k": "v"}
+        )
+        copy = request.copy()
+        other = request.replace(url=f"{SHOP}/item/3", cb_kwargs={"k": "w"})
+        restored = request_from_dict(request.to_dict(spider=self), spider=self)
+        note(self, copy.url, other.url, restored.callback == self.again, restored.meta, dict(restored.headers))
+        yield other
+        yield restored
+
+    def again(self, response, k):
+        page = response.replace(body=b"<p>changed</p>")
+        yield {"k": k, "meta": response.meta["a"], "changed": page.css("p::text").get(), "class": type(page).__name__}
+        yield {"copy": response.copy().url, "request": response.request.url, "flags": response.flags}
+
+
+class Filtered(scrapy.Spider):
+    name = "filtered"
+    start_urls = [f"{SHOP}/echo?b=2&a=1"]
+
+    def parse(self, response):
+        yield {"query": response.json()["query"]}
+        yield scrapy.Request(f"{SHOP}/echo?a=1&b=2")
+        yield scrapy.Request(f"{SHOP}/echo?a=1&b=2#other")
+        yield scrapy.Request(f"{SHOP}/echo?a=1&b=2", method="POST")
+        yield scrapy.Request(f"{SHOP}/echo?a=1&b=2", method="POST", body="x")
+        yield scrapy.Request(f"{SHOP}/echo?once", dont_filter=response.url.endswith("b=2&a=1"))
+        yield scrapy.Request(f"{SHOP}/echo?once")
+
+
+class Follows(scrapy.Spider):
+    name = "follows"
+    start_urls = [f"{SHOP}/"]
+
+    def parse(self, response):
+        note(self, response.urljoin("x/../y?z#f"), get_base_url(response))
+        yield response.follow("about", self.page, meta={"by": "text"})
+        yield response.follow(response.css("#menu a")[0], self.page, meta={"by": "selector"})
+        yield response.follow(response.css("a::attr(href)")[0], self.page, meta={"by": "attribute"})
+        yield response.follow(response.css("link")[0], self.page, meta={"by": "link"})
+        yield from response.follow_all(response.css("#menu a"), self.page, meta={"by": "list"})
+        yield from response.follow_all(xpath="//area/@href", callback=self.page, cb_kwargs={"extra": 1})
+        yield from response.follow_all(["/item/7", "/item/8"], self.page)
+
+    def page(self, response, extra=None):
+        yield {"url": response.url, "by": response.meta.get("by"), "extra": extra}
+
+
+class Selectors(scrapy.Spider):
+    name = "selectors"
+    start_urls = [f"{SHOP}/item/7"]
+
+    def parse(self, response):
+        price = response.css("p.price")
+        yield {
+            "extract": response.css("li::text").extract(),
+            "extract_first": response.css("li::text").extract_first(),
+            "default": response.css("nothing::text").get(default="none"),
+            "re": price.re(r"(\w+) (\d+)"),
+            "re_first": price.re_first(r"\d+\.\d+"),
+            "re_default": price.re_first("x", default="no"),
+            "attrib": response.css("h1").attrib["itemprop"],
+            "has-class": response.xpath("//div[has-class('desc', 'more')]//text()").getall(),
+            "re:test": response.xpath(r"//li[re:test(text(), '^\s*M')]/text()").get(),
+            "variable": response.xpath("//*[@itemprop=$name]/text()", name="name").get(),
+            "contains": response.css("li:contains('M')::text").getall(),
+            "html": response.css("ul.sizes").get(),
+            "count": response.xpath("count(//li)").get(),
+            "normal": response.xpath("normalize-space(//h1)").get(),
+            "nested": [one.xpath("./text()").get().strip() for one in response.xpath("//ul/li")],
+            "title": response.selector.xpath("//title/text()").get(),
+            "attributes": response.css("a::attr(href), img::attr(src)").getall(),
+        }
+        selector = Selector(text="<p>a<b>b</b></p>")
+        yield {"own": selector.css("p ::text").getall(), "type": selector.type}
+        response.css("ul").drop()
+        yield {"dropped": response.css("li").getall()}
+
+
+class Bodies(scrapy.Spider):
+    name = "bodies"
+    start_urls = [
+        f"{SHOP}/{path}"
+        for path in (
+            "latin1",
+            "text",
+            "empty",
+            "untyped",
+            "gzipped",
+            "files/a.pdf",
+            "images/a.png",
+            "feed.xml",
+            "api/items",
+            "api/bad",
+        )
+    ]
+
+    def parse(self, response):
+        item = {
+            "url": response.url,
+            "class": type(response).__name__,
+            "size": len(response.body),
+            "type": (response.headers.get("Content-Type") or b"").decode(),
+            "status": response.status,
+        }
+        if isinstance(response, TextResponse):
+            item |= {"text": response.text[:20], "encoding": response.encoding}
+        if response.url.endswith("items"):
+            item |= {"json": response.json()["next"], "jmespath": response.jmespath("items[].id").getall()}
+        yield item
+        if response.url.endswith("bad"):
+            yield {"never": response.json()}
+
+
+class Xml(scrapy.Spider):
+    name = "xml"
+    start_urls = [f"{SHOP}/feed.xml"]
+
+    def parse(self, response):
+        yield {
+            "links": response.css("item link::text").getall(),
+            "titles": response.xpath("//item/title/text()").getall(),
+        }
+        response.selector.register_namespace("g", "http://base.google.com/ns/1.0")
+        yield {"prices": response.xpath("//g:price/text()").getall(), "first": response.xpath("//g:price").get()}
+        yield {"text": response.xpath("//description/text()").get()}
+        response.selector.remove_namespaces()
+        yield {"plain": response.xpath("//price/text()").getall()}
+
+
+class UnsupportedUrls(scrapy.Spider):
+    name = "unsupported_urls"
+    start_urls = [f"{SHOP}/item/1"]
+
+    def parse(self, response):
+        yield scrapy.Request("gopher://shop.test/", errback=self.failed)
+        for url in ("no-scheme", "mailto:a@b.test"):
+            try:
+                scrapy.Request(url)
+            except ValueError as error:
+                note(self, str(error))
+        yield {"followed": response.follow("").url}
+
+    def failed(self, failure):
+        yield {"unsupported": True}

@@ -1,0 +1,120 @@
+"""Each spider of the corpus makes the same requests, items, errors and statistics here as with Scrapy.
+
+`golden.json` has what Scrapy did; ``.ci/run scrapy`` proves that it still does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from crawler_plugins.scrapy import ScrapySpider
+from integration.scrapy.outcome import PROJECT, in_folder, outcome
+from integration.scrapy.site import Refused, Site, TimedOut
+from scrapy.settings import Settings
+from scrapy.spiderloader import SpiderLoader
+
+from crawler import crawl
+
+GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
+REDIRECTS = "the crawl follows redirects itself: no Referer, no filter, no redirect_reasons"
+FEEDS = "FEEDS of a spider are not written by the crawl: its outputs are"
+RETRIES = "the crawl counts attempts, and asks again after 429 and 503 whatever RETRY_HTTP_CODES says"
+DIFFERENT = {
+    "engine_crawl": ("items", "the depth of a request that a signal adds is that of the page it was sent for"),
+    "feed_defaults": ("files", FEEDS),
+    "feeds": ("files", FEEDS),
+    "http_cache": ("items requests", "HTTPCACHE_ENABLED has no effect; the plugin cache keeps pages"),
+    "middleware_changes": ("stats", "responses that a middleware replaces or ignores are not counted"),
+    "middleware_off": ("requests", "a User-Agent is sent although UserAgentMiddleware is switched off"),
+    "offsite": ("items requests stats", REDIRECTS),
+    "redirect_loop": ("requests", REDIRECTS),
+    "redirect_to_seen": ("requests", REDIRECTS),
+    "redirects": ("items requests", REDIRECTS),
+    "request_arguments": ("items requests stats", "a cookie outside of ASCII is refused"),
+    "retries": ("items", RETRIES),
+    "retry_codes": ("items requests stats", RETRIES),
+    "retry_failures": ("items", RETRIES),
+    "robots": ("items requests stats", "dont_obey_robotstxt has no effect"),
+    "signals": ("stats", "signals of the downloader are not sent"),
+    "spider_middleware_saves": ("requests", "what process_spider_exception returns passes all middlewares"),
+    "unsupported_urls": ("items stats", "a URL of another scheme is logged, and no errback is called"),
+    "update_settings": ("errors items stats", "response.request has no default header fields"),
+}
+"""Spiders of which a part differs: the part, and why. The manual names each difference."""
+LEGACY = (
+    "contracts", "csv_feed", "loaders", "logs", "pipeline_drops", "rules", "sitemaps", "start_list", "start_urls",
+)  # fmt: skip
+"""Spiders of which there is one more, with names that Scrapy has removed."""
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+async def test_a_spider_does_the_same_as_with_scrapy(name: str, tmp_path: Path, autojump_clock: Any) -> None:
+    found = await outcome_of(name, tmp_path, *_given(name, tmp_path))
+    parts = found.keys() | GOLDEN[name].keys()
+    assert {part for part in parts if found.get(part) != GOLDEN[name].get(part)} == known_differences(name)
+
+
+@pytest.mark.parametrize("name", LEGACY)
+async def test_a_spider_with_removed_names_does_the_same(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: Any
+) -> None:
+    monkeypatch.setenv("SCRAPY_PROJECT", "legacy")
+    assert await outcome_of(name, tmp_path, {}, {}) == GOLDEN[name]
+
+
+def test_every_spider_of_the_project_is_compared() -> None:
+    assert sorted(_loader().list()) == sorted(GOLDEN)
+
+
+def known_differences(name: str) -> set[str]:
+    """Return the parts of the outcome of a spider that differ."""
+    return set(DIFFERENT.get(name, ("", ""))[0].split())
+
+
+async def outcome_of(name: str, folder: Path, arguments: dict[str, str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a spider does here."""
+    site = Site()
+    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
+        environment.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
+        warnings.simplefilter("ignore")
+        spider = ScrapySpider(PROJECT, name, arguments, settings)
+        await crawl(spider, transport=transport(site))
+    return outcome(site, spider.scrapy, folder)
+
+
+def transport(site: Site) -> httpx.MockTransport:
+    """Return a transport that asks the canned site."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        fields: dict[str, str] = {}
+        for name, value in request.headers.raw:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            fields[key] = f"{fields[key]}, {text}" if key in fields else text
+        try:
+            status, sent, body = site.answer(request.method, str(request.url), fields, request.read())
+        except Refused:
+            raise httpx.ConnectError("refused", request=request) from ConnectionRefusedError()
+        except TimedOut:
+            raise httpx.ReadTimeout("no answer", request=request) from None
+        return httpx.Response(status, headers=sent, content=b"" if request.method == "HEAD" else body, request=request)
+
+    return httpx.MockTransport(handle)
+
+
+def _given(name: str, folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the arguments of a spider, and its settings that name a folder."""
+    kind = _loader().load(name)
+    settings = {key: value for key, value in (kind.custom_settings or {}).items() if "{folder}" in repr(value)}
+    return getattr(kind, "arguments", {}), in_folder(settings, folder)
+
+
+def _loader() -> SpiderLoader:
+    if str(PROJECT) not in sys.path:
+        sys.path.insert(0, str(PROJECT))
+    return SpiderLoader.from_settings(Settings({"SPIDER_MODULES": ["corpus.spiders"]}))
