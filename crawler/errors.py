@@ -24,7 +24,7 @@ During a crawl a `RequestError` ends one request only. The errback of that reque
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crawler.printable import printable
 from crawler.redaction import redact
@@ -62,6 +62,9 @@ class CrawlerError(Exception):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(printable(redact(part)) if isinstance(part, str) else part for part in args))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(CrawlerError):
@@ -277,3 +280,11 @@ class HookError(RequestError):
 def _snake(name: str) -> str:
     """Convert a class name to snake case: ``ConnectFailed`` to ``connect_failed``."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def _restore(kind: type[CrawlerError], args: tuple[object, ...], attributes: dict[str, Any]) -> CrawlerError:
+    """Return a copy of an error, for `pickle`: the constructors take other arguments than `args`."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

@@ -89,7 +89,8 @@ def run(
     if trio.lowlevel.in_trio_run():
         raise ConfigError("run() has an event loop of its own: in a trio program write await crawl(spider)")
     session = CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists)
-    report: Report = trio.run(_run_with_signals, session, transport)
+    with session.forked():
+        report: Report = trio.run(_run_with_signals, session, transport)
     return report
 
 

@@ -1,21 +1,168 @@
-"""Results of handlers: `drain` turns every form of them into one iterable, `encode_item` turns an item into JSON."""
+"""Results of handlers: `collect` calls a handler and sorts what it returns, in whatever form, into a `PageResult`."""
 
 from __future__ import annotations
 
 import inspect
+import itertools
+import math
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, TypeAlias, TypeGuard
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 import msgspec
+import trio
+from msgspec import Struct, field
 
 from crawler.content import replace_surrogates
-from crawler.messages import Item, Produced, Request, Retry
+from crawler.errors import HookError
+from crawler.hooks.page_effects import PageEffects
+from crawler.messages import Drop, Item, Produced, Request, Retry
+from crawler.store import ItemRow
 
-__all__ = ["Watch", "describe_bad_field", "describe_wrong", "drain", "encode_item", "is_generator"]
+if TYPE_CHECKING:
+    from crawler.engine.slow_steps import SlowSteps
+    from crawler.hooks.plugin import Plugin
 
+__all__ = [
+    "NOT_ITEMS", "Maker", "PageResult", "Watch", "collect", "describe_bad_field", "describe_wrong", "drain",
+    "encode_item", "encoded", "hint_of", "is_generator",
+]  # fmt: skip
+
+NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
+"""Types that a handler may not yield, although JSON has a type for them, or nearly."""
+SPILL_OVER: Final = 10_000
+"""Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
+NOTHING: Final = object()
+
+Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
+Maker: TypeAlias = "tuple[Plugin, str]"
+"""A plugin, and the callback or hook of it that made an item."""
+
+
+class PageResult(Struct, eq=False):
+    """The results and effects of the handlers of one page."""
+
+    handler: str = "parse"
+    """The callback or errback, for errors in its items."""
+    effects: PageEffects = field(default_factory=PageEffects)
+    """Counters, states and added requests."""
+    items: list[ItemRow] = []
+    """Items; refined and encoded when the handlers have ended."""
+    encoded: list[ItemRow] = []
+    """Items that precede `items` and were encoded by the process that ran the callback."""
+    requests: list[Request] = []
+    """Requests, not yet admitted."""
+    repeats: int = 0
+    """Number of requests that were left out because the crawl has seen them."""
+    dropped: list[str] = []
+    """Why items were dropped."""
+    retry: Retry | None = None
+    """The page is to be fetched again instead."""
+    state: dict[str, dict[str, Any]] = {}
+    """Changes of states, by owner."""
+    maker: Maker | None = None
+    """The hook whose results are collected now; `None`: a callback of the spider."""
+    makers: dict[int, Maker] = {}
+    """The hooks that items come from, by the `id` of the item. The others come from the spider."""
+    spill: Spill | None = None
+    """Takes items and requests away when there are many, before the handler has ended."""
+
+    def add(self, other: PageResult) -> None:
+        """Add the result of another handler."""
+        self.items += other.items
+        self.requests += other.requests
+        self.dropped += other.dropped
+        for name, n in other.effects.counters.items():
+            self.effects.counters[name] = self.effects.counters.get(name, 0) + n
+        for owner, changed in other.state.items():
+            self.state[owner] = self.state.get(owner, {}) | changed
+
+
+async def collect(call: partial[Produced], result: PageResult, url: str, slow: SlowSteps) -> None:
+    """Call a handler, and sort what it returns into items and requests.
+
+    Parameters:
+        call: Calls the handler with its arguments.
+        result: Gets the items and requests.
+        url: The URL of the page or of the request that failed.
+        slow: Names a handler that blocks the event loop.
+    """
+    handler = call.func
+    began = slow.clock()
+    produced: Any = None
+    try:
+        produced = call()
+        if not is_generator(produced):
+            slow.check(began, handler, url)
+            began = math.inf  # while other tasks run
+            produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
+            began = slow.clock()
+        rest = iter(produced)
+        is_large = False  # a page may yield millions of values: let other tasks run
+        while _sort(itertools.islice(rest, SPILL_OVER), result):
+            is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
+            if is_full or is_large:
+                slow.check(began, handler, url)
+                began = math.inf
+                if is_full and result.spill is not None:
+                    await result.spill(result)
+                else:
+                    await trio.lowlevel.checkpoint()
+                began = slow.clock()
+            is_large = True
+    finally:
+        if isinstance(produced, types.GeneratorType):
+            produced.close()
+        slow.check(began, handler, url)
+
+
+def _sort(values: Iterable[Any], result: PageResult) -> bool:
+    """Sort values, and return whether there were any."""
+    value: Any = NOTHING
+    before = len(result.items)
+    for value in values:
+        if isinstance(value, Request):
+            result.requests.append(value)
+        elif isinstance(value, Retry):
+            result.retry = value
+        elif isinstance(value, NOT_ITEMS):
+            raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
+        elif type(value) is dict:
+            result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
+        elif value is not None and not isinstance(value, Drop):
+            result.items.append(ItemRow(b"", value))
+    if result.maker is not None:
+        result.makers |= dict.fromkeys((id(item.value) for item in result.items[before:]), result.maker)
+    return value is not NOTHING
+
+
+def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: bool) -> ItemRow:
+    """Return an item with its JSON.
+
+    Parameters:
+        item: The item.
+        maker: The handler that made it.
+        request: That of the page; `None` without one.
+        is_callback: Whether the handler is a callback or errback of the spider.
+
+    Raises:
+        HookError: JSON has no type for a value of the item.
+    """
+    try:
+        return ItemRow(encode_item(item), item, "" if type(item) is dict else type(item).__name__)
+    except Exception as error:
+        words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{hint_of(error)}"
+        raise HookError(words, plugin=maker[0].name, hook=maker[1], request=request, is_callback=is_callback) from error
+
+
+def hint_of(error: BaseException) -> str:
+    """Return what to write instead, if an error is a common mistake."""
+    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
+
+    return hint_for(error)
 
 
 def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:

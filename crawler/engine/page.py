@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import math
 import types
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import trio
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
-from crawler.engine.handler_results import describe_bad_field, describe_wrong, drain, encode_item, is_generator
+from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded, hint_of
 from crawler.errors import HookError, JobError
 from crawler.hooks.page_effects import PageEffects, current_page
-from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
+from crawler.messages import Drop, Failure, Item, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
-from crawler.store import FailureRow, ItemRow, Kind, Outcome
+from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.long_calls import LongCalls
+    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
@@ -33,52 +32,6 @@ if TYPE_CHECKING:
     from crawler.store import Store
 
 __all__ = ["PageRunner"]
-
-NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
-"""Types that a handler may not yield, although JSON has a type for them, or nearly."""
-SPILL_OVER: Final = 10_000
-"""Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
-NOTHING: Final = object()
-
-Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
-Maker: TypeAlias = "tuple[Plugin, str]"
-
-
-class PageResult(Struct, eq=False):
-    """The results and effects of the handlers of one page."""
-
-    handler: str = "parse"
-    """The callback or errback, for errors in its items."""
-    effects: PageEffects = field(default_factory=PageEffects)
-    """Counters, states and added requests."""
-    items: list[ItemRow] = []
-    """Items, refined and encoded."""
-    requests: list[Request] = []
-    """Requests, not yet admitted."""
-    repeats: int = 0
-    """Number of requests that were left out because the crawl has seen them."""
-    dropped: list[str] = []
-    """Why items were dropped."""
-    retry: Retry | None = None
-    """The page is to be fetched again instead."""
-    state: dict[str, dict[str, Any]] = {}
-    """Changes of states, by owner."""
-    maker: Maker | None = None
-    """The hook whose results are collected now; `None`: a callback of the spider."""
-    makers: dict[int, Maker] = {}
-    """The hooks that items come from, by the `id` of the item. The others come from the spider."""
-    spill: Spill | None = None
-    """Takes items and requests away when there are many, before the handler has ended."""
-
-    def add(self, other: PageResult) -> None:
-        """Add the result of another handler."""
-        self.items += other.items
-        self.requests += other.requests
-        self.dropped += other.dropped
-        for name, n in other.effects.counters.items():
-            self.effects.counters[name] = self.effects.counters.get(name, 0) + n
-        for owner, changed in other.state.items():
-            self.state[owner] = self.state.get(owner, {}) | changed
 
 
 class FailureResult(Struct, eq=False):
@@ -105,6 +58,7 @@ class PageRunner:
         slow: Names handlers that block the event loop.
         long: Names handlers that do not return.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
+        pool: The processes that run callbacks; `None`: this one does.
     """
 
     def __init__(
@@ -118,6 +72,7 @@ class PageRunner:
         slow: SlowSteps,
         long: LongCalls,
         bodies: BodyDeduplicator | None = None,
+        pool: ProcessPool | None = None,
     ) -> None:
         self._spider = spider
         self._table = table
@@ -128,6 +83,7 @@ class PageRunner:
         self._slow = slow
         self._long = long
         self._bodies = bodies
+        self._pool = pool
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
 
@@ -172,7 +128,7 @@ class PageRunner:
         handler = response.request.callback or "parse"
         result = PageResult(handler=handler, spill=partial(self._spill, response, outcome))
         try:
-            await self._call_handlers(response, result)
+            await self._call_handlers(response, result, outcome)
             requests = self._checked_requests(result, response.request)
         except HookError:
             _discard_spilled(outcome)
@@ -186,23 +142,27 @@ class PageRunner:
         self._keep(result, requests, outcome)
         return None
 
-    async def _call_handlers(self, response: Response, result: PageResult) -> None:
+    async def _call_handlers(self, response: Response, result: PageResult, outcome: Outcome) -> None:
         """Call the callback and the `parse` hooks."""
         request = response.request
         name = request.callback or "parse"
         with _CurrentPage(result.effects):
             calls = self._long.call(self._spider.name, name, request.url)
             with calls, _HookErrors(self._spider, name, request, is_callback=True):
-                await self._collect(self._callbacks.bind(name, response), result, response, response.url)
+                if self._pool is None:
+                    await collect(self._callbacks.bind(name, response), result, response.url, self._slow)
+                else:
+                    await self._pool.handle(response, result, partial(_discard_spilled, outcome))
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
                     plugin, result.maker = hook.plugin, (hook.plugin, "parse")
                     with self._long.call(plugin.name, "parse", request.url), _HookErrors(plugin, "parse", request):
-                        await self._collect(partial(hook.call, response), result, response, response.url)
+                        await collect(partial(hook.call, response), result, response.url, self._slow)
             await self._finish(result, response)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""
+        await self._refine(result, response)
         self._check_storable(result, response.request)
         requests = self._admission.admit(self._checked_requests(result, response.request), outcome.filtered)
         outcome.stage = outcome.stage or next(self._stages)
@@ -286,73 +246,11 @@ class PageRunner:
     ) -> None:
         result = PageResult(handler=name, maker=None if plugin is self._spider else (plugin, name))
         with _CurrentPage(result.effects), self._long.call(plugin.name, name, failure.request.url):
-            await self._collect(partial(handler, failure), result, failure.response, failure.request.url)
+            await collect(partial(handler, failure), result, failure.request.url, self._slow)
             await self._finish(result, failure.response)
         found.result.add(result)
 
     # ---- results -----------------------------------------------------------------------------------------------------
-
-    async def _collect(self, call: partial[Produced], result: PageResult, response: Response | None, url: str) -> None:
-        """Call a handler, and sort what it returns into items and requests.
-
-        Parameters:
-            call: Calls the handler with its arguments.
-            result: Gets the items and requests.
-            response: The page; `None` if there was no response.
-            url: The URL of the page or of the request that failed.
-        """
-        slow, handler = self._slow, call.func
-        began = slow.clock()
-        produced: Any = None
-        try:
-            produced = call()
-            if not is_generator(produced):
-                slow.check(began, handler, url)
-                began = math.inf  # while other tasks run
-                produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
-                began = slow.clock()
-            rest = iter(produced)
-            is_large = False  # a page may yield millions of values: let other tasks run
-            while self._sort(itertools.islice(rest, SPILL_OVER), result):
-                is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
-                if is_full or is_large:
-                    slow.check(began, handler, url)
-                    began = math.inf
-                    await self._let_go(result, response, spills=is_full)
-                    began = slow.clock()
-                is_large = True
-        finally:
-            if isinstance(produced, types.GeneratorType):
-                produced.close()
-            slow.check(began, handler, url)
-
-    async def _let_go(self, result: PageResult, response: Response | None, *, spills: bool) -> None:
-        """Move the results so far to the store, or just let other tasks run."""
-        if spills and result.spill is not None:
-            await self._refine(result, response)
-            await result.spill(result)
-        else:
-            await trio.lowlevel.checkpoint()
-
-    @staticmethod
-    def _sort(values: Iterable[Any], result: PageResult) -> bool:
-        """Sort values, and return whether there were any."""
-        value: Any = NOTHING
-        before = len(result.items)
-        for value in values:
-            if isinstance(value, Request):
-                result.requests.append(value)
-            elif isinstance(value, Retry):
-                result.retry = value
-            elif isinstance(value, NOT_ITEMS):
-                raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
-            elif type(value) is dict:
-                result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
-            elif value is not None and not isinstance(value, Drop):
-                result.items.append(ItemRow(b"", value))
-        if result.maker is not None:
-            result.makers |= dict.fromkeys((id(item.value) for item in result.items[before:]), result.maker)
-        return value is not NOTHING
 
     async def _refine(self, result: PageResult, response: Response | None) -> None:
         """Refine and encode the items.
@@ -367,11 +265,12 @@ class PageRunner:
             if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
                 with self._long.call(hook.plugin.name, "refine", response.url):
                     values = await self._refine_by(hook, values, response, result)
-        makers, encode = result.makers, partial(self._encode, request=request, handler=result.handler)
-        result.items = [
-            ItemRow(encode(value, makers.get(id(value)) if makers else None), value, _type_of(value))
-            for value in values
-        ]
+        makers, own = result.makers, (self._spider, result.handler)
+        result.items = result.encoded
+        result.encoded = []
+        for value in values:
+            maker = makers.get(id(value), own) if makers else own
+            result.items.append(encoded(value, maker, request, is_callback=maker[0] is self._spider))
         makers.clear()
 
     async def _refine_by(self, hook: Hook, values: list[Item], response: Response, result: PageResult) -> list[Item]:
@@ -395,7 +294,7 @@ class PageRunner:
     async def _finish(self, result: PageResult, response: Response | None) -> None:
         """Refine and encode the items, and take the changes of states."""
         request = response.request if response is not None else None
-        if result.items:
+        if result.items or result.encoded:
             await self._refine(result, response)
         result.requests += result.effects.added
         self._check_storable(result, request)
@@ -420,28 +319,6 @@ class PageRunner:
                     f"the request for {request.shown_url} cannot be stored: {words}",
                     plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self._spider,
                 )  # fmt: skip
-
-    def _encode(self, item: Item, maker: Maker | None, request: Request | None, handler: str) -> bytes:
-        try:
-            return encode_item(item)
-        except Exception as error:
-            words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{_hint(error)}"
-            plugin, hook = maker or (self._spider, handler)
-            raise HookError(
-                words, plugin=plugin.name, hook=hook, request=request, is_callback=plugin is self._spider
-            ) from error
-
-
-def _hint(error: BaseException) -> str:
-    """Return what to write instead, if an error is a common mistake."""
-    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
-
-    return hint_for(error)
-
-
-def _type_of(item: Item) -> str:
-    """Return the name of the class of an item; empty for a dict."""
-    return "" if type(item) is dict else type(item).__name__
 
 
 def _set_depths(requests: list[Request], page: Request) -> None:
@@ -500,7 +377,7 @@ class _HookErrors:
         if isinstance(error, HookError):
             hook_error = error
         else:
-            words = f"{type(error).__name__}: {error}{_hint(error)}"
+            words = f"{type(error).__name__}: {error}{hint_of(error)}"
             hook_error = HookError(
                 words,
                 plugin=self._plugin.name,

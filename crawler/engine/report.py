@@ -169,12 +169,13 @@ class Timer:
         self._earlier = {name: getattr(stats, name) for name in counts if stats is not None and getattr(stats, name)}
         self._cpu = time.process_time()
 
-    def report(self, stats: Stats, *, now: float, **fields: Any) -> Report:
+    def report(self, stats: Stats, *, now: float, others_cpu: float = 0.0, **fields: Any) -> Report:
         """Return the report of a crawl that ends now.
 
         Parameters:
             stats: Its counts.
             now: The time by the clock of `clock_now`, in seconds.
+            others_cpu: CPU seconds of other processes.
             fields: The other fields of the report.
         """
         return Report(
@@ -192,7 +193,7 @@ class Timer:
             counters=dict(stats.counters),
             bytes=stats.bytes,
             seconds=now - self._started,
-            cpu_seconds=time.process_time() - self._cpu,
+            cpu_seconds=time.process_time() - self._cpu + others_cpu,
             peak_rss=_peak_rss(),
             statuses=dict(sorted(stats.statuses.items())),
             lanes={name: msgspec.to_builtins(lane) for name, lane in stats.lanes.items()},

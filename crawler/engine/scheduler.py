@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crawler.engine.leases import Leases
     from crawler.engine.limit_waits import LimitWaits
     from crawler.engine.long_calls import LongCalls
+    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.engine.slow_steps import SlowSteps
@@ -91,6 +92,8 @@ class Scheduler:
     """Stops the crawl if limits keep it waiting for too long."""
     errors: HookErrorLog
     """Logs what callbacks and hooks raise."""
+    pool: ProcessPool | None = None
+    """The processes that run callbacks; `None`: this one does."""
     has_dispatched: bool = attrs.field(default=False, init=False)
     """Whether a ticket was handed to a worker."""
 
@@ -123,6 +126,8 @@ class Scheduler:
         try:
             async with trio.open_nursery() as background:
                 self.tasks.open(background)
+                if self.pool is not None:
+                    await background.start(self.pool.run)
                 if max_seconds is not None:
                     background.start_soon(self._stop_after, max_seconds)
                 if self.store.durable:

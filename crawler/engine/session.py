@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +35,7 @@ from crawler.transport.curl import CurlTransport
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.engine.processes.processes import Processes
     from crawler.engine.scheduler import Scheduler
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
@@ -92,6 +93,20 @@ class CrawlSession:
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
+        self._processes: Processes | None = None
+        self._may_fork = False
+
+    @contextmanager
+    def forked(self) -> Iterator[None]:
+        """Fork what starts the processes for callbacks, if the settings want several. It ends behind the block."""
+        self._may_fork = True
+        if self.settings.processes == 1:
+            yield
+            return
+        from crawler.engine.processes.processes import Processes  # noqa: PLC0415 - few crawls need it
+
+        with Processes.forked(self.spider, self.plugins, self.settings) as self._processes:
+            yield
 
     def interrupt(self, *, now: bool = False) -> bool:
         """Stop the crawl because of a signal, and return whether it has begun.
@@ -114,6 +129,10 @@ class CrawlSession:
             CrawlFailed: The crawl could not continue.
         """
         check_transport(transport)
+        if self.settings.processes != 1 and not self._may_fork:
+            from crawler.engine.processes.processes import warn_of_one_process  # noqa: PLC0415 - few crawls need it
+
+            warn_of_one_process()
         outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
         try:
             async with AsyncExitStack() as stack:
@@ -146,6 +165,7 @@ class CrawlSession:
                     interrupted=shutdown.interrupted,
                     problems=crawl.problems,
                     proxies={} if self.proxies is None else self.proxies.report(),
+                    others_cpu=0.0 if scheduler.pool is None else scheduler.pool.cpu_seconds,
                 )
         except ExceptionGroup as group:
             cause = next(causes(group))
@@ -211,6 +231,7 @@ class CrawlSession:
             limits=self.limits,
             proxies=self.proxies,
             credentials=self.credentials,
+            processes=self._processes,
         )
         return self.scheduler
 

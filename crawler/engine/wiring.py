@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import httpx
 
     from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.processes.processes import Processes
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
 
@@ -66,6 +67,7 @@ def wire(
     limits: Limits | None = None,
     proxies: Proxies | None = None,
     credentials: OriginAuth | None = None,
+    processes: Processes | None = None,
 ) -> Scheduler:
     """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
 
@@ -81,6 +83,7 @@ def wire(
         limits: Shared with other crawls and clients. `None`: it has its own.
         proxies: Which proxies requests go through. `None`: there are none.
         credentials: What the origins are given. `None`: only what requests say.
+        processes: Where callbacks run. `None`: in this process.
     """
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
@@ -141,7 +144,8 @@ def wire(
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, bodies)
+    pool = None if processes is None else processes.pool(spider, states[0], partial(getattr, store, "known"))
+    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, bodies, pool)
     added, tasks, commits = AddedRequests(), BackgroundTasks(), CommitCalls()
     crawl = Crawl(
         spider=spider,
@@ -184,6 +188,7 @@ def wire(
         long=long,
         waits=LimitWaits(frontier, shutdown, settings.quota_patience),
         errors=errors,
+        pool=pool,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -33,6 +33,13 @@ class State(MutableMapping[str, Any]):
         self.touched = False
         """Whether `take_unsaved` may find changes: outside of pages a value was written, or a list or dict was read,
         which may be changed in place."""
+        self.on_change: Callable[[dict[str, Any]], None] | None = None
+        """Called with changes that have taken effect, in the form of `changes`."""
+
+    @property
+    def values_now(self) -> Mapping[str, Any]:
+        """The values that have taken effect, whatever the handler that asks has written."""
+        return self._values
 
     def _overlay(self) -> dict[str, tuple[Any, Any]] | None:
         page = current_page.get()
@@ -114,6 +121,8 @@ class State(MutableMapping[str, Any]):
                 self._values.pop(key, None)
             else:
                 self._values[key] = msgspec.json.decode(data)
+        if self.on_change is not None:
+            self.on_change(changed)
 
     def take_unsaved(self) -> dict[str, Any]:
         """Return the changes made outside of pages since the last call, in the form of `changes`.
@@ -125,6 +134,8 @@ class State(MutableMapping[str, Any]):
             data = self._encoded(key, self._values[key])
             if data != before:
                 self._unsaved[key] = self._lent[key] = data
+                if self.on_change is not None:
+                    self.on_change({key: data})
         unsaved, self._unsaved = self._unsaved, {}
         self.touched = bool(self._lent)
         return unsaved

@@ -87,6 +87,9 @@ class Settings:
     ``ExampleBot``."""
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 32
     """Requests in flight, over all lanes together."""
+    processes: Annotated[int, Meta(ge=1, le=256)] | Literal["auto"] = 1
+    """Processes that run the callbacks of the spider. 1 means that the crawl is one process; with more, another one
+    fetches, decides and stores. ``auto`` means one for each core that the crawl may use."""
     per_host: Count = 8
     """Requests in flight on one lane (scheme, host and port), at most. Former name: ``per_domain``."""
     slow_start: bool | None = None
@@ -381,4 +384,7 @@ def _expected(name: str, error: Exception) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"expected {' or '.join(choices)}"
     text = plain(error)
+    words = [word for part in choices if typing.get_origin(part) is Literal for word in typing.get_args(part)]
+    if words and "enum" in text:
+        return f"expected a number or {' or '.join(words)}"
     return "expected str of printable ASCII, no space first" if "regex" in text else text  # user_agent has the only one

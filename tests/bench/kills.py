@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--seed 1]
+    python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--processes 1] [--seed 1]
     python tests/bench/kills.py --short 1000 [--parallel 2] [--seed 1]
     python tests/bench/kills.py --outputs 100 [--servers] [--parallel 2] [--seed 1]
 
@@ -48,25 +48,29 @@ COLUMNS = "{:<16} {:>5} {:>6} {:>6} {:>5} {:>5} {:>9} {:>9} {:>8} {:>7} {:>6}"
 NAMES = ("crawl", "kills", "pages", "items", "lost", "twice", "refetched", "in flight", "requests", "early", "wall s")
 
 
-def crawl(seed: int, pages: int, kills: int, durability: str) -> Figures:
+def crawl(seed: int, pages: int, kills: int, durability: str, processes: int = 1) -> tuple[Figures, int]:
     """Run one crawl, killed and resumed until it is finished; return its figures.
+
+    With more `processes`, those that run callbacks are killed as well; return how many were.
 
     Raises:
         SystemExit: The outputs differ from each other.
     """
     pacing = {f"127.0.0.{1 + HOSTS}": {"delay": 1.0}}
-    settings = {"workers": 32, "delay": 0.02, "pacing": pacing, "durability": durability}
+    settings = {"workers": 32, "delay": 0.02, "pacing": pacing, "durability": durability, "processes": processes}
     with (
         tempfile.TemporaryDirectory(prefix="kills-") as name,
         durable(
             Path(name), seed=seed, hosts=HOSTS, pages=pages, outputs=OUTPUTS, settings=settings, fresh=True
         ) as killed,
     ):
-        killed.run_with_kills(kills, random.Random(seed))
+        others: list[int] = []
+        with killed.killing_callbacks(random.Random(seed)) if processes > 1 else nullcontext(others) as others:
+            killed.run_with_kills(kills, random.Random(seed))
         contents = [read_output(Path(name) / output) for output in OUTPUTS]
         if any(content != contents[0] for content in contents):
             raise SystemExit(f"seed {seed}: the outputs are not the same")
-        return killed.figures()
+        return killed.figures(), len(others)
 
 
 def tell(name: str, figures: Figures) -> None:
@@ -189,6 +193,7 @@ def main() -> None:
     parser.add_argument("--crawls", type=int, default=3)
     parser.add_argument("--pages", type=int, default=6000, help="of each web; some of them cannot be reached (6000)")
     parser.add_argument("--kills", type=int, default=40, help="over all crawls (40)")
+    parser.add_argument("--processes", type=int, default=1, help="that run callbacks; if several, they are killed, too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", type=int, default=0, help="end short crawls this many times instead")
     parser.add_argument("--outputs", type=int, default=0, help="end crawls with all outputs this many times instead")
@@ -204,16 +209,19 @@ def main() -> None:
             run_short(options.outputs, options.parallel, options.seed, partial(crawl_with_outputs, places=places))
         return
     total = Figures()
-    holds = True
+    holds, others = True, 0
     for number in range(options.crawls):
         durability = "power" if number % 2 else "process"
         kills = options.kills // options.crawls + (number < options.kills % options.crawls)
-        figures = crawl(options.seed + number, options.pages, kills, durability)
+        figures, killed = crawl(options.seed + number, options.pages, kills, durability, options.processes)
+        others += killed
         tell(f"{options.seed + number} {durability}", figures)
         total += figures
         holds = holds and figures.holds() and figures.kills == kills
     tell("together", total)
     print(f"wrong items {total.wrong}, requests out of scope {total.trespasses}, miscounted {total.miscounted}")
+    if options.processes > 1:
+        print(f"processes that ran callbacks and were killed: {others}")
     raise SystemExit(0 if holds else 1)
 
 

@@ -32,7 +32,7 @@ from crawler import (
     Usage,
     WouldExceedDeadline,
 )
-from crawler.engine import page, wiring
+from crawler.engine import handler_results, wiring
 from crawler.engine.job import Job
 from crawler.engine.session import CrawlSession
 from crawler.store import sqlite
@@ -193,7 +193,7 @@ async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
     chance = random.Random(seed)
     small = {"window": chance.choice([1, 4, 9]), "most_waiting": 30, "most_lanes": chance.choice([1, 2, 4096])}
     monkeypatch.setattr(wiring, "Frontier", functools.partial(wiring.Frontier, **small if seed % 2 else {}))
-    monkeypatch.setattr(page, "SPILL_OVER", chance.choice([5, 10_000]))
+    monkeypatch.setattr(handler_results, "SPILL_OVER", chance.choice([5, 10_000]))
     monkeypatch.setattr(sqlite, "MAX_WAL", math.inf)  # virtual time does not wait for threads
     settings = Settings(
         obey_robots=chance.random() < 0.4,

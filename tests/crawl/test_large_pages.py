@@ -21,7 +21,7 @@ BATCH, MANY, DIFFERENT = 1_000, 3_500, 3_000
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.engine.page.SPILL_OVER", BATCH)
+    monkeypatch.setattr("crawler.engine.handler_results.SPILL_OVER", BATCH)
 
 
 class Large(Spider):

@@ -13,15 +13,17 @@ The server is another process that is not killed; its log lists all requests wit
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,9 @@ LINE = 56
 ENDINGS = ("start", "kill", "pause", "signal", "two signals", "three signals", "shutdown")
 """Ways to end a run: SIGKILL or SIGTERM while it starts; SIGKILL; SIGKILL after a pause (SIGSTOP); one to three of
 SIGINT and SIGTERM; SIGKILL during the shutdown after a signal."""
+
+REPLACED = "a process that runs callbacks has ended"
+"""A warning of `Durable.killing_callbacks`."""
 
 Running = Process | subprocess.Popen[str]
 
@@ -149,9 +154,10 @@ class Durable:
         return process
 
     def end(self, process: Running) -> tuple[int, str]:
-        """Wait for the end of a run; return its exit code and its standard error."""
+        """Wait for the end of a run; return its exit code and its standard error, without `REPLACED` lines."""
         _, said = process.communicate(timeout=LONGEST)
         self._last = time.monotonic()
+        said = "".join(line for line in said.splitlines(keepends=True) if REPLACED not in line)
         assert "Traceback" not in said, said
         return process.returncode, said
 
@@ -176,8 +182,32 @@ class Durable:
         """Kill a run and check its outputs."""
         process.send_signal(signal.SIGKILL)
         self.kills.append(time.monotonic())
-        assert self.end(process) == (-signal.SIGKILL, "")
+        ended = self.end(process)
+        assert ended == (-signal.SIGKILL, ""), ended
         self.look()
+
+    @contextmanager
+    def killing_callbacks(self, chance: random.Random) -> Iterator[list[int]]:
+        """Kill processes that run callbacks at random moments while the block runs; yield their numbers."""
+        killed: list[int] = []
+        ended = threading.Event()
+
+        def kill() -> None:
+            while not ended.wait(chance.uniform(0.1, 0.5)):
+                runs = [process.pid for process in self._running[-1:]]
+                pids = [pid for run in runs for launcher in _children(run) for pid in _children(launcher)]
+                if pids:
+                    killed.append(chance.choice(pids))
+                    with suppress(ProcessLookupError):
+                        os.kill(killed[-1], signal.SIGKILL)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        try:
+            yield killed
+        finally:
+            ended.set()
+            thread.join()
 
     def interrupt(self, process: Running, *signals: signal.Signals) -> tuple[int, str, float]:
         """Send signals; return the exit code, standard error, and the seconds from the last signal to the end.
@@ -389,3 +419,11 @@ def durable(
                 if process.stderr is not None and not process.stderr.closed:  # the test did not wait for its end
                     process.kill()
                     process.communicate()
+
+
+def _children(pid: int) -> list[int]:
+    """Return the numbers of the child processes of a process; empty if it has ended."""
+    try:
+        return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []

@@ -22,7 +22,7 @@ from crawler import (
     Settings,
     Spider,
 )
-from crawler.engine import page
+from crawler.engine import handler_results
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
 from crawler.engine.long_calls import LongCalls
@@ -261,7 +261,7 @@ async def test_a_dict_that_is_filled_again_is_kept_as_it_was() -> None:
 
 
 async def test_a_large_page_moves_its_effects_to_the_store_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "SPILL_OVER", 10)
+    monkeypatch.setattr(handler_results, "SPILL_OVER", 10)
 
     async def parse(response: Response) -> AsyncIterator[Any]:
         for n in range(35):
@@ -276,7 +276,7 @@ async def test_a_large_page_moves_its_effects_to_the_store_while_it_runs(monkeyp
 
 
 async def test_a_large_page_that_raises_in_the_end_names_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "SPILL_OVER", 10)
+    monkeypatch.setattr(handler_results, "SPILL_OVER", 10)
 
     def parse(response: Response) -> Iterator[Any]:
         yield from ({"n": n} for n in range(35))

@@ -109,7 +109,7 @@ class Large(Spider):
 async def test_an_item_is_kept_once_although_pages_are_so_large_that_other_pages_run_meanwhile(
     autojump_clock, monkeypatch, turned
 ):
-    monkeypatch.setattr("crawler.engine.page.SPILL_OVER", 10)
+    monkeypatch.setattr("crawler.engine.handler_results.SPILL_OVER", 10)
     found = await collect(Large(turned=turned), site(), plugins=[Dedup()])
     assert sorted(item["id"] for item in found.items) == list(range(60))
     assert found.report.dropped == {"duplicate item": 60}

@@ -1,0 +1,145 @@
+"""`Channel`: messages in both directions over a stream socket. Sending never waits."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+import msgspec
+import trio
+import trio_util
+
+from crawler.engine.processes.wire import ENCODER
+
+__all__ = ["Channel", "receive_now", "send_now"]
+
+LENGTH: Final = 8
+"""Bytes of the length before each message."""
+READ: Final = 1 << 18
+"""Bytes of one read."""
+
+
+class Channel:
+    """Sends and receives messages. `run_writer` must run beside it.
+
+    Parameters:
+        end: One end of a pair of stream sockets. The channel closes it.
+        decoder: Decodes what the other end sends.
+    """
+
+    def __init__(self, end: socket.socket, decoder: msgspec.msgpack.Decoder[Any]) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._decode = decoder.decode
+        self._buffer = bytearray(READ)  # kept, since it is costly to allocate one for each read
+        self._filled = 0
+        self._waiting = bytearray()
+        self._has_waiting = trio.Event()
+        self._drained = trio_util.RepeatedEvent()
+
+    def send(self, message: Any) -> None:
+        """Send a message, as soon as the other end reads. One that does not is noticed by `receive`."""
+        data = ENCODER.encode(message)
+        head = len(data).to_bytes(LENGTH, "big")
+        sent = 0
+        if not self._waiting:
+            try:
+                sent = self._end.sendmsg((head, data))
+            except BlockingIOError:
+                pass
+            except OSError:
+                return  # the other process has ended
+        if sent < LENGTH + len(data):
+            self._waiting += head[sent:]
+            self._waiting += memoryview(data)[max(sent - LENGTH, 0) :]
+            self._has_waiting.set()
+
+    async def run_writer(self) -> None:
+        """Send what the socket did not take at once, until the channel is closed."""
+        while True:
+            await self._has_waiting.wait()
+            try:
+                await trio.lowlevel.wait_writable(self._end)
+                del self._waiting[: self._end.send(self._waiting)]
+            except BlockingIOError:
+                continue
+            except (OSError, trio.ClosedResourceError):
+                return
+            if not self._waiting:
+                self._has_waiting = trio.Event()
+                self._drained.set()
+
+    async def receive(self) -> list[Any]:
+        """Return the next messages, at least one; none if the other end is closed."""
+        while True:  # noqa: ASYNC913 - what has arrived is taken without a wait
+            try:
+                size = self._end.recv_into(memoryview(self._buffer)[self._filled :])
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._end)
+                continue
+            except OSError:
+                return []
+            if not size:
+                return []
+            self._filled += size
+            messages = self._take()
+            if messages:
+                return messages
+
+    def _take(self) -> list[Any]:
+        """Return the messages that have arrived whole, and keep the rest in the buffer."""
+        messages: list[Any] = []
+        start, filled = 0, self._filled
+        needed = 0
+        with memoryview(self._buffer) as view:
+            while filled - start >= LENGTH:
+                end = start + LENGTH + int.from_bytes(view[start : start + LENGTH], "big")
+                if filled < end:
+                    needed = end - start
+                    break
+                messages.append(self._decode(view[start + LENGTH : end]))
+                start = end
+        if start:
+            rest = self._buffer[start:filled]
+            self._buffer[: len(rest)] = rest
+            self._filled = len(rest)
+        if needed > len(self._buffer):
+            self._buffer += bytes(needed - len(self._buffer))
+        elif not self._filled and len(self._buffer) > READ:
+            self._buffer = bytearray(READ)  # the large message has gone
+        return messages
+
+    async def drain(self) -> None:
+        """Wait until everything is sent."""
+        while self._waiting:
+            await self._drained.wait()
+
+    def close(self) -> None:
+        """Close this end: the other one receives what was sent before, then nothing more."""
+        trio.lowlevel.notify_closing(self._end)
+        self._end.close()
+
+
+def send_now(end: socket.socket, data: bytes) -> None:
+    """Send bytes as one message over a blocking socket."""
+    end.sendall(len(data).to_bytes(LENGTH, "big") + data)
+
+
+def receive_now(end: socket.socket) -> bytes:
+    """Return the next message of a blocking socket.
+
+    Raises:
+        EOFError: The other end is closed.
+    """
+    length = int.from_bytes(_exactly(end, LENGTH), "big")
+    return _exactly(end, length)
+
+
+def _exactly(end: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = end.recv(size - len(data))
+        if not part:
+            raise EOFError("the other process has ended")
+        data += part
+    return bytes(data)

@@ -1,0 +1,142 @@
+"""The speed of a crawl whose callbacks run in several processes, against that of one process, on the same cores.
+
+::
+
+    apt-get install nginx-light
+    python tests/bench/processes.py [--processes 2] [--rounds 5] [--pages 2000] [--links 97] [--size 37] [--busy 0]
+
+A site of generated pages is served by nginx on the same machine and crawled in turn by one process and by several.
+``--busy 5`` adds 5 ms of CPU time to each callback. The crawls must find the same items. Besides pages a second, which
+depend on what else the machine does, the table has the CPU time of the process that fetches, and of those that run
+callbacks, for each page, and the largest memory of one of the latter.
+"""
+# ruff: noqa: T201  # a program that prints
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from measure import build, serve
+
+from crawler import Response, Settings, Spider, run
+from crawler.cli.run import set_collector
+
+COLUMNS = "{:<14} {:>9} {:>9} {:>12} {:>14} {:>9}"
+WORDS = ["crawl", "page", "link", "host", "path", "query", "field", "value", "robot", "limit"]
+
+
+class Pages(Spider):
+    """Yields the title and the number of links of each page, and follows all of them."""
+
+    allowed_domains = ("127.0.0.1",)
+
+    def __init__(self, front: str, busy: float) -> None:
+        super().__init__()
+        self.start_urls = [front]
+        self.busy = busy
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        """Yield the item of a page, and requests for its links."""
+        until = time.thread_time() + self.busy / 1000
+        yield {"url": response.url, "title": response.css("title::text").get(), "links": len(response.hrefs())}
+        yield from response.follow_all()
+        while time.thread_time() < until:
+            pass
+
+
+def write_site(folder: Path, pages: int, links: int, size: int) -> None:
+    """Write a site of `pages` pages of `size` kB; each links to `links` others, the next one among them."""
+    chance = random.Random(1)
+    for number in range(pages):
+        others = [(number + 1) % pages, *(chance.randrange(pages) for _ in range(links - 1))]
+        parts = [f"<!doctype html><html><head><title>Page {number}</title></head><body>"]
+        words = size * 1000 // 7 // max(links, 1)
+        for other in others:
+            text = " ".join(chance.choice(WORDS) for _ in range(words))
+            parts.append(f'<p>{text} <a href="{"index" if other == 0 else f"page-{other}"}.html">another page</a></p>')
+        name = "index" if number == 0 else f"page-{number}"
+        (folder / f"{name}.html").write_text("\n".join(parts))
+
+
+def crawl(front: str, processes: int, busy: float, output: str) -> None:
+    """Crawl the site, and print the figures as JSON."""
+    settings = Settings(processes=processes, workers=32, per_host=32, slow_start=False)
+    set_collector(settings.workers)  # as the command line does
+    before = time.process_time()
+    report = run(Pages(front, busy), settings=settings, outputs=[output])
+    first = time.process_time() - before
+    others = report.cpu_seconds - first if processes > 1 else 0.0
+    figures = {
+        "rate": report.pages / report.seconds,
+        "first": first / report.pages,
+        "others": others / report.pages,
+        "rss": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+        "pages": report.pages,
+    }
+    print(json.dumps(figures))
+
+
+def measured(front: str, processes: int, busy: float) -> tuple[dict[str, float], list[str]]:
+    """Run one crawl in a process of its own; return its figures, and its items in the order of their URLs."""
+    with tempfile.TemporaryDirectory(prefix="processes-") as name:
+        output = Path(name) / "items.jsonl"
+        words = [sys.executable, __file__, "--crawl", front, str(output), "--processes", str(processes)]
+        done = subprocess.run([*words, "--busy", str(busy)], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout), sorted(output.read_text().splitlines())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--processes", type=int, default=2, help="that run callbacks (2)")
+    parser.add_argument("--rounds", type=int, default=5, help="crawls of each kind (5)")
+    parser.add_argument("--pages", type=int, default=2000, help="of the site (2000)")
+    parser.add_argument("--links", type=int, default=97, help="of each page (97)")
+    parser.add_argument("--size", type=int, default=37, help="of each page, in kB (37)")
+    parser.add_argument("--busy", type=float, default=0.0, help="CPU time of each callback, in ms (0)")
+    parser.add_argument("--crawl", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.crawl:
+        crawl(options.crawl[0], options.processes, options.busy, options.crawl[1])
+        return
+    figures: dict[int, list[dict[str, float]]] = {1: [], options.processes: []}
+    with tempfile.TemporaryDirectory(prefix="site-") as name:
+        write_site(Path(name), options.pages, options.links, options.size)
+        print(build())
+        print(COLUMNS.format("processes", "pages/s", "of one", "first µs", "callbacks µs", "MB each"))
+        with serve({"site": Path(name)}) as urls:
+            for _ in range(options.rounds):
+                found: list[list[str]] = []
+                for processes, runs in figures.items():
+                    one, items = measured(urls["site"], processes, options.busy)
+                    runs.append(one)
+                    found.append(items)
+                if found[0] != found[-1]:
+                    raise SystemExit("the items are not the same")
+                for processes, runs in figures.items():
+                    show(str(processes), runs[-1:], figures[1][-1:])
+    for processes, runs in figures.items():
+        show(f"{processes}, median", runs, figures[1])
+
+
+def show(name: str, runs: list[dict[str, float]], base: list[dict[str, float]]) -> None:
+    """Print a row; the ratio is the median of those of each round."""
+    ratio = median(run["rate"] / one["rate"] for run, one in zip(runs, base, strict=True))
+    rate, first, others, rss = (median(run[name] for run in runs) for name in ("rate", "first", "others", "rss"))
+    row = (f"{rate:.0f}", f"{ratio:.2f}", f"{first * 1e6:.0f}", f"{others * 1e6:.0f}", f"{rss / 1024:.0f}")
+    print(COLUMNS.format(name, *row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
