@@ -26,8 +26,9 @@ from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo
-from crawler.sinks.base import FileSink, IfExists
+from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
+from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean

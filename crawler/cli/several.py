@@ -21,7 +21,7 @@ from crawler.engine.several import run_several
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed
 from crawler.limits.registry import Limits
 from crawler.redaction import hide_userinfo
-from crawler.sinks.base import IfExists
+from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import file_name
 from crawler.spiders import Spider
 from crawler.store.inspect import DATABASE

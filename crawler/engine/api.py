@@ -20,7 +20,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
 from crawler.messages import Item, Row
 from crawler.settings import Settings
-from crawler.sinks.base import IfExists
+from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from crawler.messages.checks import parse_statuses
 from crawler.redaction import redact, unsendable
 from crawler.scope import Scope
 from crawler.settings import Settings
-from crawler.sinks.base import IfExists
+from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 

@@ -25,8 +25,8 @@ from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
 from crawler.settings import Settings
-from crawler.sinks.base import IfExists
 from crawler.sinks.choose import open_output
+from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.store import MemoryStore, Store
 from crawler.transport.authorities import trusted_authorities

@@ -13,9 +13,10 @@ from crawler.lazy import places as _places
 _PLACES = _places(
     {
         "crawler.hooks.sink": "Held",
-        "crawler.sinks.base": "FileSink IfExists",
+        "crawler.sinks.base": "FileSink",
         "crawler.sinks.choose": "open_output",
         "crawler.sinks.csv": "Csv",
+        "crawler.sinks.if_exists": "IfExists",
         "crawler.sinks.json": "Json",
         "crawler.sinks.jsonl": "JsonLines",
         "crawler.sinks.keyed": "Cursor KeyedSink",
@@ -31,9 +32,9 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports belo
 if _typing.TYPE_CHECKING:
     from crawler.hooks.sink import Held as Held
     from crawler.sinks.base import FileSink as FileSink
-    from crawler.sinks.base import IfExists as IfExists
     from crawler.sinks.choose import open_output as open_output
     from crawler.sinks.csv import Csv as Csv
+    from crawler.sinks.if_exists import IfExists as IfExists
     from crawler.sinks.json import Json as Json
     from crawler.sinks.jsonl import JsonLines as JsonLines
     from crawler.sinks.keyed import Cursor as Cursor

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Literal, TypeAlias
+from typing import Any, BinaryIO, ClassVar
 
 import trio
 
@@ -24,21 +24,19 @@ from crawler.files import disk_is_full, error_reason, sync_folder, write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.compression import BrokenMember, Compression, Content, compression_of, first_lost_block
+from crawler.sinks.compression import BrokenMember, Content, compression_of, first_lost_block
+from crawler.sinks.content import open_content
+from crawler.sinks.if_exists import OTHER, IfExists, check_target
 from crawler.sinks.position import TAIL, Position, difference
 
-__all__ = ["FileSink", "IfExists", "last_line"]
+__all__ = ["FileSink"]
 
-IfExists: TypeAlias = Literal["error", "overwrite", "append"]
-"""What to do with a file that exists already."""
-CHUNK = 64 * 1024
 LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
-OTHER = "name another output, which gets all items of the job"
 REMEDY = f"restore it, or {OTHER}"
 
 
@@ -79,7 +77,7 @@ class FileSink(Sink, ABC):
         """Path of the file from the folder of the job."""
         self.name = f"{type(self).name}:{_text(path)}"
         self._if_exists = if_exists
-        _check(self.path, "append" if self._in_job else if_exists)
+        check_target(self.path, "append" if self._in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether the sink appends to the items of another crawl."""
         self.compression = compression_of(self.path.name)
@@ -168,7 +166,7 @@ class FileSink(Sink, ABC):
         Raises:
             ConfigError: It cannot be written, must not be, or cannot be continued in this format.
         """
-        _check(self.path, self._if_exists, in_job=self._in_job)
+        check_target(self.path, self._if_exists, in_job=self._in_job)
         if self.continues:
             try:
                 with self.open_content() as file:
@@ -271,10 +269,7 @@ class FileSink(Sink, ABC):
 
     def open_content(self) -> BinaryIO:
         """Open the file for reading, decompressed."""
-        file = self.path.open("rb", buffering=CHUNK)
-        if self.compression is None:
-            return file
-        return io.BufferedReader(_Decompressed(file, self.compression), CHUNK)
+        return open_content(self.path, self.compression)
 
     def sync(self) -> None:
         """Wait until the file and its name are on the disk. It may be closed, or somebody may have removed it.
@@ -348,59 +343,11 @@ class FileSink(Sink, ABC):
         return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
 
 
-class _Decompressed(Content):
-    """The content of a file, which is closed with it."""
-
-    def __init__(self, file: BinaryIO, compression: Compression) -> None:
-        super().__init__(file, compression)
-        self._file = file
-
-    def close(self) -> None:
-        """Close the file too."""
-        self._file.close()
-        super().close()
-
-
-def last_line(file: BinaryIO) -> bytes:
-    """Return the last line of a file, with its line break if it has one."""
-    if not file.seekable():
-        return next(reversed(deque(file, maxlen=1)), b"")
-    start = file.seek(0, os.SEEK_END)
-    tail = b""
-    while start > 0 and b"\n" not in tail[:-1]:
-        size = min(CHUNK, start)
-        start = file.seek(start - size)
-        tail = file.read(size) + tail
-    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
-
-
 def _is_refusal(error: Exception) -> bool:
     """Return whether an error says that the crawl has not begun, alone or in a group."""
     if isinstance(error, ExceptionGroup):
         return error.subgroup(ConfigError) is not None
     return isinstance(error, ConfigError)
-
-
-def _check(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
-    """Raise `ConfigError` if `path` cannot or must not be written."""
-    try:
-        if path.is_dir():
-            raise ConfigError(f"{path} is a directory, not a file")
-        if not path.parent.is_dir():
-            raise ConfigError(f"no such directory: {path.parent} (for {path})")
-        if path.exists():
-            if if_exists == "error":
-                if in_job:  # the file may hold items of the job: no advice may double them
-                    raise ConfigError(f'{path} exists already: {OTHER}, or if_exists="overwrite" replaces it')
-                raise ConfigError(
-                    f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
-                )
-            if not path.is_file():
-                raise ConfigError(f"{path} is not a regular file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ConfigError(f"no permission to write {path}")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
 
 
 def _text(path: str | Path) -> str:

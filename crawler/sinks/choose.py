@@ -16,8 +16,9 @@ from crawler.hooks.load import construct, options_of
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.redaction import hide_userinfo
-from crawler.sinks.base import FileSink, IfExists
+from crawler.sinks.base import FileSink
 from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import is_template
 from crawler.sinks.registry import find_output, output_names
 from crawler.sinks.series import Series

@@ -9,7 +9,8 @@ from typing import BinaryIO
 import msgspec
 
 from crawler.messages import Row
-from crawler.sinks.base import FileSink, last_line
+from crawler.sinks.base import FileSink
+from crawler.sinks.content import last_line
 
 __all__ = ["JsonLines"]
 

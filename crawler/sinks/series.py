@@ -14,8 +14,9 @@ from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.base import GATHER, FileSink, IfExists
+from crawler.sinks.base import GATHER, FileSink
 from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import Names
 from crawler.sinks.position import Position
 

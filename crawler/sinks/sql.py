@@ -19,7 +19,7 @@ import msgspec
 
 from crawler.errors import ConfigError
 from crawler.messages import Row
-from crawler.sinks.base import IfExists
+from crawler.sinks.if_exists import IfExists
 from crawler.sinks.keyed import Cursor, KeyedSink
 
 __all__ = ["SqlSink"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crawler import ConfigError
-from crawler.sinks import IfExists, SqlSink
+from crawler_plugins.outputs.database_file import DatabaseFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["DuckDB"]
 
 
-class DuckDB(SqlSink):
+class DuckDB(DatabaseFile):
     """Items in a table of a DuckDB database, one row each; fields become columns.
 
     Lists and objects are stored as JSON text. One process at a time can use the file.
@@ -27,14 +25,6 @@ class DuckDB(SqlSink):
     guarantee = "exactly once: rows and cursor are written in one transaction"
     requires = {"duckdb": "trio-crawler[duckdb]"}
     types = {"bool": "BOOLEAN", "int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "key": "VARCHAR"}
-    placeholder = "?"
-    max_name = 1000
-
-    def __init__(self, path: Path, *, table: str = "items", if_exists: IfExists = "error") -> None:
-        super().__init__(str(path), table=table, if_exists=if_exists)
-        self.path = Path(path)
-        if not self.path.parent.is_dir():
-            raise ConfigError(f"no such directory: {self.path.parent} (for {self.path})")
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Open the database."""
@@ -83,8 +73,3 @@ class DuckDB(SqlSink):
     def widen(self, table: str, column: str, kind: str) -> str:
         """Return an ``ALTER COLUMN``."""
         return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {self.types[kind]}"
-
-    def upsert(self, table: str, columns: Sequence[str]) -> str:
-        """Return an ``INSERT OR REPLACE``."""
-        marks = ", ".join("?" * len(columns))
-        return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"

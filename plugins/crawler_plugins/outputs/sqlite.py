@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Final
 
-from crawler import ConfigError
-from crawler.sinks import IfExists, SqlSink
+from crawler_plugins.outputs.database_file import DatabaseFile
 
 __all__ = ["SQLite"]
 
@@ -17,7 +15,7 @@ LOCKED: Final = 10.0
 """Seconds that one statement waits for another process that writes."""
 
 
-class SQLite(SqlSink):
+class SQLite(DatabaseFile):
     """Items in a table of an SQLite database, one row each; fields become columns.
 
     Columns have no declared type: each value keeps its own. Lists and objects are stored as JSON text, truth values as
@@ -29,14 +27,6 @@ class SQLite(SqlSink):
 
     guarantee = "exactly once: rows and cursor are written in one transaction, which waits for the disk"
     types = {"bool": "", "int": "", "float": "", "text": "", "key": "TEXT"}  # a type would turn "007" into 7
-    placeholder = "?"
-    max_name = 1000
-
-    def __init__(self, path: Path, *, table: str = "items", if_exists: IfExists = "error") -> None:
-        super().__init__(str(path), table=table, if_exists=if_exists)
-        self.path = Path(path)
-        if not self.path.parent.is_dir():
-            raise ConfigError(f"no such directory: {self.path.parent} (for {self.path})")
 
     def connect(self) -> sqlite3.Connection:
         """Open the database. Every commit waits for the disk, so the job never relies on rows that may be lost."""
@@ -68,8 +58,3 @@ class SQLite(SqlSink):
     def widen(self, table: str, column: str, kind: str) -> str:
         """Return nothing: a column takes any value."""
         return ""
-
-    def upsert(self, table: str, columns: Sequence[str]) -> str:
-        """Return an ``INSERT OR REPLACE``."""
-        marks = ", ".join("?" * len(columns))
-        return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"

@@ -254,14 +254,18 @@ def test_text_that_is_no_html_has_no_links_but_elements_if_somebody_asks(
     assert response.css("::attr(href)").get("").strip('"') == "/x"
 
 
-def test_xml_is_read_by_the_rules_of_html() -> None:
+def test_the_tree_of_xml_is_made_by_the_rules_of_html_and_its_selectors_by_those_of_xml() -> None:
     feed = page(
         b"<?xml version='1.0'?><rss><Item><link>https://a.test/</link><dc:Creator>me</dc:Creator><b/>x</Item></rss>",
         "application/rss+xml",
     )
-    assert feed.css("item").get() is not None
-    assert feed.css("link::text").get() is None
-    assert feed.css(r"dc\:creator::text").get() == "me"
+    assert [element.tag for element in feed.document.select("item, link, dc\\:creator")] == [
+        "item",
+        "link",
+        "dc:creator",
+    ]
+    assert feed.css("item").get() is None
+    assert feed.css("Item > link::text").get() == "https://a.test/"
 
 
 @given(st.text(max_size=80), st.binary(max_size=60))

@@ -1,0 +1,48 @@
+"""`IfExists`: what to do with a file that exists already, and the check of a file that is to be written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from crawler.errors import ConfigError
+from crawler.files import error_reason
+
+__all__ = ["OTHER", "IfExists", "check_target"]
+
+IfExists: TypeAlias = Literal["error", "overwrite", "append"]
+"""What to do with a file that exists already."""
+OTHER: Final = "name another output, which gets all items of the job"
+"""Advice in errors of a job whose file cannot be used."""
+
+
+def check_target(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
+    """Check that a file can and may be written.
+
+    Parameters:
+        path: The file.
+        if_exists: What to do if it exists.
+        in_job: Whether it belongs to a durable job.
+
+    Raises:
+        ConfigError: It cannot, or it must not.
+    """
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a directory, not a file")
+        if not path.parent.is_dir():
+            raise ConfigError(f"no such directory: {path.parent} (for {path})")
+        if path.exists():
+            if if_exists == "error":
+                if in_job:  # the file may hold items of the job: no advice may double them
+                    raise ConfigError(f'{path} exists already: {OTHER}, or if_exists="overwrite" replaces it')
+                raise ConfigError(
+                    f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
+                )
+            if not path.is_file():
+                raise ConfigError(f"{path} is not a regular file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ConfigError(f"no permission to write {path}")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
