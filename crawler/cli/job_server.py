@@ -160,9 +160,12 @@ class JobServer:
             name: Name of the job; `None` makes one.
 
         Raises:
-            ConfigError: There is no such spider or setting, or the name cannot be used.
+            ConfigError: There is no such spider or setting, or the name of the job or of an argument cannot be used.
         """
         Settings.from_strings(dict(settings))
+        for argument, value in arguments.items():
+            if not argument or "=" in argument or "\0" in argument + value:
+                raise ConfigError(f"not an argument: {argument!r} (no = in its name, and no NUL character)")
         found = self._spider(spider)
         if name is None:
             at = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -272,8 +275,8 @@ class JobServer:
         log = self.folders.log_path(folder)
         try:
             child = await self._start(self._command(folder, source), self._spiders, log)
-        except OSError as error:
-            return f"cannot start a process: {(error.strerror or str(error)).lower()}"
+        except (OSError, ValueError) as error:  # ValueError: an argument is not one that a process can have
+            return f"cannot start a process: {(getattr(error, 'strerror', None) or str(error)).lower()}"
         self._running[folder] = child
         try:
             code = await child.wait()

@@ -128,12 +128,15 @@ async def test_why_a_crawl_could_not_begin_is_shown(autojump_clock, server):
         assert server.jobs.jobs()[0].message == "spider Walk has no argument 'x'"
 
 
-async def test_a_process_that_cannot_be_started_is_a_message_and_the_next_one_is_started(autojump_clock, tmp_path):
+@pytest.mark.parametrize("error", [OSError(12, "Cannot allocate memory"), ValueError("embedded null byte")])
+async def test_a_process_that_cannot_be_started_is_a_message_and_the_next_one_is_started(
+    autojump_clock, tmp_path, error
+):
     server = Server(tmp_path)
 
     async def fails(arguments, folder, log):
         server.jobs._start = server.start
-        raise OSError(12, "Cannot allocate memory")
+        raise error
 
     server.jobs._start = fails
     async with server.running():
@@ -141,7 +144,7 @@ async def test_a_process_that_cannot_be_started_is_a_message_and_the_next_one_is
         server.jobs.schedule("walk", {}, {}, "b")
         await trio.sleep(1)
         assert {entry.name: entry.message for entry in server.jobs.jobs()} == {
-            "a": "cannot start a process: cannot allocate memory",
+            "a": f"cannot start a process: {(getattr(error, 'strerror', None) or str(error)).lower()}",
             "b": "",
         }
         assert server.states()["b"] == "running"
@@ -186,6 +189,9 @@ async def test_a_job_that_runs_elsewhere_cannot_be_stopped(autojump_clock, serve
         (("walk", {}, {"DOWNLOAD_DELAY": "1"}), "no such setting: DOWNLOAD_DELAY"),
         (("walk", {}, {"delay": "x"}), "setting delay"),
         (("walk", {}, {}, "../x"), "cannot be the name of a job"),
+        (("walk", {"a=b": "1"}, {}), "not an argument: 'a=b'"),
+        (("walk", {"": "1"}, {}), "not an argument: ''"),
+        (("walk", {"n": "a\0b"}, {}), "not an argument: 'n'"),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused(server, arguments, words):
