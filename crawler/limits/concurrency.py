@@ -31,6 +31,8 @@ CUT: Final = 0.7
 SURVIVING: Final = 0.25
 """Share of the level that is left at least after the refusals of one round trip. If all is refused, the reason is
 another limit."""
+TRIED: Final = 5
+"""Requests that are served while so many are in flight before that is no news."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
 MIN_RETRY: Final = 5.0
@@ -65,6 +67,12 @@ class Concurrency:
     """Whether the level is one that broke before, and is tried again."""
     _before: float = attrs.field(default=1.0, init=False)
     """The level before the first failure."""
+    _proven: bool = attrs.field(default=False, init=False)
+    """Whether a request alone was served right after others had been refused: the level is a limit of the server."""
+    _peak: int = attrs.field(default=0, init=False)
+    """The most requests in flight of which one was served."""
+    _at_peak: int = attrs.field(default=0, init=False)
+    """Requests served while so many were in flight."""
     _least: float = attrs.field(default=1.0, init=False)
     """The level that is left at least after the refusals of this round trip."""
 
@@ -95,6 +103,18 @@ class Concurrency:
             self._declared = most
             self._broken = max(self._broken, most + 1.0)
 
+    def explains(self, inflight: int) -> bool:
+        """Return whether a request may have been refused because so many were in flight: as many were before.
+
+        Parameters:
+            inflight: Requests in flight before the refusal, including the refused one.
+        """
+        return self._proven and inflight >= self._broken
+
+    def is_untried(self, inflight: int) -> bool:
+        """Return whether hardly any request was served while so many were in flight."""
+        return inflight > self._peak or (inflight == self._peak and self._at_peak < TRIED)
+
     # ---- learning ----------------------------------------------------------------------------------------------------
 
     def answered(self, now: float, first_byte: float, inflight: int) -> None:
@@ -106,6 +126,9 @@ class Concurrency:
             inflight: Requests in flight before the response came, including this one.
         """
         self._responses += 1
+        if inflight > self._peak:
+            self._peak, self._at_peak = inflight, 0
+        self._at_peak += inflight == self._peak
         self._average += (first_byte - self._average) / min(self._responses, AVERAGED)
         if self._average > 2.0 * first_byte:
             self._average *= 0.95  # the server has recovered, so earlier times count less
@@ -157,6 +180,7 @@ class Concurrency:
             now: Seconds since the epoch.
             inflight: Requests in flight at the refusal, including the refused one.
         """
+        self._proven = True
         self.overloaded(now, inflight, refused=True)
 
     def forgive(self) -> None:
@@ -167,6 +191,7 @@ class Concurrency:
     def acquit(self) -> None:
         """Forget the level that broke, because requests fail below it as well."""
         self._starting, self._trial, self._broken, self._retry = True, False, math.inf, MIN_RETRY
+        self._proven = False
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

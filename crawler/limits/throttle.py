@@ -48,6 +48,8 @@ STEADY: Final = 10
 page."""
 PROMPT: Final = 0.1
 """Seconds, and at least two response times, after a refusal in which no unit of a quota returns."""
+CONCURRENCY: Final = "concurren"
+"""Part of the names by which servers call such limits: Stripe's ``global-concurrency``, ``concurrent-requests``."""
 ROBOTS_CONCURRENCY: Final = 2
 """Requests in flight, at most, where a robots.txt asks for a delay."""
 
@@ -308,6 +310,11 @@ class Throttle:
         """
         self._hesitates_until = -math.inf
         load = max(grant.load, inflight)
+        level = concurrency or self.concurrency
+        if report.refused and report.declared.retry_after is None and _blames_concurrency(report, level, inflight):
+            level.overloaded(report.received, inflight, refused=True)
+            self._count_refusal(report)
+            return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
         isolated = self._is_isolated(report)
         if self._is_random(report, load):
             return self.settle_lost(grant, report)
@@ -317,12 +324,12 @@ class Throttle:
         self._learn_concurrency(report, inflight, load)
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)
-        events = self._learn_quotas(grant, report)
+        events = self._learn_quotas(grant, report, inflight)
         if report.refused:
             self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
             self._count_refusal(report)
         if events:
-            self._learn_reason(events, grant, report, concurrency or self.concurrency)
+            self._learn_reason(events, grant, report, level)
         if report.status and not report.refused:
             self._refused_since = math.nan
             self.refuses_all, self._has_served = False, True
@@ -403,7 +410,7 @@ class Throttle:
         elif report.first_byte is not None and not report.refused:
             self.concurrency.answered(report.received, report.first_byte, inflight)
 
-    def _learn_quotas(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
+    def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:
         if report.status == 0 and not report.refused:
             return self.settle_lost(grant)
         if not self.flight.end(grant):
@@ -414,8 +421,9 @@ class Throttle:
         learner = self._learn()
         if not report.refused:
             return learner.record_success(grant, report)
+        untried = self.concurrency.is_untried(max(grant.load, inflight))
         share = 0.0 if self._faults is None else self._faults.refused_share
-        return learner.record_refusal(grant, report, share=share)
+        return learner.record_refusal(grant, report, share=share, untried=untried)
 
     def _learn(self) -> LimitLearner:
         """Return the learner, which is made when it is first needed."""
@@ -500,6 +508,13 @@ class Throttle:
         if state.get("dialect"):
             self._reader = _new_reader()
             self._reader.restore(state["dialect"])
+
+
+def _blames_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
+    """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
+    if report.declared.violated:
+        return any(CONCURRENCY in name for name in report.declared.violated)
+    return not report.declared.observations and not report.overloaded and level.explains(inflight)
 
 
 def _states_limit(report: AttemptReport) -> bool:

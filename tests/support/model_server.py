@@ -135,21 +135,22 @@ class ModelServer(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Respond."""
-        half = self.model.latency(self.rng, self.in_flight + 1) / 2
-        await trio.sleep(half)
+        latency = self.model.latency(self.rng, self.in_flight + 1)
+        travel = latency * (0.1 if self.model.at_once < math.inf else 0.5)
+        await trio.sleep(travel)
         self.in_flight += 1
         try:
             answer = self.decide(self.epoch + trio.current_time())
             fields = {name: value for says in self.model.says for name, value in says(answer).items()}
             if answer.allowed:
-                await trio.sleep(half)
+                await trio.sleep(latency - travel)
                 self.served.append(trio.current_time())
                 return httpx.Response(200, headers=fields, content=b"x")
         finally:
             self.in_flight -= 1
         self.refused.append(trio.current_time())
         fields |= {name: value for says in self.model.refuses for name, value in says(answer).items()}
-        await trio.sleep(half / 5)
+        await trio.sleep(latency / 10)
         body = self.model.body.encode()
         return httpx.Response(self.model.status, headers=fields | {"Content-Type": self.model.type}, content=body)
 

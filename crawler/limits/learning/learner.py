@@ -132,13 +132,16 @@ class LimitLearner:
                 quota.spend(cost)
         return events
 
-    def record_refusal(self, grant: Grant, report: AttemptReport, *, share: float = 0.0) -> list[QuotaEvent]:
+    def record_refusal(
+        self, grant: Grant, report: AttemptReport, *, share: float = 0.0, untried: bool = False
+    ) -> list[QuotaEvent]:
         """Learn from a request that was refused. Return the events that it causes.
 
         Parameters:
             grant: its start.
             report: the refusal.
             share: share of the requests that the server refuses without a limit, as far as is known.
+            untried: whether hardly any request was ever served while so many were in flight.
         """
         refusals = self.refusals = self.refusals or Refusals()
         declared, sent, received = report.declared, report.sent, report.received
@@ -148,6 +151,7 @@ class LimitLearner:
             return events  # of a burst that has ended
         jitter = stated_jitter(wait or 0.0, random=self.rng)
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
+        refusals.untried |= untried
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
         if wait is None and self.quotas.are_all_undeclared():
             doubtful = refusals.may_be_chance(share)

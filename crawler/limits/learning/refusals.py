@@ -67,6 +67,8 @@ class Refusals:
     _served_in_burst: int = 0
     suspects_concurrency: bool = False
     """Whether a request is sent alone, to find out whether a limit caused the latest refusals."""
+    untried: bool = False
+    """Whether more requests were in flight at these refusals than were ever served at once."""
     _gate_before: float = -math.inf
 
     def is_in_burst(self, started: float) -> bool:
@@ -205,10 +207,16 @@ class Refusals:
         return self.bursts == 1 and (self._refused_in_burst == 1 or others_in_flight)
 
     def may_be_concurrency(self, now: float) -> bool:
-        """Return whether too many requests at once may be the reason: most of those in flight were served."""
+        """Return whether too many requests at once may be the reason.
+
+        They may if most of those in flight were served, or if several were and hardly ever so many. A rate without a
+        burst serves one.
+        """
         explained = self.search is None or self._wait_stated or self.bursts != 1
         decided = self.suspects_concurrency and now >= self.gate
-        return not explained and not decided and self._served_in_burst >= self._refused_in_burst
+        beside = self._served_in_burst
+        likely = beside >= self._refused_in_burst or (self.untried and beside >= MIN_SERVED_BESIDE)
+        return not explained and not decided and likely
 
     def awaits_others(self, now: float) -> bool:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
@@ -244,4 +252,4 @@ class Refusals:
         """End the wait and the search."""
         self.gate, self.probing, self.search = -math.inf, False, None
         self.bursts, self._refused_in_burst, self._served_in_burst, self.suspects_concurrency = 0, 0, 0, False
-        self.in_row = 0
+        self.in_row, self.untried = 0, False

@@ -160,6 +160,26 @@ def test_a_declared_concurrency_is_used():
     assert made.limit == 10
 
 
+def test_a_proven_level_explains_refusals_of_as_many_requests():
+    made = Concurrency(10, start=10)
+    made.overloaded(NOW, 6, refused=True)
+    assert not made.explains(9)  # it may have been another limit
+    made.refused_for_concurrency(NOW + 10, 5)
+    assert made.explains(5)
+    assert not made.explains(1)
+    made.acquit()
+    assert not made.explains(9)
+
+
+def test_a_number_of_requests_is_untried_until_several_were_served_while_so_many_were_in_flight():
+    made = Concurrency(10, start=10)
+    for _ in range(5):
+        assert made.is_untried(4)
+        made.answered(NOW, 0.1, 4)
+    assert not made.is_untried(4)
+    assert made.is_untried(5)
+
+
 def test_the_learned_level_can_be_restored():
     made = Concurrency(50)
     serve(made, 5, 30.0)

@@ -204,6 +204,19 @@ def test_a_stated_wait_is_kept_and_one_probe_goes_first():
     assert throttle.ready_at(at + 0.2) <= at + 0.2
 
 
+def test_a_refusal_that_names_a_concurrency_limit_lowers_the_level_and_nothing_waits():
+    throttle = limits(slow_start=False)
+    grants = [throttle.take(NOW) for _ in range(6)]
+    reason = Declared(violated=("global-concurrency",))
+    for inflight in (6, 5):
+        report = AttemptReport(sent=NOW, received=NOW + 0.1, status=429, refused=True, declared=reason)
+        events = throttle.settle(grants.pop(), report, inflight=inflight)
+        assert kinds(events) == ["refused"]
+    assert throttle.concurrency.limit == 4
+    assert throttle.ready_at(NOW + 0.1) <= NOW + 0.1
+    assert throttle.policies() == {}
+
+
 def test_a_burst_that_is_refused_is_one_refusal():
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(5)]
