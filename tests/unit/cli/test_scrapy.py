@@ -29,7 +29,9 @@ def test_each_spider_has_a_line_and_one_that_cannot_run_is_a_failure(project, ca
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert lines[0] == "books     runs, but not with --job: callback is a lambda (books.py:14)"
-    assert lines[1].startswith("maps      cannot run: DOWNLOAD_HANDLERS['http'] = scrapy_playwright.handler.")
+    assert lines[1].startswith(
+        "maps      cannot run: DOWNLOADER_MIDDLEWARES: scrapy_splash.SplashMiddleware: Splash is"
+    )
     assert lines[2:] == [
         "quotes    runs",
         "LOG_FILE  setting without effect: logs go to standard error: --log-level, --log-json",

@@ -9,7 +9,7 @@ class Maps(scrapy.Spider):
     name = "maps"
     start_urls = ["http://127.0.0.1:8765/map"]
     custom_settings = {
-        "DOWNLOAD_HANDLERS": {"http": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"},
+        "DOWNLOADER_MIDDLEWARES": {"scrapy_splash.SplashMiddleware": 725},
     }
 
     def parse(self, response):
