@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
     from crawler.stats import Stats
 
-__all__ = ["Attempts", "Result"]
+__all__ = ["Attempts", "Result", "current_observer"]
 
 UNRELATED_KINDS: Final = frozenset({"bad_coding", "endless", "stale"})
 """Kinds of broken exchanges that do not mean that the server is overloaded."""
 log = get_logger("crawler.engine")
 
+current_observer: ContextVar[_SendObserver | None] = ContextVar("current_observer", default=None)
+"""Observes the attempt whose `fetch` hooks run in this task."""
 Result: TypeAlias = Response | Retry | Drop
 Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -112,6 +115,7 @@ class Attempts:
         response: Response | None = None
         failure: RequestError | None = None
         observer = _SendObserver(ticket, self._clock, self._slots, self._settle, self._learn, self._count)
+        token = current_observer.set(observer) if self._table.fetch else None
         try:
             result: Result | None = await self.answer(request) if ask_answer and self._table.answer else None
             if result is None:
@@ -128,6 +132,8 @@ class Attempts:
             log.debug("%s %s: %s: %s", request.method, request.url, error.reason, error)
             raise
         finally:
+            if token is not None:
+                current_observer.reset(token)
             if response is not None and not ticket.is_sent:  # a plugin answered
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)

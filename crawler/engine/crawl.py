@@ -15,6 +15,7 @@ import trio_util
 
 from crawler import urls
 from crawler.content import replace_surrogates
+from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
@@ -285,6 +286,17 @@ class Crawl:
             ValueError: `url` is not an http or https URL.
         """
         self._cookies.store(session, urls.normalize(url), [cookie], self.clock())
+
+    def mark_sent(self) -> None:
+        """Count the present attempt as sent; see `crawler.hooks.plugin.Crawl.mark_sent`.
+
+        Raises:
+            RuntimeError: It was not called by a `fetch` hook.
+        """
+        observer = current_observer.get()
+        if observer is None:
+            raise RuntimeError("mark_sent() is for fetch hooks: it counts the request of the hook")
+        observer(trio.current_time())
 
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the present request is settled, if it is."""

@@ -204,6 +204,16 @@ class Crawl(Protocol):
             ValueError: `url` is not an http or https URL.
         """
 
+    def mark_sent(self) -> None:
+        """Count the present attempt as sent, for a `fetch` hook that reaches the server without `send`.
+
+        Call it right before the request goes out. The start then counts in the pace and the quotas of the lane, which
+        learn from the response that the hook returns; without it, a plugin has answered, and the start is given back.
+
+        Raises:
+            RuntimeError: It was not called by a `fetch` hook.
+        """
+
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the present request is settled, if it is.
 

@@ -687,3 +687,26 @@ async def test_plugins_read_and_set_cookies(autojump_clock: MockClock) -> None:
     assert (cookie.name, cookie.value, cookie.http_only) == ("a", "1", True)
     assert [cookie.name for cookie in plugin.crawl.cookies("https://site.test/x/", session="")] == ["b", "a"]
     assert [cookie.value for cookie in plugin.crawl.cookies("https://site.test/", session="other")] == ["3"]
+
+
+async def test_a_fetch_hook_may_reach_the_server_by_other_means(autojump_clock: MockClock) -> None:
+    class Other(Plugin):
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        async def fetch(self, request: Request, send: Any) -> Response:
+            self.crawl.mark_sent()
+            self.times.append(trio.current_time())
+            return Response(request.url, body="x", headers={"Content-Type": "text/html"})
+
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            with pytest.raises(RuntimeError, match="for fetch hooks"):
+                crawl.mark_sent()
+            yield
+
+    plugin = Other()
+    spider = Follow(start_urls=[f"https://site.test/{number}" for number in range(4)])
+    report = (await collect(spider, FakeSite({}), settings=Settings(delay=2.0), plugins=[plugin])).report
+    assert [time - plugin.times[0] for time in plugin.times] == pytest.approx([0, 2, 4, 6], abs=0.1)
+    assert (report.pages, report.requests) == (4, 4)

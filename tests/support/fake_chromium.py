@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
@@ -42,6 +42,9 @@ class FakeTab:
     html: str = ""
     waiting: dict[str, Callable[[dict[str, Any]], None]] = attrs.field(factory=dict)
     """What happens with the response to a paused request."""
+    paused: dict[str, tuple[str, str]] = attrs.field(factory=dict)
+    """URL and kind of the paused requests."""
+    bodies: dict[str, str] = attrs.field(factory=dict)
     pending: int = 0
     grows: int = 0
     looks: list[tuple[str, int]] = attrs.field(factory=list)
@@ -52,7 +55,11 @@ class FakeTab:
 class FakeChromium:
     """The browser's end of a `Connection`, as a `Channel`."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Mapping[str, tuple[int, dict[str, str], str]] | None = None) -> None:
+        self.network = network or {}
+        """The responses that a browser with a network of its own gets, by URL."""
+        self.sent: list[tuple[float, str]] = []
+        """The requests that it has made itself, with their times."""
         self.log: list[tuple[str, dict[str, Any]]] = []
         """All commands, with their parameters."""
         self.tabs: dict[str, FakeTab] = {}
@@ -148,6 +155,24 @@ class FakeChromium:
         self._settle(session, requestId, {"error": errorReason})
         return {}
 
+    def _Fetch_continueRequest(self, command: Any, session: str, *, requestId: str) -> Any:
+        tab = self._tab(session)
+        url, kind = tab.paused.pop(requestId)
+        self.sent.append((trio.current_time(), url))
+        status, fields, body = self.network[url]
+        event = {"requestId": requestId, "type": kind, "frameId": self._target(tab)}
+        mime = fields.get("Content-Type", "text/html").partition(";")[0]
+        response = {"url": url, "status": status, "headers": fields, "mimeType": mime}
+        self.event(session, "Network.requestWillBeSent", **event)
+        self.event(session, "Network.responseReceived", **event, response=response)
+        self.event(session, "Network.loadingFinished", **event)
+        tab.bodies[requestId] = body
+        self._settle(session, requestId, {"body": base64.b64encode(body.encode()).decode()})
+        return {}
+
+    def _Network_getResponseBody(self, command: Any, session: str, *, requestId: str) -> Any:
+        return {"body": self._tab(session).bodies[requestId], "base64Encoded": False}
+
     def _Storage_setCookies(self, command: Any, session: str, *, cookies: Any, browserContextId: str) -> Any:
         for cookie in cookies:
             host = cookie.get("domain", "") or cookie["url"].split("/")[2]
@@ -195,6 +220,7 @@ class FakeChromium:
     def _request(self, tab: FakeTab, url: str, kind: str, arrived: Callable[[dict[str, Any]], None]) -> None:
         number = f"request {next(self._numbers)}"
         tab.waiting[number] = arrived
+        tab.paused[number] = url, kind
         request = {"url": url, "method": "GET", "headers": {"Accept": "*/*", "User-Agent": "Fake"}}
         if cookies := [f"{cookie['name']}={cookie['value']}" for cookie in self.cookies.get(tab.context, [])]:
             request["headers"]["Cookie"] = "; ".join(cookies)
@@ -237,13 +263,14 @@ class FakeBrowser(Browser):
 
     name = "browser"
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, responses: Any = None, **options: Any) -> None:
         super().__init__(executable="/bin/sh", **options)
+        self.responses = responses
         self.started: list[FakeChromium] = []
         """The browsers, in order."""
 
     async def _start(self, nursery: trio.Nursery) -> Chromium:
-        peer = FakeChromium()
+        peer = FakeChromium(self.responses)
         self.started.append(peer)
         connection = Connection(peer)
         nursery.start_soon(connection.run)

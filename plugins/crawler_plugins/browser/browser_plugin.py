@@ -16,12 +16,25 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 
-from crawler import BodyTooLarge, ConfigError, Crawl, CrawlFailed, Drop, Plugin, Request, RequestError, Response, Retry
+from crawler import (
+    BodyTooLarge,
+    ConfigError,
+    Crawl,
+    CrawlFailed,
+    Drop,
+    Plugin,
+    Request,
+    RequestError,
+    Response,
+    Retry,
+    WouldExceedDeadline,
+)
 from crawler_plugins.browser.assets import Assets
 from crawler_plugins.browser.cdp import CommandFailed
 from crawler_plugins.browser.chromium import NO_NETWORK, Chromium, find_executable, run_chromium
 from crawler_plugins.browser.cookies import CookieSync
 from crawler_plugins.browser.memory import largest_renderer, processes_of
+from crawler_plugins.browser.own_network import is_plain, received
 from crawler_plugins.browser.page_options import PageOptions, Wait, parse_action, parse_block, parse_timeout, parse_wait
 from crawler_plugins.browser.page_requests import PageRequests, current_sub
 from crawler_plugins.browser.remote import check_url, run_remote
@@ -36,6 +49,10 @@ MAX_TABS: Final = 64
 MIN_MEMORY: Final = 500
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at the memory of the browser."""
+TAB_PAUSE: Final = 0.5
+"""Seconds after which a page looks for a free tab again."""
+START_SLACK: Final = 0.1
+"""Seconds between the start that limits give a request and the request, at most."""
 USELESS: Final = 5
 """Pages of a host in a row that rendering did not complete, after which its pages are not rendered any more, …"""
 LOOK_AGAIN: Final = 50
@@ -77,6 +94,8 @@ class Browser(Plugin):
         locale: Language of the browser, such as ``de-DE``. Default: ``en-US``.
         executable: Path of Chromium. Default: ``CRAWLER_BROWSER``, or the first one that is installed.
         url: Address of a browser that runs elsewhere, ``ws://…`` or ``wss://…`` (extra ``browser``).
+        network: ``ours``: the crawl makes the requests of pages. ``own``: Chromium does, for sites that refuse others;
+            only documents keep to limits and robots.txt then, and no address is refused.
 
     Raises:
         ConfigError: An option is wrong, or there is no Chromium.
@@ -100,6 +119,7 @@ class Browser(Plugin):
         locale: str = "",
         executable: str = "",
         url: str = "",
+        network: Literal["ours", "own"] = "ours",
     ) -> None:
         try:
             self.options = PageOptions(
@@ -117,6 +137,10 @@ class Browser(Plugin):
             raise ConfigError(f"browser: every must be all, asked or needed, not {every!r}")
         if every == "needed" and self.options.wait.kind != "selector":
             raise ConfigError("browser: every=needed needs a CSS selector: -P browser.wait=SELECTOR")
+        if network not in ("ours", "own"):
+            raise ConfigError(f"browser: network must be ours or own, not {network!r}")
+        if network == "own" and every == "needed":
+            raise ConfigError("browser: network=own requests no page without the browser: use every=all or every=asked")
         if not 1 <= tabs <= MAX_TABS:
             raise ConfigError(f"browser: tabs must be from 1 to {MAX_TABS}, not {tabs}")
         if memory < MIN_MEMORY:
@@ -125,6 +149,7 @@ class Browser(Plugin):
             raise ConfigError(f"browser: locale must be like de or de-DE, not {locale!r}")
         self.every = every
         self.tabs = tabs
+        self.network = network
         self.memory = memory * 1_000_000
         self.locale = locale
         if url:
@@ -140,7 +165,12 @@ class Browser(Plugin):
         """Lend tabs while the crawl runs. The browser starts with the first page."""
         self._assets = Assets(crawl.clock)
         self._useless: Counter[str] = Counter()
-        options = TabOptions(user_agent=crawl.settings.user_agent, locale=self.locale, viewport=self.viewport)
+        options = TabOptions(
+            user_agent=crawl.settings.user_agent,
+            locale=self.locale,
+            viewport=self.viewport,
+            has_network=self.network == "own",
+        )
         self._pool = TabPool(self._start, options, self.tabs)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._pool.run)
@@ -157,6 +187,8 @@ class Browser(Plugin):
         options = self._options_of(request)
         if options is None or urlsplit(request.url).path == "/robots.txt":
             return None
+        if self.network == "own":
+            return await self._visited(request, options) if is_plain(request) else None
         if self.locale and "accept-language" not in request.headers:
             fields = [*request.headers.pairs, ("Accept-Language", self.locale)]
             result = await send(request.replace(headers=fields))
@@ -174,6 +206,21 @@ class Browser(Plugin):
         else:
             self._useless[host] += 1
         return response
+
+    async def _visited(self, request: Request, options: PageOptions) -> Response:
+        """Return a page that the browser requests itself.
+
+        Raises:
+            WouldExceedDeadline: All tabs are in use. The start of the request must not be taken long before it is sent.
+            RequestError: It cannot be rendered.
+        """
+        if self._pool.is_full:
+            raise self._put_off(request, TAB_PAUSE)
+        return await self._rendered(Response(request.url, request=request), options)
+
+    def _put_off(self, request: Request, seconds: float) -> WouldExceedDeadline:
+        words = f"{request.url}: no tab was free when the request might start"
+        return WouldExceedDeadline(words, retry_at=self.crawl.clock() + seconds, scope=self.name, request=request)
 
     def _options_of(self, request: Request) -> PageOptions | None:
         """Return how a request is rendered; `None`: it is not.
@@ -213,7 +260,7 @@ class Browser(Plugin):
         if self.url:
             remote: Chromium = await nursery.start(run_remote, self.url)
             return remote
-        flags = [*NO_NETWORK, *([f"--lang={self.locale}"] if self.locale else [])]
+        flags = [*(NO_NETWORK if self.network == "ours" else ()), *([f"--lang={self.locale}"] if self.locale else [])]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")
             if not self._has_warned:
@@ -244,73 +291,95 @@ class Browser(Plugin):
         """
         began = trio.current_time()
         problem = ""
-        for number in range(1, RENDERS + 1):
+        renders = RENDERS if self.network == "ours" else 1  # each would be a request to the server
+        for number in range(1, renders + 1):
             try:
-                rendered = await self._render(document, options)
+                response = await self._render(document, options)
             except ScriptFailed as error:
                 raise _error(document, str(error), "browser_script", retryable=False) from error
             except CommandFailed as error:
                 problem = str(error)
                 self.crawl.count("browser/crashes")
-                log.info("%s: %s; render %d of %d", document.url, error, number, RENDERS)
+                log.info("%s: %s; render %d of %d", document.url, error, number, renders)
             except PageTooLarge as error:
                 raise BodyTooLarge(str(error), request=document.request) from None
             except CrawlFailed as error:
                 self.crawl.start_soon(_end_crawl, error)
                 await trio.sleep_forever()
             else:
-                if rendered is None:
+                if response is None:
                     words = f"the page was not complete ({_wanted(options)}) within {options.timeout:g} s"
                     raise _error(document, words, "browser_timeout")
-                self.crawl.count("browser/pages")
-                return self._response(document, rendered, trio.current_time() - began)
-        raise _error(document, f"it could not be rendered in {RENDERS} tabs: {problem}", "browser_crash")
+                if response.original is not None:
+                    self.crawl.count("browser/pages")
+                    response.elapsed += trio.current_time() - began
+                return response
+        raise _error(document, f"it could not be rendered in {renders} tabs: {problem}", "browser_crash")
 
-    async def _render(self, document: Response, options: PageOptions) -> Rendered | None:
+    async def _render(self, document: Response, options: PageOptions) -> Response | None:
         """Render a page once; return `None` if it takes too long.
 
         Raises:
             CommandFailed: It cannot be rendered.
             PageTooLarge: It is too large.
-            WouldExceedDeadline: Its requests have to wait for too long.
+            WouldExceedDeadline: It, or one of its requests, has to wait for too long.
         """
-        rendered: Rendered | None = None
+        began = trio.current_time()
+        async with self._pool.tab(document.request.session) as tab:
+            if self.network == "ours" or trio.current_time() - began <= START_SLACK:
+                return await self._load(tab, document, options)
+        raise self._put_off(document.request, 0.0)  # the tab is ready for its next start
+
+    async def _load(self, tab: Tab, document: Response, options: PageOptions) -> Response | None:
+        """Render a page in a tab; return `None` if it takes too long.
+
+        Raises:
+            CommandFailed, PageTooLarge, WouldExceedDeadline: As for `_render`.
+        """
+        response: Response | None = None
         problem: Exception | None = None
         watch = Stopwatch()
-        async with self._pool.tab(document.request.session) as tab:
-            requests = PageRequests(self.crawl, tab, document, options, self._assets, watch)
-            outgoing, incoming = trio.open_memory_channel[Paused](float("inf"))
-            with watch.limit(options.timeout) as scope, tab.page(outgoing):
-                async with trio.open_nursery() as nursery:
+        requests = PageRequests(self.crawl, tab, document, options, self._assets, watch)
+        outgoing, incoming = trio.open_memory_channel[Paused](float("inf"))
+        with watch.limit(options.timeout) as scope, tab.page(outgoing):
+            async with trio.open_nursery() as nursery:
 
-                    async def answer() -> None:
-                        await requests.run(incoming)
-                        nursery.cancel_scope.cancel(reason="the page is put off")
+                async def answer() -> None:
+                    await requests.run(incoming)
+                    nursery.cancel_scope.cancel(reason="the page is put off")
 
-                    nursery.start_soon(answer)
-                    try:
-                        rendered = await self._visit(tab, document, options, watch)
-                    except (CommandFailed, PageTooLarge) as error:  # a nursery would make a group of it
-                        problem = error
-                    nursery.cancel_scope.cancel(reason="the page is rendered")
-            problem = requests.put_off or problem
-            if problem is not None:
-                raise problem
-            if scope.cancelled_caught:
-                tab.is_gone = True  # its scripts may run forever
-        return rendered
+                nursery.start_soon(answer)
+                try:
+                    response = await self._visit(tab, document, options, watch)
+                except (CommandFailed, PageTooLarge) as error:  # a nursery would make a group of it
+                    problem = error
+                nursery.cancel_scope.cancel(reason="the page is rendered")
+        problem = requests.put_off or problem
+        if problem is not None:
+            raise problem
+        if scope.cancelled_caught:
+            tab.is_gone = True  # its scripts may run forever
+        return response
 
-    async def _visit(self, tab: Tab, document: Response, options: PageOptions, watch: Stopwatch) -> Rendered:
+    async def _visit(self, tab: Tab, document: Response, options: PageOptions, watch: Stopwatch) -> Response:
         cookies = CookieSync(self.crawl, tab, document.request.session, document.url)
         await cookies.push()
+        if self.network == "own":
+            self.crawl.mark_sent()
+        began = trio.current_time()
         await navigate(tab, document.url)
+        if self.network == "own":
+            document = await received(tab, document.request, trio.current_time() - began)
+            if not self._is_rendered(document, options):
+                await cookies.pull(document.url)
+                return document
         max_body = document.request.max_body or self.crawl.settings.max_body
         rendered = await render(tab, options, watch, max_body)
         if rendered.url.startswith(WEB):
             await cookies.pull(rendered.url)
-        return rendered
+        return self._response(document, rendered)
 
-    def _response(self, document: Response, rendered: Rendered, seconds: float) -> Response:
+    def _response(self, document: Response, rendered: Rendered) -> Response:
         """Return the response of a page as it is seen."""
         fields = [pair for pair in document.headers.pairs if pair[0].lower() not in REPLACED]
         url = rendered.url.partition("#")[0]
@@ -320,7 +389,7 @@ class Browser(Plugin):
             [*fields, ("Content-Type", "text/html; charset=utf-8")],
             rendered.html.encode("utf-8", "replace"),
             request=document.request,
-            elapsed=document.elapsed + seconds,
+            elapsed=document.elapsed,
             attempt=document.attempt,
             source=self.name,
         )

@@ -127,10 +127,24 @@ class PageRequests:
 
     async def _handle(self, paused: Paused) -> None:
         """Answer one request, whatever happens."""
+        if self._tab.options.has_network:
+            await self._let_pass(paused)
+            return
         try:
             await self._answer(paused)
         finally:
             self._tab.note_request(-1)
+
+    async def _let_pass(self, paused: Paused) -> None:
+        """Let the browser make a request itself, unless it is blocked."""
+        kind, url = paused.event["resourceType"].lower(), paused.event["request"]["url"]
+        self._count += 1
+        if kind != "document" and (self._count > MAX_REQUESTS or self._options.blocks(_kind(paused.event, kind), url)):
+            self._crawl.count("browser/blocked")
+            await self._block(paused, kind)
+        else:
+            self._crawl.count("browser/requests")
+            self._tab.connection.post("Fetch.continueRequest", paused.session, requestId=paused.event["requestId"])
 
     async def _answer(self, paused: Paused) -> None:
         event = paused.event

@@ -42,6 +42,8 @@ class TabOptions:
     """Such as ``de-DE``; empty: that of the browser."""
     viewport: tuple[int, int]
     """Width and height in pixels."""
+    has_network: bool = False
+    """Whether the browser makes the requests of pages itself."""
 
 
 @attrs.frozen
@@ -81,10 +83,13 @@ class Tab:
         """Requests of the page that have no response yet."""
         self.changed = RepeatedEvent()
         """Set when anything in the page changes."""
+        self.document: dict[str, Any] | None = None
+        """What ``Network.responseReceived`` says of the document, if the browser has requested it."""
         self.active_at = 0.0
         """When a request of the page began or ended last, in seconds on trio's clock."""
         self._paused: trio.MemorySendChannel[Paused] | None = None
         self._workers: set[str] = set()
+        self._loading: set[str] = set()
         self._lines = 0
 
     @classmethod
@@ -115,6 +120,8 @@ class Tab:
         ]
         if options.locale:
             setup.append(("Emulation.setLocaleOverride", {"locale": options.locale}))
+        if options.has_network:
+            setup.append(("Network.enable", {}))
         if log.isEnabledFor(logging.DEBUG):
             setup.append(("Runtime.enable", {}))
         for method, params in setup:
@@ -150,6 +157,8 @@ class Tab:
         self.pages += 1
         self.is_loaded = False
         self.requests = self._lines = 0
+        self.document = None
+        self._loading.clear()
         self.active_at = trio.current_time()
         self._paused = paused
         try:
@@ -228,6 +237,8 @@ class Tab:
         elif method == "Page.loadEventFired":
             self.is_loaded = True
             self.changed.set()
+        elif method.startswith("Network."):
+            self._note_network(method, params)
         elif method == "Page.javascriptDialogOpening":
             self.connection.post("Page.handleJavaScriptDialog", self.session, accept=params["type"] != "prompt")
         elif method in ("Inspector.targetCrashed", "Inspector.detached"):
@@ -245,8 +256,29 @@ class Tab:
             params = {"requestId": paused.event["requestId"], "errorReason": "Aborted"}
             self.connection.post("Fetch.failRequest", paused.session, **params)
             return
-        self.note_request(1)
+        if not self.options.has_network:
+            self.note_request(1)
         self._paused.send_nowait(paused)
+
+    def _note_network(self, method: str, params: dict[str, Any]) -> None:
+        """Note a request that the browser makes itself."""
+        number = params.get("requestId", "")
+        if method == "Network.requestWillBeSent" and number not in self._loading:
+            self._loading.add(number)
+            self.note_request(1)
+        elif method in ("Network.loadingFinished", "Network.loadingFailed") and number in self._loading:
+            self._loading.discard(number)
+            self.note_request(-1)
+        elif (
+            method == "Network.responseReceived"
+            and params["type"] == "Document"
+            and params.get("frameId") == self.target
+        ):
+            self.document = params
+
+    def is_loading(self, number: str) -> bool:
+        """Return whether a request that the browser makes itself has not ended."""
+        return number in self._loading
 
     async def wait_for_workers(self) -> None:
         """Wait until the workers of the page have started, and have handled what they were sent.

@@ -83,6 +83,11 @@ class TabPool:
         self._members = [one for one in self._members if not one.browser.connection.is_closed]
         return [one.browser for one in self._members]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a page would have to wait for a tab."""
+        return self._limiter.available_tokens <= 0
+
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep browsers running until the task is cancelled."""
         async with trio.open_nursery() as nursery:

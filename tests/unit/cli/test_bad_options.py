@@ -47,7 +47,8 @@ OUTPUTS = {
 PLUGINS = {
     "browser": ["every=some", "every=needed", "wait=js:", "wait=-1", "actions=fly", "actions=click", "block=pictures",
                 "timeout=0", "timeout=soon", "tabs=0", "tabs=65", "memory=100", "screenshot=perhaps", "viewport=800",
-                "viewport=0x0", "locale=de_DE", "executable=none", "url=http://host/", "colour=red"],
+                "viewport=0x0", "locale=de_DE", "executable=none", "url=http://host/", "network=none",
+                "network=own every=needed wait=p", "colour=red"],
     "budget": ["requests=0", "requests=many", "bytes=-1", "price=-1", "per=page", "then=wait", "window=0",
                "requests=5 webhook=nowhere", "requests=5 threshold=2", ""],
     "cache": ["path=none/cache.sqlite", "path=folder.sqlite", "max_age=-1", "max_age=old", "ignore_statuses=ok"],

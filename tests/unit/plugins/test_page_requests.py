@@ -13,7 +13,7 @@ from crawler_plugins.browser.cdp import CommandFailed
 from crawler_plugins.browser.page_options import PageOptions
 from crawler_plugins.browser.page_requests import MAX_REQUESTS, PIXEL, PageRequests
 from crawler_plugins.browser.stopwatch import Stopwatch
-from crawler_plugins.browser.tab import Paused
+from crawler_plugins.browser.tab import Paused, TabOptions
 
 from crawler import BrokenExchange, ConnectFailed, FetchTimeout, Refused, Request, RequestError, Response
 
@@ -21,6 +21,9 @@ PAGE = Request(
     "https://site.test/page", session="s", cookies={"given": "1"}, auth=("alice", "x"), proxy="http://proxy.test:1",
     lane="own", plugins={"warc": False},
 )  # fmt: skip
+
+
+OPTIONS = TabOptions(user_agent="", locale="", viewport=(1, 1))
 
 
 class Peer:
@@ -43,6 +46,7 @@ class Peer:
 class FakeTab:
     connection: Peer = attrs.field(factory=Peer)
     target: str = "main"
+    options: TabOptions = OPTIONS
 
     def note_request(self, change: int) -> None:
         pass
