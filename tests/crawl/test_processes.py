@@ -244,6 +244,7 @@ def test_callbacks_use_the_crawl_as_in_one_process() -> None:
         ("start_soon", r"crawl.start_soon\(\) cannot be used in a callback with the setting processes=2"),
         ("add_all", r"crawl.add_all\(\) cannot be used in a callback"),
         ("before_commit", r"crawl.before_commit\(\) cannot be used in a callback"),
+        ("mark_sent", r"crawl.mark_sent\(\) cannot be used in a callback"),
         ("receive", r"crawl.fetch\(receive=…\) cannot be used in a callback"),
         ("retries", "crawl.retries cannot be used in a callback"),
         ("set_pace", "no requests of https://nowhere.test are in memory"),
@@ -261,6 +262,8 @@ def test_what_cannot_work_is_named(name: str, words: str, caplog: pytest.LogCapt
                     self.crawl.add_all([])
                 case "before_commit":
                     self.crawl.before_commit(print, 1)
+                case "mark_sent":
+                    self.crawl.mark_sent()
                 case "receive":
                     await self.crawl.fetch(Request(URL), receive=lambda _: trio.sleep(1))
                 case "retries":

@@ -205,6 +205,10 @@ class RemoteCrawl:
         """Refuse: commits are made by the first process."""
         self._refuse("before_commit()", "call it in a hook of a plugin")
 
+    def mark_sent(self) -> None:
+        """Refuse: attempts are made by the first process."""
+        self._refuse("mark_sent()", "call it in a fetch hook")
+
     def _refuse(self, what: str, advice: str) -> NoReturn:
         words = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"
         raise RuntimeError(f"{words}: {advice}, or set processes=1")

@@ -54,6 +54,10 @@ class Page(Struct, tag=1, array_like=True, frozen=True, eq=False):
     """Whether `Response.wire` can be asked for."""
     fresh: Sequence[tuple[int, list[str]]] = ()
     """Numbers of earlier pages of the process, with the links of each that were new. The others are known."""
+    original: Page | None = None
+    """`Response.original`; its number means nothing."""
+    screenshot: bytes | None = None
+    pdf: bytes | None = None
 
 
 class StateChange(Struct, tag=2, array_like=True, frozen=True, eq=False):
@@ -171,6 +175,9 @@ def pack_response(number: int, response: Response, fresh: Sequence[tuple[int, li
         None if response.stages is None else dict(response.stages),
         response._exchange is not None,  # noqa: SLF001 - not for users
         fresh,
+        None if response.original is None else pack_response(number, response.original),
+        response.screenshot,
+        response.pdf,
     )
 
 
@@ -191,6 +198,9 @@ def unpack_response(page: Page, kind: type[Response] = Response) -> Response:
     )
     response.first_byte = page.first_byte
     response.stages = page.stages
+    if page.original is not None:
+        response.original = unpack_response(page.original)
+    response.screenshot, response.pdf = page.screenshot, page.pdf
     return response
 
 

@@ -37,6 +37,15 @@ def test_a_response_arrives_as_it_was_sent(request_: Request) -> None:
     assert found.request.priority == request_.priority
 
 
+def test_a_rendered_page_arrives_with_the_response_of_the_server_and_its_pictures() -> None:
+    response = Response(URL, body="<b>drawn</b>", source="browser")
+    response.original = Response(URL, 200, {"Content-Type": "text/html"}, "<script>draw()</script>")
+    response.screenshot, response.pdf = b"png", b"pdf"
+    found = wire.unpack_response(sent(wire.pack_response(7, response)))
+    assert (found.text, found.screenshot, found.pdf) == ("<b>drawn</b>", b"png", b"pdf")
+    assert (found.original.text, found.original.headers["content-type"]) == ("<script>draw()</script>", "text/html")
+
+
 def test_requests_arrive_in_their_order() -> None:
     requests = [
         Request(f"{URL}1"),
