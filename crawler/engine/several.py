@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import trio
 
@@ -23,7 +24,10 @@ def run_several(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError 
     Returns:
         For each its report, or why it failed; `None` if a signal came before it began.
     """
-    return trio.run(_run_all, sessions)
+    with ExitStack() as forks:  # the last launcher ends first, since it has copies of the connections of the others
+        for session in sessions:
+            forks.enter_context(session.forked())
+        return trio.run(_run_all, sessions)
 
 
 async def _run_all(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError | None]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from crawler import (
 )
 from crawler.engine import handler_results
 from crawler.engine.processes import pool
+from crawler.engine.session import CrawlSession
+from crawler.engine.several import run_several
 from crawler.testing import FakeSite
 
 pytestmark = pytest.mark.usefixtures("use_threads")
@@ -398,6 +401,18 @@ async def test_a_crawl_in_a_trio_program_is_one_process(caplog: pytest.LogCaptur
     report = await crawl(Tree(), settings=Settings(processes=2), transport=FakeSite(SITE).transport)
     assert report.pages == 1 + LEAVES
     assert "callbacks run in one process: only run() and crawler run fork others" in caplog.text
+
+
+def test_several_crawls_at_once_have_processes_each(use_threads: list[ThreadLauncher]) -> None:
+    settings, keeps = Settings(processes=2), (Keep(), Keep())
+    sessions = [CrawlSession(Tree(), settings, [keep], [], None) for keep in keeps]
+    for session in sessions:
+        session.run = partial(session.run, FakeSite(SITE).transport)
+    for report in run_several(sessions):
+        assert isinstance(report, Report)
+        assert report.pages == 1 + LEAVES
+    assert [launcher.started for launcher in use_threads] == [2, 2]
+    assert keeps[0].values
 
 
 def test_a_crawl_in_a_program_with_threads_is_one_process(

@@ -28,7 +28,7 @@ log = get_logger("crawler.engine")
 
 def warn_of_one_process() -> None:
     """Log that a crawl in an event loop of the user has no other processes."""
-    log.warning(ONE_PROCESS, "only run() and crawler run fork others, since an event loop cannot be forked")
+    log.warning(ONE_PROCESS, "only run() and crawler run fork others")
 
 
 class Processes:
