@@ -181,15 +181,14 @@ class Joiner:
     """Joins references with one base URL. Hardly any reference depends on more of it than its folder.
 
     Parameters:
-        base: Canonical URL.
+        base: Canonical URL, without fragment.
     """
 
-    __slots__ = ("_base", "_folder", "_page")
+    __slots__ = ("_base", "_folder")
 
     def __init__(self, base: str) -> None:
         self._base = base
         self._folder = _joins.folder(base)
-        self._page: str | None = ""  # the URL of an empty reference; empty until it is asked for
 
     def join(self, href: str) -> str | None:
         """Return the absolute web URL of a reference, without its fragment.
@@ -212,11 +211,7 @@ class Joiner:
 
     def _join(self, href: str) -> str | None:
         """Join a reference that depends on the whole base URL. Most of them are empty: they lead to the page itself."""
-        if href:
-            return _join(self._base, href)
-        if self._page == "":
-            self._page = _join(self._base, "")
-        return self._page
+        return _join(self._base, href) if href else self._base
 
 
 def join(base: str, href: str) -> str | None:

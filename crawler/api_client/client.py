@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
-import attrs
 import httpx
 import trio
+from msgspec.structs import replace
 
 from crawler.api_client.mapping import BackgroundTasks, MappedResponses, Source
 from crawler.api_client.policy import DAY, Deadlines
@@ -186,7 +186,7 @@ class Client(httpx.AsyncClient):
             building = {name: value for name, value in options.items() if name in REQUEST_OPTIONS}
             request = self.build_request(method, source, **building)
         if deadline < math.inf:
-            timed = attrs.evolve(wire_options(request), deadline=deadline)
+            timed = replace(wire_options(request), deadline=deadline)
             request.extensions = {**request.extensions, EXTENSION: timed}
         return await self.send(request, **{name: options[name] for name in SEND_OPTIONS if name in options})
 

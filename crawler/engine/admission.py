@@ -92,7 +92,12 @@ class Admission:
     def without_known(self, requests: Iterable[Request]) -> list[Request]:
         """Return the requests that are not certainly known. Most links of a page are: they cost no more than this."""
         known = self._known()
-        return [request for request in requests if request.key not in known or request.dont_filter]
+        return [  # the key of a GET without a body is its URL, which takes no call
+            request
+            for request in requests
+            if (request.key if request.method != "GET" or request.body else request.url) not in known
+            or request.dont_filter
+        ]
 
     def link_filter(self) -> LinkFilter:
         """Return a filter for the links of one page."""

@@ -147,11 +147,18 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
-    found = [(href, element) for element in _link_elements(document) if (href := _address(element)) is not None]
-    targets = join_links(base_url(document, url), [href for href, _ in found], encoding)
+    elements = _link_elements(document)
+    if document.select_one("svg") is None and document.select_one("iframe,frame") is None:
+        written = [element.attr("href") for element in elements]
+    else:
+        written = [_address(element) for element in elements]
+    if None in written:
+        elements = [element for element, href in zip(elements, written, strict=True) if href is not None]
+    given = [href for href in written if href is not None]
+    targets = join_links(base_url(document, url), given, encoding)
     return [
         Link(target, element.tag, href, element)
-        for target, (href, element) in zip(targets, found, strict=True)
+        for target, href, element in zip(targets, given, elements, strict=True)
         if target is not None
     ]
 

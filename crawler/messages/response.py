@@ -454,10 +454,10 @@ class Response:
             ValueError: The target does not lead to a web URL.
         """
         url = target.url if type(target) is Link else self._url_of(target)
-        depth = self.request.depth + 1
         if options or "@" in url:
-            return set_position(Request(url, callback, **options), depth)
-        return plain_get(url, None if callback is None else handler_name("callback", callback, None), depth)
+            return set_position(Request(url, callback, **options), self.request.depth + 1)
+        name = None if callback is None else handler_name("callback", callback, None)
+        return plain_get(url, name, self.request.depth + 1)
 
     def _url_of(self, target: Any) -> str:
         href = target if isinstance(target, str) else html.href_of(target)

@@ -198,7 +198,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             new_connection=new_connection or cls.connect_only,
         )
         try:
-            began = trio.current_time()
+            began = 0.0 if transfer.stages is None else trio.current_time()
             addresses = await self._resolve(transfer, target)
             if transfer.stages is not None:
                 transfer.stages["dns"] = trio.current_time() - began

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 import httpx
+from msgspec import Struct
 
 from crawler.http.address_guard import AddressGuard
 
@@ -41,10 +42,8 @@ ProxyFault: TypeAlias = Literal["proxy", "beyond"]
 """Where a request through a proxy failed: at the proxy itself, or beyond it, between the proxy and the site."""
 
 
-# Not frozen: one is made for every request, and freezing doubles what that costs.
-@attrs.define(kw_only=True, repr=False)
-class WireOptions:
-    """How one request is sent. Treat it as frozen; `attrs.evolve` makes a changed copy."""
+class WireOptions(Struct, kw_only=True):  # one is made for every request, and freezing costs
+    """How one request is sent. Treat it as frozen; `msgspec.structs.replace` makes a changed copy."""
 
     on_sent: Callable[[], object] | None = None
     """Called when the connection is ready and the first bytes of the request go out, and again if it is sent again."""
