@@ -26,8 +26,9 @@ projects of PyPI, have some 2,100,000."""
 ALWAYS_BOUNDED: Final = 2_000
 """Tags of a page that is parsed at once whatever it contains: half of them, reopened in each of the others, are
 1,000,000 elements."""
-SMALLEST_TAG: Final = 3
-"""Characters of the shortest tag: ``<b>``."""
+SMALLEST_TAG: Final = 4.8
+"""Characters of a tag, on average, in the page of `ALWAYS_BOUNDED` tags that is the shortest one: half of them are like
+``<b 1>`` and differ, and half of them are like ``<p>x``."""
 MAX_ELEMENTS: Final = 5_000_000
 """Elements that the tree of a page may have to be parsed at once. The estimate is three times its different formatting
 elements in each paragraph."""
