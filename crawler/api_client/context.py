@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 import httpx
+from msgspec.structs import replace
 
 from crawler.api_client.policy import PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
@@ -94,7 +95,7 @@ class SendContext:
         options = wire_options(wire_request)
         given = options.on_sent
         user_callback = given.user_callback if isinstance(given, _OnSent) else given  # an earlier attempt wrapped it
-        options = attrs.evolve(
+        options = replace(
             options,
             on_sent=_OnSent(permit, self.queue.clock, user_callback),
             resend=options.resend and not permit.is_paced(),
