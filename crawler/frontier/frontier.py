@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
-import attrs
+from msgspec import Struct
 
 from crawler import urls
 from crawler.errors import FetchError
@@ -46,8 +46,7 @@ IDLE: Final = 60.0
 """Seconds. A lane on which nothing is due for so long may leave memory."""
 
 
-@attrs.frozen
-class FrontierStatistics:
+class FrontierStatistics(Struct, frozen=True):
     """The state of a frontier at one moment."""
 
     lanes: int

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, Protocol
 
-import attrs
+from msgspec import Struct
 
 from crawler.hooks.requirements import require
 
@@ -50,8 +50,7 @@ class Decompressor(Protocol):
         """Return the content of further bytes."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Compression:
+class Compression(Struct, frozen=True, kw_only=True, eq=False):
     """A way to compress files."""
 
     ending: str

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final
 
-import attrs
+from msgspec import Struct, structs
 
 __all__ = ["TAIL", "Position", "difference"]
 
@@ -16,8 +16,7 @@ BLOCK: Final = 4096
 """Bytes that a file system writes at once."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Position:
+class Position(Struct, frozen=True, kw_only=True):
     """A position in a file that a job writes."""
 
     end: int
@@ -43,7 +42,7 @@ class Position:
 
     def to_json(self) -> dict[str, Any]:
         """Return the position as JSON values."""
-        return attrs.asdict(self)
+        return structs.asdict(self)
 
 
 def _hash(tail: bytes) -> str:

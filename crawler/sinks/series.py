@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl
@@ -25,8 +25,7 @@ __all__ = ["Series"]
 HOW: Final = "put %(n)05d into the name"
 
 
-@attrs.define(eq=False, repr=False)
-class _Part:
+class _Part(Struct, eq=False):
     """A file that is open."""
 
     n: int

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 from crawler import html
 from crawler.errors import ConfigError
@@ -28,8 +28,7 @@ MAX_REMEMBERED: Final = 16_384
 """URLs whose rule is cached."""
 
 
-@attrs.frozen
-class _CompiledRule:
+class _CompiledRule(Struct, frozen=True, eq=False):
     """A rule whose methods have been resolved."""
 
     rule: Rule

@@ -21,6 +21,7 @@ import attrs
 import httpx
 import pycurl
 import trio
+from msgspec import Struct
 from trio.lowlevel import enable_ki_protection
 
 from crawler.logs import get_logger
@@ -51,8 +52,7 @@ TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 log = get_logger("crawler.transport")
 
 
-@attrs.frozen(kw_only=True)
-class TransportStatistics:
+class TransportStatistics(Struct, frozen=True, kw_only=True):
     """Statistics of a transport."""
 
     transfers: int

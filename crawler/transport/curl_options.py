@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import certifi
 import httpx
 import pycurl
 import trio
+from msgspec import Struct
 
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import libcurl_codings
@@ -48,8 +48,7 @@ MAX_IDLE: Final = 1
 it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class CurlOptions:
+class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
     """How a transport sends its requests."""
 
     connect_timeout: float

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
-import attrs
+from msgspec import Struct
 
 __all__ = ["ALLOWANCE", "MAX_RATIO", "FramingWatch", "Receiver", "is_endless", "received_on"]
 
@@ -50,8 +50,7 @@ class Receiver(Protocol):
 T = TypeVar("T", bound=Receiver)
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Mark:
+class _Mark(Struct, frozen=True, eq=False):
     """An earlier state of a connection."""
 
     owner: Receiver | None

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
-import attrs
 import httpx
+from msgspec import Struct
 
 from crawler import urls
 from crawler.headers import Headers
@@ -126,8 +126,7 @@ def delivered_fields(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> lis
     return [field for name, field in zip(names, fields, strict=True) if name not in untrue]
 
 
-@attrs.frozen
-class Target:
+class Target(Struct, frozen=True):
     """The scheme, host and port that a request goes to."""
 
     scheme: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 __all__ = ["ConnectionLimits", "connection_limits", "raise_open_file_limit"]
 
@@ -19,8 +19,7 @@ MIN_SOCKETS: Final = 32
 """Sockets of a transport where fewer are left."""
 
 
-@attrs.frozen(kw_only=True)
-class ConnectionLimits:
+class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """How many connections a transport may have."""
 
     transfers: int

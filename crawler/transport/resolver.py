@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
 import trio
+from msgspec import Struct
 
 from crawler.transport.error_kinds import is_unknown_host
 
@@ -39,8 +40,7 @@ class AddressResolver(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class ResolverStatistics:
+class ResolverStatistics(Struct, frozen=True, kw_only=True):
     """Statistics of a resolver."""
 
     cached: int
