@@ -148,7 +148,7 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
         encoding: WHATWG name of the page's encoding.
     """
     elements = _link_elements(document)
-    if document.select_one("svg") is None and document.select_one("iframe,frame") is None:
+    if all(document.select_one(tag) is None for tag in ("svg", "iframe", "frame")):  # a list of tags takes a walk
         written = [element.attr("href") for element in elements]
     else:
         written = [_address(element) for element in elements]
