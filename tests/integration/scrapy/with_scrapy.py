@@ -121,6 +121,24 @@ async def crawl_all(names: list[str], folder: Path) -> dict[str, Any]:
     }
 
 
+def written(found: dict[str, Any]) -> str:
+    """Return the outcomes as JSON, with a line for each request, item, error and note."""
+    spiders = ",\n".join(f"{one_line(name)}: {{\n{of_parts(parts)}}}" for name, parts in sorted(found.items()))
+    return f"{{\n{spiders}}}\n"
+
+
+def of_parts(parts: dict[str, Any]) -> str:
+    return ",\n".join(
+        f" {one_line(part)}: "
+        + ("[\n  " + ",\n  ".join(map(one_line, value)) + "]" if type(value) is list else one_line(value))
+        for part, value in sorted(parts.items())
+    )
+
+
+def one_line(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
 def main() -> int:
     options = [one for one in sys.argv[1:] if one.startswith("-")]
     names = [one for one in sys.argv[1:] if not one.startswith("-")]
@@ -142,7 +160,7 @@ def main() -> int:
         done.addCallback(found.update).addErrback(lambda failure: failure.printTraceback(sys.stderr))
         done.addBoth(lambda _: reactor.stop())
         reactor.run(installSignalHandlers=False)
-    text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = written(found)
     if "--write" in options:
         GOLDEN.write_text(text, encoding="utf-8")
     elif "--check" in options:

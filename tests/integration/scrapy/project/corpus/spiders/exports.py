@@ -18,7 +18,8 @@ class LineExporter(BaseItemExporter):
         self.file = file
 
     def export_item(self, item):
-        fields = dict(self._get_serialized_fields(item, default_value=""))
+        serialized = getattr(self, "get_serialized_fields", None) or self._get_serialized_fields  # before Scrapy 2.19
+        fields = dict(serialized(item, default_value=""))
         self.file.write(("; ".join(f"{name}={value}" for name, value in sorted(fields.items())) + "\n").encode())
 
 
