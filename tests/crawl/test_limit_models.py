@@ -36,12 +36,10 @@ OTHERS: dict[str, Mark] = {
     "nginx-10-per-s-429": Mark(refused=11, ratio=1.7),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.6),
-    "headers-on-429-only": Mark(refused=34, ratio=1.25),
     "others": Mark(refused=11, ratio=1.5),
     "fifty-seconds": Mark(refused=14, ratio=1.25),
     "silent-window": Mark(refused=15, ratio=1.25),
-    "openai-requests": Mark(ratio=2.2),
-    "anthropic": Mark(ratio=2.5),
+    "anthropic": Mark(ratio=1.4),
     "atlassian": Mark(ratio=1.8),
 }  # fmt: skip
 """Models that miss the marks for their kind."""

@@ -230,7 +230,11 @@ class HeaderReader:
             case "moving":
                 return None, None
             case "full":
-                rate = policy.limit / policy.window if policy.limit and policy.window else reading.rate()
+                rate = (
+                    policy.limit / policy.window
+                    if policy.limit and policy.window
+                    else self._semantics.rate(field.name, policy.name, reading)
+                )
                 is_empty = remaining is not None and remaining < 1
                 return context.within(1 / rate) if rate and is_empty else None, rate
             case _:

@@ -58,10 +58,10 @@ class ResetReading:
         longest = max(0.0, self.reset[1] - self.received) / (missing - 1) if missing > 1 else math.inf
         return max(0.0, self.reset[0] - self.sent) / missing, longest
 
-    def rate(self) -> float | None:
-        """Return the lowest number of units restored per second if `reset` is the time to full."""
-        seconds = self.seconds_per_unit()
-        return 1 / seconds[1] if seconds is not None and 0 < seconds[1] < math.inf else None
+    def rate_range(self) -> TimeRange:
+        """Return the units, at least and at most, restored per second if `reset` is the time to full."""
+        shortest, longest = self.seconds_per_unit() or (0.0, math.inf)
+        return 1 / longest if longest > 0 else 0.0, 1 / shortest if shortest > 0 else math.inf
 
 
 def _overlap(one: TimeRange, other: TimeRange) -> bool:
@@ -98,6 +98,7 @@ class ResetSemantics:
         """Verdict by field name: ``plain``, ``milliseconds``, ``full`` or ``moving``."""
         self._first: dict[tuple[str, str], ResetReading] = {}
         self._lowest: dict[tuple[str, str], ResetReading] = {}
+        self._rates: dict[tuple[str, str], float] = {}
 
     def verdict(self, field: str) -> str:
         """Return the proven or documented verdict on a field; empty if there is none."""
@@ -128,6 +129,25 @@ class ResetSemantics:
         before = self.verdicts.get(field)
         if verdict and not (verdict == "full" and before == "moving") and (before or len(self.verdicts) < MAX_FIELDS):
             self.verdicts[field] = verdict
+
+    def rate(self, field: str, policy: str, reading: ResetReading) -> float | None:
+        """Return the units restored per second, at least, by this reading and earlier ones of a time to full.
+
+        The more units are missing, the more exactly a reading shows the rate. A reading that contradicts the earlier
+        ones shows that the rate has changed.
+
+        Parameters:
+            field: name of the field in lower case.
+            policy: name of the policy.
+            reading: the reading of this response.
+        """
+        low, high = reading.rate_range()
+        best = max(low, self._rates.get((field, policy), 0.0))
+        if best > high:
+            best = low
+        if best and ((field, policy) in self._rates or len(self._rates) < MAX_FIELDS):
+            self._rates[field, policy] = best
+        return best or None
 
     def state(self) -> dict[str, str]:
         """Return the verdicts as JSON values."""

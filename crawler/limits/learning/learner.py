@@ -106,6 +106,8 @@ class LimitLearner:
     def record_success(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Learn from a request that was served. Return the events that it causes."""
         quotas, cost, flight = self.quotas, grant.cost, self.flight
+        if self.refusals is not None and self.refusals.bursts:
+            self._learn_first_windows()
         self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
         events = quotas.observe(report, cost=cost, requests=len(flight), units=flight.units)
         events += quotas.record_unreported(report, cost=cost)
@@ -232,6 +234,12 @@ class LimitLearner:
             quota.resume(now)
 
     # ---- internals ---------------------------------------------------------------------------------------------------
+
+    def _learn_first_windows(self) -> None:
+        """Learn the length of windows that only refusals state: all that was served so far was served in the first."""
+        for quota in self.quotas:
+            if quota.is_declared() and quota.limit == self.served and quota.reset.is_known():
+                quota.window.learn_from_first(quota.reset.earliest - self.since, quota.reset.latest - self.since)
 
     def _end_wait(self, refusals: Refusals, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Record a success, which may end the wait after a refusal and reveal an undeclared limit."""

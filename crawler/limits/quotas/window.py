@@ -177,6 +177,16 @@ class Window:
             self._confirmations = self._confirmations + 1 if known else 1
             self.length = length
 
+    def learn_from_first(self, low: float, high: float) -> None:
+        """Learn the length of the first window, if it is not known.
+
+        Parameters:
+            low: Seconds from our first request to the stated end, at least.
+            high: The same, at most.
+        """
+        if self.length is None:
+            self.length = longest_common(low - ROUNDING, high)
+
     def forget_length(self) -> None:
         """Forget a learned length that proved wrong."""
         self.length, self._confirmations = None, 0

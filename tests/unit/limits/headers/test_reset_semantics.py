@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
@@ -51,7 +53,7 @@ def test_readings_of_different_windows_prove_nothing(second):
 def test_the_time_to_full_is_proportional_to_the_missing_units():
     full = [reading(i / 10, 3 * (20 - left), left=left, limit=20) for i, left in enumerate((10, 8, 6, 2))]
     assert verdict(*full) == "full"
-    assert full[-1].rate() == pytest.approx(17 / 54)  # a lower bound: the true rate is one in 3 s
+    assert full[-1].rate_range()[0] == pytest.approx(17 / 54)  # a lower bound: the true rate is one in 3 s
 
 
 def test_a_time_without_proportion_is_moving_and_stays_so():
@@ -88,7 +90,16 @@ def test_each_policy_of_a_field_is_compared_with_itself():
 
 
 def test_a_bucket_that_is_full_has_no_rate():
-    assert reading(0, 0, left=10, limit=10).rate() is None
-    assert reading(0, 0, left=8, limit=10).rate() is None
-    assert reading(0, 5, left=9, limit=10).rate() is None  # the missing unit may be partly restored
-    assert reading(0, 5).rate() is None
+    assert reading(0, 0, left=10, limit=10).rate_range() == (0.0, math.inf)
+    assert reading(0, 0, left=8, limit=10).rate_range()[0] == 0.0
+    assert reading(0, 5, left=9, limit=10).rate_range()[0] == 0.0  # the missing unit may be partly restored
+    assert reading(0, 5).rate_range() == (0.0, math.inf)
+
+
+def test_the_rate_of_a_time_to_full_is_that_of_the_reading_with_the_most_units_missing():
+    semantics = ResetSemantics()
+    assert semantics.rate("r", "p", reading(0, 5, left=9, limit=10)) is None
+    best = semantics.rate("r", "p", reading(0, 10, left=0, limit=10))
+    assert best == pytest.approx(0.9)
+    assert semantics.rate("r", "p", reading(5, 2, left=8, limit=10)) == best
+    assert semantics.rate("r", "p", reading(5, 105, left=0, limit=10)) == pytest.approx(9 / 105)  # the rate has changed

@@ -77,6 +77,15 @@ def test_the_limit_behind_refusals_is_learned_and_named():
     assert (quota.name, quota.limit, quota.window.length) == ("undeclared", 5.0, 10.0)
 
 
+def test_a_window_that_only_refusals_state_is_counted_from_the_next_one_on():
+    made = learner(served=5.0)
+    stated = Observation(policy="p", limit=5.0, remaining=0.0, reset=(NOW + 9.2, NOW + 10.2))
+    ask(made, 0.3, 429, Declared(observations=(stated,)))
+    ask(made, 11.0)
+    [quota] = made.quotas
+    assert (quota.name, quota.limit, quota.remaining, quota.window.length) == ("p", 5.0, 4.0, 10.0)
+
+
 def test_a_limit_beside_declared_ones_is_called_hidden():
     made = learner(served=5.0)
     stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
