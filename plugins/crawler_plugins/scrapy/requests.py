@@ -14,7 +14,7 @@ from scrapy.utils.misc import load_object
 import crawler
 from crawler_plugins.scrapy.codec import decode, encode
 
-__all__ = ["RequestTranslator"]
+__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "header_pairs"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ERRORS: Final = range(300, 600)

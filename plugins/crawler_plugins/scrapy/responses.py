@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from scrapy.http import Headers, Response
+from scrapy.http import Headers, HtmlResponse, Response
 from scrapy.responsetypes import responsetypes
 
 import crawler
+from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from crawler_plugins.scrapy.requests import header_pairs
 
 __all__ = ["to_crawl", "to_scrapy"]
@@ -26,7 +27,10 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
     url = request.url if request.url.partition("#")[0] == response.url else response.url  # Scrapy keeps the fragment
-    return kind(url=url, status=response.status, headers=headers, body=response.body, request=request)
+    made = {"url": url, "status": response.status, "headers": headers, "body": response.body}
+    if kind is HtmlResponse:
+        return FastHtmlResponse.of(response, request=request, **made)
+    return kind(request=request, **made)
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ import crawler
 from crawler_plugins.scrapy.components import build_component, component_paths, path_of, takes_spider
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.offsite import Offsite
-from crawler_plugins.scrapy.requests import RequestTranslator
+from crawler_plugins.scrapy.requests import RequestTranslator, canonical
 
 __all__ = ["Scheduling"]
 
@@ -79,6 +79,24 @@ class Scheduling:
         if depth:
             self._scrapy.stats.max_value("request_depth_max", depth)
         return made
+
+    def is_repeat(self, request: Any, is_known: Callable[[str], bool], fresh: set[str]) -> bool:
+        """Return whether a request need not be made: the crawl has certainly seen it, or its page has made it.
+
+        Parameters:
+            request: The request of Scrapy.
+            is_known: Returns whether the crawl has seen a URL.
+            fresh: URLs of the page's requests so far. It gets this one.
+        """
+        if self._is_heard or request.method != "GET" or request.dont_filter or request.body:
+            return False
+        url = canonical(request.url.partition("#")[0])
+        if url is None:
+            return False
+        if url in fresh or is_known(url):
+            return True
+        fresh.add(url)
+        return False
 
     def enter_start(self, request: Any) -> crawler.Request | None:
         """Return a start request for the crawl; `None` if it is refused.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -28,6 +29,31 @@ from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
 __all__ = ["Scraper"]
 
 log = logging.getLogger("scrapy.core.scraper")
+
+
+def _is_known(_url: str) -> bool:
+    """Return that the crawl may not have seen a URL: without a page nobody knows."""
+    return False
+
+
+class _Outputs:
+    """What a callback or errback has yielded so far.
+
+    Parameters:
+        response: The response of Scrapy; `None` if there is none.
+        depth: The depth of its request.
+        is_known: Returns whether the crawl has seen a URL.
+    """
+
+    __slots__ = ("depth", "fresh", "is_known", "repeats", "response", "values")
+
+    def __init__(self, response: Any, depth: int, is_known: Callable[[str], bool] = _is_known) -> None:
+        self.response = response
+        self.depth = depth
+        self.is_known = is_known
+        self.values: list[Any] = []
+        self.fresh: set[str] = set()
+        self.repeats = 0
 
 
 class Scraper:
@@ -69,7 +95,7 @@ class Scraper:
         """Return what the callback of a page produces."""
         if "#" in response.request.meta:
             self.crawl.before_commit(self._requests.forget, response.request)
-        return await self._scrape(self._received(response), response.request)
+        return await self._scrape(self._received(response), response.request.depth, response.is_known)
 
     async def lost(self, failure: crawler.Failure) -> list[Any]:
         """Return what the errback of a failed request produces, or its callback if that handles the status."""
@@ -78,7 +104,7 @@ class Scraper:
             return []  # it was logged
         is_refused = isinstance(error, crawler.BadStatus) and not isinstance(error, crawler.BadRedirect)
         if failure.response is not None and is_refused:
-            return await self._scrape(self._received(failure.response), failure.request)
+            return await self._scrape(self._received(failure.response), failure.request.depth)
         request, _ = self._attempts.take(failure.request)
         if request is None:
             request = self._requests.to_scrapy(failure.request)
@@ -89,14 +115,14 @@ class Scraper:
             if not isinstance(raised, IgnoreRequest):
                 log.info("Error downloading %s: %s", request, raised)
             return []
-        outputs: list[Any] = []
+        outputs = _Outputs(None, failure.request.depth)
         try:
             produced = await result_of(iterate_spider_output(await result_of(_call_errback(request, raised))))
-            await self._collect(produced, outputs, None, failure.request)
+            await self._collect(produced, outputs)
         except Exception as caught:
             if caught is not raised:
                 self.note_error(failure_of(caught, request), None)
-        return outputs
+        return self._finished(outputs)
 
     def note_error(self, failure: Any, response: Any) -> None:
         """Log what a callback raised, count it, and send the signal; end the crawl if it is a `CloseSpider`."""
@@ -123,50 +149,60 @@ class Scraper:
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
 
-    async def _scrape(self, response: Any, page: crawler.Request) -> list[Any]:
+    async def _scrape(self, response: Any, depth: int, is_known: Callable[[str], bool] = _is_known) -> list[Any]:
         """Return what the callback of a response produces, or its errback if its status is refused."""
         request = response.request
-        outputs: list[Any] = []
+        outputs = _Outputs(response, depth, is_known)
         try:
             callback = request.callback or self._scrapy.spider._parse  # noqa: SLF001 - Scrapy's default callback
             call = partial(callback, response, **request.cb_kwargs)
             produced = await self._middlewares.call(response, call, partial(_call_errback, request))
-            await self._collect(produced, outputs, response, page)
+            await self._collect(produced, outputs)
         except crawler.CrawlerError:
             raise
         except Exception as error:
             self.note_error(failure_of(error, request), response)
-        return outputs
+        return self._finished(outputs)
 
-    async def _collect(self, produced: Any, outputs: list[Any], response: Any, page: crawler.Request) -> None:
-        """Add requests and items to `outputs`, in the form of the crawl."""
+    async def _collect(self, produced: Any, outputs: _Outputs) -> None:
+        """Add requests and items to the outputs of a page, in the form of the crawl."""
         if not hasattr(produced, "__aiter__"):
             for value in produced or ():
                 if isinstance(value, Request):
-                    self._take_request(value, outputs, response, page)
+                    self._take_request(value, outputs)
                 else:
-                    await self._take(value, outputs, response)
+                    await self._take(value, outputs)
             return
         async with aclosing(iterate(produced)) as values:
             async for value in values:
                 if isinstance(value, Request):
-                    self._take_request(value, outputs, response, page)
+                    self._take_request(value, outputs)
                 else:
-                    await self._take(value, outputs, response)
+                    await self._take(value, outputs)
 
-    def _take_request(self, request: Any, outputs: list[Any], response: Any, page: crawler.Request) -> None:
-        entering = self._scheduling.enter(request, page.depth + 1, response)
+    def _take_request(self, request: Any, outputs: _Outputs) -> None:
+        if self._scheduling.is_repeat(request, outputs.is_known, outputs.fresh):
+            outputs.repeats += 1
+            return
+        entering = self._scheduling.enter(request, outputs.depth + 1, outputs.response)
         if entering is not None:
-            outputs.append(entering)
+            outputs.values.append(entering)
 
-    async def _take(self, value: Any, outputs: list[Any], response: Any) -> None:
+    async def _take(self, value: Any, outputs: _Outputs) -> None:
         """Pass an item through the pipelines."""
         if is_item(value):
-            item = await self._pipelines.process(value, response)
+            item = await self._pipelines.process(value, outputs.response)
             if item is not None:
-                outputs.append(plain_item(item))
+                outputs.values.append(plain_item(item))
         elif value is not None:
-            log.error("Spider must return request, item, or None, got %r in %s", type(value).__name__, response)
+            kind = type(value).__name__
+            log.error("Spider must return request, item, or None, got %r in %s", kind, outputs.response)
+
+    def _finished(self, outputs: _Outputs) -> list[Any]:
+        """Return the outputs of a page, and count its repeats."""
+        if outputs.repeats:
+            self._scrapy.stats.inc_value("dupefilter/filtered", outputs.repeats)
+        return outputs.values
 
 
 def _call_errback(request: Any, error: BaseException) -> Any:

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 import crawler
 from crawler import ConfigError
-from crawler_plugins.scrapy import aliases, components, responses
+from crawler_plugins.scrapy import aliases, components, fast_responses, links, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.check import Checked, check_project
@@ -127,6 +127,8 @@ class ScrapySpider(crawler.Spider):
     # ---- before the crawl --------------------------------------------------------------------------------------------
 
     def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+        links.install()
+        fast_responses.install()
         merged = base.copy()
         merged.setdict(dict(overrides), priority="cmdline")
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from scrapy.exceptions import CloseSpider
+from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
 from scrapy.utils.spider import iterate_spider_output
 
 from crawler_plugins.scrapy.components import takes_spider
@@ -80,7 +81,7 @@ class SpiderMiddlewares:
 
     def _through(self, response: Any, produced: Any, first: int) -> Any:
         """Return an output as the middlewares from `first` on change it."""
-        guards = any(layer.exception for layer in self._layers)
+        guards = any(layer.guards for layer in self._layers)
         if guards and first == 0:
             produced = self._guarded(response, produced, 0)
         for place in range(first, len(self._layers)):
@@ -136,6 +137,8 @@ class _Layer:
         if method is not None and inspect.isasyncgenfunction(method):
             plain, self.output_async = None, plain
         self.output: Any = plain
+        self.guards = self.exception is not None and type(middleware) is not HttpErrorMiddleware
+        """Whether it handles what callbacks raise while their output is read. Scrapy's own only refuses statuses."""
 
     def change(self, response: Any, produced: Any) -> Any:
         """Return an output as the middleware changes it; `None` if it changes none."""

@@ -1,0 +1,99 @@
+"""`FastHtmlResponse`: a response of Scrapy that reads texts and attributes with the parser of the crawl.
+
+It does so for selectors of one element, such as ``title::text`` and ``a::attr(href)``, where the trees of both parsers
+agree. Everything else, elements above all, comes from Scrapy's own selectors.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from scrapy import Selector
+from scrapy.http import HtmlResponse, request
+from w3lib.url import safe_url_string
+
+import crawler
+from crawler.html import parse_text
+
+__all__ = ["FRAGMENT", "FastHtmlResponse", "install"]
+
+NAME: Final = r"[a-zA-Z_][\w-]*"
+SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
+"""A selector of one element, with its text or an attribute."""
+LOOSE: Final = frozenset(
+    """
+    body caption col colgroup form frame frameset head html isindex math noscript option p plaintext select svg table
+    tbody td template textarea tfoot th thead tr
+    """.split()  # noqa: SIM905 - one name a line is too long to read
+)
+"""Elements that the two parsers place differently in some pages."""
+FRAGMENT: Final = re.compile(r"[\w.~:/?@!$&'()*+,;=-]+", re.ASCII)
+"""A fragment that `safe_url_string` leaves as it is."""
+TEXTS: Final = Selector.selectorlist_cls
+
+
+class FastHtmlResponse(HtmlResponse):
+    """An HTML response that shares its parsed tree with the crawl."""
+
+    __slots__ = ("_page", "_tree")
+
+    @classmethod
+    def of(cls, page: crawler.Response, **arguments: Any) -> FastHtmlResponse:
+        """Return the response of Scrapy for a page of the crawl."""
+        self = cls(**arguments)
+        self._page = page
+        return self
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether the page has no characters that the two parsers read differently."""
+        return b"\r" not in self.body and b"\0" not in self.body
+
+    @property
+    def document(self) -> Any:
+        """The tree of the page, as the crawl parses it."""
+        tree = getattr(self, "_tree", None)
+        if tree is None:
+            page = getattr(self, "_page", None)
+            is_same = page is not None and page.body is self.body and page.encoding == self.encoding == "utf-8"
+            tree = self._tree = page.document if is_same and page.is_html else parse_text(self.text)
+        return tree
+
+    def css(self, query: str) -> Any:
+        """Select by a CSS selector."""
+        found = SIMPLE.fullmatch(query)
+        if found is None or query.partition("::")[0].partition(".")[0].partition("#")[0].lower() in LOOSE:
+            return super().css(query)
+        if self._cached_selector is not None or not self.is_simple:
+            return super().css(query)
+        selector, name = query.partition("::")[0], found[2]
+        elements = self.document.select(selector)
+        if name is None:
+            texts = [text for element in elements for text in _own_texts(element)]
+        else:
+            texts = [value for element in elements if (value := element.attr(name)) is not None]
+        return TEXTS([Selector(root=text, type="html") for text in texts])
+
+
+def _own_texts(element: Any) -> list[str]:
+    """Return the texts directly in an element."""
+    return [child.data for child in element.children if type(child).__name__ == "Text"]
+
+
+def install() -> None:
+    """Let the URLs of requests be made safe once for each page. Further calls have no effect."""
+    if request.safe_url_string is safe_url_string:
+        request.safe_url_string = _safe_url
+
+
+def _safe_url(url: str, encoding: str = "utf-8") -> str:
+    """Return what `safe_url_string` returns."""
+    page, _, fragment = url.partition("#")
+    if fragment and FRAGMENT.fullmatch(fragment):
+        return f"{_safe_page(page, encoding)}#{fragment}"
+    return _safe_page(url, encoding)
+
+
+_safe_page = lru_cache(maxsize=50_000)(safe_url_string)
