@@ -187,6 +187,8 @@ def command(
         spiders = scrapy_spiders(scrapy, (target, *others, *spider), arguments, scrapy_settings)
     for one in spiders:
         disable_plugins(one, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
+    if folder is None and len(spiders) == 1 and (named := getattr(spiders[0], "job_folder", "")):
+        folder = Path(named)  # that the settings of a Scrapy project name
     if override and folder is None:
         raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
@@ -200,6 +202,8 @@ def command(
             drawn=drawn,
         )  # fmt: skip
     sinks = open_outputs(places, if_exists, job=folder)
+    if hasattr(spiders[0], "feeds"):  # outputs that the settings of a Scrapy project name
+        sinks += spiders[0].feeds(if_exists, folder)
     progress = Progress(shown=not quiet, drawn=drawn)
     try:
         result = run(

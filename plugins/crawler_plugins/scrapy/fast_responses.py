@@ -56,7 +56,7 @@ class FastHtmlResponse(HtmlResponse):
         """The tree of the page, as the crawl parses it."""
         tree = getattr(self, "_tree", None)
         if tree is None:
-            page = getattr(self, "_page", None)
+            page: Any = getattr(self, "_page", None)
             is_same = page is not None and page.body is self.body and page.encoding == self.encoding == "utf-8"
             tree = self._tree = page.document if is_same and page.is_html else parse_text(self.text)
         return tree

@@ -22,7 +22,6 @@ OWN: Final = {
 }
 """Settings that name a part of the engine, with the beginning of Scrapy's own."""
 INSTEAD: Final = {
-    "scrapy_playwright": "the crawl fetches without a browser; pages without scripts need no such handler",
     "scrapy_redis": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
     "scrapy_splash": "Splash is not used; leave it out for pages without scripts",
     "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
@@ -48,7 +47,7 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
             yield f"{name} = {path}: {_instead(path, 'the crawl has its own and cannot use another')}"
     for scheme in ("http", "https"):
         path = path_of((settings.getdict("DOWNLOAD_HANDLERS") or {}).get(scheme) or "")
-        if path and not path.startswith("scrapy."):
+        if path and not path.startswith(("scrapy.", "scrapy_playwright.")):
             yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, 'the crawl fetches http and https itself')}"
             break
     for name in COMPONENTS:

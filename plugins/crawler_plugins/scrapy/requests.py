@@ -13,6 +13,7 @@ from scrapy.utils.misc import load_object
 
 import crawler
 from crawler_plugins.scrapy.codec import decode, encode
+from crawler_plugins.scrapy.equivalents import rendering
 
 __all__ = ["REDIRECTS", "RequestTranslator", "canonical", "header_pairs"]
 
@@ -168,7 +169,7 @@ class RequestTranslator:
         if request.dont_filter or self._keeps_repeats:
             options["dont_filter"] = True
         if meta:
-            options |= _meta_options(meta)
+            options |= _meta_options(meta) | _plugin_options(meta)
         if self._auth is not None and "Authorization" not in request.headers and self._auth.fits(request.url):
             options["auth"] = self._auth.pair
         return options
@@ -242,6 +243,15 @@ def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
     if meta.get("download_slot"):
         options["lane"] = str(meta["download_slot"])
     return options
+
+
+def _plugin_options(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of plugins that keys of its `meta` stand for."""
+    plugins: dict[str, Any] = {"cache": False, "http_cache": False} if meta.get("dont_cache") else {}
+    rendered = rendering(meta)
+    if rendered is not None:
+        plugins["browser"] = rendered
+    return {"plugins": plugins} if plugins else {}
 
 
 def _cookies(cookies: Any) -> Iterable[tuple[str, str]]:

@@ -20,13 +20,16 @@ from twisted.python.failure import Failure
 
 import crawler
 from crawler import ConfigError
+from crawler.sinks import IfExists
 from crawler_plugins.scrapy import aliases, components, fast_responses, links, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.check import Checked, check_project
 from crawler_plugins.scrapy.engine import Engine
+from crawler_plugins.scrapy.equivalents import equivalents
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
+from crawler_plugins.scrapy.feeds import feeds
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
@@ -147,6 +150,7 @@ class ScrapySpider(crawler.Spider):
         except (ValueError, TypeError) as error:
             raise ConfigError(f"the settings of {self.name}: {error}") from error
         self.accept_status = self._accepted(spider, settings)
+        self.plugins = equivalents(settings)
         self._wire(spider, settings)
 
     def _wire(self, spider: Any, settings: Any) -> None:
@@ -224,6 +228,23 @@ class ScrapySpider(crawler.Spider):
     def _is_free(self, name: str) -> bool:
         """Return whether a callback of that name is found by `__getattr__`."""
         return not hasattr(type(self), name) and name not in crawler.Plugin.__annotations__ and name not in vars(self)
+
+    @property
+    def job_folder(self) -> str:
+        """The folder that the setting ``JOBDIR`` names; empty if there is none."""
+        return str(self.scrapy.settings.get("JOBDIR") or "")
+
+    def feeds(self, if_exists: IfExists = "error", job: Path | None = None) -> list[crawler.Plugin]:
+        """Return the outputs that the setting ``FEEDS`` names.
+
+        Parameters:
+            if_exists: What to do with files that exist: ``overwrite``, or append to them as Scrapy does.
+            job: The folder of the durable job.
+
+        Raises:
+            ConfigError: One of them cannot be written.
+        """
+        return feeds(self.scrapy, if_exists, job)
 
     def __getattr__(self, name: str) -> Any:
         """Return the handler of a callback of the Scrapy spider, which requests name."""

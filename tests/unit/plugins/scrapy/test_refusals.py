@@ -31,8 +31,8 @@ class Middleware:
         ({"SCHEDULER": "scrapy_redis.scheduler.Scheduler"}, "SCHEDULER = scrapy_redis.scheduler.Scheduler: queues in"),
         ({"DUPEFILTER_CLASS": "my.Filter"}, "DUPEFILTER_CLASS = my.Filter: the crawl has its own"),
         (
-            {"DOWNLOAD_HANDLERS": {"https": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"}},
-            "DOWNLOAD_HANDLERS['https'] = scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler: the crawl fetches",
+            {"DOWNLOAD_HANDLERS": {"https": "scrapy_impersonate.ImpersonateDownloadHandler"}},
+            "DOWNLOAD_HANDLERS['https'] = scrapy_impersonate.ImpersonateDownloadHandler: the crawl has",
         ),
         (
             {"DOWNLOADER_MIDDLEWARES": {"scrapy_splash.SplashMiddleware": 725}},

@@ -1,0 +1,124 @@
+"""`feeds`: the outputs that ``FEEDS`` names, as outputs of the crawl."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from scrapy.utils.misc import load_object
+
+from crawler import ConfigError, Plugin, Row, Sink
+from crawler.sinks import Csv, Held, IfExists, Json, JsonLines, open_output
+
+__all__ = ["ExporterFeed", "feeds"]
+
+FORMATS: Final[dict[str, Any]] = {"csv": Csv, "json": Json, "jl": JsonLines, "jsonl": JsonLines, "jsonlines": JsonLines}
+"""Formats that outputs of the crawl write, each item once whatever happens."""
+ONLY_EXPORTERS: Final = ("fields", "indent", "item_export_kwargs")
+"""Options that only the exporters of Scrapy know."""
+WITHOUT_EFFECT: Final = ("batch_item_count", "item_classes", "item_filter", "postprocessing")
+log = logging.getLogger("crawler.plugins.scrapy")
+
+
+def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
+    """Return an output for each feed of a project.
+
+    Local files, in a format that the crawl knows, are outputs of the crawl; other formats, and feeds with options of
+    exporters, are written by the exporters of Scrapy at the end.
+
+    Parameters:
+        scrapy: The `scrapy.crawler.Crawler`.
+        if_exists: What to do with files that exist, unless a feed says ``overwrite``; ``error`` appends, as in Scrapy.
+        job: The folder of the durable job.
+
+    Raises:
+        ConfigError: A feed cannot be written.
+    """
+    given = dict(scrapy.settings.getdict("FEEDS") or {})
+    if scrapy.settings.get("FEED_URI"):
+        given[scrapy.settings["FEED_URI"]] = {"format": scrapy.settings.get("FEED_FORMAT")}
+    return [_feed(scrapy, str(uri), options or {}, if_exists, job) for uri, options in given.items()]
+
+
+def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists, job: Path | None) -> Plugin:
+    for name in WITHOUT_EFFECT:
+        if options.get(name):
+            log.warning("FEEDS: %s: the option %s has no effect", uri, name)
+    place = _with_parameters(scrapy, uri, options)
+    existing: IfExists = "overwrite" if options.get("overwrite") or if_exists == "overwrite" else "append"
+    if place.startswith("stdout:"):
+        return open_output("-")
+    scheme = place.partition("://")[0] if "://" in place else "file"
+    if scheme != "file":
+        return open_output(place, if_exists=existing, job=job)
+    path = Path(unquote(place.partition("://")[2]) if "://" in place else place)
+    kind = str(options.get("format") or path.suffix.removeprefix(".")).lower()
+    settings = scrapy.settings
+    defaults = {"fields": settings.getlist("FEED_EXPORT_FIELDS"), "indent": settings.getint("FEED_EXPORT_INDENT")}
+    wanted = {name: options.get(name) or defaults.get(name) for name in ONLY_EXPORTERS}
+    exporters = settings.getdict("FEED_EXPORTERS") or {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind in FORMATS and kind not in exporters and not any(wanted.values()):
+        made: Plugin = FORMATS[kind](path, existing, job=job)
+        return made
+    exporter = settings.getwithbase("FEED_EXPORTERS").get(kind)
+    if exporter is None:
+        raise ConfigError(f"FEEDS: {uri}: no exporter for the format {kind!r}")
+    arguments = dict(wanted.pop("item_export_kwargs") or {}, fields_to_export=wanted["fields"] or None)
+    encoding = options.get("encoding") or settings.get("FEED_EXPORT_ENCODING")
+    return ExporterFeed(path, load_object(exporter), {**arguments, "indent": wanted["indent"], "encoding": encoding})
+
+
+def _with_parameters(scrapy: Any, uri: str, options: Mapping[str, Any]) -> str:
+    """Return a URI with its parameters, such as ``%(name)s`` and ``%(time)s``."""
+    spider = scrapy.spider
+    now = dt.datetime.now(tz=dt.UTC).replace(microsecond=0, tzinfo=None).isoformat().replace(":", "-")
+    values = {name: value for name, value in vars(spider).items() if not name.startswith("_")}
+    values |= {"name": spider.name, "time": now, "batch_time": now, "batch_id": 1}
+    function = options.get("uri_params") or scrapy.settings.get("FEED_URI_PARAMS")
+    if function:
+        values = load_object(function)(values, spider) or values
+    try:
+        return uri % values if "%(" in uri else uri
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"FEEDS: {uri}: {type(error).__name__}: {error}") from None
+
+
+class ExporterFeed(Sink):
+    """A feed that an exporter of Scrapy writes, as a whole, when the crawl has ended.
+
+    Parameters:
+        path: The file.
+        exporter: The class of the exporter.
+        arguments: Its arguments.
+    """
+
+    guarantee = "exactly once: the file is written as a whole at the end"
+
+    def __init__(self, path: Path, exporter: Any, arguments: Mapping[str, Any]) -> None:
+        self.path = path
+        self.name = f"feed:{path}"
+        self._exporter = exporter
+        self._arguments = {name: value for name, value in arguments.items() if value is not None}
+        self._items: list[dict[str, Any]] = []
+
+    def persist(self, batch: Sequence[Row]) -> Held:
+        """Hold the items until the end."""
+        self._items += [row.item for row in batch]
+        return Held(len(self._items), self.position)
+
+    def flush(self) -> Any:
+        """Write the file."""
+        part = self.path.with_name(f"{self.path.name}.part")
+        with part.open("wb") as file:
+            exporter = self._exporter(file, **self._arguments)
+            exporter.start_exporting()
+            for item in self._items:
+                exporter.export_item(item)
+            exporter.finish_exporting()
+        part.replace(self.path)
+        return self.position

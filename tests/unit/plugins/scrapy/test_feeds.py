@@ -1,0 +1,91 @@
+"""``FEEDS``: outputs of the crawl, and the exporters of Scrapy for other formats."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import scrapy
+from crawler_plugins.scrapy import ScrapySpider
+from crawler_plugins.scrapy.reactor import TrioReactor
+from support.scrapy_site import SITE, run_scrapy
+
+from crawler import ConfigError
+
+
+class One(scrapy.Spider):
+    name = "one"
+    start_urls = [f"{SITE}/", f"{SITE}/b"]
+
+    def parse(self, response):
+        yield {"path": response.url.removeprefix(SITE), "n": 1}
+
+
+async def crawl(feeds, settings=None, *, job=None, if_exists="error"):
+    def add(bridged):
+        bridged.plugins = [*bridged.plugins, *bridged.feeds(if_exists, job)]
+
+    return await run_scrapy(One, {"/": "a", "/b": "b"}, {"FEEDS": feeds, **(settings or {})}, prepare=add, job=job)
+
+
+async def test_feeds_are_written_in_their_formats(tmp_path):
+    feeds = {
+        f"{tmp_path}/%(name)s.jl": {"format": "jsonlines"},
+        f"file://{tmp_path}/items.json": {"format": "json"},
+        f"{tmp_path}/new/items.csv": {},
+        f"{tmp_path}/items.xml": {"format": "xml"},
+    }
+    await crawl(feeds)
+    rows = [{"path": "/", "n": 1}, {"path": "/b", "n": 1}]
+    assert sorted(map(json.loads, (tmp_path / "one.jl").read_text().splitlines()), key=str) == sorted(rows, key=str)
+    assert len(json.loads((tmp_path / "items.json").read_text())) == 2
+    assert (tmp_path / "new/items.csv").read_text().splitlines()[0] == "path,n"
+    assert (tmp_path / "items.xml").read_text().count("<item>") == 2
+
+
+async def test_fields_are_those_that_a_feed_names(tmp_path):
+    await crawl({f"{tmp_path}/items.csv": {"fields": ["n"]}})
+    assert (tmp_path / "items.csv").read_text().split() == ["n", "1", "1"]
+
+
+async def test_a_feed_appends_unless_it_overwrites(tmp_path):
+    for feeds, lines in (({}, 2), ({}, 4), ({"overwrite": True}, 2)):
+        await crawl({f"{tmp_path}/items.jsonl": feeds})
+        assert len((tmp_path / "items.jsonl").read_text().splitlines()) == lines
+    await crawl({f"{tmp_path}/items.jsonl": {}}, if_exists="overwrite")
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
+
+
+async def test_a_feed_of_a_job_has_each_item_once(tmp_path):
+    for _ in range(2):
+        await crawl({f"{tmp_path}/items.jsonl": {}}, job=tmp_path / "job")
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
+
+
+async def test_the_old_settings_name_a_feed(tmp_path):
+    await crawl({}, {"FEED_URI": f"{tmp_path}/old-%(time)s.json", "FEED_FORMAT": "json"})
+    [path] = tmp_path.glob("old-*.json")
+    assert ":" not in path.name
+
+
+@pytest.mark.parametrize(
+    ("uri", "options", "message"),
+    [
+        ("items.what", {}, "no exporter for the format 'what'"),
+        ("%(missing)s.json", {}, "KeyError: 'missing'"),
+        ("ftp://site.test/items.json", {}, "ftp"),
+    ],
+)
+def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spider = ScrapySpider.of(One, settings={"FEEDS": {uri: options}})
+    TrioReactor.uninstall()
+    with pytest.raises(ConfigError, match=message):
+        spider.feeds()
+
+
+def test_options_without_effect_are_logged(tmp_path, caplog):
+    spider = ScrapySpider.of(One, settings={"FEEDS": {f"{tmp_path}/a.json": {"batch_item_count": 10}}})
+    TrioReactor.uninstall()
+    spider.feeds()
+    assert "the option batch_item_count has no effect" in caplog.text
