@@ -178,7 +178,7 @@ def command(
         return attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
 
     configuration = load()
-    places, folder = configuration.outputs, Path(configuration.job) if configuration.job else None
+    places = configuration.outputs
     arguments = functools.partial(with_content, as_, arguments=configuration.arguments)
     scrapy_settings = parse_pairs(scrapy_setting, "-s")
     if scrapy is None:
@@ -187,8 +187,7 @@ def command(
         spiders = scrapy_spiders(scrapy, (target, *others, *spider), arguments, scrapy_settings)
     for one in spiders:
         disable_plugins(one, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
-    if folder is None and len(spiders) == 1 and (named := getattr(spiders[0], "job_folder", "")):
-        folder = Path(named)  # that the settings of a Scrapy project name
+    folder = folder_of(configuration.job, spiders)
     if override and folder is None:
         raise ConfigError("--override needs --job DIR")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
@@ -201,9 +200,7 @@ def command(
             spiders, load, report=report, ui=ui, if_exists=if_exists, override=override, tolerate=tolerate, quiet=quiet,
             drawn=drawn,
         )  # fmt: skip
-    sinks = open_outputs(places, if_exists, job=folder)
-    if hasattr(spiders[0], "feeds"):  # outputs that the settings of a Scrapy project name
-        sinks += spiders[0].feeds(if_exists, folder)
+    sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], if_exists, folder)]
     progress = Progress(shown=not quiet, drawn=drawn)
     try:
         result = run(
@@ -223,6 +220,19 @@ def command(
         raise
     show_result(result, progress, outputs=places, file=report, quiet=quiet)
     return result.exit_code(tolerate)
+
+
+def folder_of(job: str, spiders: Sequence[Spider]) -> Path | None:
+    """Return the folder of the job: that of the configuration, else the one that a single Scrapy project names."""
+    named = getattr(spiders[0], "job_folder", "") if len(spiders) == 1 else ""
+    place = job or named
+    return Path(place) if place else None
+
+
+def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:
+    """Return the outputs that the settings of a Scrapy project name; none for other spiders."""
+    feeds: Callable[[IfExists, Path | None], Sequence[Plugin]] = getattr(spider, "feeds", lambda *_: ())
+    return feeds(if_exists, job)
 
 
 def split_settings(texts: Texts) -> tuple[Texts, Texts]:

@@ -7,6 +7,7 @@ agree. Everything else, elements above all, comes from Scrapy's own selectors.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -96,4 +97,4 @@ def _safe_url(url: str, encoding: str = "utf-8") -> str:
     return _safe_page(url, encoding)
 
 
-_safe_page = lru_cache(maxsize=50_000)(safe_url_string)
+_safe_page: Callable[[str, str], str] = lru_cache(maxsize=50_000)(safe_url_string)

@@ -126,7 +126,8 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
 def _joined(base: str, href: str, encoding: str) -> str | None:
     """Return the URL of a reference as Scrapy joins it; `None` if it cannot."""
     try:
-        return urljoin(base, safe_url_string(urljoin(base, href), encoding=encoding))
+        url: str = safe_url_string(urljoin(base, href), encoding=encoding)
+        return urljoin(base, url)
     except ValueError:
         return None
 

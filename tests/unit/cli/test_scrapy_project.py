@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.reactor import TrioReactor
 
 from crawler.cli.app import main
+from crawler.cli.run import feeds_of, folder_of
 from crawler.cli.scrapy_project import project_spider
 from crawler.cli.target import make_spider
 from crawler.errors import ConfigError
@@ -82,3 +84,14 @@ def test_a_file_that_needs_scrapy_names_the_extra(in_process, tmp_path, capsys, 
     assert "imports Scrapy, which is not installed: pip install 'trio-crawler[scrapy]'" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"--scrapy needs scrapy, which is not installed: pip install 'trio-crawler"):
         project_spider(tmp_path, "books", {}, {})
+
+
+def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
+    (tmp_path / "bookshop.py").write_text(
+        'SPIDER_MODULES = ["bookspiders"]\nJOBDIR = "kept"\nFEEDS = {"books.jsonl": {"format": "jsonlines"}}\n'
+    )
+    spider = project_spider(project, "books", {}, {})
+    assert folder_of("", [spider]) == Path("kept")
+    assert folder_of("given", [spider]) == Path("given")
+    [sink] = feeds_of(spider, "error", None)
+    assert sink.path == Path("books.jsonl")
