@@ -78,6 +78,9 @@ class FastHtmlResponse(HtmlResponse):
         return TEXTS([Selector(root=text, type="html") for text in texts])
 
 
+FastHtmlResponse.__name__ = FastHtmlResponse.__qualname__ = HtmlResponse.__name__  # spiders may look at the name
+
+
 def _own_texts(element: Any) -> list[str]:
     """Return the texts directly in an element."""
     return [child.data for child in element.children if type(child).__name__ == "Text"]

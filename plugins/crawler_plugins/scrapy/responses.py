@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from scrapy.http import Headers, HtmlResponse, Response
 from scrapy.responsetypes import responsetypes
@@ -12,7 +12,10 @@ import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from crawler_plugins.scrapy.requests import header_pairs
 
-__all__ = ["to_crawl", "to_scrapy"]
+__all__ = ["note_exchange", "to_crawl", "to_scrapy"]
+
+CACHES: Final = ("cache", "http_cache")
+"""Plugins whose responses Scrapy marks as cached."""
 
 
 def to_scrapy(response: crawler.Response, request: Any) -> Any:
@@ -27,7 +30,9 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
     url = request.url if request.url.partition("#")[0] == response.url else response.url  # Scrapy keeps the fragment
-    made = {"url": url, "status": response.status, "headers": headers, "body": response.body}
+    made: dict[str, Any] = {"url": url, "status": response.status, "headers": headers, "body": response.body}
+    if response.source in CACHES:
+        made["flags"] = ["cached"]
     if kind is HtmlResponse:
         return FastHtmlResponse.of(response, request=request, **made)
     return kind(request=request, **made)

@@ -23,13 +23,12 @@ from crawler import crawl
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
 REDIRECTS = "the crawl follows redirects itself: no Referer, no filter, no redirect_reasons"
-FEEDS = "FEEDS of a spider are not written by the crawl: its outputs are"
+FEEDS = "the command line opens FEEDS; a ScrapySpider that a program runs writes none by itself"
 RETRIES = "the crawl counts attempts, and asks again after 429 and 503 whatever RETRY_HTTP_CODES says"
 DIFFERENT = {
     "engine_crawl": ("items", "the depth of a request that a signal adds is that of the page it was sent for"),
     "feed_defaults": ("files", FEEDS),
     "feeds": ("files", FEEDS),
-    "http_cache": ("items requests", "HTTPCACHE_ENABLED has no effect; the plugin cache keeps pages"),
     "middleware_changes": ("stats", "responses that a middleware replaces or ignores are not counted"),
     "middleware_off": ("requests", "a User-Agent is sent although UserAgentMiddleware is switched off"),
     "offsite": ("items requests stats", REDIRECTS),
