@@ -77,7 +77,7 @@ def _with_parameters(scrapy: Any, uri: str, options: Mapping[str, Any]) -> str:
     """Return a URI with its parameters, such as ``%(name)s`` and ``%(time)s``."""
     spider = scrapy.spider
     now = dt.datetime.now(tz=dt.UTC).replace(microsecond=0, tzinfo=None).isoformat().replace(":", "-")
-    values = {name: value for name, value in vars(spider).items() if not name.startswith("_")}
+    values = {name: getattr(spider, name) for name in dir(spider) if not name.startswith("_")}
     values |= {"name": spider.name, "time": now, "batch_time": now, "batch_id": 1}
     function = options.get("uri_params") or scrapy.settings.get("FEED_URI_PARAMS")
     if function:

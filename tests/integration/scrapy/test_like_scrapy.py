@@ -23,12 +23,10 @@ from crawler import crawl
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
 REDIRECTS = "the crawl follows redirects itself: no Referer, no filter, no redirect_reasons"
-FEEDS = "the command line opens FEEDS; a ScrapySpider that a program runs writes none by itself"
 RETRIES = "the crawl counts attempts, and asks again after 429 and 503 whatever RETRY_HTTP_CODES says"
 DIFFERENT = {
     "engine_crawl": ("items", "the depth of a request that a signal adds is that of the page it was sent for"),
-    "feed_defaults": ("files", FEEDS),
-    "feeds": ("files", FEEDS),
+    "feeds": ("files", "item_classes and item_filter have no effect"),
     "middleware_changes": ("stats", "responses that a middleware replaces or ignores are not counted"),
     "middleware_off": ("requests", "a User-Agent is sent although UserAgentMiddleware is switched off"),
     "offsite": ("items requests stats", REDIRECTS),
@@ -83,7 +81,7 @@ async def outcome_of(name: str, folder: Path, arguments: dict[str, str], setting
         environment.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
         warnings.simplefilter("ignore")
         spider = ScrapySpider(PROJECT, name, arguments, settings)
-        await crawl(spider, transport=transport(site))
+        await crawl(spider, plugins=spider.feeds("error", None), transport=transport(site))
     return outcome(site, spider.scrapy, folder)
 
 
