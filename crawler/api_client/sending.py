@@ -37,6 +37,8 @@ OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemotePro
 """Errors that an overloaded server causes."""
 BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 """Errors of a connection that was established."""
+ALONE: Final = 3
+"""How many times as many there may be if a server that has served requests refuses all of them."""
 MAX_REFUSALS: Final = 20
 """Refusals after which one request is sent again."""
 MAX_KEPT: Final = 1024 * 1024
@@ -181,9 +183,10 @@ class RetryingSend:
         """Return whether to send the request again; the limits know when."""
         refused_by = permit.refused_by
         assert refused_by is not None
-        self._refusals += not refused_by.refuses_all
+        self._refusals += 1
         applied = was_processed(response.status_code, refused=True)
-        if self._refusals > MAX_REFUSALS or not self._may_repeat(applied=applied):
+        most = MAX_REFUSALS * (ALONE if refused_by.refuses_all and refused_by.has_served else 1)
+        if self._refusals > most or not self._may_repeat(applied=applied):
             return False
         if self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()):
             return False

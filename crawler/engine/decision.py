@@ -5,6 +5,7 @@ Pure: no event loop, no I/O, and `now` is an argument. The worker carries out wh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -35,6 +36,16 @@ MIN_PUT_OFF: Final = 1.0
 MAX_UNREACHABLE: Final = 20
 """How often a request is sent again because of a failed connection to a host that answers other requests."""
 
+BEHIND: Final = 1.0
+"""Seconds by which a request stays behind the others of its lane, so that one of them is sent first."""
+MAX_FIRST: Final = 2
+"""Refusals of a request after which another one of its lane is sent first, to find out whether the server refuses all
+of them or only this one."""
+MAX_ALONE: Final = 3600.0
+"""Seconds. The last request of a lane fails if its limits, which nothing else tests, would hold it back for longer than
+the server states."""
+MAX_ALONE_UNKNOWN: Final = 250.0
+"""The same for a server that has served nothing yet."""
 Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs", "unreachable", "nothing"]
 """The counter that a retry increments. Each has a limit of its own, and ``nothing`` stands for none."""
 
@@ -119,6 +130,14 @@ class History(Struct, kw_only=True, eq=False):
     """What the crawl knows of an outage of the host, if only its gateway has answered."""
     is_refused_with_all: bool = False
     """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
+    has_others: bool = False
+    """Whether other requests of the lane are waiting."""
+    has_served: bool = False
+    """Whether the server has ever served a request."""
+    lane_waits: float = 0.0
+    """Seconds until the limits let a request start again."""
+    stated_wait: float = 0.0
+    """Seconds of these that the server has stated."""
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
@@ -133,6 +152,12 @@ class History(Struct, kw_only=True, eq=False):
         self.failed_share = ticket.permit.lane.failed_share
         self.was_rate_limited = refused_by is not None
         self.is_refused_with_all = refused_by is not None and refused_by.refuses_all
+        if refused_by is not None and self.is_refused_with_all:
+            wait = refused_by.ready_at(now) - now
+            self.lane_waits = max(0.0, wait) if wait < math.inf else 0.0
+            self.stated_wait = refused_by.stated_wait(now)
+            self.has_served = refused_by.has_served
+            self.has_others = len(ticket.lane) > 0 or ticket.lane.more
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage
 
@@ -241,8 +266,10 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     """
     request = history.request
     asks_again = history.was_rate_limited and not history.is_stalled
-    if asks_again and isinstance(error, BadStatus) and retries.goes_back(request, error, history.refusals):
-        return _back(error, history, retries)
+    if asks_again and isinstance(error, BadStatus):
+        back = _back(error, history, retries)
+        if back is not None:
+            return back
     outage = _outage_of(error, history)
     if outage is not None:
         if outage.gives_up and isinstance(error, FetchError):
@@ -258,13 +285,23 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
-def _back(error: BadStatus, history: History, retries: RetryPolicy) -> Again:
-    """Return when a refused request is sent again. Its lane waits in any case."""
-    if error.status != UNAVAILABLE or error.retry_after is not None:
-        return Again("nothing" if history.is_refused_with_all else "refusals")
-    # After a silent 503 other pages of the lane show whether the server or only this page is in trouble.
-    times = retries.counted_attempts(history.request, history.refusals + 1, history.failed_share)
-    return Again("refusals", retries.pause(times))
+def _back(error: BadStatus, history: History, retries: RetryPolicy) -> Again | Fail | None:
+    """Return when a refused request is sent again, or that it has failed; `None`: that uses up an attempt.
+
+    Its lane waits in any case.
+    """
+    request, refusals = history.request, history.refusals
+    is_silent = error.status == UNAVAILABLE and error.retry_after is None
+    goes_back = retries.goes_back(request, error, refusals)
+    if is_silent:  # other pages of the lane show whether the server or only this page is in trouble
+        times = retries.counted_attempts(request, refusals + 1, history.failed_share)
+        return Again("refusals", retries.pause(times)) if goes_back else None
+    if history.is_refused_with_all and refusals >= MAX_FIRST:
+        if history.has_others:
+            return Again("refusals" if goes_back else "nothing", history.lane_waits + BEHIND)
+        if history.lane_waits > history.stated_wait + (MAX_ALONE if history.has_served else MAX_ALONE_UNKNOWN):
+            return Fail(error)
+    return Again("refusals") if goes_back else None
 
 
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:

@@ -131,8 +131,8 @@ class Throttle:
     """Until then the requests in flight may show that the last failure was not that of a page."""
     _refused_since: float = attrs.field(default=math.nan, init=False)
     refuses_all: bool = attrs.field(default=False, init=False)
-    """Whether nothing was served between the two latest refusals, but something before."""
-    _has_served: bool = attrs.field(default=False, init=False)
+    """Whether nothing was served between the two latest refusals."""
+    has_served: bool = attrs.field(default=False, init=False)
     """Whether the server has ever served a request."""
     _spare: float = attrs.field(default=MAX_SPARE, init=False)
 
@@ -332,7 +332,7 @@ class Throttle:
             self._learn_reason(events, grant, report, level)
         if report.status and not report.refused:
             self._refused_since = math.nan
-            self.refuses_all, self._has_served = False, True
+            self.refuses_all, self.has_served = False, True
             self.stalled_until = -math.inf
             self._spare = min(MAX_SPARE, self._spare + EARNED)
         return events
@@ -410,6 +410,10 @@ class Throttle:
         elif report.first_byte is not None and not report.refused:
             self.concurrency.answered(report.received, report.first_byte, inflight)
 
+    def stated_wait(self, now: float) -> float:
+        """Return the seconds to wait after a refusal as the server has stated; see `LimitLearner.stated_wait`."""
+        return 0.0 if self._learner is None else self._learner.stated_wait(now)
+
     def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:
         if report.status == 0 and not report.refused:
             return self.settle_lost(grant)
@@ -442,14 +446,14 @@ class Throttle:
         """Bound the refused requests: a tenth of all, and not for long without a success."""
         now = report.received
         repeated = not math.isnan(self._refused_since)
-        self.refuses_all = repeated and self._has_served
+        self.refuses_all = repeated
         if not repeated:
             self._refused_since = now
-        if now - self._refused_since >= (STALL_OF_QUOTA if self._has_served and not report.overloaded else STALL):
+        if now - self._refused_since >= (STALL_OF_QUOTA if self.has_served and not report.overloaded else STALL):
             self.stalled_until = now + STALL
             self._refused_since = math.nan
-        elif self._learner is not None:
-            self._refused_since += self._learner.stated_wait(now)  # a wait that the server asks for is no stall
+        else:
+            self._refused_since += self.stated_wait(now)  # a wait that the server asks for is no stall
         self._spare -= 1.0
         if self._spare < 0:
             self._spare = 0.0

@@ -319,7 +319,7 @@ def test_a_dependency_that_cannot_be_imported_is_one_line_that_says_what_to_do(t
         assert done.stderr.startswith(f"crawler: {words}")
         return done.stderr
 
-    assert "activate its environment, or install the package with pip install trio-crawler" in run()
+    assert "activate its environment, or install the package: pip install . in a clone of it" in run()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     if name == "cyclopts":

@@ -63,7 +63,7 @@ def test_the_links_are_the_same(options, base):
         {"process_value": lambda value: value.replace("x", "y")},
         {"strip": False},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
 )
 def test_other_extractors_work_as_they_are(options):
     extractor = LinkExtractor(**options)

@@ -1,0 +1,39 @@
+"""A page that alone is refused for ever fails; it does not keep its host waiting, whatever the server states."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from crawler import Response, Settings, Spider, crawl
+from crawler.testing import FakeSite, Page
+
+COUNT = 12
+
+
+class Some(Spider):
+    """Visits some pages of one host."""
+
+    start_urls = [f"https://h.test/{number}" for number in range(COUNT)]
+    settings = Settings(obey_robots=False)
+
+    def parse(self, response: Response) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "bad"),
+    [(429, None, 5), (429, None, 11), *((status, "30", bad) for status in (429, 403, 503) for bad in (0, 5, 11))],
+)
+async def test_one_page_that_is_always_refused_fails(
+    autojump_clock: MockClock, status: int, wait: str | None, bad: int
+) -> None:
+    fields = {} if wait is None else {"Retry-After": wait}
+    pages = {f"https://h.test/{number}": "x" for number in range(COUNT)}
+    site = FakeSite(pages | {f"https://h.test/{bad}": Page("no", status=status, headers=fields)})
+    with trio.move_on_after(4 * 3600) as scope:
+        report = await crawl(Some(), transport=site.transport)
+    assert not scope.cancelled_caught
+    assert report.pages == COUNT - 1
+    assert report.failed == 1
