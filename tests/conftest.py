@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,10 @@ SERVED = tuple(
 # Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell ignores SIGINT in programs that it starts in the background; tests of Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The machine may be slow or shared, so the duration of an example proves nothing. In CI the examples are the same each
 # time, as in the profile that hypothesis itself has for CI: a change fails for its own faults only.
