@@ -118,12 +118,12 @@ async def test_a_refusal_uses_no_attempt_and_the_request_keeps_its_place(autojum
         def parse(self, response: Response) -> Produced:
             seen.append((response.url, response.attempt))
 
-    site = FakeSite({"https://h0.test/0": [*[Page(status=429, headers={"Retry-After": "7"})] * 6, "x"]}
+    site = FakeSite({"https://h0.test/0": [*[Page(status=429, headers={"Retry-After": "7"})] * 2, "x"]}
                     | {f"https://h0.test/{n}": "x" for n in range(1, 4)})  # fmt: skip
     report = await crawl(Look(4, attempts=1), settings=Settings(per_host=1), transport=site.transport)
     assert report.failed == 0
     assert seen[0] == ("https://h0.test/0", 1)
-    assert [visit.at for visit in site.visits("https://h0.test/0")] == pytest.approx([7 * n for n in range(7)], abs=7.0)
+    assert [visit.at for visit in site.visits("https://h0.test/0")] == pytest.approx([7 * n for n in range(3)], abs=3.0)
 
 
 async def test_a_lane_that_waits_for_an_hour_delays_no_other(autojump_clock: MockClock) -> None:
