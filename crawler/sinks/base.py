@@ -35,6 +35,10 @@ LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
+RECENT = 1024 * 1024
+"""Bytes before the position of a job that are searched for lost writes; older ones have long reached the disk."""
+LOST = bytes(16)
+"""What a lost write leaves in a file of text, at least."""
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
 REMEDY = f"restore it, or {OTHER}"
@@ -60,6 +64,8 @@ class FileSink(Sink, ABC):
     guarantee = "exactly once: the file is cut at the length that the job has kept"
     compressible: ClassVar[bool] = True
     """Whether the file may be compressed: the format never changes what it has written."""
+    is_text: ClassVar[bool] = False
+    """Whether the file has no runs of zeros, so that those are writes that a power failure has lost."""
     ignored = b"\0"
     """Bytes that may stand behind the position of a job in place of items that were not written."""
     ignored_content: ClassVar[bytes] = b""
@@ -245,7 +251,7 @@ class FileSink(Sink, ABC):
         try:
             with self.path.open("rb") as file:
                 end, tail = self.locate(file, position.end)
-                if position.tail and not position.ends_with(tail):
+                if position.tail and not (position.ends_with(tail) and self._is_whole(file, end)):
                     raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
                 if self._differs(file, end, self.encode(items, position.end)):
                     raise JobError(
@@ -254,6 +260,13 @@ class FileSink(Sink, ABC):
                     )
         except FileNotFoundError:
             raise self._missing() from None
+
+    def _is_whole(self, file: BinaryIO, end: int) -> bool:
+        """Return whether no write before an offset was lost in a power failure, which leaves zeros in its place."""
+        start = max(0, end - RECENT)
+        return (
+            not self.is_text or self.compression is not None or LOST not in os.pread(file.fileno(), end - start, start)
+        )
 
     def _differs(self, file: BinaryIO, start: int, expected: Iterator[bytes]) -> bool:
         """Return whether a file, from an offset on, holds anything but the beginning of what is expected."""

@@ -40,6 +40,7 @@ class Csv(FileSink):
     """
 
     name = "csv"
+    is_text = True
     _columns: dict[str, None] | None = None
     _rows: int
     _last: bytes

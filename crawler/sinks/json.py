@@ -25,6 +25,7 @@ class Json(FileSink):
     """
 
     name = "json"
+    is_text = True
     ignored = b"\0" + CLOSING + SPACE
     ignored_content = CLOSING + SPACE
 

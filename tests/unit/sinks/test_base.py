@@ -9,7 +9,8 @@ import pytest
 from support.crawls import CRAWL
 
 from crawler.errors import ConfigError, CrawlFailed, JobError
-from crawler.sinks.base import MAX_EMPTY, FileSink
+from crawler.sinks.base import MAX_EMPTY, TAIL, FileSink
+from crawler.sinks.position import Position
 
 
 class Lines(FileSink):
@@ -116,6 +117,19 @@ async def test_a_file_shorter_than_its_position_is_refused(path):
     with pytest.raises(JobError, match=r"has lost items that the job wrote to it \(2 of 4 bytes\): restore it"):
         await write(resumed(path, 4), [3])
     assert path.read_text() == "1\n"
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+async def test_a_write_before_the_position_that_a_power_failure_has_lost_is_noticed(path, is_text, monkeypatch):
+    monkeypatch.setattr(Lines, "is_text", is_text)
+    path.write_bytes(b"1" * 100 + bytes(20) + b"2" * 100)
+    sink = Lines(path, if_exists="append")
+    sink.position = Position.at(220, path.read_bytes()[-TAIL:], "").to_json()
+    if is_text:
+        with pytest.raises(JobError, match="has changed before byte 220"):
+            sink.verify(lambda: iter(()))
+    else:
+        sink.verify(lambda: iter(()))
 
 
 async def test_a_missing_file_of_a_job_is_refused(path):
