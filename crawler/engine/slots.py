@@ -49,12 +49,14 @@ class Slots:
             request: The request.
 
         Raises:
-            WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
+            WouldExceedDeadline: The wait would outlast `patience`, or the response the caller's cancel scopes.
         """
         if wait == math.inf:
             return
         deadline = trio.current_effective_deadline()
-        if wait > max(patience, 0.0) or (wait > 0 and trio.current_time() + wait >= deadline != math.inf):
+        # what is left after the wait has to suffice for the response
+        responds_at = trio.current_time() + wait + lane.throttle.concurrency.response_time
+        if wait > max(patience, 0.0) or (wait > 0 and responds_at >= deadline != math.inf):
             raise self.too_late(wait, lane, request)
 
     def too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
