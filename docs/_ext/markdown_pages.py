@@ -29,6 +29,9 @@ SECTIONS: Final = {
 }
 """The sections of ``llms.txt``, by folder. What is in `Optional` may be skipped."""
 
+UNPUBLISHED = "https://manual.invalid/"
+"""Stands for the URL of a manual that has none: its links are paths (RFC 2606, section 2)."""
+
 
 def markdown_of(page: Path, url: str) -> str:
     """Return a built page as Markdown, whose links are those of the published manual."""
@@ -69,7 +72,8 @@ def write(sphinx: Sphinx, error: Exception | None) -> None:
     titles = {name: sphinx.env.titles[name].astext() for name in sorted(sphinx.env.found_docs)}
     for name in titles:
         page = Path(sphinx.outdir) / f"{name}.html"
-        page.with_suffix(".md").write_text(markdown_of(page, f"{base}{name}.html"), encoding="utf-8")
+        text = markdown_of(page, f"{base or UNPUBLISHED}{name}.html").replace(UNPUBLISHED, "/")
+        page.with_suffix(".md").write_text(text, encoding="utf-8")
     (Path(sphinx.outdir) / "llms.txt").write_text("\n".join(listing(titles, base)) + "\n", encoding="utf-8")
 
 
