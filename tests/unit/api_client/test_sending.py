@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
+import time
 from contextlib import suppress
 
 import httpx
@@ -13,6 +14,7 @@ import trio
 from support.governed import API, Script, get_all, governed, is_idle
 from support.internet import Internet, between
 from support.quotaserver import QuotaServer
+from support.virtual import EPOCH
 
 from crawler.api_client.errors import QuotaTimeout
 from crawler.errors import WouldExceedDeadline
@@ -163,6 +165,13 @@ async def test_what_a_document_asks_to_wait_counts_too(autojump_clock):
         assert 45 <= trio.current_time() < 50
 
 
+@pytest.fixture
+def on_the_hour(monkeypatch):
+    """Begin at a full hour: limits are probed on the hour, which would be one attempt more."""
+    monkeypatch.setattr(time, "time", lambda: EPOCH)
+
+
+@pytest.mark.usefixtures("on_the_hour")
 @pytest.mark.parametrize(
     ("method", "answer", "times"),
     [
@@ -202,6 +211,7 @@ async def test_what_is_sent_again_and_how_often(autojump_clock, method, answer, 
         assert is_idle(http)
 
 
+@pytest.mark.usefixtures("on_the_hour")
 @pytest.mark.parametrize(("answer", "times"), [(500, 3), (503, 13), (httpx.ReadError, 3)])
 async def test_a_post_with_an_idempotency_key_is_sent_again(autojump_clock, answer, times):
     script = Script(answer)
