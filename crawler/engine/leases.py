@@ -15,8 +15,6 @@ __all__ = ["Leases"]
 
 CLAIM_BATCH: Final = 256
 """Number of lanes in one claim, at most."""
-LEASE_SECONDS: Final = 60.0
-"""Seconds that a lease lasts."""
 IDLE_CHECK: Final = 1.0
 """Seconds between two searches for idle lanes."""
 
@@ -49,7 +47,7 @@ class Leases:
                     frontier.refill(lane, rows, more=len(rows) == share)
         while store.unclaimed and (room := frontier.room()):
             groups = min(room, CLAIM_BATCH)
-            claimed = await store.claim("", groups, frontier.window_share(groups), LEASE_SECONDS)
+            claimed = await store.claim(groups, frontier.window_share(groups))
             for group in claimed.groups:
                 self._open(group)
             if len(claimed.groups) < groups:

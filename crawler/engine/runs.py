@@ -51,7 +51,7 @@ class RunRecorder:
             after=self._counts(),
             seconds=scheduler.crawl.clock() - self._row.began,
             finished="failed" if failed else scheduler.shutdown.reason or "finished",
-            complete=not failed and scheduler.writer.exhausted and scheduler.store.live == 0,
+            complete=not failed and scheduler.store.exhausted and scheduler.store.live == 0,
             problems=len(scheduler.crawl.problems),
         )
         with trio.move_on_after(LAST, shield=True), suppress(JobError):  # the disk may be full

@@ -229,13 +229,13 @@ class Scheduler:
 
     def _expects_requests(self) -> bool:
         """Whether `start()` may give more requests, or some are on their way to the store."""
-        return not self.writer.exhausted or bool(self.added) or self.writer.arriving > 0
+        return not self.store.exhausted or bool(self.added) or self.writer.arriving > 0
 
     # ---- requests come in --------------------------------------------------------------------------------------------
 
     async def _feed_start(self, outbox: trio.MemorySendChannel[Message]) -> None:
         """Pull `start()` to its end, whatever form it has."""
-        if self.writer.exhausted:
+        if self.store.exhausted:
             return
         produced = self.crawl.spider.start()
         if inspect.isawaitable(produced):

@@ -214,7 +214,7 @@ class CrawlSession:
                 )
             )
         resumed = await store.resume_state()
-        if resumed.checkpoint.exhausted and store.live == 0 and any(plugin.repeats for plugin in self.plugins):
+        if store.exhausted and store.live == 0 and any(plugin.repeats for plugin in self.plugins):
             log.info("%s had finished: it begins again", store.folder)
             await store.begin_again()
             resumed = await store.resume_state()
@@ -238,7 +238,7 @@ class CrawlSession:
     async def _restore_positions(self, scheduler: Scheduler) -> bool:
         """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""
         behind = await restore_positions(self.table.persist, scheduler.store)
-        if self.job is not None and scheduler.writer.exhausted and scheduler.store.live == 0:
+        if self.job is not None and scheduler.store.exhausted and scheduler.store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.folder, rest)
             return True

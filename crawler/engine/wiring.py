@@ -169,7 +169,6 @@ def wire(
         plugin.crawl, plugin.state = crawl, state
 
     sinks = SinkRunner(table.persist, store, shutdown, slow, long, settings.sink_lag)
-    exhausted = resumed.checkpoint.exhausted
     return Scheduler(
         crawl=crawl,
         store=store,
@@ -177,8 +176,7 @@ def wire(
         leases=Leases(frontier, store, clock, unclean=resumed.unclean),
         worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, origins),
         writer=Writer(
-            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, bodies,
-            exhausted=exhausted,
+            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, bodies
         ),
         sinks=sinks,
         added=added,

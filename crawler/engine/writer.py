@@ -61,7 +61,6 @@ class Writer:
         clock: Returns the time in seconds since the epoch.
         commits: Calls functions of plugins before commits.
         bodies: Which bodies belong to pages that are not committed; `None`: they are not compared.
-        exhausted: Whether `start()` had no more requests in an earlier run of the job.
     """
 
     def __init__(
@@ -77,8 +76,6 @@ class Writer:
         clock: Clock,
         commits: CommitCalls,
         bodies: BodyDeduplicator | None = None,
-        *,
-        exhausted: bool = False,
     ) -> None:
         self._store = store
         self._frontier = frontier
@@ -92,8 +89,6 @@ class Writer:
         self._commits = commits
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
-        self.exhausted = exhausted
-        """Whether `start()` has no more requests, and all of them are in the store."""
         self.arriving = 0
         """`NewRequests` on their way here."""
         self.starts = 0
@@ -175,15 +170,13 @@ class Writer:
         if message.last and not parts:
             parts = [[]]  # the end of `start()` is stored all the same
         for requests in parts:
-            live = store.live
-            exhausted = message.last and requests is parts[-1]
-            self._frontier.push(await store.ingest(requests, exhausted=exhausted))
-            added = store.live - live
-            if added < len(requests):
-                stats.filtered["duplicate"] += len(requests) - added
+            ingested = await store.ingest(requests, exhausted=message.last and requests is parts[-1])
+            self._frontier.push(ingested.fresh)
+            self._frontier.reload(ingested.grew)
+            if ingested.added < len(requests):
+                stats.filtered["duplicate"] += len(requests) - ingested.added
             if requests is starts:
-                self.starts += added
-        self.exhausted = self.exhausted or message.last
+                self.starts += ingested.added
         self.arriving -= 1
 
     def _within_max_items(self, outcomes: list[Outcome]) -> list[Outcome]:

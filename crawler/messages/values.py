@@ -174,6 +174,8 @@ class Row:
     """The object that the spider yielded; `None` if it is no longer in memory."""
     type: str = ""
     """The name of the class of the item; empty for a dict. Unlike `value`, it is known after a restart."""
+    sinks: tuple[str, ...] = ()
+    """The names of the only sinks that have not stored it; empty: none has."""
 
     @property
     def item(self) -> dict[str, Any]:

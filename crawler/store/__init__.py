@@ -8,18 +8,21 @@ from __future__ import annotations
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.memory import MemoryStore
 from crawler.store.outcome import CookieChange, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
-from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Store, Verdict
+from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Store, Verdict
 
 __all__ = [
     "Checkpoint",
     "Claimed",
     "Committed",
     "CookieChange",
+    "Extended",
     "FailureRow",
     "Group",
+    "Ingested",
     "ItemRow",
     "Kind",
     "MemoryStore",
+    "News",
     "Observations",
     "Outcome",
     "ResumeState",

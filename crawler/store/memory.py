@@ -6,10 +6,9 @@ A crawl that knows more URLs than fit keeps the digests of their keys, and pendi
 from __future__ import annotations
 
 import itertools
-import math
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -18,8 +17,9 @@ from msgspec import Struct
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
+from crawler.store.only_owner import OnlyOwner
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, ResumeState, Verdict
+from crawler.store.protocol import Claimed, Committed, Group, Ingested, ResumeState, Verdict
 from crawler.store.runs import RunRow
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _Lane(Struct, eq=False):
         return found
 
 
-class MemoryStore:
+class MemoryStore(OnlyOwner):
     """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
 
     The methods are those of `Store`. Close it after use.
@@ -91,6 +91,7 @@ class MemoryStore:
         self.known: set[str] | CompactKeys = set()
         """The keys that are known: all of them."""
         self.live = 0
+        self.exhausted = False
         self.logged = 0
         self._lanes: dict[str, _Lane] = {}
         self._free: dict[str, _Lane] = {}
@@ -115,12 +116,15 @@ class MemoryStore:
         """Whether there are groups with requests that are not leased."""
         return bool(self._free)
 
-    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
-        """Add requests that are not known, and return those in leased groups. Notes are discarded."""
-        return self._add(requests)
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
+        """Add requests that are not known, and return those in leased groups."""
+        live = self.live
+        fresh = self._add(requests)
+        self.exhausted = self.exhausted or exhausted
+        return Ingested(fresh=fresh, added=self.live - live)
 
-    async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Lease groups. There is one owner, and its leases never expire."""
+    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
+        """Lease groups. There is one owner, so nothing has to be leased by name."""
         leased: list[Group] = []
         for lane in list(itertools.islice(self._free.values(), groups)):
             del self._free[lane.name]
@@ -128,7 +132,7 @@ class MemoryStore:
             lane.epoch += 1
             head = self._requests_after(lane, START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
-        return Claimed(groups=leased, next_at=math.inf, live=self.live)
+        return Claimed(groups=leased, seeds=not self.exhausted)
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next requests of a group."""
@@ -163,8 +167,12 @@ class MemoryStore:
         for outcome in outcomes:
             verdict = self._settle(outcome)
             made.verdicts.append(verdict)
-            if verdict is Verdict.OK and outcome.kind is not Kind.RETRY:
-                self._apply(outcome, made)
+            if outcome.kind is not Kind.RETRY:
+                if verdict is Verdict.OK:
+                    self._apply(outcome, made)
+                elif verdict is Verdict.SAME_CONTENT:
+                    self._stages.pop(outcome.stage, None)
+                    self.live -= 1
         return made
 
     def _settle(self, outcome: Outcome) -> Verdict:
@@ -178,7 +186,7 @@ class MemoryStore:
             return Verdict.DUP
         pending.attempts = outcome.attempts
         lane.state = outcome.lane_state or lane.state
-        return Verdict.OK
+        return Verdict.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else Verdict.OK
 
     def _put_off(self, lane: _Lane, outcome: Outcome) -> bool:
         """Store the next attempt of a request, and return whether the request is pending."""
@@ -266,11 +274,7 @@ class MemoryStore:
     def sync_with(self, sync: Callable[[], None]) -> None:
         """Do nothing: there are no checkpoints."""
 
-    async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return two empty lists: there is no other owner."""
-        return [], []
-
-    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
         if lane is None or lane.epoch != epoch:
@@ -279,10 +283,6 @@ class MemoryStore:
         lane.state = state
         if lane.tiers or lane.on_disk:
             self._free[group] = lane
-
-    async def reserve(self, scope: str, cost: float) -> float:
-        """Return 0: there is no other owner."""
-        return 0.0
 
     def follows(self, sink: str) -> bool:
         """Return `False`: there was no earlier run."""

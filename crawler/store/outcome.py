@@ -138,6 +138,8 @@ class Outcome(Struct, kw_only=True, eq=False):
     """Increments of the report's counters."""
     state: dict[str, dict[str, Any]] = {}
     """Changes of state, by owner and key: a value as JSON, or `MISSING` for a deleted key."""
+    state_version: int = 0
+    """The version of the states when the handlers began."""
     stage: int = 0
     """The number under which `Store.stage` keeps effects that precede the ones above; 0 without any."""
     staged_items: int = 0

@@ -1,13 +1,19 @@
-"""The `Store` protocol, which is based on leases, so that one process and many processes use the same interface.
+"""The `Store` protocol, which is based on leases, so that one worker and many workers use the same interface.
 
-The unit of a lease is a *group*: lanes that share limits, by default one lane. A lease has an *epoch*; a commit with an
-older epoch changes nothing.
+A *worker* is a whole crawl. A `Store` object is the access of one worker to the job, and knows which *owner* that is.
+An owner holds *groups*: a lane, or a budget, under the name of its limits. It renews one lease for all of them with
+`extend`. An owner that does not renew it is removed by the next call of another owner: its groups come free, under a
+higher *epoch*, and a commit with an older epoch changes nothing.
+
+All times that a store compares are of its own clock, which the clock of the crawl starts from (`ResumeState.now`).
+While a store cannot be reached, its methods wait and try again; a method takes effect once, however often it tries.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +25,12 @@ from crawler.messages import Request, Row
 from crawler.stats import RunRecord
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.handler_counts import HandlerCounts
-from crawler.store.outcome import ItemRow, Observations, Outcome, RobotsAnswer
+from crawler.store.outcome import CookieChange, ItemRow, Observations, Outcome, RobotsAnswer
 from crawler.store.runs import RunRow
 
-__all__ = ["Claimed", "Committed", "Group", "ResumeState", "RobotsAnswer", "Store", "Verdict"]
+__all__ = [
+    "Claimed", "Committed", "Extended", "Group", "Ingested", "News", "ResumeState", "RobotsAnswer", "Store", "Verdict",
+]  # fmt: skip
 
 
 class Verdict(enum.Enum):
@@ -34,13 +42,33 @@ class Verdict(enum.Enum):
     """The request was settled already. Nothing changed."""
     FENCED = "fenced"
     """The lease had ended. Nothing changed."""
+    CONFLICT = "conflict"
+    """It changes states, and another owner has changed one since its handlers began. Nothing changed: the request stays
+    pending, and its page is handled again."""
+    SAME_CONTENT = "same_content"
+    """A page with the same body is committed. The request is settled; its items and requests are discarded."""
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """What other owners have committed since the last answer to this one."""
+
+    cookies: Sequence[CookieChange] = ()
+    """Cookies that were set or removed, in order."""
+    states: Mapping[str, dict[str, Any]] = {}
+    """Changed states of the spider and the plugins, in the form of `Outcome.state`."""
+    version: int = 0
+    """The version of the states, which every change increments; 0: there are no news of them."""
+    networks: Sequence[bytes] = ()
+    """Values of `Checkpoint.networks`."""
+    origins: Sequence[bytes] = ()
+    """Values of `Checkpoint.origins`."""
 
 
 class Group(Struct, frozen=True, kw_only=True):
     """A leased group."""
 
     name: str
-    """The name of its lane."""
+    """The name of its lane or budget."""
     epoch: int
     """The epoch of the lease."""
     state: dict[str, Any]
@@ -51,6 +79,8 @@ class Group(Struct, frozen=True, kw_only=True):
     """Whether there are more requests behind them."""
     robots: Sequence[RobotsAnswer] = ()
     """The stored robots.txt files of its origins."""
+    unclean: bool = False
+    """Whether its last owner was removed: what that had in flight is not known."""
 
 
 class ResumeState(Struct, frozen=True, kw_only=True):
@@ -68,6 +98,10 @@ class ResumeState(Struct, frozen=True, kw_only=True):
     """The earlier runs of the job."""
     unclean: bool = False
     """Whether that run was killed: what it had in flight is not known."""
+    now: float | None = None
+    """The time by the clock of the store, in seconds since the epoch. `None`: the clock of this process counts."""
+    version: int = 0
+    """The version of the states."""
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -75,10 +109,36 @@ class Claimed(Struct, frozen=True, kw_only=True):
 
     groups: list[Group]
     """The groups that were leased."""
-    next_at: float
-    """When a group that another owner holds may come free, in seconds since the epoch; infinite if there is none."""
-    live: int
-    """Number of requests that are not settled, over all owners."""
+    next_at: float = math.inf
+    """When another group may come free, in seconds since the epoch; infinite if that takes a change."""
+    seeds: bool = False
+    """Whether this owner runs `start()` from now on: nobody else does, and it is not exhausted."""
+    news: News = News()
+    """What other owners have committed."""
+
+
+class Extended(Struct, frozen=True, kw_only=True):
+    """The result of `Store.extend`."""
+
+    grew: Sequence[str] = ()
+    """Groups of this owner that have received requests from other owners."""
+    wanted: Sequence[str] = ()
+    """Groups of this owner that another one waits for."""
+    surplus: int = 0
+    """Number of groups that this owner holds beyond its share, while another owner holds fewer than its own."""
+    news: News = News()
+    """What other owners have committed."""
+
+
+class Ingested(Struct, kw_only=True):
+    """The result of `Store.ingest`."""
+
+    fresh: list[Pending] = []
+    """The new requests in groups that the owner holds."""
+    grew: set[str] = set()
+    """Groups that the owner holds and that received requests that are not in `fresh`."""
+    added: int = 0
+    """Number of new requests. The others were known."""
 
 
 class Committed(Struct, kw_only=True):
@@ -92,10 +152,15 @@ class Committed(Struct, kw_only=True):
     """Groups that the owner holds and that received staged requests."""
     duplicates: int = 0
     """Number of discovered requests that were known."""
+    news: News = News()
+    """What other owners have committed. After a `CONFLICT` the states are all there are."""
 
 
 class Store(Protocol):
-    """Stores the pending requests, the keys of known requests, and the log of items."""
+    """Stores the pending requests, the keys of known requests, and the log of items.
+
+    Properties about other owners are as of the last answer that this owner has got.
+    """
 
     @property
     def known(self) -> Container[str]:
@@ -104,6 +169,30 @@ class Store(Protocol):
     @property
     def live(self) -> int:
         """Number of requests that are not settled, over all owners."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `start()` has no more requests, and all of them are stored. From then on, ``live == 0`` is final."""
+
+    @property
+    def behind(self) -> int:
+        """Number of items of owners that came before this one, which their sinks have not stored."""
+
+    @property
+    def others(self) -> Mapping[str, int]:
+        """The `pages`, `items` and `failed` of all other owners."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether there may be other owners."""
+
+    @property
+    def owner(self) -> int:
+        """The number of this owner. Those that come later have higher ones; 0: there are no others."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which an owner that has not called `extend` is removed; infinite: never."""
 
     @property
     def durable(self) -> bool:
@@ -119,24 +208,31 @@ class Store(Protocol):
 
     @property
     def unclaimed(self) -> bool:
-        """Whether there are groups with requests that no owner holds."""
+        """Whether there may be groups with requests that no owner holds."""
 
     async def begin_again(self) -> None:
         """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
 
-    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
         """Add requests that no page discovered, such as start requests. Idempotent by key.
 
         Parameters:
-            requests: the requests.
-            exhausted: whether `start()` has no more; stored together with the requests.
-
-        Returns:
-            The new requests in groups that are held.
+            requests: The requests.
+            exhausted: Whether `start()` has no more; stored together with the requests.
         """
 
-    async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Lease up to `groups` groups for `lease` seconds, and return the first `n` requests of each."""
+    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
+        """Lease groups, and return the first requests of each.
+
+        Parameters:
+            groups: Number of groups with requests, at most. An owner gets no more than its share of all of them.
+            n: Number of requests of each group.
+            names: Groups that this owner needs beside, whether they have requests or not. It is put on the waiting
+                list of those that are not free.
+        """
+
+    async def changed(self) -> None:
+        """Wait until `claim` or `extend` may have another answer. It may return for no reason."""
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next `n` requests of a group behind `after`. They are found by key, so any call is safe."""
@@ -165,18 +261,18 @@ class Store(Protocol):
     def sync_with(self, sync: Callable[[], None]) -> None:
         """Call `sync` in a thread before each checkpoint: no output may be behind the position that the job has."""
 
-    async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Extend the leases of groups; the heartbeat of an owner.
+    async def extend(self) -> Extended | None:
+        """Renew the lease of this owner. `None`: it was removed, and others have its groups."""
 
-        Returns:
-            The groups that are lost, and those that received requests from other owners.
+    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
+        """End the lease of a group that has nothing in flight.
+
+        Parameters:
+            group: Its name.
+            epoch: The epoch of the lease. An older one changes nothing.
+            state: The state of its limits.
+            wait: Seconds that have to pass until it may be leased, since nothing of it may start before.
         """
-
-    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
-        """End the lease of a group, and store the state of its lane."""
-
-    async def reserve(self, scope: str, cost: float) -> float:
-        """Return the seconds to wait before spending `cost` of a budget that owners share."""
 
     def follows(self, sink: str) -> bool:
         """Return whether an earlier run had a sink of that name."""
@@ -201,11 +297,15 @@ class Store(Protocol):
         """Return the number of the next item of a sink, and the sink's position. A new sink is registered."""
 
     async def read(self, after: int, n: int) -> list[Row]:
-        """Return up to `n` items of the log, from number `after` on."""
+        """Return up to `n` items of the log, from number `after` on.
+
+        Each owner has a log of its own: the items that it has committed, and those of owners that were removed before
+        their sinks had stored them.
+        """
 
     @property
     def logged(self) -> int:
-        """Number of committed items."""
+        """Number of items in the log."""
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Record that a sink has stored all items before number `cursor` and is at `position`."""

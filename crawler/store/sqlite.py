@@ -8,11 +8,10 @@ Handing out a request only reads it. It leaves `pending` in the transaction that
 from __future__ import annotations
 
 import itertools
-import math
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -43,8 +42,9 @@ from crawler.store.job_folder import (
     store_error,
     sync_names,
 )
+from crawler.store.only_owner import OnlyOwner
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, ResumeState, RobotsAnswer, Verdict
+from crawler.store.protocol import Claimed, Committed, Group, Ingested, ResumeState, RobotsAnswer, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow, end_last_run, read_runs, write_run
 from crawler.store.schema import (
@@ -77,7 +77,7 @@ SELECT_STAGED: Final = (
 log = get_logger("crawler.store")
 
 
-class SqliteStore(AbstractContextManager["SqliteStore"]):
+class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
     """The store of a durable job. It is a context manager, and locks the folder of the job while it is open.
 
     Parameters:
@@ -99,6 +99,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self.folder = folder
         self.known = RecentKeys(MAX_RECENT_KEYS)
         self.live = 0
+        self.exhausted = False
         self.unclean = False
         """Whether the previous process was killed."""
         self.round = 1
@@ -157,6 +158,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         self._opened = int(meta.get("opened", 0)) + 1
         self._number = int(meta.get("number", 0))
         self.live = int(meta.get("live", 0))
+        self.exhausted = EXHAUSTED_NOTE in meta
         self.unclean = meta.get("clean") == 0
         self.round = int(meta.get("round", 1))
         self._log = ItemLog(self._database, self.folder / SPOOL, meta, sync=self._power)
@@ -289,6 +291,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             self._database.executemany("DELETE FROM meta WHERE name = ?", [(EXHAUSTED_NOTE,), (STATS_NOTE,)])
             self._set("round", self.round + 1)
         self.round += 1
+        self.exhausted = False
 
     def _has_table(self, name: str) -> bool:
         return bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone())
@@ -300,22 +303,25 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
         """Whether there may be groups with requests that are not leased."""
         return bool(self._unleased) or self._scan
 
-    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> list[Pending]:
+    async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
         """Add requests that are not known, and return those in leased groups."""
         async with self._transaction():
+            live = self.live
             fresh, keys, _ = self._add(requests)
             for name, value in Checkpoint(exhausted=exhausted).to_rows().items():
                 self._set(name, value)
+            added = self.live - live
+        self.exhausted = self.exhausted or exhausted
         self.known.update(keys)
         await self._checkpoint_if_due()
-        return fresh
+        return Ingested(fresh=fresh, added=added)
 
-    async def claim(self, owner: str, groups: int, n: int, lease: float) -> Claimed:
-        """Lease groups. There is one owner, and its leases never expire."""
+    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
+        """Lease groups. There is one owner, so nothing has to be leased by name."""
         async with self._lock:
             with self._errors():
                 leased = [self._lease(lane, n) for lane in self._find_unleased(groups)]
-        return Claimed(groups=leased, next_at=math.inf, live=self.live)
+        return Claimed(groups=leased, seeds=not self.exhausted)
 
     def _find_unleased(self, count: int) -> list[int]:
         """Return up to `count` lanes that have requests and are not leased."""
@@ -395,21 +401,20 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
             for outcome in outcomes:
                 verdict = self._settle(outcome)
                 committed.verdicts.append(verdict)
-                if verdict is not Verdict.OK:
+                if verdict in (Verdict.DUP, Verdict.FENCED):
                     continue
                 if outcome.lane_state:
                     lane = self._lanes[outcome.ticket.pending.group]
                     states[lane] = msgspec.json.encode(outcome.lane_state)
-                if outcome.digest:
-                    self._database.execute("INSERT OR IGNORE INTO content VALUES (?)", (outcome.digest,))
                 if outcome.kind is not Kind.RETRY:
-                    if outcome.stage:
-                        await self._commit_staged(outcome, committed)
-                    fresh, known, repeats = self._add(outcome.discovered)
-                    committed.fresh += fresh
-                    committed.duplicates += repeats
-                    keys += known
-                    self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
+                    if verdict is Verdict.OK:
+                        if outcome.stage:
+                            await self._commit_staged(outcome, committed)
+                        fresh, known, repeats = self._add(outcome.discovered)
+                        committed.fresh += fresh
+                        committed.duplicates += repeats
+                        keys += known
+                        self._log.append(self._rows(outcome, outcome.items, outcome.staged_items))
                     self._save_states(outcome.state)
                     self._handlers.add(outcome.ticket.pending.request, -1)
                     self.live -= 1  # after its effects, which may take long: `live == 0` would end the crawl meanwhile
@@ -462,7 +467,13 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     outcome.attempts, time.time(), pending.request.to_json(),
                 ),
             )  # fmt: skip
+        if outcome.digest and not self._add_digest(outcome.digest):
+            return Verdict.SAME_CONTENT
         return Verdict.OK
+
+    def _add_digest(self, digest: bytes) -> bool:
+        """Add the digest of a body, and return whether it is new."""
+        return self._database.execute("INSERT OR IGNORE INTO content VALUES (?)", (digest,)).rowcount > 0
 
     def _add(self, requests: Sequence[Request]) -> tuple[list[Pending], list[str], int]:
         """Add the requests that are not known.
@@ -545,11 +556,7 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                 (answer.origin, answer.status, answer.body, answer.at),
             )
 
-    async def extend(self, groups: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return two empty lists: the folder is locked, so there is no other owner."""
-        return [], []
-
-    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
         if lane is None or epoch != self._epochs.get(lane):
@@ -561,10 +568,6 @@ class SqliteStore(AbstractContextManager["SqliteStore"]):
                     self._database.execute("UPDATE lane SET state = ? WHERE id = ?", (msgspec.json.encode(state), lane))
                 if self._database.execute("SELECT 1 FROM pending WHERE lane = ? LIMIT 1", (lane,)).fetchone():
                     self._unleased[lane] = None
-
-    async def reserve(self, scope: str, cost: float) -> float:
-        """Return 0: there is no other owner."""
-        return 0.0
 
     # Items
 

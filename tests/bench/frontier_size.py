@@ -86,7 +86,7 @@ class Hosts:
     async def begin(self) -> None:
         """Add a first request to each host."""
         await self._store.ingest([Request(url(page)) for page in range(HOSTS)])
-        claimed = await self._store.claim("bench", HOSTS, 1, 60.0)
+        claimed = await self._store.claim(HOSTS, 1)
         groups = sorted(claimed.groups, key=lambda group: group.name)
         self._lanes = [self._frontier.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups]
 

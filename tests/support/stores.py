@@ -32,7 +32,7 @@ def ticket(pending: Pending, epoch: int) -> PageTicket:
 
 async def claimed(store: Store, n: int = 100) -> list[PageTicket]:
     """Claim all groups, and return tickets for the first `n` requests of each."""
-    found = await store.claim("me", 100, n, 60.0)
+    found = await store.claim(100, n)
     return [ticket(pending, group.epoch) for group in found.groups for pending in group.head]
 
 

@@ -32,10 +32,10 @@ class Slow(MemoryStore):
         self.meanwhile()
         return await super().more(group, epoch, after, n)
 
-    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         await trio.lowlevel.checkpoint()
         self.meanwhile()
-        await super().release(group, epoch, state)
+        await super().release(group, epoch, state, wait)
 
 
 def frontier(**options: Any) -> Frontier:
@@ -75,6 +75,6 @@ async def test_a_lane_that_is_loaded_while_another_leaves_stays(autojump_clock: 
         assert ticket is not None
         made.settle(ticket)
         store._lanes[ticket.lane.name].remove(ticket.pending.order)
-    late += await store.ingest([Request("http://b.test/late")])
+    late += (await store.ingest([Request("http://b.test/late")])).fresh
     assert await leases.make_room() < math.inf
     assert list(made.lanes) == ["http://b.test"]

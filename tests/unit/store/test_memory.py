@@ -46,7 +46,7 @@ async def test_it_ends_with_the_process_and_has_no_earlier_run() -> None:
     await store.commit([], observations)
     assert not store.durable
     assert await store.resume_state() == ResumeState()
-    [group] = (await store.claim("me", 1, 1, 60.0)).groups
+    [group] = (await store.claim(1, 1)).groups
     assert list(group.robots) == []
 
 
@@ -117,7 +117,7 @@ async def replay(store: MemoryStore, pages: list[list[tuple[str, int, int]]], re
     seen: list[Any] = []
     await store.ingest([Request(f"{A}/start"), Request(f"{B}/start")])
     for links in pages:
-        groups = (await store.claim("me", 9, 2, 60.0)).groups
+        groups = (await store.claim(9, 2)).groups
         seen += [(group.name, paths(group.head), [row.attempts for row in group.head], group.more) for group in groups]
         for group in groups:
             held = ticket(group.head[0], group.epoch)
@@ -137,7 +137,7 @@ async def replay(store: MemoryStore, pages: list[list[tuple[str, int, int]]], re
 async def test_no_request_is_lost_or_doubled_between_memory_and_disk() -> None:
     with closing(MemoryStore(max_keys=20, max_pending=10)) as store:
         await store.ingest(requests(*map(str, range(100))))
-        [group] = (await store.claim("me", 9, 7, 60.0)).groups
+        [group] = (await store.claim(9, 7)).groups
         counts: Counter[str] = Counter()
         rows, number = group.head, 100
         while rows:

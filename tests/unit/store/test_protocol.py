@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.stores import A, B, claimed, done, paths, requests, ticket
@@ -52,12 +53,12 @@ async def test_a_claim_gives_the_head_by_priority_then_age(store: Store) -> None
 async def test_a_group_is_claimed_once_and_again_after_its_release(store: Store) -> None:
     await store.ingest(requests("1"))
     assert store.unclaimed
-    first = (await store.claim("me", 10, 10, 60.0)).groups[0]
+    first = (await store.claim(10, 10)).groups[0]
     assert not store.unclaimed
-    assert (await store.claim("me", 10, 10, 60.0)).groups == []
+    assert (await store.claim(10, 10)).groups == []
     await store.release(first.name, first.epoch, {"next_start": 5.0})
     assert store.unclaimed
-    again = (await store.claim("me", 10, 10, 60.0)).groups[0]
+    again = (await store.claim(10, 10)).groups[0]
     assert again.epoch > first.epoch
     assert again.state == {"next_start": 5.0}
     assert paths(again.head) == ["1"]
@@ -65,13 +66,13 @@ async def test_a_group_is_claimed_once_and_again_after_its_release(store: Store)
 
 async def test_a_claim_takes_no_more_groups_than_asked(store: Store) -> None:
     await store.ingest([request for n in range(9) for request in requests("1", host=f"http://h{n}.test")])
-    assert len((await store.claim("me", 4, 10, 60.0)).groups) == 4
+    assert len((await store.claim(4, 10)).groups) == 4
     assert store.unclaimed
 
 
 async def test_more_gives_the_rest_by_key_whatever_was_settled(store: Store) -> None:
     await store.ingest(requests(*map(str, range(10))))
-    group = (await store.claim("me", 1, 3, 60.0)).groups[0]
+    group = (await store.claim(1, 3)).groups[0]
     assert paths(group.head) == ["0", "1", "2"]
     assert group.more
     await store.commit([done(ticket(group.head[1], group.epoch))])
@@ -151,10 +152,34 @@ async def test_sinks_follow_the_log_each_at_its_own_pace(store: Store) -> None:
     assert await store.read(6, 100) == []
 
 
-async def test_nothing_is_reserved_in_one_process(store: Store) -> None:
-    assert await store.reserve("key:A", 5.0) == 0.0
-    assert await store.extend([A]) == ([], [])
-    assert (await store.claim("me", 1, 1, 60.0)).next_at == math.inf
+async def test_the_only_owner_keeps_its_lease_for_ever(store: Store) -> None:
+    assert (store.shared, store.owner, store.lease, store.behind) == (False, 0, math.inf, 0)
+    extended = await store.extend()
+    assert extended is not None
+    assert (list(extended.grew), list(extended.wanted), extended.surplus) == ([], [], 0)
+    assert (await store.claim(1, 1)).next_at == math.inf
+
+
+async def test_the_end_of_the_start_requests_is_stored_with_the_last_of_them(store: Store) -> None:
+    await store.ingest(requests("1"))
+    assert not store.exhausted
+    assert (await store.claim(1, 1)).seeds
+    ingested = await store.ingest(requests("1", "2"), exhausted=True)
+    assert (ingested.added, paths(ingested.fresh)) == (1, ["2"])
+    assert store.exhausted
+    assert not (await store.claim(1, 1)).seeds
+
+
+async def test_of_two_pages_with_one_body_the_commit_keeps_the_first(store: Store) -> None:
+    await store.ingest(requests("1", "2"))
+    one, two = await claimed(store)
+    assert not await store.has_body(b"body")
+    await store.stage(3, [ItemRow(b"{}")], requests("4"))
+    effects: dict[str, Any] = {"digest": b"body", "items": [ItemRow(b"{}")]}
+    second = done(two, discovered=requests("3"), stage=3, staged_items=1, **effects)
+    committed = await store.commit([done(one, **effects), second])
+    assert committed.verdicts == [Verdict.OK, Verdict.SAME_CONTENT]
+    assert (store.live, store.logged) == (0, 1)
 
 
 async def test_staged_effects_become_true_with_the_outcome_of_their_page_and_before_its_other_effects(

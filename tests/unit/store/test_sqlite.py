@@ -92,7 +92,7 @@ async def test_the_state_of_a_lane_comes_with_its_claim(job: Path) -> None:
         await store.commit([done(one, lane_state={"next_start": 5.0})])
         await store.release(B, other.epoch, {"next_start": 7.5})
     with SqliteStore(job) as store:
-        found = await store.claim("me", 10, 10, 60.0)
+        found = await store.claim(10, 10)
         assert {group.name: group.state for group in found.groups} == {A: {"next_start": 5.0}, B: {"next_start": 7.5}}
 
 
@@ -116,7 +116,7 @@ async def test_checkpoints_states_cookies_and_robots_are_stored_and_can_be_delet
         assert kept.checkpoint == Checkpoint(stats=b'{"pages":1}', clock=1.5)
         assert kept.states == {"spider": {"page": 3}}
         assert kept.cookies == [("s", b'"2"')]
-        [group] = (await store.claim("me", 1, 1, 60.0)).groups
+        [group] = (await store.claim(1, 1)).groups
         assert list(group.robots) == [RobotsAnswer(A, 200, b"User-agent: *\n", 12.5)]
 
 
@@ -178,7 +178,7 @@ async def test_more_lanes_than_fit_in_memory_are_all_claimed_in_the_end(
         await store.ingest([request for n in range(20) for request in requests("1", host=f"http://h{n}.test")])
         names: list[str] = []
         while store.unclaimed:
-            for group in (await store.claim("me", 3, 10, 60.0)).groups:
+            for group in (await store.claim(3, 10)).groups:
                 names.append(group.name)
                 await store.commit([done(ticket(group.head[0], group.epoch))])
         assert sorted(names) == sorted(f"http://h{n}.test" for n in range(20))
