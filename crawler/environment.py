@@ -11,11 +11,12 @@ import re
 from typing import Any, Final
 
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["is_reference", "resolve", "resolve_credentials", "resolve_values"]
 
 PREFIX: Final = "env:"
-SCHEME: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+ +)(env:.*)", re.DOTALL)
+SCHEME: Final = lazy_pattern(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+ +)(env:.*)", re.DOTALL)
 """A scheme of authentication, and a reference in place of its credentials: ``Bearer env:API_TOKEN``."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import redact_field
 
 __all__ = ["Headers", "may_cross_origins", "product_token"]
@@ -26,7 +27,7 @@ LINE_SPACE: Final = " \t\r\n"
 """The characters around the value of a header line."""
 FOLD: Final = (" ", "\t")
 """The first character of a line that continues the value of the line before."""
-COMPATIBLE: Final = re.compile(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
+COMPATIBLE: Final = lazy_pattern(r"\s*Mozilla/.*?\bcompatible\s*;\s*([^\s/;()]+)", re.IGNORECASE | re.DOTALL)
 
 
 @attrs.frozen(eq=False, repr=False, init=False)

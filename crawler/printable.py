@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["printable", "printable_line"]
 
-NOT_PRINTABLE: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-NOT_IN_LINE: Final = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+NOT_PRINTABLE: Final = lazy_pattern("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+NOT_IN_LINE: Final = lazy_pattern("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """C0 and C1 controls, DEL, and the characters that change the direction of text (Unicode Standard Annex 9)."""
 
 

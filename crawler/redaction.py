@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = [
     "HIDDEN",
     "character_at",
@@ -34,23 +36,25 @@ WORDS: Final = frozenset(
     }
 )  # fmt: skip
 """Words that suggest a secret if a name contains them: ``api_key``, ``X-Auth``, ``sessionId``."""
-ENDINGS: Final = re.compile(
+ENDINGS: Final = lazy_pattern(
     r"(accesskey|apikey|authkey|authorization|cookie|credential|passphrase|passwd|password|privatekey|secret|secretkey"
     r"|sessid|sessionid|signature|signingkey|token)s?\Z"
 )
 """Endings of such words, which languages and vendors write without a separator: ``accesstoken``, ``phpsessid``."""
-WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
+WORD: Final = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+CONTROLS: Final = lazy_pattern(r"[\0-\x08\x0a-\x1f\x7f]")
 """Characters that no secret contains: a line break would end a header field, and a NUL a text of C."""
 CHARACTERS: Final = {"\n": "a line break", "\r": "a line break", "\0": "a NUL"}
-USERINFO: Final = re.compile(r"//[^/?#\s\"'<>\\]*@")
-PAIR: Final = re.compile(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
+USERINFO: Final = lazy_pattern(r"//[^/?#\s\"'<>\\]*@")
+PAIR: Final = lazy_pattern(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
 """A parameter of a query, a fragment or a form: ``access_token=abc``."""
-ENTRY: Final = re.compile(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
+ENTRY: Final = lazy_pattern(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
 """An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
-FIELD: Final = re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?: ?['\"]?)[^'\"\r\n]+", re.IGNORECASE)
+FIELD: Final = lazy_pattern(
+    r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?: ?['\"]?)[^'\"\r\n]+", re.IGNORECASE
+)
 """A header field that is a secret by its definition, as a line or in a mapping."""
-SEPARATORS: Final = re.compile(r"[/?#@:%\[\]]+")
+SEPARATORS: Final = lazy_pattern(r"[/?#@:%\[\]]+")
 """Characters at which a library may divide a password that is not percent-encoded."""
 MIN_SIZE: Final = 3
 """Characters of a part of a secret that is looked for in other texts; a shorter one is in many words."""

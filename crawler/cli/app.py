@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -15,6 +14,7 @@ from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 from crawler.cli.logs import log_traceback, say
 from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["app_of", "main"]
 
@@ -23,7 +23,7 @@ EPILOGUE: Final = (
     "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
     "max_errors; 4 finished with more failures than --tolerate allows, or without a page; 130 interrupted."
 )
-ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
+ADDRESS: Final = lazy_pattern(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
 """The value of ``--ui``."""
 COMMANDS: Final = {
     "demo": "demo:demo",

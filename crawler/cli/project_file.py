@@ -27,6 +27,7 @@ from msgspec import Struct
 from crawler.cli.environment_variables import as_text
 from crawler.environment import is_reference
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 from crawler.settings.settings import ALIASES, NAMES, Settings
 from crawler.suggest import did_you_mean
 
@@ -36,6 +37,8 @@ PROJECT_FILES: Final = ("crawler.toml", "pyproject.toml")
 """The files that are looked for, the first one first."""
 TABLE: Final = "tool.crawler"
 """The table of ``pyproject.toml``."""
+OWN_TABLE: Final = lazy_pattern(r"""tool["'\s]*+(?:[]=]|\.["'\s]*+crawler)""")
+"""How the table may begin, in any of TOML's spellings. Most files have no such place, and need no parser."""
 KEYS: Final = ("settings", "plugins", "arguments", "outputs", "job")
 
 
@@ -74,15 +77,19 @@ class ProjectFile(Struct, frozen=True, kw_only=True, eq=False):
 
 def _content(path: Path) -> dict[str, Any] | None:
     """Return the configuration in a file; `None` if it is another program's."""
-    import tomllib  # noqa: PLC0415 - needed only with such a file
-
+    is_shared = path.name == "pyproject.toml"  # it concerns others more than us
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        if path.name == "pyproject.toml":  # which concerns others more than us
+        text = path.read_text(encoding="utf-8")
+        if is_shared and not OWN_TABLE.search(text):
+            return None
+        import tomllib  # noqa: PLC0415 - needed only with such a file
+
+        content = tomllib.loads(text)
+    except (OSError, ValueError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        if is_shared:
             return None
         raise ConfigError(f"{path.name}: {error}") from error
-    if path.name != "pyproject.toml":
+    if not is_shared:
         return content
     tool = content.get("tool")
     return tool.get("crawler") if isinstance(tool, dict) else None

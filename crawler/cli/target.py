@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeGuard
 from crawler import urls
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -22,9 +22,9 @@ from crawler.suggest import did_you_mean
 
 __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 
-HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
+HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
-REFERENCE: Final = re.compile(r'(\A|")env:')
+REFERENCE: Final = lazy_pattern(r'(\A|")env:')
 """An argument that names an environment variable, or a JSON value that does."""
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
 

@@ -10,13 +10,13 @@ The decoders are turbohtml's, since Python's ``big5``, ``shift_jis`` and ``cp125
 from __future__ import annotations
 
 import codecs
-import re
 
 from turbohtml.detect import detect  # importing it also registers the whatwg-* codecs
 
 from crawler.content.labels import canonical_label
 from crawler.content.media_type import mime_type
 from crawler.content.meta_charset import encoding_by_markup
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["decode", "detect_encoding", "encode_query", "replace_surrogates"]
 
@@ -24,9 +24,9 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ZEROS = 1024
 _DETECT = 8192
 
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
-_NOT_ASCII_TEXT = re.compile(r"[^\x00-\x7f]+")
-_QUERY = re.compile(r"[^#?]*\?([^#]*)")
+_NOT_ASCII = lazy_pattern(rb"[\x80-\xff]")
+_NOT_ASCII_TEXT = lazy_pattern(r"[^\x00-\x7f]+")
+_QUERY = lazy_pattern(r"[^#?]*\?([^#]*)")
 _ENCODERS = {
     "big5": "big5hkscs", "euc-jp": "euc_jp", "euc-kr": "cp949", "ibm866": "cp866", "iso-8859-8-i": "iso-8859-8",
     "macintosh": "mac_roman", "shift_jis": "cp932", "windows-874": "cp874", "x-mac-cyrillic": "mac_cyrillic",

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["MimeType", "is_binary", "is_html", "is_xhtml", "is_xml", "mime_type"]
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -21,15 +23,17 @@ _UNKNOWN_TYPES = ("unknown/unknown", "application/unknown", "*/*")
 _MAX_CONTENT_TYPE = 256
 
 # MIME Sniffing Standard section 7.1. In addition, a byte order mark and an XML declaration may come first.
-_HTML = re.compile(
+_HTML = lazy_pattern(
     rb"""(?:\xef\xbb\xbf)? [\t\n\f\r ]*+
     (?: <\?xml\ [^>]*+> [\t\n\f\r ]*+ (?= <!doctype\ html | <html ) )?+
     < (?: !doctype\ html | html | head | script | iframe | h1 | div | font | table | a | style | title | b | body | br
         | p | !-- ) [ >]""",
     re.VERBOSE | re.IGNORECASE,
 )
-_XML = re.compile(rb"(?:\xef\xbb\xbf)?+[\t\n\r ]*+<\?xml[\t\n\r ]|\xff\xfe<\0\?\0x\0m\0l\0|\xfe\xff\0<\0\?\0x\0m\0l\0")
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")  # section 3, "binary data byte"
+_XML = lazy_pattern(
+    rb"(?:\xef\xbb\xbf)?+[\t\n\r ]*+<\?xml[\t\n\r ]|\xff\xfe<\0\?\0x\0m\0l\0|\xfe\xff\0<\0\?\0x\0m\0l\0"
+)
+_BINARY = lazy_pattern(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")  # section 3, "binary data byte"
 _RESOURCE_HEADER = 1445
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from crawler.content.labels import canonical_label
 from crawler.content.media_type import MimeType, is_html
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["encoding_by_markup"]
 
@@ -14,7 +15,7 @@ _PRESCAN = 1024
 _MAX_SCAN = 262_144
 """Bytes that are searched for a ``<meta>``. Browsers search the whole document."""
 _RAW_TEXT = {
-    name: re.compile(rb"</%b(?=[\t\n\f\r />])" % name, re.IGNORECASE)
+    name: lazy_pattern(rb"</%b(?=[\t\n\f\r />])" % name, re.IGNORECASE)
     for name in (b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea", b"title", b"xmp")
 }
 """Elements without markup in their content, with their ends (HTML Standard section 13.2.6.2)."""
@@ -35,12 +36,12 @@ _MARKUP = re.compile(
     % {b"attributes": rb"(?:[\t\n\f\r /]*+%b(?:%b=%b%b)?+)*+" % (_NAME, _SPACE, _SPACE, _VALUE)},
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_META_CONTENT = re.compile(
+_META_CONTENT = lazy_pattern(
     rb"""charset [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r ;"'] [^\t\n\f\r ;]*+) )""",
     re.VERBOSE | re.IGNORECASE,
 )
 _WIDE_DECLARATIONS = {"<?x".encode(label): label for label in ("utf-16le", "utf-16be")}
-_XML_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
+_XML_DECLARATION = lazy_pattern(rb"""<\?xml[^>]*?encoding[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^">]*+)"|'([^'>]*+)')""")
 
 
 def encoding_by_markup(body: bytes, kind: MimeType) -> str | None:

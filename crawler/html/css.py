@@ -26,9 +26,11 @@ import turbohtml
 from msgspec import Struct
 from turbohtml import Document, Element, Node, XPath
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["select"]
 
-_TOKEN = re.compile(
+_TOKEN = lazy_pattern(
     r"""
       (?P<comment> /\*.*?\*/ )
     | (?P<string> "(?:[^"\\]|\\.)*+"? | '(?:[^'\\]|\\.)*+'? )
@@ -42,8 +44,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_IDENTIFIER = re.compile(r"(?:[\w-]|\\.)+")
-_XPATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_IDENTIFIER = lazy_pattern(r"(?:[\w-]|\\.)+")
+_XPATH_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_-]*")
 _BLANK = turbohtml.parse("", positions=False)
 
 

@@ -22,14 +22,17 @@ from turbohtml import Document, Element, Node, XPath
 from crawler.content.encoding import decode, replace_surrogates
 from crawler.html.css import select
 from crawler.html.tree import is_bounded, parse_text
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["Selector", "SelectorList", "parse"]
 
 _Variable: TypeAlias = "str | float | bool | Element | Iterable[Element]"
 
 _NOTHING: Any = object()
-_ENTITY = re.compile(r"&(?!(?:lt|amp);)(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_ESCAPE = re.compile(r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ENTITY = lazy_pattern(r"&(?!(?:lt|amp);)(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ESCAPE = lazy_pattern(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 
 def parse(body: bytes, label: str) -> Document:

@@ -18,6 +18,8 @@ from typing import Any, Final
 import turbohtml
 from turbohtml import Document
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["cut_tags", "is_bounded", "parse_text"]
 
 MAX_TAGS: Final = 5_000_000
@@ -58,11 +60,11 @@ _PLAIN_OUTER: Final = (
     r"""(?i)<(?:html|body)(?:[ \t\n\f\r]++[a-z0-9:_-]++(?:=(?:"[^"<>]*+"|'[^'<>]*+'|[a-z0-9_-]++))?+)*+[ ]*+>"""
 )
 """Such a tag that certainly ends at its first bracket."""
-_OUTER_IN_TEXT: Final = re.compile(_OUTER, re.IGNORECASE | re.ASCII)
+_OUTER_IN_TEXT: Final = lazy_pattern(_OUTER, re.IGNORECASE | re.ASCII)
 _OUTER_IN_BYTES: Final = re.compile(_OUTER.encode())
-_PLAIN_IN_TEXT: Final = re.compile(_PLAIN_OUTER)
+_PLAIN_IN_TEXT: Final = lazy_pattern(_PLAIN_OUTER)
 _PLAIN_IN_BYTES: Final = re.compile(_PLAIN_OUTER.encode())
-_IN_TEXT: Final = (re.compile(_LIKELY), re.compile(_FORMATTING))
+_IN_TEXT: Final = (lazy_pattern(_LIKELY), lazy_pattern(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 log = logging.getLogger("crawler.html")
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from crawler.errors import BadStatus, Refused, RequestError
 from crawler.headers import product_token
 from crawler.http.robots_rules import PathRules
+from crawler.lazy_pattern import lazy_pattern
 from crawler.messages import Request
 from crawler.urls import join, normalize
 
@@ -35,7 +36,7 @@ ROBOTS_MAX_AGE: Final = 86_400.0
 """Seconds for which a file is valid (RFC 9309 section 2.4); longer only while no newer one is available."""
 UTF8_BOM: Final = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8; in some files its end is missing."""
-UTF16_START: Final = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]")
+UTF16_START: Final = lazy_pattern(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]")
 """The byte order mark of UTF-16, and an ASCII character."""
 LINE_KINDS: Final = {
     "user-agent": "agent", "useragent": "agent", "user agent": "agent",
@@ -49,8 +50,8 @@ LINE_KINDS: Final = {
 """Names of lines that have a meaning; search engines accept the same misspellings."""
 MAY_LACK_COLON: Final = ("agent", "allow", "disallow")
 NUMBER: Final = r"(\d+(?:\.\d*)?|\.\d+)"
-DELAY: Final = re.compile(NUMBER + r"\s*s?\Z", re.IGNORECASE | re.ASCII)
-RATE: Final = re.compile(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.IGNORECASE | re.ASCII)
+DELAY: Final = lazy_pattern(NUMBER + r"\s*s?\Z", re.IGNORECASE | re.ASCII)
+RATE: Final = lazy_pattern(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.IGNORECASE | re.ASCII)
 """Requests, seconds and their unit. A time of day may follow; it is ignored, and the rate counts all day."""
 UNIT_SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 

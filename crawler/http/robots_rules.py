@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["PathRules", "Verdict", "normalize_path"]
 
 LITERAL: Final = frozenset(string.ascii_letters + string.digits + "-._~/?&=+;")
@@ -25,9 +27,9 @@ CODES: Final = {chr(octet): f"%{octet:02X}" for octet in range(256)} | {
     f"%{octet:02X}": chr(octet) if chr(octet) in UNRESERVED else f"%{octet:02X}" for octet in range(256)
 }
 """The form in which other characters are compared: an octet as its escape, an unnecessary escape as its octet."""
-OTHER: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;-]", re.DOTALL)
-OTHER_IN_PATTERN: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;*-]", re.DOTALL)
-ORIGIN: Final = re.compile(r"[^/?#]*+//[^/?#]*+")
+OTHER: Final = lazy_pattern(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;-]", re.DOTALL)
+OTHER_IN_PATTERN: Final = lazy_pattern(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~/?&=+;*-]", re.DOTALL)
+ORIGIN: Final = lazy_pattern(r"[^/?#]*+//[^/?#]*+")
 
 MAX_UNINDEXED: Final = 32
 """Rules with stars that are tried one after the other, without an index."""

@@ -20,6 +20,7 @@ from msgspec import Struct
 from publicsuffixlist import PublicSuffixList
 
 from crawler import urls
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["Cookie", "is_expired", "parse_cookie_date", "parse_set_cookie", "path_matches", "path_of", "site_of"]
 
@@ -28,15 +29,15 @@ MAX_COOKIE_SIZE: Final = 4096
 MAX_ATTRIBUTE_SIZE: Final = 1024
 """Bytes of an attribute's value; a longer attribute is ignored (6265bis)."""
 BLANKS: Final = " \t"
-CONTROLS: Final = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
-MAX_AGE: Final = re.compile(r"-?[0-9]+")
+CONTROLS: Final = lazy_pattern(r"[\0-\x08\x0a-\x1f\x7f]")
+MAX_AGE: Final = lazy_pattern(r"-?[0-9]+")
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DATE_TOKEN: Final = re.compile(r"[^\t -/;-@\[-`{-~]+")
+DATE_TOKEN: Final = lazy_pattern(r"[^\t -/;-@\[-`{-~]+")
 DATE_PARTS: Final = {
-    "clock": re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])"),
-    "day": re.compile(r"([0-9]{1,2})(?![0-9])"),
-    "month": re.compile(f"({'|'.join(MONTHS)})", re.IGNORECASE),
-    "year": re.compile(r"([0-9]{2,4})(?![0-9])"),
+    "clock": lazy_pattern(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])"),
+    "day": lazy_pattern(r"([0-9]{1,2})(?![0-9])"),
+    "month": lazy_pattern(f"({'|'.join(MONTHS)})", re.IGNORECASE),
+    "year": lazy_pattern(r"([0-9]{2,4})(?![0-9])"),
 }
 """The parts of a date, in the order in which a token is matched against them."""
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["Pace", "first_match", "parse_rate"]
 
 T = TypeVar("T")
@@ -27,7 +29,7 @@ NUMBERS: dict[str, tuple[type, ...]] = {
     "jitter": (int, float),
     "burst": (int,),
 }
-RATE = re.compile(r"\s*+(\d++(?:\.\d++)?)\s*+/\s*+(\d++(?:\.\d++)?)?\s*+([a-z]++)\s*+", re.IGNORECASE | re.ASCII)
+RATE = lazy_pattern(r"\s*+(\d++(?:\.\d++)?)\s*+/\s*+(\d++(?:\.\d++)?)?\s*+([a-z]++)\s*+", re.IGNORECASE | re.ASCII)
 
 
 def parse_rate(text: str) -> tuple[float, float]:

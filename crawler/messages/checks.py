@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from json import dumps
@@ -15,6 +14,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import msgspec
 
 from crawler.headers import Headers
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import redact_field
 from crawler.settings import proxies
 from crawler.settings.headers import TOKEN, VALUE, misfit, shown_name
@@ -22,9 +22,9 @@ from crawler.settings.headers import TOKEN, VALUE, misfit, shown_name
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
 
-COOKIE_NAME = re.compile(r"[!-:<>-~]+")
-COOKIE_VALUE = re.compile(r"[ -:<-~]*")
-CONTROLS = re.compile(r"[\0-\x1f\x7f]")
+COOKIE_NAME = lazy_pattern(r"[!-:<>-~]+")
+COOKIE_VALUE = lazy_pattern(r"[ -:<-~]*")
+CONTROLS = lazy_pattern(r"[\0-\x1f\x7f]")
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 

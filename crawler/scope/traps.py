@@ -15,6 +15,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["TemplateCounter", "session_template", "template", "trap_of"]
 
 MAX_SEGMENT_REPEATS: Final = 3
@@ -31,14 +33,14 @@ OVERESCAPED: Final = "%252525"
 """A percent sign that was escaped three times."""
 MAX_REMEMBERED: Final = 100_000
 """Entries that `TemplateCounter` keeps: one for each URL, and four more for each template."""
-DIGITS: Final = re.compile(r"[0-9]+")
-SESSION: Final = re.compile(
+DIGITS: Final = lazy_pattern(r"[0-9]+")
+SESSION: Final = lazy_pattern(
     r"([;?&](?:jsessionid|phpsessid|aspsessionid[a-z]*|oscsid|zenid|cfid|cftoken"
     r"|(?:sid|sessid|session_?id)(?==[0-9a-f]{32}(?:[;?&/]|\Z))))=[^;?&/]*",
     re.IGNORECASE,
 )
 """Session parameters of Java, PHP, ASP and shops. Ambiguous names count with 32 hexadecimal digits only."""
-SESSION_IN_PATH: Final = re.compile(r"(/\(s\()[0-9a-z]{24}(?=\)\)/)", re.IGNORECASE)
+SESSION_IN_PATH: Final = lazy_pattern(r"(/\(s\()[0-9a-z]{24}(?=\)\)/)", re.IGNORECASE)
 """Cookieless sessions of ASP.NET: ``/(S(lit3py55t21z5v55vlm25s55))/``."""
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import character_at, describe
 
 __all__ = ["TOKEN", "VALUE", "DefaultHeaders", "default_fields", "merge_layers", "merged", "misfit", "shown_name"]
 
-TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token, such as the name of a header (RFC 9110 section 5.6.2)."""
-VALUE: Final = re.compile(r"[\t -~]*")
+VALUE: Final = lazy_pattern(r"[\t -~]*")
 """The value of a header as a client may send it (RFC 9110 section 5.5), without line breaks."""
 DefaultHeaders: TypeAlias = Mapping[str, str | Mapping[str, str]]
 """Names to values, for all hosts, and globs of hosts to such mappings."""

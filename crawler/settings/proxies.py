@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import ada_url
 
 from crawler.environment import is_reference
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import describe, hide_userinfo
 
 __all__ = ["DIRECT", "PROXY_PORTS", "label", "proxy_url", "routes_of"]
@@ -18,7 +18,7 @@ DIRECT: Final = "direct"
 """Written in place of a proxy URL: connect directly."""
 PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """Default port by the scheme of a proxy URL."""
-VISIBLE: Final = re.compile(r"[!-~]+")
+VISIBLE: Final = lazy_pattern(r"[!-~]+")
 
 
 def proxy_url(text: str) -> str:

@@ -15,6 +15,7 @@ from crawler.errors import ConfigError
 from crawler.hooks.load import construct, options_of
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 from crawler.sinks.base import FileSink
 from crawler.sinks.compression import COMPRESSIONS
@@ -27,8 +28,8 @@ from crawler.suggest import did_you_mean
 
 __all__ = ["open_output"]
 
-URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-QUERY: Final = re.compile(r"(.*)\?([\w.-]+=.*)", re.DOTALL)
+URL: Final = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+QUERY: Final = lazy_pattern(r"(.*)\?([\w.-]+=.*)", re.DOTALL)
 """A file name with options: ``items.jsonl?max_rows=1000``."""
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 from crawler.suggest import did_you_mean
 
 __all__ = ["Names", "file_name", "is_template"]
 
 FIELDS: Final = {"spider": "%(spider)s", "time": "%(time)s", "n": "%(n)05d", "type": "%(type)s"}
-CODE: Final = re.compile(r"%(?:%|\((\w*)\)([-+ #0]*\d*)([a-zA-Z]?))")
-UNSAFE: Final = re.compile(r"[^\w.-]+")
+CODE: Final = lazy_pattern(r"%(?:%|\((\w*)\)([-+ #0]*\d*)([a-zA-Z]?))")
+UNSAFE: Final = lazy_pattern(r"[^\w.-]+")
 DICT: Final = "item"
 """The `type` of items that are dicts."""
 

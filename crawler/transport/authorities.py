@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from crawler.errors import ConfigError
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["VARIABLES", "trusted_authorities"]
 
 VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 """Environment variables that name a file or folder of trusted authorities; the first one that is set counts."""
-CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
+CERTIFICATE: Final = lazy_pattern(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
 """The first line of a certificate in a file, as OpenSSL reads it (RFC 7468 section 5)."""
 
 

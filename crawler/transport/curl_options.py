@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ import pycurl
 import trio
 from msgspec import Struct
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import libcurl_codings
 from crawler.transport.errors import transport_error
@@ -27,7 +27,7 @@ TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 """The characters of a method and of a field name (RFC 9110 section 5.6.2)."""
 READ_SIZE: Final = 65_536
 """Bytes that are read from a socket at once: most pages are one read and one callback."""
-LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
+LINE_BREAK: Final = lazy_pattern(rb"[\r\n\0]")
 CODINGS: Final = ("gzip", "deflate", "br", "zstd")
 """Content codings in the order in which browsers list them."""
 UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
@@ -35,7 +35,7 @@ UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
 SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl adds by itself, and the option that keeps it from doing so."""
 
-LOWER_ESCAPE: Final = re.compile(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
+LOWER_ESCAPE: Final = lazy_pattern(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
 """A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""
 MAX_TIMEOUT: Final = 2**31 - 1
 """The longest timeout of libcurl, in milliseconds."""

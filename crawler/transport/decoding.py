@@ -15,6 +15,8 @@ from typing import Final
 
 import pycurl
 
+from crawler.lazy_pattern import lazy_pattern
+
 __all__ = ["Decoder", "libcurl_codings", "make_decoder", "may_be_multi_member", "parse_content_encoding"]
 
 MAX_PIECE: Final = 65_536
@@ -25,7 +27,7 @@ MAX_CODINGS: Final = 5
 """Codings of one body; libcurl has the same limit."""
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 """The first bytes of a gzip member (RFC 1952 section 2.3)."""
-GZIP_FILE: Final = re.compile(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
+GZIP_FILE: Final = lazy_pattern(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
 NO_CODING: Final = frozenset({"identity", "none"})
 BUILT_IN: Final = (
     (pycurl.VERSION_LIBZ, {"gzip", "x-gzip", "deflate"}),

@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 import pycurl
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.extensions import failure_of
 
 __all__ = ["BOMB", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
@@ -39,18 +40,18 @@ BY_CODE: Final = {
     pycurl.E_WRITE_ERROR: "bad_coding",
 }
 BY_WORDS: Final = (
-    (re.compile("has expired|not yet valid"), "tls_expired"),
-    (re.compile("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
-    (re.compile("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
+    (lazy_pattern("has expired|not yet valid"), "tls_expired"),
+    (lazy_pattern("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
+    (lazy_pattern("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
     (
-        re.compile(
+        lazy_pattern(
             "unsupported protocol|alert (protocol version|handshake failure|no application protocol)", re.IGNORECASE
         ),
         "tls_version",
     ),
 )
 """Words of TLS libraries, whose codes do not differ; the first match counts."""
-MANY_FIELDS: Final = re.compile("too many (response headers|continuation frames)", re.IGNORECASE)
+MANY_FIELDS: Final = lazy_pattern("too many (response headers|continuation frames)", re.IGNORECASE)
 """Words of libcurl about the limits of header fields in HTTP/2."""
 BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
 BY_CLASS: Final[dict[type[BaseException], str]] = {

@@ -21,6 +21,7 @@ and of 2 N pages in valgrind (``apt-get install valgrind``) and divides the diff
 from __future__ import annotations
 
 import argparse
+import compileall
 import dis
 import gc
 import json
@@ -278,6 +279,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="crawls (3)")
     parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
     options = parser.parse_args()
+    compileall.compile_dir(ROOT / "crawler", quiet=1)
     if options.instructions:
         options.small = options.small or 300
         count_instructions(options)

@@ -16,6 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.reset_times import counts_milliseconds
 from crawler.limits.headers.vendors import VENDOR_PARSERS
 
@@ -30,15 +31,15 @@ MAX_FIELDS: Final = 1000
 MAX_LIMIT_FIELDS: Final = 256
 """Fields of one response that state limits: four for each of the 64 observations that are kept."""
 
-FAMILY = re.compile(
+FAMILY = lazy_pattern(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
     r"|limit(?=-\d+hour-)|concurrency(?=-limit))(?=-|$)"
 )
-RETRY = re.compile(r"retry-?after")
+RETRY = lazy_pattern(r"retry-?after")
 COMPOUND_WORDS = (
-    (re.compile(r"([a-z])(limit|remaining)(?=-|$)"), r"\1-\2"),  # client-limit, as in x-ratelimit-clientlimit
-    (re.compile(r"([a-z])(reset)"), r"\1-\2"),
-    (re.compile(r"\breset(?=time|at|in|after|date)"), "reset-"),
+    (lazy_pattern(r"([a-z])(limit|remaining)(?=-|$)"), r"\1-\2"),  # client-limit, as in x-ratelimit-clientlimit
+    (lazy_pattern(r"([a-z])(reset)"), r"\1-\2"),
+    (lazy_pattern(r"\breset(?=time|at|in|after|date)"), "reset-"),
 )
 """Patterns that split words written as one, with their replacements."""
 ROLES: Final = {
@@ -68,7 +69,7 @@ WINDOWS: Final = {
     "day": 86400.0, "daily": 86400.0, "month": None, "monthly": None, "year": None, "yearly": None,
 }  # fmt: skip
 """Words for windows and their lengths in seconds. `None` means that the length varies."""
-WINDOW_LENGTH = re.compile(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII)
+WINDOW_LENGTH = lazy_pattern(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII)
 SECONDS_PER_UNIT: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.declared import TimeRange
 
 __all__ = [
@@ -35,13 +36,14 @@ MAX_LENGTH: Final = 100
 EPOCH_UNITS: Final = (1.0, 1e3, 1e6, 1e9)
 """Units per second of an epoch: s, ms, µs, ns."""
 UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
-NUMBER = re.compile(r"\d{1,25}(\.\d{1,25})?", re.ASCII)
-DURATION_PART = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
-DURATION = re.compile(rf"(?:{DURATION_PART.pattern})+", re.ASCII)
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII | re.IGNORECASE)
-MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
-JAVASCRIPT_ZONE = re.compile(r"GMT(?=[+-]\d{4})|\(.*")
-MILLISECONDS = re.compile(r"[-_](?:ms|msecs?|millis|milliseconds)$|^x-amz-retry-after$|^requestlimit-.+-retryafter$")
+NUMBER = lazy_pattern(r"\d{1,25}(\.\d{1,25})?", re.ASCII)
+_PART = r"(?<![\d.])(\d++(?:\.\d++)?)(ns|us|µs|μs|ms|s|m|h|d)"
+DURATION_PART = lazy_pattern(_PART, re.ASCII)
+DURATION = lazy_pattern(rf"(?:{_PART})+", re.ASCII)
+ISO_DATE = lazy_pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII | re.IGNORECASE)
+MONTH = lazy_pattern(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
+JAVASCRIPT_ZONE = lazy_pattern(r"GMT(?=[+-]\d{4})|\(.*")
+MILLISECONDS = lazy_pattern(r"[-_](?:ms|msecs?|millis|milliseconds)$|^x-amz-retry-after$|^requestlimit-.+-retryafter$")
 
 
 class StatedTime(Struct, frozen=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.reset_times import parse_time
 
 __all__ = ["MAX_RETRY_AFTER", "parse_retry_after"]
@@ -13,7 +13,7 @@ MAX_RETRY_AFTER: Final = 366 * 86400.0
 """Seconds; longer waits are cut to this."""
 MAX_LENGTH: Final = 1000
 """Characters; longer values are ignored."""
-SEPARATOR = re.compile(r",(?!\s*\d{1,2}[ -][A-Za-z]{3})")
+SEPARATOR = lazy_pattern(r",(?!\s*\d{1,2}[ -][A-Za-z]{3})")
 """A comma between two values. The comma inside a date stands before the day of the month."""
 
 

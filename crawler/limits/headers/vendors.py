@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange
 from crawler.limits.headers.reset_times import DAY
 from crawler.limits.json_numbers import json_count
@@ -15,9 +16,9 @@ __all__ = ["VENDOR_PARSERS"]
 
 MAX_POLICIES: Final = 32
 """Policies in one value; the rest is ignored."""
-RATIO = re.compile(r"((?<![\w-])[A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
-RESOURCE = re.compile(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
-FRACTION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
+RATIO = lazy_pattern(r"((?<![\w-])[A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
+RESOURCE = lazy_pattern(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
+FRACTION = lazy_pattern(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
 SHOPIFY_SECONDS_TO_EMPTY: Final = 20.0
 """Shopify's buckets of 40, 80 and 400 leak 2, 4 and 20 per second."""
 MAX_MINUTES: Final = 32 * 1440.0

@@ -38,6 +38,22 @@ def test_pyproject_has_the_same_in_a_table_of_its_own(tmp_path):
     assert (file.outputs, file.plugins) == (("a.csv",), {"cache": {}})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.crawler]\njob = "a.job"\n',
+        '[ tool . "crawler" ]\njob = "a.job"\n',
+        "[tool]\ncrawler.job = 'a.job'\n",
+        '[ "tool" ]\ncrawler = { job = "a.job" }\n',
+        'tool = { crawler = { job = "a.job" } }\n',
+        "'tool'.crawler.job = 'a.job'\n",
+    ],
+)
+def test_the_table_may_be_spelt_in_any_way_that_toml_allows(tmp_path, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert ProjectFile.load(tmp_path).job == "a.job"
+
+
 @pytest.mark.parametrize("text", ['[project]\nname = "x"\n', "not toml [", "tool = 1\n"])
 def test_a_pyproject_of_another_program_is_left_alone(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)

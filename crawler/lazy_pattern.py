@@ -1,0 +1,40 @@
+"""`lazy_pattern`: a regular expression that is compiled when it is first used.
+
+Compiling takes as long as importing a module, and a crawl uses few of the patterns that it knows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, AnyStr, cast
+
+__all__ = ["lazy_pattern"]
+
+
+class _LazyPattern:
+    """A stand-in for an `re.Pattern`. It keeps each method that is asked for, so none is looked up twice.
+
+    Parameters:
+        text: The regular expression.
+        flags: As in `re.compile`.
+    """
+
+    def __init__(self, text: Any, flags: int) -> None:
+        self._text = text
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = self.__dict__[name] = getattr(re.compile(self._text, self._flags), name)
+        return found
+
+
+def lazy_pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """Return what `re.compile` returns, but compile it at the first use of one of its methods.
+
+    A mistake in it is raised then, too. Patterns that every crawl uses are better compiled at once.
+
+    Parameters:
+        text: The regular expression.
+        flags: As in `re.compile`.
+    """
+    return cast("re.Pattern[AnyStr]", _LazyPattern(text, flags))
