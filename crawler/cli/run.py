@@ -29,6 +29,7 @@ from crawler.redaction import hide_userinfo
 from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
 from crawler.sinks.if_exists import IfExists
+from crawler.sinks.series import Series
 from crawler.spiders import Spider
 from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
@@ -293,7 +294,7 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None 
         job: The folder of the durable job that the outputs belong to.
 
     Raises:
-        ConfigError: An output cannot be written, or is given twice.
+        ConfigError: An output cannot be written, is given twice, or may be a file of another one.
     """
     sinks: list[Plugin] = []
     places: set[str] = set()
@@ -306,6 +307,10 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None 
         if place in places:
             raise ConfigError(f"output {hide_userinfo(spec)} is given twice")
         places.add(place)
+    for series in [sink for sink in sinks if isinstance(sink, Series)]:
+        for sink in sinks:
+            if isinstance(sink, FileSink) and series.names.may_be(sink.path):
+                raise ConfigError(f"output {sink.path} may be a file of the output {series.names.template}")
     return sinks
 
 

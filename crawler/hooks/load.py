@@ -221,7 +221,7 @@ def _read(text: str, annotation: Any, name: str, where: str) -> Any:
     for attempt in (lambda: msgspec.json.decode(text), lambda: _parts(text)):
         try:
             return _convert(attempt(), annotation)
-        except (msgspec.ValidationError, msgspec.DecodeError):
+        except (msgspec.ValidationError, msgspec.DecodeError, NotImplementedError):
             continue
     raise ConfigError(f"{where}: {_wanted(annotation) or plain(first)}, got {redact_field(name, repr(text))}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -76,22 +77,31 @@ class Names:
         """Return the type of an item as names show it; empty if they do not show it."""
         return (file_name(kind) or DICT) if "type" in self.fields else ""
 
+    def may_be(self, path: Path) -> bool:
+        """Return whether a file may become one of the series."""
+        pattern, _ = self._patterns(r"[\w.-]*", r"\w*")
+        return re.fullmatch(pattern, os.fspath(path)) is not None
+
     def existing(self) -> Iterator[tuple[str, int, Path]]:
         """Yield the files of the series that exist: type, number and path."""
-        values = {"spider": re.escape(self.spider), "time": re.escape(self.time)}
-        pattern, wild, end = "", "", 0
-        for found in CODE.finditer(self.template):
-            before = self.template[end : found.start()]
-            end = found.end()
-            group = {"n": r"\s*(?P<n>\d+)\s*", "type": r"(?P<type>[\w.-]+?)"}.get(found[1] or "")
-            repeated = group is not None and f"(?P<{found[1]}>" in pattern
-            part = "%" if found[1] is None else f"(?P={found[1]})" if repeated else group or values[found[1]]
-            pattern += re.escape(before) + part
-            wild += glob.escape(before) + ("%" if found[1] is None else "*")
-        pattern += re.escape(self.template[end:])
-        wild += glob.escape(self.template[end:])
+        pattern, wild = self._patterns(re.escape(self.spider), re.escape(self.time))
         for name in sorted(glob.glob(wild)):  # noqa: PTH207 - the template may be absolute
             matched = re.fullmatch(pattern, name)
             if matched is not None:
                 groups = matched.groupdict()
                 yield groups.get("type") or "", int(groups.get("n") or 1), Path(name)
+
+    def _patterns(self, spider: str, time: str) -> tuple[str, str]:
+        """Return the template as a regular expression and as a glob, with expressions for two of its fields."""
+        values = {
+            "spider": spider, "time": time, "n": r"\s*(?P<n>\d+)\s*", "type": r"(?P<type>[\w.-]+?)"
+        }  # fmt: skip
+        pattern, wild, end = "", "", 0
+        for found in CODE.finditer(self.template):
+            before = self.template[end : found.start()]
+            end = found.end()
+            repeated = f"(?P<{found[1]}>" in pattern
+            part = "%" if found[1] is None else f"(?P={found[1]})" if repeated else values[found[1]]
+            pattern += re.escape(before) + part
+            wild += glob.escape(before) + ("%" if found[1] is None else "*")
+        return pattern + re.escape(self.template[end:]), wild + glob.escape(self.template[end:])

@@ -1,7 +1,8 @@
 """`SqlSink`: the base class of sinks for SQL databases with a driver for the DB-API (PEP 249).
 
 Each field of an item has a column, which is added when a field first has a value. A column whose type does not fit a
-later value gets a wider type: integers become floats, everything else becomes text.
+later value gets a wider type: integers become floats, everything else becomes text. Fields beyond the columns that a
+table may have are kept as JSON in a column of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from itertools import chain
@@ -26,6 +27,9 @@ __all__ = ["SqlSink"]
 
 KEY: Final = "_key"
 PAGE: Final = "_page"
+RESCUED: Final = "_rescued_data"
+"""The column of the fields that have no column of their own: a JSON object."""
+OWN: Final = (KEY, PAGE, RESCUED)
 CURSORS: Final = "crawler_cursor"
 """The table of the cursors."""
 TYPE: Final = "%(type)s"
@@ -58,6 +62,8 @@ class SqlSink(KeyedSink):
     """SQL types of columns; that of ``key`` must allow a primary key."""
     max_name: ClassVar[int] = 63
     """Bytes of the longest name of a column or table."""
+    max_columns: ClassVar[int] = 1000
+    """Columns of a table, at most. Further fields are kept as a JSON object in the column ``_rescued_data``."""
     table_options: ClassVar[str] = ""
     """What follows the columns in a ``CREATE TABLE``."""
     placeholder: ClassVar[str] = "%s"
@@ -105,6 +111,11 @@ class SqlSink(KeyedSink):
         """Return the statement that gives a column a wider type; empty if columns take any value. Names are quoted."""
         kind = self.types[kind]
         return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING CAST({column} AS {kind})"
+
+    def add(self, table: str, columns: Mapping[str, str]) -> Iterable[str]:
+        """Return the statements that add columns with their SQL types to a table. Names are quoted."""
+        changes = ", ".join(f"ADD COLUMN {column} {kind}" for column, kind in columns.items())
+        return [f"ALTER TABLE {table} {changes}"] if changes else []
 
     def start(self, connection: Any) -> None:
         """Begin a transaction, if the driver does not do so by itself."""
@@ -229,8 +240,12 @@ class SqlSink(KeyedSink):
             for name, column in names.items()
         ]
         pages = [_text(row.page) for row, _ in records]
+        names_of_columns = [KEY, PAGE, *names.values()]
+        if any(rescued := [_rescued(item, names) for _, item in records]):
+            names_of_columns.append(RESCUED)
+            columns.append(rescued)
         values = list(zip([row.key for row, _ in records], pages, *columns, strict=True))
-        self.insert(connection, table, (KEY, PAGE, *names.values()), values)
+        self.insert(connection, table, names_of_columns, values)
 
     def _values(self, values: list[Any], kind: str) -> list[Any]:
         """Return the values of a column as the driver takes them. Most columns have values of one type."""
@@ -246,7 +261,7 @@ class SqlSink(KeyedSink):
         return _text(value) if isinstance(value, str) else self.value(value, kind)
 
     def _fit(self, connection: Any, table: str, items: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """Create or change a table so that items fit, and return the columns of their fields."""
+        """Create or change a table so that items fit, and return the columns of the fields that have one."""
         columns = dict(self._columns.get(table) or self.columns(connection, table))
         if not columns:
             key, text = self.types["key"], self.types["text"]
@@ -256,13 +271,21 @@ class SqlSink(KeyedSink):
                 f"({self.quote(KEY)} {key} PRIMARY KEY, {self.quote(PAGE)} {text}) {self.table_options}",
             )
             columns = self.columns(connection, table)
+        used = {column.casefold(): column for column in (*OWN, *columns)}
         names: dict[str, str] = {}
+        taken: set[str] = set()
+        new: dict[str, str] = {}
         for field, kind in _kinds(items).items():
-            column = names[field] = self._column(field, columns, taken=names.values())
+            column = self._column(field, used, taken)
+            if column not in columns and len(columns) + len(new) >= self.max_columns:
+                if RESCUED not in columns:
+                    new[RESCUED] = self.types["text"]
+                continue
+            names[field] = used[column.casefold()] = column
+            taken.add(column)
             quoted = self.quote(column)
             if column not in columns:
-                self.execute(connection, f"ALTER TABLE {self.quote(table)} ADD COLUMN {quoted} {self.types[kind]}")
-                columns[column] = self.types[kind]
+                new[column] = self.types[kind]
                 continue
             wider = _wider(self._kind(columns[column]), kind)
             if wider != self._kind(columns[column]):
@@ -270,14 +293,21 @@ class SqlSink(KeyedSink):
                 if statement:
                     self.execute(connection, statement)
                     columns[column] = self.types[wider]
-        self._columns[table] = columns
+        for statement in self.add(self.quote(table), {self.quote(column): kind for column, kind in new.items()}):
+            self.execute(connection, statement)
+        self._columns[table] = columns | new
         return names
 
-    def _column(self, field: str, columns: Iterable[str], taken: Iterable[str]) -> str:
-        """Return the column of a field. Names of columns are short and differ in more than case."""
+    def _column(self, field: str, used: Mapping[str, str], taken: Container[str]) -> str:
+        """Return the column of a field. Names of columns are short and differ in more than case.
+
+        Parameters:
+            field: Its name.
+            used: All columns, by their names without case.
+            taken: Columns of other fields.
+        """
         name = self._short(_text(field) or "_")
-        used = {column.casefold(): column for column in (KEY, PAGE, *columns, *taken)}
-        if name in (KEY, PAGE) or used.get(name.casefold(), name) != name or name in taken:
+        if name in OWN or used.get(name.casefold(), name) != name or name in taken:
             digest = hashlib.blake2b(field.encode(), digest_size=4).hexdigest()
             return self._short(f"{name}_{digest}", field)
         return name
@@ -298,6 +328,14 @@ class SqlSink(KeyedSink):
 def _text(text: str) -> str:
     """Return a text that databases can store: they end at a NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _rescued(item: dict[str, Any], names: dict[str, str]) -> str | None:
+    """Return the fields of an item that have no column, as JSON; `None` if all have one."""
+    if item.keys() <= names.keys():
+        return None
+    rest = {field: value for field, value in item.items() if field not in names and value is not None}
+    return _text(msgspec.json.encode(rest).decode()) if rest else None
 
 
 def _kinds(items: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -75,6 +75,8 @@ class Errors(Plugin):
             raise ConfigError(f"errors: every must be above 0 and at most 86400 seconds, not {every}")
         if most < 1:
             raise ConfigError(f"errors: most must be at least 1 group, not {most}")
+        if not path.name:
+            raise ConfigError(f"errors: path must be a file, not {path}")
         self.path = path
         self.every = every
         self.most = most

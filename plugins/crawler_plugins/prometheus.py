@@ -55,6 +55,8 @@ class Prometheus(Plugin):
             raise ConfigError(f"prometheus: port must be from 0 to 65535, not {port}")
         if not port and textfile is None:
             raise ConfigError("prometheus: give port or textfile, such as prometheus.port=9090")
+        if textfile is not None and not textfile.name:
+            raise ConfigError(f"prometheus: textfile must be a file, not {textfile}")
         if not 0 < every <= 86_400:
             raise ConfigError(f"prometheus: every must be above 0 and at most 86400 seconds, not {every}")
         if not 0 <= lanes <= MAX_LABELS:

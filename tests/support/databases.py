@@ -137,6 +137,21 @@ async def each_class_of_items_has_a_table(database: Database) -> None:
     assert database.select("_key", "b", table=f"{database.table}_item") == [("k001", 1)]
 
 
+async def fields_beyond_the_columns_of_a_table_are_kept_as_json(database: Database) -> None:
+    sink = database.sink()
+    sink.max_columns = 4  # type: ignore[misc]  # two of them are its own
+    await store(
+        sink, rows_of({"a": 1, "b": "x", "c": [1], "d": None, "e": "a\0b"}), rows_of({"f": 0.5, "a": 2}, first=1)
+    )
+    with database.connected() as (other, connection):
+        assert list(other.columns(connection, database.table)) == ["_key", "_page", "a", "b", "_rescued_data"]
+    [first, second] = database.select("a", "b", "_rescued_data")
+    assert (first[:2], msgspec.json.decode(first[2])) == ((1, "x"), {"c": [1], "e": "a\0b"})
+    assert (second[:2], msgspec.json.decode(second[2])) == ((2, None), {"f": 0.5})
+    await store(database.sink(if_exists="append"), rows_of({"_rescued_data": 3}, first=2))
+    assert database.select("_rescued_data")[2] == (None,)
+
+
 async def a_repeated_batch_changes_nothing(database: Database) -> None:
     first = database.sink()
     [start, *_] = await store(first, rows_of({"n": 1}, {"n": 2}), rows_of({"n": 3}, first=2))
@@ -256,6 +271,7 @@ CHECKS: list[Callable[[Database], Awaitable[None]]] = [
     a_column_gets_a_wider_type,
     unusual_names_of_fields_are_columns,
     each_class_of_items_has_a_table,
+    fields_beyond_the_columns_of_a_table_are_kept_as_json,
     a_repeated_batch_changes_nothing,
     rows_that_a_reader_has_taken_do_not_come_back,
     rows_in_place_of_lost_ones_are_stored,

@@ -13,7 +13,7 @@ import attrs
 
 from crawler import ConfigError, Crawl, Row
 from crawler.sinks import Cursor, Held, IfExists, KeyedSink
-from crawler_plugins.outputs.columns import learn, table_of
+from crawler_plugins.outputs.columns import RESCUED, learn, table_of
 
 __all__ = ["Delta"]
 
@@ -43,7 +43,8 @@ class Delta(KeyedSink):
 
     Columns are ``_key`` (``row.key``), ``_page`` (the URL that the item came from) and the fields of the items, with
     the type of their first values: ``boolean``, ``long``, ``double`` or ``string``; lists and objects are JSON text. A
-    new field adds a column. ``_rescued_data`` holds values that do not fit their columns, as a JSON object.
+    new field adds a column. ``_rescued_data`` holds values that do not fit their columns, and those of fields whose
+    names differ in case only from a column, as a JSON object.
 
     Parameters:
         place: The folder or URL.
@@ -193,7 +194,7 @@ class Delta(KeyedSink):
 
     def write(self, connection: Any, rows: Sequence[Row], cursor: Cursor) -> None:
         """Commit rows and the cursor. Rows that the table has, in place of which the job has others, are deleted."""
-        items = [{**row.item, KEY: row.key, PAGE: row.page} for row in rows]
+        items = [{**_fields(row.item), KEY: row.key, PAGE: row.page} for row in rows]
         with _one_line():
             connection.update_incremental()
             stored = connection.transaction_version(cursor.id) or 0
@@ -201,7 +202,7 @@ class Delta(KeyedSink):
                 keys = ", ".join("'" + row.key.replace("'", "''") + "'" for row in rows)
                 connection.delete(f"{KEY} IN ({keys})")
             columns = {name: kind for name, kind in _columns(connection).items() if kind is not None}
-            self._append(connection, learn(columns, items), items, cursor)
+            self._append(connection, _different(learn(columns, items)), items, cursor)
 
     def _append(self, connection: Any, types: Mapping[str, str], items: Sequence[Any], cursor: Cursor) -> None:
         import deltalake  # noqa: PLC0415 - an extra
@@ -213,6 +214,21 @@ class Delta(KeyedSink):
             schema_mode="merge",
             commit_properties=_transaction(cursor),
         )
+
+
+def _fields(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an item under names that are not those of own columns, and have no NUL."""
+    return {
+        f"{name}_" if name in OWN else name.replace("\0", "\N{REPLACEMENT CHARACTER}"): value
+        for name, value in item.items()
+    }
+
+
+def _different(types: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns without those whose names differ in case only from an earlier one: they are rescued."""
+    names = {RESCUED.casefold(): RESCUED}
+    found = {name: kind for name, kind in types.items() if names.setdefault(name.casefold(), name) == name}
+    return found if len(found) == len(types) else found | {RESCUED: "string"}
 
 
 def _table_of(types: Mapping[str, str], items: Sequence[Any]) -> Any:

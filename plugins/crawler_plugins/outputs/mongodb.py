@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
+import msgspec
 
 from crawler import ConfigError, Row
 from crawler.sinks import Cursor, IfExists, KeyedSink
@@ -27,6 +28,8 @@ CURSORS: Final = "crawler_cursor"
 TYPE: Final = "%(type)s"
 UNSAFE: Final = re.compile(r"\W+")
 MAX_INTEGER: Final = 2**63
+MAX_DEPTH: Final = 90
+"""Lists and objects in each other, at most: MongoDB takes 100 of them."""
 MAX_BATCH: Final = 1000
 """Documents of one write."""
 CLIENT: Final[dict[str, Any]] = {
@@ -45,7 +48,8 @@ class MongoDB(KeyedSink):
 
     A document is identified by the field `_id` of the item, or by the field that ``id_field`` names, so that a later
     crawl replaces it; an item without that field, by ``row.key``. The field ``_page`` is the URL of the page that the
-    item came from. Whole numbers beyond 64 bits become text, and ``$`` at the beginning of a name U+FF04.
+    item came from. Whole numbers beyond 64 bits become text, lists and objects within 90 others JSON text, and ``$`` at
+    the beginning of a name U+FF04.
 
     Parameters:
         url: ``mongodb://user:password@host:27017/database`` or ``mongodb+srv://…``, with the options of MongoDB in its
@@ -211,10 +215,14 @@ def _fields(fields: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         yield f"\N{FULLWIDTH DOLLAR SIGN}{name[1:]}" if name.startswith("$") else name, value
 
 
-def _value(value: Any) -> Any:
-    """Return a JSON value as BSON has it: whole numbers have 64 bits."""
+def _value(value: Any, depth: int = 1) -> Any:
+    """Return a JSON value as BSON has it: whole numbers have 64 bits, and what is too deep is JSON text."""
     if isinstance(value, int):
         return value if -MAX_INTEGER <= value < MAX_INTEGER else str(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth > MAX_DEPTH:
+        return msgspec.json.encode(value).decode()
     if isinstance(value, dict):
-        return {name: _value(inner) for name, inner in _fields(value.items())}
-    return [_value(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _value(inner, depth + 1) for name, inner in _fields(value.items())}
+    return [_value(inner, depth + 1) for inner in value]

@@ -35,6 +35,7 @@ class MySQL(SqlSink):
     types = {"bool": "TINYINT", "int": "BIGINT", "float": "DOUBLE", "text": "LONGTEXT", "key": "VARCHAR(191)"}
     table_options = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     max_name = 60
+    max_columns = 190  # InnoDB refuses a table whose row could take more than 8 kB, of which a text takes 41 bytes
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class PostgreSQL(SqlSink):
 
     name = "postgresql"
     requires = {"psycopg": "trio-crawler[postgres]"}
+    max_columns = 300  # a row takes at most 8 kB, of which a text takes up to 24 bytes before it is stored elsewhere
     url_options = frozenset(
         {
             "application_name", "channel_binding", "connect_timeout", "dbname", "gssencmode", "host", "hostaddr",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,16 @@ async def test_what_every_database_must_do(check: Any, database: Database) -> No
 @pytest.mark.parametrize("check", CHECKS)
 async def test_what_every_database_must_do_in_duckdb(check: Any, tmp_path: Path) -> None:
     await check(Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options)))
+
+
+@pytest.mark.parametrize("size", [1, 24, 41, 3000])
+async def test_a_row_with_more_fields_than_a_table_has_columns_is_stored(database: Database, size: int) -> None:
+    """Texts of these sizes take most room in a row, beside those that are stored elsewhere."""
+    item = {f"field {number}": f"{number:0{size}}" for number in range(2000)}
+    await store(database.sink(), rows_of(item))
+    columns = database.sink().max_columns
+    [[last, rescued]] = database.select(f"field {columns - 3}", "_rescued_data")
+    assert (last, len(json.loads(rescued))) == (item[f"field {columns - 3}"], 2000 - columns + 2)
 
 
 # ---- a server that crashes -------------------------------------------------------------------------------------------

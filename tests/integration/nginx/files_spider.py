@@ -6,7 +6,6 @@ python files_spider.py URL FOLDER
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +24,9 @@ class Listed(Spider):
 
 
 def peak() -> int:
-    """Return the largest size of this process in memory so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the largest size of this program in memory so far, in bytes: `getrusage` includes that of its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -112,6 +112,11 @@ REFUSED = [
     (["run", "one.py", "-o", "items.json", "--append"], "cannot append to items.json: it is not a JSON array"),
     (["run", "one.py", "-o", "new.csv", "-o", "./new.csv"], "output ./new.csv is given twice"),
     (["run", "one.py", "-o", "-", "-o", "-"], "output - is given twice"),
+    (["run", "one.py", "-o", "a%(n)d.csv", "-o", "a1.csv"], "output a1.csv may be a file of the output a%(n)d.csv"),
+    (
+        ["run", "one.py", "-o", "one-2.csv", "-o", "%(spider)s-%(n)d.csv"],
+        "output one-2.csv may be a file of the output ",
+    ),
     (["run", "one.py", "--overwrite", "--append"], "use either --overwrite or --append, not both"),
     (["run", "one.py", "--tolerate", "few"], "not a number of failures"),
     (["run", "one.py", "--tolerate", "101%"], "not a number of failures"),

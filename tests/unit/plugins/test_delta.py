@@ -285,3 +285,12 @@ async def test_a_table_in_an_object_store(store_server, monkeypatch):
     store_server.stop()
     with pytest.raises(ConfigError, match=r"cannot connect to delta\+s3://bucket/deep/items: Connection refused"):
         open_output("delta+s3://bucket/deep/items").check()
+
+
+async def test_names_that_a_table_cannot_have_are_changed_and_equal_names_are_rescued(path):
+    await store(Delta(path), rows_of({"_key": 1, "a\0b": 2, "Name": 3, "name": 4}))
+    await store(Delta(path, if_exists="append"), rows_of({"NAME": 5, "_RESCUED_DATA": 6}, first=1))
+    assert rows_in(path) == [
+        {"_key": "k000", "_key_": 1, "a\N{REPLACEMENT CHARACTER}b": 2, "Name": 3, "_rescued_data": '{"name":4}'},
+        {"_key": "k001", "_rescued_data": '{"NAME":5,"_RESCUED_DATA":6}'},
+    ]

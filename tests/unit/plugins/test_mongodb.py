@@ -206,3 +206,15 @@ def test_errors_after_which_another_connection_may_work():
     assert sink.is_lost(errors.OperationFailure("x", 1, {"errorLabels": ["RetryableWriteError"]}))
     for other in (errors.OperationFailure("x"), errors.InvalidOperation(), ValueError()):
         assert not sink.is_lost(other)
+
+
+async def test_values_that_are_too_deep_are_text(server):
+    value = 1
+    for _ in range(300):
+        value = [value]
+    await store(output(server), rows_of({"a": value}))
+    [document] = server.documents()
+    depth, found = 0, document["a"]
+    while isinstance(found, list):
+        depth, [found] = depth + 1, found
+    assert (depth, found) == (90, "[" * 210 + "1" + "]" * 210)

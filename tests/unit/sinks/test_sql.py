@@ -33,13 +33,13 @@ def test_fields_have_the_kind_of_all_their_values():
 @given(st.lists(names, unique=True, max_size=8), st.randoms())
 def test_each_field_has_a_column_of_its_own_whatever_its_name_is(tmp_path_factory, fields, random):
     sink = SQLite("items.sqlite")
-    columns = {"_key": "", "_page": ""}
+    used = {"_key": "_key", "_page": "_page"}
     found = {}
     for field in fields:
-        found[field] = sink._column(field, columns, taken=found.values())
-        columns[found[field]] = ""
-    assert len({column.casefold() for column in columns}) == len(fields) + 2
+        column = found[field] = sink._column(field, used, found.values())
+        used[column.casefold()] = column
+    assert len(used) == len(fields) + 2
     again = {}
     for field in fields:
-        again[field] = sink._column(field, columns, taken=again.values())
+        again[field] = sink._column(field, used, again.values())
     assert again == found
