@@ -78,6 +78,15 @@ class RandomFaults:
         is_known = refusals.failures >= MIN_ACQUITTED and refusals.results >= MIN_RESULTS
         return is_known and refusals.share <= MAX_REFUSED and self.are_random()
 
+    def at_random(self) -> frozenset[str]:
+        """Return what comes at random: ``failures``, ``refusals``, and ``doubts`` if several refusals may have.
+
+        A limit that was found before one of them was known may be the work of chance.
+        """
+        doubts = self._refusals.failures >= MIN_ACQUITTED
+        facts = {"failures": self.are_random(), "refusals": self.are_refusals_random(), "doubts": doubts}
+        return frozenset(name for name, holds in facts.items() if holds)
+
     def record_served(self, load: int) -> None:
         """Count a request that was served; `load` as of `LoadShare.record`."""
         self._refused_in_row = 0

@@ -123,8 +123,8 @@ class Throttle:
     """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
     _faults: RandomFaults | None = attrs.field(default=None, init=False)
     """`None` until a request fails or is refused."""
-    _random: tuple[bool, bool] = attrs.field(default=(False, False), init=False)
-    """Whether failures, and refusals, come at random."""
+    _random: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    """What comes at random, as of `RandomFaults.at_random`."""
     _steady: int = attrs.field(default=0, init=False)
     """Responses since the server last failed as an overloaded server does."""
     _hesitates_until: float = attrs.field(default=-math.inf, init=False)
@@ -391,10 +391,11 @@ class Throttle:
 
     def _forgive(self, faults: RandomFaults) -> None:
         """Undo the lessons of failures after they have proved to come at random."""
-        before, self._random = self._random, (faults.are_random(), faults.are_refusals_random())
-        if self._random[0] and not before[0]:
+        before, self._random = self._random, faults.at_random()
+        proven = self._random - before
+        if "failures" in proven:
             self.concurrency.forgive()
-        if self._random[1] and not before[1] and self._learner is not None:
+        if proven and self._learner is not None:
             self._learner.forget_undeclared()
 
     def _expects_refusals(self) -> bool:

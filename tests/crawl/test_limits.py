@@ -422,7 +422,7 @@ async def test_pages_that_are_refused_at_first_delay_no_other_page(
 
 @pytest.mark.parametrize(
     ("settings", "seeds", "typical", "worst"),
-    [(Settings(), range(10), 0.55, 0.15), (Settings(per_host=8), range(10, 20), 0.65, 0.25)],
+    [(Settings(), range(10), 0.6, 0.35), (Settings(per_host=8), range(10, 20), 0.7, 0.4)],
     ids=["default", "per_host"],
 )
 async def test_mixed_faults_at_random_starve_no_crawl(
@@ -442,6 +442,22 @@ async def test_mixed_faults_at_random_starve_no_crawl(
     assert sorted(efficiency)[5] >= typical
     assert min(efficiency) >= worst
     assert lost <= 4
+
+
+@pytest.mark.parametrize(
+    ("kinds", "seed"),
+    [(KINDS, 16), (KINDS, 18), (("429", "drip"), 6)],
+    ids=["quota", "refusals in a row", "slow bodies"],
+)
+async def test_a_limit_that_chance_has_shown_starves_no_crawl(
+    kinds: tuple[str, ...], seed: int, autojump_clock: MockClock
+) -> None:
+    """Crawls whose first refusals look like those of a limit."""
+    shares = dict.fromkeys(kinds, 0.1)
+    server = FaultyServer(random.Random(seed), shares)
+    report = await crawl(Pages(300), transport=server, settings=Settings(obey_robots=False))
+    best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
+    assert best / report.seconds >= 0.35
 
 
 @pytest.mark.parametrize("shares", [{"cut": 0.1, "503": 0.1}, {"drip": 0.2, "cut": 0.1}])

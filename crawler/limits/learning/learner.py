@@ -28,6 +28,8 @@ from crawler.limits.quotas.quota import Mode, Quota
 __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
+MAX_UNEXPLAINED: Final = 2
+"""Searches without a result after which a single refusal is doubted."""
 MAX_WRONG_GUESSES: Final = 4
 """Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
 clients use the same quota, or the server sheds load at random. Stated waits are still kept."""
@@ -53,6 +55,8 @@ class LimitLearner:
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
     _wrong_guesses: int = attrs.field(default=0, init=False)
+    _unexplained: int = attrs.field(default=0, init=False)
+    """Searches since the last limit was found that found none although the server had refused a request."""
 
     # ---- when the next request may start -----------------------------------------------------------------------------
 
@@ -258,7 +262,9 @@ class LimitLearner:
         if searching:
             self.since, self.served = report.sent, grant.cost
         if found is None or self._wrong_guesses >= MAX_WRONG_GUESSES:
+            self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
+        self._unexplained = 0
         if found.limit == 1.0 and not found.is_weak and found.window.length is not None:
             found = IntervalQuota.of(found.name, 1.0 / found.window.length, report.sent)
         self.quotas.add(found)
@@ -293,9 +299,11 @@ class LimitLearner:
                 self.quotas.remove(bucket)
 
     def _is_unexpected(self, sent: float) -> bool:
-        """Return whether the undeclared limit, if one is known, does not explain a single refusal."""
+        """Return whether the undeclared limit does not explain a single refusal, or none was found for several."""
         undeclared = self.quotas.undeclared()
-        return undeclared is not None and not undeclared.expects_refusal(sent)
+        if undeclared is None:
+            return self._unexplained >= MAX_UNEXPLAINED
+        return not undeclared.expects_refusal(sent)
 
     def _check_concurrency(self, refusals: Refusals, now: float) -> None:
         """Find out whether too many requests at once caused a refusal, once all that were in flight are decided."""

@@ -27,6 +27,8 @@ BRISK_SHARE: Final = 0.05
 refusals."""
 MAX_PAUSE: Final = 1.0
 """Seconds between two requests at that pace, at most. A refusal has arrived by then."""
+MIN_LIMIT: Final = 3.0
+"""Units of a limit, at least, whose last one may be refused without a doubt about the limit."""
 UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
 WINDOWS_BEFORE_TRIAL: Final = 8
@@ -146,7 +148,9 @@ class UndeclaredQuota(Quota):
 
     def expects_refusal(self, sent: float) -> bool:
         """Return whether a single refusal, of a request sent at `sent` (seconds since the epoch), is no surprise."""
-        return not self.is_weak and (sent >= self.probe_at() or self.is_nearly_used())
+        limit = self.limit or 0.0
+        is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used()
+        return not self.is_weak and (is_used or sent >= self.probe_at())
 
     def is_nearly_used(self) -> bool:
         """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""

@@ -107,3 +107,12 @@ def test_where_connections_break_at_random_two_refusals_that_no_limit_explains_s
         made.record_served(8)
         made.acquit_limits(NOW + 0.05, 0.1)
     assert made.record_refusal(8, NOW + 1)
+
+
+def test_two_refusals_that_no_limit_explains_cast_doubt_on_any_limit():
+    made = RandomFaults(0)
+    refused_and_served(made, 1)
+    assert made.at_random() == set()
+    refused_and_served(made, 1)
+    assert made.at_random() == {"doubts"}
+    assert proven().at_random() == {"doubts", "failures", "refusals"}

@@ -107,6 +107,22 @@ def test_after_four_wrong_guesses_refusals_at_random_teach_no_limit():
     assert not any(known[-500:])
 
 
+def test_after_two_searches_without_a_result_a_refusal_is_followed_by_a_request_alone():
+    made = learner(served=500.0)
+    made.since = NOW - 500.0  # too slowly for a limit that refuses for a second
+    for n in range(2):
+        ask(made, 100.0 * n, 429)
+        assert made.gate_at(NOW + 100.0 * n + 0.2) > NOW + 100.0 * n + 0.5
+        ask(made, 100.0 * n + 1.2)
+        for second in range(2, 90):
+            ask(made, 100.0 * n + second)
+    assert made.quotas.undeclared() is None
+    ask(made, 200.0, 429)
+    assert made.gate_at(NOW + 200.1) <= NOW + 200.1
+    ask(made, 200.1, 429)  # it was no chance
+    assert made.gate_at(NOW + 200.3) > NOW + 200.8
+
+
 @pytest.mark.parametrize("status", [403, 503])
 def test_a_lone_refusal_without_a_stated_wait_may_be_that_of_a_page(status):
     made = learner(served=50.0)
