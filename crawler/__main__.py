@@ -23,6 +23,9 @@ DEPENDENCIES: Final = frozenset(
 
 def main() -> int:
     """Run the command line, and return the exit code."""
+    if sys.platform == "win32":
+        _say("Windows is not supported: use WSL, the Windows Subsystem for Linux")
+        return 2
     gc.disable()
     try:
         from crawler.cli import main as command  # noqa: PLC0415 - imports allocate nothing that becomes garbage

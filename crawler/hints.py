@@ -77,6 +77,7 @@ MESSAGES: Final = (
     (TypeError, "Encoding objects of type generator", "make it a list: list(…)"),
     (TypeError, "url must be str, not NoneType", "a selector found nothing, so .get() returned None"),
     (ValueError, "not a web link: None", "a selector found nothing; response.follow_all(css) follows what is there"),
+    (ValueError, "not a web link: ", "response.follow_all(css) leaves out what is not one, such as mailto: links"),
     (ValueError, "not a URL: ", "for a link of a page write response.follow(href)"),
     (ModuleNotFoundError, "No module named 'requests'", "fetch in place with await self.crawl.fetch(Request(url))"),
 )  # fmt: skip

@@ -122,6 +122,8 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     except OSError as error:
         if error.filename is not None:
             raise
+        if isinstance(error, FileNotFoundError):  # what `os.getcwd` raises, and no stream
+            return _report_error("the working directory does not exist any more: change to another one", 2)
         discard_output()
         code = _report_error(f"cannot write to standard output: {error.strerror}", 1)
     except KeyboardInterrupt:

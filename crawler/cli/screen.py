@@ -44,7 +44,9 @@ class Screen:
 
     async def _draw(self) -> None:
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
+        from rich.control import Control  # noqa: PLC0415
         from rich.live import Live  # noqa: PLC0415
+        from rich.segment import ControlType  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
@@ -57,6 +59,7 @@ class Screen:
                 console.control(*_erase_wrapped(shown, width))
                 shown = self._view(width, height)
                 live.update(shown, refresh=True)
+                console.control(Control((ControlType.CARRIAGE_RETURN,)))  # ^C must not begin another row
                 await trio.sleep(min(max(INTERVAL, (time.thread_time() - began) / SHARE), MAX_INTERVAL))
 
     def _view(self, width: int, height: int) -> Text:

@@ -165,7 +165,8 @@ def _load_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise ConfigError(f"{error.filename}:{error.lineno}: {error.msg}") from error
+        where = path if error.lineno is None else f"{error.filename}:{error.lineno}"
+        raise ConfigError(f"{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{_location(error, path)}: {_one_line(error)}") from error
     return module

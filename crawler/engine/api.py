@@ -82,9 +82,10 @@ def run(
 ) -> Report:
     """Run a crawl in an event loop of its own. May be called any number of times.
 
-    In the main thread SIGINT and SIGTERM are handled. After the first signal no request is started, and those in flight
-    have `grace` seconds; the second signal cancels them. If the crawl does not end then, a warning names the code that
-    it waits for; the third signal ends the process with exit code 130. Parameters and errors are those of `crawl`.
+    In the main thread SIGINT, SIGTERM and, unless ``nohup`` ignores it, SIGHUP are handled. After the first signal no
+    request is started, and those in flight have `grace` seconds; the second signal cancels them. If the crawl does not
+    end then, a warning names the code that it waits for; the third signal ends the process with exit code 130.
+    Parameters and errors are those of `crawl`.
     """
     if trio.lowlevel.in_trio_run():
         raise ConfigError("run() has an event loop of its own: in a trio program write await crawl(spider)")

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from crawler import urls
 from crawler.engine.job import Job
+from crawler.engine.no_pages import has_begun
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
@@ -19,8 +20,17 @@ from crawler.settings import Settings
 from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
+from crawler.stats import Stats
 
-__all__ = ["check_arguments", "check_beginning", "check_callbacks", "check_scope", "check_spider", "check_transport"]
+__all__ = [
+    "check_arguments",
+    "check_beginning",
+    "check_callbacks",
+    "check_has_begun",
+    "check_scope",
+    "check_spider",
+    "check_transport",
+]
 
 DEAL: Final = ("admit", "answer", "fetch")
 """Hooks that may replace a request or deal with its response, so that it needs no callback."""
@@ -104,12 +114,12 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
     Raises:
         ConfigError: Nothing can begin.
     """
-    if getattr(spider.start, "__func__", None) is not Spider.start:
+    if _has_start(spider):
         return
     name = type(spider).__name__
     if not spider.start_urls:
         if not has_lifespan:
-            raise ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
+            raise _nothing_to_fetch(spider)
         return
     if not _has_parse(spider):
         raise ConfigError(f"{name} has no method parse(self, response): define it, since it gets the start pages")
@@ -122,6 +132,30 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
     limit = f"allowed_domains = {list(spider.allowed_domains or ())}" if reason == "scope" else f"setting {reason}"
     pages = "the start page" if len(spider.start_urls) == 1 else f"each of {len(spider.start_urls)} start pages"
     raise ConfigError(f"{name}: {pages} is out of scope by {limit}, such as {redact(spider.start_urls[-1])}")
+
+
+def check_has_begun(spider: Spider, stats: Stats) -> None:
+    """Check that a crawl that has ended had a request, if only a lifespan could add one.
+
+    Parameters:
+        spider: The spider.
+        stats: The counts of the crawl.
+
+    Raises:
+        ConfigError: It had none.
+    """
+    if not spider.start_urls and not _has_start(spider) and not has_begun(stats):
+        raise _nothing_to_fetch(spider)
+
+
+def _has_start(spider: Spider) -> bool:
+    """Return whether a spider has a method `start` of its own."""
+    return getattr(spider.start, "__func__", None) is not Spider.start
+
+
+def _nothing_to_fetch(spider: Spider) -> ConfigError:
+    name = type(spider).__name__
+    return ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
 
 
 def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterable[Plugin]) -> None:

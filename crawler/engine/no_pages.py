@@ -7,7 +7,7 @@ from typing import Final
 
 from crawler.stats import Stats
 
-__all__ = ["reason_for_no_pages"]
+__all__ = ["has_begun", "reason_for_no_pages"]
 
 ENDINGS: Final = frozenset({"finished", "max_items", "max_pages", "max_seconds"})
 """Reasons to end that need pages to be a success. A reason that spiders or plugins give to `stop` is their own."""
@@ -19,6 +19,11 @@ SKIPPED: Final = {
     "network": "{} is on a network that pages may not lead to (setting private_network)",
 }
 """What the reasons of filtered requests mean; others are named as they are."""
+
+
+def has_begun(stats: Stats) -> bool:
+    """Return whether a crawl had a request, be it one that was not sent."""
+    return bool(stats.pages or stats.kinds or stats.failures or stats.filtered or stats.statuses)
 
 
 def reason_for_no_pages(stats: Stats, ending: str) -> str:
@@ -39,15 +44,17 @@ def reason_for_no_pages(stats: Stats, ending: str) -> str:
 
 def _causes(stats: Stats, ending: str) -> Iterator[str]:
     """Yield each cause, with a URL where one is known."""
-    for kind in stats.kinds or stats.failures:
+    failures = stats.kinds or stats.failures
+    for kind in failures:
         yield f"{_sample(stats, kind)} failed ({kind})"
     for status in sorted(stats.statuses):
         kind = f"status_{status}"
         if status >= 400 and kind not in stats.failures and kind in stats.samples:
             yield f"{_sample(stats, kind)} returned status {status}"
     for reason in stats.filtered:
-        yield SKIPPED.get(reason, f"{{}} was skipped ({reason})").format(_sample(stats, reason))
-    if not (stats.kinds or stats.failures or stats.filtered or stats.statuses):
+        if f"refused.{reason}" not in failures:
+            yield SKIPPED.get(reason, f"{{}} was skipped ({reason})").format(_sample(stats, reason))
+    if not has_begun(stats):
         yield "it was not reached in time" if ending == "max_seconds" else "start() yielded no request"
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler.engine.callbacks import check_handlers
-from crawler.engine.checks import check_arguments, check_beginning, check_scope, check_spider, check_transport
+from crawler.engine.checks import (
+    check_arguments,
+    check_beginning,
+    check_has_begun,
+    check_scope,
+    check_spider,
+    check_transport,
+)
 from crawler.engine.job import Job, identity
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
@@ -124,7 +131,7 @@ class CrawlSession:
         """Run the crawl to its end. Once.
 
         Raises:
-            ConfigError: The transport is not one.
+            ConfigError: The transport is not one, or there was nothing to fetch.
             JobError: The job cannot be used.
             CrawlFailed: The crawl could not continue.
         """
@@ -154,6 +161,7 @@ class CrawlSession:
                 finished = shutdown.reason or "finished"
                 no_pages = reason_for_no_pages(crawl.stats, finished)
                 if no_pages and not had_finished:  # else an earlier run has said so
+                    check_has_begun(self.spider, crawl.stats)
                     log.warning("%s", no_pages)
                 return timer.report(
                     crawl.stats,

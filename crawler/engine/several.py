@@ -16,7 +16,7 @@ __all__ = ["run_several"]
 
 
 def run_several(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError | None]:
-    """Run crawls in one event loop, each to its own end. SIGINT and SIGTERM are handled as by `run`, for all of them.
+    """Run crawls in one event loop, each to its own end. Signals are handled as by `run`, for all of them.
 
     Parameters:
         sessions: The crawls.

@@ -1,4 +1,4 @@
-"""`SignalThread`: SIGINT and SIGTERM end a crawl, whatever its event loop does.
+"""`SignalThread`: SIGINT, SIGTERM and SIGHUP end a crawl, whatever its event loop does.
 
 The first signal stops the crawl, and the second cancels what is in flight. If the crawl does not end, a warning names
 the code that it waits for. The third signal ends the process at once.
@@ -16,10 +16,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from types import FrameType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import trio
 
@@ -27,11 +27,13 @@ from crawler.engine.holders import describe_step, describe_tasks
 from crawler.engine.shutdown import LAST
 from crawler.logs import get_logger
 
-__all__ = ["INTERRUPTED", "SignalThread"]
+__all__ = ["INTERRUPTED", "SignalThread", "ending_signals"]
 
 INTERRUPTED: Final = 130
 """The exit code of an interrupted process."""
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+HANGUP: Final = getattr(signal, "SIGHUP", None)
+"""The signal of a terminal that is closed. Under ``nohup`` it is ignored, and stays so."""
 SAME: Final = 0.05
 """Seconds: a signal that comes again this soon is the same one, from a terminal and a launcher for instance."""
 REACTION: Final = 0.7
@@ -45,7 +47,7 @@ log = get_logger("crawler.engine")
 
 
 class SignalThread(AbstractContextManager["SignalThread"]):
-    """Handles SIGINT and SIGTERM while it is entered, in the main thread and in `trio.run`.
+    """Handles the signals while it is entered, in the main thread and in `trio.run`.
 
     Parameters:
         stop: Called in the event loop; its argument says whether to stop at once.
@@ -55,6 +57,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
     def __init__(self, stop: Callable[[bool], object], grace: float) -> None:
         self._stop = stop
         self._grace = grace
+        self._handlers: dict[int, Any] = {}  # those of the program
         self._received = 0
         self._handled = 0  # by the event loop
         self._times: dict[int, float] = {}  # of the last signal of each number
@@ -72,7 +75,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         self._thread = threading.Thread(target=self._read, name="crawler signals", daemon=True)
         self._thread.start()
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        self._handlers = {number: signal.signal(number, self._yield) for number in SIGNALS}
+        self._handlers = {number: signal.signal(number, self._yield) for number in ending_signals()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +121,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
                 return
             self._token.run_sync_soon(_wake, idempotent=True)  # as the descriptor of trio would
             for number in numbers:
-                if number in SIGNALS:
+                if number in self._handlers:
                     self._receive(number)
 
     def _receive(self, number: int) -> None:
@@ -167,6 +170,13 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if not self._is_closing:
             self._has_reported = True
             log.warning("the crawl has not stopped: it waits for %s; %s", describe_tasks(self._task), WAY_OUT)
+
+
+def ending_signals() -> Iterator[int]:
+    """Yield the numbers of the signals that end a crawl."""
+    yield from SIGNALS
+    if HANGUP is not None and signal.getsignal(HANGUP) is signal.SIG_DFL:
+        yield HANGUP
 
 
 def _restore_in_child() -> None:

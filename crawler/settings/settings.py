@@ -254,7 +254,10 @@ class Settings:
                 else:
                     hint = _types()[name]
                     nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
-                    word = WORDS.get(text.lower(), text) if bool in (hint, *typing.get_args(hint)) else text
+                    kinds = (hint, *typing.get_args(hint))
+                    word = WORDS.get(text.lower(), text) if bool in kinds else text
+                    if bool in kinds and word.lower() in ("true", "false"):
+                        hint = bool  # else msgspec prefers text where both are possible
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 got = "" if name in SECRET else f", got {text!r}"

@@ -1,4 +1,4 @@
-"""Pollers find out which of libcurl's sockets are ready: with one nested epoll, or with one task per socket.
+"""Pollers find out which of libcurl's sockets are ready: with one nested epoll or kqueue, or a task per socket.
 
 A poller does three things: `watch` a socket as libcurl asks, `wait` until some are ready, `close`.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import select
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pycurl
 import trio
 
-__all__ = ["EpollPoller", "Poller", "TaskPoller", "open_poller"]
+__all__ = ["EpollPoller", "KqueuePoller", "Poller", "TaskPoller", "open_poller"]
 
 Ready = list[tuple[int, int]]
 """Pairs of a file descriptor and libcurl's flags (``CSELECT_…``) for what it is ready for."""
@@ -24,6 +24,12 @@ POLL_REMOVE: Final[int] = pycurl.POLL_REMOVE
 CSELECT_IN: Final[int] = pycurl.CSELECT_IN
 CSELECT_OUT: Final[int] = pycurl.CSELECT_OUT
 CSELECT_ERR: Final[int] = pycurl.CSELECT_ERR
+
+
+SYSTEM: Final[Any] = select
+"""The module `select`, whose names are those of the system."""
+MAX_EVENTS: Final = 256
+"""Events that are read from a kqueue at once; the others wait for the next turn."""
 
 
 class Poller(Protocol):
@@ -131,6 +137,50 @@ class EpollPoller:
         self._epoll.close()
 
 
+class KqueuePoller:
+    """Watches all sockets in one kqueue, as `EpollPoller` does in one epoll: for macOS and BSD.
+
+    A kqueue has a filter for each direction of a socket, where an epoll has one mask.
+    """
+
+    def __init__(self) -> None:
+        self._kqueue = SYSTEM.kqueue()
+        self._filters = ((SYSTEM.KQ_FILTER_READ, POLL_IN), (SYSTEM.KQ_FILTER_WRITE, POLL_OUT))
+        self._watched: dict[int, int] = {}
+
+    def watch(self, fd: int, interest: int) -> None:
+        """See `Poller`. The system removes a closed socket from the kqueue, and its number may be a new socket's."""
+        before = self._watched.pop(fd, 0)
+        wanted = 0 if interest == POLL_REMOVE else interest
+        for kind, direction in self._filters:
+            if wanted & direction:  # even if it is watched: it may be a new socket
+                self._kqueue.control([SYSTEM.kevent(fd, kind, SYSTEM.KQ_EV_ADD)], 0)
+            elif before & direction:
+                with contextlib.suppress(OSError):
+                    self._kqueue.control([SYSTEM.kevent(fd, kind, SYSTEM.KQ_EV_DELETE)], 0)
+        if wanted:
+            self._watched[fd] = wanted
+
+    async def wait(self) -> Ready:
+        """See `Poller`."""
+        await trio.lowlevel.wait_readable(self._kqueue.fileno())
+        ready: dict[int, int] = {}
+        for event in self._kqueue.control(None, MAX_EVENTS, 0):
+            ready[event.ident] = ready.get(event.ident, 0) | self._flags(event)
+        return list(ready.items())
+
+    def _flags(self, event: Any) -> int:
+        if event.filter == SYSTEM.KQ_FILTER_READ:
+            return CSELECT_IN  # reading reveals an end or an error
+        return CSELECT_IN | CSELECT_ERR if event.flags & SYSTEM.KQ_EV_EOF else CSELECT_OUT
+
+    def close(self) -> None:
+        """See `Poller`."""
+        self._kqueue.close()
+
+
 def open_poller() -> Poller:
     """Return the best poller for this system."""
-    return EpollPoller() if hasattr(select, "epoll") else TaskPoller()
+    if hasattr(SYSTEM, "epoll"):
+        return EpollPoller()
+    return KqueuePoller() if hasattr(SYSTEM, "kqueue") else TaskPoller()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from trio.testing import MockClock
 from crawler import (
     BodyTooLarge,
     ConfigError,
+    Crawl,
     Failure,
     FetchTimeout,
+    Plugin,
     Produced,
     Request,
     Response,
@@ -579,9 +582,22 @@ async def test_an_invalid_start_url_is_rejected_before_the_crawl_starts(autojump
         await collect(type("Text", (Follow,), {"start_urls": "https://site.test/"})(), FakeSite({}))
 
 
+class Idle(Plugin):
+    """It might add a request, so what is missing is known at the end."""
+
+    name = "idle"
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Add none."""
+        yield
+
+
 async def test_a_spider_that_cannot_begin_is_refused(autojump_clock: MockClock) -> None:
     with pytest.raises(ConfigError, match=r"Follow has neither start_urls nor a start\(\) method: there is nothing"):
         await collect(Follow(start_urls=[]), FakeSite({}))
+    with pytest.raises(ConfigError, match=r"Follow has neither start_urls nor a start\(\) method: there is nothing"):
+        await collect(Follow(start_urls=[]), FakeSite({}), plugins=[Idle()])
 
     class FromScrapy(Base):
         start_urls = ()

@@ -18,7 +18,7 @@ import errno, sys
 sys.modules.update(dict.fromkeys(("fcntl", "resource")))
 del errno.EDQUOT
 import crawler.transport.sockets as sockets
-sockets.select = type("Select", (), {})
+sockets.SYSTEM = type("Select", (), {})
 import pathlib
 pathlib.Path.exists = lambda path, exists=pathlib.Path.exists: str(path) != "/proc/self/status" and exists(path)
 from crawler.cli import main

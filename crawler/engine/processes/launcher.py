@@ -22,6 +22,8 @@ from typing import Final, TypeAlias
 import trio
 from msgspec import Struct
 
+from crawler.engine.signals import ending_signals
+
 __all__ = ["Ended", "Launcher", "usable_cores"]
 
 Main: TypeAlias = Callable[[socket.socket, socket.socket], None]
@@ -116,7 +118,7 @@ def _run(function: Callable[[], None]) -> None:
     """Run a function to its end, and end the process: what the program would do at its end is not done here."""
     code = 1
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):  # the first process decides when the crawl ends
+        for number in ending_signals():  # the first process decides when the crawl ends
             signal.signal(number, _ignore)  # unlike SIG_IGN, programs that a callback starts do not inherit it
         function()
         code = 0

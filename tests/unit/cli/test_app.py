@@ -9,6 +9,7 @@ from importlib.metadata import requires
 
 import pytest
 
+import crawler.__main__
 import crawler.cli.plugins as plugins_module
 from crawler.__main__ import DEPENDENCIES
 from crawler.cli import app, main
@@ -228,6 +229,7 @@ def test_a_command_line_can_be_made_of_some_commands():
         (CrawlFailed("no database"), 1, "the crawl failed: no database"),
         (ConnectFailed("connection refused by\nsite.test"), 1, "connection refused by site.test"),
         (OSError(28, "No space left on device"), 1, "cannot write to standard output: No space left on device"),
+        (FileNotFoundError(2, "getcwd"), 2, "the working directory does not exist any more: change to another one"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (BaseExceptionGroup("nursery", [KeyboardInterrupt()]), 130, "interrupted"),
     ],
@@ -273,6 +275,12 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(name):
     program = INTERRUPTED.format(name=name)
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "crawler: interrupted\n")
+
+
+def test_windows_is_refused_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert crawler.__main__.main() == 2
+    assert capsys.readouterr() == ("", "crawler: Windows is not supported: use WSL, the Windows Subsystem for Linux\n")
 
 
 COLLECTOR = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import attrs
@@ -71,6 +72,7 @@ FILES = {
     "fetch_args.py": spider("async def fetch(self, request): ...", PARSE),
     "init_raises.py": spider("def __init__(self): raise KeyError('x')", PARSE),
     "init_args.py": spider("def __init__(self, key: int): ...", PARSE),
+    "nul.py": "x = '\0'",
     "imports.py": "import nothing_here\n",
     "name.py": "class A(Spider): ...\n",
     "divides.py": "1 / 0\n",
@@ -123,7 +125,10 @@ def folder(tmp_path_factory):
         else:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content, encoding="utf-8")
-    return folder
+    yield folder
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.command], ids=lambda row: ascii(row.command + row.toml))

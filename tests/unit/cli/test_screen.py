@@ -51,6 +51,29 @@ async def test_the_crawls_are_shown_together_and_the_last_one_alone(autojump_clo
     assert shown.endswith("\x1b[2K")
 
 
+async def test_the_cursor_waits_at_the_beginning_of_a_row_where_a_typed_character_begins_no_other(
+    autojump_clock, monkeypatch: MonkeyPatch
+):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    seen = []
+    with trio.move_on_after(1.1) as scope:
+
+        async def watch():
+            while True:
+                await trio.sleep(0.3)
+                seen.append(terminal.getvalue()[-1:])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            await crawl(Long(), plugins=[Progress(shown=True)], transport=SITE.transport)
+    assert scope.cancelled_caught
+    assert seen
+    assert set(seen) == {"\r"}
+
+
 async def test_a_view_that_takes_long_is_drawn_less_often(autojump_clock, monkeypatch: MonkeyPatch):
     monkeypatch.setenv("TERM", "xterm")
     terminal, times = Terminal(), iter(range(1000))

@@ -78,6 +78,9 @@ class Held(Spider):
         while True:
             pass
 
+    def hold_in_a_moment(self) -> None:
+        time.sleep(0.2)
+
     def hold_in_a_sleep(self) -> None:
         time.sleep(FOREVER)
 

@@ -39,3 +39,10 @@ def test_each_cause_has_its_url_and_a_few_are_shown() -> None:
         f"{NO_PAGE}https://a.test/ returned status 404; a request was skipped (secret); a request is out of scope "
         "(allowed_domains)"
     )
+
+
+def test_a_request_that_failed_is_named_once() -> None:
+    stats = Stats(
+        kinds=Counter({"refused.robots": 1}), filtered=Counter({"robots": 1}), samples={"refused.robots": ["x"]}
+    )
+    assert reason_for_no_pages(stats, "finished") == f"{NO_PAGE}x failed (refused.robots)"

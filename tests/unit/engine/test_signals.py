@@ -155,6 +155,23 @@ def test_a_crawl_that_one_signal_does_not_end_within_its_grace_says_so(folder: P
     assert run.end()[:2] == (-signal.SIGKILL, "")
 
 
+@pytest.mark.parametrize(("ignored", "code"), [(False, 130), (True, 0)])
+def test_a_terminal_that_is_closed_stops_the_crawl_unless_nohup_ignores_that(
+    folder: Path, ignored: bool, code: int
+) -> None:
+    program = f"""
+        import sys
+        from crawler.cli import main
+        if {ignored}:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        sys.exit(main(["run", "held.py", "-a", "how=moment", "--quiet", "-o", "items.json"]))
+    """
+    run = script(folder, program)
+    run.send(signal.SIGHUP)
+    assert run.end()[:2] == (code, "")
+    json.loads((folder / "items.json").read_text())  # whole
+
+
 def test_the_job_of_a_process_that_the_third_signal_ended_is_resumed_with_its_outputs(folder: Path) -> None:
     outputs = ["items.jsonl", "items.json", "items.csv"]
     more = ["--job", "job", *(word for output in outputs for word in ("-o", output))]

@@ -333,6 +333,11 @@ def test_references_to_the_environment_are_kept_until_a_crawl_resolves_them(monk
     assert resolved.given.keys() == settings.given.keys()
 
 
+@pytest.mark.parametrize(("word", "verify"), [("off", False), ("TRUE", True), ("ca.pem", "ca.pem")])
+def test_a_word_is_a_boolean_also_where_text_is_possible(word, verify):
+    assert Settings.from_strings({"tls_verify": word}).tls_verify == verify
+
+
 def test_settings_given_as_text_may_name_environment_variables(monkeypatch):
     monkeypatch.setenv("TEST_WORKERS", "3")
     monkeypatch.setenv("TEST_HEADERS", '{"A": "b"}')

@@ -1,23 +1,27 @@
-"""Both pollers for libcurl's sockets behave in the same way."""
+"""All pollers for libcurl's sockets behave in the same way."""
 
 from __future__ import annotations
 
+import select
 import socket
+import types
 
 import httpx
 import pycurl
 import pytest
 import trio
 import trio.testing
+from support.kqueue import use_kqueue
 from support.rawserver import answers, get, ok, until
 
 import crawler.transport.curl
 from crawler.transport.curl import CurlTransport
-from crawler.transport.sockets import EpollPoller, TaskPoller, open_poller
+from crawler.transport.sockets import EpollPoller, KqueuePoller, TaskPoller, open_poller
 
 
-@pytest.fixture(params=[EpollPoller, TaskPoller])
-def poller(request):
+@pytest.fixture(params=[EpollPoller, KqueuePoller, TaskPoller])
+def poller(request, monkeypatch):
+    use_kqueue(monkeypatch)
     opened = request.param()
     yield opened
     opened.close()
@@ -34,6 +38,17 @@ def test_there_is_one_epoll_on_linux():
     opened = open_poller()
     assert isinstance(opened, EpollPoller)
     opened.close()
+
+
+def test_there_is_one_kqueue_on_macos_and_nothing_of_both_elsewhere(monkeypatch):
+    use_kqueue(monkeypatch)
+    names = {name: value for name, value in vars(select).items() if "epoll" not in name.lower()}
+    monkeypatch.setattr(crawler.transport.sockets, "SYSTEM", types.SimpleNamespace(**names))
+    opened = open_poller()
+    assert isinstance(opened, KqueuePoller)
+    opened.close()
+    monkeypatch.setattr(crawler.transport.sockets, "SYSTEM", types.SimpleNamespace())
+    assert isinstance(open_poller(), TaskPoller)
 
 
 async def test_readable_and_writable(poller, pair):
@@ -80,17 +95,19 @@ async def test_a_socket_that_is_given_up_is_not_reported_any_more(poller, pair, 
     assert scope.cancelled_caught
 
 
-async def test_a_number_that_comes_back_is_a_new_socket(poller):
+@pytest.mark.parametrize("before", [pycurl.POLL_IN, pycurl.POLL_OUT])
+async def test_a_number_that_comes_back_is_a_new_socket(poller, before):
     first, other = socket.socketpair()
     number = first.fileno()
-    poller.watch(number, pycurl.POLL_IN)
+    poller.watch(number, before)
     first.close()
     other.close()
     left, right = socket.socketpair()
     with left, right:
         assert number in (left.fileno(), right.fileno())
         poller.watch(number, pycurl.POLL_OUT)
-        assert await poller.wait() == [(number, pycurl.CSELECT_OUT)]
+        with trio.fail_after(5):
+            assert await poller.wait() == [(number, pycurl.CSELECT_OUT)]
 
 
 async def test_a_socket_may_be_closed_at_any_moment_of_a_wait(poller, nursery):
@@ -122,8 +139,10 @@ async def test_the_end_of_the_peer_is_reported_as_something_to_read(poller, pair
     assert flags & pycurl.CSELECT_IN
 
 
-async def test_the_transport_works_without_epoll(serve, monkeypatch):
-    monkeypatch.setattr(crawler.transport.curl, "open_poller", TaskPoller)
+@pytest.mark.parametrize("kind", [KqueuePoller, TaskPoller])
+async def test_the_transport_works_without_epoll(serve, monkeypatch, kind):
+    use_kqueue(monkeypatch)
+    monkeypatch.setattr(crawler.transport.curl, "open_poller", kind)
 
     async def slow(peer):
         while await peer.request():
