@@ -43,7 +43,7 @@ log = get_logger("crawler.engine")
 
 current_observer: ContextVar[_SendObserver | None] = ContextVar("current_observer", default=None)
 """Observes the attempt whose `fetch` hooks run in this task."""
-Result: TypeAlias = Response | Retry | Drop
+Result: TypeAlias = Response | Retry | Drop | Request
 Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -123,7 +123,7 @@ class Attempts:
             if isinstance(result, Response):
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
-            else:  # a hook dropped or retries what the network said; the limits learn from that all the same
+            else:  # a hook dropped, retries or replaces what the network said; the limits learn from that all the same
                 response, failure = observer.response, observer.failure
             return result
         except RequestError as error:
@@ -266,7 +266,7 @@ class Attempts:
         with running:
             result: Result | None = await self._guard(hook, "fetch", request, request, send)
         if result is not None and not isinstance(result, Result):
-            raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Retry or Drop"))
+            raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Request, Retry or Drop"))
         if isinstance(result, Response) and not begun and result.request is not request:
             result = result.replace(request=request)  # made by the hook: it belongs to this request
         if result is not None:

@@ -17,6 +17,7 @@ from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
+from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
     from crawler.frontier import StartTicket
@@ -65,7 +66,7 @@ class Follow(NamedTuple):
     """Another request takes the place of this one."""
 
     request: Request
-    """The target of the redirect or refresh."""
+    """The target of the redirect or refresh, or what a `fetch` hook wants instead."""
 
 
 class Again(NamedTuple):
@@ -202,7 +203,9 @@ class Policy(Struct, eq=False):
 # ---- the rules -------------------------------------------------------------------------------------------------------
 
 
-def decide(result: Response | Retry | Drop | RequestError, history: History, policy: Policy, now: float) -> Decision:
+def decide(
+    result: Response | Request | Retry | Drop | RequestError, history: History, policy: Policy, now: float
+) -> Decision:
     """Return what becomes of a request.
 
     Parameters:
@@ -213,6 +216,8 @@ def decide(result: Response | Retry | Drop | RequestError, history: History, pol
     """
     if isinstance(result, Response):
         return _decide_response(result, history, policy, now)
+    if isinstance(result, Request):
+        return Follow(copy_unchecked(result, depth=history.request.depth))
     if isinstance(result, Drop):
         return Refuse(result.reason, is_success=result.is_success)
     if isinstance(result, Refused):

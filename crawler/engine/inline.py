@@ -91,18 +91,20 @@ class Inline:
         receiver = None if receive is None else _receiver(receive)
         while True:
             try:
-                response = await self._fetch(request, receiver)
+                found = await self._fetch(request, receiver)
             except Refused as error:
                 if error.by == "network":
                     self._stats.filter("network", request.url)
                 raise
-            if response.status in request.accept_status:
-                return response
-            target = self._policy.redirect(response) or self._policy.refresh(response)
-            if target is None:
-                return response
+            if isinstance(found, Response):
+                if found.status in request.accept_status:
+                    return found
+                target = self._policy.redirect(found) or self._policy.refresh(found)
+                if target is None:
+                    return found
+                found = target
             self._stats.redirects += 1
-            request = target
+            request = found
 
     async def sitemaps_of(self, url: str) -> list[str]:
         """Return the sitemaps that the robots.txt of a URL's origin names.
@@ -125,8 +127,8 @@ class Inline:
             raise rules.error.with_traceback(None)  # the same error each time: its traceback would grow
         return list(rules.sitemaps)
 
-    async def _fetch(self, request: Request, receiver: BodyReceiver | None) -> Response:
-        """Fetch without redirects."""
+    async def _fetch(self, request: Request, receiver: BodyReceiver | None) -> Response | Request:
+        """Fetch without redirects. A request that a `fetch` hook returns is to be fetched instead."""
         lane = self._lane_of(request)
         lane.handed_out += 1  # the lane stays in memory between two attempts
         try:
@@ -142,18 +144,20 @@ class Inline:
         finally:
             lane.handed_out -= 1
 
-    async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response:
-        """Make attempts until one has a definitive response, or no further one is allowed."""
+    async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response | Request:
+        """Make attempts until one has a definitive response or another request, or no further one is allowed."""
         history = History(request=request, attempts=0)
         while True:
             history.attempts += 1
-            result: Response | Retry | RequestError
+            result: Response | Request | Retry | RequestError
             try:
                 result = await self._attempt(lane, history, receiver)
             except WouldExceedDeadline:
                 raise
             except RequestError as error:
                 result = error
+            if isinstance(result, Request):
+                return copy_unchecked(result, depth=request.depth)
             decision = decide_inline(result, history, self._policy.retries, self._clock())
             if isinstance(decision, Page):
                 return decision.response
@@ -166,7 +170,7 @@ class Inline:
             self._slots.check(wait, self._patience(lane), lane, request)
             await trio.sleep(wait)
 
-    async def _attempt(self, lane: Lane, history: History, receiver: BodyReceiver | None) -> Response | Retry:
+    async def _attempt(self, lane: Lane, history: History, receiver: BodyReceiver | None) -> Response | Request | Retry:
         """Make one attempt, and add what it has shown to the history of the request.
 
         Raises:

@@ -18,7 +18,7 @@ from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
 from crawler.logs import get_logger
-from crawler.messages import Drop, Response, Retry
+from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import RobotsAnswer
 
@@ -134,10 +134,10 @@ class RobotsFetcher:
         finally:
             history.observe(ticket, self._clock())
         for _ in range(MAX_HOPS):
-            if not isinstance(result, Response):
+            if not isinstance(result, (Response, Request)):
                 break
             try:
-                target = redirect_request(result, max_redirects=MAX_HOPS)
+                target = result if isinstance(result, Request) else redirect_request(result, max_redirects=MAX_HOPS)
             except BadStatus:
                 break
             if target is None:
@@ -149,6 +149,8 @@ class RobotsFetcher:
                 result = await self._attempts.make_inline(hop, 1, cut=MAX_ROBOTS_SIZE)
             finally:
                 history.observe(hop, self._clock())
+        if isinstance(result, Request):
+            return Retry(f"a plugin replaced it more than {MAX_HOPS} times")
         return Retry(result.reason) if isinstance(result, Drop) else result
 
     @staticmethod

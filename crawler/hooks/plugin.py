@@ -318,10 +318,12 @@ class Plugin:
         """
         return None
 
-    async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
+    async def fetch(self, request: Request, send: Any) -> Response | Request | Retry | Drop | None:
         """Wrap one attempt. Await ``send(request)`` at most once. An exception fails the attempt.
 
-        `WouldExceedDeadline` puts the request off until its `retry_at`, and uses up no attempt.
+        A `Request` takes the place of this one, as the target of a redirect does: it is settled and the other one is
+        added in the same commit, at the same depth, unless that is known. `WouldExceedDeadline` puts the request off
+        until its `retry_at`, and uses up no attempt.
 
         The first plugin listed is the outermost. ``None`` without a call of `send` passes the request on to the next.
         """

@@ -180,7 +180,12 @@ FAULTS = [
     ("answer", TEXT, None, "faulty.answer failed for https://site.test/a: returned str, not a Response"),
     ("answer", COROUTINE, None, "faulty.answer failed for https://site.test/a: returned a coroutine, not a Response"),
     ("fetch", Raises(), None, "faulty.fetch failed for https://site.test/a: ValueError: broken"),
-    ("fetch", TEXT, None, "faulty.fetch failed for https://site.test/a: returned str, not a Response, Retry or Drop"),
+    (
+        "fetch",
+        TEXT,
+        None,
+        "faulty.fetch failed for https://site.test/a: returned str, not a Response, Request, Retry or Drop",
+    ),
     ("fetch", COROUTINE, None, "faulty.fetch failed for https://site.test/a: returned a coroutine, not a Response"),
     ("parse", Raises(), None, "faulty.parse failed for https://site.test/a: ValueError: broken"),
     ("parse", TEXT, None, "faulty.parse failed for https://site.test/a: TypeError: a callback must return requests"),

@@ -172,6 +172,58 @@ async def test_a_fetch_may_retry_or_drop_the_request(autojump_clock: MockClock) 
     assert report.filtered["useless"] == 1
 
 
+async def test_a_fetch_may_return_a_request_that_takes_the_place_of_this_one(autojump_clock: MockClock) -> None:
+    class Login(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            response = await send(request)
+            return request.replace(url="https://site.test/b") if response.text == "go to b" else response
+
+    class Depths(Follow):
+        def parse(self, response: Response) -> Produced:
+            yield {"url": response.url, "depth": response.request.depth}
+            yield from response.follow_all()
+
+    site = FakeSite(
+        {"/": "<a href='/a'>x</a><a href='/b'>x</a><a href='/c'>x</a>", "/a": "go to b", "/b": "x", "/c": "x"}
+    )
+    found = await collect(Depths(), site, plugins=[Login()])
+    assert sorted((item["url"][-1], item["depth"]) for item in found.items) == [("/", 0), ("b", 1), ("c", 1)]
+    assert (found.report.requests, found.report.failed, found.report.redirects) == (4, 0, 1)
+
+
+async def test_an_inline_fetch_goes_to_the_request_that_a_fetch_hook_returns(autojump_clock: MockClock) -> None:
+    class Mirror(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            return request.replace(url="https://site.test/b") if request.url.endswith("/a") else await send(request)
+
+    class Inline(Spider):
+        start_urls = ("https://site.test/",)
+        settings = FREE
+
+        async def parse(self, response: Response) -> Any:
+            return {"text": (await self.crawl.fetch(Request("https://site.test/a"))).text}
+
+    site = FakeSite({"/": "x", "/b": "of the mirror"})
+    found = await collect(Inline(), site, plugins=[Mirror()])
+    assert found.items == [{"text": "of the mirror"}]
+    assert [request.url for request in site.log] == ["https://site.test/", "https://site.test/b"]
+
+
+async def test_a_fetch_hook_may_say_where_the_robots_txt_is(autojump_clock: MockClock) -> None:
+    class Elsewhere(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if request.url.endswith("/robots.txt"):
+                return request.replace(url="https://site.test/rules")
+            return await send(request)
+
+    class Obedient(Follow):
+        settings = Settings(obey_robots=True)
+
+    pages = {"/": "<a href='/a'>x</a><a href='/b'>x</a>", "/a": "x", "/b": "x", "/rules": "User-agent: *\nDisallow: /a"}
+    report = (await collect(Obedient(), FakeSite(pages), plugins=[Elsewhere()])).report
+    assert (report.pages, report.filtered["robots"]) == (2, 1)
+
+
 async def test_a_fetch_that_raises_fails_the_attempt(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:

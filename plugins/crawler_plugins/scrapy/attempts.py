@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from scrapy import signals
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request
+from scrapy.utils.python import global_object_name
+from scrapy.utils.response import response_status_message
 
 import crawler
 from crawler import Drop, Retry
 from crawler_plugins.scrapy import responses
 from crawler_plugins.scrapy.components import build_components
-from crawler_plugins.scrapy.downloader_middlewares import BUILT_IN, DownloaderMiddlewares
+from crawler_plugins.scrapy.downloader_middlewares import DownloaderMiddlewares, is_done_by_the_crawl
+from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries
+from crawler_plugins.scrapy.scheduling import Scheduling
+from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Attempts"]
+
+HEAD: Final = 4 * 4096
+"""Bytes in which `MetaRefreshMiddleware` looks for a refresh: 4096 characters, in UTF-8."""
+HEARD: Final = (signals.request_reached_downloader, signals.response_downloaded, signals.request_left_downloader)
+"""Signals of an attempt."""
 
 
 class Attempts:
@@ -26,8 +36,9 @@ class Attempts:
 
     Parameters:
         scrapy: The `scrapy.crawler.Crawler`.
+        sender: Sends signals.
         requests: Translates requests.
-        add: Adds a request of Scrapy to the crawl.
+        scheduling: Takes requests that middlewares return.
         accepted: Statuses that the spider handles.
         retries: Which statuses are followed by another attempt.
     """
@@ -35,47 +46,89 @@ class Attempts:
     def __init__(
         self,
         scrapy: Any,
+        sender: Signals,
         requests: RequestTranslator,
-        add: Callable[[Any], None],
+        scheduling: Scheduling,
         accepted: frozenset[int],
         retries: Retries,
     ) -> None:
-        found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=BUILT_IN)
-        self._middlewares = DownloaderMiddlewares(scrapy.spider, found, self._follows, self._retries_itself)
+        found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=is_done_by_the_crawl)
+        self.middlewares = DownloaderMiddlewares(scrapy.spider, found)
+        self._scrapy = scrapy
+        self._signals = sender
         self._requests = requests
-        self._add = add
+        self._scheduling = scheduling
         self._accepted = accepted
         self._retries = retries
+        self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
+        self._stats = scrapy.stats if scrapy.settings.getbool("DOWNLOADER_STATS") else None
+        self._is_heard = False
         self._made: dict[int, tuple[Any, Any]] = {}
+        self._failed: dict[int, str] = {}
+
+    def open(self) -> None:
+        """Begin: all receivers of signals are connected."""
+        self._is_heard = any(map(self._signals.is_heard, HEARD))
 
     def take(self, request: crawler.Request) -> tuple[Any, Any]:
         """Return the request and response of Scrapy that the middlewares have made of an attempt; else two `None`."""
         return self._made.pop(id(request), (None, None))
 
+    def give_up(self, request: crawler.Request) -> None:
+        """Count a request that has failed in all its attempts."""
+        if self._failed.pop(id(request), "") and self._retries.has_attempts(request, 0):
+            self._scrapy.stats.inc_value("retry/max_reached")
+
     async def make(self, request: crawler.Request, send: Any) -> Any:
         """Make an attempt: the hook `fetch` of the spider."""
-        if not self._middlewares or request.url.endswith("/robots.txt"):
-            result = await send(request)
-            return (self._retry(result) or result) if isinstance(result, crawler.Response) else result
-        return await self._through_middlewares(request, send)
+        if StartItems.is_carrier(request.url):
+            return StartItems.answer(request)
+        if self._obeys_robots and request.url.endswith("/robots.txt") and not (request.callback or request.meta):
+            return await send(request)
+        if self._failed and (reason := self._failed.pop(id(request), "")):
+            self._retries.count(self._scrapy.stats, reason)
+        attempt = _Attempt(self, request, send)
+        if self.middlewares or self._is_heard:
+            return await self._through_middlewares(attempt)
+        answer = attempt.answer = await self._exchange(request, send, request)
+        if isinstance(answer, crawler.Response):
+            if self._concerns_middlewares(answer):
+                return await self._through_middlewares(attempt)
+            self.count(answer.status)
+        return answer
 
-    async def _through_middlewares(self, request: crawler.Request, send: Any) -> Any:
-        original = self._requests.to_scrapy(request)
-        before = _sent_form(original)
-        received: list[tuple[crawler.Response, Any]] = []
-
-        async def exchange(changed: Any) -> Any:
-            try:
-                answer = await send(request if _sent_form(changed) == before else self._changed(request, changed))
-            except crawler.RequestError as error:
-                raise exception_of(error) from error
-            if not isinstance(answer, crawler.Response):
-                raise _Decided(answer)
-            received.append((answer, responses.to_scrapy(answer, changed)))
-            return received[-1][1]
-
+    async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
+        """Send a request, which is counted."""
+        if self._stats is not None:
+            self._stats.inc_value("downloader/request_count")
+            self._stats.inc_value(f"downloader/request_method_count/{request.method}")
         try:
-            result = await self._middlewares.download(original, exchange)
+            return await send(request)
+        except crawler.RequestError as error:
+            if error.retryable and self._retries.codes:
+                self._failed[id(original)] = global_object_name(type(exception_of(error)))
+                weakref.finalize(original, self._failed.pop, id(original), None)
+            raise
+
+    def count(self, status: int) -> None:
+        """Count a response."""
+        if self._stats is not None:
+            self._stats.inc_value("downloader/response_count")
+            self._stats.inc_value(f"downloader/response_status_count/{status}")
+
+    def _concerns_middlewares(self, answer: crawler.Response) -> bool:
+        """Return whether one of Scrapy's own middlewares may do something about a response."""
+        if answer.status in REDIRECTS or answer.status in self._retries.codes:
+            return True
+        return self.middlewares.refreshes and b"refresh" in answer.body[:HEAD].lower()
+
+    async def _through_middlewares(self, attempt: _Attempt) -> Any:
+        """Return what the crawl gets: a response, a request to send instead, or a decision of another plugin."""
+        request = attempt.request
+        original = attempt.original = self._requests.to_scrapy(request)
+        attempt.before = _sent_form(original, self.middlewares.default_fields)
+        try:
+            result = await self.middlewares.download(original, attempt.exchange, attempt.retry, self.count)
         except _Decided as decided:
             return decided.value
         except IgnoreRequest as error:
@@ -87,64 +140,117 @@ class Attempts:
                 raise error.__cause__ from None
             raise
         if isinstance(result, Request):
-            self._add(result)
-            return Drop("replaced", is_success=True)
-        return self._finished(request, original, result, received)
+            return self._scheduling.enter(result, 0) or Drop("replaced", is_success=True)
+        return self._finished(attempt, result)
 
-    def _finished(
-        self, request: crawler.Request, original: Any, result: Any, received: list[tuple[crawler.Response, Any]]
-    ) -> Any:
+    def _finished(self, attempt: _Attempt, result: Any) -> Any:
         """Return what the crawl gets for the response that the middlewares return."""
-        if received and received[-1][1] is result:
-            answer = received[-1][0] if received[-1][0].request is request else received[-1][0].replace(request=request)
-            retry = self._retry(answer)
-            if retry is not None:
-                return retry
+        request = attempt.request
+        if attempt.received is result:
+            answer = attempt.answer if attempt.answer.request is request else attempt.answer.replace(request=request)
         else:
             answer = responses.to_crawl(result, request)
         if result.request is None:
-            result.request = original
+            result.request = attempt.original
         self._made[id(request)] = (result.request, result)
         weakref.finalize(request, self._made.pop, id(request), None)
         return answer
 
-    def _changed(self, request: crawler.Request, changed: Any) -> crawler.Request:
+    # ---- for one attempt ---------------------------------------------------------------------------------------------
+
+    async def send(self, attempt: _Attempt, changed: Any) -> Any:
+        """Send the request of an attempt as the middlewares have changed it, and return the response of Scrapy."""
+        request = attempt.request
+        if _sent_form(changed, self.middlewares.default_fields) != attempt.before:
+            request = self._as_changed(request, changed)
+        try:
+            if self._is_heard:
+                self._signals.send(signals.request_reached_downloader, request=changed)
+            answer = attempt.answer = await self._exchange(request, attempt.send, attempt.request)
+        except crawler.RequestError as error:
+            raise exception_of(error) from error
+        finally:
+            if self._is_heard:
+                self._signals.send(signals.request_left_downloader, request=changed)
+        if not isinstance(answer, crawler.Response):
+            raise _Decided(answer)
+        received = responses.to_scrapy(answer, changed)
+        if self._is_heard:
+            self._signals.send(signals.response_downloaded, request=changed, response=received)
+        return received
+
+    def _as_changed(self, request: crawler.Request, changed: Any) -> crawler.Request:
         """Return a request as the middlewares have changed it."""
         made = self._requests.to_crawl(changed)
         names = ("url", "method", "body", "cookies", "proxy", "timeout", "session", "auth")
         return request.replace(headers=made.headers.pairs, **{name: getattr(made, name) for name in names})
 
-    def _retry(self, response: crawler.Response) -> Retry | None:
-        return self._retries.after(response, self._accepted.__contains__)
+    def retry(self, attempt: _Attempt, request: Any, result: Any) -> None:
+        """Do what `RetryMiddleware` does with a response or an exception.
 
-    def _follows(self, request: Any, response: Any) -> bool:
-        """Return whether the crawl follows a response to another page."""
-        if response.status not in REDIRECTS or b"Location" not in response.headers:
-            return False
-        handled = request.meta.get("handle_httpstatus_list", ()), self._accepted
-        is_kept = request.meta.get("dont_redirect") or request.meta.get("handle_httpstatus_all")
-        return not is_kept and not any(response.status in statuses for statuses in handled)
-
-    def _retries_itself(self, request: Any, result: Any) -> bool:
-        """Return whether the crawl sends a request again after a response or an error."""
+        Raises:
+            _Decided: The request is sent again, or the crawl decides about that.
+        """
         if request.meta.get("dont_retry"):
-            return False
+            return
         if isinstance(result, Exception):
             cause = result.__cause__
-            return isinstance(cause, crawler.RequestError) and cause.retryable and bool(self._retries.codes)
-        return result.status in self._retries.codes
+            if isinstance(cause, crawler.RequestError) and cause.retryable and self._retries.codes:
+                raise result
+            return
+        answer = attempt.answer if attempt.received is result else responses.to_crawl(result, attempt.request)
+        if result.status not in self._retries.codes:
+            return
+        reason = response_status_message(result.status)
+        if self._retries.is_up_to_the_crawl(answer, self._accepted.__contains__):
+            raise _Decided(answer)
+        if self._retries.has_attempts(attempt.request, answer.attempt):
+            self._retries.count(self._scrapy.stats, reason)
+            raise _Decided(Retry(reason))
+        self._scrapy.stats.inc_value("retry/max_reached")
+
+
+class _Attempt:
+    """One attempt, with what is known of it so far."""
+
+    __slots__ = ("_attempts", "answer", "before", "original", "received", "request", "send")
+
+    def __init__(self, attempts: Attempts, request: crawler.Request, send: Any) -> None:
+        self._attempts = attempts
+        self.request = request
+        self.send = send
+        self.original: Any = None
+        """The request of Scrapy."""
+        self.before: tuple[Any, ...] = ()
+        """What of it is sent unless a middleware changes it."""
+        self.answer: Any = None
+        """The response of the crawl."""
+        self.received: Any = None
+        """The same as one of Scrapy."""
+
+    async def exchange(self, changed: Any) -> Any:
+        """Return the response of Scrapy to the request as middlewares have changed it."""
+        if self.answer is None:
+            self.received = await self._attempts.send(self, changed)
+        else:
+            self.received = responses.to_scrapy(self.answer, changed)
+        return self.received
+
+    def retry(self, request: Any, result: Any) -> None:
+        """See `Attempts.retry`."""
+        self._attempts.retry(self, request, result)
 
 
 class _Decided(Exception):
-    """Carries what another plugin has decided about an attempt through the downloader middlewares."""
+    """Carries what the crawl gets through the downloader middlewares."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
 
 
-def _sent_form(request: Any) -> tuple[Any, ...]:
+def _sent_form(request: Any, defaults: dict[bytes, Any]) -> tuple[Any, ...]:
     """Return what of a request is sent, to see whether a middleware has changed it."""
     options = [request.meta.get(key) for key in ("proxy", "download_timeout", "cookiejar", "dont_merge_cookies")]
-    headers = {name: tuple(values) for name, values in request.headers.items()}
+    headers = defaults | {name: tuple(values) for name, values in request.headers.items()}
     return request.url, request.method, request.body, headers, repr(request.cookies), options

@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.conf import build_component_list
@@ -16,6 +16,8 @@ from crawler import ConfigError
 
 __all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider"]
 
+REMOVED: Final = "scrapy.contrib."
+"""Beginning of paths that a class no longer has."""
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -27,7 +29,8 @@ def component_paths(settings: Any, name: str) -> list[Any]:
     """
     try:
         merge = getattr(settings, "get_component_priority_dict_with_base", settings.getwithbase)
-        return list(build_component_list(merge(name)))
+        found = build_component_list(merge(name))
+        return [load_object(path) if str(path).startswith(REMOVED) else path for path in found]
     except Exception as error:
         raise ConfigError(f"setting {name}: {type(error).__name__}: {error}") from error
 
@@ -40,19 +43,19 @@ def path_of(component: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def build_components(crawler: Any, name: str, skip: str = "") -> Iterator[Any]:
+def build_components(crawler: Any, name: str, skip: Callable[[str], bool] = lambda _path: False) -> Iterator[Any]:
     """Yield the components that a setting names, without those that are not configured.
 
     Parameters:
         crawler: The `scrapy.crawler.Crawler`.
         name: The setting.
-        skip: Beginning of the paths of classes that are not created: their paths are yielded instead. Empty: none.
+        skip: Returns whether a class is not created: its path is yielded instead. Default: all are created.
 
     Raises:
         ConfigError: A class cannot be imported or created.
     """
     for path in component_paths(crawler.settings, name):
-        if skip and path_of(path).startswith(skip):
+        if skip(path_of(path)):
             yield path_of(path)
             continue
         try:

@@ -1,8 +1,8 @@
 """`DownloaderMiddlewares`: calls the downloader middlewares of a project around an attempt of the crawl.
 
-The crawl does itself what the middlewares of Scrapy do: redirects, retries, cookies, robots.txt, authentication,
-compression and proxies. Their places among the others are kept, since those next to the server see a redirect or a
-refusal, and those next to the engine do not.
+The crawl does itself what most middlewares of Scrapy do: retries, cookies, robots.txt, authentication, compression and
+proxies. The place of `RetryMiddleware` among the others is kept, since those next to the server see a refusal, and
+those next to the engine do not. Redirects, and the fields of requests, are the work of Scrapy's own middlewares.
 """
 
 from __future__ import annotations
@@ -11,16 +11,26 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
 from scrapy.http import Request, Response
 
 from crawler_plugins.scrapy.components import path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
 
-__all__ = ["BUILT_IN", "REDIRECT", "RETRY", "DownloaderMiddlewares"]
+__all__ = ["RETRY", "DownloaderMiddlewares", "is_done_by_the_crawl"]
 
 BUILT_IN: Final = "scrapy.downloadermiddlewares."
-REDIRECT: Final = f"{BUILT_IN}redirect.RedirectMiddleware"
 RETRY: Final = f"{BUILT_IN}retry.RetryMiddleware"
+STATS: Final = f"{BUILT_IN}stats.DownloaderStats"
+FIELDS: Final = (f"{BUILT_IN}defaultheaders.DefaultHeadersMiddleware", f"{BUILT_IN}useragent.UserAgentMiddleware")
+"""They give default fields to requests."""
+THEIRS: Final = (f"{BUILT_IN}redirect.RedirectMiddleware", f"{BUILT_IN}redirect.MetaRefreshMiddleware", *FIELDS)
+"""Middlewares of Scrapy that run as they are."""
+
+
+def is_done_by_the_crawl(path: str) -> bool:
+    """Return whether a path is that of a middleware of Scrapy whose work the crawl does itself."""
+    return path.startswith(BUILT_IN) and path not in THEIRS
 
 
 class DownloaderMiddlewares:
@@ -28,24 +38,30 @@ class DownloaderMiddlewares:
 
     Parameters:
         spider: The Scrapy spider.
-        components: The middlewares in their order, the first next to the engine. Those of Scrapy are paths.
-        follows: Returns whether the crawl follows a response to another one: a redirect.
-        retries: Returns whether the crawl sends the request of a response or error again.
+        components: The middlewares in their order, the first next to the engine; paths of those that do not run.
     """
 
-    def __init__(
-        self,
-        spider: Any,
-        components: Iterable[Any],
-        follows: Callable[[Any, Any], bool],
-        retries: Callable[[Any, Any], bool],
-    ) -> None:
+    def __init__(self, spider: Any, components: Iterable[Any]) -> None:
         self._spider = spider
         self._components = list(components)
-        self._stops = {REDIRECT: follows, RETRY: retries}
+        self.middlewares = [component for component in self._components if not isinstance(component, str)]
+        """Those that run."""
+        self.refreshes = any(isinstance(component, MetaRefreshMiddleware) for component in self.middlewares)
+        """Whether a page may lead to another one by a refresh."""
+        self.default_fields = self._fields()
+        """The header fields that requests get unless they have them, with their values."""
 
     def __bool__(self) -> bool:
-        return any(not isinstance(component, str) for component in self._components)
+        return any(path_of(component) not in THEIRS for component in self.middlewares)
+
+    def _fields(self) -> dict[bytes, Any]:
+        request = Request("https://crawler.invalid")
+        for component in self.middlewares:
+            if path_of(component) in FIELDS:
+                if hasattr(component, "spider_opened"):  # it takes the `user_agent` of the spider
+                    component.spider_opened(self._spider)
+                self._call(component, "process_request", request=request)
+        return {name: tuple(values) for name, values in request.headers.items()}
 
     def _call(self, component: Any, name: str, **arguments: Any) -> Any:
         """Call a method of a middleware, if it has one."""
@@ -56,37 +72,47 @@ class DownloaderMiddlewares:
             method = partial(method, spider=self._spider)
         return method(**arguments)
 
-    async def download(self, request: Any, send: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def download(
+        self,
+        request: Any,
+        send: Callable[[Any], Awaitable[Any]],
+        retry: Callable[[Any, Any], None],
+        count: Callable[[int], None],
+    ) -> Any:
         """Return the response to a request, or another request to send instead of it.
 
         Parameters:
             request: The request, which middlewares may change in place.
             send: Sends it, and returns the response.
+            retry: Does the work of `RetryMiddleware`, with the request and the response or exception.
+            count: Does the work of `DownloaderStats`, with the status of a response.
 
         Raises:
-            Exception: What the downloader or a middleware raised, unless a middleware handles it.
+            Exception: What the downloader, a middleware or `retry` raised, unless a middleware handles it.
         """
         try:
             result = await self._before(request)
             if result is None:
                 result = await send(request)
         except Exception as error:
-            result = await self._after_error(request, error)
-        return result if isinstance(result, Request) else await self._after(request, result)
+            result = await self._after_error(request, error, retry)
+        return result if isinstance(result, Request) else await self._after(request, result, retry, count)
 
     async def _before(self, request: Any) -> Any:
-        for component in self._components:
+        for component in self.middlewares:
             result = await result_of(self._call(component, "process_request", request=request))
             if result is not None:
                 return _checked(component, "process_request", result)
         return None
 
-    async def _after(self, request: Any, response: Any) -> Any:
+    async def _after(
+        self, request: Any, response: Any, retry: Callable[[Any, Any], None], count: Callable[[int], None]
+    ) -> Any:
         for component in reversed(self._components):
-            if isinstance(component, str):
-                stop = self._stops.get(component)
-                if stop is not None and stop(request, response):
-                    return response
+            if component == RETRY:
+                retry(request, response)
+            elif component == STATS:
+                count(response.status)
             elif hasattr(component, "process_response"):
                 result = await result_of(self._call(component, "process_response", request=request, response=response))
                 response = _checked(component, "process_response", result)
@@ -94,11 +120,10 @@ class DownloaderMiddlewares:
                     return response
         return response
 
-    async def _after_error(self, request: Any, error: Exception) -> Any:
+    async def _after_error(self, request: Any, error: Exception, retry: Callable[[Any, Any], None]) -> Any:
         for component in reversed(self._components):
-            if isinstance(component, str):
-                if component == RETRY and self._stops[RETRY](request, error):
-                    raise error
+            if component == RETRY:
+                retry(request, error)
                 continue
             result = await result_of(self._call(component, "process_exception", request=request, exception=error))
             if result is not None:

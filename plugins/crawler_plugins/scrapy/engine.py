@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,9 +22,20 @@ class Engine:
         scrapy: The `scrapy.crawler.Crawler`.
         add: Adds a request of Scrapy to the crawl.
         fetch: Fetches a request of Scrapy now.
+        components: The downloader middlewares, the spider middlewares and the pipelines, for the methods of the crawler
+            that find one of them.
     """
 
-    def __init__(self, scrapy: Any, add: Callable[[Any], None], fetch: Callable[[Any], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        scrapy: Any,
+        add: Callable[[Any], None],
+        fetch: Callable[[Any], Awaitable[Any]],
+        components: tuple[list[Any], list[Any], list[Any]],
+    ) -> None:
+        downloader, spider, pipelines = (SimpleNamespace(middlewares=found) for found in components)
+        self.downloader = SimpleNamespace(middleware=downloader)
+        self.scraper = SimpleNamespace(spidermw=spider, itemproc=pipelines)
         self.crawler = scrapy
         self.settings = scrapy.settings
         self.signals = scrapy.signals

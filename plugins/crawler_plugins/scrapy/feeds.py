@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from scrapy.extensions.feedexport import FeedExporter
 from scrapy.utils.misc import load_object
 
 from crawler import ConfigError, Plugin, Row, Sink
 from crawler.sinks import Csv, Held, IfExists, Json, JsonLines, open_output
+from crawler_plugins.scrapy.components import build_component
 
 __all__ = ["ExporterFeed", "feeds"]
 
@@ -20,15 +22,15 @@ FORMATS: Final[dict[str, Any]] = {"csv": Csv, "json": Json, "jl": JsonLines, "js
 """Formats that outputs of the crawl write, each item once whatever happens."""
 ONLY_EXPORTERS: Final = ("fields", "indent", "item_export_kwargs")
 """Options that only the exporters of Scrapy know."""
-WITHOUT_EFFECT: Final = ("batch_item_count", "item_classes", "item_filter", "postprocessing")
-log = logging.getLogger("crawler.plugins.scrapy")
+NOT_IN_JOBS: Final = ("batch_item_count", "item_classes", "item_filter", "postprocessing")
+"""Options of feeds that no output of a job has."""
 
 
 def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
-    """Return an output for each feed of a project.
+    """Return the outputs of a job for the feeds of a project; without a job, let Scrapy's own exporter write them.
 
-    Local files, in a format that the crawl knows, are outputs of the crawl; other formats, and feeds with options of
-    exporters, are written by the exporters of Scrapy at the end.
+    Outputs of a job have each item once. Local files, in a format that the crawl knows, are outputs of the crawl; other
+    formats, and feeds with options of exporters, are written by the exporters of Scrapy at the end.
 
     Parameters:
         scrapy: The `scrapy.crawler.Crawler`.
@@ -38,16 +40,66 @@ def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
     Raises:
         ConfigError: A feed cannot be written.
     """
-    given = dict(scrapy.settings.getdict("FEEDS") or {})
+    given = {str(uri): options or {} for uri, options in (scrapy.settings.getdict("FEEDS") or {}).items()}
     if scrapy.settings.get("FEED_URI"):
-        given[scrapy.settings["FEED_URI"]] = {"format": scrapy.settings.get("FEED_FORMAT")}
-    return [_feed(scrapy, str(uri), options or {}, if_exists, job) for uri, options in given.items()]
+        given[str(scrapy.settings["FEED_URI"])] = {"format": scrapy.settings.get("FEED_FORMAT")}
+    for uri, options in given.items():
+        _check(scrapy, uri, options)
+    if job is not None:
+        return [_feed(scrapy, uri, options, if_exists, job) for uri, options in given.items()]
+    if given:
+        _export(scrapy, given, overwrites=if_exists == "overwrite")
+    return []
 
 
-def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists, job: Path | None) -> Plugin:
-    for name in WITHOUT_EFFECT:
-        if options.get(name):
-            log.warning("FEEDS: %s: the option %s has no effect", uri, name)
+def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if a feed cannot be written."""
+    place = _with_parameters(scrapy, uri, options)
+    scheme = place.partition(":")[0] if ":" in place else "file"
+    if scheme not in scrapy.settings.getwithbase("FEED_STORAGES"):
+        raise ConfigError(f"FEEDS: {uri}: no storage for the scheme {scheme!r}")
+    kind = str(options.get("format") or Path(place).suffix.removeprefix(".")).lower()
+    if scrapy.settings.getwithbase("FEED_EXPORTERS").get(kind) is None:
+        raise ConfigError(f"FEEDS: {uri}: no exporter for the format {kind!r}")
+    if _batch_size(scrapy, options) and "%(batch_" not in uri:
+        raise ConfigError(f"FEEDS: {uri}: a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI")
+
+
+def _batch_size(scrapy: Any, options: Mapping[str, Any]) -> int:
+    """Return the number of items in a file; 0 if one file has all."""
+    return int(options.get("batch_item_count") or scrapy.settings.getint("FEED_EXPORT_BATCH_ITEM_COUNT"))
+
+
+def _export(scrapy: Any, given: Mapping[str, Mapping[str, Any]], *, overwrites: bool) -> None:
+    """Add the exporter of Scrapy to the extensions."""
+    settings = scrapy.settings
+    if overwrites:
+        settings.frozen = False
+        settings.set("FEEDS", {uri: {"overwrite": True, **options} for uri, options in given.items()}, "cmdline")
+        settings.freeze()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
+            exporter = build_component(FeedExporter, scrapy)
+    except Exception as error:
+        raise ConfigError(f"FEEDS: {', '.join(given)}: {type(error).__name__}: {error}") from error
+    manager = scrapy.extensions
+    manager.middlewares = type(manager.middlewares)((*manager.middlewares, exporter))
+
+
+def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists, job: Path) -> Plugin:
+    """Return the output of a job for a feed.
+
+    Raises:
+        ConfigError: It has options that only Scrapy's own exporter knows, which cannot resume.
+    """
+    settings = scrapy.settings
+    unfit = {**options, "batch_item_count": _batch_size(scrapy, options)}
+    for name in NOT_IN_JOBS:
+        if unfit.get(name):
+            raise ConfigError(
+                f"FEEDS: {uri}: a job cannot resume a feed with {name}: leave it out, or crawl without a job"
+            )
     place = _with_parameters(scrapy, uri, options)
     existing: IfExists = "overwrite" if options.get("overwrite") or if_exists == "overwrite" else "append"
     if place.startswith("stdout:"):
@@ -57,7 +109,6 @@ def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists
         return open_output(place, if_exists=existing, job=job)
     path = Path(unquote(place.partition("://")[2]) if "://" in place else place)
     kind = str(options.get("format") or path.suffix.removeprefix(".")).lower()
-    settings = scrapy.settings
     defaults = {"fields": settings.getlist("FEED_EXPORT_FIELDS"), "indent": settings.getint("FEED_EXPORT_INDENT")}
     wanted = {name: options.get(name) or defaults.get(name) for name in ONLY_EXPORTERS}
     exporters = settings.getdict("FEED_EXPORTERS") or {}
@@ -65,9 +116,7 @@ def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists
     if kind in FORMATS and kind not in exporters and not any(wanted.values()):
         made: Plugin = FORMATS[kind](path, existing, job=job)
         return made
-    exporter = settings.getwithbase("FEED_EXPORTERS").get(kind)
-    if exporter is None:
-        raise ConfigError(f"FEEDS: {uri}: no exporter for the format {kind!r}")
+    exporter = settings.getwithbase("FEED_EXPORTERS")[kind]
     arguments = dict(wanted.pop("item_export_kwargs") or {}, fields_to_export=wanted["fields"] or None)
     encoding = options.get("encoding") or settings.get("FEED_EXPORT_ENCODING")
     return ExporterFeed(path, load_object(exporter), {**arguments, "indent": wanted["indent"], "encoding": encoding})

@@ -33,8 +33,8 @@ class Pipelines:
     def __init__(self, crawler: Any, sender: Signals, components: Iterable[Any]) -> None:
         self._crawler = crawler
         self._signals = sender
-        self._components = list(components)
-        self._steps = [self._bound(pipeline, "process_item") for pipeline in self._components]
+        self.components = list(components)
+        self._steps = [self._bound(pipeline, "process_item") for pipeline in self.components]
         self._steps = [step for step in self._steps if step is not None]
 
     def _bound(self, component: Any, name: str) -> Any:
@@ -45,13 +45,13 @@ class Pipelines:
 
     async def open(self) -> None:
         """Open the pipelines, first to last."""
-        for pipeline in self._components:
+        for pipeline in self.components:
             if hasattr(pipeline, "open_spider"):
                 await result_of(self._bound(pipeline, "open_spider")())
 
     async def close(self) -> None:
         """Close the pipelines, last to first. An exception of one does not keep the others open."""
-        for pipeline in reversed(self._components):
+        for pipeline in reversed(self.components):
             if hasattr(pipeline, "close_spider"):
                 try:
                     await result_of(self._bound(pipeline, "close_spider")())

@@ -15,7 +15,7 @@ import crawler
 from crawler_plugins.scrapy.codec import decode, encode
 from crawler_plugins.scrapy.equivalents import rendering
 
-__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "header_pairs"]
+__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "header_pairs", "with_depth"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ERRORS: Final = range(300, 600)
@@ -165,7 +165,7 @@ class RequestTranslator:
         if meta.get("dont_merge_cookies") and "Cookie" not in request.headers:
             options["headers"] = [*dict(options.get("headers", ())).items(), ("Cookie", "")]
         if request.cookies:
-            options["cookies"] = dict(_cookies(request.cookies))
+            options["cookies"] = {name: value for name, value in cookie_pairs(request.cookies) if value.isascii()}
         if request.dont_filter or self._keeps_repeats:
             options["dont_filter"] = True
         if meta:
@@ -202,13 +202,18 @@ class RequestTranslator:
                 dont_filter=request.dont_filter,
                 **{name: decode(value) for name, value in kept.get("x", {}).items()},
             )
-        found.meta["depth"] = request.depth
+        found.meta["depth"] = kept.get("d", request.depth)
         return found
 
     def forget(self, requests: Iterable[crawler.Request]) -> None:
         """Forget the requests of Scrapy that were kept in memory for settled ones."""
         for request in requests:
             self._kept.pop(request.meta.get("#", 0), None)
+
+
+def with_depth(request: crawler.Request, depth: int) -> crawler.Request:
+    """Return a request of the crawl that keeps the depth which it has in Scrapy."""
+    return request.replace(meta=request.meta | {"d": depth})
 
 
 def header_pairs(headers: Any) -> list[tuple[str, str]]:
@@ -224,10 +229,8 @@ def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
         accepted += ERRORS
     elif "handle_httpstatus_list" in meta:
         accepted += [status for status in ERRORS if status in meta["handle_httpstatus_list"]]
-    if meta.get("dont_redirect"):
-        accepted += REDIRECTS
     if accepted:
-        options["accept_status"] = sorted(set(accepted))
+        options["accept_status"] = sorted({*accepted, *REDIRECTS})
     if meta.get("dont_retry"):
         options["attempts"] = 1
     elif "max_retry_times" in meta:
@@ -254,7 +257,7 @@ def _plugin_options(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {"plugins": plugins} if plugins else {}
 
 
-def _cookies(cookies: Any) -> Iterable[tuple[str, str]]:
+def cookie_pairs(cookies: Any) -> Iterable[tuple[str, str]]:
     """Yield the names and values of the cookies of a request, which Scrapy takes as a dict or as a list."""
     pairs = ((c["name"], c["value"]) for c in cookies) if isinstance(cookies, list) else cookies.items()
     for name, value in pairs:

@@ -12,7 +12,7 @@ import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from crawler_plugins.scrapy.requests import header_pairs
 
-__all__ = ["note_exchange", "to_crawl", "to_scrapy"]
+__all__ = ["CACHES", "note_exchange", "note_retries", "to_crawl", "to_scrapy"]
 
 CACHES: Final = ("cache", "http_cache")
 """Plugins whose responses Scrapy marks as cached."""
@@ -62,8 +62,10 @@ def note_exchange(response: crawler.Response, meta: dict[str, Any], timeout: flo
     meta.setdefault("download_timeout", timeout)
     host = response.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     meta.setdefault("download_slot", host.partition(":")[0])
-    if response.redirects:
-        meta["redirect_urls"] = list(response.redirects)
-        meta["redirect_times"] = len(response.redirects)
-    if response.attempt > 1:
-        meta["retry_times"] = response.attempt - 1
+    note_retries(response.attempt, meta)
+
+
+def note_retries(attempts: int, meta: dict[str, Any]) -> None:
+    """Add the number of retries to the `meta` of a request."""
+    if attempts > 1:
+        meta["retry_times"] = meta.get("retry_times", 0) + attempts - 1

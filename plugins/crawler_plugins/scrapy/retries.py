@@ -9,8 +9,9 @@ import crawler
 
 __all__ = ["Retries", "StatusRetryPolicy"]
 
-BY_THE_CRAWL: Final = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
-"""Statuses after which the crawl sends a request again by itself, unless they are accepted."""
+UNAVAILABLE: Final = 503
+LIMITS: Final = frozenset({429, UNAVAILABLE})
+"""Statuses by which a server says that it gets too many requests; 503 if it says until when."""
 
 
 class Retries:
@@ -25,36 +26,44 @@ class Retries:
         if not settings.getbool("RETRY_ENABLED"):
             self.codes = frozenset()
         self._times = settings.getint("RETRY_TIMES")
+        self.counted = 0
+        """Number of retries in the statistics of Scrapy."""
 
     def has_attempts(self, request: crawler.Request, attempt: int) -> bool:
         """Return whether a request may be sent again after an attempt."""
         allowed = request.attempts if request.attempts is not None else 1 + self._times
         return bool(self.codes) and attempt < allowed
 
-    def after(self, response: crawler.Response, is_accepted: Callable[[int], bool]) -> crawler.Retry | None:
-        """Return the retry of a response that the crawl would not retry by itself.
+    def count(self, stats: Any, reason: str) -> None:
+        """Count a retry in the statistics of Scrapy."""
+        self.counted += 1
+        stats.inc_value("retry/count")
+        stats.inc_value(f"retry/reason_count/{reason}")
+
+    @staticmethod
+    def is_up_to_the_crawl(response: crawler.Response, is_accepted: Callable[[int], bool]) -> bool:
+        """Return whether the crawl has to send a request again: its server says that it gets too many.
 
         Parameters:
             response: The response.
             is_accepted: Returns whether a status reaches the callback.
         """
-        status, request = response.status, response.request
-        if status not in self.codes or not self.has_attempts(request, response.attempt):
-            return None
-        if status in BY_THE_CRAWL and status not in request.accept_status and not is_accepted(status):
-            return None
-        return crawler.Retry(f"status {status}")
+        status = response.status
+        if status not in LIMITS or status in response.request.accept_status or is_accepted(status):
+            return False
+        return status != UNAVAILABLE or "retry-after" in response.headers
 
 
 class StatusRetryPolicy(crawler.RetryPolicy):
-    """The policy of the crawl, without retries of statuses that ``RETRY_HTTP_CODES`` does not list."""
-
-    def __init__(self, settings: crawler.Settings, codes: frozenset[int]) -> None:
-        super().__init__(settings)
-        self._codes = codes
+    """The policy of the crawl, without retries of statuses: `Retries` decides about those."""
 
     def wait(self, request: crawler.Request, attempts: int, error: Any) -> float | None:
         """Return the seconds until the next attempt; `None` if there is none."""
-        if isinstance(error, crawler.BadStatus) and error.status not in self._codes:
+        if isinstance(error, crawler.BadStatus):
             return None
         return super().wait(request, attempts, error)
+
+    def goes_back(self, request: crawler.Request, error: Any, refusals: int) -> bool:
+        """Return whether a refused request is sent again without using up an attempt."""
+        is_silent = error.status == UNAVAILABLE and error.retry_after is None
+        return not is_silent and super().goes_back(request, error, refusals)

@@ -14,7 +14,7 @@ import crawler
 from crawler_plugins.scrapy.components import build_component, component_paths, path_of, takes_spider
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.offsite import Offsite
-from crawler_plugins.scrapy.requests import RequestTranslator, canonical
+from crawler_plugins.scrapy.requests import RequestTranslator, canonical, cookie_pairs, with_depth
 
 __all__ = ["Scheduling"]
 
@@ -36,10 +36,13 @@ class Scheduling:
 
     def __init__(self, scrapy: Any, requests: RequestTranslator, sender: Signals, *, is_bare: bool) -> None:
         self._scrapy = scrapy
-        self._set_referer = _referer_setter(scrapy) if is_bare else None
+        self.referer = _referer_middleware(scrapy) if is_bare else None
+        """The middleware of Scrapy that sets the ``Referer``; `None`: there is none, or it runs with the others."""
+        self._set_referer = None if self.referer is None else _setter(self.referer, scrapy.spider)
         self._requests = requests
         self._signals = sender
         self._is_bare = is_bare
+        self._max_depth = scrapy.settings.getint("DEPTH_LIMIT") if is_bare else 0
         self._offsite = Offsite(scrapy.spider) if _filters_offsite(scrapy.settings) else None
         self._is_heard = True
 
@@ -48,17 +51,24 @@ class Scheduling:
         self.crawl = crawl
         self._is_heard = self._signals.is_heard(signals.request_scheduled)
 
-    def enter(self, request: Any, depth: int, response: Any = None) -> crawler.Request | None:
+    def enter(
+        self, request: Any, depth: int, response: Any = None, misfits: list[tuple[Any, ValueError]] | None = None
+    ) -> crawler.Request | None:
         """Return a request for the crawl; `None` if it is refused.
 
         Parameters:
             request: The request of Scrapy.
             depth: Its depth.
             response: The page that it comes from; `None`: it comes from none.
+            misfits: Gets the request if HTTP cannot carry it, and why.
 
         Raises:
             TypeError: The crawl is a job, and the request has no form in JSON.
         """
+        if self._max_depth and depth > self._max_depth:
+            log.debug("%s is deeper than DEPTH_LIMIT", request)
+            self.crawl.count("depth")
+            return None
         if self._is_heard and self._signals.refuses(signals.request_scheduled, request=request):
             return None
         offsite = None if request.dont_filter or request.meta.get("allow_offsite") else self._offsite
@@ -73,6 +83,8 @@ class Scheduling:
         except ValueError as error:
             log.error("%s cannot be sent: %s", request, error)
             self.crawl.count("invalid_request")
+            if misfits is not None:
+                misfits.append((request, error))
             return None
         if request.cookies and self.crawl.settings.cookies and not request.meta.get("dont_merge_cookies"):
             self._keep_cookies(request, made)
@@ -108,18 +120,19 @@ class Scheduling:
 
     def add(self, request: Any) -> None:
         """Add a request that no callback yields."""
-        made = self.enter(request, request.meta.get("depth", 0))
+        depth = request.meta.get("depth", 0)
+        made = self.enter(request, depth)
         if made is not None:
-            self.crawl.add(made)
+            self.crawl.add(with_depth(made, depth))
 
     def _keep_cookies(self, request: Any, made: crawler.Request) -> None:
         """Keep the cookies of a request for later ones of its session, as Scrapy does."""
         given = request.cookies if isinstance(request.cookies, list) else ()
         places = {cookie["name"]: cookie for cookie in given}
-        for name, value in made.cookies.items():
+        for name, value in cookie_pairs(request.cookies):
             place = places.get(name, {})
             domain = f"; Domain={place['domain']}" if place.get("domain") else ""
-            field = f"{name}={value}; Path={place.get('path') or '/'}{domain}"
+            field = f"{name}={value.encode().decode('latin-1')}; Path={place.get('path') or '/'}{domain}"
             self.crawl.set_cookie(made.url, field, session=made.session)
 
 
@@ -130,14 +143,19 @@ def _filters_offsite(settings: Any) -> bool:
     return any(path.endswith(".OffsiteMiddleware") for path in paths)
 
 
-def _referer_setter(scrapy: Any) -> Callable[[Any, Any], None] | None:
-    """Return what sets the ``Referer`` of a request for its page, as Scrapy does; `None` if nothing does."""
+def _referer_middleware(scrapy: Any) -> Any:
+    """Return what sets the ``Referer`` of requests; `None` if nothing does."""
     paths = [path_of(path) for path in component_paths(scrapy.settings, "SPIDER_MIDDLEWARES")]
     if not scrapy.settings.getbool("REFERER_ENABLED") or REFERER not in paths:
         return None
-    process: Any = build_component(load_object(REFERER), scrapy).process_spider_output
+    return build_component(load_object(REFERER), scrapy)
+
+
+def _setter(middleware: Any, spider: Any) -> Callable[[Any, Any], None]:
+    """Return a function that sets the ``Referer`` of a request for its page, as Scrapy does."""
+    process: Any = middleware.process_spider_output
     if takes_spider(process):
-        process = partial(process, spider=scrapy.spider)
+        process = partial(process, spider=spider)
 
     def set_referer(response: Any, request: Any) -> None:
         list(process(response=response, result=(request,)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from itemadapter import is_item
 from scrapy import signals
-from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.exceptions import CloseSpider, IgnoreRequest, NotSupported
 from scrapy.http import Request
 from scrapy.utils.spider import iterate_spider_output
 from twisted.python.failure import Failure
@@ -22,9 +22,10 @@ from crawler_plugins.scrapy.deferreds import iterate, result_of
 from crawler_plugins.scrapy.events import Signals, log_result
 from crawler_plugins.scrapy.failures import exception_of, failure_of
 from crawler_plugins.scrapy.pipelines import Pipelines, plain_item
-from crawler_plugins.scrapy.requests import RequestTranslator
+from crawler_plugins.scrapy.requests import RequestTranslator, with_depth
 from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
+from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Scraper"]
 
@@ -40,16 +41,19 @@ class _Outputs:
     """What a callback or errback has yielded so far.
 
     Parameters:
+        request: The request of Scrapy.
+        depth: Its depth in the crawl, which differs if the engine of Scrapy was given it.
         response: The response of Scrapy; `None` if there is none.
-        depth: The depth of its request.
         is_known: Returns whether the crawl has seen a URL.
     """
 
-    __slots__ = ("depth", "fresh", "is_known", "repeats", "response", "values")
+    __slots__ = ("depth", "fresh", "is_known", "is_shifted", "misfits", "repeats", "response", "values")
 
-    def __init__(self, response: Any, depth: int, is_known: Callable[[str], bool] = _is_known) -> None:
+    def __init__(self, request: Any, depth: int, response: Any, is_known: Callable[[str], bool] = _is_known) -> None:
         self.response = response
-        self.depth = depth
+        self.depth = request.meta["depth"]
+        self.is_shifted = self.depth != depth
+        self.misfits: list[tuple[Any, ValueError]] = []
         self.is_known = is_known
         self.values: list[Any] = []
         self.fresh: set[str] = set()
@@ -69,6 +73,7 @@ class Scraper:
         scheduling: Takes the requests of callbacks.
         middlewares: The spider middlewares.
         pipelines: The item pipelines.
+        items: The items of the start.
     """
 
     crawl: crawler.Crawl
@@ -82,6 +87,7 @@ class Scraper:
         scheduling: Scheduling,
         middlewares: SpiderMiddlewares,
         pipelines: Pipelines,
+        items: StartItems,
     ) -> None:
         self._scrapy = scrapy
         self._signals = sender
@@ -90,9 +96,13 @@ class Scraper:
         self._scheduling = scheduling
         self._middlewares = middlewares
         self._pipelines = pipelines
+        self._items = items
 
     async def page(self, response: crawler.Response, **_: Any) -> list[Any]:
-        """Return what the callback of a page produces."""
+        """Return what the callback of a page produces; of a start item, what the pipelines make of it."""
+        if self._items.is_carrier(response.url):
+            item = await self._pipelines.process(self._items.item_of(response.request), None)
+            return [] if item is None else [plain_item(item)]
         if "#" in response.request.meta:
             self.crawl.before_commit(self._requests.forget, response.request)
         return await self._scrape(self._received(response), response.request.depth, response.is_known)
@@ -105,6 +115,7 @@ class Scraper:
         is_refused = isinstance(error, crawler.BadStatus) and not isinstance(error, crawler.BadRedirect)
         if failure.response is not None and is_refused:
             return await self._scrape(self._received(failure.response), failure.request.depth)
+        self._attempts.give_up(failure.request)
         request, _ = self._attempts.take(failure.request)
         if request is None:
             request = self._requests.to_scrapy(failure.request)
@@ -115,14 +126,19 @@ class Scraper:
             if not isinstance(raised, IgnoreRequest):
                 log.info("Error downloading %s: %s", request, raised)
             return []
-        outputs = _Outputs(None, failure.request.depth)
+        responses.note_retries(failure.attempts, request.meta)
+        outputs = _Outputs(request, failure.request.depth, None)
+        await self._fail(request, raised, outputs)
+        return self._finished(outputs)
+
+    async def _fail(self, request: Any, raised: BaseException, outputs: _Outputs) -> None:
+        """Collect what the errback of a request produces."""
         try:
             produced = await result_of(iterate_spider_output(await result_of(_call_errback(request, raised))))
             await self._collect(produced, outputs)
         except Exception as caught:
             if caught is not raised:
                 self.note_error(failure_of(caught, request), None)
-        return self._finished(outputs)
 
     def note_error(self, failure: Any, response: Any) -> None:
         """Log what a callback raised, count it, and send the signal; end the crawl if it is a `CloseSpider`."""
@@ -145,14 +161,19 @@ class Scraper:
         if theirs is None:
             request = self._requests.to_scrapy(response.request)
             theirs = responses.to_scrapy(response, request)
+        for name, values in self._attempts.middlewares.default_fields.items():
+            if name not in request.headers:
+                dict.__setitem__(request.headers, name, list(values))  # the name has its form already
         responses.note_exchange(response, request.meta, self.crawl.settings.request_deadline)
+        if response.source in responses.CACHES:  # the hook `fetch` has not seen it
+            self._attempts.count(response.status)
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
 
     async def _scrape(self, response: Any, depth: int, is_known: Callable[[str], bool] = _is_known) -> list[Any]:
         """Return what the callback of a response produces, or its errback if its status is refused."""
         request = response.request
-        outputs = _Outputs(response, depth, is_known)
+        outputs = _Outputs(request, depth, response, is_known)
         try:
             callback = request.callback or self._scrapy.spider._parse  # noqa: SLF001 - Scrapy's default callback
             call = partial(callback, response, **request.cb_kwargs)
@@ -162,6 +183,9 @@ class Scraper:
             raise
         except Exception as error:
             self.note_error(failure_of(error, request), response)
+        while outputs.misfits:
+            unsent, misfit = outputs.misfits.pop()
+            await self._fail(unsent, NotSupported(str(misfit)), outputs)
         return self._finished(outputs)
 
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:
@@ -184,9 +208,10 @@ class Scraper:
         if self._scheduling.is_repeat(request, outputs.is_known, outputs.fresh):
             outputs.repeats += 1
             return
-        entering = self._scheduling.enter(request, outputs.depth + 1, outputs.response)
+        depth = outputs.depth + 1
+        entering = self._scheduling.enter(request, depth, outputs.response, outputs.misfits)
         if entering is not None:
-            outputs.values.append(entering)
+            outputs.values.append(with_depth(entering, depth) if outputs.is_shifted else entering)
 
     async def _take(self, value: Any, outputs: _Outputs) -> None:
         """Pass an item through the pipelines."""

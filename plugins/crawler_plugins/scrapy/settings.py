@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from crawler import Pace, Settings
+from crawler_plugins.scrapy.components import component_paths, path_of
 from crawler_plugins.scrapy.setting_names import IGNORED
 
 __all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers"]
 
 NOT_DEFAULTS: Final = frozenset({"connection", "content-length", "host", "proxy-authorization", "transfer-encoding"})
 """Header fields that the crawl does not take as defaults. `request_headers` returns those that requests may have."""
+MIDDLEWARES: Final = "scrapy.downloadermiddlewares."
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -52,9 +54,7 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
         "request_deadline": get("DOWNLOAD_TIMEOUT") or 180.0,
         "max_body": settings.getint("DOWNLOAD_MAXSIZE") or 2**40,
         "attempts": 1 + (settings.getint("RETRY_TIMES") if settings.getbool("RETRY_ENABLED") else 0),
-        "max_redirects": settings.getint("REDIRECT_MAX_TIMES"),
         "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,
-        "max_depth": settings.getint("DEPTH_LIMIT") or None,
         "outage_patience": 0.0,  # an errback hears of a host that cannot be reached after RETRY_TIMES
         "traps": False,
         "proxy_env": settings.getbool("HTTPPROXY_ENABLED", True),
@@ -67,8 +67,6 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     agent = user_agent or _user_agent(settings)
     if agent:
         taken["user_agent"] = agent
-    if settings.getbool("METAREFRESH_ENABLED"):
-        taken["follow_refresh"] = float(settings.getint("METAREFRESH_MAXDELAY"))
     if is_given(settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE"):
         taken["max_active_size"] = max(1, settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE"))
     return Settings(**taken, **_concurrency(settings))
@@ -105,6 +103,8 @@ def _slots(settings: Any) -> dict[str, Pace]:
 
 def _fields(settings: Any) -> Mapping[str, str]:
     """Return the default header fields with a value."""
+    if not _is_active(settings, "defaultheaders.DefaultHeadersMiddleware"):
+        return {}
     given = settings.getdict("DEFAULT_REQUEST_HEADERS") or {}
     return {str(name): str(value) for name, value in given.items() if value is not None}
 
@@ -123,5 +123,11 @@ def _user_agent(settings: Any) -> str:
 
 
 def request_headers(settings: Any) -> dict[str, str]:
-    """Return the default fields that each request has to name itself, such as ``Host``."""
-    return {name: value for name, value in _fields(settings).items() if name.lower() == "host"}
+    """Return the fields that each request has to name itself: ``Host``, and a ``User-Agent`` that is not sent."""
+    fields = {name: value for name, value in _fields(settings).items() if name.lower() == "host"}
+    return fields if _is_active(settings, "useragent.UserAgentMiddleware") else fields | {"User-Agent": ""}
+
+
+def _is_active(settings: Any, name: str) -> bool:
+    """Return whether a downloader middleware of Scrapy is not switched off."""
+    return f"{MIDDLEWARES}{name}" in map(path_of, component_paths(settings, "DOWNLOADER_MIDDLEWARES"))

@@ -40,6 +40,7 @@ from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.scraper import Scraper
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
 from crawler_plugins.scrapy.start import Start
+from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["ScrapySpider"]
 
@@ -164,8 +165,9 @@ class ScrapySpider(crawler.Spider):
         self._middlewares = self._spider_middlewares(is_bare=is_bare)
         self._scheduling = Scheduling(scrapy, self._requests, self._signals, is_bare=is_bare)
         self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
+        self._items = StartItems()
         accepted = frozenset(self.accept_status)
-        self._attempts = Attempts(scrapy, self._requests, self._scheduling.add, accepted, self._retries)
+        self._attempts = Attempts(scrapy, self._signals, self._requests, self._scheduling, accepted, self._retries)
         self._scraper = Scraper(
             scrapy,
             self._signals,
@@ -174,9 +176,20 @@ class ScrapySpider(crawler.Spider):
             self._scheduling,
             self._middlewares,
             self._pipelines,
+            self._items,
         )
-        self._engine = scrapy.engine = Engine(scrapy, self._scheduling.add, self._fetch_inline)
-        self._start = Start(scrapy, self._signals, self._scheduling, self._scraper, self._middlewares, self._pipelines)
+        referer = self._scheduling.referer
+        self._engine = scrapy.engine = Engine(
+            scrapy,
+            self._scheduling.add,
+            self._fetch_inline,
+            (
+                self._attempts.middlewares.middlewares,
+                [*self._middlewares.components, *([referer] if referer else [])],
+                self._pipelines.components,
+            ),
+        )
+        self._start = Start(scrapy, self._signals, self._scheduling, self._scraper, self._middlewares, self._items)
 
     def _scrapy_crawler(self, spider_class: Any, settings: Any, arguments: Mapping[str, Any]) -> Any:
         """Return Scrapy's crawler with its spider, settings, stats and extensions.
@@ -207,10 +220,9 @@ class ScrapySpider(crawler.Spider):
         """Return the statuses that the spider handles itself."""
         codes = {int(code) for code in settings.getlist("HTTPERROR_ALLOWED_CODES")}
         codes |= set(map(int, getattr(spider, "handle_httpstatus_list", ())))
+        codes |= set(REDIRECTS)  # Scrapy's own middleware follows them
         if settings.getbool("HTTPERROR_ALLOW_ALL") or getattr(spider, "handle_httpstatus_all", False):
-            codes |= set(range(300, 600)) - set(REDIRECTS)
-        if not settings.getbool("REDIRECT_ENABLED"):
-            codes |= set(REDIRECTS)
+            codes |= set(range(300, 600))
         return tuple(sorted(code for code in codes if 200 <= code < 600))
 
     def _spider_middlewares(self, *, is_bare: bool) -> SpiderMiddlewares:
@@ -260,10 +272,9 @@ class ScrapySpider(crawler.Spider):
     @asynccontextmanager
     async def lifespan(self, crawl: crawler.Crawl) -> AsyncIterator[None]:
         """Open the components of the project, and close them at the end."""
-        self._requests.durable = crawl.durable
+        self._requests.durable = self._items.durable = crawl.durable
         self._scraper.crawl = self._start.crawl = crawl
-        if mapped.is_given(self.scrapy.settings, "RETRY_HTTP_CODES"):
-            crawl.retries = StatusRetryPolicy(crawl.settings, self._retries.codes)
+        crawl.retries = StatusRetryPolicy(crawl.settings)
         for name, reason in mapped.ignored_settings(self.scrapy.settings):
             log.info("setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()
@@ -294,6 +305,7 @@ class ScrapySpider(crawler.Spider):
                 self.crawl.stop(result.value.reason)
         await self._signals.send_async(signals.engine_started)
         self._scheduling.open(self.crawl)
+        self._attempts.open()
 
     async def _close(self, reason: str) -> None:
         self._engine.running = False
@@ -304,16 +316,12 @@ class ScrapySpider(crawler.Spider):
         await self._signals.send_async(signals.engine_stopped)
 
     def _count_exchanges(self) -> None:
-        """Add what the crawl has counted to the stats of Scrapy."""
+        """Add what the crawl alone has counted to the stats of Scrapy."""
         counted, stats = self.crawl.stats, self.scrapy.stats
-        if counted.requests:
-            stats.inc_value("downloader/request_count", counted.requests)
-        if counted.statuses:
-            stats.inc_value("downloader/response_count", sum(counted.statuses.values()))
-        for status, n in counted.statuses.items():
-            stats.inc_value(f"downloader/response_status_count/{status}", n)
-        if counted.retries:
-            stats.inc_value("retry/count", counted.retries)
+        retries = counted.retries - self._retries.counted
+        for name, n in (("retry/count", retries), ("dupefilter/filtered", counted.filtered["duplicate"])):
+            if n > 0:
+                stats.inc_value(name, n)
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
 
@@ -339,14 +347,16 @@ class ScrapySpider(crawler.Spider):
 
     async def _fetch_inline(self, request: Any) -> Any:
         """Return the response to a request that a component downloads."""
+        made = self._requests.to_crawl(request)
         try:
-            response = await self.crawl.fetch(self._requests.to_crawl(request))
+            response = await self.crawl.fetch(made)
         except crawler.RequestError as error:
             cause = error.__cause__ if isinstance(error, crawler.HookError) else None
             raise (cause or exception_of(error)) from error
         _, theirs = self._attempts.take(response.request)
         if theirs is None:
-            theirs = responses.to_scrapy(response, request)
+            is_same = response.request.url == made.url
+            theirs = responses.to_scrapy(response, request if is_same else self._requests.to_scrapy(response.request))
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
 

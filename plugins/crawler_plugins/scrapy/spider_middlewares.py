@@ -33,7 +33,7 @@ class SpiderMiddlewares:
 
     def __init__(self, spider: Any, components: Iterable[Any]) -> None:
         self._spider = spider
-        found = list(components)
+        found = self.components = list(components)
         self._inputs = [self._bound(method) for one in found if (method := getattr(one, "process_spider_input", None))]
         layers = [_Layer(one, self._bound) for one in reversed(found)]
         self._layers = [layer for layer in layers if layer.output or layer.output_async or layer.exception]
@@ -82,13 +82,16 @@ class SpiderMiddlewares:
     def _through(self, response: Any, produced: Any, first: int) -> Any:
         """Return an output as the middlewares from `first` on change it."""
         guards = any(layer.guards for layer in self._layers)
+        saved: list[Any] = []
         if guards and first == 0:
-            produced = self._guarded(response, produced, 0)
+            produced = self._guarded(response, produced, 0, saved)
         for place in range(first, len(self._layers)):
             changed = self._layers[place].change(response, produced)
             if changed is not None:
-                produced = self._guarded(response, changed, place + 1) if guards else changed
-        return produced
+                produced = self._guarded(response, changed, place + 1, saved) if guards else changed
+        if not guards:
+            return produced
+        return _chained_async(produced, saved) if hasattr(produced, "__aiter__") else _chained(produced, saved)
 
     def _handled(self, response: Any, error: Exception, first: int) -> Any:
         """Return the output that a middleware gives instead of an exception; raise it if none does."""
@@ -101,27 +104,47 @@ class SpiderMiddlewares:
             error._unhandled = True  # type: ignore[attr-defined]  # noqa: SLF001 - the middlewares have seen it
         raise error
 
-    def _guarded(self, response: Any, produced: Any, place: int) -> Any:
-        """Return an output whose exceptions are offered to the middlewares from `place` on."""
-        return (self._guard_async if hasattr(produced, "__aiter__") else self._guard)(response, produced, place)
+    def _guarded(self, response: Any, produced: Any, place: int, saved: list[Any]) -> Any:
+        """Return an output whose exceptions are offered to the middlewares from `place` on.
 
-    def _guard(self, response: Any, produced: Iterable[Any], place: int) -> Iterable[Any]:
+        What these give instead is added to `saved`: it passes only the middlewares behind them.
+        """
+        guard = self._guard_async if hasattr(produced, "__aiter__") else self._guard
+        return guard(response, produced, place, saved)
+
+    def _guard(self, response: Any, produced: Iterable[Any], place: int, saved: list[Any]) -> Iterable[Any]:
         try:
             yield from produced or ()
         except CloseSpider:
             raise
         except Exception as error:
-            yield from self._handled(response, error, place)
+            saved.append(self._handled(response, error, place))
 
-    async def _guard_async(self, response: Any, produced: Any, place: int) -> AsyncIterator[Any]:  # noqa: ASYNC900
+    async def _guard_async(  # noqa: ASYNC900
+        self, response: Any, produced: Any, place: int, saved: list[Any]
+    ) -> AsyncIterator[Any]:
         try:
             async for value in produced:
                 yield value
         except CloseSpider:
             raise
         except Exception as error:
-            async for value in iterate(self._handled(response, error, place)):
-                yield value
+            saved.append(self._handled(response, error, place))
+
+
+def _chained(produced: Iterable[Any], saved: list[Any]) -> Iterable[Any]:
+    """Yield an output, then what replaces the exceptions that it has raised."""
+    yield from produced or ()
+    for one in saved:
+        yield from one
+
+
+async def _chained_async(produced: Any, saved: list[Any]) -> AsyncIterator[Any]:  # noqa: ASYNC900
+    async for value in produced:
+        yield value
+    for one in saved:
+        async for value in iterate(one):
+            yield value
 
 
 class _Layer:

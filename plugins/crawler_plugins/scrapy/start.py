@@ -17,10 +17,10 @@ import crawler
 from crawler_plugins.scrapy.deferreds import is_pending, iterate, result_of
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import failure_of
-from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.scraper import Scraper
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
+from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Start", "start_output"]
 
@@ -40,7 +40,7 @@ class Start:
         scheduling: Takes the requests.
         scraper: Notes errors.
         middlewares: The spider middlewares.
-        pipelines: Take items of the start.
+        items: Takes the items.
     """
 
     crawl: crawler.Crawl
@@ -52,14 +52,14 @@ class Start:
         scheduling: Scheduling,
         scraper: Scraper,
         middlewares: SpiderMiddlewares,
-        pipelines: Pipelines,
+        items: StartItems,
     ) -> None:
         self._scrapy = scrapy
         self._signals = sender
         self._scheduling = scheduling
         self._scraper = scraper
         self._middlewares = middlewares
-        self._pipelines = pipelines
+        self._items = items
 
     def requests(self) -> Any:
         """Return the start requests as an iterator, or as an async one if the start has to be awaited."""
@@ -93,14 +93,7 @@ class Start:
         """Return a start request for the crawl; `None` if it is refused."""
         if isinstance(value, Request):
             return self._scheduling.enter_start(value)
-        if value is not None:
-            self.crawl.start_soon(self._process_item, value)
-        return None
-
-    async def _process_item(self, item: Any) -> None:
-        """Pass an item of the start through the pipelines."""
-        if await self._pipelines.process(item, None) is not None:
-            log.warning("an item that start() yields goes through the pipelines only, not to outputs: %.200r", item)
+        return None if value is None else self._items.carry(value)
 
     def _note_error(self, error: Exception) -> None:
         if not isinstance(error, CloseSpider):

@@ -13,11 +13,10 @@ __all__ = ["PROJECT", "in_folder", "outcome"]
 
 PROJECT: Final = Path(__file__).parent / "project"
 STATS: Final = re.compile(
-    r"corpus/|item_|response_received_count|finish_reason|spider_exceptions/|httperror/|offsite/filtered"
-    r"|downloader/response_(?:count|status)|file_count|file_status"
+    r"corpus/|item_|response_received_count|finish_reason|spider_exceptions/|httperror/|offsite/filtered|retry/"
+    r"|dupefilter/|downloader/response_(?:count|status)|file_count|file_status"
 )
-"""Statistics that are compared. The others are times, sizes, and those of Scrapy's middlewares whose work the crawl
-does itself, such as ``retry/``, ``dupefilter/`` and ``robotstxt/``."""
+"""Statistics that are compared. The others are times, sizes, and those of robots.txt."""
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d+.:-]+\d")
 
 

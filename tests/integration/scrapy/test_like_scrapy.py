@@ -22,26 +22,8 @@ from scrapy.spiderloader import SpiderLoader
 from crawler import crawl
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
-REDIRECTS = "the crawl follows redirects itself: no Referer, no filter, no redirect_reasons"
-RETRIES = "the crawl counts attempts, and asks again after 429 and 503 whatever RETRY_HTTP_CODES says"
 DIFFERENT = {
-    "engine_crawl": ("items", "the depth of a request that a signal adds is that of the page it was sent for"),
-    "feeds": ("files", "item_classes and item_filter have no effect"),
-    "middleware_changes": ("stats", "responses that a middleware replaces or ignores are not counted"),
-    "middleware_off": ("requests", "a User-Agent is sent although UserAgentMiddleware is switched off"),
-    "offsite": ("items requests stats", REDIRECTS),
-    "redirect_loop": ("requests", REDIRECTS),
-    "redirect_to_seen": ("requests", REDIRECTS),
-    "redirects": ("items requests", REDIRECTS),
-    "request_arguments": ("items requests stats", "a cookie outside of ASCII is refused"),
-    "retries": ("items", RETRIES),
-    "retry_codes": ("items requests stats", RETRIES),
-    "retry_failures": ("items", RETRIES),
     "robots": ("items requests stats", "dont_obey_robotstxt has no effect"),
-    "signals": ("stats", "signals of the downloader are not sent"),
-    "spider_middleware_saves": ("requests", "what process_spider_exception returns passes all middlewares"),
-    "unsupported_urls": ("items stats", "a URL of another scheme is logged, and no errback is called"),
-    "update_settings": ("errors items stats", "response.request has no default header fields"),
 }
 """Spiders of which a part differs: the part, and why. The manual names each difference."""
 LEGACY = (

@@ -48,8 +48,8 @@ def test_a_spider_of_a_project_is_named(project):
 def test_a_file_with_a_scrapy_spider_is_run_with_the_settings_of_its_project(project):
     (project / "books.py").write_text(SPIDER)
     for target in ("books.py", "books.py:Books"):
-        spider = make_spider(target, {}, {"DEPTH_LIMIT": "3"})
-        assert (type(spider), spider.settings.max_depth) == (ScrapySpider, 3)
+        spider = make_spider(target, {}, {"CONCURRENT_REQUESTS": "3"})
+        assert (type(spider), spider.settings.workers) == (ScrapySpider, 3)
         assert spider.settings.user_agent == "Shop/1"
 
 
@@ -93,5 +93,5 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
     spider = project_spider(project, "books", {}, {})
     assert folder_of("", [spider]) == Path("kept")
     assert folder_of("given", [spider]) == Path("given")
-    [sink] = feeds_of(spider, "error", None)
+    [sink] = feeds_of(spider, "error", Path("kept"))
     assert sink.path == Path("books.jsonl")

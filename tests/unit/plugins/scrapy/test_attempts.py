@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 
+import httpx
 import scrapy
+from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import HtmlResponse
+from scrapy.spidermiddlewares.referer import RefererMiddleware
 from support.scrapy_site import SITE, run_scrapy
 
 PAGES = {"/": "a", "/b": "b"}
@@ -62,3 +65,48 @@ async def test_a_downloaded_page_passes_the_middlewares_too():
 
     ran = await run_scrapy(Inline, PAGES, {"DOWNLOADER_MIDDLEWARES": {Replacing: 900}})
     assert ran.items == [{"flags": ["mine"]}]
+
+
+class Redirected(scrapy.Spider):
+    name = "redirected"
+    start_urls = [f"{SITE}/"]
+
+    def parse(self, response):
+        yield {"path": response.url.removeprefix(SITE), "depth": response.meta["depth"]}
+
+
+async def test_a_redirect_of_a_killed_job_is_followed_when_it_resumes(tmp_path, autojump_clock):
+    class Stops(Redirected):
+        async def start(self):
+            yield scrapy.Request(f"{SITE}/", meta={"a": 1})
+
+    def redirect(_request):
+        bridged.crawl.stop("interrupted")  # after the redirect, before its target
+        return httpx.Response(302, headers={"location": "/b"})
+
+    def keep(spider):
+        nonlocal bridged
+        bridged = spider
+
+    bridged = None
+    first = await run_scrapy(Stops, {"/": redirect, "/b": "b"}, prepare=keep, job=tmp_path / "job")
+    second = await run_scrapy(Stops, {"/b": "b"}, job=tmp_path / "job")
+    assert (first.paths, first.items) == (["/"], [])
+    assert (second.paths, second.items) == (["/b"], [{"path": "/b", "depth": 0}])
+
+
+async def test_a_refresh_is_followed_unless_it_comes_late():
+    soon = "<meta http-equiv='Refresh' content='0; url=/b'>"
+    assert (await run_scrapy(Redirected, {"/": soon, "/b": "b"})).items == [{"path": "/b", "depth": 0}]
+    late = "<meta http-equiv='refresh' content='500; url=/b'>"
+    assert (await run_scrapy(Redirected, {"/": late, "/b": "b"})).items == [{"path": "/", "depth": 0}]
+
+
+async def test_a_middleware_finds_the_others_of_the_crawl():
+    class Looks(Redirected):
+        def parse(self, response):
+            kinds = (RedirectMiddleware, RefererMiddleware)
+            found = self.crawler.get_downloader_middleware(kinds[0]), self.crawler.get_spider_middleware(kinds[1])
+            yield {"found": [type(one).__name__ for one in found]}
+
+    assert (await run_scrapy(Looks, {"/": "a"})).items == [{"found": ["RedirectMiddleware", "RefererMiddleware"]}]

@@ -56,8 +56,8 @@ def test_a_setting_that_is_no_mapping_is_refused():
         component_paths(Settings({"ITEM_PIPELINES": {First: "first"}}), "ITEM_PIPELINES")
 
 
-def test_the_components_of_a_prefix_stay_paths():
-    paths = list(build_components(Crawler({First: 1}), "ITEM_PIPELINES", skip=path_of(First)))
+def test_components_that_are_skipped_stay_paths():
+    paths = list(build_components(Crawler({First: 1}), "ITEM_PIPELINES", skip=path_of(First).__eq__))
     assert paths == [path_of(First)]
 
 

@@ -73,7 +73,8 @@ async def test_the_old_settings_name_a_feed(tmp_path):
     [
         ("items.what", {}, "no exporter for the format 'what'"),
         ("%(missing)s.json", {}, "KeyError: 'missing'"),
-        ("ftp://site.test/items.json", {}, "ftp"),
+        ("gopher://site.test/items.json", {}, "no storage for the scheme 'gopher'"),
+        ("items.json", {"batch_item_count": 5}, "batch_item_count.*batch_id"),
     ],
 )
 def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path, monkeypatch):
@@ -84,8 +85,15 @@ def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path,
         spider.feeds()
 
 
-def test_options_without_effect_are_logged(tmp_path, caplog):
-    spider = ScrapySpider.of(One, settings={"FEEDS": {f"{tmp_path}/a.json": {"batch_item_count": 10}}})
+async def test_scrapys_own_exporter_writes_the_feeds_of_a_crawl_without_a_job(tmp_path):
+    await crawl({f"{tmp_path}/%(batch_id)d.jl": {"batch_item_count": 1}})
+    assert (tmp_path / "1.jl").read_text() == '{"path": "/", "n": 1}\n'
+    assert (tmp_path / "2.jl").exists()
+
+
+@pytest.mark.parametrize("option", ["batch_item_count", "item_classes", "item_filter", "postprocessing"])
+def test_a_job_refuses_a_feed_that_it_cannot_resume(option, tmp_path):
+    spider = ScrapySpider.of(One, settings={"FEEDS": {f"{tmp_path}/a%(batch_id)d.json": {option: 1}}})
     TrioReactor.uninstall()
-    spider.feeds()
-    assert "the option batch_item_count has no effect" in caplog.text
+    with pytest.raises(ConfigError, match=f"a job cannot resume a feed with {option}"):
+        spider.feeds(job=tmp_path / "job")

@@ -6,7 +6,6 @@ import httpx
 import pytest
 import scrapy
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
-from scrapy.settings import Settings
 from support.scrapy_site import SITE, run_scrapy
 
 import crawler
@@ -56,18 +55,41 @@ async def test_dont_retry_gives_the_first_response(autojump_clock):
     assert (await run_scrapy(Once, {"/": failing(500, 9)})).items == [{"status": 500, "tries": 0}]
 
 
-def test_a_status_that_the_crawl_retries_itself_is_left_to_it():
-    retries = Retries(Settings())
-    response = crawler.Response(f"{SITE}/", 500)
-    assert retries.after(response, lambda _: False) is None
-    assert retries.after(response, lambda status: status == 500) == crawler.Retry("status 500")
+@pytest.mark.parametrize(
+    ("status", "fields", "is_accepted", "expected"),
+    [
+        (429, {}, False, True),
+        (503, {"retry-after": "9"}, False, True),
+        (503, {}, False, False),  # the page may be broken
+        (500, {"retry-after": "9"}, False, False),
+        (429, {}, True, False),
+    ],
+)
+def test_a_refusal_by_the_server_is_left_to_the_crawl(status, fields, is_accepted, expected):
+    response = crawler.Response(f"{SITE}/", status, fields)
+    assert Retries.is_up_to_the_crawl(response, lambda _: is_accepted) is expected
 
 
-def test_the_policy_retries_listed_statuses_only():
-    policy = StatusRetryPolicy(crawler.Settings(), frozenset({500}))
+def test_the_policy_leaves_statuses_to_the_middleware():
+    policy = StatusRetryPolicy(crawler.Settings())
     request = crawler.Request(f"{SITE}/")
-    errors = [crawler.BadStatus("x", status=status) for status in (500, 502)]
-    for error in errors:
-        error.retryable = True
-    assert policy.wait(request, 1, errors[0]) is not None
-    assert policy.wait(request, 1, errors[1]) is None
+    refused, silent, broken = (crawler.BadStatus("x", status=status) for status in (429, 503, 500))
+    broken.retryable = True
+    assert policy.wait(request, 1, broken) is None
+    assert policy.wait(request, 1, crawler.Retry("x")) is not None
+    assert policy.goes_back(request, refused, 0)
+    assert not policy.goes_back(request, silent, 0)
+
+
+async def test_a_post_is_retried_too_as_in_scrapy(autojump_clock):
+    class Posts(One):
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/", method="POST", body="x")
+
+    ran = await run_scrapy(Posts, {"/": failing(500, 2)})
+    assert ran.items == [{"status": 200, "tries": 2}]
+
+
+async def test_a_server_that_refuses_is_asked_again_when_it_allows_that(autojump_clock):
+    ran = await run_scrapy(One, {"/": failing(429, 6)})
+    assert ran.items == [{"status": 200, "tries": 0}]

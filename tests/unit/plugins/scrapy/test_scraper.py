@@ -81,9 +81,9 @@ async def test_redirects_are_followed_unless_the_request_says_no():
 
 async def test_too_many_redirects_are_an_ignored_request():
     class Loop(Lost):
-        path = "/loop"
+        path = "/1"
 
-    pages = {"/loop": httpx.Response(302, headers={"location": "/loop"})}
+    pages = {f"/{n}": httpx.Response(302, headers={"location": f"/{n + 1}"}) for n in range(1, 5)}
     ran = await run_scrapy(Loop, pages, {"REDIRECT_MAX_TIMES": 2})
     assert ran.items == [{"error": "IgnoreRequest", "status": None}]
 

@@ -1,0 +1,180 @@
+"""`CannedAnswers`: a web in which every answer follows from the request alone, for spiders of sites that are not there.
+
+A URL with ``sitemap`` or ``.xml`` in it gets a sitemap or a feed, one with ``api``, ``json`` or the like a JSON
+document with the keys that such documents mostly have, any other one a page with JSON-LD, a table, a form and links.
+Links lead to few pages of the host, so that a crawl ends. Of a hundred URLs some are missing, redirect, or fail.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+__all__ = ["CannedAnswers", "TooMany"]
+
+PAGES: Final = 10
+"""Pages of a host that links lead to."""
+JSON_WORDS: Final = ("api", "json", "graphql", "ajax", "rest/", "/v1/", "/v2/", "search", "query", "locator")
+LISTS: Final = (
+    "data", "results", "items", "stores", "locations", "features", "records", "response", "entries", "list", "content",
+    "releases", "releasePackages", "hits", "docs", "rows", "value", "pois", "shops", "branches", "markers",
+)  # fmt: skip
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class TooMany(Exception):
+    """The crawl makes more requests than it is compared by."""
+
+
+class CannedAnswers:
+    """Answers requests, and remembers them as `calls`.
+
+    Parameters:
+        most: Requests of a crawl that are answered; it is not compared if it makes more.
+    """
+
+    def __init__(self, most: int = 400) -> None:
+        self.calls: list[list[Any]] = []
+        self.most = most
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the crawl made too many requests."""
+        return len(self.calls) > self.most
+
+    def answer(self, method: str, url: str, fields: dict[str, str], body: bytes) -> Answer:
+        """Answer one request.
+
+        Parameters:
+            method: The method.
+            url: The URL, without a fragment.
+            fields: Header fields, with names in lower case.
+            body: The body.
+
+        Raises:
+            TooMany: The crawl has made too many requests.
+        """
+        parts = urlsplit(url)
+        if parts.path == "/robots.txt":
+            return 404, [("Content-Type", "text/plain")], b""
+        self.calls.append([method, url, body.decode("latin-1")])
+        if self.is_exceeded:
+            raise TooMany
+        number = zlib.crc32(f"{method} {url} ".encode() + body)
+        site = f"{parts.scheme}://{parts.netloc}"
+        chance, number = number % 100, number // 100
+        if chance < 3:
+            return _typed("text/html", "<h1>Not found</h1>", 404)
+        if chance < 6 and method == "GET":
+            return 302, [("Location", f"/page/{number % PAGES}?from=redirect")], b""
+        if chance < 7:
+            return _typed("text/html", "<h1>Error</h1>", 500)
+        return _content(method, url.lower(), site, number)
+
+
+def _content(method: str, url: str, site: str, number: int) -> Answer:
+    """Return the answer to a request that succeeds."""
+    if "sitemap" in url:
+        return _sitemap(site, number)
+    if ".xml" in url:
+        return _feed(site, number)
+    if method == "POST" or any(word in url for word in JSON_WORDS):
+        return _typed("application/json", json.dumps(_document(site, number)))
+    return _page(site, number)
+
+
+def _typed(kind: str, body: str, status: int = 200) -> Answer:
+    return status, [("Content-Type", f"{kind}; charset=utf-8")], body.encode()
+
+
+def _place(site: str, number: int) -> dict[str, Any]:
+    """Return a place, as JSON-LD names its parts."""
+    n = number % PAGES
+    return {
+        "@context": "https://schema.org",
+        "@type": ("LocalBusiness", "Store", "Restaurant")[number % 3],
+        "@id": f"{site}/page/{n}",
+        "name": f"Shop {n}",
+        "url": f"{site}/page/{n}",
+        "telephone": f"+1 212 555 010{n}",
+        "image": f"{site}/images/{n}.png",
+        "address": {
+            "@type": "PostalAddress",
+            "streetAddress": f"{n} Main Street",
+            "addressLocality": "Springfield",
+            "addressRegion": "NY",
+            "postalCode": f"1000{n}",
+            "addressCountry": "US",
+        },
+        "geo": {"@type": "GeoCoordinates", "latitude": 40.0 + n / 10, "longitude": -74.0 - n / 10},
+        "openingHours": ["Mo-Fr 09:00-17:00", "Sa 10:00-14:00"],
+    }
+
+
+def _record(site: str, number: int) -> dict[str, Any]:
+    """Return a record with the keys that records of many APIs have."""
+    n = number % PAGES
+    return {
+        "id": n, "uuid": f"u-{n}", "code": f"C{n}", "slug": f"shop-{n}", "ref": str(n), "ocid": f"ocds-213czf-{n}",
+        "name": f"Shop {n}", "title": f"Title {n}", "storeName": f"Shop {n}", "description": "A <b>good</b> shop",
+        "url": f"{site}/page/{n}", "link": f"/page/{n}", "href": f"{site}/page/{n}", "file": f"{site}/files/{n}.json",
+        "address": {"line1": f"{n} Main Street", "city": "Springfield", "country": "US", "postalCode": f"1000{n}"},
+        "address1": f"{n} Main Street", "street": "Main Street", "city": "Springfield", "state": "NY", "zip": "10001",
+        "country": "US", "countryCode": "US", "phone": f"+1 212 555 010{n}", "email": f"shop{n}@example.com",
+        "lat": 40.0 + n / 10, "lng": -74.0 - n / 10, "lon": -74.0 - n / 10, "latitude": 40.0 + n / 10,
+        "longitude": -74.0 - n / 10, "position": {"lat": 40.0, "lng": -74.0}, "date": "2026-01-31",
+        "date_published": "2026-01-31T00:00:00Z", "type": "store", "properties": {"id": n, "name": f"Shop {n}"},
+        "geometry": {"type": "Point", "coordinates": [-74.0, 40.0]}, "hours": [{"day": 1, "open": "09:00"}],
+        "openingHours": [], "status": "open", "active": True, "price": n + 0.5, "tags": ["a", "b"], "empty": None,
+    }  # fmt: skip
+
+
+def _document(site: str, number: int) -> Any:
+    records = [_record(site, number // (n + 1)) for n in range(number % 4)]
+    if number % 7 == 0:
+        return records
+    found: dict[str, Any] = dict.fromkeys(LISTS, records)
+    if number % 5 == 0:
+        found["data"] = dict.fromkeys(("items", "results", "stores", "locations"), records)
+    links = {"next": f"{site}/page/{number % PAGES}" if number % 3 == 0 else None}
+    return found | {"total": len(records), "count": len(records), "totalPages": 2, "page": 1, "links": links}
+
+
+def _page(site: str, number: int) -> Answer:
+    links = "".join(f"<li class='item'><a href='/page/{number // (n + 1) % PAGES}'>Link {n}</a></li>" for n in range(4))
+    place = _place(site, number)
+    n = number % PAGES
+    return _typed(
+        "text/html",
+        f"<!DOCTYPE html><html lang='en'><head><title>Shop {n}</title><meta name='description' content='Text {n}'>"
+        f"<meta property='og:title' content='Shop {n}'><meta property='og:url' content='{site}/page/{n}'>"
+        f"<link rel='canonical' href='{site}/page/{n}'>"
+        f"<script type='application/ld+json'>{json.dumps(place)}</script>"
+        f"<script>var data = {json.dumps(_record(site, number))};</script></head><body>"
+        f"<h1 class='title'>Shop {n}</h1><div itemscope itemtype='https://schema.org/Store'><span itemprop='name'>Shop"
+        f"</span> <span itemprop='telephone'>555 010{n}</span></div><ul class='list'>{links}</ul>"
+        f"<table><tr><td>31/01/2026</td><td><a href='/files/{n}.pdf'>Gazette</a></td>"
+        f"</tr></table><form action='/search' method='post'><input type='hidden' name='token' value='t{n}'>"
+        "<input name='q'></form><a href='/files/a.pdf'>PDF</a><a class='next' rel='next' "
+        f"href='/page/{number // 3 % PAGES}?page=2'>Next</a><p>2026-01-31 é</p></body></html>",
+    )
+
+
+def _sitemap(site: str, number: int) -> Answer:
+    space = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    if number % 4 == 0:
+        body = "".join(f"<sitemap><loc>{site}/sitemap-part-{n}.xml</loc></sitemap>" for n in range(2))
+        return _typed("application/xml", f"<?xml version='1.0'?><sitemapindex xmlns='{space}'>{body}</sitemapindex>")
+    body = "".join(f"<url><loc>{site}/{'stores' if n % 2 else 'page'}/{n}</loc></url>" for n in range(number % 6 + 1))
+    return _typed("application/xml", f"<?xml version='1.0'?><urlset xmlns='{space}'>{body}</urlset>")
+
+
+def _feed(site: str, number: int) -> Answer:
+    items = "".join(
+        f"<item id='{n}'><title>News {n}</title><link>{site}/page/{n}</link><pubDate>31 Jan 2026</pubDate></item>"
+        for n in range(number % 4)
+    )
+    return _typed("application/xml", f"<?xml version='1.0'?><rss version='2.0'><channel>{items}</channel></rss>")
