@@ -19,9 +19,9 @@ from crawler.lazy_pattern import lazy_pattern
 __all__ = ["app_of", "main"]
 
 EPILOGUE: Final = (
-    "Start with crawler demo, then crawler new NAME and crawler run NAME.py. See also: crawler COMMAND --help.\n\n"
+    "Example: crawler demo, then crawler new NAME and crawler run NAME.py.\n\n"
     "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
-    "max_errors; 4 finished with more failures than --tolerate allows, or without a page; 130 interrupted."
+    "max_errors; 4 more failures than --tolerate allows, or no page; 130 interrupted."
 )
 ADDRESS: Final = lazy_pattern(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
 """The value of ``--ui``."""

@@ -42,10 +42,12 @@ def bench(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Measure the speed of a crawl on this machine, on a local site; no network needed.
+    """Measure the speed of a crawl on this machine.
 
     Another process serves the site, without limits. Every page is parsed, and its title and links are stored. Startup
     does not count. Real sites allow less.
+
+    Example: crawler bench --pages 5000 --job
     """
     log_to_stderr(log_level)
     configuration = Configuration.load(settings=setting)

@@ -40,10 +40,13 @@ def check(
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
 ) -> int:
-    """Check the callbacks of a spider against the lines @url, @page, @returns and @scrapes of their docstrings.
+    """Check the callbacks of a spider against their docstrings.
 
-    A page with @page is read from that file, so that the check needs no network; --record writes it. The exit code is 1
-    if a callback does not do what is expected. Example: crawler check quotes.py
+    The lines @url, @page, @returns and @scrapes of a docstring say what the callback does with one page. A page with
+    @page is read from that file, so that the check needs no network; --record writes it. The exit code is 1 if a
+    callback does not do what is expected.
+
+    Example: crawler check quotes.py
     """
     log_to_stderr(log_level)
     configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))

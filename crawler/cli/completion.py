@@ -12,10 +12,11 @@ __all__ = ["completion"]
 
 
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell.")], /) -> int:
-    """Print a script that lets a shell complete commands and options.
+    """Print a script with which a shell completes commands.
 
-    bash: eval "$(crawler completion bash)" in ~/.bashrc. fish: crawler completion fish > ~/.config/fish/completions/
-    crawler.fish. zsh: crawler completion zsh > a folder of $fpath, as _crawler.
+    Examples, one for each shell: eval "$(crawler completion bash)" in ~/.bashrc;
+    crawler completion fish > ~/.config/fish/completions/crawler.fish;
+    crawler completion zsh > _crawler, in a folder of $fpath.
     """
     from crawler.cli.app import app_of  # noqa: PLC0415 - it imports this module
 

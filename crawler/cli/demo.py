@@ -96,7 +96,10 @@ def demo(
     ] = PORT,
     log_level: Annotated[Level, Parameter(help="Minimum level of the log messages on standard error.")] = "warning",
 ) -> int:
-    """Crawl a small demo site that is served on this machine; no network needed."""
+    """Crawl a small demo site on this machine, without a network.
+
+    Example: crawler demo --pages
+    """
     log_to_stderr(log_level)
     if serve:
         return _serve(port)

@@ -51,6 +51,8 @@ def fetch(
 
     The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
     later. The last response counts, whatever its status.
+
+    Example: crawler fetch https://books.example/ --as markdown
     """
     forms = [name for name, given in (("--headers", headers), ("--head", head), ("--json", json)) if given]
     _check_options([*forms, *(["--as"] if as_ is not None else [])], save, browser=browser or screenshot is not None)
@@ -158,7 +160,10 @@ def links(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the links of a page, one absolute URL per line."""
+    """Print the links of a page, one absolute URL per line.
+
+    Example: crawler links https://books.example/
+    """
     response = get(url, setting, log_level, browser=browser, option=option)
     found = response.links()
     if not found:

@@ -61,7 +61,9 @@ def from_curl(
         str, Parameter(allow_leading_hyphen=True, help="The command, quoted as one argument or pasted as it is.")
     ],
 ) -> int:
-    """Print the Request that sends what a command of curl sends, such as “Copy as cURL” of a browser.
+    """Print the Request that sends what a curl command sends.
+
+    Such a command is what “Copy as cURL” of a browser copies.
 
     Example: crawler from-curl "curl 'https://shop.example/api' -H 'Accept: application/json'"
     """

@@ -47,7 +47,10 @@ def job(
         bool, Parameter(name="--json", negative="", help="With --runs, print one JSON object for each run.")
     ] = False,
 ) -> int:
-    """Show the state of a job: waiting requests, items, failures and their reasons."""
+    """Show the state of a job: requests, items, failures, runs.
+
+    Example: crawler job books.job --export books.csv
+    """
     if overwrite and export is None:
         raise ConfigError("--overwrite needs --export OUT")
     if as_json and not runs:

@@ -112,10 +112,12 @@ def limits(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Show the rate limits that a server declares, and how a crawl would follow them.
+    """Show the rate limits that a server declares, explained.
 
     One request is made, as in a crawl, and the limits in its response are explained. A refused request is explained
     too, and not retried.
+
+    Example: crawler limits https://api.example/users
     """
     log_to_stderr(log_level)
     spider = LimitedPage(Request(check_url(url)))

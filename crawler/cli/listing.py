@@ -36,9 +36,11 @@ def list_spiders(
     folder: Annotated[Path, Parameter(help="A folder; default: the working directory.")] = Path(),
     /,
 ) -> int:
-    """List the spiders in the Python files of a folder, as TARGET of the other commands.
+    """List the spiders in the Python files of a folder.
 
-    The files are read, but not run.
+    Each line is the TARGET of other commands. The files are read, but not run.
+
+    Example: crawler list spiders
     """
     if not folder.is_dir():
         raise ConfigError(f"no such folder: {folder}")

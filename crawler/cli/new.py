@@ -37,7 +37,10 @@ def new(
         ),
     ] = "page",
 ) -> int:
-    """Create a new spider, NAME.py, that is ready to run; new project NAME creates a folder with tests as well."""
+    """Create a spider, NAME.py, or a project with spider and tests.
+
+    Example: crawler new quotes https://quotes.example/ or crawler new project quotes https://quotes.example/
+    """
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")
     check_name(name, path)

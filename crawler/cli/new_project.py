@@ -159,8 +159,9 @@ def new_project(
 ) -> int:
     """Create a folder NAME with a spider, a recorded page, tests, configuration and a GitHub workflow.
 
-    In that folder crawler run, crawler check and pytest work at once. Example: crawler new project shop
-    https://shop.example/
+    In that folder crawler run, crawler check and pytest work at once.
+
+    Example: crawler new project shop https://shop.example/
     """
     folder = Path(name)
     if name in RUN_BY_OTHERS:

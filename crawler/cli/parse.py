@@ -34,7 +34,7 @@ def parse(
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
 ) -> int:
-    """Fetch one page, and print the items and requests that a callback of a spider yields for it.
+    """Fetch a page, and print what a callback of a spider yields.
 
     Example: crawler parse https://quotes.example/ --spider quotes.py
     """

@@ -57,9 +57,11 @@ def plan(
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
 ) -> int:
-    """Print what a crawl would start with: its settings, plugins, hosts with their pace, and first requests.
+    """Print what a crawl would start with, and send nothing.
 
-    The start of the spider runs, but nothing is sent, unless the spider itself fetches something there.
+    That is: its settings, plugins, hosts with their pace, and first requests. The start of the spider runs; something
+    is sent only if it fetches a page itself.
+
     Example: crawler plan books.py -s delay=1
     """
     log_to_stderr(log_level)

@@ -34,10 +34,12 @@ def plugins(
     ] = None,
     /,
 ) -> int:
-    """List the installed plugins and outputs with their options, or print the manual of one.
+    """List plugins and outputs, or print the manual of one.
 
     An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN. An output is
     chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.
+
+    Example: crawler plugins warc
     """
     if name is not None:
         for line in manual(name, find(name)):

@@ -45,9 +45,11 @@ def robots(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Show whether a site's robots.txt allows a URL, by which rule, and its crawl delay and sitemaps.
+    """Show whether robots.txt allows a URL, and by which rule.
 
-    The setting user_agent decides which rules of the file apply.
+    Its crawl delay and sitemaps are shown too. The setting user_agent decides which rules of the file apply.
+
+    Example: crawler robots https://books.example/private/
     """
     log_to_stderr(log_level)
     page = urls.normalize(check_url(url))

@@ -45,18 +45,16 @@ OBJECTS: Final = 50
 def command(
     target: Annotated[
         str,
-        Parameter(
-            help="FILE.py, FILE.py:Class, package.module:Class, the URL of a site, or the name of a Scrapy spider."
-        ),
+        Parameter(help="FILE.py, FILE.py:Class, package.module:Class, or the URL of a site."),
     ],
     /,
-    *others: Annotated[str, Parameter(help="Further spiders, which run at the same time and share their limits.")],
+    *others: Annotated[str, Parameter(help="Further spiders, at the same time, with shared limits.")],
     spider: Annotated[
         Texts,
         Parameter(
             name="--spider",
             metavar="NAME",
-            help="A spider of a file that has several, by its name or that of its class. Repeatable.",
+            help="A spider of a file that has several. Repeatable.",
         ),
     ] = (),
     output: Annotated[
@@ -65,8 +63,8 @@ def command(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where items are written: a .jsonl, .json or .csv file, which may end in .gz or .zst; another output "
-            "that crawler plugins lists; or - for JSON Lines on standard output. Repeatable.",
+            help="Where items are written: a .jsonl, .json or .csv file, an output that crawler plugins lists, or - "
+            "for standard output. Repeatable.",
         ),
     ] = (),
     setting: Annotated[
@@ -77,15 +75,16 @@ def command(
         Path | None,
         Parameter(
             metavar="PROJECT",
-            help="Run the spider TARGET of a Scrapy project, the folder with its scrapy.cfg. -s also takes settings of "
-            "Scrapy, such as -s DOWNLOAD_DELAY=1.",
+            help="A Scrapy project; TARGET is one of its spiders.",
         ),
     ] = None,
     as_: Annotated[
         ContentForm | None,
         Parameter(
             name="--as",
-            help="A field with the content of each page, if TARGET is a URL: markdown, text, article or links.",
+            show_choices=False,
+            metavar="FORM",
+            help="For a URL: markdown, text, article or links.",
         ),
     ] = None,
     argument: Annotated[
@@ -97,7 +96,7 @@ def command(
         Parameter(
             name=["-p", "--plugin"],
             metavar="PLUGIN",
-            help="A plugin to enable: the name of an installed plugin, or module:Class. Repeatable.",
+            help="A plugin: its name, or module:Class. Repeatable.",
         ),
     ] = (),
     option: Annotated[
@@ -105,54 +104,47 @@ def command(
         Parameter(
             name=["-P", "--plugin-option"],
             metavar="PLUGIN.OPTION=VALUE",
-            help="An option of an enabled plugin. Repeatable.",
+            help="An option of a plugin. Repeatable.",
         ),
     ] = (),
     no_plugin: Annotated[
         Texts,
-        Parameter(
-            metavar="PLUGIN", help="A plugin to disable, although the spider or crawler.toml enables it. Repeatable."
-        ),
+        Parameter(metavar="PLUGIN", help="A plugin to disable. Repeatable."),
     ] = (),
     job: Annotated[
         Path | None,
-        Parameter(metavar="DIR", help="Make the crawl durable: the same command resumes it, even after a kill."),
+        Parameter(metavar="DIR", help="Durable: the same command resumes the crawl."),
     ] = None,
-    override: Annotated[
-        bool, Parameter(help="Resume the job although its spider, arguments or settings have changed.")
-    ] = False,
+    override: Annotated[bool, Parameter(help="Resume although spider or settings have changed.")] = False,
     ui: Annotated[
         str | None,
         Parameter(
             metavar="HOST:PORT",
-            help="Serve a web page of the crawl while it runs. Without HOST:PORT it is on loopback, at a free port.",
+            help="A web page of the crawl; default: on a free port.",
         ),
     ] = None,
-    report: Annotated[
-        Path | None, Parameter(metavar="FILE", help="Write a report of the crawl to this file, as JSON.")
-    ] = None,
+    report: Annotated[Path | None, Parameter(metavar="FILE", help="Write a report as JSON.")] = None,
     tolerate: Annotated[
         str,
         Parameter(
             metavar="N|P%",
-            help="Accepted failures: a number, or a share such as 5%. With more, the exit code is 4. Default 0.",
+            help="Accepted failures; more: exit code 4. Default 0.",
         ),
     ] = "0",
     overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,
     append: Annotated[bool, Parameter(help="Append to existing outputs.")] = False,
     quiet: Annotated[bool, Parameter(help="Show no progress and no summary.")] = False,
     log_level: Annotated[
-        Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
+        Level,
+        Parameter(show_choices=False, metavar="LEVEL", help="debug, info, warning (default), error, critical."),
     ] = "warning",
-    log_json: Annotated[
-        bool, Parameter(help="Write everything on standard error as JSON, one object per line.")
-    ] = False,
+    log_json: Annotated[bool, Parameter(help="Write standard error as JSON, one object per line.")] = False,
 ) -> int:
     """Run a spider, or crawl a whole site from its URL.
 
-    Settings are merged in this order, and later ones win: defaults, the spider, crawler.toml or [tool.crawler] in
-    pyproject.toml, environment variables such as CRAWLER_WORKERS=8, -s. The first Ctrl-C lets requests in flight
-    finish, the second one stops at once, and the third one ends the process even if a callback blocks it.
+    Ctrl-C lets requests in flight finish; a second one stops at once.
+
+    Example: crawler run quotes.py -o quotes.jsonl --job quotes.job -s delay=1
     """
     log_to_stderr(log_level, as_json=log_json)
     if overwrite and append:

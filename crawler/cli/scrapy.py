@@ -30,10 +30,12 @@ def scrapy(
     project: Annotated[Path, Parameter(help="The folder of a Scrapy project, with its scrapy.cfg.")],
     /,
 ) -> int:
-    """Check which spiders of a Scrapy project run here, which of them with --job, and why others do not.
+    """Check which spiders of a Scrapy project run here.
 
-    The modules of the project are imported; nothing is fetched. The exit code is 0 if all spiders run, 1 if one cannot,
-    and 2 if there is no such project. Example: crawler scrapy check path/to/project
+    It says which of them run with --job, and why others do not. The modules of the project are imported; nothing is
+    fetched. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there is no such project.
+
+    Example: crawler scrapy check path/to/project
     """
     found = list(check_project(project))
     width = max((len(one.name) for one in found), default=0)

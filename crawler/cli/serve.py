@@ -46,9 +46,11 @@ def serve(
         int | None, Parameter(metavar="N", help="Crawls that run at once; others wait. Default: one for each core.")
     ] = None,
 ) -> int:
-    """Serve a web page of jobs: their runs compared, resume, stop, export; start new ones; and the API of scrapyd.
+    """Serve a web page of jobs, and the API of scrapyd.
 
-    Each crawl is a process of its own, which ends with this one and can be resumed.
+    On the page, runs are compared, and crawls are started, stopped, resumed and exported. Each crawl is a process of
+    its own, which ends with this one and can be resumed.
+
     Example: mkdir jobs; crawler serve jobs --ui 127.0.0.1:6800 --token env:UI_TOKEN
     """
     log_to_stderr("warning")

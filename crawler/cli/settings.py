@@ -38,7 +38,10 @@ def settings(
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
 ) -> int:
-    """Print every setting: its value, where that comes from, and what it means.
+    """Print every setting: its value, its origin, its meaning.
+
+    Later ones win: defaults, the spider, crawler.toml or [tool.crawler] in pyproject.toml, environment variables such
+    as CRAWLER_WORKERS=8, the command line.
 
     Example: crawler settings books.py --diff
     """

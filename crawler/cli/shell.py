@@ -52,10 +52,13 @@ def shell(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Try selectors on a page in a Python prompt with response, fetch(url) and view().
+    """Try selectors on a page in a Python prompt.
 
-    Pages are fetched as in a crawl, and cookies are kept. The prompt is IPython if it is installed. await works at the
-    prompt, with trio. Without a terminal, and without -c, the code is read from standard input.
+    The prompt has response, fetch(url) and view(). Pages are fetched as in a crawl, and cookies are kept. The prompt is
+    IPython if it is installed. await works at the prompt, with trio. Without a terminal, and without -c, the code is
+    read from standard input.
+
+    Example: crawler shell https://books.example/ -c "response.css('h1').text"
     """
     log_to_stderr(log_level)
     request = None if url is None else Request(check_url(url))

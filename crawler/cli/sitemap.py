@@ -58,10 +58,12 @@ def sitemap(
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
-    """Print the pages that the sitemaps of a site list, one URL per line.
+    """Print the pages that the sitemaps of a site list.
 
-    URL is a sitemap, an index of sitemaps, or any page of a site: its robots.txt then names the sitemaps. Sitemaps are
-    fetched, pages are not. Example: crawler sitemap https://news.example/ | wc -l
+    One URL per line is printed. URL is a sitemap, an index of sitemaps, or any page of a site: its robots.txt then
+    names the sitemaps. Sitemaps are fetched, pages are not.
+
+    Example: crawler sitemap https://news.example/ | wc -l
     """
     log_to_stderr(log_level)
     spider = _Lister(check_url(url), as_json=json)

@@ -35,9 +35,11 @@ def top(
     *,
     once: Annotated[bool, Parameter(help="Print one line, and exit.")] = False,
 ) -> int:
-    """Show what a crawl does that runs in another terminal or on another machine, until it ends or Ctrl-C.
+    """Show what a crawl does that runs elsewhere.
 
-    A job shows its counts; the address of a web page shows hosts, quotas and failures as well.
+    It is shown until it ends or Ctrl-C. A job shows its counts; the address of a web page shows hosts, quotas and
+    failures as well.
+
     Example: crawler top books.job
     """
     log_to_stderr("warning")

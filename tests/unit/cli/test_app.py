@@ -193,7 +193,9 @@ def test_python_m_crawler_reports_errors_like_the_console_script(command, tmp_pa
 # ---- help, exit codes, and Ctrl-C ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], *([name, "--help"] for name in COMMANDS), ["new", "project", "--help"]], ids=" ".join
+)
 def test_every_help_page_fits_a_terminal(in_process, capfd, monkeypatch, arguments):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(arguments) == 0
@@ -201,6 +203,8 @@ def test_every_help_page_fits_a_terminal(in_process, capfd, monkeypatch, argumen
     assert err == ""
     assert out.startswith("Usage: crawler")
     assert max(map(len, out.splitlines())) <= 80
+    assert out.count("\n") <= 40
+    assert "Example" in out
 
 
 def test_the_first_help_page_lists_every_command_and_the_exit_codes(in_process, capfd):
