@@ -50,20 +50,29 @@ def test_benchmarks_that_it_names_exist():
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_the_step_after_the_demo_works_as_written(tmp_path):
-    """The bookshop has a free port here, so that two tests can run at once."""
+def test_the_steps_after_the_demo_work_as_written(tmp_path):
+    """The bookshop has a free port here, so that two tests can run at once, and the crawl of the project no delay."""
     [serve, crawl] = re.findall(r"```sh\n\. \.venv/bin/activate\n(.*?)\n```", README)
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"PATH": path, "CRAWLER_DELAY": "0"}
     site = subprocess.Popen([*shlex.split(serve), "--port", "0"], env=env, stdout=subprocess.PIPE, text=True)
     try:
         [url] = re.findall(r"http://[\d.]+:\d+/", site.stdout.readline())
         [written] = re.findall(r"http://[\d.]+:\d+/", crawl)
-        command = shlex.split(crawl.replace(written, url).replace("examples/", f"{ROOT}/examples/"))
-        subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
+        words = shlex.split(crawl.replace(written, url).replace("examples/", f"{ROOT}/examples/"))
+        subprocess.run(words, cwd=tmp_path, env=env, check=True, capture_output=True)
+        steps = "".join(line for line in command("project").splitlines(True) if not line.startswith("pip "))
+        done = subprocess.run(
+            ["sh", "-e"], input=re.sub(r"http://\S+", url, steps), cwd=tmp_path, env=env, check=True,
+            capture_output=True, text=True,
+        )  # fmt: skip
     finally:
         site.terminate()
         site.communicate()
     assert len((tmp_path / "quotes.jsonl").read_text().splitlines()) == 20
+    assert len((tmp_path / "shop" / "shop.jsonl").read_text().splitlines()) > 20
+    assert "1 callback checked, 0 failed" in done.stdout + done.stderr
+    assert "2 passed" in done.stdout
 
 
 def test_the_port_of_the_bookshop_is_that_of_the_command():
