@@ -42,8 +42,8 @@ def check(
 ) -> int:
     """Check the callbacks of a spider against their docstrings.
 
-    The lines @url, @page, @returns and @scrapes of a docstring say what the callback does with one page. A page with
-    @page is read from that file, so that the check needs no network; --record writes it. The exit code is 1 if a
+    The lines @url, @page, @returns and @scrapes of a docstring say what the callback does with one page. Pages are read
+    from the files that @page names, so that the check needs no network; --record writes them. The exit code is 1 if a
     callback does not do what is expected.
 
     Example: crawler check quotes.py

@@ -39,7 +39,7 @@ def new(
 ) -> int:
     """Create a spider, NAME.py, or a project with spider and tests.
 
-    Example: crawler new quotes https://quotes.example/ or crawler new project quotes https://quotes.example/
+    Example: crawler new quotes https://quotes.example/
     """
     name = name.removesuffix(".py")
     path = Path(f"{name}.py")

@@ -35,7 +35,7 @@ def top(
     *,
     once: Annotated[bool, Parameter(help="Print one line, and exit.")] = False,
 ) -> int:
-    """Show what a crawl does that runs elsewhere.
+    """Show the live view of a crawl that runs elsewhere.
 
     It is shown until it ends or Ctrl-C. A job shows its counts; the address of a web page shows hosts, quotas and
     failures as well.
