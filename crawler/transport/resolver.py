@@ -6,13 +6,13 @@ the end of the process.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
 
-import attrs
 import trio
 from msgspec import Struct
 
@@ -63,22 +63,22 @@ class _Cached(NamedTuple):
 UNKNOWN: Final = _Cached(-math.inf, -math.inf, ())
 
 
-@attrs.define(eq=False, repr=False)
-class _Lookup:
-    """A running lookup, shared by all tasks that ask for the name."""
+class _Lookup(Struct, eq=False):
+    """A lookup that is running or waits for a thread, shared by all tasks that ask for the name."""
 
+    done: trio.Event
+    deadline: float
     callers: int = 0
-    done: trio.Event = attrs.Factory(trio.Event)
-    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     addresses: tuple[str, ...] = ()
     error: Exception | None = None
 
 
 class Resolver:
-    """Resolves host names with the system's resolver.
+    """Resolves host names with the system's resolver, in threads of trio's cache.
 
     Tasks that ask for the same name share one lookup. When the last of them is cancelled, the lookup is abandoned; its
-    thread cannot be stopped and counts among the `lookups` until the system gives up.
+    thread cannot be stopped and counts among the `lookups` until the system gives up. A lookup has no task of its own,
+    and takes its thread from trio's cache directly: crawls of many hosts make one for each.
 
     If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name does not
     exist any more.
@@ -96,7 +96,7 @@ class Resolver:
         *,
         lookups: int = 64,
         ttl: float = 60.0,
-        entries: int = 4096,
+        entries: int = 32_768,
         timeout: float = math.inf,
         getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo,
     ) -> None:
@@ -110,15 +110,14 @@ class Resolver:
     def _reset(self, run: trio.lowlevel.TrioToken | None) -> None:
         """Forget everything: clock, tasks and threads belong to one run of trio."""
         self._run = run
-        self._threads = trio.CapacityLimiter(self._lookups)
+        self._threads = 0  # inside a lookup
         self._cached: dict[str, _Cached] = {}
         self._pending: dict[str, _Lookup] = {}
+        self._waiting: dict[str, _Lookup] = {}  # for a thread
 
     def statistics(self) -> ResolverStatistics:
         """Return what the resolver is doing."""
-        return ResolverStatistics(
-            cached=len(self._cached), pending=len(self._pending), threads=self._threads.borrowed_tokens
-        )
+        return ResolverStatistics(cached=len(self._cached), pending=len(self._pending), threads=self._threads)
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """Return the addresses of a host in the order in which to try them; no checkpoint if they are cached.
@@ -154,47 +153,72 @@ class Resolver:
         """Return the result of the running lookup of `host`, or of a new one."""
         lookup = self._pending.get(host)
         if lookup is None:
-            lookup = self._pending[host] = _Lookup()
-            # A system task, since it may outlive the first task that asked.
-            trio.lowlevel.spawn_system_task(self._run_lookup, host, lookup, name=f"lookup of {host}")
+            lookup = self._pending[host] = _Lookup(trio.Event(), trio.current_time() + self._timeout)
+            if self._threads < self._lookups:
+                self._start(host, lookup)
+            else:
+                self._waiting[host] = lookup
         lookup.callers += 1
         try:
-            await lookup.done.wait()
+            with trio.CancelScope(deadline=lookup.deadline):
+                await lookup.done.wait()
+            if not lookup.done.is_set():
+                self._end(host, lookup, TimeoutError(f"the lookup of {host} took longer than {self._timeout:g} s"))
         finally:
             lookup.callers -= 1
-            if not lookup.callers and self._pending.get(host) is lookup:
-                del self._pending[host]
-                lookup.scope.cancel(reason="no task waits for this name any more")
+            if not lookup.callers:
+                self._forget(host, lookup)
         if lookup.error is not None:
             raise _copy_error(lookup.error, host)
         return lookup.addresses
 
-    async def _run_lookup(self, host: str, lookup: _Lookup) -> None:
-        lookup.error = TimeoutError(f"the lookup of {host} took longer than {self._timeout:g} s")
-        lookup.scope.deadline = trio.current_time() + self._timeout
-        try:
-            with lookup.scope:
-                lookup.addresses = await self._ask_system(host)
-                lookup.error = None
-        except Exception as error:
-            lookup.error = error
-        finally:
-            self._note(host, lookup)
-            if self._pending.get(host) is lookup:
-                del self._pending[host]
-            lookup.done.set()
+    # ---- threads -----------------------------------------------------------------------------------------------------
 
-    async def _ask_system(self, host: str) -> tuple[str, ...]:
-        found = await trio.to_thread.run_sync(
-            self._getaddrinfo,
-            host.encode("ascii"),  # Python would send a str through its IDNA codec, which rejects long labels
-            None,
-            socket.AF_UNSPEC,
-            socket.SOCK_STREAM,
-            abandon_on_cancel=True,
-            limiter=self._threads,
-        )
-        return tuple(dict.fromkeys(sockaddr[0] for *_, sockaddr in found))
+    def _start(self, host: str, lookup: _Lookup) -> None:
+        """Look up a name in a thread."""
+        self._threads += 1
+        run = trio.lowlevel.current_trio_token()
+
+        def deliver(result: Any) -> None:  # still in the thread; an `outcome.Outcome`
+            with contextlib.suppress(trio.RunFinishedError):
+                run.run_sync_soon(self._returned, host, lookup, result.unwrap())
+
+        trio.lowlevel.start_thread_soon(partial(self._ask_system, host), deliver)
+
+    def _ask_system(self, host: str) -> tuple[str, ...] | Exception:
+        try:
+            name = host.encode("ascii")  # Python would send a str through its IDNA codec, which rejects long labels
+            found = self._getaddrinfo(name, None, socket.AF_UNSPEC, socket.SOCK_STREAM)
+            return tuple(dict.fromkeys(sockaddr[0] for *_, sockaddr in found))
+        except Exception as error:
+            return error
+
+    def _returned(self, host: str, lookup: _Lookup, result: tuple[str, ...] | Exception) -> None:
+        """Take the result of a thread, and give the thread to the next lookup. Called by trio, so it must not raise."""
+        self._threads -= 1
+        if self._waiting:
+            following = next(iter(self._waiting))
+            self._start(following, self._waiting.pop(following))
+        if self._pending.get(host) is lookup:  # else nobody waits for it any more
+            self._end(host, lookup, result)
+
+    def _end(self, host: str, lookup: _Lookup, result: tuple[str, ...] | Exception) -> None:
+        """End a lookup, and wake the tasks that wait for it."""
+        if isinstance(result, Exception):
+            lookup.error = result
+        else:
+            lookup.addresses = result
+        self._note(host, lookup)
+        self._forget(host, lookup)
+        lookup.done.set()
+
+    def _forget(self, host: str, lookup: _Lookup) -> None:
+        """Let no further task share a lookup."""
+        if self._pending.get(host) is lookup:
+            del self._pending[host]
+            self._waiting.pop(host, None)
+
+    # ---- the cache ---------------------------------------------------------------------------------------------------
 
     def _note(self, host: str, lookup: _Lookup) -> None:
         """Cache the result of a lookup; after one that failed, use the addresses of an earlier one."""
