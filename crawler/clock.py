@@ -17,11 +17,12 @@ class Clock:
     Parameters:
         earliest: The earliest time that the clock may show, in seconds since the epoch. Times saved by an earlier
             process are not in the future then, even if the wall clock was set back meanwhile.
+        now: The present time by another clock that counts, in seconds since the epoch. `None`: the wall clock counts.
     """
 
-    def __init__(self, earliest: float = 0.0) -> None:
+    def __init__(self, earliest: float = 0.0, now: float | None = None) -> None:
         self._trio_time = trio.lowlevel.current_clock().current_time  # trio.current_time looks the clock up each time
-        self._offset = max(time.time(), earliest) - self._trio_time()
+        self._offset = max(time.time() if now is None else now, earliest) - self._trio_time()
 
     def __call__(self) -> float:
         """Return the time, in seconds since the epoch."""

@@ -7,6 +7,7 @@
     ├─ PluginError        a plugin breaks its contract; nothing was started           exit 2
     ├─ JobError           the job directory is foreign, in use, or does not fit       exit 2
     ├─ CrawlFailed        the crawl had to end; its cause is an exception group       exit 1
+    │  └─ LeaseLost       other workers have the requests of this one                 exit 1
     └─ RequestError       one request failed; the crawl continues
        ├─ FetchError
        │  ├─ ConnectFailed    no connection: DNS, refused, unreachable, TLS           retryable
@@ -46,6 +47,7 @@ __all__ = [
     "FetchTimeout",
     "HookError",
     "JobError",
+    "LeaseLost",
     "PluginError",
     "Refused",
     "RequestError",
@@ -81,6 +83,18 @@ class JobError(CrawlerError):
 
 class CrawlFailed(CrawlerError):
     """The crawl had to end. ``__cause__`` is the exception group that ended it."""
+
+
+class LeaseLost(CrawlFailed):
+    """A worker did not reach the store for too long, so other workers have its requests. Start it again."""
+
+    @classmethod
+    def after(cls, lease: float) -> LeaseLost:
+        """Return the error of a worker whose lease, of so many seconds, has ended."""
+        return cls(
+            f"this worker did not reach the store of the job for {lease:g} s, so other workers have its requests: "
+            "start it again"
+        )
 
 
 class RequestError(CrawlerError):

@@ -96,6 +96,35 @@ class Stats(Struct):
             else:
                 setattr(self, name, value)
 
+    def add(self, other: Stats) -> None:
+        """Add the counts of another worker. Of the quotas of a lane, those of the other remain."""
+        self._combine(other, 1)
+        for kind, urls in other.samples.items():
+            for url in urls:
+                self.sample(kind, url)
+        for name, theirs in other.lanes.items():
+            lane = self.lane(name)
+            lane.requests += theirs.requests
+            lane.refusals += theirs.refusals
+            lane.quotas |= theirs.quotas
+            lane.waited = dict(Counter(lane.waited) + Counter(theirs.waited))
+
+    def subtract(self, other: Stats) -> None:
+        """Subtract counts. Samples and lanes remain."""
+        self._combine(other, -1)
+
+    def _combine(self, other: Stats, sign: int) -> None:
+        for name in self.__struct_fields__:
+            theirs = getattr(other, name)
+            if isinstance(theirs, int):
+                setattr(self, name, getattr(self, name) + sign * theirs)
+            elif isinstance(theirs, Counter):
+                own: Counter[Any] = getattr(self, name)
+                for key, n in theirs.items():
+                    own[key] += sign * n
+                    if not own[key]:
+                        del own[key]
+
     def lane(self, name: str) -> LaneStats:
         """Return the counts of one lane, which are created on first use."""
         found = self.lanes.get(name)

@@ -223,11 +223,22 @@ class Attempts:
             receiver=receiver,
             room=self._frontier.bodies.room(ticket),
         )
+        if self._frontier.holdings.are_shared:
+            network = self._leased(network)
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)
         if not self._table.fetch:
             return network(ticket.request)
         return self._through(self._table.fetch, 0, ticket.request, observer.noting(network))
+
+    def _leased(self, exchange: Network) -> Network:
+        """Return a `Network` that sends nothing while the lease of this worker is not renewed."""
+
+        async def network(request: Request) -> Response:
+            await self._slots.lease()
+            return await exchange(request)
+
+        return network
 
     def _authenticating(self, exchange: Network, observer: _SendObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""
@@ -365,7 +376,7 @@ class Attempts:
             elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
                 pause = verdict
         if pause is not None:
-            self._frontier.block(pause.scope or usage.lane, self._clock() + pause.seconds)
+            self._frontier.controls.block(pause.scope or usage.lane, self._clock() + pause.seconds)
 
 
 class _SendObserver(Struct, eq=False):

@@ -63,15 +63,16 @@ class Checkpointer:
         self._budgets: dict[str, Any] = {}
         self._whole_at = 0.0
 
-    def restore(self, resumed: ResumeState, *, own_limits: bool) -> None:
+    def restore(self, resumed: ResumeState, *, own_limits: bool, own_store: bool = True) -> None:
         """Continue from an earlier run.
 
         Parameters:
             resumed: What its store has kept.
             own_limits: Whether no other crawl or client shares the limits.
+            own_store: Whether no other worker shares the store. Each worker counts by itself.
         """
         checkpoint = resumed.checkpoint
-        if checkpoint.stats is not None:
+        if checkpoint.stats is not None and own_store:
             self._stats.restore(checkpoint.stats)
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.long_calls import LongCalls
+    from crawler.engine.news import NewsReader
     from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
@@ -57,6 +58,7 @@ class PageRunner:
         errors: Logs the exceptions of hooks.
         slow: Names handlers that block the event loop.
         long: Names handlers that do not return.
+        news: Knows the version of the states.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
         pool: The processes that run callbacks; `None`: this one does.
     """
@@ -71,6 +73,7 @@ class PageRunner:
         errors: HookErrorLog,
         slow: SlowSteps,
         long: LongCalls,
+        news: NewsReader,
         bodies: BodyDeduplicator | None = None,
         pool: ProcessPool | None = None,
     ) -> None:
@@ -82,6 +85,7 @@ class PageRunner:
         self._errors = errors
         self._slow = slow
         self._long = long
+        self._news = news
         self._bodies = bodies
         self._pool = pool
         self._callbacks = Callbacks(spider)
@@ -126,6 +130,7 @@ class PageRunner:
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
         handler = response.request.callback or "parse"
+        outcome.state_version = self._news.version
         result = PageResult(handler=handler, spill=partial(self._spill, response, outcome))
         try:
             await self._call_handlers(response, result, outcome)
@@ -201,7 +206,7 @@ class PageRunner:
         outcome.dropped = result.dropped
         outcome.counters = result.effects.counters
         outcome.state = result.state
-        if result.state:
+        if result.state and outcome.state_version == self._news.version:  # else the commit refuses them
             for state in self._states:
                 state.apply(result.state.get(state.owner, {}))
         if requests:
@@ -217,6 +222,7 @@ class PageRunner:
         errback = failure.request.errback if calls_errback else None
         if errback is None and not self._table.failed:
             return
+        outcome.state_version = self._news.version
         found = await self._call_failure_handlers(failure, errback)
         for error in found.raised:
             self._errors.log(error, failure.request.url)

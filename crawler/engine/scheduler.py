@@ -33,6 +33,7 @@ from crawler.messages import Request
 
 if TYPE_CHECKING:
     from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+    from crawler.engine.heartbeat import Heartbeat
     from crawler.engine.leases import Leases
     from crawler.engine.limit_waits import LimitWaits
     from crawler.engine.long_calls import LongCalls
@@ -72,6 +73,8 @@ class Scheduler:
     """Decides which request may start."""
     leases: Leases
     """Brings lanes into memory."""
+    heartbeat: Heartbeat | None = None
+    """Renews the lease of this worker; `None`: the crawl has no others."""
     worker: Worker
     """Runs in as many tasks as `workers` says."""
     writer: Writer
@@ -128,6 +131,8 @@ class Scheduler:
                 self.tasks.open(background)
                 if self.pool is not None:
                     await background.start(self.pool.run)
+                if self.heartbeat is not None:
+                    background.start_soon(self.heartbeat.run)
                 if max_seconds is not None:
                     background.start_soon(self._stop_after, max_seconds)
                 if self.store.durable:
@@ -192,8 +197,11 @@ class Scheduler:
         clock, frontier = self.crawl.clock, self.frontier
         with tickets:
             while not self.shutdown.stopping.is_set():
+                if self.store.shared:
+                    self.writer.stop_at_limits()  # others may have reached one
                 room_at = await self.leases.make_room()
                 await self.leases.keep_up()
+                room_at = min(room_at, self.leases.due_at())
                 # No checkpoint from here to wait(), or a wake-up is lost.
                 look_again = room_at
                 waiting = tickets.statistics().tasks_waiting_receive
@@ -207,7 +215,7 @@ class Scheduler:
                     waiting -= 1
                 if self.store.live == 0 and not self._expects_requests():
                     return
-                if frontier.lanes_to_refill():
+                if frontier.lanes_to_refill() or self.leases.must_ask():
                     continue
                 if clock() < look_again < math.inf:
                     self.waits.note(clock())
@@ -225,16 +233,23 @@ class Scheduler:
         settings, in_flight = self.crawl.settings, self.frontier.handed_out
         if in_flight >= settings.workers:
             return False
-        return settings.max_pages is None or self.crawl.stats.pages + in_flight < settings.max_pages
+        if settings.max_pages is None:
+            return True
+        return self.crawl.stats.pages + self.store.others.get("pages", 0) + in_flight < settings.max_pages
 
     def _expects_requests(self) -> bool:
-        """Whether `start()` may give more requests, or some are on their way to the store."""
-        return not self.store.exhausted or bool(self.added) or self.writer.arriving > 0
+        """Whether something may be left to do: `start()` may give more requests, or some are on their way to the store.
+
+        Items of a worker that is gone are left, too: the outputs of another one get them.
+        """
+        store = self.store
+        return not store.exhausted or bool(self.added) or self.writer.arriving > 0 or store.behind > 0
 
     # ---- requests come in --------------------------------------------------------------------------------------------
 
     async def _feed_start(self, outbox: trio.MemorySendChannel[Message]) -> None:
         """Pull `start()` to its end, whatever form it has."""
+        await self.leases.seeds.wait()
         if self.store.exhausted:
             return
         produced = self.crawl.spider.start()
@@ -285,7 +300,7 @@ class Scheduler:
             check_callbacks(self.crawl.spider, batch, self.crawl.plugins)
         with trio.CancelScope(shield=True):
             await self._send(batch, outbox, last=last)
-            while self.writer.starts > MAX_STARTS and not self.added.is_closed:
+            while min(self.writer.starts, self.store.live) > MAX_STARTS and not self.added.is_closed:
                 await self.frontier.changed.wait()
 
     async def _feed_added(self, outbox: trio.MemorySendChannel[Message]) -> None:

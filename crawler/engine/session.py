@@ -27,7 +27,7 @@ from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import LAST
 from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.engine.wiring import wire
-from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
@@ -143,7 +143,7 @@ class CrawlSession:
         outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
         try:
             async with AsyncExitStack() as stack:
-                store = self._open_store(stack)
+                store = await self._open_store(stack)
                 scheduler = await self._wire(stack, store, transport)
                 crawl, shutdown = scheduler.crawl, scheduler.shutdown
                 timer = Timer(crawl.clock(), crawl.stats)
@@ -158,6 +158,8 @@ class CrawlSession:
                     await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
                     raise
                 await runs.end(failed=False)
+                if store.shared:  # the report is about all workers
+                    crawl.stats.restore((await store.resume_state()).checkpoint.stats or b"{}")
                 finished = shutdown.reason or "finished"
                 no_pages = reason_for_no_pages(crawl.stats, finished)
                 if no_pages and not had_finished:  # else an earlier run has said so
@@ -179,7 +181,8 @@ class CrawlSession:
             cause = next(causes(group))
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
-            raise CrawlFailed(_one_line(cause)) from group
+            failed = LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed
+            raise failed(_one_line(cause)) from group
         finally:
             current_page.reset(outer)
 
@@ -201,7 +204,7 @@ class CrawlSession:
                 except JobError as error:
                     raise CrawlFailed(str(error)) from error
 
-    def _open_store(self, stack: AsyncExitStack) -> Store:
+    async def _open_store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
             return stack.enter_context(closing(MemoryStore()))
         from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it

@@ -7,7 +7,7 @@ fails.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +56,9 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
     sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
+    if store.shared:
+        for sink in sinks:
+            sink.divide(store.owner)
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):
@@ -94,10 +97,19 @@ class _Sink(Struct, eq=False):
     thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     """Allows a blocking `persist` one thread at a time."""
 
+    position: Any = None
+    """What `persist` returned last."""
+
     @property
     def name(self) -> str:
         """The name of the plugin."""
         return self.hook.plugin.name
+
+    @property
+    def flush(self) -> Callable[[], Any] | None:
+        """Stores what `persist` holds back; `None` if it never does."""
+        plugin = self.hook.plugin
+        return plugin.flush if isinstance(plugin, Sink) and type(plugin).flush is not Sink.flush else None
 
 
 class SinkRunner:
@@ -110,6 +122,7 @@ class SinkRunner:
         slow: names a `persist` that blocks the event loop.
         long: names a `persist` that does not return.
         max_lag: items that a sink may lag behind before the writer waits for it.
+        lease: waits while the lease of this worker is not renewed.
     """
 
     def __init__(
@@ -120,6 +133,7 @@ class SinkRunner:
         slow: SlowSteps,
         long: LongCalls,
         max_lag: int,
+        lease: Callable[[], Awaitable[None]],
     ) -> None:
         self._hooks = hooks
         self._store = store
@@ -127,6 +141,7 @@ class SinkRunner:
         self._slow = slow
         self._long = long
         self._max_lag = max_lag
+        self._lease = lease
         self._sinks: list[_Sink] = []
         self._changed = trio_util.RepeatedEvent()
         self._complete = False
@@ -138,8 +153,8 @@ class SinkRunner:
     async def start(self, nursery: trio.Nursery) -> None:
         """Start a task for each sink."""
         for hook in self._hooks:
-            cursor, _ = await self._store.follow(hook.plugin.name)
-            sink = _Sink(hook, cursor)
+            cursor, position = await self._store.follow(hook.plugin.name)
+            sink = _Sink(hook, cursor, position=position)
             self._sinks.append(sink)
             nursery.start_soon(self._run, sink)
 
@@ -176,18 +191,23 @@ class SinkRunner:
 
     async def _keep(self, sink: _Sink, rows: list[Row]) -> None:
         """Store a batch, and keep its position in the job."""
-        position = await self._call(sink, partial(sink.hook.call, rows))
+        if self._store.shared:
+            await self._lease()  # else another worker may have these items
+        mine = [row for row in rows if not row.sinks or sink.name in row.sinks]
+        position = await self._call(sink, partial(sink.hook.call, mine)) if mine else sink.position
+        if len(mine) < len(rows) and sink.flush is not None:
+            position = await self._call(sink, sink.flush)  # rows that are held are the last ones that came
         sink.cursor += len(rows)
         await self._advance(sink, position)
         self._changed.set()
 
     async def _flush(self, sink: _Sink) -> None:
         """Let a sink store what it holds, and keep its position in the job."""
-        plugin = sink.hook.plugin
-        if isinstance(plugin, Sink) and type(plugin).flush is not Sink.flush:
-            await self._advance(sink, await self._call(sink, plugin.flush))
+        if sink.flush is not None:
+            await self._advance(sink, await self._call(sink, sink.flush))
 
     async def _advance(self, sink: _Sink, position: Any) -> None:
+        sink.position = position
         held = position.rows if isinstance(position, Held) else 0
         value = position.position if isinstance(position, Held) else position
         if inspect.isawaitable(value):

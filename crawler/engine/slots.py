@@ -37,6 +37,8 @@ class Slots:
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
         now = self._clock()
+        if lane.is_leaving and ((page := current_ticket.get()) is None or page.lane is not lane):
+            return math.inf  # another worker waits for it
         return self._frontier.ready_at(lane, request, now) - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
@@ -97,6 +99,11 @@ class Slots:
             ticket.permit.enter()
         if not ticket.holds_token:
             raise self.too_late(0.0, lane, ticket.request)
+
+    async def lease(self) -> None:
+        """Wait while the lease of this worker is not renewed: until then, others may ask the same hosts."""
+        while self._clock() >= self._frontier.holdings.until:
+            await self._frontier.changed.wait()
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
         """Wait until the ticket's lane may start a request, and take that start.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
 from crawler.engine.limit_waits import LimitWaits
 from crawler.engine.long_calls import LongCalls
+from crawler.engine.news import NewsReader
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     import httpx
 
     from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.heartbeat import Heartbeat
     from crawler.engine.processes.processes import Processes
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
@@ -87,12 +90,14 @@ def wire(
     """
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
-    clock = clock or (Clock(earliest) if limits is None else shared_clock(limits, earliest))
+    clock = clock or (Clock(earliest, resumed.now) if limits is None else shared_clock(limits, earliest))
     started_at, stats, errors, slow, long = clock(), Stats(), HookErrorLog(), SlowSteps(), LongCalls()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 
     frontier = Frontier(settings, limits=limits)
     frontier.advance_clock(started_at)
+    if store.shared:
+        frontier.holdings.are_shared, frontier.holdings.until = True, -math.inf
     frontier.budgets.backlog = lambda: store.live - frontier.handed_out
     shutdown = Shutdown(settings.grace, frontier.changed.set)
     downloader = Downloader(
@@ -117,7 +122,8 @@ def wire(
         origins,
         durable=store.durable,
     )
-    checkpointer.restore(resumed, own_limits=limits is None)
+    checkpointer.restore(resumed, own_limits=limits is None, own_store=not store.shared)
+    news = NewsReader(states, downloader.cookies, downloader.address_guard, origins, resumed.version)
 
     admission = Admission(
         Scope.of(spider.allowed_domains, settings),
@@ -145,7 +151,7 @@ def wire(
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
     pool = None if processes is None else processes.pool(spider, states[0], partial(getattr, store, "known"))
-    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, bodies, pool)
+    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, news, bodies, pool)
     added, tasks, commits = AddedRequests(), BackgroundTasks(), CommitCalls()
     crawl = Crawl(
         spider=spider,
@@ -168,15 +174,17 @@ def wire(
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
 
-    sinks = SinkRunner(table.persist, store, shutdown, slow, long, settings.sink_lag)
+    sinks = SinkRunner(table.persist, store, shutdown, slow, long, settings.sink_lag, slots.lease)
+    leases = Leases(frontier, store, clock, news, unclean=resumed.unclean)
     return Scheduler(
         crawl=crawl,
         store=store,
         frontier=frontier,
-        leases=Leases(frontier, store, clock, unclean=resumed.unclean),
+        leases=leases,
+        heartbeat=_heartbeat(store, leases, frontier, clock) if store.shared else None,
         worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, origins),
         writer=Writer(
-            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, bodies
+            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, news, bodies
         ),
         sinks=sinks,
         added=added,
@@ -188,6 +196,12 @@ def wire(
         errors=errors,
         pool=pool,
     )  # fmt: skip
+
+
+def _heartbeat(store: Store, leases: Leases, frontier: Frontier, clock: Clock) -> Heartbeat:
+    from crawler.engine.heartbeat import Heartbeat  # noqa: PLC0415 - few crawls need it
+
+    return Heartbeat(store, leases, frontier, clock)
 
 
 def _bodies(store: Store) -> BodyDeduplicator:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.engine.admission import ADMIT_FAILED
+from crawler.errors import LeaseLost
 from crawler.messages import Request
+from crawler.stats import Stats
 from crawler.store import Kind, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -21,11 +24,11 @@ if TYPE_CHECKING:
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.checkpointer import Checkpointer
     from crawler.engine.commit_calls import CommitCalls
+    from crawler.engine.news import NewsReader
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.frontier import Frontier
     from crawler.settings import Settings
-    from crawler.stats import Stats
     from crawler.store import Store
 
 __all__ = ["Message", "NewRequests", "Writer"]
@@ -60,6 +63,7 @@ class Writer:
         sinks: What the writer waits for if one of them lags behind.
         clock: Returns the time in seconds since the epoch.
         commits: Calls functions of plugins before commits.
+        news: Takes over what other workers have committed.
         bodies: Which bodies belong to pages that are not committed; `None`: they are not compared.
     """
 
@@ -75,6 +79,7 @@ class Writer:
         sinks: SinkRunner,
         clock: Clock,
         commits: CommitCalls,
+        news: NewsReader,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
         self._store = store
@@ -87,6 +92,7 @@ class Writer:
         self._sinks = sinks
         self._clock = clock
         self._commits = commits
+        self._news = news
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
         self.arriving = 0
@@ -140,15 +146,20 @@ class Writer:
         if self._commits:
             self._commits.run([outcome.ticket for outcome in outcomes])
         for outcome in outcomes:
-            self._count(outcome)  # first: the commit stores the counts as well
+            self._count(outcome, stats)  # first: the commit stores the counts as well
         committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
         self._is_consistent = True
+        (self._news.reset if Verdict.CONFLICT in committed.verdicts else self._news.apply)(committed.news)
         frontier.push(committed.fresh)
         frontier.reload(committed.grew)
         if committed.duplicates:
             stats.filtered["duplicate"] += committed.duplicates
         for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
+            if verdict not in (Verdict.OK, Verdict.DUP):
+                self._count_again(outcome, verdict)
             self._release(outcome, verdict)
+        if Verdict.FENCED in committed.verdicts:
+            raise LeaseLost.after(self._store.lease)
 
     def _add_lane_states(self, outcomes: Sequence[Outcome]) -> None:
         """Add the state of each lane to its last outcome, and its quotas to the report."""
@@ -164,7 +175,7 @@ class Writer:
         store, stats = self._store, self._stats
         filtered: list[tuple[str, str]] = []
         admitted = self._admission.admit(message.requests, filtered)
-        self._count_filtered(filtered)
+        _count_filtered(filtered, stats)
         starts = [request for request in admitted if request.depth == 0]
         parts = [part for part in (starts, [request for request in admitted if request.depth]) if part]
         if message.last and not parts:
@@ -184,7 +195,7 @@ class Writer:
         max_items = self._settings.max_items
         if max_items is None:
             return outcomes
-        items = self._stats.items
+        items = self._total("items")
         for index, outcome in enumerate(outcomes):
             if items >= max_items:
                 for late in outcomes[index:]:
@@ -200,6 +211,8 @@ class Writer:
             self._bodies.give_up(outcome.digest)  # from now on the store knows it
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
             self._frontier.put_back(ticket, outcome.not_before)
+        elif verdict is Verdict.CONFLICT:
+            self._frontier.put_back(ticket)
         else:
             self._frontier.settle(ticket)
             if ticket.request.depth == 0 and not ticket.request.redirects:
@@ -218,14 +231,13 @@ class Writer:
 
     # ---- counts ------------------------------------------------------------------------------------------------------
 
-    def _count(self, outcome: Outcome) -> None:
-        stats = self._stats
+    def _count(self, outcome: Outcome, stats: Stats) -> None:
         stats.bytes += outcome.size
         if outcome.status:
             stats.statuses[outcome.status] += 1
             if outcome.kind is Kind.DONE and outcome.status >= 400 and not outcome.page:  # such as a dead link
                 stats.sample(f"status_{outcome.status}", outcome.ticket.request.url)
-        self._count_filtered(outcome.filtered)
+        _count_filtered(outcome.filtered, stats)
         if outcome.repeats:
             stats.filtered["duplicate"] += outcome.repeats
         for reason in outcome.dropped:
@@ -240,30 +252,46 @@ class Writer:
         for name, n in outcome.counters.items():
             stats.counters[name] += n
         if outcome.failure is not None:
-            self._count_failure(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
+            _count_failure(outcome.failure.reason, outcome.ticket.request.url, stats, outcome.failure.full_reason)
 
-    def _count_filtered(self, filtered: Sequence[tuple[str, str]]) -> None:
-        for reason, url in filtered:
-            if reason == ADMIT_FAILED:
-                self._count_failure(reason, url)
-            else:
-                self._stats.filter(reason, url)
+    def _count_again(self, outcome: Outcome, verdict: Verdict) -> None:
+        """Correct the counts by an outcome that was not committed, or not with its effects."""
+        counted = Stats()
+        self._count(outcome, counted)
+        self._stats.subtract(counted)
+        if verdict is Verdict.SAME_CONTENT:
+            effects = {"page": False, "items": [], "staged_items": 0, "filtered": []}
+            self._count(replace(outcome, **effects), self._stats)
+            self._stats.filter("duplicate_content", outcome.ticket.request.url)
 
-    def _count_failure(self, reason: str, url: str, full_reason: str = "") -> None:
-        stats = self._stats
-        stats.failed += 1
-        stats.failures[reason] += 1
-        stats.sample(reason, url)
-        stats.kinds[full_reason or reason] += 1
-        if full_reason:
-            stats.sample(full_reason, url)
+    def _total(self, name: str) -> int:
+        """Return a count of all workers."""
+        own: int = getattr(self._stats, name)
+        return own + self._store.others.get(name, 0)
 
     def stop_at_limits(self) -> None:
         """Stop the crawl if a limit was reached, in this run or in an earlier one of its job."""
-        stats, settings, shutdown = self._stats, self._settings, self._shutdown
-        if settings.max_pages is not None and stats.pages >= settings.max_pages:
+        settings, shutdown = self._settings, self._shutdown
+        if settings.max_pages is not None and self._total("pages") >= settings.max_pages:
             shutdown.stop("max_pages")
-        if settings.max_items is not None and stats.items >= settings.max_items:
+        if settings.max_items is not None and self._total("items") >= settings.max_items:
             shutdown.stop("max_items")
-        if settings.max_errors is not None and stats.failed >= settings.max_errors:
+        if settings.max_errors is not None and self._total("failed") >= settings.max_errors:
             shutdown.stop("max_errors", by_limit=True)
+
+
+def _count_filtered(filtered: Sequence[tuple[str, str]], stats: Stats) -> None:
+    for reason, url in filtered:
+        if reason == ADMIT_FAILED:
+            _count_failure(reason, url, stats)
+        else:
+            stats.filter(reason, url)
+
+
+def _count_failure(reason: str, url: str, stats: Stats, full_reason: str = "") -> None:
+    stats.failed += 1
+    stats.failures[reason] += 1
+    stats.sample(reason, url)
+    stats.kinds[full_reason or reason] += 1
+    if full_reason:
+        stats.sample(full_reason, url)

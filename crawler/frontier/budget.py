@@ -13,6 +13,7 @@ from crawler.limits.throttle import Throttle
 from crawler.messages.request import mapping_of
 
 if TYPE_CHECKING:
+    from crawler.frontier.holdings import Holdings
     from crawler.frontier.lane import Lane
     from crawler.frontier.reachability import Reachability
     from crawler.messages import Request
@@ -27,6 +28,12 @@ class Budget(Struct, eq=False):
     """Its limits."""
     parked: dict[Lane, None] = {}
     """The lanes that wait for nothing but this budget, first come first served."""
+    epoch: int = 0
+    """The lease under which it is held; 0: none."""
+    is_leased: bool = True
+    """Whether this worker may use it."""
+    is_leaving: bool = False
+    """Whether it is passed on to another worker as soon as nothing is in flight."""
     listed: float = math.inf
     """When the schedule looks at it next, in seconds since the epoch; infinite: never."""
 
@@ -56,9 +63,10 @@ class Budgets:
     Parameters:
         throttle: Returns the throttle of a lane or budget, by name.
         reachability: Knows which hosts cannot be reached.
+        holdings: Knows whether other workers share the budgets.
     """
 
-    def __init__(self, throttle: Callable[[str], Throttle], reachability: Reachability) -> None:
+    def __init__(self, throttle: Callable[[str], Throttle], reachability: Reachability, holdings: Holdings) -> None:
         self.by_name: dict[str, Budget] = {}
         self.on_new: Callable[[Budget], None] | None = None
         """Called with each new budget."""
@@ -66,12 +74,13 @@ class Budgets:
         """Returns the number of all waiting requests, those in the store included."""
         self._throttle = throttle
         self._reachability = reachability
+        self._holdings = holdings
 
     def __getitem__(self, name: str) -> Budget:
         """Return a budget, made when it is first asked for."""
         found = self.by_name.get(name)
         if found is None:
-            found = self.by_name[name] = Budget(self._throttle(name))
+            found = self.by_name[name] = Budget(self._throttle(name), is_leased=not self._holdings.are_shared)
             if self.on_new is not None:
                 self.on_new(found)
         return found
@@ -91,10 +100,14 @@ class Budgets:
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
         """Return when limits let a request start, what it has to wait for, and the budget if that is one.
 
-        The time, in seconds since the epoch, is infinite if a request in flight has to end first, and during a pause.
+        The time, in seconds since the epoch, is infinite if a request in flight has to end first, during a pause, and
+        while another worker holds the lane or a budget.
         """
         if lane.is_paused:
             return math.inf, "pause", None
+        if not lane.is_leased:
+            self._holdings.want(lane.name)
+            return math.inf, "lease", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
         backlog = self.backlog() if lane.more else len(lane)
@@ -103,6 +116,10 @@ class Budgets:
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
+                if not budget.is_leased or budget.is_leaving:
+                    if not budget.is_leased:
+                        self._holdings.want(name)
+                    return math.inf, "lease", None
                 budget_at = budget.throttle.ready_at(now, cost=cost, backlog=cost * self.backlog())
                 if budget_at > max(at, now):
                     at, why, found = budget_at, budget.throttle.blocked_by, budget

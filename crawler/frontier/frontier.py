@@ -17,6 +17,9 @@ from crawler import urls
 from crawler.errors import FetchError
 from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
+from crawler.frontier.controls import Controls
+from crawler.frontier.hand_over import HandOver
+from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
 from crawler.frontier.reachability import Reachability
 from crawler.frontier.robots import RobotsLookups
@@ -91,16 +94,19 @@ class Frontier:
         """What is down: hosts, proxies or the network."""
         self.reachability = Reachability(self.outages, self.wake_all)
         """Which requests that concerns."""
-        self.is_paused = False
-        """Whether the user lets nothing start, on any lane."""
-        self._paused: set[str] = set()
-        self.budgets = Budgets(self._throttle, self.reachability)
+        self.holdings = Holdings(self._wake)
+        """The lanes and budgets that this worker may use, if several workers share the crawl."""
+        self.budgets = Budgets(self._throttle, self.reachability, self.holdings)
         """The budgets that requests have named."""
         self._schedule = Schedule(self.budgets)
         if self._shared:
             self.budgets.on_new = self._schedule.watch
         self.changed = self._schedule.changed
         """Set whenever `pop` may return something else."""
+        self.controls = Controls(self.lanes, self.budgets, self.limits, self._schedule)
+        """What the user changes while the crawl runs."""
+        self.hand_over = HandOver(self)
+        """Takes lanes and budgets over from other workers, and passes them on."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self._schedule.wake)
         """Which lane fetches which robots.txt."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
@@ -120,6 +126,9 @@ class Frontier:
 
     def _throttle(self, name: str) -> Throttle:
         return self.limits.throttle(name, self.settings.pace)
+
+    def _wake(self) -> None:
+        self.changed.set()
 
     # ---- lanes come and go -------------------------------------------------------------------------------------------
 
@@ -153,9 +162,13 @@ class Frontier:
                 lane.limiter.total_tokens = lane.throttle.concurrency.limit
             if self._shared:
                 self._schedule.watch(lane)
-            lane.is_paused = self.is_paused or group in self._paused
+            lane.is_paused = self.controls.has_paused(group)
             self.lanes[group] = lane
+        elif not lane.is_leased:
+            lane.throttle.take_over(state or {})
+            lane.limiter.total_tokens = lane.throttle.concurrency.limit
         lane.epoch = epoch
+        lane.is_leased, lane.is_leaving = epoch != 0 or not self.holdings.are_shared, False
         self.refill(lane, head, more=more)
         return lane
 
@@ -185,12 +198,19 @@ class Frontier:
     def close(self, lane: Lane) -> None:
         """Let a lane leave memory."""
         del self.lanes[lane.name]
+        self.holdings.wanted.pop(lane.name, None)
         self.robots.forget(lane)
         self._windows.close(lane)
         self._schedule.remove(lane)
         self._schedule.unwatch(lane)
         if not self._shared:
             self.limits.forget(lane.name)
+
+    def forget_requests(self, lane: Lane) -> None:
+        """Let the requests of a lane leave memory, which stays for those that are made in place."""
+        self._windows.close(lane)
+        self._schedule.remove(lane)
+        lane.clear()
 
     def detach(self) -> None:
         """Stop watching limits that are shared with others, at the end of the crawl."""
@@ -234,6 +254,8 @@ class Frontier:
         Infinite means after the next change.
         """
         self.advance_clock(now)
+        if now >= self.holdings.until:
+            return None, math.inf
         if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
             return None, at
         if not self.bodies.admits(self.handed_out):
@@ -248,7 +270,7 @@ class Frontier:
         """Hand out the next request of a lane, if it may start."""
         head = lane.head()
         ticket: PoppedTicket | None = None
-        if head is not None and lane.first_at() <= now and not lane.robots.pending:
+        if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_leaving:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self._windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
@@ -308,7 +330,9 @@ class Frontier:
     # ---- requests in place -------------------------------------------------------------------------------------------
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> float:
-        """Return when limits let a request start, in seconds since the epoch; infinite: after a request has ended."""
+        """Return when limits let a request start, in seconds since the epoch; infinite: after a change."""
+        if now >= self.holdings.until:
+            return math.inf
         return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
     def inline_ticket(self, lane: Lane, request: Request, now: float) -> InlineTicket:
@@ -404,46 +428,3 @@ class Frontier:
             lane = self.lanes.get(name)
             if lane is not None:
                 self._schedule.wake(lane)
-
-    def pause(self, name: str | None) -> None:
-        """Start nothing of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
-        self.is_paused = self.is_paused or name is None
-        if name is not None:
-            self._paused.add(name)
-        self._apply_pauses()
-
-    def resume(self, name: str | None) -> None:
-        """Undo `pause` of a lane; `None` undoes all pauses."""
-        self.is_paused = False
-        self._paused = set() if name is None else self._paused - {name}
-        self._apply_pauses()
-
-    def _apply_pauses(self) -> None:
-        for lane in self.lanes.values():
-            is_paused = self.is_paused or lane.name in self._paused
-            if lane.is_paused is not is_paused:
-                lane.is_paused = is_paused
-                self._schedule.remove(lane)
-                self._schedule.wake(lane)
-
-    def set_pace(self, name: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
-        """Change the pace of a lane in memory.
-
-        Parameters:
-            name: Name of the lane.
-            delay: Seconds between two starts. `None` keeps it.
-            concurrency: Requests in flight, at most. `None` keeps it.
-
-        Raises:
-            KeyError: The lane is not in memory.
-        """
-        lane = self.lanes[name]
-        lane.throttle.set_pace(delay=delay, concurrency=concurrency, robots_delay=lane.robots.delay())
-        lane.limiter.total_tokens = lane.throttle.concurrency.limit
-        self._schedule.remove(lane)
-        self._schedule.wake(lane)
-
-    def block(self, name: str, until: float) -> None:
-        """Start nothing of a lane or budget before `until` (seconds since the epoch)."""
-        if name in self.lanes or name in self.budgets.by_name:
-            self.limits.throttles[name].block(until)

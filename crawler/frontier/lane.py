@@ -50,6 +50,10 @@ class Lane:
     """The place of the last request that was read from the store."""
     is_paused: bool = False
     """Whether the user lets nothing start. It is not part of the limits: other crawls may share them."""
+    is_leased: bool = True
+    """Whether this worker may start requests of it; only another worker that shares the crawl prevents that."""
+    is_leaving: bool = False
+    """Whether it is passed on to another worker as soon as nothing is in flight: no page is started."""
     handed_out: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     listed: float = math.inf
@@ -126,6 +130,17 @@ class Lane:
         self.after = START
         self.more = True
         return forgotten
+
+    def has_pages_out(self) -> bool:
+        """Return whether requests of the store are handed out."""
+        return len(self.held) > len(self)
+
+    def clear(self) -> None:
+        """Forget all requests: another worker has them."""
+        self._ready.clear()
+        self._later.clear()
+        self.held.clear()
+        self.after, self.more = START, False
 
     # ---- limits ------------------------------------------------------------------------------------------------------
 

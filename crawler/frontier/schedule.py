@@ -78,7 +78,7 @@ class Schedule:
         if lane.listed <= self.now:
             return  # `next` returns it
         head = lane.head()
-        if head is None or lane.robots.pending:
+        if head is None or lane.robots.pending or lane.is_leaving:
             return
         first_at = lane.first_at()
         if lane.is_full():

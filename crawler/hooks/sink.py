@@ -66,6 +66,19 @@ class Sink(Plugin):
     gather: float = 0.0
     """Seconds in which items gather for the next batch, so that batches are large."""
 
+    def divide(self, part: int) -> None:
+        """Write to a part of the output that no other worker writes to, if several of them share the crawl.
+
+        Called before everything else, and only then. `name` must stay: it is the same for all parts. The default does
+        nothing, which suits outputs that store each item under its key.
+
+        Parameters:
+            part: Number of the part, which is a different one for each worker.
+
+        Raises:
+            ConfigError: The output cannot be written in parts.
+        """
+
     def check(self) -> None:
         """Check that the output can be written, before a job that does not know it begins to write it.
 

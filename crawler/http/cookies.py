@@ -148,6 +148,26 @@ class CookieJar:
         changes, self._changes = self._changes, []
         return changes
 
+    def replace(self, session: str, domain: str, path: str, name: str, value: bytes | None) -> None:
+        """Put a cookie of another worker into the jar, or remove it. It is no change of this jar.
+
+        Parameters:
+            session: The session.
+            domain: The domain of the cookie.
+            path: Its path.
+            name: Its name.
+            value: The cookie as JSON. `None` removes it.
+        """
+        if value is not None:
+            self.restore([(session, value)])
+            return
+        place = (session, site_of(domain))
+        site = self._sites.get(place, {})
+        if site.pop((domain, path, name), None) is not None:
+            self._count -= 1
+            if not site:
+                del self._sites[place]
+
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
         """Put saved cookies into the jar, as pairs of session and JSON, in any order."""
         cookies = [(session, msgspec.json.decode(data, type=Cookie)) for session, data in kept]

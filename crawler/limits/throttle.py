@@ -514,6 +514,11 @@ class Throttle:
             self._reader = _new_reader()
             self._reader.restore(state["dialect"])
 
+    def take_over(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned in another process, in place of what is known here. Nothing is in flight."""
+        self._learner = None
+        self.restore(state)
+
 
 def _blames_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
     """Return whether a refusal says that there were too many requests at once, or a known level explains it."""

@@ -27,6 +27,7 @@ from crawler.messages import Row
 from crawler.sinks.compression import BrokenMember, Content, compression_of, first_lost_block
 from crawler.sinks.content import open_content
 from crawler.sinks.if_exists import OTHER, IfExists, check_target
+from crawler.sinks.names import part_of
 from crawler.sinks.position import TAIL, Position, difference
 
 __all__ = ["FileSink"]
@@ -94,6 +95,12 @@ class FileSink(Sink, ABC):
         self._create = if_exists == "error"
         if not self._in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
+
+    def divide(self, part: int) -> None:
+        """Write a file of its own: ``items-00012.jsonl`` is part 12 of ``items.jsonl``."""
+        self.path = part_of(self.path, part)
+        self.continues = False
+        self.check()
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:

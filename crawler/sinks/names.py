@@ -14,7 +14,7 @@ from crawler.errors import ConfigError
 from crawler.lazy_pattern import lazy_pattern
 from crawler.suggest import did_you_mean
 
-__all__ = ["Names", "file_name", "is_template"]
+__all__ = ["Names", "file_name", "is_template", "part_of"]
 
 FIELDS: Final = {"spider": "%(spider)s", "time": "%(time)s", "n": "%(n)05d", "type": "%(type)s"}
 CODE: Final = lazy_pattern(r"%(?:%|\((\w*)\)([-+ #0]*\d*)([a-zA-Z]?))")
@@ -31,6 +31,17 @@ def is_template(name: str) -> bool:
 def file_name(text: str) -> str:
     """Return a text, such as the name of a spider, as it stands in file names."""
     return UNSAFE.sub("-", text)
+
+
+def part_of(path: Path, part: int) -> Path:
+    """Return the path of a part of an output: ``items-00012.jsonl.gz``.
+
+    Parameters:
+        path: Path of the output, or a template.
+        part: Number of the part.
+    """
+    stem, dot, endings = path.name.partition(".")
+    return path.with_name(f"{stem}-{part:05d}{dot}{endings}")
 
 
 class Names:

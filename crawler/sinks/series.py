@@ -17,7 +17,7 @@ from crawler.messages import Row
 from crawler.sinks.base import GATHER, FileSink
 from crawler.sinks.compression import COMPRESSIONS
 from crawler.sinks.if_exists import IfExists
-from crawler.sinks.names import Names
+from crawler.sinks.names import Names, part_of
 from crawler.sinks.position import Position
 
 __all__ = ["Series"]
@@ -98,6 +98,11 @@ class Series(Sink):
             kind(first, "overwrite", job=None)  # refuses a folder that does not exist, or a missing package
         if job is None:
             self.check()
+
+    def divide(self, part: int) -> None:
+        """Write files of its own: the number of the part stands at the end of their names."""
+        self.names = Names(os.fspath(part_of(Path(self.names.template), part)))
+        self.check()
 
     def check(self) -> None:
         """Check that no file of the series exists, under ``error``. Its name may depend on the crawl."""

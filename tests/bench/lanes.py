@@ -47,7 +47,7 @@ def frontier(waiting: int, *, budget: bool) -> Frontier:
         name = f"https://w{host}.test"
         made.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
         if not budget:
-            made.block(name, 3600.0)
+            made.controls.block(name, 3600.0)
     for host in range(ACTIVE):
         name = f"https://a{host}.test"
         made.open(name, epoch=1, head=[], more=False)

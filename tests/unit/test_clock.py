@@ -69,3 +69,8 @@ def test_what_shares_an_object_has_one_clock_in_an_event_loop_although_the_wall_
 
     first, second = trio.run(read), trio.run(read)
     assert second is not first
+
+
+@pytest.mark.parametrize(("now", "earliest", "shown"), [(500.0, 0.0, 500.0), (500.0, 900.0, 900.0)])
+async def test_another_clock_may_count_in_place_of_the_wall_clock(autojump_clock, now, earliest, shown):
+    assert Clock(earliest, now)() == pytest.approx(shown)

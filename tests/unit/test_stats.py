@@ -62,3 +62,31 @@ def test_counts_that_were_not_stored_are_kept(data):
     counts = Stats(items=2)
     counts.restore(data)
     assert counts.items == 2
+
+
+COUNTS = st.builds(Stats, pages=NUMBERS, items=NUMBERS, filtered=COUNTERS, counters=COUNTERS)
+
+
+@given(COUNTS, COUNTS)
+def test_counts_of_workers_add_up_and_are_subtracted_again(one, other):
+    total = Stats()
+    total.add(one)
+    total.add(other)
+    assert (total.pages, total.items) == (one.pages + other.pages, one.items + other.items)
+    assert +total.counters == one.counters + other.counters
+    total.subtract(other)
+    assert (total.pages, +total.filtered, +total.counters) == (one.pages, +one.filtered, +one.counters)
+
+
+def test_samples_and_lanes_of_workers_are_put_together():
+    one, other = Stats(), Stats()
+    for counts, quota in ((one, "a"), (other, "b")):
+        counts.sample("scope", f"/{quota}")
+        counts.lane("x").requests = 2
+        counts.lane("x").refusals = 1
+        counts.lane("x").waited = {"pace": 1.5}
+        counts.lane("x").quotas = {quota: {"limit": 1}}
+    one.add(other)
+    assert one.samples == {"scope": ["/a", "/b"]}
+    quotas = {"a": {"limit": 1}, "b": {"limit": 1}}
+    assert one.lanes == {"x": LaneStats(requests=4, refusals=2, waited={"pace": 3.0}, quotas=quotas)}

@@ -197,6 +197,14 @@ class PartSink(Sink):
         """Return the name of the dataset of a row. Here, all rows are in one."""
         return ""
 
+    def divide(self, part: int) -> None:
+        """Refuse to share the crawl: parts are named after their first row, and each worker would count its own.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"output {self._place}: workers cannot share it: write .jsonl files or to a database")
+
     def check(self) -> None:
         """Check that there are no parts, under ``error``.
 

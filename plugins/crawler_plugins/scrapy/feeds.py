@@ -155,6 +155,14 @@ class ExporterFeed(Sink):
         self._arguments = {name: value for name, value in arguments.items() if value is not None}
         self._items: list[dict[str, Any]] = []
 
+    def divide(self, part: int) -> None:
+        """Refuse to share the crawl: the file is written as a whole, at the end of one worker.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"FEEDS: {self.path}: workers cannot share it: use the format jsonlines, csv or json")
+
     def persist(self, batch: Sequence[Row]) -> Held:
         """Hold the items until the end."""
         self._items += [row.item for row in batch]

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from crawler.clock import Clock
 from crawler.engine.leases import Leases
+from crawler.engine.news import NewsReader
 from crawler.frontier import Frontier, Pending
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
@@ -49,7 +50,7 @@ def requests(numbers: Sequence[int], host: str = HOST) -> list[Request]:
 async def test_a_window_that_is_reloaded_while_it_is_refilled_loses_nothing(autojump_clock: MockClock) -> None:
     made, clock = frontier(window=8), Clock()
     store = Slow()
-    leases = Leases(made, store, clock)
+    leases = Leases(made, store, clock, NewsReader())
     seen: list[str] = []
     await store.ingest(requests(range(12)))
     await leases.keep_up()
@@ -67,7 +68,7 @@ async def test_a_lane_that_is_loaded_while_another_leaves_stays(autojump_clock: 
     made, clock = frontier(most_lanes=2), Clock()
     store = Slow(lambda: made.push(late))
     late: list[Pending] = []
-    leases = Leases(made, store, clock)
+    leases = Leases(made, store, clock, NewsReader())
     await store.ingest([Request("http://a.test/"), Request("http://b.test/"), Request("http://c.test/")])
     await leases.keep_up()
     for _ in range(2):

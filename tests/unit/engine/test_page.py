@@ -26,6 +26,7 @@ from crawler.engine import handler_results
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
 from crawler.engine.long_calls import LongCalls
+from crawler.engine.news import NewsReader
 from crawler.engine.page import PageRunner
 from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
@@ -85,7 +86,7 @@ class Case:
         bodies = BodyDeduplicator(self.store) if dedup else None
         watches = HookErrorLog(), SlowSteps(), LongCalls()
         admission = Admission(scope, table, watches[1], lambda: self.store.known)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, bodies)
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, NewsReader(), bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

@@ -142,3 +142,27 @@ async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) 
     assert not ticket.holds_token
     case.end(first)
     assert (case.lane.limiter.borrowed_tokens, case.lane.handed_out) == (0, 0)
+
+
+async def test_nothing_is_sent_while_the_lease_of_this_worker_is_not_renewed(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    await case.slots.lease()
+    case.frontier.holdings.until = case.clock() - 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(case.slots.lease)
+        await wait_all_tasks_blocked()
+        case.frontier.changed.set()
+        await wait_all_tasks_blocked()
+        assert nursery.child_tasks
+        case.frontier.holdings.until = math.inf
+        case.frontier.changed.set()
+
+
+async def test_a_lane_that_is_passed_on_starts_only_what_its_own_pages_need(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    case.lane.is_leaving = True
+    assert case.slots.wait(case.lane, REQUEST) == math.inf
+    ticket = case.ticket()
+    token = current_ticket.set(ticket)  # type: ignore[arg-type]  # any ticket of the lane
+    assert case.slots.wait(case.lane, REQUEST) <= 0.0
+    current_ticket.reset(token)

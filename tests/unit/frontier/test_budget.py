@@ -9,6 +9,7 @@ from support.frontiers import HOST, answered, frontier, number, pending, pop
 
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budget, Budgets
+from crawler.frontier.holdings import Holdings
 from crawler.frontier.reachability import Reachability
 from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
@@ -55,7 +56,7 @@ def test_lanes_behind_an_expensive_request_are_woken_when_it_leaves_the_budget()
 def made(name: str = HOST) -> tuple[Budgets, Lane]:
     limits, settings = Limits(chance=random.Random(1)), Settings()
     reachability = Reachability(Outages(600.0, 3, random.Random(1)), lambda: None)
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), reachability)
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), reachability, Holdings(lambda: None))
     return budgets, Lane(name, limits.throttle(name, settings.pace))
 
 

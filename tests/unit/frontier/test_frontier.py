@@ -106,17 +106,17 @@ def test_a_blocked_lane_holds_up_no_other() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False))
     for host in ("http://a.test", "http://b.test"):
         made.open(host, epoch=1, head=[pending(1, host=host)], more=False)
-    made.block("http://a.test", 100.0)
+    made.controls.block("http://a.test", 100.0)
     assert pop(made, 0.0).lane.name == "http://b.test"
     assert made.pop(0.0) == (None, 100.0)
 
 
 def test_a_paused_lane_stays_in_memory() -> None:
     made = frontier(3)
-    made.pause(None)
+    made.controls.pause(None)
     assert made.pop(0.0) == (None, math.inf)
     assert list(made.idle(0.0)) == []
-    made.resume(None)
+    made.controls.resume(None)
     assert made.pop(0.0)[0] is not None
 
 
@@ -201,6 +201,6 @@ def test_a_lane_that_the_store_does_not_have_stays_while_it_has_to_wait() -> Non
     made = frontier()
     lane = made.open(OTHER, epoch=0, head=[], more=False)
     assert list(made.idle(0.0)) == [made.lanes[HOST], lane]
-    made.block(OTHER, 100.0)
+    made.controls.block(OTHER, 100.0)
     assert list(made.idle(50.0)) == [made.lanes[HOST]]
     assert list(made.idle(100.0)) == [made.lanes[HOST], lane]

@@ -164,6 +164,11 @@ async def test_a_job_whose_parts_were_removed_is_refused():
         sink.verify(lambda: iter(()))
 
 
+def test_workers_do_not_share_parts():
+    with pytest.raises(ConfigError, match="workers cannot share it"):
+        Parts({}).divide(3)
+
+
 def test_limits_out_of_range_are_refused():
     for limits in ({"rows": 0}, {"seconds": -1.0}, {"seconds": float("nan")}):
         with pytest.raises(ConfigError, match="must be at least"):

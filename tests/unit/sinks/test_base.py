@@ -61,6 +61,20 @@ def test_a_file_that_must_not_be_written_is_refused_at_once(path):
     assert path.read_text() == "1\n"
 
 
+async def test_each_worker_of_a_shared_crawl_writes_a_file_of_its_own(path):
+    for part in (3, 4):
+        sink = Lines(path)
+        sink.divide(part)
+        assert sink.name == f"lines:{path}"  # the name of the output is that of all parts
+        await write(sink, [part])
+    assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
+        "lines-00003.txt": "3\n",
+        "lines-00004.txt": "4\n",
+    }
+    with pytest.raises(ConfigError, match=r"lines-00003\.txt exists already"):
+        Lines(path).divide(3)
+
+
 def test_a_file_of_another_format_is_not_appended_to(path):
     path.write_text("title\n")
     with pytest.raises(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crawler.errors import ConfigError
-from crawler.sinks.names import Names
+from crawler.sinks.names import Names, part_of
 
 
 def test_a_name_has_the_number_the_type_the_spider_and_the_time():
@@ -58,3 +60,16 @@ def test_files_of_other_crawls_have_other_names(tmp_path):
     for name in ("quotes-19700101T000000Z.csv", "quotes-19700101T000001Z.csv", "others-19700101T000000Z.csv"):
         (tmp_path / name).touch()
     assert [path.name for _, _, path in names.existing()] == ["quotes-19700101T000000Z.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("out/items.jsonl", "out/items-00012.jsonl"),
+        ("items.jsonl.gz", "items-00012.jsonl.gz"),
+        ("items", "items-00012"),
+        ("%(type)s-%(n)05d.csv", "%(type)s-%(n)05d-00012.csv"),
+    ],
+)
+def test_the_number_of_a_part_stands_before_the_ending(name, part):
+    assert str(part_of(Path(name), 12)) == part

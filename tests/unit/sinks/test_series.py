@@ -206,3 +206,12 @@ def test_a_wrong_query_is_refused(tmp_path, monkeypatch, spec, message):
     with pytest.raises(ConfigError) as caught:
         open_output(spec)
     assert message in str(caught.value)
+
+
+async def test_each_worker_of_a_shared_crawl_writes_a_series_of_its_own(tmp_path):
+    for part in (3, 4):
+        series = Series(tmp_path / "%(n)03d.jsonl", JsonLines, max_rows=1)
+        series.divide(part)
+        await store(series, [row(part), row(part)])
+    names = ["001-00003.jsonl", "001-00004.jsonl", "002-00003.jsonl", "002-00004.jsonl"]
+    assert files(tmp_path) == dict(zip(names, ([3], [4], [3], [4]), strict=True))

@@ -1,0 +1,66 @@
+"""`HandOver`: lanes and budgets that come from other workers, and go to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crawler.frontier.budget import Budget
+    from crawler.frontier.frontier import Frontier
+    from crawler.frontier.lane import Lane
+
+__all__ = ["HandOver"]
+
+
+class HandOver:
+    """Takes limits over with all that is known of them, and starts nothing that is to be passed on.
+
+    Parameters:
+        frontier: Has the lanes and the budgets.
+    """
+
+    def __init__(self, frontier: Frontier) -> None:
+        self._frontier = frontier
+
+    def _find(self, name: str) -> tuple[Lane | None, Budget | None]:
+        return self._frontier.lanes.get(name), self._frontier.budgets.by_name.get(name)
+
+    def open_budget(self, name: str, *, epoch: int, state: dict[str, Any]) -> None:
+        """Give a budget its lease.
+
+        Parameters:
+            name: Its name.
+            epoch: The lease under which it is held.
+            state: What `Throttle.state` has returned for its last owner.
+        """
+        budget = self._frontier.budgets[name]
+        budget.throttle.take_over(state)
+        budget.epoch, budget.is_leased, budget.is_leaving = epoch, True, False
+        self._frontier.wake_all()
+
+    def hold_back(self, name: str) -> None:
+        """Start nothing of a lane or budget any more, since another worker is to have it.
+
+        A page that is in flight may still fetch from its own lane.
+        """
+        for holding in self._find(name):
+            if holding is not None:
+                holding.is_leaving = True
+
+    def has_in_flight(self, name: str) -> bool:
+        """Return whether something of a lane or budget is in flight."""
+        lane, budget = self._find(name)
+        if lane is not None and (lane.has_pages_out() or lane.throttle.inflight):
+            return True
+        return budget is not None and budget.throttle.inflight > 0
+
+    def close(self, name: str) -> None:
+        """Let go of a lane or budget. What waits for it here waits for its next lease."""
+        lane, budget = self._find(name)
+        if lane is not None and not lane.handed_out:
+            self._frontier.close(lane)
+        elif lane is not None:
+            self._frontier.forget_requests(lane)
+        for holding in (lane, budget):
+            if holding is not None:
+                holding.epoch, holding.is_leased, holding.is_leaving = 0, False, False

@@ -1,0 +1,318 @@
+"""Several crawls as workers of one job, in virtual time: kills, cuts, late joiners. Nothing is lost, twice or early."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from support.workers import Kept, Worker, kept_items
+from trio.testing import MockClock
+
+from crawler import Produced, Request, Response, Settings, Spider
+from crawler.errors import LeaseLost
+from crawler.store.memory_job import MemoryJob
+from crawler.testing import FakeSite, Page
+
+DELAY = 1.0
+LEASE = 60.0
+FRESH = 0.8 * LEASE
+
+
+class Hosts(Spider):
+    """Follows all links, and gives an item for each page."""
+
+    start_urls = ("https://h0.test/",)
+    settings = Settings(obey_robots=False, delay=DELAY, jitter=0.0)
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+        yield from response.follow_all()
+
+
+class Site(FakeSite):
+    """Hosts of which each page links to the next one, to all others of its host, and to each host."""
+
+    def __init__(self, hosts: int, pages: int, seconds: float = 0.1) -> None:
+        starts = "".join(f'<a href="https://h{host}.test/">host</a>' for host in range(hosts))
+        made: dict[str, Any] = {}
+        for host in range(hosts):
+            links = "".join(f'<a href="/{page}">page</a>' for page in range(1, pages))
+            for page in range(pages):
+                made[f"https://h{host}.test/{page or ''}"] = Page(starts + links, delay=seconds)
+        super().__init__(made)
+        self.urls = sorted(made)
+
+    def check(self, *, refetched: int = 0, delay: float = DELAY) -> None:
+        """Check that no host was asked too early, and that few pages were fetched again."""
+        times: dict[str, list[float]] = defaultdict(list)
+        for visit in self.log:
+            times[httpx.URL(visit.url).host].append(visit.at)
+        for host, at in times.items():
+            assert all(b - a >= delay - 1e-6 for a, b in pairwise(at)), host
+        assert len(self.urls) <= len(self.log) <= len(self.urls) + refetched
+
+
+async def test_workers_share_a_crawl_and_each_page_is_fetched_once(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(), Site(hosts=8, pages=10)
+    workers = [Worker(job, Hosts(), site) for _ in range(4)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    site.check()
+    assert sorted(kept_items(job, workers)) == site.urls
+    assert all(len(worker.kept.rows) > 0 for worker in workers)
+    for worker in workers:
+        assert worker.report is not None
+        assert (worker.report.finished, worker.report.pages, worker.report.items) == ("finished", 80, 80)
+        assert worker.report.requests == 80
+    assert trio.current_time() < 3 * 10 * DELAY  # 8 hosts one after another would take 80 s
+
+
+async def test_a_worker_that_joins_later_gets_its_share_of_the_hosts(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(), Site(hosts=6, pages=60)
+    first, second = Worker(job, Hosts(), site), Worker(job, Hosts(), site)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await trio.sleep(20)
+        await nursery.start(second.work)
+        await trio.sleep(5)
+        held = [sum(1 for group in job.groups.values() if group.owner == worker.owner) for worker in (first, second)]
+    assert held == [3, 3]
+    site.check()
+    assert sorted(kept_items(job, [first, second])) == site.urls
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_killed_workers_lose_nothing_and_keep_nothing_twice(autojump_clock: MockClock, seed: int) -> None:
+    job, site, chance = MemoryJob(LEASE), Site(hosts=12, pages=20), random.Random(seed)
+    settings = Settings(workers=4)
+
+    def worker() -> Worker:
+        return Worker(job, Hosts(), site, settings=settings, keeps=[Kept("slow", seconds=3.0)])
+
+    workers, kills = [worker() for _ in range(3)], 0
+    async with trio.open_nursery() as nursery:
+        for each in workers:
+            await nursery.start(each.work)
+        while kills < 8:
+            await trio.sleep(chance.uniform(0.5, 10))
+            alive = [each for each in workers if not each.ended.is_set()]
+            if not alive:
+                break
+            chance.choice(alive).kill()
+            kills += 1
+            workers.append(worker())
+            await nursery.start(workers[-1].work)
+    assert kills >= 3
+    for name in ("kept", "slow"):
+        assert sorted(kept_items(job, workers, name)) == site.urls
+    site.check(refetched=kills * 4)
+    last = workers[-1].report
+    assert last is not None
+    assert last.items == len(site.urls)
+
+
+async def test_a_worker_that_is_cut_off_for_longer_than_its_lease_starts_nothing_and_ends(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=400)
+    seen: dict[str, list[float]] = defaultdict(list)
+    first, second = (Worker(job, spider, site) for spider in (Hosts(), Hosts()))
+
+    def watch(worker: Worker, name: str) -> Worker:
+        transport = site.transport
+
+        async def handle(request: httpx.Request) -> httpx.Response:
+            seen[name].append(trio.current_time())
+            return await transport.handle_async_request(request)
+
+        worker.site = FakeSite({})
+        worker.site.transport = httpx.MockTransport(handle)
+        return worker
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch(first, "first").work)
+        await trio.sleep(5)
+        await nursery.start(watch(second, "second").work)
+        await trio.sleep(20)
+        first.connection.cut()
+        cut_at = trio.current_time()
+        await trio.sleep(LEASE * 2)
+        first.connection.restore()
+        await first.ended.wait()
+        assert trio.current_time() < cut_at + LEASE * 2 + 5
+    assert isinstance(first.error, LeaseLost)
+    assert max(seen["first"]) <= cut_at + FRESH
+    assert sum(at > cut_at + LEASE for at in seen["second"]) > 100
+    said = [record.message for record in caplog.records if "does not answer" in record.message]
+    assert len(said) == 1
+    assert sorted(kept_items(job, [first, second])) == site.urls
+    site.check(refetched=64)
+
+
+async def test_a_store_that_is_away_for_longer_than_a_lease_costs_nothing_but_time(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=60)
+    workers = [Worker(job, Hosts(), site) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+        await trio.sleep(20)
+        for worker in workers:
+            worker.connection.cut()
+        await trio.sleep(3 * LEASE)
+        quiet = [visit.at for visit in site.log if trio.current_time() - 2 * LEASE < visit.at]
+        for worker in workers:
+            worker.connection.restore()
+    assert quiet == []
+    assert all(worker.report is not None for worker in workers)
+    assert sum("does not answer" in record.message for record in caplog.records) == len(workers)
+    assert sum("answers again" in record.message for record in caplog.records) == len(workers)
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check()
+
+
+async def test_a_worker_that_is_stopped_finishes_what_is_in_flight_and_leaves(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=6, pages=20, seconds=2.0)
+    first, second = Worker(job, Hosts(), site), Worker(job, Hosts(), site)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await nursery.start(second.work)
+        await trio.sleep(15)
+        first.interrupt()
+        await first.ended.wait()
+        assert first.owner not in job.owners
+    assert first.report is not None
+    assert first.report.interrupted
+    assert sorted(kept_items(job, [first, second])) == site.urls
+    site.check()  # nothing was fetched again
+
+
+class Counting(Hosts):
+    """Counts its pages in its state."""
+
+    def parse(self, response: Response) -> Produced:
+        self.state["pages"] = self.state.get("pages", 0) + 1
+        yield from super().parse(response)
+
+
+async def test_the_state_of_the_spider_loses_no_change_of_any_worker(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=8)
+    workers = [Worker(job, Counting(), site) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    [counted] = [row.value for (_, name), row in job.states.items() if name == "pages"]
+    assert counted == str(len(site.urls)).encode()
+    assert sorted(kept_items(job, workers)) == site.urls
+    assert workers[0].report is not None
+    assert workers[0].report.pages == len(site.urls)
+    site.check(refetched=1000)
+
+
+class Keyed(Hosts):
+    """Each request costs a unit of one key."""
+
+    settings = Settings(obey_robots=False, delay=0.0, jitter=0.0, pacing={"key:A": {"rate": "60/min"}})
+    start_urls = tuple(f"https://h{host}.test/" for host in range(4))
+
+    def start(self) -> Produced:
+        for url in self.start_urls:
+            yield Request(url, quotas={"key:A": 1})
+
+    def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+        yield from (link.replace(quotas={"key:A": 1}) for link in response.follow_all())
+
+
+async def test_a_budget_holds_over_all_workers(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=15)
+    workers = [Worker(job, Keyed(), site) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    at = sorted(visit.at for visit in site.log)
+    assert all(b - a >= 1.0 - 1e-6 for a, b in pairwise(at))
+    assert sorted(kept_items(job, workers)) == site.urls
+    assert at[-1] < 1.5 * len(site.urls)  # passing the budget on costs little
+    assert sum(1 for worker in workers if worker.kept.rows) > 1
+
+
+class Fetching(Hosts):
+    """Each page fetches something in place from one host, on which another worker may be."""
+
+    async def parse(self, response: Response) -> Any:  # type: ignore[override]
+        await self.crawl.fetch(Request(f"https://h0.test/api?from={response.url}"))
+        return [{"url": response.url}, *response.follow_all()]
+
+
+async def test_a_fetch_in_place_of_a_host_of_another_worker_waits_for_that_host(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=3, pages=6)
+    site.pages["https://h0.test/api"] = Page("{}")
+    workers = [Worker(job, Fetching(), site) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check(refetched=1000)
+
+
+async def test_limits_of_the_crawl_are_about_the_sum_of_all_workers(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=6, pages=100)
+    workers = [Worker(job, Hosts(), site, settings=Settings(max_pages=60)) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    for worker in workers:
+        assert worker.report is not None
+        assert worker.report.finished == "max_pages"
+        assert 60 <= worker.report.pages <= 60 + 6  # one request of each host was in flight
+
+
+async def test_each_worker_writes_a_file_of_its_own(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, site = MemoryJob(), Site(hosts=4, pages=5)
+    workers = [Worker(job, Hosts(), site, outputs=["items.jsonl"]) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert sorted(written) == ["items-00001.jsonl", "items-00002.jsonl"]
+    assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
+
+
+class Later(Hosts):
+    """Finds its start requests one by one."""
+
+    async def start(self) -> AsyncIterator[Request]:  # type: ignore[override]
+        for host in range(6):
+            yield Request(f"https://h{host}.test/")
+            await trio.sleep(5.0)
+
+
+async def test_start_is_run_by_one_worker_and_resumed_by_another_one(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=6, pages=3)
+    for url in site.urls:
+        site.pages[url] = Page('<a href="/1">1</a><a href="/2">2</a>')
+    workers = [Worker(job, Later(), site) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(workers[0].work)
+        await trio.sleep(1.0)
+        await nursery.start(workers[1].work)
+        await trio.sleep(10.0)
+        assert job.seeds == workers[0].owner
+        assert len(site.log) < len(site.urls)
+        workers[0].kill()
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check(refetched=6)

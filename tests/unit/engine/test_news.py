@@ -1,0 +1,66 @@
+"""What other workers have committed is taken over; what was changed from old values is discarded."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+from crawler.engine.news import NewsReader
+from crawler.fetch.start_origins import StartOrigins
+from crawler.hooks.page_effects import MISSING
+from crawler.hooks.state import State
+from crawler.http.address_guard import AddressGuard
+from crawler.http.cookies import CookieJar
+from crawler.store import CookieChange, News
+
+URL = "http://a.test/"
+
+
+def change(jar: CookieJar, *, removed: bool = False) -> CookieChange:
+    [(session, cookie, _)] = jar.take_changes()
+    key = {name: value for name, value in attrs.asdict(cookie).items() if name in ("domain", "path", "name")}
+    return CookieChange(session=session, value=None if removed else msgspec.json.encode(cookie), **key)
+
+
+def test_cookies_of_others_are_sent_and_are_no_changes_of_this_worker() -> None:
+    theirs, mine = CookieJar(), CookieJar()
+    theirs.store("", URL, ["id=1"], 0.0)
+    news = change(theirs)
+    reader = NewsReader(cookies=mine)
+    reader.apply(News(cookies=[news]))
+    assert mine.header("", URL, 0.0) == "id=1"
+    assert mine.take_changes() == []
+    gone = msgspec.structs.replace(news, value=None)
+    reader.apply(News(cookies=[gone, gone]))
+    assert (mine.header("", URL, 0.0), len(mine)) == ("", 0)
+
+
+def test_networks_and_origins_of_others_are_known() -> None:
+    guard, origins = AddressGuard(), StartOrigins()
+    theirs = StartOrigins()
+    theirs.add(URL)
+    guard_of_other = AddressGuard()
+    guard_of_other.expect_start("a.test")
+    guard_of_other.check("a.test", ("10.0.0.1",), is_start_page=True)
+    networks, names = guard_of_other.take_unsaved(whole=True), theirs.take_unsaved()
+    assert networks is not None
+    assert names is not None
+    NewsReader(guard=guard, origins=origins).apply(News(networks=[networks], origins=[names]))
+    assert guard.allows("10.0.0.2")
+    assert "http://a.test" in origins
+
+
+def test_states_of_others_count_from_now_on() -> None:
+    state = State("spider", {"n": 1, "gone": 2})
+    reader = NewsReader([state], version=3)
+    reader.apply(News(version=4))
+    assert reader.version == 3  # nothing of the states has changed
+    reader.apply(News(states={"spider": {"n": b"5", "gone": MISSING}, "other": {"x": b"1"}}, version=5))
+    assert (dict(state), reader.version) == ({"n": 5}, 5)
+
+
+def test_after_a_conflict_the_states_are_those_that_are_committed() -> None:
+    state, other = State("spider", {"n": 9, "mine": 1}), State("other", {"mine": 1})
+    reader = NewsReader([state, other], version=3)
+    reader.reset(News(states={"spider": {"n": b"5"}}, version=6))
+    assert (dict(state), dict(other), reader.version) == ({"n": 5}, {}, 6)
