@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, get_type_hints
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
@@ -81,9 +81,13 @@ def app_of(*names: str) -> App:
 
 
 def _function(place: str) -> Callable[..., int]:
-    """Import the function of a command from ``module:function``."""
+    """Import the function of a command from ``module:function``, and evaluate its annotations.
+
+    The parser would evaluate each of them four times.
+    """
     module, _, name = place.partition(":")
     function: Callable[..., int] = getattr(import_module(f"crawler.cli.{module}"), name)
+    function.__annotations__ = get_type_hints(function, include_extras=True)
     return function
 
 

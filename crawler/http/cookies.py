@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Final
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from crawler import urls
 from crawler.http.set_cookie import Cookie, is_expired, parse_set_cookie, path_matches, path_of, site_of
@@ -105,10 +105,10 @@ class CookieJar:
                     self._remove(place, old)
                 continue
             if old is not None:
-                cookie = attrs.evolve(cookie, number=old.number)  # it keeps the place of the one it replaces
+                cookie = replace(cookie, number=old.number)  # it keeps the place of the one it replaces
             else:
                 self._number += 1
-                cookie = attrs.evolve(cookie, number=self._number)
+                cookie = replace(cookie, number=self._number)
             if cookie != old:
                 self._put(place, cookie)
                 self._changes.append((session, cookie, True))

@@ -111,8 +111,7 @@ class Robots:
         return Refused(f"{request.url} was not requested: its robots.txt {why}", by="robots", request=request)
 
 
-@attrs.frozen(kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """The lines of a robots.txt that decide about one URL."""
 
     agent: str

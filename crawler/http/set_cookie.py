@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-import attrs
 from msgspec import Struct
 from publicsuffixlist import PublicSuffixList
 
@@ -42,8 +41,7 @@ DATE_PARTS: Final = {
 """The parts of a date, in the order in which a token is matched against them."""
 
 
-@attrs.frozen(kw_only=True)
-class Cookie:
+class Cookie(Struct, frozen=True, kw_only=True):
     """One cookie."""
 
     name: str

@@ -17,11 +17,11 @@ import math
 import os
 from typing import Any, Final
 
-import attrs
 import httpx
 import pycurl
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 from trio.lowlevel import enable_ki_protection
 
 from crawler.logs import get_logger
@@ -210,7 +210,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
             transfer.close()
             failure = failure_of(error)
             if failure is not None and failure.kind != DEADLINE and transfer.proxy_fault is not None:
-                failure = attrs.evolve(failure, proxy_fault=transfer.proxy_fault)
+                failure = replace(failure, proxy_fault=transfer.proxy_fault)
                 set_failure(error, failure)
             is_stale = failure is not None and failure.is_stale
             if is_stale:
@@ -249,7 +249,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if len(self._lenient) >= MAX_REMEMBERED:
             del self._lenient[next(iter(self._lenient))]
         self._lenient[_address_of(request)] = None
-        set_failure(error, attrs.evolve(failure, retryable=True))
+        set_failure(error, replace(failure, retryable=True))
         return False
 
     def _must_be_lenient(self, request: httpx.Request, body: bytes, proxy: httpx.URL | None) -> bool:

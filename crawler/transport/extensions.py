@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-import attrs
 import httpx
 from msgspec import Struct
 
@@ -67,8 +66,7 @@ class WireOptions(Struct, kw_only=True):  # one is made for every request, and f
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class TransportFailure:
+class TransportFailure(Struct, frozen=True, kw_only=True):
     """The knowledge of a transport about a failed request."""
 
     sent: bool

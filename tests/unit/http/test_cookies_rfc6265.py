@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crawler.http import cookies
 from crawler.http.cookies import MAX_COOKIES_PER_SITE, CookieJar
@@ -85,7 +85,7 @@ def test_what_is_for_people_changes_nothing(attribute):
 def test_4_1_2_6_a_cookie_that_scripts_do_not_see_is_sent_as_any_other(attribute):
     cookie = parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW)
     assert cookie.http_only
-    assert attrs.evolve(cookie, http_only=False) == parse_set_cookie("a=1", PLAIN, NOW)
+    assert replace(cookie, http_only=False) == parse_set_cookie("a=1", PLAIN, NOW)
 
 
 # ---- 5.2 parsing -----------------------------------------------------------------------------------------------------
