@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 
 import pytest
 
+from crawler.cli.completion import completion, completion_script
+
+script = functools.cache(completion_script)
+
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script_names_the_commands(command, shell):
-    code, out, err = command("completion", shell)
-    assert (code, err) == (0, "")
+def test_a_script_names_the_commands(capsys, shell):
+    assert completion(shell) == 0
+    out = capsys.readouterr().out
     assert all(name in out for name in ("run", "fetch", "from-curl", "--output"))
 
 
-def test_bash_accepts_the_script(command, tmp_path):
-    (tmp_path / "crawler.bash").write_text(command("completion", "bash")[1])
+@pytest.mark.parametrize(
+    ("words", "choices"),
+    [
+        ("fe", "fetch"),
+        ("run --log-level d", "debug"),
+        ("new p", "project"),
+        ("run x.py --over", "--override --overwrite"),
+    ],
+)
+def test_bash_completes_commands_options_and_choices(tmp_path, words, choices):
+    (tmp_path / "crawler.bash").write_text(script("bash"))
     bash = shutil.which("bash")
     assert bash is not None
-    checked = subprocess.run([bash, "-n", tmp_path / "crawler.bash"], capture_output=True, text=True, check=False)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    program = f"""
+        source {tmp_path / "crawler.bash"}
+        COMP_WORDS=(crawler {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _crawler
+        echo $(printf '%s\\n' "${{COMPREPLY[@]}}" | sort)
+        complete -p crawler
+    """
+    done = subprocess.run([bash, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{choices}\ncomplete -o default -F _crawler crawler\n", "")
+
+
+def test_zsh_calls_the_function_that_its_file_is_named_after_and_completes_files():
+    lines = [line.strip() for line in script("zsh").splitlines()]
+    assert "_crawler() {" in lines
+    assert "'1:FILE.py, FILE.py\\:Class, package.module\\:Class, or the URL of a site.:_files' \\" in lines
+    assert "'*-s[A setting, such as -s delay=1. Repeatable.]:s:_files' \\" in lines
+    assert "'*--job[Durable\\: the same command resumes the crawl.]:job:_files' \\" in lines
+    assert "'1: :->cmds' \\" in lines

@@ -49,7 +49,7 @@ const views = {
     const latest = found.latest.map((entry) => [clock(entry.time), entry.kind, entry.url, make("div", {}, entry.message,
       entry.traceback ? make("details", {}, make("summary", {}, "traceback"), make("pre", {}, entry.traceback)) : null)]);
     return [make("h2", {}, "Failures"), table("By kind", [["kind"], ["failed", "n"], [""]], kinds),
-      table("The latest", [["time", "wide"], ["kind"], ["URL", "url"], ["message"]], latest)];
+      table("The latest", [["time", "wide time"], ["kind"], ["URL", "url"], ["message"]], latest)];
   },
 
   async items() {
@@ -60,7 +60,7 @@ const views = {
     const latest = found.latest.map((entry) => [clock(entry.time), make("pre", {}, entry.item), entry.url]);
     return [make("h2", {}, "Items"), table(`Fields with a value, of ${count(found.total)} items`, [["field"], ["share"], ["", "n"]], fields),
       dropped.length ? table("Dropped", [["reason"], ["items", "n"]], dropped) : null,
-      table("The latest", [["time", "wide"], ["item"], ["page", "url wide"]], latest)];
+      table("The latest", [["time", "wide time"], ["item"], ["page", "url wide"]], latest)];
   },
 
   async pages(query = {}) {
@@ -73,7 +73,7 @@ const views = {
       form("Explain", [field("What does the crawl know of this URL?", "url", { type: "url", required: "" })], async (data) => {
         try { answer.replaceChildren(explained(await ask("explain", { url: data.get("url") }))); } catch (error) { say(error.message); }
       }), answer,
-      table("The latest pages", [["time", "wide"], ["status"], ["URL", "url"], ["time", "n wide"], ["size", "n wide"], ["depth", "n"], ["callback", "wide"]], rows)];
+      table("The latest pages", [["time", "wide time"], ["status"], ["URL", "url"], ["time", "n wide"], ["size", "n wide"], ["depth", "n"], ["callback", "wide"]], rows)];
   },
 
   async queue(query = {}) {
@@ -106,7 +106,7 @@ const views = {
       make("span", { class: ["ERROR", "CRITICAL"].includes(record.level) ? "bad" : record.level === "WARNING" ? "waiting" : "quiet" }, record.level),
       make("pre", {}, record.text), record.logger]);
     return [make("h2", {}, "Log and alerts"), ...found.problems.map((problem) => make("p", { class: "bad" }, problem)),
-      table("The latest records", [["time", "wide"], ["level"], ["message"], ["logger", "wide"]], rows)];
+      table("The latest records", [["time", "wide time"], ["level"], ["message"], ["logger", "wide"]], rows)];
   },
 };
 
