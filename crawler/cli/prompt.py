@@ -6,6 +6,7 @@ import ast
 import code
 import importlib
 import inspect
+import sys
 from collections.abc import Coroutine
 from types import CodeType
 from typing import Any
@@ -14,12 +15,13 @@ import trio
 
 from crawler.cli.logs import say
 from crawler.errors import CrawlerError
+from crawler.hints import hint_for
 
 __all__ = ["prompt", "run_coroutine"]
 
 
 def prompt(names: dict[str, Any], banner: str) -> None:
-    """Show a prompt until Ctrl-D. An error of the framework is one line; `await` works outside of functions.
+    """Show a prompt until Ctrl-D. An error is one line; `await` works outside of functions.
 
     Parameters:
         names: The names that code can use.
@@ -49,9 +51,11 @@ def _ipython(ipapp: Any, names: dict[str, Any], banner: str) -> None:
     config.TerminalInteractiveShell.banner1 = banner
     config.TerminalInteractiveShell.banner2 = ""
     config.TerminalInteractiveShell.confirm_exit = False
+    config.TerminalInteractiveShell.enable_tip = False
+    config.InteractiveShell.colors = "nocolor"  # its codes would be shown as those of a page are
     app = ipapp.TerminalIPythonApp.instance(config=config, user_ns=names)
     app.initialize([])
-    app.shell.set_custom_exc((CrawlerError,), _show_in_ipython)
+    app.shell.set_custom_exc((Exception,), _show_in_ipython)
     app.start()
 
 
@@ -75,7 +79,7 @@ class _Console(code.InteractiveConsole):
                 run_coroutine(result)
         except SystemExit:
             raise
-        except CrawlerError as error:
+        except Exception as error:
             _show(error)
         except BaseException:  # noqa: ASYNC103 - the prompt outlives what is typed
             self.showtraceback()
@@ -86,4 +90,7 @@ def _show_in_ipython(_shell: Any, _kind: Any, error: BaseException, _trace: Any,
 
 
 def _show(error: BaseException) -> None:
-    say(f"crawler: {' '.join(str(error).split())}\n")
+    """Show an error in one line, and keep it for ``%tb``, `traceback.print_last` and debuggers."""
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    origin = "crawler" if isinstance(error, CrawlerError) else type(error).__name__
+    say(f"{origin}: {' '.join(str(error).split())}{hint_for(error)}\n")

@@ -29,7 +29,7 @@ FILE_NAME: Final = "<code>"
 """The file name of the code in tracebacks."""
 HELP: Final = """\
   response   the page: .css(…) .xpath(…) .json() .links() .text .status .headers
-  fetch(x)   fetches another page; x is a URL or a Request: response.follow("a.next")
+  fetch(x)   fetches a URL or a Request: fetch(response.follow("next.html"))
   view()     opens the page in a browser, as it was received
 """
 

@@ -59,7 +59,10 @@ def test_a_prompt_has_the_page_one_line_errors_and_await(terminal, prompt):
         assert "Traceback" not in error
         type_line("import trio")
         assert "1" in type_line("await trio.sleep(0); print(len('x'))")
-        assert "ZeroDivisionError" in type_line("1 / 0")
+        assert type_line("1 / 0").startswith("ZeroDivisionError: division by zero\n")
+        hint = "AttributeError: 'Response' object has no attribute 'status_code' (use response.status)\n"
+        assert type_line("response.status_code").startswith(hint)
+        assert "Traceback" in type_line("%tb" if prompt == IPYTHON else "import traceback; traceback.print_last()")
         assert leave() == 0
 
 
