@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         than tolerated · 130 interrupted.
     """
     open_closed_streams()
-    words = _with_values(list(sys.argv[1:] if arguments is None else arguments))
+    words = _completed(list(sys.argv[1:] if arguments is None else arguments))
     try:
         _check(words)
         app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
@@ -147,8 +147,10 @@ def _check(words: Sequence[str]) -> None:
             raise ConfigError(f"the argument {word!r} contains a NUL character")
 
 
-def _with_values(words: list[str]) -> list[str]:
-    """Return the arguments with a value for each option that may be given without one: ``--ui``."""
+def _completed(words: list[str]) -> list[str]:
+    """Return the arguments with a value for each option that may be given without one, ``--ui``; help as an option."""
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
     for place, word in enumerate(words):
         if word == "--ui":
             following = words[place + 1] if place + 1 < len(words) else ""
@@ -171,7 +173,7 @@ def _usage_error(error: CycloptsError) -> str:
         return f"unexpected argument {error.unused_tokens[0]!r}"
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
-    text = str(error).rstrip(".")
+    text = str(error).partition(" Available commands:")[0].rstrip(".")
     return text[:1].lower() + text[1:]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +52,8 @@ def check(
     log_to_stderr(log_level)
     configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))
     expected = list(expectations_of(make_spider(target, configuration.arguments)))
+    if not expected and sys.flags.optimize > 1:
+        raise ConfigError("check reads docstrings, which PYTHONOPTIMIZE=2 and python -OO remove: run it without them")
     if not expected:
         raise ConfigError(
             f"no docstring in {target} has a line such as @url https://quotes.example/ or @returns items 1"

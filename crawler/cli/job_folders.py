@@ -96,7 +96,8 @@ class JobFolders:
     def __init__(self, folders: Sequence[Path]) -> None:
         for folder in folders:
             if not folder.is_dir():
-                raise ConfigError(f"no such folder: {folder}; create it with: mkdir {folder}")
+                create = f"no such folder: {folder}; create it with: mkdir {folder}"
+                raise ConfigError(f"{folder} is not a folder" if folder.exists() else create)
         self._folders = [folder.resolve() for folder in dict.fromkeys(folders)]
         self._known: dict[Path, tuple[Any, JobState, float | None, float | None]] = {}
 

@@ -196,7 +196,8 @@ def _spiders_in(module: ModuleType) -> list[type[Any]]:
 def _named(module: ModuleType, name: str, path: str) -> Any:
     if not hasattr(module, name):
         spiders = [key for key, value in vars(module).items() if _is_spider(value) or is_scrapy_spider(value)]
-        raise ConfigError(f"{path} has no {name!r}{did_you_mean(name, spiders)}")
+        hint = did_you_mean(name, spiders) or (f" (its spiders: {', '.join(spiders)})" if spiders else "")
+        raise ConfigError(f"{path} has no {name!r}{hint}")
     return getattr(module, name)
 
 

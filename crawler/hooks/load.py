@@ -92,7 +92,8 @@ def load_plugin(spec: str) -> type[Plugin]:
     else:
         known = installed()
         if spec not in known:
-            raise ConfigError(f"no plugin named {spec!r} is installed{did_you_mean(spec, known)}")
+            hint = did_you_mean(spec, known) or ": crawler plugins lists them"
+            raise ConfigError(f"no plugin named {spec!r} is installed{hint}")
         found = load_entry_point(known[spec], f"plugin {spec}")
     require(f"plugin {spec}", found.requires)
     return found

@@ -16,7 +16,7 @@ import pytest
 from cyclopts import App, CycloptsError
 from markdown_it import MarkdownIt
 
-from crawler.cli.app import _with_values as with_values
+from crawler.cli.app import _completed as with_values
 from crawler.cli.app import app_of
 from crawler.cli.configuration import parse_pairs
 from crawler.cli.project_file import ProjectFile

@@ -214,6 +214,14 @@ def test_the_first_help_page_lists_every_command_and_the_exit_codes(in_process, 
     assert all(f"{code} " in out for code in (0, 1, 2, 3, 4, 130))
 
 
+@pytest.mark.parametrize("words", [["help"], ["help", "run"]])
+def test_help_is_a_command_too(in_process, capfd, words):
+    assert main(words) == 0
+    out = capfd.readouterr().out
+    assert main([*words[1:], "--help"]) == 0
+    assert capfd.readouterr().out == out
+
+
 def test_the_version_is_printed(in_process, capfd):
     assert main(["--version"]) == 0
     assert capfd.readouterr().out.startswith("crawler 0.")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+
+import crawler.cli.check as check_module
 
 SPIDER = '''\
 from crawler import Spider
@@ -75,3 +79,9 @@ def test_a_spider_without_expectations(command, tmp_path):
     code, out, err = command("check", "books.py")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "no docstring in books.py has a line such as @url" in err
+
+
+def test_a_python_without_docstrings_says_so(refused, tmp_path, monkeypatch):
+    (tmp_path / "bare.py").write_text("from crawler import Spider\nclass Bare(Spider):\n    def parse(self, r): ...\n")
+    monkeypatch.setattr(check_module, "sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    assert "check reads docstrings, which PYTHONOPTIMIZE=2 and python -OO remove" in refused("check", "bare.py")

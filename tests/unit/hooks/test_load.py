@@ -131,7 +131,7 @@ def test_a_plugin_that_is_not_installed_is_reported_with_the_closest_name(points
     points("jsonlines", "crawler.hooks.plugin:Plugin")
     with pytest.raises(ConfigError, match=r"^no plugin named 'jsonline' is installed \(did you mean jsonlines\?\)$"):
         load_plugin("jsonline")
-    with pytest.raises(ConfigError, match=r"^no plugin named 'zzz' is installed$"):
+    with pytest.raises(ConfigError, match=r"^no plugin named 'zzz' is installed: crawler plugins lists them$"):
         load_plugin("zzz")
 
 
