@@ -35,7 +35,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from integration.databases.outside import Places, outside
+from integration.databases.outside import Outside, outside
 from integration.kills.everywhere import everywhere
 from integration.kills.harness import Figures, durable
 from integration.kills.plans import PLANS
@@ -123,7 +123,7 @@ def short_crawl(seed: int) -> tuple[str, Figures]:
     return f"{seed} {name}", figures
 
 
-def crawl_with_outputs(seed: int, places: Places) -> tuple[str, Figures]:
+def crawl_with_outputs(seed: int, servers: Outside | None) -> tuple[str, Figures]:
     """Run one crawl with outputs of every kind, ended in every way and resumed; return its name and its figures.
 
     If a check fails, the folder of the crawl is kept and named.
@@ -144,7 +144,7 @@ def crawl_with_outputs(seed: int, places: Places) -> tuple[str, Figures]:
             **size,
             settings=settings,
             drag=chance.choice((0.0, 0.02)),
-            elsewhere=places(f"items_{seed}"),
+            elsewhere=servers.places(f"items_{seed}") if servers is not None else None,
         ) as ended:
             ended.run_with_endings(chance.randint(4, 12), chance)
             figures = ended.figures()
@@ -205,8 +205,8 @@ def main() -> None:
         run_short(options.short, options.parallel, options.seed, short_crawl)
         return
     if options.outputs:
-        with outside() if options.servers else nullcontext(lambda _name: {}) as places:
-            run_short(options.outputs, options.parallel, options.seed, partial(crawl_with_outputs, places=places))
+        with outside() if options.servers else nullcontext() as servers:
+            run_short(options.outputs, options.parallel, options.seed, partial(crawl_with_outputs, servers=servers))
         return
     total = Figures()
     holds, others = True, 0

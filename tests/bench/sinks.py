@@ -68,7 +68,7 @@ class Case:
     unit: Unit
     """What the cost is counted by."""
     output: str = ""
-    """A file name, or a URL; ``{postgresql}`` and ``{mariadb}`` stand for those of the servers."""
+    """A file name, or a URL; ``{postgresql}``, ``{mariadb}``, ``{mongodb}``: those of the servers."""
     options: Mapping[str, str] | None = None
     """Options of the plugin of that name; `None`: it is an output."""
 
@@ -89,7 +89,10 @@ CASES: dict[str, Case] = {
     ".duckdb": _output("items.duckdb"),
     "postgresql": _output("{postgresql}"),
     "mariadb": _output("{mariadb}"),
+    "mongodb": _output("{mongodb}"),
     "s3": _output("s3://bucket/items.jsonl"),
+    ".delta": _output("items.delta"),
+    "delta+s3": _output("delta+s3://bucket/items"),
     "chunks": Case("item", options={}),
     "coverage": Case("item", options={}),
     "dedup": Case("item", options={}),
@@ -112,7 +115,9 @@ CASES: dict[str, Case] = {
 }
 """By name: of an output, its ending or scheme. `replay`, `llms_txt` and `opentelemetry` are left out: they save
 requests, make one, or depend on their exporter."""
-SAME = {"mysql": "mariadb", "gs": "s3", "az": "s3"}
+SAME = {
+    "mysql": "mariadb", "gs": "s3", "az": "s3", "mongodb+srv": "mongodb", "delta+gs": "delta+s3", "delta+az": "delta+s3"
+}  # fmt: skip
 """Outputs that are another one under another name."""
 
 
@@ -221,15 +226,16 @@ def cost_of(
 
 def servers(stack: ExitStack, names: Sequence[str]) -> Mapping[str, str]:
     """Run the servers that outputs of these names need, and return the URLs of the databases."""
-    from integration.databases.servers import mariadb, postgresql  # noqa: PLC0415 - only here
+    from integration.databases.servers import mariadb, mongodb, postgresql  # noqa: PLC0415 - only here
     from support.objectstore import S3  # noqa: PLC0415
 
     urls = {}
-    for name, start in (("postgresql", postgresql), ("mariadb", mariadb)):
+    starts = {"postgresql": (postgresql, "table"), "mariadb": (mariadb, "table"), "mongodb": (mongodb, "collection")}
+    for name, (start, option) in starts.items():
         if name in names:
             url = stack.enter_context(start()).url
-            urls[name] = f"{url}{'&' if '?' in url else '?'}table=items_"
-    if "s3" in names:
+            urls[name] = f"{url}{'&' if '?' in url else '?'}{option}=items_"
+    if "s3" in names or "delta+s3" in names:
         os.environ.update(stack.enter_context(S3()).variables)
     return urls
 
@@ -268,7 +274,7 @@ def main() -> None:
             def place(turn: int, name: str = name, case: Case = case) -> str:
                 if name in urls:
                     return f"{urls[name]}{turn}_TURN"
-                return case.output.replace("items", f"items{turn}_TURN") if name == "s3" else case.output
+                return case.output.replace("items", f"items{turn}_TURN") if "://" in case.output else case.output
 
             costs[name] = {"us": round(cost_of(name, case, options.rounds, sizes, place), 1), "unit": case.unit}
             print(f"{name:<16} {costs[name]['us']:>8.1f} µs {case.unit}", flush=True)

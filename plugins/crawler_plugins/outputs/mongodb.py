@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -112,10 +112,8 @@ class MongoDB(KeyedSink):
         client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(self._url, **options)
         with ExitStack() as stack:
             stack.callback(client.close)
-            try:
+            with _one_line():
                 client.admin.command("ping")
-            except pymongo.errors.ServerSelectionTimeoutError as error:  # whose message describes the whole topology
-                raise pymongo.errors.AutoReconnect(str(error).partition(" (configured")[0]) from error
             stack.pop_all()
         return client
 
@@ -193,8 +191,10 @@ class MongoDB(KeyedSink):
             target = connection[self._database][name]
             changes = [ReplaceOne({ID: key}, document, upsert=True) for key, document in documents.items()]
             for start in range(0, len(changes), MAX_BATCH):
-                target.bulk_write(changes[start : start + MAX_BATCH], ordered=False)
-        self._save(connection, cursor)
+                with _one_line():
+                    target.bulk_write(changes[start : start + MAX_BATCH], ordered=False)
+        with _one_line():
+            self._save(connection, cursor)
 
     def _collection_of(self, row: Row) -> str:
         return self.collection.replace(TYPE, UNSAFE.sub("_", row.type) or "item")
@@ -206,6 +206,17 @@ class MongoDB(KeyedSink):
         if ID in item and not (is_key and self.id_field == ID):
             item[OTHER_ID] = item[ID]
         return {PAGE: row.page} | item | {ID: key if is_key else row.key}
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Shorten the error of a server that is away, whose message describes the topology and all timeouts."""
+    from pymongo.errors import AutoReconnect  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except AutoReconnect as error:
+        raise AutoReconnect(str(error).partition(" (configured")[0]) from error
 
 
 def _fields(fields: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,8 @@ from crawler_plugins.outputs.parts import Dataset, Format, PartSink
 __all__ = ["ObjectFolder", "ObjectStore"]
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
-PATIENT: Final[Any] = {"max_retries": 30, "retry_timeout": timedelta(minutes=3)}
+BACKOFF: Final = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2), "base": 2}
+PATIENT: Final[Any] = {"max_retries": 10_000, "retry_timeout": timedelta(minutes=3), "backoff": BACKOFF}
 """A store that is away for less than three minutes delays its output and costs nothing."""
 BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 """Before the crawl, a store that is away is an error."""
@@ -29,6 +30,8 @@ QUIET: Final = 10.0
 """Seconds after which a store that does not answer is reported."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
 """What an error of S3 or Azure says."""
+RETRIES: Final = re.compile(r" in [\d.]+(?:ns|µs|ms|s)(?:, after [^-]*+)? - ")
+"""What an error says of the time and the retries of the request."""
 LINE_END: Final = re.compile(r"\n|\\n")
 """The end of its first line, as it is or as source code: the lines behind it identify the request."""
 log = logging.getLogger("crawler.plugins.objects")
@@ -213,10 +216,8 @@ def _one_line() -> Iterator[None]:
     """
     try:
         yield
-    except OSError:
-        raise
     except Exception as error:
         text = str(error)
         reasons = dict.fromkeys(LINE_END.split(reason, maxsplit=1)[0] for reason in REASON.findall(text))
-        reason = ": ".join(reasons) or text.partition("\n")[0]
-        raise OSError(reason) from None
+        reason = ": ".join(reasons) or RETRIES.sub(": ", text.partition("\n")[0])
+        raise (FileNotFoundError if isinstance(error, FileNotFoundError) else OSError)(reason) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +49,7 @@ class PostgreSQL(SqlSink):
         import psycopg  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
+        psycopg.logger.setLevel(logging.ERROR)  # it reports what a lost connection leaves behind
         return psycopg.connect(make_conninfo("", **(CONNECTION | conninfo_to_dict(self._address))))
 
     def is_lost(self, error: Exception) -> bool:

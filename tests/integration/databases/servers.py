@@ -7,27 +7,38 @@
         server.stop()   # as by a crash
         server.start()
 
-The configuration, data and services of the system's servers are neither read nor changed.
+The configuration, data and services of the system's servers are neither read nor changed. No registry of packages
+has MongoDB: SecantusDB, which speaks its protocol and stores with WiredTiger as it does, takes its place. Azurite, of
+Microsoft, takes that of Azure.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-__all__ = ["Server", "mariadb", "postgresql"]
+import httpx
+import pymongo.errors
+from integration.rate_limiters.packages import CACHE, installed, node_modules, run
+
+__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql"]
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian installs the programs of PostgreSQL, the newest first."""
@@ -133,6 +144,89 @@ def mariadb() -> Iterator[Server]:
             server.stop()
 
 
+SECANTUS: Final = "secantusdb==0.7.0b3"
+
+
+@contextmanager
+def mongodb() -> Iterator[Server]:
+    """Run a server that speaks the protocol of MongoDB until the block is left. A write waits for the disk."""
+    version = f"py{sys.version_info.major}.{sys.version_info.minor}"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", ".", SECANTUS]
+    packages = installed(CACHE / f"{SECANTUS}-{version}", lambda folder: run(install, folder))
+    with _scratch(None) as scratch:
+        port = _free_port()
+        command = [
+            "env", f"PYTHONPATH={packages}", sys.executable, "-m", "secantus",
+            "--host", "127.0.0.1", "--port", str(port), "--storage-path", scratch / "data", "--sync-on-commit",
+            "--log-level", "WARNING",
+        ]  # fmt: skip
+        url = f"mongodb://127.0.0.1:{port}/crawl"
+        server = Server(url, command, lambda: _pings(url), scratch)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@dataclass
+class Azure(Server):
+    """A server of Azure Blob Storage."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The environment variables of its clients."""
+
+
+ACCOUNT: Final = "devstoreaccount1"
+ACCOUNT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""What everybody's Azurite has."""
+
+
+@contextmanager
+def azure() -> Iterator[Azure]:
+    """Run Azurite, with an empty container ``bucket``, until the block is left."""
+    program = node_modules(source=Path(__file__).parent / "node") / "azurite/dist/src/blob/main.js"
+    with _scratch(None) as scratch:
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}/{ACCOUNT}"
+        command = [
+            "node", program, "--location", scratch / "data", "--blobHost", "127.0.0.1", "--blobPort", str(port),
+            "--silent", "--disableTelemetry", "--skipApiVersionCheck",
+        ]  # fmt: skip
+        variables = {
+            "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": ACCOUNT_KEY,
+            "AZURE_ENDPOINT": url, "AZURE_ALLOW_HTTP": "true",
+        }  # fmt: skip
+        # Killed at once, it would forget what it has acknowledged in the last seconds.
+        server = Azure(
+            "az://bucket", command, lambda: _answers(url), scratch, None, signal.SIGTERM, variables=variables
+        )
+        server.start()
+        try:
+            _create_container(url, "bucket")
+            yield server
+        finally:
+            server.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def _create_container(url: str, name: str) -> None:
+    """Create a container, which obstore cannot do; the request is signed with the key of the account."""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    signed = "".join(f"{key}:{value}\n" for key, value in headers.items())
+    text = f"PUT{12 * chr(10)}{signed}/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
+    signature = hmac.digest(base64.b64decode(ACCOUNT_KEY), text.encode(), hashlib.sha256)
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}"
+    httpx.put(f"{url}/{name}?restype=container", headers=headers, trust_env=False).raise_for_status()
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as held:
         return int(held.getsockname()[1])
@@ -170,4 +264,13 @@ def _connects(module: str, *arguments: Any, **named: Any) -> bool:
         library.connect(*arguments, **named).close()
     except library.OperationalError:
         return False
+    return True
+
+
+def _pings(url: str) -> bool:
+    with pymongo.MongoClient[Any](url, serverSelectionTimeoutMS=200) as client:
+        try:
+            client.admin.command("ping")
+        except pymongo.errors.ConnectionFailure:
+            return False
     return True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,30 @@ import pytest
 from crawler_plugins.outputs.duckdb import DuckDB
 from crawler_plugins.outputs.mysql import MySQL
 from crawler_plugins.outputs.postgresql import PostgreSQL
-from integration.databases.outside import outside, with_options
-from integration.databases.servers import Server, mariadb, postgresql
+from integration.databases.outside import Outside, Restarts, outside, with_options
+from integration.databases.servers import Server
 from integration.kills.everywhere import everywhere
 from integration.kills.harness import durable
 from support.databases import CHECKS, Database, rows_of, store
 
 from crawler import ConfigError, Plugin, Response, Settings, Spider, crawl
+from crawler.redaction import hide_userinfo
 from crawler.sinks import SqlSink, open_output
 from crawler.testing import FakeSite
 
-SERVERS = {"postgresql": postgresql, "mariadb": mariadb}
 PAGES = 120
 numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[dict[str, Server]]:
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(start()) for name, start in SERVERS.items()}
+def servers() -> Iterator[Outside]:
+    with outside() as running:
+        yield running
 
 
-@pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest, running: dict[str, Server]) -> Server:
-    return running[request.param]
+@pytest.fixture(params=[0, 1], ids=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest, servers: Outside) -> Server:
+    return servers.tables[request.param]
 
 
 @pytest.fixture
@@ -84,24 +84,30 @@ class Numbers(Spider):
         return {"url": response.url}
 
 
+class Lines(Numbers):
+    def parse(self, response: Response) -> object:
+        return {"url": response.url, "n": 7}
+
+
 SITE = FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x"))
 
 
 class Crashes(Plugin):
-    """Restarts a server when some pages have come; it is away for a while."""
+    """Restarts servers when some pages have come; they are away for a while."""
 
-    def __init__(self, server: Server, every: int, away: float) -> None:
-        self.server, self.every, self.away = server, every, away
+    def __init__(self, *servers: Restarts, every: int, away: float) -> None:
+        self.servers, self.every, self.away = servers, every, away
         self.pages = 0
         self.threads: list[threading.Thread] = []
 
     def parse(self, response: Response) -> None:
         self.pages += 1
         if self.pages % self.every == 0:
-            self.server.stop()
-            timer = threading.Timer(self.away, self.server.start)
-            self.threads.append(timer)
-            timer.start()
+            for server in self.servers:
+                server.stop()  # nothing is stored meanwhile
+                timer = threading.Timer(self.away, server.start)
+                self.threads.append(timer)
+                timer.start()
 
 
 async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing_and_is_reported_once(
@@ -117,6 +123,30 @@ async def test_a_server_that_crashes_during_the_crawl_loses_and_doubles_nothing_
     said = [record.message for record in caplog.records if record.name == "crawler.sinks"]
     told = [message.partition(" takes ")[2].partition(" (")[0] for message in said]
     assert told == ["no items", "items again"] * 2
+
+
+async def test_servers_that_are_away_for_30_seconds_are_waited_for_and_reported_once(
+    servers: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    crashes = Crashes(*servers.all, every=100, away=30)
+    places = servers.places("away")
+    report = await crawl(Lines(), plugins=[crashes], outputs=[*places], transport=SITE.transport)
+    for thread in crashes.threads:
+        thread.join()
+    assert len(crashes.threads) == len(places) == 6
+    assert report.items == PAGES
+    for place, read in places.items():
+        assert sorted(read()) == sorted((url, 7) for url in Numbers.start_urls), place
+    blocked = "blocked the event loop"  # by `Crashes`
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    said = [message for message in said if blocked not in message]
+    for place in places:
+        name = hide_userinfo(place).partition("?")[0]
+        [away, back] = [message for message in said if name in message]
+        assert "takes no items (" in away or away.endswith("has not answered for 10 s: items wait for it")
+        assert len(away) < 300
+        assert back.endswith(("takes items again", "answers again"))
+    assert len(said) == 2 * len(places), said
 
 
 def test_a_server_that_stays_away_ends_the_command_with_exit_code_1_and_the_same_command_continues(
@@ -165,11 +195,10 @@ def test_a_crawl_that_is_killed_stores_each_item_once(database: Database, server
     assert sorted(database.select("url", "n")) == sorted(expected.items())
 
 
-def test_every_output_and_server_has_each_item_once_however_a_crawl_is_ended(tmp_path: Path) -> None:
+def test_every_output_and_server_has_each_item_once_however_a_crawl_is_ended(servers: Outside, tmp_path: Path) -> None:
     settings = {"workers": 8, "grace": 0.2}
-    with (
-        outside() as places,
-        everywhere(tmp_path, seed=2, hosts=4, pages=60, settings=settings, elsewhere=places("items")) as crawl,
-    ):
+    with everywhere(
+        tmp_path, seed=2, hosts=4, pages=60, settings=settings, elsewhere=servers.places("items")
+    ) as crawl:  # fmt: skip
         crawl.run_with_endings(4, random.Random(2))
         assert crawl.figures().kills > 2

@@ -1,4 +1,4 @@
-"""The npm packages of the servers of the tests, in a folder of the user's cache named after their lock file.
+"""Packages of the servers of the tests, in folders of the user's cache; those of npm are named after their lists.
 
 ::
 
@@ -15,25 +15,25 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["CACHE", "NODE", "node_modules"]
+__all__ = ["CACHE", "NODE", "installed", "node_modules", "run"]
 
 NODE = Path(__file__).parent / "node"
 """The program of the servers and its list of packages."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-crawler-limited"
-"""Contains one folder for each lock file that was installed."""
-MANIFEST = (".npmrc", "package.json", "package-lock.json")
+"""Contains one folder for each list that was installed."""
+LOCK = "package-lock.json"
+MANIFEST = (".npmrc", "package.json", LOCK)
 
 
 def node_modules(cache: Path = CACHE, source: Path = NODE) -> Path:
     """Return the folder of the installed packages; install them at the first call.
 
-    Two processes may call it at the same time: each installs into its own folder, and the first one's is kept.
-
     Parameters:
         cache: Contains the folders.
-        source: Has the list of packages.
+        source: Has the list of packages, and a lock file if all of their versions are fixed.
 
     Raises:
         FileNotFoundError: npm or node is not installed; the message says how to install it.
@@ -42,25 +42,50 @@ def node_modules(cache: Path = CACHE, source: Path = NODE) -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise FileNotFoundError(f"{program} is missing; install it with: apt-get install nodejs npm")
-    wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in MANIFEST)).hexdigest()
-    folder = cache / wanted[:16]
+    files = [source / name for name in MANIFEST if (source / name).exists()]
+    wanted = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    command = ["npm", "ci" if source / LOCK in files else "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+
+    def install(folder: Path) -> None:
+        for file in files:
+            shutil.copy(file, folder)
+        run(command, folder)
+
+    return installed(cache / wanted[:16], install) / "node_modules"
+
+
+def installed(folder: Path, install: Callable[[Path], None]) -> Path:
+    """Return a folder of packages, which is installed at the first call.
+
+    Two processes may call it at the same time: each installs into its own folder, and the first one's is kept.
+
+    Parameters:
+        folder: Where the packages are to be.
+        install: Installs them into another folder, which is empty.
+    """
     if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="npm-", dir=cache, ignore_cleanup_errors=True) as name:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=folder.parent, ignore_cleanup_errors=True) as name:
             aside = Path(name) / "packages"
             aside.mkdir()
-            for file in MANIFEST:
-                shutil.copy(source / file, aside)
-            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(command, cwd=aside, check=False, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise RuntimeError(f"npm ci ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            install(aside)
             try:
                 aside.rename(folder)
             except OSError:
                 if not folder.exists():  # otherwise another process was first
                     raise
-    return folder / "node_modules"
+    return folder
+
+
+def run(command: Sequence[str | Path], folder: Path) -> None:
+    """Run an installer in a folder.
+
+    Raises:
+        RuntimeError: It failed; the message contains its output.
+    """
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":
