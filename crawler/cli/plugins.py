@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
+import textwrap
+import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
@@ -26,6 +30,8 @@ __all__ = ["describe_option", "find", "manual", "option_docs", "plugins", "setta
 
 GIVEN = ("if_exists", "job")
 """Arguments of an output that are not options: the command line has options of its own for them."""
+WIDTH: Final = 116
+"""Characters of a line of a manual, as in docstrings."""
 
 
 def plugins(
@@ -34,7 +40,7 @@ def plugins(
     ] = None,
     /,
 ) -> int:
-    """List plugins and outputs, or print the manual of one.
+    """List plugins and outputs, or print the manual of one with its options.
 
     An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN. An output is
     chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.
@@ -122,8 +128,10 @@ def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
     if options:
         yield from ["", "options"]
     for option in options:
-        yield f"  {describe_option(option)}"
-        yield from (f"      {line}" for line in docs.get(option.name, []))
+        words = " ".join([f"{describe_option(option)} ", *docs.get(option.name, [])]).rstrip()
+        yield from textwrap.wrap(
+            words, WIDTH, initial_indent="  ", subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+        )
     hooks = [hook for hook in HOOKS if getattr(kind, hook) is not getattr(Plugin, hook)]
     yield ""
     yield f"hooks      {', '.join(hooks)}"
@@ -148,10 +156,8 @@ def _usage(name: str, kind: type[Plugin], options: list[inspect.Parameter]) -> s
 
 
 def _describe(kind: type[Plugin]) -> str:
-    """Return one line: what a plugin does, and its options with their types and defaults."""
-    first = (inspect.getdoc(kind) or kind.__name__).partition("\n")[0].rstrip(".")
-    options = ", ".join(describe_option(option) for option in settable_options(kind))
-    return f"{first} ({options})" if options else first
+    """Return one line: what a plugin does."""
+    return (inspect.getdoc(kind) or kind.__name__).partition("\n")[0].rstrip(".")
 
 
 def describe_option(parameter: inspect.Parameter) -> str:
@@ -159,12 +165,15 @@ def describe_option(parameter: inspect.Parameter) -> str:
     kind = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
     if parameter.default is parameter.empty:
         return f"{parameter.name}{kind}"
-    shown = HIDDEN if parameter.default and is_secret(parameter.name) else repr(parameter.default)
+    default = str(parameter.default) if isinstance(parameter.default, Path) else parameter.default
+    shown = HIDDEN if default and is_secret(parameter.name) else repr(default)
     return f"{parameter.name}{kind} = {shown}"
 
 
 def _type(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return annotation.__name__
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(annotation))
 
 
 def text_of(text: str) -> list[str]:
@@ -178,7 +187,10 @@ def text_of(text: str) -> list[str]:
 
 
 def option_docs(kind: type) -> dict[str, list[str]]:
-    """Return what the docstrings of a class and its bases say about each parameter, in lines."""
+    """Return what the docstrings of a class and its bases say about each parameter, in lines.
+
+    For "See `Base`." the words of the base class stand in its place.
+    """
     docs: dict[str, list[str]] = {}
     sources = [base for base in reversed(kind.__mro__) if base.__doc__]
     if issubclass(kind, FileSink):
@@ -190,7 +202,8 @@ def option_docs(kind: type) -> dict[str, list[str]]:
                 section, name = line, ""
             elif section == "Parameters:" and line.startswith("    ") and not line.startswith("     "):
                 name, _, text = line.strip().partition(": ")
-                docs[name] = [text]
+                inherited = docs.get(name, []) if text.startswith("See `") else []
+                docs[name] = [*inherited, text.partition(". ")[2]] if inherited else [text]
             elif name and line.startswith("     "):
                 docs[name].append(line.strip())
     return docs

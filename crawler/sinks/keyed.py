@@ -246,7 +246,7 @@ class KeyedSink(Sink, ABC):
                 lost, words, cause = self.is_lost(error), self._words(error), self._shown(error)
                 self._drop()
                 if not lost or self._ending.is_set():
-                    raise OSError(f"{self.place}: {words}") from cause
+                    raise OSError(words) from cause
                 if pause is None:
                     raise CrawlFailed(
                         f"{self.place} has taken no items for {self.retry:g} s ({words}); a job continues later"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MySQL"]
 
-GONE: Final = frozenset({1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013, 2055})
+GONE: Final = frozenset({1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055})
 """Errors that another connection may not meet: connection refused or lost, shutdown, too many connections, deadlock."""
 PORT: Final = 3306
 

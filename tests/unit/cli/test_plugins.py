@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crawler import Plugin
 from crawler.cli import main, plugins
+from crawler.hooks.load import installed
+from crawler.sinks.registry import output_names
 
 
-def test_installed_plugins_are_listed_with_their_options_and_can_be_enabled(command, tmp_path, books):
+def test_installed_plugins_are_listed_and_can_be_enabled(command, tmp_path, books):
     (tmp_path / "shelf_plugins.py").write_text(
         "from crawler import Plugin\n"
         "class Marker(Plugin):\n"
@@ -27,7 +31,7 @@ def test_installed_plugins_are_listed_with_their_options_and_can_be_enabled(comm
     code, out, err = command("plugins")
     assert (code, err) == (0, "")
     told = dict(line.split("  ", 1) for line in out.splitlines())
-    assert told["marker"].strip() == "Marks every item (word: str, times: int = 2)"
+    assert told["marker"].strip() == "Marks every item"
     assert "cannot be imported" in told["broken"]
     run = ["run", "books.py", "-o", "-", "-s", "max_depth=0", "--quiet"]
     code, out, _ = command(*run, "-p", "marker", "-P", "marker.word=ha")
@@ -53,9 +57,45 @@ class Keyed(Plugin):
 def test_a_default_with_a_secret_name_is_not_shown(monkeypatch, capfd):
     monkeypatch.setattr(plugins, "installed", lambda: {"keyed": None})
     monkeypatch.setattr(plugins, "load_entry_point", lambda point, what: Keyed)
-    monkeypatch.setattr(plugins, "output_names", list)
-    assert main(["plugins"]) == 0
-    assert capfd.readouterr().out == "keyed  Has a key (api_key: str = ***, token: str = '', size: int = 1)\n"
+    assert main(["plugins", "keyed"]) == 0
+    assert capfd.readouterr().out.splitlines()[:6] == [
+        "keyed: Has a key.",
+        "",
+        "options",
+        "  api_key: str = ***",
+        "  token: str = ''",
+        "  size: int = 1",
+    ]
+
+
+class Base(Plugin):
+    """Has options.
+
+    Parameters:
+        path: A file that is
+            written.
+        every: Seconds.
+    """
+
+    def __init__(self, path: Path = Path("a.txt"), every: float = 1.0) -> None: ...
+
+
+class Derived(Base):
+    """Has the same options.
+
+    Parameters:
+        path: See `Base`.
+        every: See `Base`. At least 5.
+    """
+
+
+def test_options_of_a_base_class_are_described_in_its_words(monkeypatch, capfd):
+    monkeypatch.setattr(plugins, "find", lambda name: Derived)
+    assert main(["plugins", "derived"]) == 0
+    assert capfd.readouterr().out.splitlines()[3:5] == [
+        "  path: Path = 'a.txt'  A file that is written.",
+        "  every: float = 1.0  Seconds. At least 5.",
+    ]
 
 
 SHELF = """
@@ -106,9 +146,7 @@ def test_the_manual_of_an_output_fits_on_a_screen(command, shelf):
         "The shelf is long.",
         "",
         "options",
-        "  width: float = 1.0",
-        "      Width of the shelf",
-        "      in metres.",
+        "  width: float = 1.0  Width of the shelf in metres.",
         "",
         "hooks      persist",
         "guarantee  exactly once: each item has a place",
@@ -117,7 +155,7 @@ def test_the_manual_of_an_output_fits_on_a_screen(command, shelf):
     ]
 
 
-@pytest.mark.parametrize("name", ["heartbeat", "quota", "required", "jsonl", ".csv", "json"])
+@pytest.mark.parametrize("name", [*installed(), *output_names()])
 def test_the_manual_of_everything_that_is_installed_fits_on_a_screen(capfd, name):
     assert main(["plugins", name]) == 0
     lines = capfd.readouterr().out.splitlines()
