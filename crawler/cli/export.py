@@ -11,6 +11,7 @@ from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import Sink, call_sink
+from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
 from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
@@ -36,7 +37,12 @@ async def export_items(folder: Path, output: str, *, overwrite: bool) -> int:
         raise ConfigError(f"{output} exists already: --overwrite replaces it")
     sink = open_output(output, if_exists="overwrite" if overwrite else "error")
     if not isinstance(sink, FileSink):
-        return await _write(folder, sink)
+        try:
+            return await _write(folder, sink)
+        except (OSError, CrawlFailed) as error:
+            if output == "-":
+                raise
+            raise ConfigError(f"cannot write all items to {hide_userinfo(output)}: {error}") from error
     try:
         in_job = folder.resolve() in sink.path.resolve().parents
         with replace_file(sink.path, mode=PRIVATE if in_job else None) as file:
@@ -53,8 +59,10 @@ async def _write(folder: Path, sink: Plugin) -> int:
         for rows in read_items(folder):
             try:
                 await call_sink(sink.persist, rows)
-            except CrawlFailed as error:  # a full disk, or the reader of standard output has closed it
-                raise error.__cause__ or BrokenPipeError from error
+            except CrawlFailed as error:
+                if not isinstance(error.__cause__, OSError):
+                    raise
+                raise error.__cause__ from error  # a full disk, or the reader of standard output has closed it
             count += len(rows)
         if isinstance(sink, Sink):
             await call_sink(sink.flush)

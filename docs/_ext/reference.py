@@ -214,9 +214,13 @@ def cost_of(names: list[str]) -> str:
     """The cost of a plugin, as ``tests/bench/sinks.py`` has measured it; empty: it has not."""
     found = [COSTS["costs"][name] for name in names if name in COSTS["costs"]]
     words = dict.fromkeys(
-        f"{cost['us']:g} µs a{'n' if cost['unit'] == 'item' else ''} {cost['unit']}" for cost in found
+        f"{_microseconds(cost['us'])} a{'n' if cost['unit'] == 'item' else ''} {cost['unit']}" for cost in found
     )
     return ", ".join(words)
+
+
+def _microseconds(figure: float) -> str:
+    return "less than 1 µs" if figure < 1 else f"{figure:g} µs"
 
 
 def options_of(module: str, kind: str) -> str:
@@ -300,6 +304,8 @@ def plugins_table() -> Iterator[str]:
     yield f"The costs are CPU time of the crawling process, measured by ``tests/bench/sinks.py`` on {COSTS['date']}"
     yield f"with {COSTS['python']}: items of eight fields, pages of 10 kB, files of 15 kB. ``.jsonl.gz`` costs"
     yield f"{cost_of(['.jsonl.gz'])}, ``.jsonl.zst`` {cost_of(['.jsonl.zst'])}."
+    yield "``browser`` and ``replay`` take the place of requests, and ``llms_txt`` makes one for each start page: they"
+    yield "have no figure. That of ``opentelemetry`` is without an exporter, that of ``web`` without an open page."
     yield ""
 
 

@@ -38,6 +38,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/bench")]
 
 import attrs  # noqa: E402
 from measure import build  # noqa: E402
+from opentelemetry import trace  # noqa: E402
+from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from crawler import Response, Settings, Spider, run  # noqa: E402
@@ -108,13 +110,15 @@ CASES: dict[str, Case] = {
     "prometheus": Case("page", options={"textfile": "crawl.prom"}),
     "quota": Case("page", options={}),
     "recrawl": Case("page", options={"path": "recrawl.sqlite"}),
+    "opentelemetry": Case("page", options={}),
     "stalls": Case("page", options={}),
     "warc": Case("page", options={"path": "site.warc.gz"}),
+    "web": Case("page", options={}),
     "files": Case("file", options={"fields": "file_urls"}),
     "images": Case("file", options={"fields": "image_urls"}),
 }
-"""By name: of an output, its ending or scheme. `replay`, `llms_txt` and `opentelemetry` are left out: they save
-requests, make one, or depend on their exporter."""
+"""By name: of an output, its ending or scheme. `browser`, `replay` and `llms_txt` are left out: they save requests, or
+make one."""
 SAME = {
     "mysql": "mariadb", "gs": "s3", "az": "s3", "mongodb+srv": "mongodb", "delta+gs": "delta+s3", "delta+az": "delta+s3"
 }  # fmt: skip
@@ -170,6 +174,8 @@ def crawl_once(name: str, pages: int, items: int, place: str) -> float:
     plugins = []
     if case.options is not None:
         plugins = [construct(load_plugin(name), case.options, what=f"plugin {name}")]
+    if name == "opentelemetry":
+        trace.set_tracer_provider(TracerProvider())  # without an exporter
     site = site_of(pages)
     spider = Shop(pages, items)
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from unit.cli.test_job_folders import job
 
@@ -23,3 +26,11 @@ async def test_a_file_that_exists_is_kept_unless_it_may_be_replaced(autojump_clo
     assert path.read_text() == "mine"
     assert await export_items(folder, str(path), overwrite=True) == 2
     assert path.read_text().startswith('{"url":')
+
+
+async def test_a_database_that_refuses_the_items_is_named_with_its_reason(autojump_clock, tmp_path):
+    folder, path = await job(tmp_path / "job"), tmp_path / "items.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE items (_key PRIMARY KEY, _page, price NOT NULL)")
+    with pytest.raises(ConfigError, match=r"^cannot write all items to .*: NOT NULL constraint failed: items.price$"):
+        await export_items(folder, f"{path}?table=items", overwrite=False)
