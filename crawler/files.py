@@ -23,6 +23,7 @@ __all__ = [
     "full_disk_cause",
     "locked",
     "replace_file",
+    "sync_data",
     "sync_folder",
     "write_all",
 ]
@@ -108,6 +109,18 @@ def full_disk_cause(error: BaseException | None) -> BaseException | None:
             return error
         error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
     return None
+
+
+def sync_data(descriptor: int) -> None:
+    """Wait until the content of a file is on the disk.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS, whose `fsync` leaves it in the cache of the disk
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, ClassVar
 import trio
 
 from crawler.errors import ConfigError, CrawlFailed, JobError
-from crawler.files import disk_is_full, error_reason, sync_folder, write_all
+from crawler.files import disk_is_full, error_reason, sync_data, sync_folder, write_all
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
@@ -299,7 +299,7 @@ class FileSink(Sink, ABC):
         """
         try:
             with suppress(FileNotFoundError), self.path.open("rb") as file:
-                os.fdatasync(file.fileno())
+                sync_data(file.fileno())
                 sync_folder(self.path.resolve().parent)
         except OSError as error:
             raise JobError(f"cannot write {self.path}: {error_reason(error)}") from error
@@ -355,7 +355,7 @@ class FileSink(Sink, ABC):
                 self.file.truncate(at)
             raise
         if self._sync:
-            os.fdatasync(self.file.fileno())
+            sync_data(self.file.fileno())
         return at + len(data)
 
     def refuse(self, why: str) -> ConfigError:

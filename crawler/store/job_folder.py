@@ -172,6 +172,7 @@ def _prepare(database: sqlite3.Connection, folder: Path, *, power: bool, new: bo
     tighten(folder, FILES, is_known=not new)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute(f"PRAGMA synchronous={'FULL' if power else 'NORMAL'}")
+    database.execute("PRAGMA fullfsync=1")  # on macOS; see `sync_data`
     database.execute("PRAGMA cache_size=-4096")
     database.execute("PRAGMA wal_autocheckpoint=0")
     database.executescript(CREATE_STAGED)

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from crawler.errors import JobError
-from crawler.files import create_private, error_reason, write_all
+from crawler.files import create_private, error_reason, sync_data, write_all
 from crawler.messages import Row
 
 __all__ = ["DamagedSpool", "Spool", "check_rows", "read_ahead", "read_rows"]
@@ -115,7 +115,7 @@ class Spool:
 
     def sync(self) -> None:
         """Wait until everything written is on the disk."""
-        os.fdatasync(self._file.fileno())
+        sync_data(self._file.fileno())
 
     def read(self, offset: int, n: int) -> tuple[list[Row], list[int]]:
         """Return up to `n` committed rows from byte `offset` on, and the offset behind each."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from support.environments import environment
 
@@ -26,6 +27,44 @@ codes = [main(sys.argv[1:]), main([*sys.argv[1:3], "--job", "job"])]
 assert not {"fcntl", "resource"} & {name for name, module in sys.modules.items() if module is not None}
 print(codes)
 """
+
+
+MAC = """\
+import os, pathlib, select, sys
+import pytest
+from support.kqueue import use_kqueue
+import crawler.transport.sockets as sockets
+use_kqueue(pytest.MonkeyPatch())
+names = {name: value for name, value in vars(select).items() if "epoll" not in name.lower()}
+sockets.SYSTEM = type("Select", (), names)
+del os.fdatasync, os.pidfd_open, os.sched_getaffinity
+pathlib.Path.exists = lambda path, exists=pathlib.Path.exists: not str(path).startswith("/proc") and exists(path)
+from crawler.cli import main
+command = ["run", *sys.argv[1:], "--job", "job", "-s", "durability=power"]
+code = main(command)
+poller = type(sockets.open_poller()).__name__
+print(code, main(["job", "job", "--export", "all.csv"]), poller)
+"""
+
+
+def test_a_durable_crawl_works_with_what_a_mac_has(tmp_path):
+    with demo_site() as site:
+        words = [
+            site.url,
+            "-s",
+            "max_pages=3",
+            "-s",
+            "delay=0",
+            *["-o", "a.jsonl", "-p", "warc", "-P", "warc.path=a.warc"],
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", MAC, *words, "--quiet"],
+            cwd=tmp_path, env=environment(PYTHONPATH=str(Path(__file__).parents[1])), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0 0 KqueuePoller\n", "wrote 3 items to all.csv\n")
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 3
+    assert (tmp_path / "a.warc").stat().st_size > 1000
 
 
 def test_a_plain_crawl_works_and_a_job_says_what_is_missing(tmp_path):

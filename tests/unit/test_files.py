@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.files import PRIVATE, create_private, error_reason, locked, replace_file, sync_folder, write_all
+from crawler.files import PRIVATE, create_private, error_reason, locked, replace_file, sync_data, sync_folder, write_all
 
 HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
 
@@ -172,6 +172,22 @@ def test_a_file_system_without_locks_does_not_look_like_a_held_lock(tmp_path, mo
     with pytest.raises(OSError, match="No locks available") as caught, locked(tmp_path / "lock"):
         pass
     assert not isinstance(caught.value, BlockingIOError)
+
+
+@pytest.mark.parametrize("system", ["linux", "bsd", "darwin"])
+def test_the_content_of_a_file_is_synchronised_as_the_system_does_it(tmp_path, monkeypatch, system):
+    calls = []
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append("bsd"))
+    if system == "linux":
+        monkeypatch.setattr(os, "fdatasync", lambda _: calls.append("linux"))
+    else:
+        monkeypatch.delattr(os, "fdatasync", raising=False)
+    if system == "darwin":
+        monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+        monkeypatch.setattr(fcntl, "fcntl", lambda _, command: calls.append({51: "darwin"}[command]))
+    with (tmp_path / "a").open("wb") as file:
+        sync_data(file.fileno())
+    assert calls == [system]
 
 
 def test_the_reason_of_an_error_has_neither_number_nor_path(tmp_path):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import attrs
 
 from crawler import ConfigError, JobError
 
 __all__ = ["ArchiveFiles", "Place", "check_new", "later_parts"]
+
+DATA_SYNC: Final = getattr(os, "fdatasync", os.fsync)
+"""Waits until the content of a file is on the disk; macOS has `os.fsync` only."""
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +127,7 @@ class ArchiveFiles:
             while left:
                 left = left[file.write(left) :]
             if self._sync:
-                os.fdatasync(file.fileno())
+                DATA_SYNC(file.fileno())
         except OSError:
             file.truncate(at)
             raise

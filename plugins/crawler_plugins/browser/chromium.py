@@ -104,6 +104,8 @@ async def run_chromium(  # noqa: ASYNC114 - a task of a pool, not of a context m
     Raises:
         CrawlFailed: It did not start.
     """
+    if not hasattr(os, "pidfd_open"):
+        raise CrawlFailed("browser: Chromium is started on Linux only: start one yourself, and name it by browser.url")
     profile = tempfile.mkdtemp(prefix="crawler-browser-")
     with tempfile.TemporaryFile() as errors:
         pid, ended = 0, -1

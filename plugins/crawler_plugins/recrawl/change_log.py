@@ -6,13 +6,16 @@ import os
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from crawler import ConfigError, JobError
 
 __all__ = ["ChangeLog"]
+
+DATA_SYNC: Final = getattr(os, "fdatasync", os.fsync)
+"""Waits until the content of a file is on the disk; macOS has `os.fsync` only."""
 
 
 class ChangeLog:
@@ -62,7 +65,7 @@ class ChangeLog:
             self._file.seek(self.length)
             raise
         if self._sync:
-            os.fdatasync(self._file.fileno())
+            DATA_SYNC(self._file.fileno())
         self.length = self._file.tell()
 
     def close(self) -> None:

@@ -96,3 +96,11 @@ def test_the_browser_is_the_one_that_is_named_or_the_first_that_is_installed(
 
 def test_without_a_network_no_name_resolves() -> None:
     assert "--host-resolver-rules=MAP * ~NOTFOUND" in chromium.NO_NETWORK
+
+
+async def test_where_a_browser_cannot_be_watched_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    with pytest.raises(CrawlFailed, match="Chromium is started on Linux only: start one yourself, and name it by brow"):
+        await run_chromium(program(tmp_path, ANSWERS))
