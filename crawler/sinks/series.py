@@ -94,8 +94,11 @@ class Series(Sink):
         self._written: dict[str, int] = {}  # rows of a batch that failed, by type
         self._unsynced: list[FileSink] = []
         first = self.names.path(1)
-        if not self.names.fields & {"type", "spider"} or first.parent == Path(self.names.template).parent:
-            kind(first, "overwrite", job=None)  # refuses a folder that does not exist, or a missing package
+        makes_folders = self.names.fields & {"type", "spider"} and first.parent != Path(self.names.template).parent
+        folder = next(folder for folder in first.parents if folder.exists()) if makes_folders else first.parent
+        kind(
+            folder / first.name, "overwrite", job=None
+        )  # refuses a folder that cannot be written, or a missing package
         if job is None:
             self.check()
 

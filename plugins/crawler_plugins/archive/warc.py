@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -103,6 +104,8 @@ class Warc(Plugin):
             raise ConfigError(f"warc: no such directory: {path.parent} (for {path})")
         if path.is_dir():
             raise ConfigError(f"warc: {path} is a directory, not a file")
+        if not os.access(path.parent, os.W_OK):
+            raise ConfigError(f"warc: no permission to write {path}")
         if max_size < 1:
             raise ConfigError(f"warc: max_size must be at least 1 byte, not {max_size}")
         if not 1 <= level <= 9:

@@ -167,6 +167,14 @@ async def test_an_archive_is_not_overwritten_unless_it_is_wanted(autojump_clock:
     assert sorted(found.name for found in tmp_path.iterdir()) == ["site.cdxj", "site.warc.gz"]
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_crawl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ConfigError, match="warc: no permission to write"):
+        Warc(tmp_path / "site.warc")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

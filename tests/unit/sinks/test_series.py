@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from types import SimpleNamespace
 
 import msgspec
@@ -178,6 +179,13 @@ async def test_a_part_that_somebody_has_edited_is_refused(tmp_path):
 def test_wrong_options_are_refused(tmp_path, name, options, message):
     with pytest.raises(ConfigError, match=message):
         Series(tmp_path / name, JsonLines, **options)
+
+
+def test_a_folder_for_new_folders_that_cannot_be_written_is_refused_before_the_crawl(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(ConfigError, match="no permission to write"):
+        Series(tmp_path / "%(type)s" / "%(spider)s" / "a.jsonl", JsonLines)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_is_one_file_whatever_its_name_is(tmp_path):
