@@ -199,8 +199,10 @@ class Scheduler:
             while not self.shutdown.stopping.is_set():
                 if self.store.shared:
                     self.writer.stop_at_limits()  # others may have reached one
+                frontier.changed.was_set = False
                 room_at = await self.leases.make_room()
                 await self.leases.keep_up()
+                has_changed = frontier.changed.was_set  # while a call of the store has waited
                 room_at = min(room_at, self.leases.due_at())
                 # No checkpoint from here to wait(), or a wake-up is lost.
                 look_again = room_at
@@ -216,6 +218,8 @@ class Scheduler:
                 if self.store.live == 0 and not self._expects_requests():
                     return
                 if frontier.lanes_to_refill() or self.leases.must_ask():
+                    continue
+                if has_changed and self.store.unclaimed and frontier.room():
                     continue
                 if clock() < look_again < math.inf:
                     self.waits.note(clock())

@@ -15,10 +15,13 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._waiting: list[trio.lowlevel.Task] = []
+        self.was_set = False
+        """Whether `set` was called since somebody has cleared this."""
 
     @trio.lowlevel.enable_ki_protection
     def set(self) -> None:
         """Wake all tasks that wait."""
+        self.was_set = True
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for task in waiting:

@@ -128,6 +128,7 @@ class MemoryJob:
         """Owner, name and value of what the crawl has learned as a whole: its networks, and origins of start pages."""
         self.robots: dict[str, RobotsAnswer] = {}
         self.live = 0
+        self.round = 1
         self.exhausted = False
         self.seeds = NOBODY
         """The owner that runs `start()`."""

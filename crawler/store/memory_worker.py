@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-import trio
 
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
+from crawler.stats import Stats
 from crawler.store.checkpoint import Checkpoint
-from crawler.store.memory_job import NOBODY, GroupRow, MemoryJob, OwnerRow, RequestRow, StateRow
+from crawler.store.memory_job import NOBODY, GroupRow, RequestRow, StateRow
+from crawler.store.memory_log import MemoryLog
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
-from crawler.store.runs import RunRow
 
 __all__ = ["MemoryWorker"]
 
@@ -26,7 +25,7 @@ COUNTED: Final = (Verdict.OK, Verdict.DUP, Verdict.SAME_CONTENT)
 """Verdicts after which the counts of a worker are true."""
 
 
-class MemoryWorker:
+class MemoryWorker(MemoryLog):
     """The store of one worker. The methods are those of `Store`.
 
     Every method gives way to other tasks first, as a database would, and is one transaction from there on.
@@ -35,39 +34,6 @@ class MemoryWorker:
         job: The rows.
         owner: That of this worker.
     """
-
-    shared: Final = True
-    durable: Final = True
-    folder: Final = None
-    round: Final = 1
-
-    def __init__(self, job: MemoryJob, owner: OwnerRow) -> None:
-        self._job = job
-        self._owner = owner
-        self.owner = owner.number
-        self.lease = job.lease
-        self.known: Container[str] = job.known
-        self.live = 0
-        self.exhausted = False
-        self.behind = 0
-        self.others: Mapping[str, int] = {}
-        self.unclaimed = True
-        self.logged = 0
-        self._answer()
-
-    async def _transaction(self) -> bool:
-        """Begin a transaction, and return whether this owner is still there."""
-        await trio.lowlevel.checkpoint()
-        return self.owner in self._job.owners
-
-    def _answer(self) -> None:
-        """Note what the answer to a call says of the job."""
-        job, owner = self._job, self._owner
-        self.live, self.exhausted = job.live, job.exhausted
-        self.behind, self.others, self.logged = job.behind(owner), job.others(owner), len(owner.log)
-        self.unclaimed = job.held(owner) < job.share() and any(
-            group.requests and not group.waiting and job.is_free(group, owner) for group in job.groups.values()
-        )
 
     # ---- the lease ---------------------------------------------------------------------------------------------------
 
@@ -225,12 +191,14 @@ class MemoryWorker:
         return found
 
     async def begin_again(self) -> None:
-        """Begin a finished crawl again."""
-        if await self._transaction():
-            self._job.known.clear()
-            self._job.digests.clear()
-            self._job.exhausted = False
-            self._answer()
+        """Begin a finished crawl again, unless another worker has just done so."""
+        job = self._job
+        if await self._transaction() and job.exhausted and not job.live:
+            job.known.clear()
+            job.digests.clear()
+            job.past, job.seeds, job.exhausted = Stats(), NOBODY, False
+            job.round += 1
+        self._answer()
 
     async def resume_state(self) -> ResumeState:
         """Return what the workers so far have committed."""
@@ -355,50 +323,3 @@ class MemoryWorker:
         self._save_states(observations.states)
         job.cookies += ((self.owner, change) for change in observations.cookies)
         job.robots |= {answer.origin: answer for answer in observations.robots}
-
-    async def checkpoint(self) -> None:
-        """Do nothing: nothing survives the process."""
-
-    def sync_with(self, sync: Callable[[], None]) -> None:
-        """Do nothing: there are no checkpoints."""
-
-    # ---- items -------------------------------------------------------------------------------------------------------
-
-    def follows(self, sink: str) -> bool:
-        """Return `False`: the log of a worker begins with it."""
-        return False
-
-    def sinks(self) -> dict[str, Any]:
-        """Return nothing: the log of a worker begins with it."""
-        return {}
-
-    async def rename_sinks(self, names: Mapping[str, str]) -> None:
-        """Do nothing: the log of a worker begins with it."""
-
-    def written_behind(self, sink: str) -> Iterator[Row]:
-        """Return nothing: the log of a worker begins with it."""
-        return iter(())
-
-    async def follow(self, sink: str) -> tuple[int, Any]:
-        """Return where a sink stands in the log of this worker. A new one begins at its beginning."""
-        await self._transaction()
-        return self._owner.cursors.setdefault(sink, 0), self._owner.positions.get(sink)
-
-    async def read(self, after: int, n: int) -> list[Row]:
-        """Return up to `n` items from number `after` on."""
-        if not await self._transaction():
-            return []
-        return list(itertools.islice(self._owner.log, after, after + n))
-
-    async def advance(self, sink: str, cursor: int, position: Any) -> None:
-        """Record the position of a sink."""
-        value = msgspec.json.decode(msgspec.json.encode(position))  # as a database would keep it
-        if await self._transaction():
-            self._owner.cursors[sink], self._owner.positions[sink] = cursor, value
-            if cursor == len(self._owner.log):
-                self._job.changed.set()
-
-    async def record_run(self, run: RunRow) -> None:
-        """Record what the run of this worker does."""
-        if await self._transaction():
-            self._job.runs[self.owner] = run

@@ -211,7 +211,10 @@ class Store(Protocol):
         """Whether there may be groups with requests that no owner holds."""
 
     async def begin_again(self) -> None:
-        """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
+        """Begin a finished crawl again: forget its requests and its counts, and keep everything else.
+
+        If another owner has begun it again, nothing changes.
+        """
 
     async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
         """Add requests that no page discovered, such as start requests. Idempotent by key.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from trio.testing import MockClock
 
 from crawler import Crawl, CrawlFailed, Plugin, Produced, Request, Response, Row, Settings, Spider, crawl
 from crawler.engine.session import CrawlSession
+from crawler.store import Claimed, MemoryStore, Store
 from crawler.testing import FakeSite, Page, collect
 
 HANG = math.inf
@@ -214,3 +215,32 @@ async def test_a_crawl_whose_time_is_up_before_it_begins_ends(autojump_clock: Mo
         Follow(), plugins=[Slow()], settings=Settings(max_seconds=10, grace=0), transport=tree(1, 0).transport
     )
     assert (report.finished, report.requests) == ("cancelled", 0)
+
+
+class SlowClaims(MemoryStore):
+    """Finds no lane at first, and answers late, when there is one."""
+
+    looks = True
+
+    @property
+    def unclaimed(self) -> bool:
+        return self.looks or super().unclaimed
+
+    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
+        claimed = await super().claim(groups, n, names)
+        self.looks = False
+        await trio.sleep(0.1)
+        return claimed
+
+
+class WithSlowClaims(CrawlSession):
+    async def _open_store(self, stack: AsyncExitStack) -> Store:
+        return stack.enter_context(closing(SlowClaims()))
+
+
+async def test_a_lane_that_comes_while_a_claim_waits_for_its_answer_is_claimed(autojump_clock: MockClock) -> None:
+    session = WithSlowClaims(Follow(), None, [], [], None)
+    with trio.fail_after(60):
+        report = await session.run(tree(2, 2).transport)
+    assert report.finished == "finished"
+    assert report.pages > 1

@@ -289,6 +289,15 @@ class SharedStoreContract:
         assert two.exhausted
         assert not (await two.claim(1, 1)).seeds
 
+    async def test_a_finished_crawl_begins_again_once(self, clock: object, one: Store, two: Store) -> None:
+        await one.ingest(hosts(A), exhausted=True)
+        [held] = tickets(*(await one.claim(1, 10)).groups)
+        await one.commit([done(held)])
+        for store in (two, one):
+            await store.begin_again()
+            assert (store.round, store.exhausted) == (2, False)
+        assert (await one.ingest(hosts(A), exhausted=True)).added == 1
+
     async def test_counts_are_summed_over_all_owners_and_those_that_are_gone(
         self, clock: object, one: Store, two: Store, open_worker: OpenWorker, stack: AsyncExitStack
     ) -> None:

@@ -1,0 +1,98 @@
+"""`MemoryLog`: what every call of a worker of a `MemoryJob` has in common, and its part of the item log."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from crawler.messages import Row
+from crawler.store.memory_job import MemoryJob, OwnerRow
+from crawler.store.runs import RunRow
+
+__all__ = ["MemoryLog"]
+
+
+class MemoryLog:
+    """The base class of `MemoryWorker`.
+
+    Parameters:
+        job: The rows.
+        owner: That of this worker.
+    """
+
+    shared: Final = True
+    durable: Final = True
+    folder: Final = None
+
+    def __init__(self, job: MemoryJob, owner: OwnerRow) -> None:
+        self._job = job
+        self._owner = owner
+        self.owner = owner.number
+        self.lease = job.lease
+        self._answer()
+
+    async def _transaction(self) -> bool:
+        """Begin a transaction, and return whether this owner is still there."""
+        await trio.lowlevel.checkpoint()
+        return self.owner in self._job.owners
+
+    def _answer(self) -> None:
+        """Note what the answer to a call says of the job."""
+        job, owner = self._job, self._owner
+        self.known: Container[str] = job.known
+        self.live, self.exhausted, self.round = job.live, job.exhausted, job.round
+        self.behind, self.others, self.logged = job.behind(owner), job.others(owner), len(owner.log)
+        self.unclaimed = job.held(owner) < job.share() and any(
+            group.requests and not group.waiting and job.is_free(group, owner) for group in job.groups.values()
+        )
+
+    async def checkpoint(self) -> None:
+        """Do nothing: nothing survives the process."""
+
+    def sync_with(self, sync: Callable[[], None]) -> None:
+        """Do nothing: there are no checkpoints."""
+
+    # ---- items -------------------------------------------------------------------------------------------------------
+
+    def follows(self, sink: str) -> bool:
+        """Return `False`: the log of a worker begins with it."""
+        return False
+
+    def sinks(self) -> dict[str, Any]:
+        """Return nothing: the log of a worker begins with it."""
+        return {}
+
+    async def rename_sinks(self, names: Mapping[str, str]) -> None:
+        """Do nothing: the log of a worker begins with it."""
+
+    def written_behind(self, sink: str) -> Iterator[Row]:
+        """Return nothing: the log of a worker begins with it."""
+        return iter(())
+
+    async def follow(self, sink: str) -> tuple[int, Any]:
+        """Return where a sink stands in the log of this worker. A new one begins at its beginning."""
+        await self._transaction()
+        return self._owner.cursors.setdefault(sink, 0), self._owner.positions.get(sink)
+
+    async def read(self, after: int, n: int) -> list[Row]:
+        """Return up to `n` items from number `after` on."""
+        if not await self._transaction():
+            return []
+        return list(itertools.islice(self._owner.log, after, after + n))
+
+    async def advance(self, sink: str, cursor: int, position: Any) -> None:
+        """Record the position of a sink."""
+        value = msgspec.json.decode(msgspec.json.encode(position))  # as a database would keep it
+        if await self._transaction():
+            self._owner.cursors[sink], self._owner.positions[sink] = cursor, value
+            if cursor == len(self._owner.log):
+                self._job.changed.set()
+
+    async def record_run(self, run: RunRow) -> None:
+        """Record what the run of this worker does."""
+        if await self._transaction():
+            self._job.runs[self.owner] = run
