@@ -43,7 +43,7 @@ __all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql"]
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian installs the programs of PostgreSQL, the newest first."""
 PASSWORD = "pass/word@"
-LONGEST = 20.0
+LONGEST = 60.0
 """Timeout of a start or a stop, in seconds."""
 
 
