@@ -20,7 +20,7 @@ from crawler.engine.session import CrawlSession
 from crawler.engine.several import run_several
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed
 from crawler.limits.registry import Limits
-from crawler.redaction import hide_userinfo
+from crawler.redaction import hide_userinfo, redact
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import file_name
 from crawler.spiders import Spider
@@ -87,11 +87,17 @@ def run_spiders(
         code, ended, why = _outcome(result, progress, tolerate)
         codes.add(code)
         if why or not quiet:
-            say(f"{spider.name}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
+            say(f"{_label(spider, spiders)}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
         if ended is not None:
             places = [text.replace(FIELD, file_name(spider.name)) for text in configuration.outputs]
             show_result(ended, progress, outputs=places, file=file, quiet=quiet)
     return next((code for code in CODES if code in codes), 0)
+
+
+def _label(spider: Spider, spiders: Sequence[Spider]) -> str:
+    """Return the name of a spider, with its first start page if another one has the same name."""
+    is_alone = [each.name for each in spiders].count(spider.name) == 1
+    return spider.name if is_alone or not spider.start_urls else f"{spider.name} {redact(spider.start_urls[0])}"
 
 
 def _outcome(result: Report | CrawlerError | None, progress: Progress, tolerate: str) -> tuple[int, Report | None, str]:

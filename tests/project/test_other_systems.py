@@ -49,16 +49,9 @@ print(code, main(["job", "job", "--export", "all.csv"]), poller)
 
 def test_a_durable_crawl_works_with_what_a_mac_has(tmp_path):
     with demo_site() as site:
-        words = [
-            site.url,
-            "-s",
-            "max_pages=3",
-            "-s",
-            "delay=0",
-            *["-o", "a.jsonl", "-p", "warc", "-P", "warc.path=a.warc"],
-        ]
+        words = f"{site.url} -s max_pages=3 -s delay=0 -o a.jsonl -p warc -P warc.path=a.warc --quiet".split()
         done = subprocess.run(
-            [sys.executable, "-c", MAC, *words, "--quiet"],
+            [sys.executable, "-c", MAC, *words],
             cwd=tmp_path, env=environment(PYTHONPATH=str(Path(__file__).parents[1])), capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip

@@ -58,6 +58,13 @@ def test_several_files_run_together_and_standard_output_has_the_items_of_all(two
     assert sorted(key for item in items for key in item) == ["again", "again", "books", "books"]
 
 
+def test_two_sites_are_told_apart_by_their_start_pages(in_process, site, capsys):
+    urls = [site.url, f"{site.url}quotes/"]
+    assert main(["run", *urls, "-s", "max_pages=1", "-s", "delay=0"]) == 0
+    said = capsys.readouterr().err
+    assert all(f"site {url}:\nfinished by max_pages: 1 page" in said for url in urls), said
+
+
 def test_a_crawl_that_cannot_begin_leaves_the_others_alone(two, capsys):
     (two / "jobs" / "books").mkdir(parents=True)
     (two / "jobs" / "books" / "mine.txt").write_text("x")
