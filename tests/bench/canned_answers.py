@@ -8,11 +8,14 @@ Links lead to few pages of the host, so that a crawl ends. Of a hundred URLs som
 from __future__ import annotations
 
 import json
+import re
 import zlib
+from collections.abc import Iterator, Sequence
+from re import _parser
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-__all__ = ["CannedAnswers", "TooMany"]
+__all__ = ["CannedAnswers", "TooMany", "example"]
 
 PAGES: Final = 10
 """Pages of a host that links lead to."""
@@ -33,11 +36,13 @@ class CannedAnswers:
     """Answers requests, and remembers them as `calls`.
 
     Parameters:
+        paths: Pages that sitemaps and pages lead to, beside those of every site.
         most: Requests of a crawl that are answered; it is not compared if it makes more.
     """
 
-    def __init__(self, most: int = 400) -> None:
+    def __init__(self, paths: Sequence[str] = (), most: int = 400) -> None:
         self.calls: list[list[Any]] = []
+        self.paths = paths
         self.most = most
 
     @property
@@ -72,18 +77,60 @@ class CannedAnswers:
             return 302, [("Location", f"/page/{number % PAGES}?from=redirect")], b""
         if chance < 7:
             return _typed("text/html", "<h1>Error</h1>", 500)
-        return _content(method, url.lower(), site, number)
+        return self._content(method, url.lower(), site, number)
+
+    def _content(self, method: str, url: str, site: str, number: int) -> Answer:
+        """Return the answer to a request that succeeds."""
+        if "sitemap" in url:
+            return _sitemap(site, number, self.paths)
+        if ".xml" in url:
+            return _feed(site, number)
+        if method == "POST" or any(word in url for word in JSON_WORDS):
+            return _typed("application/json", json.dumps(_document(site, number)))
+        return _page(site, number, self.paths)
 
 
-def _content(method: str, url: str, site: str, number: int) -> Answer:
-    """Return the answer to a request that succeeds."""
-    if "sitemap" in url:
-        return _sitemap(site, number)
-    if ".xml" in url:
-        return _feed(site, number)
-    if method == "POST" or any(word in url for word in JSON_WORDS):
-        return _typed("application/json", json.dumps(_document(site, number)))
-    return _page(site, number)
+def example(pattern: str) -> str:
+    """Return the path of a URL that a regular expression matches, such as ``/stores/a`` for ``/stores/[^/]+``.
+
+    It is empty if the expression has parts without a simple example.
+    """
+    try:
+        text = "".join(_examples(_parser.parse(pattern)))
+    except (re.error, LookupError, ValueError):
+        return ""
+    path = "/" + text.partition("://")[2].partition("/")[2] if "://" in text else text
+    return path if path.startswith("/") else f"/a/{path}"
+
+
+def _examples(parsed: Any) -> Iterator[str]:
+    for code, value in parsed:
+        name = str(code)
+        if name == "LITERAL":
+            yield chr(value)
+        elif name in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, part = value
+            yield "".join(_examples(part)) * max(least, min(1, most))
+        elif name == "SUBPATTERN":
+            yield from _examples(value[3])
+        elif name == "BRANCH":
+            yield from _examples(value[1][0])
+        elif name == "IN":
+            yield _one_of(value)
+        elif name in ("ANY", "NOT_LITERAL"):
+            yield "a"
+        elif name not in ("AT", "ASSERT_NOT"):
+            raise LookupError(name)
+
+
+def _one_of(choices: Any) -> str:
+    """Return a character of a set of characters."""
+    first, value = str(choices[0][0]), choices[0][1]
+    if first == "RANGE":
+        return chr(value[0])
+    if first == "LITERAL":
+        return chr(value)
+    return {"CATEGORY_DIGIT": "1", "CATEGORY_WORD": "b", "CATEGORY_SPACE": " "}.get(str(value), "c")
 
 
 def _typed(kind: str, body: str, status: int = 200) -> Answer:
@@ -143,8 +190,9 @@ def _document(site: str, number: int) -> Any:
     return found | {"total": len(records), "count": len(records), "totalPages": 2, "page": 1, "links": links}
 
 
-def _page(site: str, number: int) -> Answer:
+def _page(site: str, number: int, paths: Sequence[str]) -> Answer:
     links = "".join(f"<li class='item'><a href='/page/{number // (n + 1) % PAGES}'>Link {n}</a></li>" for n in range(4))
+    links += "".join(f"<li><a href='{path}'>More</a></li>" for path in paths)
     place = _place(site, number)
     n = number % PAGES
     return _typed(
@@ -163,12 +211,13 @@ def _page(site: str, number: int) -> Answer:
     )
 
 
-def _sitemap(site: str, number: int) -> Answer:
+def _sitemap(site: str, number: int, paths: Sequence[str]) -> Answer:
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     if number % 4 == 0:
         body = "".join(f"<sitemap><loc>{site}/sitemap-part-{n}.xml</loc></sitemap>" for n in range(2))
         return _typed("application/xml", f"<?xml version='1.0'?><sitemapindex xmlns='{space}'>{body}</sitemapindex>")
     body = "".join(f"<url><loc>{site}/{'stores' if n % 2 else 'page'}/{n}</loc></url>" for n in range(number % 6 + 1))
+    body += "".join(f"<url><loc>{site}{path}</loc></url>" for path in paths)
     return _typed("application/xml", f"<?xml version='1.0'?><urlset xmlns='{space}'>{body}</urlset>")
 
 

@@ -10,10 +10,14 @@ from typing import Any, Final
 import trio
 from twisted.internet.defer import Deferred
 
+from crawler_plugins.scrapy.asyncio_loop import wait_for_future
+from crawler_plugins.scrapy.reactor import asyncio_loop
+
 __all__ = ["async_iterable", "is_pending", "iterate", "result_of"]
 
 NEEDS_ASYNCIO: Final = (
-    "this code awaits an asyncio future, and the crawl runs on trio: await Deferreds, or the spider's own requests"
+    "this code awaits a future of another asyncio event loop, and the crawl runs on trio: await Deferreds, or "
+    "requests of the spider"
 )
 
 
@@ -28,7 +32,7 @@ async def result_of(value: Any) -> Any:
     """Return a plain value; of an awaitable or a Deferred, its result.
 
     Raises:
-        RuntimeError: It awaits something of asyncio.
+        RuntimeError: It awaits a future of another event loop.
     """
     return await _driven(value) if is_pending(value) else value
 
@@ -59,12 +63,13 @@ async def async_iterable(produced: Iterable[Any]) -> AsyncIterator[Any]:  # noqa
 
 @types.coroutine
 def _driven(awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
-    """Run an awaitable that awaits Deferreds as well as trio."""
+    """Run an awaitable that awaits Deferreds and futures of asyncio as well as trio."""
     steps: Any = awaitable.__await__()
     step, value = steps.send, None
+    loop = asyncio_loop()
     while True:
         try:
-            trap = step(value)
+            trap = step(value) if loop is None else loop.run(step, value)
         except StopIteration as end:
             return end.value
         step, value = steps.send, None
@@ -74,7 +79,10 @@ def _driven(awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
             elif trap is None:  # asyncio.sleep(0)
                 yield from trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - it is
             elif hasattr(trap, "_asyncio_future_blocking"):
-                raise RuntimeError(NEEDS_ASYNCIO)
+                if trap.get_loop() is not loop:
+                    raise RuntimeError(NEEDS_ASYNCIO)
+                trap._asyncio_future_blocking = False  # noqa: SLF001 - as the tasks of asyncio do
+                yield from wait_for_future(trap).__await__()
             else:
                 value = yield trap
         except BaseException as error:  # noqa: ASYNC103 - whatever it is belongs to the code that awaits

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
@@ -70,7 +71,9 @@ class Engine:
         self._running.start_soon(fetch)
         return done
 
-    download_async = download
+    async def download_async(self, request: Any) -> Any:
+        """Fetch a request through the downloader middlewares, and return its response."""
+        return await maybe_deferred_to_future(self.download(request))
 
     def close_spider(self, spider: Any = None, reason: str = "cancelled") -> Any:
         """End the crawl."""

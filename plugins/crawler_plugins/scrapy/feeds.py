@@ -56,6 +56,8 @@ def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
     """Raise `ConfigError` if a feed cannot be written."""
     place = _with_parameters(scrapy, uri, options)
     scheme = place.partition(":")[0] if ":" in place else "file"
+    if scheme == "file":
+        _check_file(uri, Path(unquote(place.partition("://")[2]) if "://" in place else place))
     if scheme not in scrapy.settings.getwithbase("FEED_STORAGES"):
         raise ConfigError(f"FEEDS: {uri}: no storage for the scheme {scheme!r}")
     kind = str(options.get("format") or Path(place).suffix.removeprefix(".")).lower()
@@ -63,6 +65,18 @@ def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"FEEDS: {uri}: no exporter for the format {kind!r}")
     if _batch_size(scrapy, options) and "%(batch_" not in uri:
         raise ConfigError(f"FEEDS: {uri}: a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI")
+
+
+def _check_file(uri: str, path: Path) -> None:
+    """Raise `ConfigError` if a file cannot be written."""
+    is_new = not path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise ConfigError(f"FEEDS: {uri}: {path} cannot be written: {error.strerror}") from error
 
 
 def _batch_size(scrapy: Any, options: Mapping[str, Any]) -> int:

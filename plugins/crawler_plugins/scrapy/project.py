@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import os
-import re
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any, Final
 
 from scrapy.settings import Settings
@@ -22,8 +24,6 @@ from crawler_plugins.scrapy.reactor import TrioReactor
 __all__ = ["Project", "settings_near"]
 
 CONFIG: Final = "scrapy.cfg"
-PLACE: Final = re.compile(r'File "([^"<]+)", line (\d+)')
-"""A place in a traceback."""
 SETTINGS_MODULE: Final = "SCRAPY_SETTINGS_MODULE"
 """The environment variable from which `get_project_settings` of the project reads its module."""
 
@@ -43,7 +43,6 @@ class Project:
         aliases.install()
         self.folder = _root_of(folder)
         self.settings = _settings_of(self.folder)
-        self._failed: dict[str, str] = {}
         self._loader: Any = None
 
     @property
@@ -54,8 +53,8 @@ class Project:
     @property
     def failed_modules(self) -> dict[str, str]:
         """Why modules of spiders cannot be imported, by their names."""
-        self._spiders()
-        return self._failed
+        failed: dict[str, str] = self._spiders().failed
+        return failed
 
     def spider_class(self, name: str) -> Any:
         """Return the class of a spider.
@@ -67,23 +66,40 @@ class Project:
             return self._spiders().load(name)
         except KeyError:
             names = ", ".join(self.spiders[:20]) or "none"
-            failed = "".join(f"; {module} cannot be imported: {why}" for module, why in self._failed.items())
+            failed = "".join(f"; {module} cannot be imported: {why}" for module, why in self.failed_modules.items())
             raise ConfigError(f"{self.folder} has no spider {name!r}; it has: {names}{failed}") from None
 
     def _spiders(self) -> Any:
         """Return the loader of the spiders. A module that cannot be imported does not keep the others out."""
         if self._loader is None:
-            settings = self.settings.copy()
-            settings.set("SPIDER_LOADER_WARN_ONLY", True, priority="cmdline")
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                self._loader = SpiderLoader.from_settings(settings)
-            for warning in caught:
-                text = str(warning.message)
-                if "Could not load spiders from module" in text:
-                    module = text.partition("module '")[2].partition("'")[0]
-                    self._failed[module] = _last_error(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # those of the project's modules, and of names that two spiders have
+                try:
+                    self._loader = _Loader(self.settings)
+                except (TypeError, ValueError) as error:
+                    raise ConfigError(f"setting SPIDER_MODULES of {self.folder}: {error}") from error
         return self._loader
+
+
+class _Loader(SpiderLoader):
+    """A loader that skips each module that cannot be imported, and keeps the reason in `failed`."""
+
+    def _load_all_spiders(self) -> None:
+        self.failed: dict[str, str] = {}
+        for name in self.spider_modules:
+            for module in self._modules(name):
+                self._load_spiders(module)
+
+    def _modules(self, name: str) -> Iterator[ModuleType]:
+        """Yield a module, and those in it."""
+        try:
+            module = import_module(name)
+        except (Exception, SystemExit) as error:
+            self.failed[name] = _place_of(error)
+            return
+        yield module
+        for _, part, _ in iter_modules(getattr(module, "__path__", ())):
+            yield from self._modules(f"{name}.{part}")
 
 
 def settings_near(file: Path) -> Any:
@@ -122,7 +138,7 @@ def _settings_of(folder: Path) -> Any:
     try:
         import_module(module)
         settings.setmodule(module, priority="project")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{module} of {folder} cannot be imported: {_place_of(error)}") from error
     return settings
 
@@ -132,11 +148,3 @@ def _place_of(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     words = f"{type(error).__name__}: {error}".partition("\n")[0]
     return words if last.filename.startswith("<") else f"{words} ({last.filename}:{last.lineno})"
-
-
-def _last_error(text: str) -> str:
-    """Return the last line of a traceback, with its place."""
-    lines = [line for line in text.splitlines() if line and not line.startswith((" ", "Could not", "Traceback"))]
-    places = PLACE.findall(text)
-    words = lines[-1] if lines else "an exception"
-    return f"{words} ({':'.join(places[-1])})" if places else words

@@ -14,13 +14,16 @@ from typing import Any, Final
 
 import trio
 import twisted.internet
+from twisted.internet import main
 from twisted.internet.task import Clock
 
 from crawler import ConfigError
+from crawler_plugins.scrapy.asyncio_loop import TimerLoop
 
-__all__ = ["TrioReactor"]
+__all__ = ["TrioReactor", "asyncio_loop"]
 
 MODULE: Final = "twisted.internet.reactor"
+INSTALL: Final = main.installReactor
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -35,6 +38,8 @@ class TrioReactor(Clock):
         self._token: Any = None
         self._nursery: Any = None
         self._waiting: list[Callable[[], object]] = []
+        self.asyncio = TimerLoop(self)  # type: ignore[abstract]  # it has no sockets
+        """The event loop that async code of the project finds."""
 
     # ---- installation ------------------------------------------------------------------------------------------------
 
@@ -57,6 +62,7 @@ class TrioReactor(Clock):
     def put_in_place(self) -> None:
         """Become the reactor of this process, in place of another of this class."""
         sys.modules[MODULE] = twisted.internet.reactor = self
+        main.installReactor = _keep  # some projects install one when they are imported
 
     @staticmethod
     def uninstall() -> None:
@@ -64,6 +70,7 @@ class TrioReactor(Clock):
         if isinstance(sys.modules.get(MODULE), TrioReactor):
             del sys.modules[MODULE]
             del twisted.internet.reactor
+            main.installReactor = INSTALL
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
@@ -163,3 +170,13 @@ class TrioReactor(Clock):
 
     def suggestThreadPoolSize(self, size: int) -> None:  # noqa: N802
         """Ignore the size: trio has a limit of its own."""
+
+
+def _keep(_reactor: object) -> None:
+    """Install no other reactor."""
+
+
+def asyncio_loop() -> TimerLoop | None:
+    """Return the event loop of the reactor of this process; `None` without a reactor of this class."""
+    installed = sys.modules.get(MODULE)
+    return installed.asyncio if isinstance(installed, TrioReactor) else None

@@ -12,7 +12,9 @@ from crawler_plugins.scrapy.components import path_of
 
 __all__ = ["refusals"]
 
-COMPONENTS: Final = ("DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
+COMPONENTS: Final = ("ADDONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
+CLASSES: Final = ("LOG_FORMATTER", "STATS_CLASS")
+"""Settings that name a class."""
 OWN: Final = {
     "SCHEDULER": "scrapy.core.scheduler.",
     "DUPEFILTER_CLASS": "scrapy.dupefilters.",
@@ -30,8 +32,8 @@ INSTEAD: Final = {
     "scrapyd": "run the command on the machine itself",
 }
 """Packages that replace a part of the engine, with what to do."""
-LOOPS: Final = frozenset({"aiohttp", "asyncio", "deferred_to_future"})
-"""Names in async code that need an event loop of asyncio."""
+LOOPS: Final = frozenset({"aiohttp", "create_subprocess_exec", "open_connection"})
+"""Names in async code that need an event loop of asyncio with sockets or subprocesses."""
 
 
 def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
@@ -52,25 +54,41 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
             break
     for name in COMPONENTS:
         yield from _component_refusals(settings, name)
+    for name in CLASSES:
+        path = settings.get(name)
+        if isinstance(path, str) and (reason := _import_error(path)):
+            yield f"{name} = {path} {reason}"
     if spider_class is not None:
         yield from _spider_refusals(spider_class)
 
 
 def _component_refusals(settings: Any, name: str) -> Iterator[str]:
-    given = settings.getdict(name)
+    try:
+        given = settings.getdict(name)
+    except (TypeError, ValueError) as error:
+        yield f"{name} must be a dict of classes and numbers: {error}"
+        return
     for component in [path for path, order in given.items() if order is not None]:
         path = path_of(component)
         package = path.partition(".")[0]
         if package in INSTEAD:
             yield f"{name}: {path}: {INSTEAD[package]}"
         elif package != "scrapy":
-            try:
-                kind = load_object(component)
-            except Exception as error:
-                first = str(error).partition("\n")[0]
-                yield f"{name}: {path} cannot be imported: {type(error).__name__}: {first}"
+            reason = _import_error(component)
+            if reason:
+                yield f"{name}: {path} {reason}"
             else:
-                yield from _loop_refusals(kind, name)
+                yield from _loop_refusals(load_object(component), name)
+
+
+def _import_error(path: Any) -> str:
+    """Return why a class cannot be imported; empty if it can."""
+    try:
+        load_object(path)
+    except (Exception, SystemExit) as error:
+        first = str(error).partition("\n")[0]
+        return f"cannot be imported: {type(error).__name__}: {first}"
+    return ""
 
 
 def _spider_refusals(spider_class: Any) -> Iterator[str]:

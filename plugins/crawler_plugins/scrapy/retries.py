@@ -22,7 +22,10 @@ class Retries:
     """
 
     def __init__(self, settings: Any) -> None:
-        self.codes = frozenset(int(code) for code in settings.getlist("RETRY_HTTP_CODES"))
+        try:
+            self.codes = frozenset(int(code) for code in settings.getlist("RETRY_HTTP_CODES"))
+        except (ValueError, TypeError) as error:
+            raise crawler.ConfigError(f"setting RETRY_HTTP_CODES: {error}") from error
         if not settings.getbool("RETRY_ENABLED"):
             self.codes = frozenset()
         self._times = settings.getint("RETRY_TIMES")

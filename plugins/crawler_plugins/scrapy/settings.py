@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from crawler import Pace, Settings
+from crawler import ConfigError, Pace, Settings
 from crawler_plugins.scrapy.components import component_paths, path_of
 from crawler_plugins.scrapy.setting_names import IGNORED
 
@@ -43,9 +43,9 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
         user_agent: The attribute of the spider, which takes precedence. `None`: it has none.
 
     Raises:
-        ConfigError: A value is out of range.
-        ValueError: A value is not one of its setting.
+        ConfigError: A value is out of range, or not one of its setting.
     """
+    settings = _Named(settings)
     get = settings.getfloat
     taken: dict[str, Any] = {
         "workers": max(1, settings.getint("CONCURRENT_REQUESTS")),
@@ -70,6 +70,28 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     if is_given(settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE"):
         taken["max_active_size"] = max(1, settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE"))
     return Settings(**taken, **_concurrency(settings))
+
+
+class _Named:
+    """Settings that name a setting whose value is not one of its type.
+
+    Parameters:
+        settings: A `scrapy.settings.Settings`.
+    """
+
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
+    def __getattr__(self, method: str) -> Any:
+        read = getattr(self._settings, method)
+
+        def named(name: str, *default: Any) -> Any:
+            try:
+                return read(name, *default)
+            except (ValueError, TypeError) as error:
+                raise ConfigError(f"setting {name}: {error}") from error
+
+        return named
 
 
 def _concurrency(settings: Any) -> dict[str, Any]:

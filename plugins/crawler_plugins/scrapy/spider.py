@@ -198,20 +198,19 @@ class ScrapySpider(crawler.Spider):
             ConfigError: The spider cannot run, or its constructor or a component raised an exception.
         """
         name = getattr(spider_class, "name", None) or spider_class.__name__
+        _refuse(name, settings, spider_class)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
                 made = Crawler(spider_class, settings)
-                reasons = list(refusals(made.settings, spider_class))
-                if reasons:
-                    raise ConfigError(f"{name} cannot run: {'; '.join(reasons)}")
+                _refuse(name, made.settings, spider_class)
                 made.spider = spider_class.from_crawler(made, **arguments)
                 apply = getattr(made, "_apply_settings", None)
                 if apply is not None:  # since Scrapy 2.11
                     apply()
         except ConfigError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(f"{name} cannot be created: {type(error).__name__}: {error}") from error
         return made
 
@@ -359,6 +358,13 @@ class ScrapySpider(crawler.Spider):
             theirs = responses.to_scrapy(response, request if is_same else self._requests.to_scrapy(response.request))
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
+
+
+def _refuse(name: str, settings: Any, spider_class: Any) -> None:
+    """Raise `ConfigError` if a spider cannot run."""
+    reasons = list(refusals(settings, spider_class))
+    if reasons:
+        raise ConfigError(f"{name} cannot run: {'; '.join(reasons)}")
 
 
 def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:

@@ -64,7 +64,7 @@ def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
     [
         (["--scrapy", "none", "books"], "no such directory: none"),
         (["--scrapy", ".", "book"], "has no spider 'book'; it has: books"),
-        (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "the settings of books: "),
+        (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "setting CONCURRENT_REQUESTS: "),
         (["--scrapy", ".", "books", "-s", "SCHEDULER=scrapy_redis.scheduler.Scheduler"], "books cannot run: SCHEDULER"),
         (["--scrapy", ".", "books", "-s", "lower=1"], "no such setting: lower"),
         (["--scrapy", ".", "books", "--as", "text"], "--as needs the URL of a site"),

@@ -64,7 +64,7 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
         "ITEM_PIPELINES",
     ]
     assert found["broken"] == Checked("broken", "cannot", ("its settings raise ValueError: no settings",))
-    assert found["checkedspiders"].verdict == "cannot"
-    assert found["checkedspiders"].reasons[0].startswith("cannot be imported: ModuleNotFoundError")
+    assert found["checkedspiders.old"].verdict == "cannot"
+    assert found["checkedspiders.old"].reasons[0].startswith("cannot be imported: ModuleNotFoundError")
     assert found["DNS_TIMEOUT"] == Checked("DNS_TIMEOUT", "no effect", ("names are resolved by the system",))
     assert len(found) == 6

@@ -75,6 +75,7 @@ async def test_the_old_settings_name_a_feed(tmp_path):
         ("%(missing)s.json", {}, "KeyError: 'missing'"),
         ("gopher://site.test/items.json", {}, "no storage for the scheme 'gopher'"),
         ("items.json", {"batch_item_count": 5}, "batch_item_count.*batch_id"),
+        ("/proc/none.json", {}, "/proc/none.json cannot be written"),
     ],
 )
 def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path, monkeypatch):

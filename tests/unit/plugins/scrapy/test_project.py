@@ -61,8 +61,10 @@ def test_a_missing_spider_is_named_with_those_that_exist(project):
 
 def test_a_module_that_cannot_be_imported_does_not_keep_the_others_out(project):
     (project / "shop" / "spiders" / "broken.py").write_text("import no_such_module\n")
+    later = (project / "shop" / "spiders" / "books.py").read_text().replace('"books"', '"later"')
+    (project / "shop" / "spiders" / "later.py").write_text(later)
     found = Project(project)
-    assert found.spiders == ["books"]
+    assert found.spiders == ["books", "later"]
     [why] = found.failed_modules.values()
     assert why == f"ModuleNotFoundError: No module named 'no_such_module' ({project}/shop/spiders/broken.py:1)"
     with pytest.raises(ConfigError, match=r"cannot be imported: ModuleNotFoundError: .*broken.py:1"):
@@ -76,12 +78,17 @@ def test_a_module_that_cannot_be_imported_does_not_keep_the_others_out(project):
         (lambda root: (root / "scrapy.cfg").write_text("no section"), "scrapy.cfg: File contains no section headers"),
         (lambda root: (root / "scrapy.cfg").write_text("[deploy]\n"), "names no settings: add a section"),
         (lambda root: (root / "shop" / "settings.py").write_text("1 /"), "shop.settings of .* cannot be imported"),
+        (
+            lambda root: (root / "shop" / "settings.py").write_text("raise SystemExit(1)"),
+            "cannot be imported: SystemEx",
+        ),
+        (lambda root: (root / "shop" / "settings.py").write_text("SPIDER_MODULES = 7"), "setting SPIDER_MODULES of "),
     ],
 )
 def test_a_broken_project_is_one_line(project, write, message):
     write(project)
     with pytest.raises(ConfigError, match=message) as caught:
-        Project(project)
+        _ = Project(project).spiders
     assert "\n" not in str(caught.value)
 
 

@@ -8,7 +8,8 @@ import threading
 import pytest
 import trio
 from crawler_plugins.scrapy.deferreds import result_of
-from crawler_plugins.scrapy.reactor import TrioReactor
+from crawler_plugins.scrapy.reactor import INSTALL, TrioReactor
+from twisted.internet import main, selectreactor
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
@@ -72,3 +73,13 @@ def test_another_reactor_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "twisted.internet.reactor", object())
     with pytest.raises(ConfigError, match=r"a Twisted reactor \(object\) is installed in this process"):
         TrioReactor.install()
+
+
+def test_a_project_may_install_a_reactor_without_effect():
+    reactor = TrioReactor.install()
+    try:
+        selectreactor.install()
+        assert sys.modules["twisted.internet.reactor"] is reactor
+    finally:
+        TrioReactor.uninstall()
+    assert main.installReactor is INSTALL

@@ -17,12 +17,12 @@ class Asyncio(scrapy.Spider):
     name = "asyncio"
 
     async def parse(self, response):
-        await asyncio.sleep(1)
+        await asyncio.open_connection("site.test", 80)
 
 
 class Middleware:
     async def process_item(self, item):
-        await asyncio.sleep(1)
+        await asyncio.create_subprocess_exec("true")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,8 @@ class Middleware:
             "DOWNLOADER_MIDDLEWARES: scrapy_splash.SplashMiddleware: Splash is not used",
         ),
         ({"ITEM_PIPELINES": {"no.such.Pipeline": 1}}, "ITEM_PIPELINES: no.such.Pipeline cannot be imported"),
+        ({"ADDONS": {"no.such.Addon": 1}}, "ADDONS: no.such.Addon cannot be imported"),
+        ({"STATS_CLASS": "no.such.Stats"}, "STATS_CLASS = no.such.Stats cannot be imported"),
         ({"ITEM_PIPELINES": {Middleware: 1}}, "ITEM_PIPELINES: "),
     ],
 )
@@ -50,11 +52,29 @@ def test_a_part_that_the_crawl_replaces_is_named(settings, line):
 
 def test_a_callback_that_needs_asyncio_is_named():
     [reason] = refusals(Settings(), Asyncio)
-    assert "Asyncio.parse() uses asyncio, which needs an asyncio event loop" in reason
+    assert "Asyncio.parse() uses open_connection, which needs an asyncio event loop" in reason
 
 
 def test_defaults_and_disabled_components_are_no_reason():
     assert list(refusals(Settings({"ITEM_PIPELINES": {"no.such.Pipeline": None}}), scrapy.Spider)) == []
+
+
+def test_a_setting_of_components_is_a_dict():
+    settings = Settings()
+    settings.attributes["ITEM_PIPELINES"].value = [1]
+    assert next(refusals(settings)).startswith("ITEM_PIPELINES must be a dict of classes and numbers")
+
+
+@pytest.mark.parametrize("error", [ValueError("no key"), SystemExit(3)])
+def test_a_spider_that_cannot_be_created_is_named(error):
+    class Broken(scrapy.Spider):
+        name = "broken"
+
+        def __init__(self, **_):
+            raise error
+
+    with pytest.raises(ConfigError, match=f"broken cannot be created: {type(error).__name__}: {error}"):
+        ScrapySpider.of(Broken)
 
 
 def test_all_reasons_are_in_one_message():

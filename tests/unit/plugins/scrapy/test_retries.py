@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 import scrapy
+from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
 from support.scrapy_site import SITE, run_scrapy
 
@@ -53,6 +54,11 @@ async def test_dont_retry_gives_the_first_response(autojump_clock):
             yield scrapy.Request(f"{SITE}/", meta={"dont_retry": True, "handle_httpstatus_all": True})
 
     assert (await run_scrapy(Once, {"/": failing(500, 9)})).items == [{"status": 500, "tries": 0}]
+
+
+def test_a_code_that_is_no_number_is_named():
+    with pytest.raises(crawler.ConfigError, match="setting RETRY_HTTP_CODES: invalid literal"):
+        ScrapySpider.of(One, settings={"RETRY_HTTP_CODES": ["x"]})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from decimal import Decimal
 from functools import partial
@@ -214,3 +215,27 @@ class Ignores(scrapy.Spider):
     def parse(self, response):
         yield {"before": 1}
         raise IgnoreRequest("from a callback")
+
+
+class AsyncioCallbacks(scrapy.Spider):
+    """Awaits what asyncio offers without sockets."""
+
+    name = "asyncio_callbacks"
+    start_urls = [f"{SHOP}/item/1"]
+
+    async def parse(self, response):
+        queue = asyncio.Queue()
+        task = asyncio.create_task(self.fill(queue))
+        first = await queue.get()
+        names = await asyncio.gather(self.later("a", 0.02), self.later("b", 0.01))
+        number = await asyncio.to_thread(int, "7")
+        yield {"first": first, "task": await task, "names": names, "number": number}
+
+    async def fill(self, queue):
+        await asyncio.sleep(0.01)
+        await queue.put("put")
+        return "done"
+
+    async def later(self, name, seconds):
+        await asyncio.sleep(seconds)
+        return name
