@@ -152,12 +152,31 @@ def _referer_middleware(scrapy: Any) -> Any:
 
 
 def _setter(middleware: Any, spider: Any) -> Callable[[Any, Any], None]:
-    """Return a function that sets the ``Referer`` of a request for its page, as Scrapy does."""
+    """Return a function that sets the ``Referer`` of a request for its page, as Scrapy does.
+
+    Requests of a page for the same origin have the same one, unless they have a policy of their own.
+    """
     process: Any = middleware.process_spider_output
     if takes_spider(process):
         process = partial(process, spider=spider)
 
+    of_origins: dict[str, Any] = {}
+    page: Any = None
+
     def set_referer(response: Any, request: Any) -> None:
-        list(process(response=response, result=(request,)))
+        nonlocal page
+        if response is not page:
+            page = response
+            of_origins.clear()
+        if "Referer" in request.headers or "referrer_policy" in request.meta:
+            list(process(response=response, result=(request,)))
+            return
+        scheme, _, rest = request.url.partition("://")
+        origin = f"{scheme}://{rest.partition('/')[0]}"
+        if origin not in of_origins:
+            list(process(response=response, result=(request,)))
+            of_origins[origin] = request.headers.get("Referer")
+        elif of_origins[origin] is not None:
+            dict.__setitem__(request.headers, b"Referer", [of_origins[origin]])  # the name has its form already
 
     return set_referer
