@@ -183,7 +183,11 @@ class Resolver:
             with contextlib.suppress(trio.RunFinishedError):
                 run.run_sync_soon(self._returned, host, lookup, result.unwrap())
 
-        trio.lowlevel.start_thread_soon(partial(self._ask_system, host), deliver)
+        try:
+            trio.lowlevel.start_thread_soon(partial(self._ask_system, host), deliver)
+        except RuntimeError as error:  # the system has no thread left
+            self._threads -= 1
+            self._end(host, lookup, error)
 
     def _ask_system(self, host: str) -> tuple[str, ...] | Exception:
         try:
@@ -196,7 +200,7 @@ class Resolver:
     def _returned(self, host: str, lookup: _Lookup, result: tuple[str, ...] | Exception) -> None:
         """Take the result of a thread, and give the thread to the next lookup. Called by trio, so it must not raise."""
         self._threads -= 1
-        if self._waiting:
+        while self._waiting and self._threads < self._lookups:
             following = next(iter(self._waiting))
             self._start(following, self._waiting.pop(following))
         if self._pending.get(host) is lookup:  # else nobody waits for it any more

@@ -260,6 +260,43 @@ async def test_what_is_no_name_is_an_os_error(host):
         await Resolver().resolve(host, 80)
 
 
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+async def test_a_look_up_for_which_the_system_has_no_thread_fails(monkeypatch):
+    resolver = Resolver(getaddrinfo=Names("192.0.2.1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(trio.lowlevel, "start_thread_soon", no_thread)
+        with pytest.raises(OSError, match="can't start new thread"):
+            await resolver.resolve("a.example", 80)
+    assert resolver.statistics().threads == 0
+    assert await resolver.resolve("a.example", 80) == ("192.0.2.1",)
+
+
+async def test_look_ups_that_wait_for_a_thread_fail_if_none_is_left(monkeypatch):
+    names = Names("192.0.2.1", hang=True)
+    resolver = Resolver(getaddrinfo=names, lookups=1)
+    failed = []
+
+    async def ask(host):
+        try:
+            await resolver.resolve(host, 80)
+        except OSError:
+            failed.append(host)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "a.example")
+        await settled()
+        nursery.start_soon(ask, "b.example")
+        nursery.start_soon(ask, "c.example")
+        await settled()
+        monkeypatch.setattr(trio.lowlevel, "start_thread_soon", no_thread)
+        names.release.set()
+    assert sorted(failed) == ["b.example", "c.example"]
+    assert (resolver.statistics().pending, resolver.statistics().threads) == (0, 0)
+
+
 def test_a_resolver_starts_anew_in_another_run_of_trio():
     names = Names("192.0.2.1", hang=True)
     resolver = Resolver(getaddrinfo=names, lookups=1)
