@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -78,8 +79,9 @@ class Held(Spider):
         while True:
             pass
 
-    def hold_in_a_moment(self) -> None:
-        time.sleep(0.2)
+    def hold_in_a_file(self) -> None:
+        while not Path("go").exists():
+            time.sleep(0.005)
 
     def hold_in_a_sleep(self) -> None:
         time.sleep(FOREVER)

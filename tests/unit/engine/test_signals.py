@@ -164,10 +164,11 @@ def test_a_terminal_that_is_closed_stops_the_crawl_unless_nohup_ignores_that(
         from crawler.cli import main
         if {ignored}:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        sys.exit(main(["run", "held.py", "-a", "how=moment", "--quiet", "-o", "items.json"]))
+        sys.exit(main(["run", "held.py", "-a", "how=file", "--quiet", "-o", "items.json"]))
     """
     run = script(folder, program)
     run.send(signal.SIGHUP)
+    (folder / "go").touch()
     assert run.end()[:2] == (code, "")
     json.loads((folder / "items.json").read_text())  # whole
 
