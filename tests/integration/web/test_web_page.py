@@ -167,6 +167,7 @@ def test_every_view_is_accessible_and_fits(page: Browser, crawl: Crawl, width: i
         page.open(f"{crawl.url}/#{view}")
         page.wait(lambda: page.run("return document.querySelector('nav a[aria-current]')?.hash") == f"#{view}", view)  # noqa: B023
         page.wait(lambda: page.run("return document.querySelector('main table, main .tile') !== null"), view)
+        assert page.run("return scrollY") == 0, f"{view} begins below its header"
         page.run(f"if (!window.axe) {{ {axe} }}")
         found = page.run_async(
             "axe.run(document, {resultTypes: ['violations']}).then(r => arguments[0](r.violations.map("

@@ -238,7 +238,8 @@ async function tick(snapshot) {
 addEventListener("hashchange", async () => {
   await render(...place());
   show(now);
-  $("main").focus();
+  $("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
 });
 addEventListener("resize", () => { if (place()[0] === "overview") render("overview"); });
 $("pause").addEventListener("click", async () => { await act(now.paused ? "resume" : "pause"); await refresh(); });
