@@ -45,7 +45,8 @@ WORD: Final = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 CONTROLS: Final = lazy_pattern(r"[\0-\x08\x0a-\x1f\x7f]")
 """Characters that no secret contains: a line break would end a header field, and a NUL a text of C."""
 CHARACTERS: Final = {"\n": "a line break", "\r": "a line break", "\0": "a NUL"}
-USERINFO: Final = lazy_pattern(r"//[^/?#\s\"'<>\\]*@")
+USERINFO: Final = lazy_pattern(r"(//|(?<=\w:)/)[^/?#\s\"'<>\\]*@")
+"""With one slash where a URL has been taken for a path."""
 PAIR: Final = lazy_pattern(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
 """A parameter of a query, a fragment or a form: ``access_token=abc``."""
 ENTRY: Final = lazy_pattern(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
@@ -76,7 +77,7 @@ def redact(text: str) -> str:
     and ``Set-Cookie``.
     """
     if "@" in text:
-        text = USERINFO.sub(f"//{HIDDEN}@", text)
+        text = USERINFO.sub(rf"\1{HIDDEN}@", text)
     if "=" in text:
         text = PAIR.sub(_redact_pair, text)
     if ":" in text:

@@ -26,8 +26,8 @@ __all__ = ["Configuration", "Sourced", "parse_pairs"]
 
 SPIDER_ATTRIBUTES: Final = frozenset(
     {
-        "accept_status", "allowed_domains", "auth", "environment_arguments", "plugins", "secret_arguments",
-        "start_urls", "waypoints",
+        "accept_status", "allowed_domains", "auth", "environment_arguments", "given_secrets", "plugins",
+        "secret_arguments", "start_urls", "waypoints",
     }
 )  # fmt: skip
 """Attributes of a spider class that are easily taken for settings."""

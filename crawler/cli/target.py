@@ -12,12 +12,14 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
+from crawler.environment import resolve_credentials
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
 from crawler.spiders import Spider
+from crawler.spiders.arguments import is_secret_argument
 from crawler.suggest import did_you_mean
 
 __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
@@ -102,12 +104,15 @@ def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapp
 
 
 def _finished(spider: Spider, arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
-    """Return a spider that knows which of its arguments name environment variables."""
+    """Return a spider that knows which of its arguments name environment variables, and which values are secret."""
     if scrapy_settings:
         Settings.from_strings(scrapy_settings)  # which knows the names here
     named = {name: text for name, text in arguments.items() if REFERENCE.search(text)}
     if named:
         spider.environment_arguments = named
+    hidden = {text for name, text in arguments.items() if name in named or is_secret_argument(spider, name)}
+    if hidden:  # its constructor may keep a value under another name
+        spider.given_secrets = frozenset(resolve_credentials(text, "arguments") for text in hidden)
     return spider
 
 

@@ -34,6 +34,8 @@ NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, f
 """Types that a handler may not yield, although JSON has a type for them, or nearly."""
 SPILL_OVER: Final = 10_000
 """Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
+UNINTERRUPTED: Final = 1000
+"""Values that a generator yields before other tasks run."""
 NOTHING: Final = object()
 
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
@@ -102,7 +104,7 @@ async def collect(call: partial[Produced], result: PageResult, url: str, slow: S
             began = slow.clock()
         rest = iter(produced)
         is_large = False  # a page may yield millions of values: let other tasks run
-        while _sort(itertools.islice(rest, SPILL_OVER), result):
+        while _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result):
             is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
             if is_full or is_large:
                 slow.check(began, handler, url)

@@ -23,7 +23,7 @@ __all__ = ["Job", "identity"]
 IDENTITY_SETTINGS: Final = ("obey_robots", "obey_nofollow", "max_depth", "max_redirects", "follow_refresh", "max_body")
 """Settings that decide which pages belong to a crawl. The others may change from run to run."""
 NOT_ARGUMENTS: Final = frozenset(
-    {"auth", "crawl", "environment_arguments", "plugins", "position", "resumes", "settings", "state"}
+    {"auth", "crawl", "environment_arguments", "given_secrets", "plugins", "position", "resumes", "settings", "state"}
 )
 """Attributes of spiders that do not distinguish crawls, or are secret."""
 MIN_SECRET: Final = 6
@@ -45,7 +45,8 @@ def identity(spider: Spider, settings: Settings) -> Identity:
     given = dict(_arguments(spider))
     references = {name: _shown_reference(text) for name, text in spider.environment_arguments.items() if name in given}
     hidden = {name for name in given if is_secret_argument(spider, name)}
-    values = {text for name in hidden | references.keys() for text in _texts(given[name]) if len(text) >= MIN_SECRET}
+    texts = {text for name in hidden | references.keys() for text in _texts(given[name])} | spider.given_secrets
+    values = {text for text in texts if len(text) >= MIN_SECRET}
     arguments: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, value in given.items():

@@ -37,7 +37,7 @@ def reason_for_no_pages(stats: Stats, ending: str) -> str:
     """
     if stats.pages or stats.dealt_with or stats.items or ending not in ENDINGS:
         return ""
-    causes = list(_causes(stats, ending))
+    causes = list(_causes(stats, ending)) or [f"no response is one (status {', '.join(map(str, stats.statuses))})"]
     more = f" (and {len(causes) - MAX_SHOWN} other causes)" if len(causes) > MAX_SHOWN else ""
     return f"no start page gave a page: {'; '.join(causes[:MAX_SHOWN])}{more}"
 

@@ -494,7 +494,7 @@ class Response:
             targets = self.xpath(xpath)
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)
-        found = self._unique_hrefs() if targets is None else self._joined(targets)
+        found: Iterable[str] = self._unique_hrefs() if targets is None else self._joined(targets)
         link_filter = self._filter
         if link_filter.obey_nofollow:
             found = self._without_nofollow(found)
@@ -511,23 +511,25 @@ class Response:
             else:
                 yield plain_get(url, name, depth)
 
-    def _without_nofollow(self, found: dict[str, None]) -> dict[str, None]:
+    def _without_nofollow(self, found: Iterable[str]) -> Iterator[str]:
         """Leave out the links that the page marks as not to be followed."""
-        if "nofollow" in self.robots:
-            left_out = frozenset(found)
-        else:
-            left_out = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
-        self._filter.refused += [("nofollow", url) for url in found if url in left_out]
-        return {url: None for url in found if url not in left_out}
+        page_forbids = "nofollow" in self.robots
+        marked = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
+        for url in found:
+            if page_forbids or url in marked:
+                self._filter.refused.append(("nofollow", url))
+            else:
+                yield url
 
-    def _joined(self, targets: Iterable[Any]) -> dict[str, None]:
-        urls_found: dict[str, None] = {}
+    def _joined(self, targets: Iterable[Any]) -> Iterator[str]:
+        """Yield the URL of each target once, as it is asked for: a page may have a million of them."""
+        seen: set[str] = set()
         for target in targets:
             href = target if isinstance(target, str) else html.href_of(target)
             url = None if href is None else self._join(href)
-            if url is not None:
-                urls_found[url] = None
-        return urls_found
+            if url is not None and url not in seen:
+                seen.add(url)
+                yield url
 
     def defer(self, seconds: float, reason: str = "deferred") -> Retry:
         """Return a value that a callback returns or yields to get this page again later.

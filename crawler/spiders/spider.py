@@ -67,6 +67,8 @@ class Spider(Plugin):
     """Names of arguments that hold secrets although their names do not say so, as ``token`` and ``api_key`` do."""
     environment_arguments: Mapping[str, Any] = {}
     """Arguments that were given as ``env:NAME``, as they were given. A job stores these, not the values."""
+    given_secrets: frozenset[str] = frozenset()
+    """Values of secret arguments. A job stores none of them, whatever attribute holds it."""
     waypoints: ClassVar[frozenset[str]] = frozenset()
     """Names of callbacks whose requests only lead to pages, such as those of sitemaps.
 

@@ -17,7 +17,15 @@ from crawler.stats import RunRecord
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
-from crawler.store.job_folder import DATABASE, SPOOL, connect, describe_error, locked_folder, owner_of
+from crawler.store.job_folder import (
+    DATABASE,
+    SPOOL,
+    SQLITE_ERRORS,
+    connect,
+    describe_error,
+    locked_folder,
+    owner_of,
+)
 from crawler.store.runs import read_runs
 from crawler.store.schema import INSERT_PENDING, pack
 from crawler.store.spool import read_rows
@@ -82,7 +90,7 @@ def _reading(folder: Path, *, checked: bool = False) -> Iterator[sqlite3.Connect
     try:
         with closing(connect(folder, read_only=True, checked=checked)) as database:
             yield database
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise JobError(describe_error(folder / DATABASE, error)) from error
 
 
@@ -200,7 +208,7 @@ def retry_failed(folder: Path) -> int:
                 counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
                 database.execute("UPDATE meta SET value = ? WHERE name = ?", (msgspec.json.encode(counts), STATS_NOTE))
             database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
     return len(rows)
 

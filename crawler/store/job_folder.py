@@ -19,6 +19,7 @@ from crawler.store.schema import APPLICATION_ID, CREATE_RUNS, CREATE_STAGED, SCH
 __all__ = [
     "DATABASE",
     "SPOOL",
+    "SQLITE_ERRORS",
     "WAL",
     "connect",
     "connect_without_wal",
@@ -36,6 +37,8 @@ DATABASE: Final = "job.sqlite"
 WAL: Final = f"{DATABASE}-wal"
 SPOOL: Final = "items.spool"
 LOCK: Final = "lock"
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""Raised by SQLite. The message about a damaged database may quote bytes that are not UTF-8."""
 MAX_CHECKED: Final = 256 * 1024 * 1024
 """Size in bytes up to which a database is checked completely when it is opened. Damage in a larger one shows when it is
 read."""
@@ -110,7 +113,7 @@ def is_new(folder: Path) -> bool:
         if size(path):
             database = _open_to_read(path)
         new = database is None or _is_empty(database)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise store_error(path, error) from error
     finally:
         if database is not None:
@@ -156,7 +159,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
             _check(database, path)
         if not read_only:
             _prepare(database, folder, power=power, new=new)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         if database is not None:
             database.close()
         raise store_error(path, error) from error
@@ -235,12 +238,12 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         raise JobError(f"{path} is damaged: {verdict.splitlines()[0]}")
 
 
-def store_error(path: Path, error: sqlite3.Error | OSError) -> CrawlerError:
+def store_error(path: Path, error: Exception) -> CrawlerError:
     """Return the error of a job that could not be opened: `CrawlFailed` if the disk is full, `JobError` otherwise."""
     return _failed(describe_error(path, error), error)
 
 
-def _failed(message: str, error: sqlite3.Error | OSError) -> CrawlerError:
+def _failed(message: str, error: Exception) -> CrawlerError:
     if isinstance(error, OSError):
         is_full = disk_is_full(error)
     else:
@@ -251,7 +254,7 @@ def _failed(message: str, error: sqlite3.Error | OSError) -> CrawlerError:
 def describe_error(path: Path, error: Exception) -> str:
     """Return one line for an error of SQLite or of the file system: what happened to `path`, and what to do."""
     words = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", None) or str(error)
-    words = words.lower()
+    words = "malformed" if isinstance(error, UnicodeDecodeError) else words.lower()
     if "malformed" in words or "not a database" in words or "corrupt" in words:
         return f"{path} is damaged ({words}): the job cannot be continued"
     if "full" in words or "no space" in words or "too large" in words:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -33,6 +32,7 @@ from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
+    SQLITE_ERRORS,
     WAL,
     connect,
     describe_error,
@@ -134,7 +134,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
             try:
                 self._load(stack)
                 sync_names(self.folder)
-            except (sqlite3.Error, OSError) as error:
+            except (*SQLITE_ERRORS, OSError) as error:
                 raise store_error(self.folder / DATABASE, error) from error
             self._stack = stack.pop_all()
         return self
@@ -149,7 +149,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
                     self._set("clean", 1)  # else what the killed process had in flight is still not known
                 self._database.execute("COMMIT")
                 self._checkpoint_wal()
-            except (sqlite3.Error, OSError, JobError):
+            except (*SQLITE_ERRORS, OSError, JobError):
                 pass  # nothing committed is lost: the next run finds the job unclean
 
     def _load(self, stack: ExitStack) -> None:
@@ -187,7 +187,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         """Translate errors of SQLite and of the file system into `JobError`, and roll an open transaction back."""
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (*SQLITE_ERRORS, OSError) as error:
             path = self.folder / (SPOOL if isinstance(error, OSError) else DATABASE)
             raise JobError(describe_error(path, error)) from error
         finally:

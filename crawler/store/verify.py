@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from crawler.store.identity import Identity
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
+    SQLITE_ERRORS,
     WAL,
     connect,
     connect_without_wal,
@@ -45,7 +45,7 @@ def check_job(folder: Path, identity: Identity | None, *, override: bool) -> Non
     with closing(connect(folder, read_only=True)) as database:
         try:
             meta = dict(database.execute("SELECT name, value FROM meta"))
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
         if identity is not None and not override and "identity" in meta:
             _check_identity(folder, msgspec.json.decode(meta["identity"]), identity)
@@ -82,7 +82,7 @@ def _remedy(folder: Path, damaged_at: int) -> str:
         try:
             with closing(connect_without_wal(folder)) as database:
                 row = database.execute("SELECT value FROM meta WHERE name = 'spool'").fetchone()
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             row = (damaged_at + 1,)
         if (row[0] if row else 0) <= damaged_at:
             return (

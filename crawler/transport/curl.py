@@ -32,7 +32,12 @@ from crawler.transport.errors import transport_error
 from crawler.transport.extensions import DEADLINE, failure_of, set_failure, wire_options
 from crawler.transport.framing_watch import FramingWatch
 from crawler.transport.lean import LeanRequest, Target, target_of
-from crawler.transport.open_files import ConnectionLimits, connection_limits, raise_open_file_limit
+from crawler.transport.open_files import (
+    ConnectionLimits,
+    check_open_file_limit,
+    connection_limits,
+    raise_open_file_limit,
+)
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
 from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.sockets import Poller, Ready, open_poller
@@ -114,6 +119,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         resolver: AddressResolver | None = None,
         buffer: int = 262_144,
     ) -> None:
+        check_open_file_limit()
         self._options = CurlOptions(connect_timeout=connect_timeout, tls_verify=tls_verify, http3=http3)
         self._max_headers = max_headers
         self._max_connections = max_connections or DEFAULT_MAX_CONNECTIONS

@@ -7,7 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["ConnectionLimits", "connection_limits", "raise_open_file_limit"]
+from crawler.errors import ConfigError
+
+__all__ = ["ConnectionLimits", "check_open_file_limit", "connection_limits", "raise_open_file_limit"]
 
 WANTED: Final = 65_536
 """Open files that are asked for: more than any crawl needs. Some programs iterate over all that are possible."""
@@ -17,6 +19,10 @@ RESERVED: Final = 128
 """Open files left to outputs, the job, lookups and libraries."""
 MIN_SOCKETS: Final = 32
 """Sockets of a transport where fewer are left."""
+
+
+MIN_OPEN_FILES: Final = 64
+"""The least limit with which a crawl can run: the sockets, and some thirty files of Python, job and outputs."""
 
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
@@ -39,6 +45,17 @@ def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
     """
     sockets = max(open_files - RESERVED, MIN_SOCKETS)
     return ConnectionLimits(transfers=sockets // 2, kept=min(max_kept, sockets // 2), total=sockets * 3 // 4)
+
+
+def check_open_file_limit() -> None:
+    """Check that a transport can open its sockets.
+
+    Raises:
+        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened beside the files.
+    """
+    allowed = raise_open_file_limit()
+    if allowed < MIN_OPEN_FILES:
+        raise ConfigError(f"this process may open {allowed} files, but needs {MIN_OPEN_FILES} or more: raise ulimit -n")
 
 
 def raise_open_file_limit() -> int:

@@ -48,6 +48,7 @@ def test_names_of_other_things(name: str) -> None:
     [
         ("https://ada:pw@h.example/a", "https://***@h.example/a"),
         ("https://tok@h.example", "https://***@h.example"),
+        ("no folder: redis:/ada:pw@h.example/1", "no folder: redis:/***@h.example/1"),
         ("https://medium.example/@ada/post", "https://medium.example/@ada/post"),
         ("https://h.example/a?q=1&api_key=abc&b=2", "https://h.example/a?q=1&api_key=***&b=2"),
         ("https://h.example/a?user%5Bpassword%5D=abc", "https://h.example/a?user%5Bpassword%5D=***"),

@@ -100,3 +100,16 @@ def test_arguments_that_name_environment_variables_are_remembered_as_they_were_g
     spider = make_spider("crawler.spiders.api:ApiSpider", texts)
     assert (spider.token, spider.headers) == ("abc", {"X-Key": "abc"})
     assert spider.environment_arguments == {name: texts[name] for name in ("token", "headers")}
+
+
+def test_values_of_secret_arguments_are_known_whatever_the_constructor_does_with_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("TEST_LOGIN", "abc-123")
+    (tmp_path / "login.py").write_text(
+        "from crawler import Spider\n"
+        "class Login(Spider):\n"
+        "    def __init__(self, token: str, user: str, shop: str) -> None:\n"
+        "        super().__init__()\n"
+        "        self.header = f'Bearer {token}'\n"
+    )
+    texts = {"token": "def-456", "user": "env:TEST_LOGIN", "shop": "books"}
+    assert make_spider(str(tmp_path / "login.py"), texts).given_secrets == {"abc-123", "def-456"}

@@ -74,6 +74,17 @@ def test_secrets_are_no_part_of_what_must_not_change() -> None:
     assert identity(Api(headers={"A": "c"}), Settings()).crawl != identity(Api(headers={"A": "b"}), Settings()).crawl
 
 
+def test_a_secret_that_the_constructor_keeps_under_another_name_is_hidden() -> None:
+    found = []
+    for secret in ("abc-123", "def-456"):
+        spider = Shop(section="books", header=f"Bearer {secret}")
+        spider.given_secrets = frozenset({secret})
+        found.append(identity(spider, Settings()))
+        assert found[-1].crawl["arguments"] == {"section": "books", "header": "Bearer ***"}
+        assert found[-1].secrets == {"header": f"Bearer {secret}"}
+    assert found[0].crawl == found[1].crawl
+
+
 def test_the_text_of_a_reference_to_the_environment_is_kept_instead_of_its_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

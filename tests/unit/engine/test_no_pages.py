@@ -22,6 +22,13 @@ def test_a_stop_for_another_reason_is_not_a_crawl_without_pages() -> None:
     assert reason_for_no_pages(Stats(), "finished") == f"{NO_PAGE}start() yielded no request"
 
 
+def test_responses_without_a_page_have_their_status() -> None:
+    assert (
+        reason_for_no_pages(Stats(statuses=Counter({304: 1})), "finished")
+        == f"{NO_PAGE}no response is one (status 304)"
+    )
+
+
 def test_each_cause_has_its_url_and_a_few_are_shown() -> None:
     stats = Stats(
         kinds=Counter({"connect_failed.refused": 1}),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from crawler import (
@@ -274,6 +275,28 @@ async def test_a_large_page_moves_its_effects_to_the_store_while_it_runs(monkeyp
     assert sum(items for items, _ in case.store.staged) == outcome.staged_items > 10
     assert outcome.staged_items + len(outcome.items) == 17
     assert sum(requests for _, requests in case.store.staged) + len(outcome.discovered) == 18
+
+
+async def test_a_page_with_many_links_lets_other_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler_results, "UNINTERRUPTED", 10)
+    yielded = 0
+    counts: set[int] = set()
+
+    def parse(response: Response) -> Iterator[Any]:
+        nonlocal yielded
+        for yielded in range(1000):
+            yield {"n": yielded}
+
+    async def watch() -> None:
+        while True:
+            counts.add(yielded)
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await Case(Shop(parse)).run()
+        nursery.cancel_scope.cancel()
+    assert len(counts) > 20
 
 
 async def test_a_large_page_that_raises_in_the_end_names_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:

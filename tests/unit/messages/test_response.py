@@ -349,6 +349,20 @@ def test_a_link_without_href_cannot_be_followed():
         page().follow(None)
 
 
+def test_follow_all_joins_targets_as_they_are_asked_for():
+    asked: list[int] = []
+
+    def targets():
+        for n in range(3):
+            asked.append(n)
+            yield f"/{n % 2}"
+
+    found = page("").follow_all(targets())
+    assert next(found).url.endswith("/0")
+    assert asked == [0]
+    assert [request.url[-2:] for request in found] == ["/1"]
+
+
 def test_follow_all_is_every_link_of_the_page():
     requests = list(page(request=Request(URL).replace(depth=1)).follow_all(callback="parse_item"))
     assert [request.url for request in requests] == LINKS

@@ -57,6 +57,16 @@ async def test_a_database_with_a_corrupt_page_is_refused(job: Path) -> None:
     assert "job.sqlite is damaged" in refused(job)
 
 
+def test_a_database_whose_schema_is_not_utf_8_is_refused(job: Path) -> None:
+    with SqliteStore(job):
+        pass
+    data = (job / "job.sqlite").read_bytes()
+    (job / "job.sqlite").write_bytes(data.replace(b"CREATE TABLE pending", b"CREATE \xacABLE pending"))
+    assert "job.sqlite is damaged (malformed)" in refused(job)
+    with pytest.raises(JobError, match="is damaged"):
+        inspect_job(job)
+
+
 def test_a_job_of_another_version_is_refused(job: Path) -> None:
     with SqliteStore(job):
         pass

@@ -11,6 +11,7 @@ import pytest
 import trio
 from support.rawserver import get, ok
 
+from crawler.errors import ConfigError
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 from crawler.transport.open_files import connection_limits, raise_open_file_limit
@@ -50,6 +51,14 @@ def test_a_limit_that_the_system_does_not_raise_stays(soft_limit, monkeypatch):
     assert raise_open_file_limit() == 256
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert raise_open_file_limit() == 65_536
+
+
+def test_a_limit_with_which_connections_would_fail_is_refused(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (20, 20))
+    with pytest.raises(ConfigError, match=r"may open 20 files, but needs 64 or more: raise ulimit -n"):
+        CurlTransport()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    CurlTransport()
 
 
 def one_at_a_time(gate: trio.Event | None = None):
