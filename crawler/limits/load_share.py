@@ -70,6 +70,11 @@ class LoadShare(Struct, eq=False):
         return (self._low.failures + self._high.failures) / results if results else 0.0
 
     @property
+    def has_contrast(self) -> bool:
+        """Whether requests were in flight beside each other, so that loads can be compared."""
+        return self._peak > 1
+
+    @property
     def results(self) -> float:
         """Number of results, older ones counting less and less."""
         return self._low.results + self._high.results

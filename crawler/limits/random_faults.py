@@ -19,6 +19,8 @@ MAX_REFUSED: Final = 0.35
 """Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
 MIN_ACQUITTED: Final = 1.5
 """Refusals that no limit explains, older ones counting less, after which further ones are expected: two or more."""
+MIN_ALONE: Final = 3
+"""Failures, other than refusals, after which they do not depend on the load if all requests were sent alone."""
 MAX_FAILED: Final = 0.7
 """Share of all requests that may fail before the server counts as out of order."""
 MIN_RESULTS: Final = 20.0
@@ -46,6 +48,8 @@ class RandomFaults:
     """Of all requests: refusals that no limit explains."""
     _undecided: list[int] = attrs.field(factory=list, init=False)
     """Loads of the refused requests whose reason is not known yet."""
+    _failed_alone: int = attrs.field(default=0, init=False)
+    """Failures, other than refusals, of requests that were sent alone."""
     _refused_in_row: int = attrs.field(default=0, init=False)
     """Refusals since the last request that was served."""
     _refused_at: float = attrs.field(default=-math.inf, init=False)
@@ -70,13 +74,15 @@ class RandomFaults:
 
     def are_random(self) -> bool:
         """Return whether requests fail as often while few are in flight, so that no level is better than another."""
+        if not self._failures.has_contrast:
+            return self._failed_alone >= MIN_ALONE
         return self._failures.is_independent()
 
     def are_refusals_random(self) -> bool:
         """Return whether requests are refused at random, so that waiting is of no use."""
         refusals = self._refusals
         is_known = refusals.failures >= MIN_ACQUITTED and refusals.results >= MIN_RESULTS
-        return is_known and refusals.share <= MAX_REFUSED and self.are_random()
+        return is_known and refusals.share <= MAX_REFUSED and self._failures.is_independent()
 
     def at_random(self) -> frozenset[str]:
         """Return what comes at random: ``failures``, ``refusals``, and ``doubts`` if several refusals may have.
@@ -95,6 +101,7 @@ class RandomFaults:
 
     def record_failure(self, load: int) -> bool:
         """Count a request that failed without being refused. Return whether that came at random."""
+        self._failed_alone += load == 1
         self._failures.record(load, failed=True)
         return self.are_random()
 

@@ -19,7 +19,7 @@ from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
 from crawler.limits.learning.interval_quota import IntervalQuota
-from crawler.limits.learning.leaky_bucket import detect_leaky_bucket
+from crawler.limits.learning.leaky_bucket import LeakyBucketQuota, detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
@@ -30,6 +30,10 @@ __all__ = ["LimitLearner"]
 TOO_MANY_REQUESTS: Final = 429
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
+MIN_RUN: Final = 3.0
+"""Units in a row that show that a rate is served."""
+MIN_RATE_SHARE: Final = 0.5
+"""Share of a rate that was served below which refusals have another reason."""
 MAX_WRONG_GUESSES: Final = 4
 """Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
 clients use the same quota, or the server sheds load at random. Stated waits are still kept."""
@@ -55,6 +59,10 @@ class LimitLearner:
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
     _wrong_guesses: int = attrs.field(default=0, init=False)
+    _run: float = attrs.field(default=0.0, init=False)
+    """Units served since the last refusal, at a rate that is not searched for any more."""
+    _served_rate: float = attrs.field(default=0.0, init=False)
+    """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
     _unexplained: int = attrs.field(default=0, init=False)
     """Searches since the last limit was found that found none although the server had refused a request."""
 
@@ -113,6 +121,11 @@ class LimitLearner:
         if self.refusals is not None and self.refusals.bursts:
             self._learn_first_windows()
         self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
+        bucket = quotas.leaky_bucket()
+        if bucket is not None and not (isinstance(bucket, IntervalQuota) and bucket.is_searching):
+            self._run += cost
+            if self._run >= MIN_RUN:
+                self._served_rate = max(self._served_rate, bucket.replenishment.rate or 0.0)
         events = quotas.observe(report, cost=cost, requests=len(flight), units=flight.units)
         events += quotas.record_unreported(report, cost=cost)
         if self.refusals is not None:
@@ -318,6 +331,13 @@ class LimitLearner:
     def _find_cause(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """Return the quota that caused a refusal, if it is known. A quota guessed wrong too often is removed."""
         cause = self.quotas.explain_refusal(cost, declared, sent)
+        self._run = 0.0
+        if isinstance(cause, LeakyBucketQuota):
+            cause.is_proven = True  # a doubt is over
+            if (cause.replenishment.rate or 0.0) < MIN_RATE_SHARE * self._served_rate:
+                self.quotas.remove(cause)  # fewer requests bring no fewer refusals
+                self._wrong_guesses, self._served_rate = self._wrong_guesses + 1, 0.0
+                return None
         if isinstance(cause, UndeclaredQuota):
             self._wrong_guesses += cause.overestimated
             if self._wrong_guesses >= MAX_WRONG_GUESSES:

@@ -116,3 +116,11 @@ def test_two_refusals_that_no_limit_explains_cast_doubt_on_any_limit():
     refused_and_served(made, 1)
     assert made.at_random() == {"doubts"}
     assert proven().at_random() == {"doubts", "failures", "refusals"}
+
+
+def test_failures_of_requests_that_are_all_sent_alone_do_not_depend_on_the_load():
+    made = RandomFaults(0)
+    assert [made.record_failure(1) for _ in range(3)] == [False, False, True]
+    assert not made.are_refusals_random()
+    made.record_served(8)
+    assert made.are_random()

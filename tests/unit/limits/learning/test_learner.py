@@ -11,6 +11,7 @@ import pytest
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
 from crawler.limits.in_flight import Flight, Grant
+from crawler.limits.learning.interval_quota import IntervalQuota
 from crawler.limits.learning.learner import LimitLearner
 
 NOW = 1_800_000_000.0
@@ -105,6 +106,32 @@ def test_after_four_wrong_guesses_refusals_at_random_teach_no_limit():
         at = max(now, made.gate_at(now), quota_at) - NOW
     assert any(known)
     assert not any(known[-500:])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_refusals_at_random_lower_no_rate_for_ever(seed):
+    made, chance = learner(), random.Random(seed)
+    made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))
+    at = 1.0
+    for _ in range(300):
+        ask(made, at, 429 if chance.random() < 0.25 else 200)
+        now = NOW + at + 0.1
+        quota_at, _ = made.quota_at(now, NOW + at, cost=1.0, backlog=math.inf, mode="auto")
+        at = max(now, made.gate_at(now), quota_at) - NOW
+    assert at < 1000
+
+
+def test_a_doubted_rate_that_is_refused_once_more_holds_requests_back_again():
+    made = learner()
+    made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))
+    bucket = made.quotas.leaky_bucket()
+    assert bucket is not None
+    ask(made, 0.0, 429, share=0.3)
+    assert not bucket.is_proven
+    for n in range(1, 5):
+        ask(made, n / 5, 429)
+    assert bucket.is_proven
+    assert bucket.probe_at() > NOW + 1.0
 
 
 def test_after_two_searches_without_a_result_a_refusal_is_followed_by_a_request_alone():
