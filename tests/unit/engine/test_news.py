@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 
 from crawler.engine.news import NewsReader
@@ -18,7 +17,7 @@ URL = "http://a.test/"
 
 def change(jar: CookieJar, *, removed: bool = False) -> CookieChange:
     [(session, cookie, _)] = jar.take_changes()
-    key = {name: value for name, value in attrs.asdict(cookie).items() if name in ("domain", "path", "name")}
+    key = {name: value for name, value in msgspec.structs.asdict(cookie).items() if name in ("domain", "path", "name")}
     return CookieChange(session=session, value=None if removed else msgspec.json.encode(cookie), **key)
 
 
