@@ -12,7 +12,7 @@ import pytest
 
 SERVED = tuple(
     Path(__file__).parent / "integration" / name
-    for name in ("nginx", "rate_limiters", "power", "outage", "databases", "web", "browser", "notebook")
+    for name in ("nginx", "rate_limiters", "power", "outage", "databases", "web", "browser", "notebook", "fleet")
 )
 """Folders of tests that need real servers, strace, or root."""
 

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "limits": "limits:limits",
     "shell": "shell:shell",
     "job": "job:job",
+    "worker": "worker:worker",
     "top": "top:top",
     "serve": "serve:serve",
     "settings": "settings:settings",

@@ -78,7 +78,7 @@ class Configuration:
     outputs: tuple[str, ...] = ()
     """Where items are written. Those of the command line replace those of the environment, and these the file's."""
     job: str = ""
-    """Folder of the durable job; empty if there is none."""
+    """Folder or URL of the durable job; empty if there is none."""
 
     @classmethod
     def load(
@@ -103,7 +103,7 @@ class Configuration:
             disable: Names of plugins to disable, although the file or the command line enables them.
             arguments: Arguments of the spider.
             outputs: Where items are written.
-            job: Folder of the durable job.
+            job: Folder or URL of the durable job.
             folder: The folder of the project's file. `None` means the working directory.
             environment: Environment variables.
 

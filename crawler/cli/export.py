@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
+
+import trio
 
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import PRIVATE, error_reason, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import Sink, call_sink
+from crawler.messages import Row
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
 from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
 from crawler.store.inspect import inspect_job, read_items
+from crawler.store.registry import find_store
 
 __all__ = ["export_items"]
 
+Following: TypeAlias = Callable[[], Awaitable[list[Row]]]
+"""Returns the next items, and an empty list at their end."""
 
-async def export_items(folder: Path, output: str, *, overwrite: bool) -> int:
+
+async def export_items(job: Path | str, output: str, *, overwrite: bool) -> int:
     """Write all items of a job, and return their number. A file appears only when it is complete.
 
     Parameters:
-        folder: The folder of the job.
+        job: The folder of the job, or its URL.
         output: As ``run -o`` takes it.
         overwrite: Whether to replace a file that exists.
 
@@ -32,31 +41,46 @@ async def export_items(folder: Path, output: str, *, overwrite: bool) -> int:
         ConfigError: The output cannot be written.
         JobError: The job cannot be read.
     """
-    inspect_job(folder)
+    if isinstance(job, Path):
+        spider = inspect_job(job).spider
+        items: AbstractAsyncContextManager[Following] = _items_in(job)
+    else:
+        store = find_store(job)
+        spider, items = (await store.inspect(job)).state.spider, store.items(job)
     if not overwrite and output != "-" and Path(output).exists():
         raise ConfigError(f"{output} exists already: --overwrite replaces it")
     sink = open_output(output, if_exists="overwrite" if overwrite else "error")
     if not isinstance(sink, FileSink):
         try:
-            return await _write(folder, sink)
+            return await _write(items, spider, sink)
         except (OSError, CrawlFailed) as error:
             if output == "-":
                 raise
             raise ConfigError(f"cannot write all items to {hide_userinfo(output)}: {error}") from error
     try:
-        in_job = folder.resolve() in sink.path.resolve().parents
+        in_job = isinstance(job, Path) and job.resolve() in sink.path.resolve().parents
         with replace_file(sink.path, mode=PRIVATE if in_job else None) as file:
-            return await _write(folder, open_output(file.name, if_exists="overwrite"))
+            return await _write(items, spider, open_output(file.name, if_exists="overwrite"))
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error_reason(error)}") from error
 
 
-async def _write(folder: Path, sink: Plugin) -> int:
-    spider = SimpleNamespace(name=inspect_job(folder).spider)
-    crawl: Any = SimpleNamespace(settings=Settings(), spider=spider, clock=time.time)
+@asynccontextmanager
+async def _items_in(folder: Path) -> AsyncIterator[Following]:
+    batches = read_items(folder)
+
+    async def following() -> list[Row]:
+        await trio.lowlevel.checkpoint()
+        return next(batches, [])
+
+    yield following
+
+
+async def _write(items: AbstractAsyncContextManager[Following], spider: str, sink: Plugin) -> int:
+    crawl: Any = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name=spider), clock=time.time)
     count = 0
-    async with sink.lifespan(crawl):
-        for rows in read_items(folder):
+    async with items as following, sink.lifespan(crawl):
+        while rows := await following():
             try:
                 await call_sink(sink.persist, rows)
             except CrawlFailed as error:

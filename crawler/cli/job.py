@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,14 @@ from crawler.cli.export import export_items
 from crawler.cli.logs import plural, say
 from crawler.cli.runs import json_lines, table
 from crawler.cli.standard_streams import show, write
+from crawler.engine.job import Job
 from crawler.errors import ConfigError
 from crawler.redaction import redact
-from crawler.store.inspect import JobState, failed_requests, inspect_job, runs_of
+from crawler.stats import RunRecord
+from crawler.store.inspect import FailedRequest, JobState, failed_requests, inspect_job, runs_of
 from crawler.store.inspect import retry_failed as queue_failed_again
+from crawler.store.registry import find_store
+from crawler.store.shared_job import SharedJob
 
 __all__ = ["job"]
 
@@ -27,7 +31,7 @@ MAX_SHOWN = 20
 
 
 def job(
-    folder: Annotated[Path, Parameter(help="The folder of the job, as given to run --job.")],
+    job: Annotated[str, Parameter(metavar="DIR|URL", help="The folder or the URL of the job, as given to run --job.")],
     /,
     *,
     retry_failed: Annotated[
@@ -55,14 +59,17 @@ def job(
         raise ConfigError("--overwrite needs --export OUT")
     if as_json and not runs:
         raise ConfigError("--json needs --runs")
+    if runs and (export is not None or retry_failed):
+        raise ConfigError("--runs cannot be combined with --export or --retry-failed")
+    where = Job(job)
+    if where.folder is None:
+        return shared_job(where, retry_failed=retry_failed, export=export, overwrite=overwrite, runs=runs, json=as_json)
+    folder = where.folder
     if runs:
-        if export is not None or retry_failed:
-            raise ConfigError("--runs cannot be combined with --export or --retry-failed")
-        _show_runs(folder, as_json=as_json)
+        show_runs(str(folder), inspect_job(folder).runs, runs_of(folder), as_json=as_json)
         return 0
     if export is not None:
-        count = trio.run(partial(export_items, folder, export, overwrite=overwrite))
-        say(f"wrote {plural(count, 'item')} to {'standard output' if export == '-' else export}\n")
+        write_items(folder, export, overwrite=overwrite)
     if retry_failed:
         count = queue_failed_again(folder)
         say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
@@ -71,33 +78,89 @@ def job(
     return 0
 
 
-def _show_runs(folder: Path, *, as_json: bool) -> None:
+def shared_job(where: Job, *, retry_failed: bool, export: str | None, overwrite: bool, runs: bool, json: bool) -> int:
+    """Show the state of a job that many workers share, or do with it what the options say."""
+    url = str(where.place)
+    store = find_store(url)
+    if export is not None:
+        write_items(url, export, overwrite=overwrite)
+    if retry_failed:
+        count = trio.run(store.retry_failed, url)
+        say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
+    if export is None and not retry_failed:
+        found = trio.run(store.inspect, url)
+        if runs:
+            show_runs(where.shown, found.state.runs, found.runs, as_json=json)
+        else:
+            show(redact(line) for line in _shared_lines(where.shown, found))
+    return 0
+
+
+def _shared_lines(place: str, found: SharedJob) -> Iterator[str]:
+    """Yield the lines that describe the state of a job that many workers share."""
+    yield from summary_lines(place, found.state)
+    yield f"  groups    {found.groups} with requests, {found.free} of them free"
+    lost = f", {found.lost} were lost" if found.lost else ""
+    yield f"  workers   {len(found.workers)}{lost}"
+    for worker in found.workers:
+        behind = f", {plural(worker.behind, 'item')} to write" if worker.behind else ""
+        yield (
+            f"    {worker.owner:>4} {worker.name} for {worker.joined:.0f} s, heard of {worker.seen:.0f} s ago: "
+            f"{plural(worker.groups, 'group')}, {plural(worker.pages, 'page')}{behind}"
+        )
+    if found.state.failed_by_reason:
+        yield from failure_lines(found.state, found.failures, "(the table failed in its database has all of them)")
+
+
+def write_items(job: Path | str, output: str, *, overwrite: bool) -> None:
+    """Write all items of a job to an output."""
+    count = trio.run(partial(export_items, job, output, overwrite=overwrite))
+    say(f"wrote {plural(count, 'item')} to {'standard output' if output == '-' else output}\n")
+
+
+def show_runs(place: str, opened: int, found: Sequence[RunRecord], *, as_json: bool) -> None:
     """Compare the runs of a job."""
-    opened, found = inspect_job(folder).runs, runs_of(folder)
     if as_json:
         write("".join(f"{line}\n" for line in json_lines(found)))
     else:
-        show(table(str(folder), opened, found))
+        show(table(place, opened, found))
 
 
 def _lines(folder: Path, state: JobState) -> Iterator[str]:
-    """Yield the lines that describe the state of a job."""
+    """Yield the lines that describe the state of a job in a folder."""
+    yield from summary_lines(str(folder), state)
+    if state.failed_by_reason:
+        more = f"(the table failed in {folder}/job.sqlite has all of them)"
+        yield from failure_lines(state, failed_requests(folder), more)
+        yield f"  to retry  crawler job {folder} --retry-failed, then run the job again"
+
+
+def summary_lines(place: str, state: JobState) -> Iterator[str]:
+    """Yield the lines that describe the state of any job."""
     stats = state.stats
     arguments = ", ".join(f"{name}={value!r}" for name, value in state.arguments.items())
-    yield f"{folder}: {'finished' if state.finished else plural(state.waiting, 'request') + ' waiting'}"
+    yield f"{place}: {'finished' if state.finished else plural(state.waiting, 'request') + ' waiting'}"
     yield f"  spider    {state.spider}{f' with {arguments}' if arguments else ''}"
     yield f"  runs      {state.runs}"
     pages, kept = plural(stats.get("pages", 0), "page"), plural(state.items, "item")
     yield f"  so far    {pages}, {kept}, {stats.get('failed', 0)} failed"
     if state.waiting_by_lane:
         yield "  waiting   " + ", ".join(f"{lane}: {count}" for lane, count in list(state.waiting_by_lane.items())[:10])
-    if state.failed_by_reason:
-        yield "  failed    " + ", ".join(f"{reason}: {count}" for reason, count in state.failed_by_reason.items())
-        for shown, failure in enumerate(failed_requests(folder)):
-            if shown == MAX_SHOWN:
-                yield f"    … (the table failed in {folder}/job.sqlite has all of them)"
-                break
-            at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-            attempts = plural(failure.attempts, "attempt")
-            yield f"    {at} {failure.url} {failure.reason} after {attempts}: {failure.message}"
-        yield f"  to retry  crawler job {folder} --retry-failed, then run the job again"
+
+
+def failure_lines(state: JobState, failures: Iterable[FailedRequest], more: str) -> Iterator[str]:
+    """Yield the lines about the requests that failed.
+
+    Parameters:
+        state: The state of the job.
+        failures: The requests.
+        more: Where all of them are.
+    """
+    yield "  failed    " + ", ".join(f"{reason}: {count}" for reason, count in state.failed_by_reason.items())
+    for shown, failure in enumerate(failures):
+        if shown == MAX_SHOWN:
+            yield f"    … {more}"
+            break
+        at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        attempts = plural(failure.attempts, "attempt")
+        yield f"    {at} {failure.url} {failure.reason} after {attempts}: {failure.message}"

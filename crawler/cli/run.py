@@ -112,8 +112,10 @@ def command(
         Parameter(metavar="PLUGIN", help="A plugin to disable. Repeatable."),
     ] = (),
     job: Annotated[
-        Path | None,
-        Parameter(metavar="DIR", help="Durable: the same command resumes the crawl."),
+        str | None,
+        Parameter(
+            metavar="DIR|URL", help="Durable: the same command resumes the crawl. A URL: several machines share it."
+        ),
     ] = None,
     override: Annotated[bool, Parameter(help="Resume although spider or settings have changed.")] = False,
     ui: Annotated[
@@ -162,7 +164,7 @@ def command(
             disable=no_plugin,
             arguments=parse_pairs(argument, "-a"),
             outputs=output,
-            job="" if job is None else str(job),
+            job="" if job is None else job or ".",
         )
         if ui is None:
             return configuration
@@ -180,9 +182,11 @@ def command(
         spiders = scrapy_spiders(scrapy, (target, *others, *spider), arguments, scrapy_settings)
     for one in spiders:
         disable_plugins(one, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
-    folder = folder_of(configuration.job, spiders)
-    if override and folder is None:
-        raise ConfigError("--override needs --job DIR")
+    place = job_of(configuration.job, spiders)
+    durable = None if place is None else Job(place, override)
+    folder = None if durable is None else durable.folder
+    if override and durable is None:
+        raise ConfigError("--override needs --job")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
     drawn = not log_json and not ("-" in places and sys.stdout.isatty())
     set_collector(sum((type(one).merged_settings() | configuration.settings).workers for one in spiders))
@@ -201,7 +205,7 @@ def command(
             settings=configuration.settings,
             plugins=[*configuration.plugins, progress],
             outputs=sinks,
-            job=Job(folder, override) if folder is not None else None,
+            job=durable,
         )
     except CrawlFailed as error:
         partial = progress.report("failed")
@@ -215,11 +219,10 @@ def command(
     return result.exit_code(tolerate)
 
 
-def folder_of(job: str, spiders: Sequence[Spider]) -> Path | None:
-    """Return the folder of the job: that of the configuration, else the one that a single Scrapy project names."""
+def job_of(job: str, spiders: Sequence[Spider]) -> str | None:
+    """Return the place of the job: that of the configuration, else the one that a single Scrapy project names."""
     named = getattr(spiders[0], "job_folder", "") if len(spiders) == 1 else ""
-    place = job or named
-    return Path(place) if place else None
+    return job or named or None
 
 
 def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:

@@ -63,7 +63,7 @@ def run_spiders(
         ConfigError, PluginError: Something is wrong. Nothing was started.
     """
     configuration = load()
-    job = Path(configuration.job) if configuration.job else None
+    job = Job(configuration.job, override) if configuration.job else None
     _check_names(spiders, configuration.outputs, job, report)
     if ui and address_options(ui)["port"] != "0":
         raise ConfigError("several spiders cannot share the port of --ui: leave it out, and each gets its own")
@@ -73,15 +73,15 @@ def run_spiders(
     for spider in spiders:
         name = file_name(spider.name)
         own = configuration if not sessions else load()
-        folder = None if job is None else job / name
+        durable = None if job is None else job.named(name)
+        folder = None if durable is None else durable.folder
         progress = Progress(shown=not quiet, drawn=drawn, screen=screen)
         sinks = open_outputs(own.outputs, if_exists, job=folder)
-        durable = None if folder is None else Job(folder, override)
         plugins = [*own.plugins, progress]
         sessions.append(CrawlSession(spider, own.settings, plugins, sinks, durable, limits, if_exists))
         shown.append((progress, None if report is None else Path(str(report).replace(FIELD, name))))
-    if job is not None:
-        job.mkdir(exist_ok=True)
+    if job is not None and job.folder is not None:
+        job.folder.mkdir(exist_ok=True)
     codes = set()
     for spider, result, (progress, file) in zip(spiders, run_several(sessions), shown, strict=True):
         code, ended, why = _outcome(result, progress, tolerate)
@@ -112,7 +112,7 @@ def _outcome(result: Report | CrawlerError | None, progress: Progress, tolerate:
     return 2, None, for_command_line(str(result))
 
 
-def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Path | None, report: Path | None) -> None:
+def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Job | None, report: Path | None) -> None:
     """Raise `ConfigError` if two spiders would have the same output, job or report."""
     names = [file_name(spider.name) for spider in spiders]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -124,5 +124,7 @@ def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Path | 
             raise ConfigError(f"several spiders cannot share the output {shown}: write {FIELD} into its name")
     if report is not None and FIELD not in str(report):
         raise ConfigError(f"several spiders cannot share --report {report}: write {FIELD} into its name")
-    if job is not None and (job / DATABASE).exists():
-        raise ConfigError(f"{job} is the job of one spider: several need a folder, in which each gets its own job")
+    if job is not None and job.folder is not None and (job.folder / DATABASE).exists():
+        raise ConfigError(
+            f"{job.folder} is the job of one spider: several need a folder, in which each gets its own job"
+        )

@@ -18,8 +18,6 @@ from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crawler.store.handler_counts import HandlerCounts
 
 __all__ = ["Callbacks", "check_handlers"]
@@ -78,13 +76,13 @@ class Callbacks:
         )
 
 
-def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> None:
+def check_handlers(spider: Spider, handlers: HandlerCounts, place: str) -> None:
     """Check that a spider has every method that a pending request of a resumed job names, with parameters that fit.
 
     Parameters:
         spider: The spider.
         handlers: The names, with the number of requests.
-        folder: The folder of the job, for the message.
+        place: The place of the job, for the message.
 
     Raises:
         JobError: Methods are missing, or cannot be called with the stored arguments.
@@ -106,7 +104,7 @@ def check_handlers(spider: Spider, handlers: HandlerCounts, folder: Path) -> Non
     faults = [f"{fault}, which is the {kind} of {_requests(n)}" for (kind, fault), n in missing.items()]
     advice = [RENAME_BACK] * bool(missing) + [RESTORE_PARAMETERS] * bool(misfits)
     if advice:
-        raise JobError(f"{folder} cannot continue: {'; '.join(faults + misfits)}: {'; '.join(advice)}")
+        raise JobError(f"{place} cannot continue: {'; '.join(faults + misfits)}: {'; '.join(advice)}")
 
 
 def _requests(n: int) -> str:

@@ -14,7 +14,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
 from crawler.messages import Request
 from crawler.messages.checks import parse_statuses
-from crawler.redaction import redact, unsendable
+from crawler.redaction import hide_userinfo, redact, unsendable
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sinks.if_exists import IfExists
@@ -51,9 +51,10 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
         if not isinstance(output, (str, Path, Plugin)):
             raise ConfigError(f"an output is the name of a file or a plugin, not {output!r}")
     if job is not None and not isinstance(job, (str, Path, Job)):
-        raise ConfigError(f"job must be the name of a folder, not {job!r}")
-    if "\0" in str(job):
-        raise ConfigError(f"job must be the name of a folder: {str(job)!r} contains a NUL character")
+        raise ConfigError(f"job must be the name of a folder or a URL, not {job!r}")
+    if "\0" in str(job.place if isinstance(job, Job) else job):
+        shown = job.shown if isinstance(job, Job) else hide_userinfo(str(job))
+        raise ConfigError(f"job must be the name of a folder or a URL: {shown!r} contains a NUL character")
     if limits is not None and not isinstance(limits, Limits):
         raise ConfigError(f"limits must be Limits, not {limits!r}")
     if if_exists not in get_args(IfExists):

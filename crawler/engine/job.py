@@ -1,22 +1,27 @@
-"""`Job`: the folder of a durable crawl. `identity`: what makes a later run the same crawl."""
+"""`Job`: where a durable crawl is kept. `identity`: what makes a later run the same crawl."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import msgspec
 
-from crawler.environment import is_reference
+from crawler.environment import is_reference, resolve
 from crawler.messages.checks import survives_json
-from crawler.redaction import HIDDEN, redact_values
+from crawler.redaction import HIDDEN, hide_userinfo, redact_values
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 from crawler.store.identity import Identity
+
+if TYPE_CHECKING:
+    from crawler.store import Store
 
 __all__ = ["Job", "identity"]
 
@@ -26,18 +31,84 @@ NOT_ARGUMENTS: Final = frozenset(
     {"auth", "crawl", "environment_arguments", "given_secrets", "plugins", "position", "resumes", "settings", "state"}
 )
 """Attributes of spiders that do not distinguish crawls, or are secret."""
+NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9_]")
+"""Characters that the name of a job in a URL does not have."""
 MIN_SECRET: Final = 6
 """Characters of the shortest secret that is looked for in other attributes of the spider."""
+
+
+URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""The beginning of the URL of a job."""
+
+
+def _place(given: str | Path) -> str | Path:
+    """Return a URL as text, and a folder as `Path`."""
+    if not isinstance(given, str):
+        return given
+    text = resolve(given, "job")
+    return text if URL.match(text) else Path(text)
 
 
 @attrs.frozen
 class Job:
     """A durable job. After a kill at any moment, the same crawl with the same job continues."""
 
-    folder: Path = attrs.field(converter=Path)
-    """Its folder, which is created if it does not exist."""
+    place: str | Path = attrs.field(converter=_place, repr=False)
+    """Its folder, which is created if it does not exist; or the URL of a job that many workers share, such as
+    ``postgresql://user@host/database/NAME``. ``env:NAME`` is the value of an environment variable."""
     override: bool = False
     """Continue even if the spider, its arguments or its settings have changed."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Its folder; `None` if it has a URL."""
+        return self.place if isinstance(self.place, Path) else None
+
+    @property
+    def shown(self) -> str:
+        """Its place as it may be shown."""
+        return str(self.place) if isinstance(self.place, Path) else hide_userinfo(self.place.partition("?")[0])
+
+    def named(self, name: str) -> Job:
+        """Return the job of one of several spiders: a folder in its folder, or a URL that ends in ``_name``."""
+        if isinstance(self.place, Path):
+            return attrs.evolve(self, place=self.place / name)
+        base, mark, query = self.place.partition("?")
+        return attrs.evolve(self, place=f"{base}_{NOT_IN_NAMES.sub('_', name.lower())}{mark}{query}")
+
+    def check(self) -> None:
+        """Check a URL, and that the packages for it are installed.
+
+        Raises:
+            ConfigError: It is not the URL of a job, or a package is not installed.
+            PluginError: An installed store cannot be imported.
+        """
+        if isinstance(self.place, str):
+            from crawler.store.registry import find_store  # noqa: PLC0415 - few crawls share a job
+
+            find_store(self.place)
+
+    def open(self, spider: Spider, settings: Settings) -> AbstractAsyncContextManager[Store]:
+        """Open the job of a crawl, and close it at the end of the block.
+
+        Raises:
+            ConfigError: The URL is wrong, or a package is not installed.
+            JobError: The job cannot be used, or belongs to another crawl.
+        """
+        known, power = identity(spider, settings), settings.durability == "power"
+        if isinstance(self.place, str):
+            from crawler.store.registry import find_store  # noqa: PLC0415 - few crawls share a job
+
+            return find_store(self.place).open(self.place, known, power=power, override=self.override)
+        return _opened(self.place, known, power=power, override=self.override)
+
+
+@asynccontextmanager
+async def _opened(folder: Path, known: Identity, *, power: bool, override: bool) -> AsyncIterator[Store]:
+    from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it
+
+    with SqliteStore(folder, known, power=power, override=override) as store:
+        yield store
 
 
 def identity(spider: Spider, settings: Settings) -> Identity:

@@ -19,7 +19,7 @@ from crawler.engine.checks import (
     check_spider,
     check_transport,
 )
-from crawler.engine.job import Job, identity
+from crawler.engine.job import Job
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
@@ -83,7 +83,9 @@ class CrawlSession:
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
         self.settings = (own | (settings or Settings())).resolved()
         check_scope(spider, self.settings)
-        self.job = Job(Path(job)) if isinstance(job, (str, Path)) else job
+        self.job = Job(job) if isinstance(job, (str, Path)) else job
+        if self.job is not None:
+            self.job.check()
         folder = None if self.job is None else self.job.folder
         sinks = [
             open_output(output, if_exists=if_exists, job=folder) if isinstance(output, (str, Path)) else output
@@ -91,7 +93,7 @@ class CrawlSession:
         ]
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
-        if self.job is None or not self.job.folder.exists():  # a job may have requests of earlier runs
+        if self.job is None or (folder is not None and not folder.exists()):  # a job may have requests of earlier runs
             written = [hook for hook in self.table.lifespan if not type(hook.plugin).__module__.startswith("crawler.")]
             check_beginning(self.spider, self.settings, has_lifespan=bool(written))
         self.limits = limits
@@ -207,12 +209,7 @@ class CrawlSession:
     async def _open_store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
             return stack.enter_context(closing(MemoryStore()))
-        from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it
-
-        power = self.settings.durability == "power"
-        return stack.enter_context(
-            SqliteStore(self.job.folder, identity(self.spider, self.settings), power=power, override=self.job.override)
-        )
+        return await stack.enter_async_context(self.job.open(self.spider, self.settings))
 
     async def _wire(self, stack: AsyncExitStack, store: Store, transport: httpx.AsyncBaseTransport | None) -> Scheduler:
         if transport is None:
@@ -226,11 +223,11 @@ class CrawlSession:
             )
         resumed = await store.resume_state()
         if store.exhausted and store.live == 0 and any(plugin.repeats for plugin in self.plugins):
-            log.info("%s had finished: it begins again", store.folder)
+            log.info("%s had finished: it begins again", self.job.shown if self.job else "")
             await store.begin_again()
             resumed = await store.resume_state()
         if self.job is not None:
-            check_handlers(self.spider, resumed.handlers, self.job.folder)
+            check_handlers(self.spider, resumed.handlers, self.job.shown)
         self.scheduler = wire(
             self.spider,
             self.plugins,
@@ -251,7 +248,7 @@ class CrawlSession:
         behind = await restore_positions(self.table.persist, scheduler.store)
         if self.job is not None and scheduler.store.exhausted and scheduler.store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
-            log.warning("%s had finished before: %s", self.job.folder, rest)
+            log.warning("%s had finished before: %s", self.job.shown, rest)
             return True
         return False
 

@@ -10,12 +10,15 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from crawler.errors import JobError
+from crawler.logs import get_logger
 from crawler.redaction import HIDDEN, redact_values
 
-__all__ = ["Identity", "shown_arguments"]
+__all__ = ["Identity", "accepted", "check_same", "first_difference", "shown_arguments"]
 
 SALT: Final = 16
 """Bytes of the salt of one hash."""
+log = get_logger("crawler.store")
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +59,35 @@ class Identity:
         return {name: kept.get(name) for name in self.crawl} | {"arguments": arguments}
 
 
+def accepted(identity: Identity, kept: Mapping[str, Any] | None, place: str, *, override: bool) -> dict[str, Any]:
+    """Return what a job that many workers share stores of a crawl, and log a line for the secrets that have changed.
+
+    Parameters:
+        identity: Describes the crawl.
+        kept: What the job has stored before; `None` for a new job.
+        place: The job, for messages.
+        override: Whether the job of another crawl is accepted.
+
+    Raises:
+        JobError: The job belongs to another crawl.
+    """
+    if kept is not None and not override:
+        check_same(identity, kept, place)
+    stored, changed = identity.to_stored(kept)
+    if changed:
+        log.warning("%s continues with other values of %s than in its last run", place, ", ".join(changed))
+    return stored
+
+
+def check_same(identity: Identity, kept: Mapping[str, Any], place: object) -> None:
+    """Raise `JobError` if a job belongs to another crawl."""
+    changed = first_difference(identity.comparable(kept), identity.crawl)
+    if changed is not None:
+        raise JobError(
+            f"{place} belongs to another crawl: {changed} (Job(…, override=True) continues it with the change)"
+        )
+
+
 def shown_arguments(kept: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a stored identity as they may be shown."""
     secrets = dict.fromkeys(kept.get("secrets", ()), HIDDEN)
@@ -67,3 +99,22 @@ def _hash(value: Any, salt: bytes) -> str:
     """Return salt and hash of a JSON value. The hash is slow, so that a short secret cannot be found by trial."""
     data = msgspec.json.encode(value, order="deterministic")
     return f"{salt.hex()}:{hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1, dklen=16).hex()}"
+
+
+def first_difference(kept: dict[str, Any], now: dict[str, Any], where: str = "") -> str | None:
+    """Return in words the first difference between the crawl that a job belongs to and this one; `None` without one."""
+    for name in sorted(kept.keys() | now.keys()):
+        one, other = kept.get(name), now.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found = first_difference(one, other, f"{where}{name} ")
+            if found is not None:
+                return found
+        elif one != other:
+            return f"{where}{name} was {_short(one)} and is now {_short(other)}"
+    return None
+
+
+def _short(value: Any) -> str:
+    """Return a value as JSON of at most 80 characters."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -7,9 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from crawler.errors import CrawlerError, CrawlFailed, JobError
 from crawler.files import create_private, disk_is_full, error_reason, locked, sync_folder
@@ -24,7 +22,6 @@ __all__ = [
     "connect",
     "connect_without_wal",
     "describe_error",
-    "first_difference",
     "is_new",
     "locked_folder",
     "owner_of",
@@ -262,22 +259,3 @@ def describe_error(path: Path, error: Exception) -> str:
     if "readonly" in words or "read-only" in words:
         return f"cannot write {path}: {words}"
     return f"{path}: {words}; nothing committed is lost: solve the problem, then run it again"
-
-
-def first_difference(kept: dict[str, Any], now: dict[str, Any], where: str = "") -> str | None:
-    """Return in words the first difference between the crawl that a job belongs to and this one; `None` without one."""
-    for name in sorted(kept.keys() | now.keys()):
-        one, other = kept.get(name), now.get(name)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found = first_difference(one, other, f"{where}{name} ")
-            if found is not None:
-                return found
-        elif one != other:
-            return f"{where}{name} was {_short(one)} and is now {_short(other)}"
-    return None
-
-
-def _short(value: Any) -> str:
-    """Return a value as JSON of at most 80 characters."""
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else text[:77] + "..."

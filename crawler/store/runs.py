@@ -6,7 +6,7 @@ which the next run begins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from crawler.stats import RunRecord
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["COUNTS", "RunRow", "end_last_run", "read_runs", "write_run"]
+__all__ = ["COUNTS", "MAX_READ", "RunRow", "end_last_run", "read_runs", "records_of", "write_run"]
 
 COUNTS: Final = ("pages", "items", "requests", "failed")
 """The counts of a job that its runs are compared by."""
@@ -76,6 +76,16 @@ def read_runs(database: sqlite3.Connection, counts: Mapping[str, int]) -> list[R
     if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone() is None:
         return []
     rows = database.execute("SELECT * FROM run ORDER BY number DESC LIMIT ?", (MAX_READ,)).fetchall()
+    return records_of(rows, counts)
+
+
+def records_of(rows: Iterable[Sequence[Any]], counts: Mapping[str, int]) -> list[RunRecord]:
+    """Return the runs of a job in their order.
+
+    Parameters:
+        rows: The rows of the table ``run``, the last one first.
+        counts: The counts with which a run without an end ended, if it is the last one.
+    """
     found: list[RunRecord] = []
     next_before = counts
     for number, spider, began, before_json, after_json, seconds, finished, complete, problems in rows:

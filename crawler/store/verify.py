@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from crawler.errors import JobError
-from crawler.store.identity import Identity
+from crawler.store.identity import Identity, check_same
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
@@ -20,7 +20,6 @@ from crawler.store.job_folder import (
     connect,
     connect_without_wal,
     describe_error,
-    first_difference,
     size,
 )
 from crawler.store.spool import DamagedSpool, check_rows, read_ahead
@@ -48,18 +47,10 @@ def check_job(folder: Path, identity: Identity | None, *, override: bool) -> Non
         except SQLITE_ERRORS as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
         if identity is not None and not override and "identity" in meta:
-            _check_identity(folder, msgspec.json.decode(meta["identity"]), identity)
+            check_same(identity, msgspec.json.decode(meta["identity"]), folder)
         _check_items(folder, meta)
         if not has_wal:
             _check_commits(folder, meta)
-
-
-def _check_identity(folder: Path, kept: dict[str, Any], now: Identity) -> None:
-    changed = first_difference(now.comparable(kept), now.crawl)
-    if changed is not None:
-        raise JobError(
-            f"{folder} belongs to another crawl: {changed} (Job(…, override=True) continues it with the change)"
-        )
 
 
 def _check_items(folder: Path, meta: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crawler import Settings
+from crawler import Job, Settings
 from crawler.cli.app import app_of
 from crawler.hooks.load import installed
 
@@ -97,6 +97,38 @@ def test_the_service_of_systemd_runs_a_durable_crawl():
     assert accept(words)["job"]
     assert int(service["TimeoutStopSec"]) > GRACE
     assert service["SuccessExitStatus"] == "130"
+
+
+def workers_of_compose():
+    """Return the command and the service of the workers."""
+    service = yaml.safe_load((DEPLOY / "workers.compose.yaml").read_text())["services"]["worker"]
+    return service["command"], service
+
+
+def workers_of_kubernetes():
+    """Return the command and the job of the workers."""
+    job = yaml.safe_load((DEPLOY / "workers.kubernetes.yaml").read_text())
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    return container["args"], job
+
+
+def test_workers_join_a_job_whose_url_comes_from_the_environment(monkeypatch):
+    service = unit("crawl-worker@.service")["Service"]
+    _, *of_systemd = shlex.split(service["ExecStart"])
+    of_compose, compose = workers_of_compose()
+    of_kubernetes, kubernetes = workers_of_kubernetes()
+    for command in (of_systemd, of_compose, of_kubernetes):
+        assert command[:2] == ["worker", "env:JOB"]
+        accept(command)
+        accept(["run", *command[2:]])
+    monkeypatch.setenv("JOB", compose["environment"]["JOB"])
+    Job("env:JOB").check()
+    for seconds in (
+        service["TimeoutStopSec"], compose["stop_grace_period"].removesuffix("s"),
+        kubernetes["spec"]["template"]["spec"]["terminationGracePeriodSeconds"],
+    ):  # fmt: skip
+        assert int(seconds) > GRACE
+    assert service["Restart"] == compose["restart"] == "on-failure"
 
 
 def test_the_timer_starts_that_service():

@@ -29,6 +29,13 @@ COVERED_ELSEWHERE = {
     # Values without behaviour.
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],
     "store/outcome.py": ["tests/unit/store/test_protocol.py"],
+    # Real servers test the parts of a store that speak to one.
+    **{
+        f"store/postgres/{name}.py": ["tests/integration/databases/test_postgres_store.py"]
+        for name in ("batch", "connection", "functions", "links", "opening", "reading", "server", "store", "tables")
+    },
+    "store/postgres/inspect.py": ["tests/integration/fleet/test_fleet.py"],
+    "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
     # Data: one test plays every fault case.
     "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/connection.py": ["tests/unit/testing/test_faults.py"],

@@ -83,8 +83,11 @@ class Server:
 
 
 @contextmanager
-def postgresql() -> Iterator[Server]:
+def postgresql(*, durable: bool = False) -> Iterator[Server]:
     """Run PostgreSQL until the block is left.
+
+    Parameters:
+        durable: Whether each commit waits for the disk, as it does by default.
 
     Raises:
         FileNotFoundError: It is not installed.
@@ -97,7 +100,8 @@ def postgresql() -> Iterator[Server]:
             [initdb, "-D", data, "-U", "crawler", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
             check=True, capture_output=True, **_run_as(user),
         )  # fmt: skip
-        command = [program, "-D", data, "-k", scratch, "-h", "", "-c", "fsync=off", "-c", "max_connections=20"]
+        fsync = "on" if durable else "off"
+        command = [program, "-D", data, "-k", scratch, "-h", "", "-c", f"fsync={fsync}", "-c", "max_connections=40"]
         url = f"postgresql:///postgres?host={scratch}&user=crawler"
         server = Server(url, command, lambda: _connects("psycopg", url), scratch, user, signal.SIGQUIT)
         server.start()

@@ -424,7 +424,7 @@ def test_a_folder_without_a_job_is_refused_and_left_alone(refused, tmp_path, opt
 
 
 def test_an_option_that_needs_another_one_is_refused_without_it(refused, books):
-    assert refused("run", "books.py", "--override") == "--override needs --job DIR"
+    assert refused("run", "books.py", "--override") == "--override needs --job"
     assert refused("job", "job", "--overwrite") == "--overwrite needs --export OUT"
 
 

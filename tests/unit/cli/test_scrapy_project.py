@@ -10,7 +10,7 @@ from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.reactor import TrioReactor
 
 from crawler.cli.app import main
-from crawler.cli.run import feeds_of, folder_of
+from crawler.cli.run import feeds_of, job_of
 from crawler.cli.scrapy_project import project_spider
 from crawler.cli.target import make_spider
 from crawler.errors import ConfigError
@@ -91,7 +91,7 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
         'SPIDER_MODULES = ["bookspiders"]\nJOBDIR = "kept"\nFEEDS = {"books.jsonl": {"format": "jsonlines"}}\n'
     )
     spider = project_spider(project, "books", {}, {})
-    assert folder_of("", [spider]) == Path("kept")
-    assert folder_of("given", [spider]) == Path("given")
+    assert job_of("", [spider]) == "kept"
+    assert job_of("given", [spider]) == "given"
     [sink] = feeds_of(spider, "error", Path("kept"))
     assert sink.path == Path("books.jsonl")

@@ -1,0 +1,55 @@
+"""``crawler worker``: one of the workers of a job that many machines share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from crawler.errors import ConfigError, LeaseLost
+from crawler.logs import get_logger
+from crawler.store.registry import is_url
+
+__all__ = ["worker"]
+
+INTERRUPTED: Final = 130
+"""The exit code of ``crawler run`` after a signal."""
+log = get_logger("crawler.cli")
+
+
+def worker(
+    url: Annotated[
+        str, Parameter(metavar="URL", help="The job, such as postgresql://user@host/database/NAME, or env:NAME.")
+    ],
+    /,
+    *words: Annotated[
+        str,
+        Parameter(
+            name="spider",
+            metavar="SPIDER OPTIONS",
+            allow_leading_hyphen=True,
+            help="A spider and options as crawler run takes them, without --job.",
+        ),
+    ],
+) -> int:
+    """Join a job that many machines share, work until it is finished, and leave.
+
+    After SIGTERM or Ctrl-C the worker starts no further request, waits for those in flight, and gives its groups back:
+    the exit code is 0 then. A worker that was not heard of for so long that others have its groups joins again.
+    """
+    from crawler.cli.app import app_of  # noqa: PLC0415 - it imports this module
+
+    if not words:
+        raise ConfigError("crawler worker needs a spider after the URL of the job")
+    if "--job" in words or any(word.startswith("--job=") for word in words):
+        raise ConfigError("crawler worker takes the job as its first argument, not as --job")
+    if not is_url(url) and not url.startswith("env:"):
+        raise ConfigError(f"crawler worker needs the URL of a job, not {url}: crawler run --job DIR uses a folder")
+    run = app_of("run")
+    while True:
+        try:
+            code: int = run(["run", *words, "--job", url]) or 0
+        except LeaseLost as error:
+            log.warning("%s", error)
+        else:
+            return 0 if code == INTERRUPTED else code

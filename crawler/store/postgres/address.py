@@ -1,0 +1,82 @@
+"""`Address`: the URL of a job in PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import attrs
+
+from crawler.errors import ConfigError
+from crawler.redaction import hide_userinfo
+
+__all__ = ["Address"]
+
+FORM: Final = "postgresql://HOST/DATABASE/JOB"
+NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+"""A name of a job. It is part of the name of a schema, which has at most 63 bytes."""
+LEASE: Final = 60.0
+MIN_LEASE: Final = 0.5
+CONNECTION: Final = {
+    "connect_timeout": "10", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
+    "tcp_user_timeout": "30000", "client_encoding": "UTF8", "application_name": "crawler",
+}  # fmt: skip
+"""Parameters of libpq that find out in time that a server is gone; the URL may set others."""
+
+
+@attrs.frozen
+class Address:
+    """Where a job is.
+
+    The last segment of the path is the name of the job, and the one before it that of the database. The query has the
+    parameters of libpq, and ``lease``.
+    """
+
+    conninfo: str = attrs.field(repr=False)
+    """What libpq connects to, as a URL. It may contain a password."""
+    job: str
+    """The name of the job."""
+    lease: float
+    """Seconds after which a worker that is not heard of loses its groups."""
+    shown: str
+    """The URL as it may be shown."""
+
+    @property
+    def schema(self) -> str:
+        """The schema of the job's tables."""
+        return f"crawler_{self.job}"
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Return the address that a URL names.
+
+        Raises:
+            ConfigError: The URL does not name a database and a job, or its lease is not a number of seconds.
+        """
+        shown = hide_userinfo(url).partition("?")[0]
+        try:
+            parts = urlsplit(url)
+            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        except ValueError:
+            raise ConfigError(f"job {shown} is not a URL of the form {FORM}") from None
+        path, _, job = parts.path.rpartition("/")
+        job = unquote(job)
+        if not job or not path.strip("/") or "/" in path.strip("/"):
+            raise ConfigError(f"job {shown} names no database and job: use {FORM}")
+        if not NAME.fullmatch(job):
+            raise ConfigError(f"{job!r} cannot be the name of a job in a database: use a-z, 0-9 and _, at most 48")
+        lease = _seconds(query.pop("lease", ""), shown)
+        conninfo = f"postgresql://{parts.netloc}{path}?{urlencode(CONNECTION | query)}"
+        return cls(conninfo, job, lease, shown)
+
+
+def _seconds(text: str, shown: str) -> float:
+    """Return the lease that the URL names, or the default."""
+    try:
+        lease = float(text) if text else LEASE
+    except ValueError:
+        lease = 0.0
+    if not MIN_LEASE <= lease <= 86_400:
+        raise ConfigError(f"job {shown}: lease is a number of seconds from {MIN_LEASE:g} to 86400, not {text!r}")
+    return lease

@@ -1,0 +1,141 @@
+"""`Server`: runs calls in the database of a job, and connects again as often as it takes.
+
+A call that may have taken effect before the connection was lost is made again: the functions of the database notice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+import trio
+
+from crawler.errors import JobError
+from crawler.logs import get_logger
+from crawler.redaction import hide_secrets_of
+from crawler.store.postgres.address import Address
+from crawler.store.postgres.connection import Connection, Parameter, Row, Statement
+
+__all__ = ["Server"]
+
+SESSION: Final = """
+SET search_path TO "{schema}"; SET jit = off; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
+SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0; SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+"""
+"""What each connection sets. Plans are made while the tables are empty, so they must use indexes. A server that reports
+a commit that a crash takes back would lose requests."""
+PASSING: Final = ("08", "25006", "40", "53", "57")
+"""Classes and codes of SQLSTATE that another attempt may not meet: the connection, a standby, a rollback, resources, a
+shutdown."""
+DISK_FULL: Final = "53100"
+PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each further attempt; the last one repeats."""
+log = get_logger("crawler.store")
+
+
+class Server:
+    """The database of a job, for one worker.
+
+    Parameters:
+        address: Where it is.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection: Connection | None = None
+        self._lock = trio.Lock()
+        self._lost_at: float | None = None
+
+    async def connect(self) -> Connection:
+        """Connect for the first time, without further attempts, and without the settings of `Server`.
+
+        Raises:
+            JobError: The server cannot be reached, or refuses the connection.
+        """
+        try:
+            self._connection = await Connection.open(self.address.conninfo)
+        except psycopg.Error as error:
+            raise JobError(f"cannot connect to {self.address.shown}: {self.describe(error)}") from None
+        return self._connection
+
+    async def begin(self) -> None:
+        """Set what each connection of a job sets."""
+        assert self._connection is not None
+        await self._connection.run_script(SESSION.format(schema=self.address.schema))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    async def run(self, statement: Statement, parameters: Sequence[Parameter] = ()) -> tuple[list[Row], bool]:
+        """Run a statement, and return its rows, and whether an earlier attempt may have taken effect.
+
+        Raises:
+            JobError: The server reports an error that further attempts would meet as well.
+        """
+        attempt = 0
+        while True:
+            try:
+                connection = await self._connected()
+                rows = await connection.run(statement, parameters)
+            except psycopg.Error as error:
+                if not is_passing(error):
+                    raise JobError(f"{self.address.shown}: {self.describe(error)}") from error
+                self._note_loss(error)
+                await trio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+                attempt += 1
+            else:
+                self._note_return()
+                return rows, attempt > 0
+
+    async def listen(self) -> Connection:
+        """Return another connection, which receives the notifications of the job.
+
+        Raises:
+            psycopg.Error: The server cannot be reached.
+        """
+        return await self._opened('LISTEN "{schema}"')
+
+    def describe(self, error: psycopg.Error) -> str:
+        """Return an error of the server as one line without secrets."""
+        text = str(error).strip().partition("\n")[0] or type(error).__name__
+        text = text.removeprefix("connection failed: ")
+        return hide_secrets_of(self.address.conninfo, text)
+
+    async def _connected(self) -> Connection:
+        async with self._lock:
+            if self._connection is None or self._connection.is_closed:
+                self._connection = await self._opened(SESSION)
+            return self._connection
+
+    async def _opened(self, script: str) -> Connection:
+        """Return a new connection, once it has run a script."""
+        connection = await Connection.open(self.address.conninfo)
+        try:
+            await connection.run_script(script.format(schema=self.address.schema))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _note_loss(self, error: psycopg.Error) -> None:
+        if self._lost_at is None and not (error.sqlstate or "").startswith("40"):
+            self._lost_at = time.monotonic()
+            log.info("%s cannot be reached (%s): the crawl waits", self.address.shown, self.describe(error))
+
+    def _note_return(self) -> None:
+        if self._lost_at is not None:
+            log.info("%s is back after %.0f s", self.address.shown, time.monotonic() - self._lost_at)
+            self._lost_at = None
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Return whether another attempt may succeed."""
+    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)):
+        return False
+    return error.sqlstate is None or (error.sqlstate.startswith(PASSING) and error.sqlstate != DISK_FULL)

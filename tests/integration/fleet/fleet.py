@@ -1,0 +1,165 @@
+"""Several workers that share a job in PostgreSQL: separate processes, which are killed and stopped.
+
+::
+
+    with postgresql() as server, fleet(folder, server, seed=1, hosts=12, pages=600) as crawl:
+        crawl.run(random.Random(1), kills=8, pauses=2, restarts=1)
+        figures = crawl.figures()
+        assert figures.holds()
+
+It is the crawl of `integration.kills.harness`, so the figures are the same: lost, twice, refetches, early starts. The
+items are read from the database.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from integration.databases.servers import Server
+from integration.kills.harness import Durable, Figures, durable
+from integration.kills.results import Item
+from support.environments import environment
+from support.processes import DEVNULL, PIPE, Process
+
+__all__ = ["Fleet", "fleet", "job_url"]
+
+LEASE = 2.0
+"""Seconds after which a worker that is not heard of loses its groups."""
+LONGEST = 120.0
+"""Timeout of a whole crawl, in seconds, unless `Fleet.longest` is another one."""
+
+
+def job_url(server: Server, job: str, **options: object) -> str:
+    """Return the URL of a job in the database of a server."""
+    place, _, query = server.url.partition("?")
+    return f"{place}/{job}?{query}" + "".join(f"&{name}={value}" for name, value in options.items())
+
+
+@dataclass
+class Fleet:
+    """A crawl of a served web that several workers share; created by `fleet`."""
+
+    crawl: Durable
+    server: Server
+    job: str
+    size: int
+    """Number of workers."""
+    longest: float = LONGEST
+    """Timeout of the whole crawl, in seconds."""
+    running: list[Process] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """The standard error of each worker that has ended."""
+
+    def start(self) -> Process:
+        """Start one worker."""
+        words = self.crawl.command(job=None)
+        url = job_url(self.server, self.job, lease=LEASE)
+        command = [*words[:2], "worker", url, *words[3:]]  # in place of -m crawler run SPIDER
+        process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=PIPE)
+        self.running.append(process)
+        return process
+
+    def run(self, chance: random.Random, *, kills: int = 0, pauses: int = 0, restarts: int = 0) -> None:
+        """Run the crawl; kill and pause random workers and restart the server at random moments, in random order."""
+        self.crawl._first = time.monotonic()
+        for _ in range(self.size):
+            self.start()
+        share = self.crawl.expected_requests() / (kills + pauses + restarts + 1)
+        events = ["kill"] * kills + ["pause"] * pauses + ["restart"] * restarts
+        chance.shuffle(events)
+        deadline = time.monotonic() + self.longest
+        for event in events:
+            self.crawl.wait_for_requests(chance.choice(self.running), chance.uniform(0.2, 1.2) * share)
+            assert time.monotonic() < deadline
+            getattr(self, event)(chance)
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait until all workers have ended."""
+        while self.running:
+            self.end(self.running[0])
+        self.crawl._last = time.monotonic()
+
+    def kill(self, chance: random.Random) -> None:
+        """Kill a worker, and start another one."""
+        process = chance.choice(self.running)
+        process.send_signal(signal.SIGKILL)
+        self.crawl.kills.append(time.monotonic())
+        self.end(process, -signal.SIGKILL)
+        self.start()
+
+    def pause(self, chance: random.Random) -> None:
+        """Stop a worker for longer than its lease, and let it continue: the others have its groups then."""
+        process = chance.choice(self.running)
+        process.send_signal(signal.SIGSTOP)
+        self.crawl.kills.append(time.monotonic())  # what it had in flight is fetched again
+        timer = threading.Timer(LEASE * chance.uniform(1.1, 1.8), process.send_signal, [signal.SIGCONT])
+        timer.start()
+
+    def restart(self, chance: random.Random) -> None:
+        """Crash the server, and start it again."""
+        self.server.stop()
+        time.sleep(chance.uniform(0.0, 0.5))
+        self.server.start()
+
+    def end(self, process: Process, code: int = 0) -> None:
+        """Wait for the end of a worker."""
+        _, said = process.communicate(timeout=self.longest)
+        self.running.remove(process)
+        self.said.append(said)
+        assert "Traceback" not in said, said
+        if process.returncode == 2 and "cannot connect" in said:  # it was started while the server was away
+            self.start()
+        else:
+            assert process.returncode in (code, 0), (process.returncode, said)
+
+    def items(self) -> list[Item]:
+        """Return the items in the database."""
+        with psycopg.connect(self.server.url) as connection:
+            rows = connection.execute(f'SELECT data FROM "crawler_{self.job}".items').fetchall()
+        return [(data["url"], data["n"]) for (data,) in rows]
+
+    def figures(self) -> Figures:
+        """Compare the items, the report and the log of the web's server with the expected results."""
+        self.crawl.elsewhere = {"the database": self.items}
+        return self.crawl.figures()
+
+
+@contextmanager
+def fleet(
+    folder: Path,
+    server: Server,
+    *,
+    seed: int,
+    hosts: int,
+    pages: int,
+    job: str = "kills",
+    size: int = 4,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Fleet]:
+    """Return a crawl that has not been started, and serve its web until the block is left.
+
+    Parameters:
+        folder: An empty folder for what the workers write.
+        server: Of the database.
+        seed, hosts, pages: Arguments of the `Web`.
+        job: The name of the job.
+        size: Number of workers.
+        settings: Settings of the crawl.
+    """
+    with durable(folder, seed=seed, hosts=hosts, pages=pages, outputs=[], settings=settings) as crawl:
+        found = Fleet(crawl, server, job, size)
+        try:
+            yield found
+        finally:
+            for process in found.running:
+                process.send_signal(signal.SIGKILL)

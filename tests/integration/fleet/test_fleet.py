@@ -1,0 +1,162 @@
+"""A job that several workers share in PostgreSQL: kills, pauses, restarts of the server, outages, and refusals."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from integration.databases.servers import Server, postgresql
+from integration.fleet.fleet import LEASE, Fleet, fleet, job_url
+from support.environments import environment
+from support.processes import run
+
+SETTINGS = {"workers": 8, "delay": 0.02, "grace": 1.0}
+SPIDER = """
+from crawler import Spider
+
+class Books(Spider):
+    topic: str = "all"
+    start_urls = ["http://127.0.0.1:9/"]
+
+    def parse(self, response):
+        yield {"url": response.url}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgresql() as running:
+        yield running
+
+
+def wait_until_it_asks(crawl: Fleet, requests: int) -> None:
+    """Wait until the web has got some more requests."""
+    crawl.crawl.wait_for_requests(crawl.running[0], requests)
+
+
+def test_four_workers_of_which_some_are_killed_and_paused_while_the_server_restarts_lose_and_double_nothing(
+    server: Server, tmp_path: Path
+) -> None:
+    with fleet(tmp_path, server, job="kills", seed=1, hosts=12, pages=400, settings=SETTINGS) as crawl:
+        crawl.run(random.Random(1), kills=6, pauses=2, restarts=1)
+        assert crawl.figures().holds(), (crawl.figures(), crawl.said)
+
+
+def test_while_the_server_is_away_every_worker_waits_and_says_so_once(server: Server, tmp_path: Path) -> None:
+    with fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=60, settings=SETTINGS) as crawl:
+        for _ in range(crawl.size):
+            crawl.start()
+        wait_until_it_asks(crawl, 20)
+        server.stop()
+        time.sleep(2 * LEASE)
+        server.start()
+        crawl.finish()
+        assert crawl.figures().holds(), (crawl.figures(), crawl.said)
+        for said in crawl.said:
+            assert said.count("does not answer: no request is started until it does") == 1, said
+            assert said.count("answers again") == 1, said
+
+
+def test_a_worker_that_is_asked_to_leave_gives_its_hosts_back_at_once(server: Server, tmp_path: Path) -> None:
+    with fleet(tmp_path, server, job="leaves", seed=3, hosts=4, pages=60, size=2, settings=SETTINGS) as crawl:
+        first, _ = crawl.start(), crawl.start()
+        wait_until_it_asks(crawl, 15)
+        first.send_signal(signal.SIGTERM)
+        crawl.end(first)
+        assert first.returncode == 0
+        crawl.finish()
+        figures = crawl.figures()
+        assert (figures.lost, figures.twice, figures.refetches, figures.early) == (0, 0, 0, 0), figures
+        with psycopg.connect(server.url) as database:
+            rows = database.execute("SELECT was_lost FROM crawler_leaves.past_worker").fetchall()
+        assert rows == [(False,), (False,)]
+
+
+# ---- the command `job` -----------------------------------------------------------------------------------------------
+
+
+def test_the_command_job_shows_and_exports_a_job_and_queues_failed_requests_again(
+    server: Server, tmp_path: Path
+) -> None:
+    url = job_url(server, "shown")
+    (tmp_path / "books.py").write_text(SPIDER)
+    code, _, said = crawler(tmp_path, "run", "books.py", "--job", url, "-s", "attempts=1", "-s", "obey_robots=false")
+    assert code == 4, said
+    code, shown, _ = crawler(tmp_path, "job", url)
+    assert code == 0
+    assert "finished" in shown
+    assert "spider    books (Books)" in shown
+    assert "workers   0" in shown
+    assert "http://127.0.0.1:9/ connect_failed after 1 attempt" in shown
+    code, runs, _ = crawler(tmp_path, "job", url, "--runs", "--json")
+    assert (code, runs.count('"failed":1')) == (0, 1)
+    code, _, said = crawler(tmp_path, "job", url, "--retry-failed")
+    assert (code, said) == (0, "queued 1 failed request again: run the job to retry\n")
+    code, shown, _ = crawler(tmp_path, "job", url)
+    assert "1 request waiting" in shown
+    assert "0 failed" in shown
+    code, _, said = crawler(tmp_path, "job", url, "--export", "items.jsonl")
+    assert (code, said) == (0, "wrote 0 items to items.jsonl\n")
+
+
+def crawler(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Run a command; return its exit code and what it writes."""
+    done = run(["-m", "crawler", *words], cwd=folder, env=environment())
+    return done.returncode, done.stdout, done.stderr
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------------
+
+
+def refused(folder: Path, *words: str) -> str:
+    """Run a command that is refused in one line; return the line."""
+    code, shown, said = crawler(folder, *words)
+    assert (code, shown, said.count("\n")) == (2, "", 1), said
+    assert "secret" not in said
+    return said
+
+
+def test_a_job_of_another_crawl_or_version_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "books.py").write_text(SPIDER)
+    url = job_url(server, "refused")
+    options = ("-s", "attempts=1", "-s", "obey_robots=false")
+    crawler(tmp_path, "run", "books.py", "--job", url, *options)
+    said = refused(tmp_path, "run", "books.py", "--job", url, "-a", "topic=birds", *options)
+    assert 'belongs to another crawl: arguments topic was null and is now "birds"' in said
+    assert "--override" in said
+    with psycopg.connect(server.url, autocommit=True) as database:
+        database.execute("UPDATE crawler_refused.meta SET value = '9' WHERE name = 'version'")
+    assert "has job format 9, and this version of crawler reads 1" in refused(tmp_path, "job", url)
+    assert "has job format 9" in refused(tmp_path, "worker", url, "books.py", *options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("user=crawler", "user=nobody&password=secret"), 'role "nobody" does not exist'),
+        (("/postgres/", "/none/"), 'database "none" does not exist'),
+        (("host=", "connect_timeout=2&host=/none"), "No such file or directory"),
+        (("user=crawler", "user=crawler&colour=red"), 'invalid URI query parameter: "colour"'),
+    ],
+    ids=["user", "database", "server", "parameter"],
+)
+def test_a_server_that_refuses_is_one_line(
+    server: Server, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "books.py").write_text(SPIDER)
+    url = job_url(server, "none").replace(*change)
+    assert message in refused(tmp_path, "run", "books.py", "--job", url)
+    assert message in refused(tmp_path, "job", url)
+
+
+def test_a_job_that_does_not_exist_is_not_created_by_looking_at_it(server: Server, tmp_path: Path) -> None:
+    assert "does not exist" in refused(tmp_path, "job", job_url(server, "nobody"))
+    with psycopg.connect(server.url, autocommit=True) as database:
+        database.execute("CREATE SCHEMA crawler_taken")
+    said = refused(tmp_path, "job", job_url(server, "taken"))
+    assert "the schema crawler_taken has no job: give it another name" in said

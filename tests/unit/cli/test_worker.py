@@ -1,0 +1,55 @@
+"""``crawler worker`` without a server; `tests/integration/fleet` has workers that run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crawler import LeaseLost
+from crawler.cli import app, worker
+from crawler.cli.app import main
+
+URL = "postgresql://db.test/crawls/books"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([URL], "crawler worker needs a spider after the URL of the job"),
+        (["books.job", "books.py"], "needs the URL of a job, not books.job: crawler run --job DIR uses a folder"),
+        ([URL, "books.py", "--job", "other"], "takes the job as its first argument, not as --job"),
+        ([URL, "books.py", "--job=other"], "takes the job as its first argument, not as --job"),
+        (["postgresql://db.test/crawls", "https://a.test/"], "names no database and job"),
+        (["env:NO_SUCH_JOB", "https://a.test/"], "the environment variable 'NO_SUCH_JOB' is not set"),
+    ],
+    ids=["spider", "folder", "job", "job=", "url", "variable"],
+)
+def test_wrong_arguments_are_refused_in_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["worker", *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_a_worker_whose_lease_was_lost_joins_again_and_one_that_was_asked_to_leave_has_succeeded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[list[str]] = []
+
+    def app_of(*names: str) -> Callable[[list[str]], int]:
+        def run(words: list[str]) -> int:
+            given.append(words)
+            if len(given) == 1:
+                raise LeaseLost.after(60.0)
+            return 130
+
+        return run
+
+    monkeypatch.setattr(app, "app_of", app_of)
+    result: Any = worker.worker(URL, "books.py", "-s", "delay=1")
+    assert result == 0
+    assert given == [["run", "books.py", "-s", "delay=1", "--job", URL]] * 2
