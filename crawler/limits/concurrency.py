@@ -33,6 +33,8 @@ SURVIVING: Final = 0.25
 another limit."""
 TRIED: Final = 5
 """Requests that are served while so many are in flight before that is no news."""
+WELCOME: Final = 4.0
+"""Requests left, for each that may be in flight, of a declared quota that needs no slow start."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
 MIN_RETRY: Final = 5.0
@@ -102,6 +104,15 @@ class Concurrency:
         if most is not None and most >= 1:
             self._declared = most
             self._broken = max(self._broken, most + 1.0)
+
+    def welcome(self, units: float) -> None:
+        """End the slow start if a server declares that it will serve so many more that all may go at once.
+
+        Parameters:
+            units: Units that the server declares to be left.
+        """
+        if self._starting and units >= WELCOME * self._max():
+            self._level = self._max()
 
     def explains(self, inflight: int) -> bool:
         """Return whether a request may have been refused because so many were in flight: as many were before.

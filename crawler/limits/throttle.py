@@ -325,6 +325,8 @@ class Throttle:
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)
         events = self._learn_quotas(grant, report, inflight)
+        if report.declared.observations and not report.refused and self._learner is not None:
+            level.welcome(self._learner.quotas.left())
         if report.refused:
             self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
             self._count_refusal(report)

@@ -9,6 +9,7 @@ import copy
 import heapq
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -154,35 +155,51 @@ class ModelServer(httpx.AsyncBaseTransport):
         body = self.model.body.encode()
         return httpx.Response(self.model.status, headers=fields | {"Content-Type": self.model.type}, content=body)
 
-    async def send_others(self) -> None:
+    async def send_others(self, rng: random.Random) -> None:
         """Use the quota as other clients do."""
-        while True:
-            await trio.sleep(self.rng.expovariate(self.model.others))
+        for at in _others(self.model, rng):
+            await trio.sleep_until(at)
             self.decide(self.epoch + trio.current_time())
 
 
-def least(model: Model, rng: random.Random, at_once: int, begin: float) -> float:
-    """Return the seconds that a client needs that knows everything and sends each request as early as possible."""
+def _others(model: Model, rng: random.Random) -> Iterator[float]:
+    """Return when other clients send requests, in seconds since the beginning."""
+    at = 0.0
+    while model.others:
+        at += rng.expovariate(model.others)
+        yield at
+
+
+def least(model: Model, rng: random.Random, at_once: int, begin: float, others: random.Random) -> float:
+    """Return the seconds that a client needs that knows everything and sends each request as early as possible.
+
+    It is polite: it leaves to other clients what they will use before the window ends.
+    """
     limits = list(model.limits(rng))
     for limit in limits:
         if hasattr(limit, "blocks"):
             limit.blocks = False
     slots = int(min(at_once * model.hosts, model.at_once))
     arrivals = [(begin + model.latency(rng, slots) / 2, number) for number in range(slots)]
-    others = begin + rng.expovariate(model.others) if model.others else math.inf
+    arriving = (begin + at for at in _others(model, others))
+    coming: deque[float] = deque()
     left, end = model.pages, begin
     while left:
         at, slot = heapq.heappop(arrivals)
-        while others <= at:
-            if all(limit.decide(others, dry=True).allowed for limit in limits):
+        while coming and coming[0] <= at:
+            one = coming.popleft()
+            if all(limit.decide(one, dry=True).allowed for limit in limits):
                 for limit in limits:
-                    limit.decide(others)
-            others += rng.expovariate(model.others)
+                    limit.decide(one)
         decisions = [(limit, limit.decide(at, dry=True)) for limit in limits]
+        until = at + max((decision.reset for _, decision in decisions), default=0.0)
+        while model.others and (not coming or coming[-1] < until):
+            coming.append(next(arriving))
+        kept = sum(one < until for one in coming)
         waits = [
             min(decision.reset, limit.window / STEPS) if isinstance(limit, SlidingCounter) else decision.reset
             for limit, decision in decisions
-            if not decision.allowed
+            if not decision.allowed or decision.remaining <= kept
         ]
         if waits:
             heapq.heappush(arrivals, (max(at + max(waits), math.nextafter(at, math.inf)) + 1e-6, slot))
@@ -268,7 +285,7 @@ def run(model: Model, seed: int, *, by: Literal["crawl", "client"], at_once: int
         with trio.move_on_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 if model.others:
-                    nursery.start_soon(server.send_others)
+                    nursery.start_soon(server.send_others, random.Random(seed))
                 await (_by_crawl if by == "crawl" else _by_client)(model, server, at_once, rng)
                 nursery.cancel_scope.cancel()
 
@@ -277,5 +294,5 @@ def run(model: Model, seed: int, *, by: Literal["crawl", "client"], at_once: int
         refused=len(server.refused),
         lost=model.pages - len(server.served),
         seconds=max(server.served, default=0.0),
-        least=least(copy.copy(model), random.Random(seed), at_once or 8, begin),
+        least=least(copy.copy(model), random.Random(seed), at_once or 8, begin, random.Random(seed)),
     )

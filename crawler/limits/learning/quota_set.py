@@ -123,6 +123,11 @@ class QuotaSet:
                 cause = quota
         return cause
 
+    def left(self) -> float:
+        """Return the requests that all quotas certainly allow now; 0 if one of them does not say."""
+        counted = (quota.remaining if quota.usage.counts_requests else None for quota in self)
+        return min((remaining or 0.0 for remaining in counted), default=0.0)
+
     def undeclared(self) -> UndeclaredQuota | None:
         """Return the quota that no response states, or `None` if there is none."""
         return next((quota for quota in self if isinstance(quota, UndeclaredQuota)), None)

@@ -58,10 +58,8 @@ UNKNOWN_SPREAD_SHARE: Final = 0.25
 return late in every following window."""
 STEADY_FACTOR: Final = 1.02
 """Factor between the average interval of one unit and the interval at which a continuous quota is spent."""
-PLENTY_FACTOR: Final = 0.5
-"""The same while plenty of it is left."""
 PLENTY_SHARE: Final = 0.2
-"""Share of the limit above which plenty is left."""
+"""Share of the limit above which a continuous quota is spent at once: while it is full, no unit returns."""
 PEEK_SHARE: Final = 0.3
 """Share of a window between two requests if other clients are expected to use everything that is left."""
 PROBE_SHARE: Final = 0.25
@@ -296,9 +294,10 @@ class Quota:
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
         if mode == "auto" and (backlog * need <= share * cost or self._may_be_sliding(last)):
             return -math.inf
-        if interval is not None and (self.replenishment.kind == "continuous" or not self.window.reset_stated):
-            plenty = self.window.reset_stated and self.limit is not None and self.remaining >= PLENTY_SHARE * self.limit
-            return last + (PLENTY_FACTOR if plenty else STEADY_FACTOR) * interval * need
+        continuous = self.replenishment.kind == "continuous"
+        if interval is not None and (continuous or not self.window.reset_stated):
+            plenty = continuous and share >= PLENTY_SHARE * (self.limit or math.inf)
+            return -math.inf if plenty else last + STEADY_FACTOR * interval * need
         if share < need:
             return self._peek_at(last)
         if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0:
