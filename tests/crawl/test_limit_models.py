@@ -29,17 +29,14 @@ OTHERS: dict[str, Mark] = {
     "crossref": Mark(ratio=1.3),
     "nginx-limit-conn-429": Mark(refused=11, ratio=1.5),
     "nginx-limit-conn-429-of-two": Mark(refused=11, ratio=1.5),
-    "plenty-of-a-budget": Mark(ratio=1.3),
     "nginx-4-per-s": Mark(refused=11, ratio=1.4),
     "nginx-4-per-s-429": Mark(refused=11, ratio=1.4),
     "nginx-10-per-s": Mark(refused=15, ratio=1.7),
     "nginx-10-per-s-429": Mark(refused=11, ratio=1.7),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.6),
-    "others": Mark(refused=11, ratio=1.5),
     "fifty-seconds": Mark(refused=14, ratio=1.25),
     "silent-window": Mark(refused=15, ratio=1.25),
-    "anthropic": Mark(ratio=1.4),
     "atlassian": Mark(ratio=1.8),
 }  # fmt: skip
 """Models that miss the marks for their kind."""

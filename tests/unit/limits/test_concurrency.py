@@ -231,3 +231,15 @@ def test_the_level_always_stays_between_one_and_the_cap(steps, cap):
         assert 1 <= made.limit <= cap
         assert not math.isnan(made._level)
         json.dumps(made.state(), allow_nan=False)
+
+
+def test_a_server_that_declares_plenty_needs_no_slow_start():
+    level = Concurrency(8)
+    level.welcome(31.0)
+    assert level.limit == 1
+    level.welcome(32.0)
+    assert level.limit == 8
+    level.overloaded(NOW, 8)
+    broken = level.limit
+    level.welcome(100.0)
+    assert level.limit == broken < 8
