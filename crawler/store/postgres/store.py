@@ -112,7 +112,9 @@ class PostgresStore:
         self._calls = itertools.count(1)
         self._claims = itertools.count(1)
         self._staged = itertools.count()
-        self._numbered = trio.Lock()  # calls arrive in the order of their numbers
+        # Calls about requests follow each other, so that their answers arrive in the order in which they took effect:
+        # requests that were read before a group grew must not arrive after the answer that says so.
+        self._ordered = trio.Lock()
         self._sinks: dict[str, tuple[int, Any]] = {}
         self._advanced: set[str] = set()
         self._mark = Mark()
@@ -178,7 +180,8 @@ class PostgresStore:
     async def extend(self) -> Extended | None:
         """Renew the lease of this owner. `None`: it was removed."""
         parameters = [self._me, binary.double(self.lease), *sink_parameters(self._take_advanced())]
-        rows, repeated = await self._server.run(EXTEND, parameters)
+        async with self._ordered:
+            rows, repeated = await self._server.run(EXTEND, parameters)
         alive, grew, wanted, surplus, totals, free, _ = rows[0]
         if not binary.read_boolean(alive):
             return None
@@ -204,27 +207,26 @@ class PostgresStore:
     async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
         """Lease groups."""
         wanted = list(names)
-        row = await self._call(
-            CLAIM,
-            [
-                self._me, binary.bigint(next(self._claims)), binary.double(self.lease), binary.integer(groups),
-                binary.bigints([self._lanes[name] for name in wanted]), binary.texts(wanted),
-            ],
-        )  # fmt: skip
-        lanes, short, next_at, seeds, totals = row
-        if totals is None:
-            self.unclaimed = False
-            return Claimed(groups=[])
+        parameters = [
+            self._me, binary.bigint(next(self._claims)), binary.double(self.lease), binary.integer(groups),
+            binary.bigints([self._lanes[name] for name in wanted]), binary.texts(wanted),
+        ]  # fmt: skip
+        async with self._ordered:
+            lanes, short, next_at, seeds, totals = await self._call(CLAIM, parameters)
+            if totals is None:
+                self.unclaimed = False
+                return Claimed(groups=[])
+            claimed = await groups_of(self._server, self._me, lanes, n) if binary.read_ints(lanes) else []
+            news = await self._take_news()
         self._answer(totals)
         self.unclaimed = not binary.read_boolean(short)
-        claimed = await groups_of(self._server, self._me, lanes, n) if binary.read_ints(lanes) else []
         self._held.update(group.name for group in claimed)
         self._lanes.add_stored([group.name for group in claimed])
         return Claimed(
             groups=claimed,
             next_at=float("inf") if next_at is None else binary.read_double(next_at),
             seeds=binary.read_boolean(seeds),
-            news=await self._take_news(),
+            news=news,
         )
 
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
@@ -248,7 +250,7 @@ class PostgresStore:
         links = Links(self._lanes, self.known)
         links.add(requests)
         names, new_lanes = links.new_lanes()
-        async with self._numbered:
+        async with self._ordered:
             row = await self._call(
                 INGEST,
                 [
@@ -271,7 +273,8 @@ class PostgresStore:
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Any]:
         """Return the next requests of a group."""
-        return await pending_of(self._server, self._lanes[group], group, after, n)
+        async with self._ordered:
+            return await pending_of(self._server, self._lanes[group], group, after, n)
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
         """Store effects of a page whose callback is still running."""
@@ -299,7 +302,7 @@ class PostgresStore:
         """Commit outcomes, all in one transaction."""
         links = Links(self._lanes, self.known)
         batch = Batch(outcomes, observations or Observations(), self._lanes, links, self._name)
-        async with self._numbered:
+        async with self._ordered:
             parameters = [
                 self._me, binary.bigint(next(self._calls)), binary.double(self.lease),
                 *batch.parameters(self._take_advanced()),

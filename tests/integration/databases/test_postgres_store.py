@@ -106,6 +106,37 @@ async def test_calls_whose_answers_are_lost_take_effect_once(url: str, monkeypat
         assert losing.lost == 5
 
 
+async def test_answers_arrive_in_the_order_in_which_the_calls_took_effect(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Connection.run
+    order: list[str] = []
+
+    async def slow(connection: Connection, statement: Statement, parameters: Any = ()) -> list[Any]:
+        rows = await run(connection, statement, parameters)
+        if b"FROM lane AS l" in statement.text:  # the requests of claimed groups
+            await trio.sleep(0.1)
+        return rows
+
+    async with PostgresStore.open(url) as store:
+        await store.ingest(requests("1"))
+        monkeypatch.setattr(Connection, "run", slow)
+
+        async def claim() -> None:
+            await store.claim(1, 1)
+            order.append("claim")
+
+        async def others() -> None:
+            await trio.sleep(0.05)
+            await store.extend()
+            order.append("extend")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(claim)
+            nursery.start_soon(others)
+    assert order == ["claim", "extend"]
+
+
 async def test_a_call_that_is_cancelled_leaves_a_store_that_works(url: str) -> None:
     async with PostgresStore.open(url) as store:
         with trio.move_on_after(0) as scope:
