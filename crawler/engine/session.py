@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -102,6 +102,7 @@ class CrawlSession:
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
+        self._gone: Mapping[int, Mapping[str, Any]] = {}
         self._processes: Processes | None = None
         self._may_fork = False
 
@@ -228,6 +229,7 @@ class CrawlSession:
             resumed = await store.resume_state()
         if self.job is not None:
             check_handlers(self.spider, resumed.handlers, self.job.shown)
+        self._gone = resumed.gone
         self.scheduler = wire(
             self.spider,
             self.plugins,
@@ -245,7 +247,7 @@ class CrawlSession:
 
     async def _restore_positions(self, scheduler: Scheduler) -> bool:
         """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""
-        behind = await restore_positions(self.table.persist, scheduler.store)
+        behind = await restore_positions(self.table.persist, scheduler.store, self._gone)
         if self.job is not None and scheduler.store.exhausted and scheduler.store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.shown, rest)

@@ -7,8 +7,9 @@ fails.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -46,8 +47,15 @@ FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
 
-async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
+async def restore_positions(
+    hooks: Sequence[Hook], store: Store, gone: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+) -> int:
     """Set `resumes` and `position` of each sink, and return how many items the slowest of them lags behind.
+
+    Parameters:
+        hooks: The `persist` hooks.
+        store: Has the positions.
+        gone: The last positions of other workers that are gone, by owner and name of the sink.
 
     Raises:
         ConfigError: An output that is new to the job cannot be written.
@@ -59,6 +67,9 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
     if store.shared:
         for sink in sinks:
             sink.divide(store.owner)
+            for owner, positions in gone.items():
+                if isinstance(sink, FileSink) and sink.name in positions:
+                    sink.cut_part(owner, positions[sink.name])
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):

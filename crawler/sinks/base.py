@@ -6,9 +6,11 @@ crawl. A batch is written completely or not at all: a partial write is cut off, 
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import shlex
+import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -83,6 +85,7 @@ class FileSink(Sink, ABC):
         self.place = "" if job is None else _text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
         """Path of the file from the folder of the job."""
         self.name = f"{type(self).name}:{_text(path)}"
+        self._output = self.path
         self._if_exists = if_exists
         check_target(self.path, "append" if self._in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
@@ -98,9 +101,25 @@ class FileSink(Sink, ABC):
 
     def divide(self, part: int) -> None:
         """Write a file of its own: ``items-00012.jsonl`` is part 12 of ``items.jsonl``."""
-        self.path = part_of(self.path, part)
-        self.continues = False
+        self._output = self.path
+        self.path = part_of(self._output, part)
+        self.place = _place_of(self.path)
+        self.continues = self._if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         self.check()
+
+    def cut_part(self, part: int, position: Any) -> None:
+        """Cut the part of a worker that is gone behind its last position: another worker has these items.
+
+        A file on another disk, or that does not hold what that worker has written, is left alone.
+        """
+        kept, other = Position.of(position), copy.copy(self)
+        other.path = part_of(self._output, part)
+        if kept.place != _place_of(other.path):
+            return
+        with suppress(OSError, JobError), FileIO(other.path, "r+") as other.file:
+            end, tail = other.locate(other.file, kept.end)
+            if kept.ends_with(tail) and other.file.seek(0, os.SEEK_END) > end:
+                other.cut(kept.end)
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:
@@ -361,6 +380,11 @@ class FileSink(Sink, ABC):
     def refuse(self, why: str) -> ConfigError:
         """Return the error for a file that cannot be appended to."""
         return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
+
+
+def _place_of(path: Path) -> str:
+    """Return which file of which machine a path is."""
+    return _text(f"{socket.gethostname()}:{path.resolve()}")
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -218,6 +218,7 @@ class MemoryWorker(MemoryLog):
             cookies=[(session, value) for (session, *_), value in cookies.items() if value is not None],
             now=job.now(),
             version=job.version,
+            gone=job.positions,
         )
 
     def _states(self) -> dict[str, dict[str, Any]]:

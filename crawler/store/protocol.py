@@ -102,6 +102,9 @@ class ResumeState(Struct, frozen=True, kw_only=True):
     """The time by the clock of the store, in seconds since the epoch. `None`: the clock of this process counts."""
     version: int = 0
     """The version of the states."""
+    gone: Mapping[int, Mapping[str, Any]] = {}
+    """The last positions of the sinks of owners that are gone, by owner and name. What their outputs hold behind them,
+    another owner has."""
 
 
 class Claimed(Struct, frozen=True, kw_only=True):

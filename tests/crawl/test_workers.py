@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from crawler import Produced, Request, Response, Settings, Spider
 from crawler.errors import LeaseLost
+from crawler.sinks.position import TAIL, Position
 from crawler.store.memory_job import MemoryJob
 from crawler.testing import FakeSite, Page
 
@@ -91,41 +92,77 @@ async def test_a_worker_that_joins_later_gets_its_share_of_the_hosts(autojump_cl
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_killed_workers_lose_nothing_and_keep_nothing_twice(autojump_clock: MockClock, seed: int) -> None:
-    job, site, chance = MemoryJob(LEASE), Site(hosts=12, pages=20), random.Random(seed)
+async def test_workers_that_are_killed_or_cut_off_lose_nothing_and_keep_nothing_twice(
+    autojump_clock: MockClock, seed: int
+) -> None:
+    lease = 20.0
+    job, site, chance = MemoryJob(lease), Site(hosts=10, pages=12), random.Random(seed)
     settings = Settings(workers=4)
 
     def worker() -> Worker:
         return Worker(job, Hosts(), site, settings=settings, keeps=[Kept("slow", seconds=3.0)])
 
-    workers, kills = [worker() for _ in range(3)], 0
+    async def cut(each: Worker, seconds: float) -> None:
+        each.connection.cut()
+        await trio.sleep(seconds)
+        if not each.is_dead:
+            each.connection.restore()
+
+    workers, losses = [worker() for _ in range(3)], 0
     async with trio.open_nursery() as nursery:
         for each in workers:
             await nursery.start(each.work)
-        while kills < 8:
-            await trio.sleep(chance.uniform(0.5, 10))
-            alive = [each for each in workers if not each.ended.is_set()]
-            if not alive:
-                break
-            chance.choice(alive).kill()
-            kills += 1
+        while losses < 8 and (alive := [each for each in workers if not each.ended.is_set()]):
+            await trio.sleep(chance.uniform(0.2, 6))
+            losses += 1
+            if chance.random() < 0.3:
+                nursery.start_soon(cut, chance.choice(alive), chance.uniform(1, 3 * lease))
+            else:
+                chance.choice(alive).kill()
             workers.append(worker())
             await nursery.start(workers[-1].work)
-    assert kills >= 3
+    assert losses >= 3
     for name in ("kept", "slow"):
         assert sorted(kept_items(job, workers, name)) == site.urls
-    site.check(refetched=kills * 4)
-    last = workers[-1].report
-    assert last is not None
-    assert last.items == len(site.urls)
+    site.check(refetched=losses * 4)
+    assert job.total().items == len(site.urls)
+
+
+async def test_the_last_start_of_a_killed_worker_counts_although_nobody_knows_it(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(lease=20.0), Site(hosts=1, pages=4, seconds=5.0)
+    settings = Settings(delay=90.0)  # longer than a lease
+    workers = [Worker(job, Hosts(), site, settings=settings) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(workers[0].work)
+        await trio.sleep(92.0)
+        assert len(site.log) == 2
+        workers[0].kill()  # the second page is not committed
+        await nursery.start(workers[1].work)
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check(refetched=1, delay=90.0)
+
+
+async def test_a_later_worker_delivers_the_items_of_one_that_was_killed_at_the_end(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=2, pages=5)
+    first, second = (Worker(job, Hosts(), site, keeps=[Kept("slow", seconds=30.0)]) for _ in range(2))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await trio.sleep(20.0)
+        assert (job.live, job.exhausted) == (0, True)
+        first.kill()
+        await nursery.start(second.work)
+    for name in ("kept", "slow"):
+        assert sorted(kept_items(job, [first, second], name)) == site.urls
+    site.check()
 
 
 async def test_a_worker_that_is_cut_off_for_longer_than_its_lease_starts_nothing_and_ends(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job, site = MemoryJob(LEASE), Site(hosts=4, pages=400)
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=160)
     seen: dict[str, list[float]] = defaultdict(list)
-    first, second = (Worker(job, spider, site) for spider in (Hosts(), Hosts()))
+    settings = Settings(workers=1_000)  # what waits for a commit must not be what keeps others from starting
+    first, second = (Worker(job, spider, site, settings=settings) for spider in (Hosts(), Hosts()))
 
     def watch(worker: Worker, name: str) -> Worker:
         transport = site.transport
@@ -150,12 +187,12 @@ async def test_a_worker_that_is_cut_off_for_longer_than_its_lease_starts_nothing
         await first.ended.wait()
         assert trio.current_time() < cut_at + LEASE * 2 + 5
     assert isinstance(first.error, LeaseLost)
-    assert max(seen["first"]) <= cut_at + FRESH
+    assert cut_at + FRESH - LEASE / 3 - 2 * DELAY < max(seen["first"]) <= cut_at + FRESH
     assert sum(at > cut_at + LEASE for at in seen["second"]) > 100
     said = [record.message for record in caplog.records if "does not answer" in record.message]
     assert len(said) == 1
     assert sorted(kept_items(job, [first, second])) == site.urls
-    site.check(refetched=64)
+    site.check(refetched=2 * int(FRESH))
 
 
 async def test_a_store_that_is_away_for_longer_than_a_lease_costs_nothing_but_time(
@@ -289,6 +326,35 @@ async def test_each_worker_writes_a_file_of_its_own(
             await nursery.start(worker.work)
     written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
     assert sorted(written) == ["items-00001.jsonl", "items-00002.jsonl"]
+    assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
+
+
+async def test_no_item_is_in_the_files_of_two_workers_when_one_was_killed(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, site = MemoryJob(LEASE), Site(hosts=3, pages=10)
+    first = Worker(job, Hosts(), site, outputs=["items.jsonl"])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await trio.sleep(5.0)
+        first.kill()
+        owner = job.owners[first.owner]
+        position = owner.positions["jsonl:items.jsonl"]
+        # as if the last answer of the store had been lost: the file has what the job does not know of
+        owner.cursors["jsonl:items.jsonl"] -= 1
+        lines = (tmp_path / "items-00001.jsonl").read_bytes().splitlines(keepends=True)
+        before, kept = len(lines), b"".join(lines[:-1])
+        known = {"end": len(kept), "tail": Position.at(0, kept[-TAIL:], "").tail}
+        owner.positions["jsonl:items.jsonl"] = position | known
+        last = Worker(job, Hosts(), site, outputs=["items.jsonl"])
+        await trio.sleep(2 * LEASE)
+        early = Worker(job, Hosts(), site, outputs=["items.jsonl"])
+        await nursery.start(early.work)  # which takes over
+        await early.ended.wait()
+        await nursery.start(last.work)  # which finds the positions of those that are gone
+    written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert len(written["items-00001.jsonl"]) == before - 1
     assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
 
 

@@ -452,8 +452,8 @@ class SharedStoreContract:
         [held] = tickets(*(await one.claim(1, 10)).groups)
         items = [ItemRow(f'{{"n":{n}}}'.encode()) for n in range(4)]
         await one.commit([done(held, items=items)])
-        await one.advance("quick", 3, None)
-        await one.advance("slow", 1, None)
+        await one.advance("quick", 3, {"end": 3})
+        await one.advance("slow", 1, {"end": 1})
         await one.commit([])
         await self.outlive(two)
         assert two.logged == 3

@@ -47,7 +47,8 @@ class Connection:
 
     def cut(self) -> None:
         """Let nothing through, in both directions."""
-        self.is_cut, self._restored = True, trio.Event()
+        if not self.is_cut:
+            self.is_cut, self._restored = True, trio.Event()
 
     def restore(self) -> None:
         """Let everything through that waits."""

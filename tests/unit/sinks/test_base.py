@@ -75,6 +75,35 @@ async def test_each_worker_of_a_shared_crawl_writes_a_file_of_its_own(path):
         Lines(path).divide(3)
 
 
+async def test_what_a_worker_that_is_gone_has_written_behind_its_position_is_cut(path):
+    gone, heir = Lines(path), Lines(path)
+    gone.divide(3)
+    async with gone.lifespan(CRAWL):
+        kept = [gone.position, await gone.persist([1]), await gone.persist([2])]
+    heir.divide(4)
+    heir.cut_part(3, kept[1] | {"place": "elsewhere:/lines-00003.txt"})
+    heir.cut_part(9, kept[1])
+    assert gone.path.read_text() == "1\n2\n"
+    heir.cut_part(3, kept[1])
+    heir.cut_part(3, kept[2])
+    assert gone.path.read_text() == "1\n"
+    heir.cut_part(3, kept[0])
+    assert gone.path.read_text() == ""
+    assert not heir.path.exists()
+
+
+async def test_a_file_that_somebody_has_changed_is_not_cut(path):
+    gone, heir = Lines(path), Lines(path)
+    gone.divide(3)
+    async with gone.lifespan(CRAWL):
+        kept = await gone.persist([1])
+        await gone.persist([2])
+    gone.path.write_text("7\n2\n")
+    heir.divide(4)
+    heir.cut_part(3, kept)
+    assert gone.path.read_text() == "7\n2\n"
+
+
 def test_a_file_of_another_format_is_not_appended_to(path):
     path.write_text("title\n")
     with pytest.raises(

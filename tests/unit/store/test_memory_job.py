@@ -38,5 +38,5 @@ async def test_the_positions_of_owners_that_are_gone_are_kept(autojump_clock: Mo
     async with job.worker() as worker:
         await worker.follow("sink")
         await worker.advance("sink", 0, {"end": 3})
-    assert job.positions == {worker.owner: {"sink": {"end": 3}}}
     assert job.owners == {}
+    assert (await job.join().resume_state()).gone == {worker.owner: {"sink": {"end": 3}}}
