@@ -20,6 +20,11 @@ class RecentKeys(set[str]):
         self._size = size
         self._order: deque[str] = deque()
 
+    def clear(self) -> None:
+        """Forget all keys."""
+        super().clear()
+        self._order.clear()
+
     def update(self, *groups: Iterable[str]) -> None:
         """Add committed keys; beyond `size` the oldest are dropped."""
         order = self._order

@@ -24,7 +24,11 @@ __all__ = ["GROUP", "StoreType", "find_store", "is_url", "shown_url"]
 
 GROUP: Final = "crawler.stores"
 """Entry-point group of stores. Their names are schemes of URLs."""
-BUILT_IN: Final = {"postgresql": "crawler.store.postgres:PostgreSQL"}
+BUILT_IN: Final = {
+    "postgresql": "crawler.store.postgres:PostgreSQL",
+    "redis": "crawler.store.redis:Redis",
+    "rediss": "crawler.store.redis:Redis",
+}
 """Module and class of each built-in store."""
 URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 

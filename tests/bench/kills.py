@@ -5,7 +5,7 @@
     python tests/bench/kills.py [--crawls 3] [--pages 6000] [--kills 40] [--processes 1] [--seed 1]
     python tests/bench/kills.py --short 1000 [--parallel 2] [--seed 1]
     python tests/bench/kills.py --outputs 100 [--servers] [--parallel 2] [--seed 1]
-    python tests/bench/kills.py --fleet 100 [--pages 6000] [--seed 1]
+    python tests/bench/kills.py --fleet 100 [--store postgresql] [--pages 6000] [--seed 1]
 
 Each crawl visits a generated web of twenty hosts with redirects, temporary errors and links out of scope, writes three
 outputs, and is killed (``SIGKILL``) several times. Every other crawl commits with ``durability=power``. All lanes have
@@ -19,8 +19,9 @@ and in the shutdown after a signal, and by one to three of SIGINT and SIGTERM.
 With `--outputs`, each of these crawls writes outputs of every kind, an archive and the files of its pages; with
 `--servers` also to PostgreSQL, MariaDB and an object store. Each item, record and file must be there once, and whole.
 
-With `--fleet`, four workers share one job in PostgreSQL. Random ones are killed that many times in total, and a fifth
-as often stopped (SIGSTOP) for longer than their lease; a tenth as often, the server crashes and starts again.
+With `--fleet`, four workers share one job in the server that `--store` names. Random ones are killed that many times in
+total, and a fifth as often stopped (SIGSTOP) for longer than their lease; a tenth as often, the server crashes and
+starts again.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -40,7 +41,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from integration.databases.outside import Outside, outside
-from integration.databases.servers import postgresql
+from integration.databases.servers import postgresql, redis
 from integration.fleet.fleet import fleet
 from integration.kills.everywhere import everywhere
 from integration.kills.harness import Figures, durable
@@ -79,10 +80,13 @@ def crawl(seed: int, pages: int, kills: int, durability: str, processes: int = 1
         return killed.figures(), len(others)
 
 
-def fleet_crawl(seed: int, pages: int, kills: int) -> Figures:
+SERVERS = {"postgresql": postgresql, "redis": redis, "valkey": partial(redis, "valkey-server")}
+
+
+def fleet_crawl(store: str, seed: int, pages: int, kills: int) -> Figures:
     """Run one crawl of four workers that share a job; return its figures."""
-    with tempfile.TemporaryDirectory(prefix="kills-") as name, postgresql() as server:
-        settings = {"workers": 8, "delay": 0.02, "grace": 1.0}
+    with tempfile.TemporaryDirectory(prefix="kills-") as name, SERVERS[store]() as server:
+        settings = {"workers": 8, "delay": 0.02, "grace": 1.0, "durability": "power"}
         with fleet(Path(name), server, seed=seed, hosts=HOSTS, pages=pages, settings=settings) as crawl:
             crawl.longest = 3600.0
             crawl.run(random.Random(seed), kills=kills, pauses=kills // 5, restarts=kills // 10)
@@ -214,6 +218,7 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=0, help="end short crawls this many times instead")
     parser.add_argument("--outputs", type=int, default=0, help="end crawls with all outputs this many times instead")
     parser.add_argument("--fleet", type=int, default=0, help="kill workers that share a job this many times instead")
+    parser.add_argument("--store", choices=SERVERS, default="postgresql", help="for --fleet (postgresql)")
     parser.add_argument("--servers", action="store_true", help="run databases and an object store for --outputs")
     parser.add_argument("--parallel", type=int, default=2, help="short crawls at the same time (2)")
     options = parser.parse_args()
@@ -222,8 +227,8 @@ def main() -> None:
         run_short(options.short, options.parallel, options.seed, short_crawl)
         return
     if options.fleet:
-        figures = fleet_crawl(options.seed, options.pages, options.fleet)
-        tell("4 workers", figures)
+        figures = fleet_crawl(options.store, options.seed, options.pages, options.fleet)
+        tell(f"4 workers, {options.store}", figures)
         print(f"wrong items {figures.wrong}, out of scope {figures.trespasses}, miscounted {figures.miscounted}")
         raise SystemExit(0 if figures.holds() else 1)
     if options.outputs:

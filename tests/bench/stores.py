@@ -2,10 +2,11 @@
 
 ::
 
-    python tests/bench/stores.py [--commits 2000] [--batch 1 8] [--workers 4] [--stores memory,sqlite,postgresql]
+    python tests/bench/stores.py [--commits 2000] [--batch 1 8] [--workers 4] [--stores memory,sqlite,postgresql,redis]
 
-PostgreSQL is started here, with its default durability (each commit waits for the disk), and is shared by `--workers`
-workers in this process, each with a connection of its own. The CPU time of Python is that of this process, that of the
+PostgreSQL, Redis and Valkey are started here. In PostgreSQL, each commit waits for the disk; the others sync their
+append-only files each second, and with ``redis power`` at each commit. Each is shared by `--workers` workers in this
+process. The CPU time of Python is that of this process, that of the
 server is of all its processes, on the same machine. A commit has the outcomes of `--batch` pages.
 """
 # ruff: noqa: T201  # a program that prints
@@ -20,7 +21,8 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,13 +31,14 @@ from msgspec import Struct
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from integration.databases.servers import Server, postgresql
+from integration.databases.servers import Server, postgresql, redis
 from support.stores import done
 
 from crawler.frontier import Pending
 from crawler.messages import Request
 from crawler.store import ItemRow, MemoryStore, Store
 from crawler.store.postgres.store import PostgresStore
+from crawler.store.redis.opening import open_store
 from crawler.store.sqlite import SqliteStore
 
 LINKS = 50
@@ -115,7 +118,18 @@ async def opened(name: str, workers: int, server: Server | None, number: int) ->
             assert server is not None
             place, _, query = server.url.partition("?")
             url = f"{place}/bench{number}?{query}"
-            yield [await stack.enter_async_context(PostgresStore.open(url)) for _ in range(workers)]
+            opening = PostgresStore.open if name == "postgresql" else partial(open_store, power="power" in name)
+            yield [await stack.enter_async_context(opening(url)) for _ in range(workers)]
+
+
+def serving(name: str) -> AbstractContextManager[Server | None]:
+    """Start the server of a store that has one."""
+    if name == "postgresql":
+        return postgresql(durable=True)
+    program, _, power = name.partition(" ")
+    if program in ("redis", "valkey"):
+        return redis(f"{program}-server", "--appendfsync", "always" if power else "everysec")
+    return nullcontext()
 
 
 def cpu_of(server: Server | None) -> float:
@@ -140,14 +154,14 @@ def main() -> None:
     parser.add_argument("--commits", type=int, default=2000, help="of each store (2000)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="pages in one commit (1 8)")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4], help="of a shared job (1 4)")
-    parser.add_argument("--stores", default="memory,sqlite,sqlite power,postgresql")
+    parser.add_argument("--stores", default="memory,sqlite,sqlite power,postgresql,redis,redis power,valkey")
     options = parser.parse_args()
     names = options.stores.split(",")
     print(COLUMNS.format(*NAMES), flush=True)
-    with postgresql(durable=True) if "postgresql" in names else nullcontext() as server:
-        number = 0
-        for name in names:
-            for workers in options.workers if name == "postgresql" else [1]:
+    number = 0
+    for name in names:
+        with serving(name) as server:
+            for workers in options.workers if server is not None else [1]:
                 for batch in options.batch:
                     number += 1
 

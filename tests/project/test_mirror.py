@@ -35,6 +35,11 @@ COVERED_ELSEWHERE = {
         for name in ("batch", "connection", "functions", "links", "opening", "reading", "server", "store", "tables")
     },
     "store/postgres/inspect.py": ["tests/integration/fleet/test_fleet.py"],
+    **{
+        f"store/redis/{name}.py": ["tests/integration/fleet/test_redis.py"]
+        for name in ("connection", "inspect", "opening", "redis_store")
+    },
+    "store/redis/reading.py": ["tests/unit/store/redis/test_calls.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
     # Data: one test plays every fault case.
     "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],

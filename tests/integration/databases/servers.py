@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -38,7 +38,7 @@ import httpx
 import pymongo.errors
 from integration.rate_limiters.packages import CACHE, installed, node_modules, run
 
-__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql"]
+__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql", "redis", "redis_cluster"]
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian installs the programs of PostgreSQL, the newest first."""
@@ -71,6 +71,7 @@ class Server:
         give_up_at = time.monotonic() + LONGEST
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > give_up_at:
+                self.stop()
                 raise RuntimeError(f"{self.command[0]} does not answer:\n{(self.scratch / 'log').read_text()}")
             time.sleep(0.02)
 
@@ -231,6 +232,57 @@ def _create_container(url: str, name: str) -> None:
     httpx.put(f"{url}/{name}?restype=container", headers=headers, trust_env=False).raise_for_status()
 
 
+@contextmanager
+def redis(program: str = "redis-server", *options: str) -> Iterator[Server]:
+    """Run Redis, or Valkey, with an append-only file that is synced at each write, until the block is left.
+
+    Parameters:
+        program: ``redis-server`` or ``valkey-server``.
+        *options: Further arguments of the program.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    with _scratch(None) as scratch:
+        port = _free_port()
+        own = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(scratch), "--save", "", "--appendonly", "yes"]
+        command = [_find(program), *own, "--appendfsync", "always", "--requirepass", PASSWORD, *options]
+        url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
+        server = Server(url, command, lambda: _answers(port), scratch)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def redis_cluster() -> Iterator[Server]:
+    """Run three nodes of Redis as a cluster, and return the first."""
+    cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(redis("redis-server", *cluster)) for _ in range(3)]
+        places = [node.url.rpartition("@")[2] for node in nodes]
+        subprocess.run(
+            [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD, "--cluster", "create", *places, "--cluster-yes"],
+            check=True, capture_output=True, timeout=LONGEST,
+        )  # fmt: skip
+        yield nodes[0]
+
+
+def _answers(port: int) -> bool:
+    """Return whether a server of Redis has loaded its data."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as connection:
+            connection.sendall(b"AUTH %s\r\nPING\r\n" % PASSWORD.encode())
+            answer = b""
+            while answer.count(b"\n") < 2 and (part := connection.recv(100)):
+                answer += part
+            return b"+PONG" in answer
+    except OSError:
+        return False
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as held:
         return int(held.getsockname()[1])
@@ -241,7 +293,8 @@ def _find(program: str) -> str:
     found = shutil.which(program, path=path)
     if found is None:
         raise FileNotFoundError(
-            f"{program} is missing; install it with: apt-get install postgresql mariadb-server-core mariadb-client-core"
+            f"{program} is missing; install it with: apt-get install postgresql mariadb-server-core "
+            "mariadb-client-core redis-server valkey-server"
         )
     return found
 

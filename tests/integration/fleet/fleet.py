@@ -1,4 +1,4 @@
-"""Several workers that share a job in PostgreSQL: separate processes, which are killed and stopped.
+"""Several workers that share a job in a database: separate processes, which are killed and stopped.
 
 ::
 
@@ -14,6 +14,7 @@ items are read from the database.
 from __future__ import annotations
 
 import random
+import re
 import signal
 import threading
 import time
@@ -23,15 +24,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import trio
 from integration.databases.servers import Server
 from integration.kills.harness import Durable, Figures, durable
 from integration.kills.results import Item
 from support.environments import environment
 from support.processes import DEVNULL, PIPE, Process
 
+from crawler.store.registry import find_store
+
 __all__ = ["Fleet", "fleet", "job_url"]
 
+LEFT_BEHIND = re.compile(
+    r"Exception ignored in: <function MemoryObject.*\n(?:Traceback.*\n(?:  .*\n)+)?"
+    r"ResourceWarning: Unclosed <MemoryObject.*\n"
+)
+"""What Python says of the streams in memory that coredis does not close when a connection ends."""
 LEASE = 2.0
 """Seconds after which a worker that is not heard of loses its groups."""
 LONGEST = 120.0
@@ -41,7 +49,8 @@ LONGEST = 120.0
 def job_url(server: Server, job: str, **options: object) -> str:
     """Return the URL of a job in the database of a server."""
     place, _, query = server.url.partition("?")
-    return f"{place}/{job}?{query}" + "".join(f"&{name}={value}" for name, value in options.items())
+    parameters = [query] * bool(query) + [f"{name}={value}" for name, value in options.items()]
+    return f"{place}/{job}?{'&'.join(parameters)}"
 
 
 @dataclass
@@ -115,6 +124,7 @@ class Fleet:
         """Wait for the end of a worker."""
         _, said = process.communicate(timeout=self.longest)
         self.running.remove(process)
+        said = LEFT_BEHIND.sub("", said)
         self.said.append(said)
         assert "Traceback" not in said, said
         if process.returncode == 2 and "cannot connect" in said:  # it was started while the server was away
@@ -124,9 +134,15 @@ class Fleet:
 
     def items(self) -> list[Item]:
         """Return the items in the database."""
-        with psycopg.connect(self.server.url) as connection:
-            rows = connection.execute(f'SELECT data FROM "crawler_{self.job}".items').fetchall()
-        return [(data["url"], data["n"]) for (data,) in rows]
+        return trio.run(self._items)
+
+    async def _items(self) -> list[Item]:
+        url = job_url(self.server, self.job)
+        found: list[Item] = []
+        async with find_store(url).items(url) as following:
+            while rows := await following():
+                found += [(row.item["url"], row.item["n"]) for row in rows]
+        return found
 
     def figures(self) -> Figures:
         """Compare the items, the report and the log of the web's server with the expected results."""

@@ -51,3 +51,11 @@ def test_it_holds_a_bounded_number_of_different_keys_that_were_added(size: int, 
         if size and new:
             assert new[-1] in keys
     assert keys <= {key for batch in batches for key in batch}
+
+
+def test_keys_are_forgotten_all_at_once():
+    keys = RecentKeys(2)
+    keys.update(["a", "b"])
+    keys.clear()
+    keys.update(["c", "d"])
+    assert keys == {"c", "d"}

@@ -1,0 +1,195 @@
+"""`Connection`: calls the functions of a job in Redis or Valkey, and waits while the server cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib.resources import files
+from typing import Any, Final, Self
+
+import coredis
+import msgspec
+import trio
+from coredis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    RedisError,
+    ResponseError,
+)
+from coredis.retry import NoRetryPolicy
+
+from crawler.errors import JobError
+from crawler.logs import get_logger
+from crawler.store.redis.address import Address
+
+__all__ = ["Connection"]
+
+PREFIX: Final = "crawler_job_1_"
+"""Of the names of all functions. Its number is that of the format of a job."""
+PARTS: Final = ("base", "groups", "owners", "status", "requests", "calls_leases", "calls_pages", "calls_jobs")
+"""The files of the library, in their order."""
+FIRST_PAUSE: Final = 0.1
+LAST_PAUSE: Final = 2.0
+OUT_OF_SERVICE: Final = ("LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY")
+"""Errors of a server that is starting, has no data yet, or is giving its place to another one."""
+CONNECT_TIMEOUT: Final = 5
+"""Seconds."""
+CLOSE_TIMEOUT: Final = 2
+"""Seconds."""
+LONGEST_SLEEP: Final = 5
+"""Seconds between two looks at the job, at most."""
+KEEP_TIMEOUT: Final = 10_000
+"""Milliseconds in which the disk and the replicas must have what was written; then the call is repeated."""
+NO_EVICTION: Final = "noeviction"
+READS: Final = frozenset({"open", "more", "has_body", "read", "resume"})
+log = get_logger("crawler.store")
+
+
+class Connection:
+    """Connections to the server of a job. It is an asynchronous context manager.
+
+    Parameters:
+        address: Where the job is.
+        power: Whether each write must be on the disk of the server.
+    """
+
+    def __init__(self, address: Address, *, power: bool) -> None:
+        self.address = address
+        self._power = power
+        self._client: Any = None
+        self._opened, self._closing, self._closed = trio.Event(), trio.Event(), trio.Event()
+        self._failure: Exception | None = None
+        self._key = f"{{crawler:{address.job}}}"
+
+    async def __aenter__(self) -> Self:
+        self._client = self._make_client()
+        trio.lowlevel.spawn_system_task(self._run_client)
+        await self._opened.wait()
+        try:
+            if self._failure is not None:
+                raise self._failure
+            await self._check_server()
+            await self._load()
+        except (RedisError, OSError) as error:
+            self._closing.set()
+            raise self._describe(error) from error
+        except BaseException:
+            self._closing.set()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await self._closed.wait()
+
+    async def _run_client(self) -> None:
+        """Keep the client open. Its tasks are not children of the crawl: a worker that is cancelled can still leave."""
+        try:
+            async with self._client:
+                self._opened.set()
+                await self._closing.wait()
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._opened.set()
+            self._closed.set()
+
+    def _make_client(self) -> Any:
+        place = self.address
+        options: dict[str, Any] = {
+            "username": place.username, "password": place.password, "retry_policy": NoRetryPolicy(),
+            "connect_timeout": CONNECT_TIMEOUT,
+        }  # fmt: skip
+        if place.tls:
+            options["ssl"] = True
+        if place.cluster:
+            return coredis.RedisCluster(place.host, place.port, **options)
+        return coredis.Redis(place.host, place.port, place.database, **options)
+
+    async def _check_server(self) -> None:
+        """Check that the server keeps what it is given.
+
+        Raises:
+            JobError: It removes keys when its memory is full, or is a version without functions.
+        """
+        memory = await self._client.info("memory", "persistence")
+        policy = memory.get("maxmemory_policy", NO_EVICTION)
+        if policy != NO_EVICTION:
+            raise JobError(
+                f"{self.address.shown}: the server has the policy {policy}, with which it deletes requests when its "
+                f"memory is full; set maxmemory-policy to {NO_EVICTION}"
+            )
+        if not memory.get("aof_enabled"):
+            lost = "what was committed since its last snapshot is lost if the server ends; set appendonly to yes"
+            if self._power:
+                raise JobError(f"{self.address.shown}: durability is power, but {lost}")
+            log.warning("%s: %s", self.address.shown, lost)
+
+    async def _load(self) -> None:
+        """Load the functions into each server. Those of another version have other names."""
+        folder = files(__package__).joinpath("functions")
+        source = "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
+        await self._client.function_load(source, replace=True)
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a function. While the server cannot be reached, wait and try again.
+
+        Raises:
+            JobError: The server refuses the call.
+        """
+        pause = FIRST_PAUSE
+        text = msgspec.json.encode(arguments)
+        while True:
+            try:
+                with self._kept(name):
+                    answer = await self._client.fcall(PREFIX + name, [self._key], [text])
+            except (RedisError, OSError) as error:
+                await self._handle(error)
+            else:
+                return answer
+            await trio.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE)
+
+    def _kept(self, name: str) -> AbstractContextManager[object]:
+        """Return a context in which a call ends only when what it has written is where it has to be."""
+        if name in READS:
+            return nullcontext()
+        if self._power:
+            return self._client.ensure_persistence(1, self.address.replicas, KEEP_TIMEOUT)  # type: ignore[no-any-return]
+        if self.address.replicas:
+            return self._client.ensure_replication(self.address.replicas, KEEP_TIMEOUT)  # type: ignore[no-any-return]
+        return nullcontext()
+
+    async def woken(self, owner: str) -> None:
+        """Wait until a call of another owner wakes this one, at most `LONGEST_SLEEP` seconds."""
+        try:
+            await self._client.blpop([f"{self._key}:wake:{owner}"], timeout=LONGEST_SLEEP)
+        except (RedisError, OSError):
+            await trio.sleep(LAST_PAUSE)  # the next call finds out what has happened
+
+    async def _handle(self, error: Exception) -> None:
+        """Return if the call may be repeated; the heartbeat of the worker says that the store is away."""
+        if isinstance(error, ResponseError):
+            text = str(error)
+            if "Function not found" in text:
+                await self._reload()
+                return
+            if not text.startswith(OUT_OF_SERVICE) and not isinstance(error, (BusyLoadingError, ClusterDownError)):
+                raise self._describe(error) from error
+        log.debug("%s cannot be reached: %s", self.address.shown, error)
+
+    async def _reload(self) -> None:
+        with suppress(RedisError, OSError):
+            await self._load()
+
+    def _describe(self, error: Exception) -> JobError:
+        if isinstance(error, (AuthenticationError, AuthorizationError)):
+            return JobError(f"{self.address.shown}: the server refuses the user or password ({error})")
+        if "unknown command" in str(error):
+            return JobError(f"{self.address.shown}: the server has no functions: Redis 7 or Valkey is needed")
+        if not isinstance(error, ResponseError):
+            return JobError(f"{self.address.shown}: cannot connect: {error}")
+        return JobError(f"{self.address.shown}: {error}")

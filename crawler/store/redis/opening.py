@@ -1,0 +1,74 @@
+"""Open a job in Redis: check whose it is, join it as a worker, and leave it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from crawler.errors import JobError
+from crawler.store.identity import Identity, accepted
+from crawler.store.redis.address import Address
+from crawler.store.redis.connection import Connection
+from crawler.store.redis.reading import pairs
+from crawler.store.redis.redis_store import RedisStore
+
+__all__ = ["check_version", "open_store"]
+
+VERSION: Final = "1"
+"""Version of the format of a job."""
+LEAVING: Final = 2.0
+"""Seconds that the end of a crawl waits for the server."""
+
+
+@asynccontextmanager
+async def open_store(
+    url: str, identity: Identity | None = None, *, power: bool = False, override: bool = False
+) -> AsyncIterator[RedisStore]:
+    """Join a job as one of its workers, and leave it at the end.
+
+    Parameters:
+        url: Such as ``redis://HOST:PORT/DATABASE/JOB``.
+        identity: Describes the crawl. The job of another crawl is refused.
+        power: Whether each commit must be on the disk of the server.
+        override: Whether to replace the identity of the job by `identity` instead of refusing.
+
+    Raises:
+        ConfigError: The URL is wrong.
+        JobError: The server cannot be reached or refuses, or the job belongs to another crawl.
+    """
+    address = Address.parse(url)
+    async with Connection(address, power=power) as connection:
+        stored = await _identity(connection, identity, override=override)
+        host = f"{socket.gethostname()} {os.getpid()}"
+        call = {"version": VERSION, "lease": address.lease, "name": secrets.token_hex(6), "host": host}
+        store = RedisStore(connection, await connection.call("join", call | stored))
+        try:
+            yield store
+        finally:
+            with trio.CancelScope(deadline=trio.current_time() + LEAVING, shield=True):
+                await connection.call("leave", {"me": str(store.owner)})
+
+
+def check_version(meta: Mapping[str, Any], shown: str) -> None:
+    """Raise `JobError` if a job was made by a version of this program with another format."""
+    if meta.get("version", VERSION) != VERSION:
+        raise JobError(f"{shown} was made by another version of this program: its format is {meta['version']}")
+
+
+async def _identity(connection: Connection, identity: Identity | None, *, override: bool) -> dict[str, str]:
+    """Check the version and the identity of a job, and return the identity to store."""
+    values, _ = await connection.call("open", {})
+    meta = dict(pairs(values))
+    check_version(meta, connection.address.shown)
+    if identity is None:
+        return {}
+    kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
+    stored = accepted(identity, kept, connection.address.shown, override=override)
+    return {"identity": msgspec.json.encode(stored).decode()}

@@ -1,0 +1,207 @@
+"""A job in Redis, in Valkey, and in a cluster: the contract of shared stores, and servers that end or refuse."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import coredis
+import pytest
+import trio
+from integration.databases.servers import PASSWORD, Server, redis, redis_cluster
+from integration.fleet.fleet import fleet
+from support.store_contract import OpenWorker, SharedStoreContract
+from support.stores import A, claimed, done, requests
+
+from crawler.errors import JobError
+from crawler.store import ItemRow, Verdict
+from crawler.store.redis import Redis
+from crawler.store.redis.opening import open_store
+
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+"""coredis leaves streams in memory behind when a connection ends."""
+JOBS = itertools.count()
+LEASE = 0.6
+
+
+def job(server: Server, **options: object) -> str:
+    """Return the URL of a new job on a server."""
+    query = "&".join(f"{name}={value}" for name, value in ({"lease": LEASE} | options).items())
+    return f"{server.url}/job_{next(JOBS)}?{query}"
+
+
+@pytest.fixture(autouse=True)
+def left_by_coredis() -> Iterator[None]:
+    """Collect what coredis has left behind, so that no later test warns."""
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Unclosed <MemoryObject", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with redis() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[Server]:
+    with redis("valkey-server") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Server]:
+    with redis_cluster() as running:
+        yield running
+
+
+class TestRedis(SharedStoreContract):
+    lease = LEASE
+
+    @pytest.fixture
+    def url(self, server: Server) -> str:
+        return job(server)
+
+    @pytest.fixture
+    def open_worker(self, url: str) -> OpenWorker:
+        return lambda: open_store(url)
+
+    @pytest.fixture
+    def clock(self) -> None:
+        """Time passes as it does."""
+
+
+class TestValkey(TestRedis):
+    @pytest.fixture
+    def url(self, valkey: Server) -> str:
+        return job(valkey)
+
+
+class TestCluster(TestRedis):
+    @pytest.fixture
+    def url(self, cluster: Server) -> str:
+        return job(cluster, cluster="yes")
+
+
+async def test_a_server_that_crashes_loses_nothing_and_the_workers_wait_for_it(server: Server) -> None:
+    url = job(server, lease=20)
+    async with open_store(url, power=True) as store:
+        await store.ingest(requests("1", "2"))
+        first, second = await claimed(store)
+        await store.follow("sink")
+        await store.commit([done(first, items=[ItemRow(b"{}")], discovered=requests("3"))])
+        server.stop()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, delayed_start, server)
+            assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
+        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+        assert (store.live, store.logged) == (1, 1)
+        assert [row.data for row in await store.read(0, 10)] == [b"{}"]
+
+
+def delayed_start(server: Server) -> None:
+    """Start a server that is away for a moment."""
+    trio.run(trio.sleep, 0.5)
+    server.start()
+
+
+async def test_a_call_whose_answer_is_lost_takes_effect_once(server: Server, monkeypatch) -> None:
+    async with open_store(job(server)) as store:
+        await store.ingest(requests("1", dont_filter=True))
+        [held] = await claimed(store)
+        client = store._connection._client
+        send, lost = client.fcall, []
+
+        async def lose_first_answer(*arguments: object) -> object:
+            answer = await send(*arguments)
+            if not lost:
+                lost.append(answer)
+                raise coredis.exceptions.ConnectionError("lost")
+            return answer
+
+        monkeypatch.setattr(client, "fcall", lose_first_answer)
+        effects = {"items": [ItemRow(b"{}")], "discovered": requests("2", "2", dont_filter=True)}
+        committed = await store.commit([done(held, **effects)])
+        assert (committed.verdicts, len(committed.fresh), store.live, store.logged) == ([Verdict.OK], 2, 2, 1)
+        lost.clear()
+        assert (await store.ingest(requests("3", dont_filter=True))).added == 1
+        assert store.live == 3
+
+
+async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: Server) -> None:
+    url = job(server)
+    async with open_store(url) as one, open_store(url) as two:
+        await one.ingest(requests("1"))
+        [held] = await claimed(one)
+        key = f"{one._connection._key}:o:{one.owner}"
+        await one._connection._client.hset(key, {"last": "1"})  # as after a crash that has lost the claim
+        assert (await one.commit([done(held)])).verdicts == [Verdict.FENCED]
+        assert await one.extend() is None
+        [group] = (await two.claim(1, 1)).groups
+        assert group.unclean
+
+
+async def test_what_a_server_refuses_is_one_line(server: Server) -> None:
+    with pytest.raises(JobError, match="refuses the user or password") as caught:
+        async with open_store(job(server).replace("pass%2Fword%40", "wrong-pass")):
+            pass
+    assert "wrong-pass" not in str(caught.value)
+    with pytest.raises(JobError, match="Unable to establish a connection to 127.0.0.1:1"):
+        async with open_store("redis://127.0.0.1:1/shop"):
+            pass
+
+
+async def test_a_server_that_deletes_keys_is_refused(server: Server) -> None:
+    host, port = server.url.rpartition("@")[2].split(":")
+    async with coredis.Redis(host, int(port), password=PASSWORD) as client:
+        await client.config_set({"maxmemory-policy": "allkeys-lru"})
+        with pytest.raises(JobError, match="set maxmemory-policy to noeviction"):
+            async with open_store(job(server)):
+                pass
+        await client.config_set({"maxmemory-policy": "noeviction"})
+
+
+async def test_a_job_is_shown_and_its_failures_are_queued_again(server: Server) -> None:
+    from support.stores import failed  # noqa: PLC0415
+
+    url = job(server)
+    with pytest.raises(JobError, match="does not exist"):
+        await Redis.inspect(url)
+    async with open_store(url) as store:
+        await store.ingest(requests("1", "2", callback="parse_item"), exhausted=True)
+        first, _ = await claimed(store)
+        await store.commit([failed(first, items=[ItemRow(b'{"n":1}')])])
+        found = await Redis.inspect(url)
+        assert (found.state.waiting, found.groups, found.free, len(found.workers)) == (1, 1, 0, 1)
+        assert found.state.waiting_by_lane == {A: 1}
+        assert found.state.failed_by_reason == {"connect_failed": 1}
+        assert [failure.url for failure in found.failures] == [f"{A}/1"]
+        with pytest.raises(JobError, match="in use by workers"):
+            await Redis.retry_failed(url)
+    async with Redis.items(url) as following:
+        assert [row.item for row in await following()] == [{"n": 1}]
+        assert await following() == []
+    assert await Redis.retry_failed(url) == 1
+    found = await Redis.inspect(url)
+    assert (found.state.waiting, found.failures) == (2, [])
+    async with open_store(url) as store:
+        assert (await store.resume_state()).handlers.callbacks == {"parse_item": 2}
+
+
+# ---- whole crawls ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", ["redis-server", "valkey-server"])
+def test_four_workers_of_which_some_are_killed_and_paused_while_the_server_restarts_lose_and_double_nothing(
+    program: str, tmp_path: Path
+) -> None:
+    settings = {"workers": 8, "delay": 0.02, "grace": 1.0, "durability": "power"}
+    with redis(program) as server, fleet(tmp_path, server, seed=1, hosts=12, pages=300, settings=settings) as crawl:
+        crawl.run(random.Random(1), kills=5, pauses=2, restarts=2)
+        assert crawl.figures().holds(), (crawl.figures(), crawl.said)
