@@ -36,6 +36,8 @@ def worker(
 
     After SIGTERM or Ctrl-C the worker starts no further request, waits for those in flight, and gives its groups back:
     the exit code is 0 then. A worker that was not heard of for so long that others have its groups joins again.
+
+    Example: crawler worker postgresql://db.example/crawls/books books.py
     """
     from crawler.cli.app import app_of  # noqa: PLC0415 - it imports this module
 

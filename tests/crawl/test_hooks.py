@@ -440,7 +440,7 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
         ({"plugins": Plugin()}, "plugins must be a list, not <"),
         ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),
         ({"outputs": [5]}, "an output is the name of a file or a plugin, not 5"),
-        ({"job": 5}, "job must be the name of a folder, not 5"),
+        ({"job": 5}, "job must be the name of a folder or a URL, not 5"),
         ({"transport": 5}, "transport must be an httpx.AsyncBaseTransport, not 5"),
     ],
 )

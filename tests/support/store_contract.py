@@ -463,6 +463,7 @@ class SharedStoreContract:
             (3, ()),
         ]
         assert two.behind == 0
+        assert (await two.resume_state()).gone == {one.owner: {"quick": {"end": 3}, "slow": {"end": 1}}}
         await one.advance("slow", 4, None)
         assert await one.read(0, 10) == []
         for sink in ("quick", "slow"):

@@ -70,6 +70,9 @@ SELECT r.number, r.spider, r.began, r.before, coalesce(r.after, w.counts, p.coun
 FROM run AS r LEFT JOIN worker AS w ON w.id = r.number LEFT JOIN past_worker AS p ON p.id = r.number
 ORDER BY r.number DESC LIMIT {MAX_READ}
 """)
+GONE: Final = Statement(
+    "SELECT part, name, position FROM sink WHERE position IS NOT NULL AND part NOT IN (SELECT id FROM worker)"
+)
 NOW: Final = Statement("SELECT clock()")
 NO_SNAPSHOT: Final = "1:1:"
 """The snapshot before every transaction."""
@@ -186,12 +189,16 @@ async def resume_state(server: Server) -> tuple[ResumeState, Mark]:
     for owner, name, value in (await server.run(STATES))[0]:
         states.setdefault(binary.read_text(owner), {})[binary.read_text(name)] = msgspec.json.decode(value or b"")
     cookies = [(binary.read_text(session), value or b"") for session, value in (await server.run(COOKIES))[0]]
+    gone: dict[int, dict[str, Any]] = {}
+    for owner, name, position in (await server.run(GONE))[0]:
+        gone.setdefault(binary.read_int(owner), {})[binary.read_text(name)] = msgspec.json.decode(position or b"")
     state = ResumeState(
         checkpoint=Checkpoint(stats=await stats_of(server), exhausted=binary.read_boolean(exhausted)),
         states=states,
         cookies=cookies,
         handlers=await _handlers(server),
         runs=await runs_of(server),
+        gone=gone,
         version=binary.read_int(version),
         now=binary.read_double((await server.run(NOW))[0][0][0]),
     )

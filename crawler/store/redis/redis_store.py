@@ -146,7 +146,8 @@ class RedisStore:
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next requests of a group."""
         place = "" if after == START else calls.order_of(after)
-        rows = await self._call("more", group=group, after=place, n=n)
+        async with self._lock:  # a commit must not announce requests while the rows are under way
+            rows = await self._call("more", group=group, after=place, n=n)
         return [reading.pending_of(group, row) for row in rows]
 
     async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
@@ -206,7 +207,7 @@ class RedisStore:
     async def resume_state(self) -> ResumeState:
         """Return what all owners have stored of the crawl."""
         async with self._lock:
-            states, cookies, handlers, stats, runs, notes, status, now = await self._call("resume")
+            states, cookies, handlers, stats, runs, notes, gone, status, now = await self._call("resume")
             self._note(status)
         networks, origins, exhausted, version = notes
         counts = dict(reading.pairs(stats))
@@ -221,6 +222,10 @@ class RedisStore:
             cookies=[(cookie.session, cookie.value or b"") for cookie in reading.cookies_of(reading.pairs(cookies))],
             handlers=reading.counts_of(reading.pairs(handlers)),
             runs=reading.runs_of(dict(reading.pairs(runs)), counts),
+            gone={
+                int(owner): {sink: msgspec.json.decode(position) for sink, position in reading.pairs(positions)}
+                for owner, positions in gone
+            },
             now=float(now),
             version=int(version or 0),
         )

@@ -127,7 +127,7 @@ class Fleet:
         said = LEFT_BEHIND.sub("", said)
         self.said.append(said)
         assert "Traceback" not in said, said
-        if process.returncode == 2 and "cannot connect" in said:  # it was started while the server was away
+        if process.returncode == 2 and "cannot " in said:  # it was started while the server was away
             self.start()
         else:
             assert process.returncode in (code, 0), (process.returncode, said)

@@ -27,7 +27,7 @@ class One(Spider):
         ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),
         ({"outputs": Path("items.jsonl")}, "outputs must be a list"),
         ({"outputs": [3]}, "an output is the name of a file or a plugin, not 3"),
-        ({"job": 3}, "job must be the name of a folder, not 3"),
+        ({"job": 3}, "job must be the name of a folder or a URL, not 3"),
         ({"limits": {}}, "limits must be Limits"),
     ],
 )

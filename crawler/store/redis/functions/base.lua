@@ -19,6 +19,7 @@
 --   P:i:N         stream  the log of owner N, items by number; P:c:N: its sinks with the number of their next item
 --   P:st:N:S      list    effects of a page whose callback is still running; P:sts:N: their numbers
 --   P:news        stream  what other owners should know
+--   P:p:N             hash    the last positions of the sinks of owner N; P:gone: owners that are gone and have one
 --   P:left            set     owners that left with items in their logs that their sinks have not stored
 --   P:failed          stream  requests that failed permanently; P:reasons: their number by kind of failure
 --   P:cookies, P:state, P:robots, P:handlers, P:stats, P:runs    hashes; P:content: a set

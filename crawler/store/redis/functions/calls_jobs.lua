@@ -4,10 +4,12 @@ register('open', function(a)
 end)
 
 register('resume', function(a)
+  local gone = {}
+  for i, owner in ipairs(call('SMEMBERS', key('gone'))) do gone[i] = {owner, call('HGETALL', key('p', owner))} end
   return {
     call('HGETALL', key('state')), call('HGETALL', key('cookies')), call('HGETALL', key('handlers')),
     call('HGETALL', key('stats')), call('HGETALL', key('runs')),
-    call('HMGET', key('meta'), 'note:networks', 'note:origins', 'exhausted', 'state_version'),
+    call('HMGET', key('meta'), 'note:networks', 'note:origins', 'exhausted', 'state_version'), gone,
     status(a.me, a.seen), text(now()),
   }
 end)

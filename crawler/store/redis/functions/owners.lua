@@ -53,10 +53,11 @@ local function remove(owner, heir, unclean)
   if meta('seeds') == owner then call('HDEL', key('meta'), 'seeds') end
   if heir then
     hand_over(owner, heir)
-    call('DEL', key('i', owner), key('c', owner), key('p', owner))
+    call('DEL', key('i', owner), key('c', owner))
   end
   if unclean then call('HINCRBY', key('meta'), 'lost', 1) end
   for _, kind in ipairs({'h', 'b', 'waits', 'grew', 'want', 'wake', 'sts'}) do call('DEL', key(kind, owner)) end
+  if call('EXISTS', key('p', owner)) == 1 then call('SADD', key('gone'), owner) end
   call('ZREM', key('owners'), owner)
   wake_others(owner)
 end
@@ -80,7 +81,7 @@ end
 local function adopt(me)
   for _, owner in ipairs(call('SMEMBERS', key('left'))) do
     hand_over(owner, me)
-    call('DEL', key('i', owner), key('c', owner), key('p', owner))
+    call('DEL', key('i', owner), key('c', owner))
     call('SREM', key('left'), owner)
   end
 end
