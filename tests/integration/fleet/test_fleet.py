@@ -1,20 +1,24 @@
-"""A job that several workers share in PostgreSQL: kills, pauses, restarts of the server, outages, and refusals."""
+"""A job that several workers share: kills, pauses, restarts of the server, outages, and refusals."""
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
-from integration.databases.servers import Server, postgresql
+from integration.databases.servers import Server, postgresql, redis
 from integration.fleet.fleet import LEASE, Fleet, fleet, job_url
 from support.environments import environment
-from support.processes import run
+from support.localsite import local_site
+from support.processes import PIPE, Process, run
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = {"workers": 8, "delay": 0.02, "grace": 1.0}
 SPIDER = """
 from crawler import Spider
@@ -75,6 +79,40 @@ def test_a_worker_that_is_asked_to_leave_gives_its_hosts_back_at_once(server: Se
         with psycopg.connect(server.url) as database:
             rows = database.execute("SELECT was_lost FROM crawler_leaves.past_worker").fetchall()
         assert rows == [(False,), (False,)]
+
+
+@pytest.mark.parametrize("kind", [postgresql, redis])
+def test_a_spider_of_the_tutorial_runs_on_four_workers_by_nothing_but_its_job(
+    kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        sites = [stack.enter_context(local_site(quotes(shop, pages=5))) for shop in range(6)]
+        url = job_url(stack.enter_context(kind()), "quotes")
+        starts = json.dumps([f"{site.url}?page=0" for site in sites])
+        words = [str(ROOT / "examples" / "quotes.py"), "-a", f"start_urls={starts}", "--job", url, "-o", "quotes.jsonl"]
+        workers = [
+            Process(["-m", "crawler", "run", *words], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
+            for _ in range(4)
+        ]
+        said = [worker.communicate(timeout=60)[1] for worker in workers]
+        assert [worker.returncode for worker in workers] == [0] * 4, said
+        asked = [(site.url, asked.path) for site in sites for asked in site.log if "page" in asked.path]
+    lines = [line for path in tmp_path.glob("quotes-*.jsonl") for line in path.read_text().splitlines()]
+    found = sorted((json.loads(line)["by"], json.loads(line)["text"]) for line in lines)
+    assert found == sorted((f"author {shop}", f"quote {n}") for shop in range(6) for n in range(10))
+    assert len(asked) == len(set(asked)) == 30
+
+
+def quotes(shop: int, *, pages: int) -> dict[str, str]:
+    """Return the pages of a site with two quotes each, by path and query."""
+    return {
+        f"/?page={page}": "".join(
+            f"<div class=quote><span class=text>quote {n}</span><span class=author>author {shop}</span></div>"
+            for n in (2 * page, 2 * page + 1)
+        )
+        + (f"<li class=next><a href='?page={page + 1}'>more</a></li>" if page + 1 < pages else "")
+        for page in range(pages)
+    }
 
 
 # ---- the command `job` -----------------------------------------------------------------------------------------------
