@@ -248,7 +248,7 @@ def redis(program: str = "redis-server", *options: str) -> Iterator[Server]:
         own = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(scratch), "--save", "", "--appendonly", "yes"]
         command = [_find(program), *own, "--appendfsync", "always", "--requirepass", PASSWORD, *options]
         url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
-        server = Server(url, command, lambda: _answers(port), scratch)
+        server = Server(url, command, lambda: _pongs(port), scratch)
         server.start()
         try:
             yield server
@@ -270,7 +270,7 @@ def redis_cluster() -> Iterator[Server]:
         yield nodes[0]
 
 
-def _answers(port: int) -> bool:
+def _pongs(port: int) -> bool:
     """Return whether a server of Redis has loaded its data."""
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as connection:
