@@ -20,9 +20,12 @@ SERVED = tuple(
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# A shell ignores SIGINT in programs that it starts in the background; tests of Ctrl-C would wait for ever.
+# A shell ignores SIGINT in programs that it starts in the background, and nohup ignores SIGHUP; tests of Ctrl-C and of
+# closed terminals would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The machine may be slow or shared, so the duration of an example proves nothing. In CI the examples are the same each
 # time, as in the profile that hypothesis itself has for CI: a change fails for its own faults only.
