@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container
 from typing import Any, Final
 
 import msgspec
@@ -12,11 +12,12 @@ import trio
 from crawler.messages import Row
 from crawler.store.memory_job import MemoryJob, OwnerRow
 from crawler.store.runs import RunRow
+from crawler.store.shared_store import SharedStore
 
 __all__ = ["MemoryLog"]
 
 
-class MemoryLog:
+class MemoryLog(SharedStore):
     """The base class of `MemoryWorker`.
 
     Parameters:
@@ -24,9 +25,7 @@ class MemoryLog:
         owner: That of this worker.
     """
 
-    shared: Final = True
     durable: Final = True
-    folder: Final = None
 
     def __init__(self, job: MemoryJob, owner: OwnerRow) -> None:
         self._job = job
@@ -50,28 +49,7 @@ class MemoryLog:
             group.requests and not group.waiting and job.is_free(group, owner) for group in job.groups.values()
         )
 
-    async def checkpoint(self) -> None:
-        """Do nothing: nothing survives the process."""
-
-    def sync_with(self, sync: Callable[[], None]) -> None:
-        """Do nothing: there are no checkpoints."""
-
     # ---- items -------------------------------------------------------------------------------------------------------
-
-    def follows(self, sink: str) -> bool:
-        """Return `False`: the log of a worker begins with it."""
-        return False
-
-    def sinks(self) -> dict[str, Any]:
-        """Return nothing: the log of a worker begins with it."""
-        return {}
-
-    async def rename_sinks(self, names: Mapping[str, str]) -> None:
-        """Do nothing: the log of a worker begins with it."""
-
-    def written_behind(self, sink: str) -> Iterator[Row]:
-        """Return nothing: the log of a worker begins with it."""
-        return iter(())
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Return where a sink stands in the log of this worker. A new one begins at its beginning."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ from crawler.store.postgres.server import Server
 from crawler.store.protocol import Claimed, Committed, Extended, Ingested, News, ResumeState, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow
+from crawler.store.shared_store import SharedStore
 
 __all__ = ["PostgresStore"]
 
@@ -82,7 +83,7 @@ RECORD_RUN: Final = Statement(
 )
 
 
-class PostgresStore:
+class PostgresStore(SharedStore):
     """The access of one worker to a job in PostgreSQL. The methods are those of `Store`. Use `open`.
 
     Parameters:
@@ -90,9 +91,7 @@ class PostgresStore:
         name: The name that the job gave itself.
     """
 
-    shared: Final = True
     durable: Final = True
-    folder: Final = None
 
     def __init__(self, server: Server, name: str) -> None:
         self.lease = server.address.lease
@@ -358,28 +357,7 @@ class PostgresStore:
             ],
         )  # fmt: skip
 
-    async def checkpoint(self) -> None:
-        """Do nothing: what is committed survives."""
-
-    def sync_with(self, sync: Callable[[], None]) -> None:
-        """Do nothing: there are no checkpoints."""
-
     # ---- items -------------------------------------------------------------------------------------------------------
-
-    def follows(self, sink: str) -> bool:
-        """Return `False`: each owner has a log of its own."""
-        return False
-
-    def sinks(self) -> dict[str, Any]:
-        """Return nothing: each owner has a log of its own."""
-        return {}
-
-    async def rename_sinks(self, names: Mapping[str, str]) -> None:
-        """Do nothing: each owner has a log of its own."""
-
-    def written_behind(self, sink: str) -> Iterator[Row]:
-        """Return nothing: each owner has a log of its own."""
-        return iter(())
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Register a sink, and return the number of its next item and its position."""

@@ -61,7 +61,7 @@ class Address:
         except ValueError:
             raise ConfigError(f"job {shown} is not a URL of the form {FORM}") from None
         database, _, job = parts.path[1:].rpartition("/")
-        if not parts.hostname or not (database or "0").isdecimal():
+        if not parts.hostname or not job or not (database or "0").isdecimal():
             raise ConfigError(f"job {shown} names no server and job: use {FORM}, or redis://host/JOB")
         job = unquote(job)
         if not NAME.fullmatch(job):

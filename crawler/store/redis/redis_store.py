@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,7 @@ from crawler.store.recent_keys import RecentKeys
 from crawler.store.redis import calls, reading
 from crawler.store.redis.connection import Connection
 from crawler.store.runs import RunRow
+from crawler.store.shared_store import SharedStore
 
 __all__ = ["RedisStore"]
 
@@ -33,7 +34,7 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 """In the order of their numbers."""
 
 
-class RedisStore:
+class RedisStore(SharedStore):
     """The store of one worker. The methods are those of `Store`; `open_store` makes it.
 
     Parameters:
@@ -42,8 +43,6 @@ class RedisStore:
     """
 
     durable: Final = True
-    folder: Final = None
-    shared: Final = True
 
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:
         owner, name, round_, lease, seen, now = (value.decode() for value in joined)
@@ -239,28 +238,7 @@ class RedisStore:
         async with self._lock:
             self._note(await self._call("begin_again"))
 
-    async def checkpoint(self) -> None:
-        """Do nothing: the server decides when it writes to its disk."""
-
-    def sync_with(self, sync: Callable[[], None]) -> None:
-        """Do nothing: there are no checkpoints."""
-
     # ---- the part of the item log that this owner has ----------------------------------------------------------------
-
-    def follows(self, sink: str) -> bool:
-        """Return `False`: the log of each owner is new."""
-        return False
-
-    def sinks(self) -> dict[str, Any]:
-        """Return nothing: the log of each owner is new."""
-        return {}
-
-    async def rename_sinks(self, names: Mapping[str, str]) -> None:
-        """Do nothing: the log of each owner is new."""
-
-    def written_behind(self, sink: str) -> Iterator[Row]:
-        """Return nothing: the log of each owner is new."""
-        return iter(())
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Register a sink, and return the number of its next item and its position."""

@@ -45,3 +45,8 @@ def test_a_refused_url_does_not_show_its_password():
     with pytest.raises(ConfigError) as caught:
         Address.parse("redis://user:hunter22@localhost/")
     assert "hunter22" not in str(caught.value)
+
+
+def test_a_url_without_a_job_says_so():
+    with pytest.raises(ConfigError, match="names no server and job: use redis://host:6379/DATABASE/JOB"):
+        Address.parse("redis://localhost")
