@@ -40,8 +40,8 @@ MAX_UNREACHABLE: Final = 20
 BEHIND: Final = 1.0
 """Seconds by which a request stays behind the others of its lane, so that one of them is sent first."""
 MAX_FIRST: Final = 2
-"""Refusals of a request after which another one of its lane is sent first, to find out whether the server refuses all
-of them or only this one."""
+"""Refusals of a request that keep its place. After one more, another request of its lane is sent first, to find out
+whether the server refuses all of them or only this one."""
 MAX_ALONE: Final = 3600.0
 """Seconds. The last request of a lane fails if its limits, which nothing else tests, would hold it back for longer than
 the server states."""
