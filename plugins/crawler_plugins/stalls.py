@@ -132,7 +132,7 @@ class _Watch(trio.abc.Instrument):
         frames = list(traceback.walk_stack(frame))[:MAX_FRAMES][::-1]
         file, line, function = own_frames(frames)[-1]
         place = f"{file}:{line} in {function}"
-        log.warning("the event loop is blocked for more than %g s, at %s", self._threshold, place)
         stack = ["{}:{} {}".format(*place_of(*one)) for one in frames]
         at = time.time() - self._threshold
         self._seen = (step, Stall(at=at, seconds=0.0, task=step[0].name, place=place, stack=stack))
+        log.warning("the event loop is blocked for more than %g s, at %s", self._threshold, place)
