@@ -8,6 +8,7 @@ from typing import Any, Final
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.undeclared import UndeclaredQuota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.replenishment import MAX_VOTES
 from crawler.limits.quotas.time_interval import TimeInterval
@@ -59,7 +60,7 @@ def load_quota(name: str, saved: Any) -> Quota | None:
     unit = saved.get("unit", "requests")
     learned = saved.get("learned")
     rate = json_number(saved.get("rate"), 1e-9)
-    kind = Quota if not isinstance(learned, list) else UndeclaredQuota if rate is None else LeakyBucketQuota
+    kind = DeclaredQuota if not isinstance(learned, list) else UndeclaredQuota if rate is None else LeakyBucketQuota
     quota = kind(name=name, unit=unit if isinstance(unit, str) else "requests")
     quota.limit = json_number(saved.get("limit"), 0.0)
     quota.window.length = json_number(saved.get("window"), 1e-3, 400 * DAY)

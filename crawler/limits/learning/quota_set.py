@@ -13,6 +13,7 @@ from crawler.limits.learning.forecast import Forecast, quota_event
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.persistence import load_quota, save_quota
 from crawler.limits.learning.undeclared import UndeclaredQuota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.quota import Quota
 
 __all__ = ["QuotaSet"]
@@ -61,8 +62,8 @@ class QuotaSet:
         events = []
         for observation in report.declared.observations:
             quota = self.by_name.get(observation.policy)
-            if quota is None or isinstance(quota, UndeclaredQuota):
-                quota = Quota(name=observation.policy, unit=observation.unit)
+            if not isinstance(quota, DeclaredQuota):
+                quota = DeclaredQuota(name=observation.policy, unit=observation.unit)
                 for known in self:  # the policies of a server are assumed to be of one kind
                     quota.replenishment.assume_like(known.replenishment)
                 self.add(quota)

@@ -165,10 +165,6 @@ class UndeclaredQuota(Quota):
         if self.window.length is not None:
             self.exhaust(min(max(self.reset.latest, now), now + self.window.length))
 
-    def is_declared(self) -> bool:
-        """Return `False`: it is learned."""
-        return False
-
     def is_confirmed(self) -> bool:
         """Return whether a window was used up, ended as expected, and was used up again."""
         return self.total - self.used >= 2.0 * (self.limit or 0.0)

@@ -1,29 +1,18 @@
-"""`Quota`: one policy of a server, and the rules by which responses show how much of it is left.
+"""`Quota`: one policy of a server, how much of it is left, and when the next request may start.
 
-1. *Causality.* Responses may overtake each other. A response may raise the remaining units only if its request was sent
-   after the previous update was received. A response that was overtaken may only lower them.
-2. *New windows.* A new window has begun if the stated reset lies at or after the latest end of the present window. It
-   may lie exactly there, because the resets of a token bucket follow each other without a gap. If no later reset is
-   stated, a causal response with more units left begins a new window.
+Other modules refer to its rules by number. Rules 1, 2, 5, 9 and 11 are in `crawler.limits.quotas.declared_quota`.
+
 3. *In flight.* Requests in flight count as spent until their responses arrive.
 4. *One probe.* When the quota should be restored, exactly one request is sent. No other starts until its response
    arrives and opens the new window.
-5. *Replenishment.* If half the quota or more returns together, the policy has fixed windows. If almost nothing returns,
-   or the probe is refused, units return continuously: the next unit is expected after its share of the window, not at
-   the stated reset.
 6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to
    continue at that rate, and as many units are left to them.
 7. *Refusals with quota left.* Such a refusal comes from another limit. See `crawler.limits.learning.refusals`.
 8. *Undeclared quotas.* Requests that no response accounts for are counted here. `Quota.record_unreported` counts those
    of a policy that responses no longer mention, `crawler.limits.learning.undeclared` those of one never mentioned.
-9. *Silence.* A response that does not mention a policy changes only the counts of rule 8, because responses from caches
-   and of other limits do not mention it either.
 10. *Request log.* As long as no other client uses the quota, there is room for a request one window after an earlier
     one was answered. This holds for every kind of replenishment and whatever reset is stated. See
     `crawler.limits.quotas.request_log`.
-11. *Late resets.* A server may state resets late: a window ends before its stated end, or two windows last exactly a
-    second longer than a common length. The window then ends one common length after our first request. A refusal at
-    that time proves this wrong, and the correction is dropped for good.
 12. *Policies without a remainder.* If only a limit and its window are declared, we count: by the request log, no window
     of that length contains more than the limit. A limit too large for the log is kept as an even rate.
 """
@@ -37,10 +26,8 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.limits.backoff import doubled
-from crawler.limits.headers.declared import Observation, TimeRange
 from crawler.limits.quotas.replenishment import Replenishment
 from crawler.limits.quotas.request_log import RequestLog
-from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 from crawler.limits.quotas.usage import QuotaUsage
 from crawler.limits.quotas.window import DAY, Window, next_midnight, next_probe
@@ -101,10 +88,6 @@ class Quota:
     is_counted: bool = False
     """Whether the server states only a limit and a window, and never what is left (rule 12)."""
     _window_start: float = math.nan
-    _first_request: TimeRange | None = None
-    """When the first request of the window was sent and answered, if it was ours."""
-    _last_sent: float = -math.inf
-    """When the latest causal request was sent."""
     _empty_responses: int = 0
     """Causal responses of this window with less left than their request cost."""
     _unconfirmed: float = 0.0
@@ -115,75 +98,6 @@ class Quota:
     """Whether the server does not count requests whose responses do not mention this policy."""
 
     # ---- updates -----------------------------------------------------------------------------------------------------
-
-    def observe(
-        self,
-        observation: Observation,
-        *,
-        sent: float,
-        received: float,
-        cost: float = 1.0,
-        inflight: float = 0.0,
-        refused: bool = False,
-    ) -> bool:
-        """Update the quota by one response. Return whether its limit or window changed.
-
-        Parameters:
-            observation: what the response states.
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            cost: units of the request.
-            inflight: units still in flight.
-            refused: whether the response is a refusal.
-        """
-        before = self.limit, self.window.length
-        reset = self.window.declare(observation.window, observation.reset)
-        if observation.limit is not None:
-            self.limit, self.limit_declared = observation.limit, True
-        if observation.rate is not None and observation.rate > 0:
-            self.replenishment.rate = observation.rate
-        changed = self.window_count > 0 and before != (self.limit, self.window.length)
-        stated = observation.remaining
-        if stated is None and reset is None:
-            self._count(sent, received, cost)
-            return changed
-        self.is_counted = False
-        remaining = stated if stated is not None else self._estimate_remaining(reset, cost)
-        if remaining is None:
-            return changed
-        if not self.limit_declared:
-            self.limit = max(self.limit or 0.0, remaining if refused else remaining + cost)
-        sample = QuotaSample(
-            remaining=remaining,
-            reset=reset,
-            sent=sent,
-            received=received,
-            cost=cost,
-            inflight=inflight,
-            causal=sent >= self.updated_at,
-            refused=refused,
-            disrupted=refused or changed,
-        )
-        if self.remaining is None:
-            self._open_window(sample)
-        elif self._is_stale(sample):
-            self._log_sample(sample, used=False)
-            self.usage.spend(cost)
-            return changed
-        else:
-            self._check_prediction(sample)
-            if self._begins_window(sample):
-                self._detect_late_reset(sample)
-                self._learn_replenishment(sample)
-                self._open_window(sample)
-            else:
-                self._update_window(sample)
-        self._log_sample(sample, used=True)
-        if sample.causal:
-            self._last_sent = sent
-        self.usage.record_round_trip(received - sent)
-        self.updated_at = max(self.updated_at, received)
-        return changed
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request whose response does not mention this policy (rule 8). Return whether the policy can be kept.
@@ -345,7 +259,7 @@ class Quota:
 
     def is_declared(self) -> bool:
         """Return whether responses state it."""
-        return True
+        return False
 
     @property
     def interval(self) -> float | None:
@@ -397,119 +311,7 @@ class Quota:
             return False
         return self._is_log_usable(last)
 
-    # ---- the rules ---------------------------------------------------------------------------------------------------
-
-    def _estimate_remaining(self, reset: TimeInterval | None, cost: float) -> float | None:
-        """Return the remaining units of a response that does not state them, or `None` if they are unknown."""
-        restored = self.remaining is None or (reset is not None and reset.earliest >= self.reset.latest)
-        remaining = self.limit if restored else self.remaining
-        return None if remaining is None else max(0.0, remaining - cost)
-
-    def _count(self, sent: float, received: float, cost: float) -> None:
-        """Apply rule 12 to a response that states neither what is left nor when more returns."""
-        if self.remaining is not None:
-            self.record_unreported(sent=sent, received=received, cost=cost)
-        elif self.limit is not None and self.window.length is not None:
-            self.is_counted = True
-            self._log_request(sent, received, cost)
-            self.usage.record_round_trip(received - sent)
-            self.updated_at = max(self.updated_at, received)
-
-    def _is_stale(self, sample: QuotaSample) -> bool:
-        """Return whether a response describes an earlier window."""
-        slack = min(ROUNDING, (self.window.length or math.inf) / 4)
-        return sample.reset is not None and not sample.causal and sample.reset.latest + slack <= self.reset.earliest
-
-    def _begins_window(self, sample: QuotaSample) -> bool:
-        """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
-        if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
-            return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
-        if sample.reset is None and sample.causal and sample.remaining >= (self.limit or math.inf) - sample.cost:
-            return True  # nothing but this request was counted
-        return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
-
-    def _check_prediction(self, sample: QuotaSample) -> None:
-        """Apply rules 4 and 5 if a unit returned before the predicted time, or did not return in time."""
-        if (self.remaining or 0.0) >= sample.cost or not sample.causal:
-            return
-        log_usable = self._is_log_usable(sample.sent)
-        log_ready_at = self._log_ready_at(sample.cost, 0.0) if log_usable else math.inf
-        early = sample.sent < min(self.probe_at(), log_ready_at)
-        if self.replenishment.kind == "continuous":
-            if early and sample.refused:
-                self.replenishment.before_reset = False
-            elif early and not sample.disrupted and not log_usable:
-                self.replenishment.record_early_unit()
-        elif sample.refused and not early:
-            self._explain_refused_probe(sample)
-
-    def _explain_refused_probe(self, sample: QuotaSample) -> None:
-        """Learn from a refused probe: the stated reset was rounded down, or units return continuously."""
-        window = self.window
-        if not (window.declared or window.reset_stated):  # the length was a guess, and wrong
-            window.forget_length()
-            self.reset = TimeInterval()
-        elif window.correction < 0:
-            self._shift_resets(sample, window.revert_shortening())
-        elif window.correction or (
-            sample.reset is not None and sample.reset.earliest >= self.reset.latest + ROUNDING / 2
-        ):
-            self.replenishment.vote_continuous(2)
-        else:
-            window.correction = ROUNDING
-            self._shift_resets(sample, ROUNDING)
-
-    def _shift_resets(self, sample: QuotaSample, seconds: float) -> None:
-        for reset in (self.reset, sample.reset):
-            if reset is not None:
-                reset.shift(seconds)
-
-    def _is_first(self, sample: QuotaSample) -> bool:
-        """Return whether only the request itself and those in flight used units of this window."""
-        return self.limit is not None and sample.remaining >= self.limit - sample.cost - sample.inflight
-
-    def _detect_late_reset(self, sample: QuotaSample) -> None:
-        """Apply rule 11 if everything was restored before the stated reset."""
-        early = sample.received < self.reset.earliest and sample.causal and not sample.disrupted
-        if early and self._first_request is not None and not self.window.declared and self._is_first(sample):
-            (sent, received), correction = self._first_request, self.window.correction
-            low, high = self._last_sent - received, sample.received - sent
-            self.window.shorten(low, high, opened=received, end=self.reset.latest)
-            if sample.reset is not None:
-                sample.reset.shift(self.window.correction - correction)
-
-    def _learn_replenishment(self, sample: QuotaSample) -> None:
-        limit = self.limit or 0.0
-        self.replenishment.vote(
-            sample,
-            before=self.remaining or 0.0,
-            updated_at=self.updated_at,
-            reset=self.reset,
-            limit=limit,
-            interval=self.interval,
-        )
-        if not self.window.declared:
-            self.replenishment.measure_rate(sample, limit)
-
-    def _open_window(self, sample: QuotaSample) -> None:
-        """Begin the first or a new window with a response."""
-        reset = sample.reset or self._guess_reset(sample)
-        first = self._is_first(sample)
-        self._first_request = (sample.sent, sample.received) if first else None
-        if sample.reset is not None:
-            self.window.begin(reset, last=self.reset, sent=sample.sent, received=sample.received, first=first)
-        self._start_window(sample.remaining, reset, sample.received)
-
-    def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
-        """Return the end of a window whose reset is not stated."""
-        is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
-        if is_full and self.remaining is not None and self.remaining < sample.cost:
-            self.window.learn_from_probes(self._last_sent - self._window_start, sample.received - self._window_start)
-        length = self.window.length
-        if length is None:
-            return TimeInterval()
-        rose = self.remaining is not None and sample.remaining > self.remaining
-        return TimeInterval(self.updated_at + length if rose else sample.sent, sample.received + length)
+    # ---- windows and log ---------------------------------------------------------------------------------------------
 
     def _start_window(self, remaining: float, reset: TimeInterval, received: float) -> None:
         self.window.end(self.reset)
@@ -518,54 +320,10 @@ class Quota:
         self._empty_responses, self._unconfirmed, self._unreported = 0, 0.0, 0.0
         self.usage.start_window(remaining, received, None if self.limit is None else self.limit - remaining)
 
-    def _log_sample(self, sample: QuotaSample, *, used: bool) -> None:
-        """Compare a response with our own log and add its request (rule 10).
-
-        Parameters:
-            sample: the response.
-            used: whether the response updated the quota.
-        """
-        limit, length = self.limit, self.window.length
-        if sample.disrupted:
-            wrong = sample.refused and sample.remaining < sample.cost and self._is_log_usable(sample.sent)
-            self.log.distrust_until(math.inf if wrong else sample.received)
-        elif used and sample.causal and limit is not None and length is not None:
-            certain, possible = self.log.count(sample.sent, sample.received, length)
-            spent = limit - sample.cost - sample.remaining
-            if spent > possible + sample.inflight:
-                self.log.distrust_until(sample.received)
-            elif spent < certain and self.replenishment.kind == "continuous":
-                self.log.distrust_until(math.inf)  # not a sliding log: a bucket or a sliding counter
-            elif spent < certain:
-                self.replenishment.all_at_once = True
-            elif 0 < possible < len(self.log):
-                self.window.log_confirmed = True
-        self._log_request(sample.sent, sample.received, sample.cost)
-
     def _log_request(self, sent: float, received: float, cost: float) -> None:
         self.log.add(sent, received, self.limit)
         if cost != 1.0:
             self.log.distrust_until(math.inf)
-
-    def _update_window(self, sample: QuotaSample) -> None:
-        """Update the present window by another response."""
-        before = self.remaining or 0.0
-        if sample.reset is not None:
-            if sample.causal and self.replenishment.kind == "continuous":
-                self.reset = sample.reset  # each unit has its own
-            else:
-                self.reset.narrow(sample.reset)
-        if sample.causal:  # rule 1
-            self.remaining = sample.remaining
-            self._unreported_is_free |= self._unreported > 0 and sample.remaining > before - sample.cost
-            self._empty_responses += sample.remaining < sample.cost
-            self._unconfirmed = self._unreported = 0.0
-        else:
-            self.remaining = min(before, sample.remaining)
-        if sample.disrupted:
-            self.usage.start_window(sample.remaining, sample.received, None)
-        else:
-            self.usage.update(sample.remaining, sample.received, sample.cost, sample.inflight)
 
     def report(self) -> dict[str, Any]:
         """Return what is known of the quota as JSON values: the entry of this policy in the crawl's report."""

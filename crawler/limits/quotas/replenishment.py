@@ -1,4 +1,4 @@
-"""`Replenishment`: how a quota is restored, learned from responses (rule 5 of `crawler.limits.quotas.quota`)."""
+"""`Replenishment`: how a quota is restored (rule 5 of `crawler.limits.quotas.declared_quota`)."""
 
 from __future__ import annotations
 

@@ -14,29 +14,29 @@ from crawler.limits.headers.declared import Observation
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.persistence import load_quota, save_quota
 from crawler.limits.learning.undeclared import UndeclaredQuota
-from crawler.limits.quotas.quota import Quota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.window import Window
 
 NOW = 1_800_000_000.0
 
 
-def declared(**values: Any) -> Quota:
-    quota = Quota(name="p", unit=values.get("unit", "requests"))
+def declared(**values: Any) -> DeclaredQuota:
+    quota = DeclaredQuota(name="p", unit=values.get("unit", "requests"))
     stated = Observation(policy="p", limit=60.0, remaining=12.0, reset=(NOW + 59, NOW + 60), window=60.0, **values)
     quota.observe(stated, sent=NOW, received=NOW + 0.1)
     return quota
 
 
-def round_trip(quota: Quota) -> Quota:
+def round_trip(quota: DeclaredQuota) -> DeclaredQuota:
     loaded = load_quota(quota.name, json.loads(json.dumps(save_quota(quota), allow_nan=False)))
     assert loaded is not None
     return loaded
 
 
-@pytest.mark.parametrize("quota", [declared(), declared(unit="tokens"), declared(rate=2.0), Quota(name="p")])
+@pytest.mark.parametrize("quota", [declared(), declared(unit="tokens"), declared(rate=2.0), DeclaredQuota(name="p")])
 def test_a_quota_is_what_it_was(quota):
     loaded = round_trip(quota)
-    assert type(loaded) is Quota
+    assert type(loaded) is DeclaredQuota
     assert loaded.report() == quota.report()
     assert save_quota(loaded) == save_quota(quota)
 

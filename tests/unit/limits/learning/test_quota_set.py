@@ -9,7 +9,7 @@ from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.quota_set import MAX_QUOTAS, QuotaSet
 from crawler.limits.learning.undeclared import UndeclaredQuota
-from crawler.limits.quotas.quota import Quota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.window import Window
 
 NOW = 1_800_000_000.0
@@ -105,7 +105,7 @@ def test_what_kinds_of_quotas_it_has():
     assert not quotas.has_leaky_bucket()
     quotas.add(LeakyBucketQuota(name="undeclared"))
     assert quotas.has_leaky_bucket()
-    quotas.add(Quota(name="p"))
+    quotas.add(DeclaredQuota(name="p"))
     assert not quotas.are_all_undeclared()
     quotas.clear()
     assert quotas.undeclared() is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.limits.headers.declared import Observation
-from crawler.limits.quotas.quota import Quota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.usage import QuotaUsage
 
 NOW = 1_800_000_000.0
@@ -70,7 +70,7 @@ def test_where_requests_are_counted_a_request_costs_its_grant():
 
 
 def test_the_cost_of_a_request_is_learned_where_requests_are_not_counted():
-    made = Quota(name="tokens", unit="tokens")
+    made = DeclaredQuota(name="tokens", unit="tokens")
     left = 100_000.0
     for step in range(1, 30):
         left -= 900 if step % 2 else 1100
