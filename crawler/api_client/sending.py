@@ -185,7 +185,8 @@ class RetryingSend:
         assert refused_by is not None
         self._refusals += 1
         applied = was_processed(response.status_code, refused=True)
-        most = MAX_REFUSALS * (ALONE if refused_by.refuses_all and refused_by.has_served else 1)
+        budget = refused_by.refusal_budget
+        most = MAX_REFUSALS * (ALONE if budget.refuses_all and budget.has_served else 1)
         if self._refusals > most or not self._may_repeat(applied=applied):
             return False
         if self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()):

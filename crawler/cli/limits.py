@@ -17,7 +17,7 @@ from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
 from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.pace import parse_rate
-from crawler.limits.throttle import ThrottleStatistics
+from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.messages import Request, Response, Stop, Usage
 from crawler.redaction import redact
 

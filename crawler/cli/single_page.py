@@ -15,7 +15,7 @@ from crawler.cli.target import check_url
 from crawler.engine.api import run
 from crawler.errors import BadRedirect, Refused, RequestError
 from crawler.hooks.plugin import Crawl
-from crawler.limits.throttle import ThrottleStatistics
+from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
 from crawler.settings import Settings
 from crawler.spiders import Spider

@@ -152,12 +152,12 @@ class History(Struct, kw_only=True, eq=False):
         refused_by = ticket.permit.refused_by
         self.failed_share = ticket.permit.lane.failed_share
         self.was_rate_limited = refused_by is not None
-        self.is_refused_with_all = refused_by is not None and refused_by.refuses_all
+        self.is_refused_with_all = refused_by is not None and refused_by.refusal_budget.refuses_all
         if refused_by is not None and self.is_refused_with_all:
             wait = refused_by.ready_at(now) - now
             self.lane_waits = max(0.0, wait) if wait < math.inf else 0.0
             self.stated_wait = refused_by.stated_wait(now)
-            self.has_served = refused_by.has_served
+            self.has_served = refused_by.refusal_budget.has_served
             self.has_others = len(ticket.lane) > 0 or ticket.lane.more
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage

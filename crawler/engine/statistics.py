@@ -14,7 +14,7 @@ from crawler.limits.outages import NETWORK
 if TYPE_CHECKING:
     from crawler.frontier import Frontier
     from crawler.limits.outages import OutageStatistics
-    from crawler.limits.throttle import ThrottleStatistics
+    from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["statistics"]
 

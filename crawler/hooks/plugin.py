@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crawler.hooks.state import State
     from crawler.http.cookies import Cookie
     from crawler.limits.outages import OutageStatistics
-    from crawler.limits.throttle import ThrottleStatistics
+    from crawler.limits.throttle_statistics import ThrottleStatistics
     from crawler.messages import (
         Drop,
         Failure,

@@ -1,7 +1,8 @@
 """`Throttle`: everything that holds back the requests of one lane, or of one budget that lanes share.
 
-It has three parts: the pace that the user asks for (`Pacing`), what the server allows, as it declares and as refusals
-show (`LimitLearner`), and how many requests at once do well (`Concurrency`).
+Its parts: the pace that the user asks for (`Pacing`), what the server allows, as it declares and as refusals show
+(`LimitLearner`), how many requests at once do well (`Concurrency`), why requests fail (`Attribution`), and how many
+refused ones there may be (`RefusalBudget`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from msgspec.structs import replace
 
-from crawler.limits.backoff import patience
+from crawler.limits.attribution import Attribution, blames_concurrency
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
@@ -24,32 +25,15 @@ from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Pacing
-from crawler.limits.random_faults import RandomFaults
+from crawler.limits.refusal_budget import RefusalBudget
+from crawler.limits.throttle_statistics import ThrottleStatistics
 
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
 
-__all__ = ["Throttle", "ThrottleStatistics"]
+__all__ = ["ROBOTS_CONCURRENCY", "Throttle"]
 
-STALL: Final = 900.0
-"""Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
-overloaded, or has never served anything."""
-STALL_OF_QUOTA: Final = 90_000.0
-"""The same where a server that has served requests refuses them because of a limit: quotas of a day are common."""
-MAX_SPARE: Final = 20.0
-"""Refused requests that may be sent again at once."""
-EARNED: Final = 0.1
-"""Refused requests that one success adds to these."""
-SPENT_WAIT: Final = 10.0
-"""Seconds to wait after a refusal when none of these is left."""
-STEADY: Final = 10
-"""Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is blamed on its
-page."""
-PROMPT: Final = 0.1
-"""Seconds, and at least two response times, after a refusal in which no unit of a quota returns."""
-CONCURRENCY: Final = "concurren"
-"""Part of the names by which servers call such limits: Stripe's ``global-concurrency``, ``concurrent-requests``."""
 ROBOTS_CONCURRENCY: Final = 2
 """Requests in flight, at most, where a robots.txt asks for a delay."""
 
@@ -61,28 +45,6 @@ def _pacing(throttle: Throttle) -> Pacing:
 def _concurrency(throttle: Throttle) -> Concurrency:
     most = throttle.pace.concurrency or 1
     return Concurrency(most, start=most if throttle.pace.slow_start is False else 1)
-
-
-@attrs.frozen(kw_only=True)
-class ThrottleStatistics:
-    """What one limit allows at one moment."""
-
-    ready_at: float
-    """When the next request may start, in seconds since the epoch; infinite: after a response arrives."""
-    blocked_by: str
-    """What it waits for: ``refusal``, ``quota``, ``pace``, ``delay``, ``outage``, ``pause`` or nothing."""
-    in_flight: int
-    """Requests in flight."""
-    concurrency: int
-    """Requests that may be in flight now."""
-    max_concurrency: int
-    """Requests that may be in flight if the server keeps up."""
-    delay: float
-    """Seconds between two starts, as settings or a robots.txt ask for."""
-    rates: tuple[str, ...]
-    """The rates that settings ask for, such as ``60/min``."""
-    policies: dict[str, dict[str, Any]]
-    """What the server declared and what was learned, by policy, as JSON values."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -106,8 +68,8 @@ class Throttle:
     """Starts that are not settled."""
     blocked_by: str = attrs.field(default="", init=False)
     """What the last `ready_at` had to wait for: ``refusal``, ``quota``, ``pace``, ``delay`` or nothing."""
-    stalled_until: float = attrs.field(default=-math.inf, init=False)
-    """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
+    refusal_budget: RefusalBudget = attrs.field(factory=RefusalBudget, init=False)
+    """How many refused requests the server gets."""
     busy: int = attrs.field(default=0, init=False)
     """Requests whose responses have not ended, of all owners that `enter` and `leave`."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
@@ -119,22 +81,10 @@ class Throttle:
     _last_start: float = attrs.field(default=-math.inf, init=False)
     _served: float = attrs.field(default=0.0, init=False)
     """Units served since the first start, until there is a learner that counts them."""
-    _refused_inflight: int = attrs.field(default=0, init=False)
-    """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
-    _faults: RandomFaults | None = attrs.field(default=None, init=False)
-    """`None` until a request fails or is refused."""
-    _random: frozenset[str] = attrs.field(default=frozenset(), init=False)
-    """What comes at random, as of `RandomFaults.at_random`."""
-    _steady: int = attrs.field(default=0, init=False)
-    """Responses since the server last failed as an overloaded server does."""
-    _hesitates_until: float = attrs.field(default=-math.inf, init=False)
-    """Until then the requests in flight may show that the last failure was not that of a page."""
-    _refused_since: float = attrs.field(default=math.nan, init=False)
-    refuses_all: bool = attrs.field(default=False, init=False)
-    """Whether nothing was served between the two latest refusals."""
-    has_served: bool = attrs.field(default=False, init=False)
-    """Whether the server has ever served a request."""
-    _spare: float = attrs.field(default=MAX_SPARE, init=False)
+    _attribution: Attribution = attrs.field(
+        default=attrs.Factory(lambda self: Attribution(self.concurrency), takes_self=True), init=False
+    )
+    """Why requests failed."""
 
     @property
     def inflight(self) -> int:
@@ -147,7 +97,7 @@ class Throttle:
 
         A status of 500 or 502 is no failure of the lane: it may be that of its page, each time.
         """
-        return 0.0 if self._faults is None else self._faults.failed_share
+        return self._attribution.failed_share
 
     # ---- when the next request may start -----------------------------------------------------------------------------
 
@@ -171,8 +121,9 @@ class Throttle:
             allowed_at, why = learner.quota_at(now, self._last_start, cost=cost, backlog=backlog, mode=mode)
             if allowed_at > at:
                 at, reason = allowed_at, why
-        if self._hesitates_until > at and self._hesitates_until > now and self.flight:
-            at, reason = self._hesitates_until, "refusal"
+        undecided_until = self._attribution.undecided_until
+        if undecided_until > at and undecided_until > now and self.flight:
+            at, reason = undecided_until, "refusal"
         self.blocked_by = reason if at > now else ""
         return at
 
@@ -186,7 +137,7 @@ class Throttle:
 
     def is_stalled(self, now: float) -> bool:
         """Return whether all requests were refused for so long that none is worth a try for now."""
-        return now < self.stalled_until
+        return now < self.refusal_budget.stalled_until
 
     def set_robots_delay(self, seconds: float) -> None:
         """Keep a delay that a robots.txt asks for; 0 means none."""
@@ -308,35 +259,33 @@ class Throttle:
             concurrency: What is lowered if there were too many requests at once: that of the lane, if this is a
                 budget. `None` means that of this throttle.
         """
-        self._hesitates_until = -math.inf
-        load = max(grant.load, inflight)
+        load, reasons, learner = max(grant.load, inflight), self._attribution, self._learner
+        reasons.undecided_until = -math.inf
         level = concurrency or self.concurrency
-        if report.refused and report.declared.retry_after is None and _blames_concurrency(report, level, inflight):
+        if report.refused and report.declared.retry_after is None and blames_concurrency(report, level, inflight):
             level.overloaded(report.received, inflight, refused=True)
             self._count_refusal(report)
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
-        isolated = self._is_isolated(report)
-        if self._is_random(report, load):
+        isolated = reasons.is_isolated(report, learner)
+        if reasons.is_random(report, load, learner):
             return self.settle_lost(grant, report)
         if isolated:
-            self._hesitates_until = report.received + patience(report.received - report.sent)
+            reasons.wait_for_others(report)
             report = replace(report, refused=False, overloaded=False, first_byte=None)
-        self._learn_concurrency(report, inflight, load)
+        reasons.learn_concurrency(report, inflight, load, learner)
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)
         events = self._learn_quotas(grant, report, inflight)
-        if report.declared.observations and not report.refused and self._learner is not None:
-            level.welcome(self._learner.quotas.left())
+        learner = self._learner
+        if report.declared.observations and not report.refused and learner is not None:
+            level.welcome(learner.quotas.left())
         if report.refused:
-            self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
+            reasons.record_refusal(report, inflight, load)
             self._count_refusal(report)
         if events:
-            self._learn_reason(events, grant, report, level)
+            reasons.learn_reason(events, grant, report, level=level, learner=learner)
         if report.status and not report.refused:
-            self._refused_since = math.nan
-            self.refuses_all, self.has_served = False, True
-            self.stalled_until = -math.inf
-            self._spare = min(MAX_SPARE, self._spare + EARNED)
+            self.refusal_budget.record_served()
         return events
 
     def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
@@ -346,72 +295,6 @@ class Throttle:
                 return NOTHING
             self._reader = _new_reader()
         return self._reader.read(headers, status=status, sent=sent, received=received)
-
-    # ---- learning ----------------------------------------------------------------------------------------------------
-
-    def _is_isolated(self, report: AttemptReport) -> bool:
-        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing of limits."""
-        if not report.overloaded:
-            self._steady += not report.refused
-            return False
-        steady, self._steady = self._steady >= STEADY, 0
-        return steady and report.declared.retry_after is None and not self._expects_refusals()
-
-    def _is_random(self, report: AttemptReport, load: int) -> bool:
-        """Return whether a request failed at random. Then no limit learns of it."""
-        faults = self._faults
-        if not report.overloaded and not report.refused:
-            if faults is not None:
-                faults.record_served(load)
-            return False
-        if faults is None:
-            faults = self._faults = RandomFaults(self._steady)
-        if report.refused:
-            return not _states_limit(report) and faults.record_refusal(load, report.received)
-        is_random = faults.record_failure(load)
-        if load == 1:
-            self.concurrency.acquit()
-        self._forgive(faults)
-        return is_random
-
-    def _learn_reason(
-        self, events: list[QuotaEvent], grant: Grant, report: AttemptReport, concurrency: Concurrency
-    ) -> None:
-        """Learn what the end of a wait shows about the refusals before it."""
-        kinds = {event.kind for event in events}
-        faults = self._faults
-        if faults is not None and "recovered" in kinds:
-            if "concurrency" not in kinds or (self._learner is not None and self._learner.is_limit_proven()):
-                faults.blame_limit()
-            elif faults.acquit_limits(grant.at, max(PROMPT, 2.0 * concurrency.response_time)):
-                concurrency.acquit()
-            self._forgive(faults)
-        if self._refused_inflight and "concurrency" in kinds:
-            if faults is None or not faults.are_random():
-                concurrency.refused_for_concurrency(report.received, self._refused_inflight)
-            self._refused_inflight = 0
-
-    def _forgive(self, faults: RandomFaults) -> None:
-        """Undo the lessons of failures after they have proved to come at random."""
-        before, self._random = self._random, faults.at_random()
-        proven = self._random - before
-        if "failures" in proven:
-            self.concurrency.forgive()
-        if proven and self._learner is not None:
-            self._learner.forget_undeclared()
-
-    def _expects_refusals(self) -> bool:
-        """Return whether refusals have shown a limit that no response declares."""
-        return self._learner is not None and self._learner.quotas.undeclared() is not None
-
-    def _learn_concurrency(self, report: AttemptReport, inflight: int, load: int) -> None:
-        if report.refused and self._learner is not None and self._learner.quotas.has_leaky_bucket():
-            return  # a bucket is behind all refusals: they do not depend on how many requests go at once
-        if report.overloaded:
-            if load > 1 and not (self._faults is not None and self._faults.are_random()):
-                self.concurrency.overloaded(report.received, inflight, refused=report.refused)
-        elif report.first_byte is not None and not report.refused:
-            self.concurrency.answered(report.received, report.first_byte, inflight)
 
     def stated_wait(self, now: float) -> float:
         """Return the seconds to wait after a refusal as the server has stated; see `LimitLearner.stated_wait`."""
@@ -429,8 +312,7 @@ class Throttle:
         if not report.refused:
             return learner.record_success(grant, report)
         untried = self.concurrency.is_untried(max(grant.load, inflight))
-        share = 0.0 if self._faults is None else self._faults.refused_share
-        return learner.record_refusal(grant, report, share=share, untried=untried)
+        return learner.record_refusal(grant, report, share=self._attribution.refused_share, untried=untried)
 
     def _learn(self) -> LimitLearner:
         """Return the learner, which is made when it is first needed."""
@@ -446,21 +328,9 @@ class Throttle:
         return self._learner
 
     def _count_refusal(self, report: AttemptReport) -> None:
-        """Bound the refused requests: a tenth of all, and not for long without a success."""
-        now = report.received
-        repeated = not math.isnan(self._refused_since)
-        self.refuses_all = repeated
-        if not repeated:
-            self._refused_since = now
-        if now - self._refused_since >= (STALL_OF_QUOTA if self.has_served and not report.overloaded else STALL):
-            self.stalled_until = now + STALL
-            self._refused_since = math.nan
-        else:
-            self._refused_since += self.stated_wait(now)  # a wait that the server asks for is no stall
-        self._spare -= 1.0
-        if self._spare < 0:
-            self._spare = 0.0
-            self.pacing.block(now + SPENT_WAIT)
+        wait = self.stated_wait(report.received)
+        until = self.refusal_budget.record_refusal(report.received, overloaded=report.overloaded, stated_wait=wait)
+        self.pacing.block(until)
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
@@ -520,19 +390,6 @@ class Throttle:
         """Restore what `state` returned in another process, in place of what is known here. Nothing is in flight."""
         self._learner = None
         self.restore(state)
-
-
-def _blames_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
-    """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
-    if report.declared.violated:
-        return any(CONCURRENCY in name for name in report.declared.violated)
-    return not report.declared.observations and not report.overloaded and level.explains(inflight)
-
-
-def _states_limit(report: AttemptReport) -> bool:
-    """Return whether a refusal itself says what was exceeded, or how long to wait."""
-    declared = report.declared
-    return declared.retry_after is not None or bool(declared.violated) or bool(declared.observations)
 
 
 def _new_reader() -> HeaderReader:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from crawler.limits.throttle import ThrottleStatistics
+from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.printable import printable_line
 
 __all__ = ["QuotaGauge", "forecast", "gauges", "seconds_for"]

@@ -6,7 +6,7 @@ import math
 from typing import Final, Literal, TypeAlias
 
 from crawler.hooks.plugin import LaneStatistics
-from crawler.limits.throttle import ThrottleStatistics
+from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["HostState", "duration", "state_of"]
 

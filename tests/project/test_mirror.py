@@ -41,6 +41,8 @@ COVERED_ELSEWHERE = {
     },
     "store/redis/reading.py": ["tests/unit/store/redis/test_calls.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
+    # What a throttle returns.
+    "limits/throttle_statistics.py": ["tests/unit/limits/test_throttle.py"],
     # Data: one test plays every fault case.
     "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],
     "testing/faults/connection.py": ["tests/unit/testing/test_faults.py"],

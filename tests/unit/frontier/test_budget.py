@@ -100,10 +100,10 @@ def test_a_limit_that_has_refused_everything_for_long_stalls_its_requests() -> N
     budgets, lane = made()
     request = Request(HOST, quotas={"key": 1.0})
     assert not budgets.is_stalled(lane, request, 0.0)
-    budgets["key"].throttle.stalled_until = 10.0
+    budgets["key"].throttle.refusal_budget.stalled_until = 10.0
     assert budgets.is_stalled(lane, request, 5.0)
     assert not budgets.is_stalled(lane, Request(HOST), 5.0)
-    lane.throttle.stalled_until = 10.0
+    lane.throttle.refusal_budget.stalled_until = 10.0
     assert budgets.is_stalled(lane, Request(HOST), 5.0)
 
 

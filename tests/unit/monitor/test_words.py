@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crawler.hooks.plugin import LaneStatistics
-from crawler.limits.throttle import ThrottleStatistics
+from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.monitor.words import duration, state_of
 
 NOW = 1000.0

@@ -1,0 +1,160 @@
+"""`Attribution`: why the requests of one server fail, and what that teaches of its concurrency.
+
+A failure or refusal is due to its page, to chance, to too many requests at once, or to a limit. The learner of the
+limits hears only of the last two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from crawler.limits.backoff import patience
+from crawler.limits.concurrency import Concurrency
+from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.declared import AttemptReport
+from crawler.limits.in_flight import Grant
+from crawler.limits.random_faults import RandomFaults
+
+if TYPE_CHECKING:
+    from crawler.limits.learning.learner import LimitLearner
+
+__all__ = ["Attribution", "blames_concurrency"]
+
+STEADY: Final = 10
+"""Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is blamed on its
+page."""
+PROMPT: Final = 0.1
+"""Seconds, and at least two response times, after a refusal in which no unit of a quota returns."""
+CONCURRENCY: Final = "concurren"
+"""Part of the names by which servers call such limits: Stripe's ``global-concurrency``, ``concurrent-requests``."""
+
+
+@attrs.define(eq=False, repr=False)
+class Attribution:
+    """Why requests failed.
+
+    Parameters:
+        concurrency: The level of the lane, which is lowered if there were too many requests at once.
+    """
+
+    concurrency: Concurrency
+    undecided_until: float = attrs.field(default=-math.inf, init=False)
+    """Until then the requests in flight may show that the last failure was not that of a page; seconds since epoch."""
+    _refused_inflight: int = attrs.field(default=0, init=False)
+    """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
+    _faults: RandomFaults | None = attrs.field(default=None, init=False)
+    """`None` until a request fails or is refused."""
+    _random: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    """What comes at random, as of `RandomFaults.at_random`."""
+    _steady: int = attrs.field(default=0, init=False)
+    """Responses since the server last failed as an overloaded server does."""
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did."""
+        return 0.0 if self._faults is None else self._faults.failed_share
+
+    @property
+    def refused_share(self) -> float:
+        """Share of the requests that the server refuses without a limit, as far as is known."""
+        return 0.0 if self._faults is None else self._faults.refused_share
+
+    def is_isolated(self, report: AttemptReport, learner: LimitLearner | None) -> bool:
+        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing of limits."""
+        if not report.overloaded:
+            self._steady += not report.refused
+            return False
+        steady, self._steady = self._steady >= STEADY, 0
+        expected = learner is not None and learner.quotas.undeclared() is not None
+        return steady and report.declared.retry_after is None and not expected
+
+    def wait_for_others(self, report: AttemptReport) -> None:
+        """Wait until the requests in flight have shown whether a failure stands alone."""
+        self.undecided_until = report.received + patience(report.received - report.sent)
+
+    def is_random(self, report: AttemptReport, load: int, learner: LimitLearner | None) -> bool:
+        """Return whether a request failed at random. Then no limit learns of it."""
+        faults = self._faults
+        if not report.overloaded and not report.refused:
+            if faults is not None:
+                faults.record_served(load)
+            return False
+        if faults is None:
+            faults = self._faults = RandomFaults(self._steady)
+        if report.refused:
+            return not _states_limit(report) and faults.record_refusal(load, report.received)
+        is_random = faults.record_failure(load)
+        if load == 1:
+            self.concurrency.acquit()
+        self._forgive(faults, learner)
+        return is_random
+
+    def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
+        """Learn how many requests at once the server takes."""
+        if report.refused and learner is not None and learner.quotas.has_leaky_bucket():
+            return  # a bucket is behind all refusals: they do not depend on how many requests go at once
+        if report.overloaded:
+            if load > 1 and not (self._faults is not None and self._faults.are_random()):
+                self.concurrency.overloaded(report.received, inflight, refused=report.refused)
+        elif report.first_byte is not None and not report.refused:
+            self.concurrency.answered(report.received, report.first_byte, inflight)
+
+    def record_refusal(self, report: AttemptReport, inflight: int, load: int) -> None:
+        """Note how many requests were in flight at a refusal that may be due to them."""
+        self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
+
+    def learn_reason(
+        self,
+        events: list[QuotaEvent],
+        grant: Grant,
+        report: AttemptReport,
+        *,
+        level: Concurrency,
+        learner: LimitLearner | None,
+    ) -> None:
+        """Learn what the end of a wait shows about the refusals before it.
+
+        Parameters:
+            events: What the response caused.
+            grant: The start of the request.
+            report: Its result.
+            level: The level of the lane in which the request was sent.
+            learner: What is known of the limits.
+        """
+        kinds = {event.kind for event in events}
+        faults = self._faults
+        if faults is not None and "recovered" in kinds:
+            if "concurrency" not in kinds or (learner is not None and learner.is_limit_proven()):
+                faults.blame_limit()
+            elif faults.acquit_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
+                level.acquit()
+            self._forgive(faults, learner)
+        if self._refused_inflight and "concurrency" in kinds:
+            if faults is None or not faults.are_random():
+                level.refused_for_concurrency(report.received, self._refused_inflight)
+            self._refused_inflight = 0
+
+    def _forgive(self, faults: RandomFaults, learner: LimitLearner | None) -> None:
+        """Undo the lessons of failures after they have proved to come at random."""
+        before, self._random = self._random, faults.at_random()
+        proven = self._random - before
+        if "failures" in proven:
+            self.concurrency.forgive()
+        if proven and learner is not None:
+            learner.forget_undeclared()
+
+
+def blames_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
+    """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
+    if report.declared.violated:
+        return any(CONCURRENCY in name for name in report.declared.violated)
+    return not report.declared.observations and not report.overloaded and level.explains(inflight)
+
+
+def _states_limit(report: AttemptReport) -> bool:
+    """Return whether a refusal itself says what was exceeded, or how long to wait."""
+    declared = report.declared
+    return declared.retry_after is not None or bool(declared.violated) or bool(declared.observations)

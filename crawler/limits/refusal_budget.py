@@ -1,0 +1,65 @@
+"""`RefusalBudget`: how many refused requests one server gets, and when it has refused everything for too long."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["RefusalBudget"]
+
+STALL: Final = 900.0
+"""Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
+overloaded, or has never served anything."""
+STALL_OF_QUOTA: Final = 90_000.0
+"""The same where a server that has served requests refuses them because of a limit: quotas of a day are common."""
+MAX_SPARE: Final = 20.0
+"""Refused requests that may be sent again at once."""
+EARNED: Final = 0.1
+"""Refused requests that one success adds to these."""
+SPENT_WAIT: Final = 10.0
+"""Seconds to wait after a refusal when none of these is left."""
+
+
+class RefusalBudget(Struct, eq=False):
+    """Bounds the refused requests: a tenth of all, and not for long without a success."""
+
+    stalled_until: float = -math.inf
+    """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
+    refuses_all: bool = False
+    """Whether nothing was served between the two latest refusals."""
+    has_served: bool = False
+    """Whether the server has ever served a request."""
+    _refused_since: float = math.nan
+    """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
+    _spare: float = MAX_SPARE
+
+    def record_served(self) -> None:
+        """Count a request that was served."""
+        self._refused_since = math.nan
+        self.refuses_all, self.has_served = False, True
+        self.stalled_until = -math.inf
+        self._spare = min(MAX_SPARE, self._spare + EARNED)
+
+    def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float) -> float:
+        """Count a refusal. Return until when nothing may start, in seconds since the epoch.
+
+        Parameters:
+            now: When it was received, in seconds since the epoch.
+            overloaded: Whether the server refused because it is overloaded.
+            stated_wait: Seconds to wait as the server states; such a wait is no stall.
+        """
+        self.refuses_all = not math.isnan(self._refused_since)
+        if not self.refuses_all:
+            self._refused_since = now
+        if now - self._refused_since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
+            self.stalled_until = now + STALL
+            self._refused_since = math.nan
+        else:
+            self._refused_since += stated_wait
+        self._spare -= 1.0
+        if self._spare >= 0:
+            return -math.inf
+        self._spare = 0.0
+        return now + SPENT_WAIT

@@ -1,0 +1,65 @@
+"""`RefusalBudget`: a tenth of the requests may be refused, and nothing is sent to a server that refuses everything."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from crawler.limits.refusal_budget import RefusalBudget
+
+NOW = 1_800_000_000.0
+
+
+def refuse(budget: RefusalBudget, at: float, *, overloaded: bool = False, stated: float = 0.0) -> float:
+    """Return the seconds after `NOW` until which nothing may start."""
+    return budget.record_refusal(NOW + at, overloaded=overloaded, stated_wait=stated) - NOW
+
+
+def test_after_twenty_refusals_each_further_one_is_followed_by_ten_seconds() -> None:
+    budget = RefusalBudget()
+    assert [refuse(budget, 0.0) for _ in range(20)] == [-math.inf] * 20
+    assert refuse(budget, 5.0) == 15.0
+
+
+def test_ten_served_requests_pay_for_a_refused_one() -> None:
+    budget = RefusalBudget()
+    for _ in range(20):
+        refuse(budget, 0.0)
+    for _ in range(11):
+        budget.record_served()
+    assert refuse(budget, 1.0) == -math.inf
+    assert refuse(budget, 1.0) == 11.0
+
+
+@pytest.mark.parametrize(
+    ("served", "overloaded", "patience"), [(False, False, 900.0), (True, True, 900.0), (True, False, 90_000.0)]
+)
+def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool, patience: float) -> None:
+    budget = RefusalBudget()
+    if served:
+        budget.record_served()
+    refuse(budget, 0.0, overloaded=overloaded)
+    refuse(budget, patience - 1.0, overloaded=overloaded)
+    assert budget.stalled_until == -math.inf
+    refuse(budget, patience, overloaded=overloaded)
+    assert budget.stalled_until == NOW + patience + 900.0
+    budget.record_served()
+    assert budget.stalled_until == -math.inf
+
+
+def test_a_stated_wait_is_no_stall() -> None:
+    budget = RefusalBudget()
+    refuse(budget, 0.0, stated=1000.0)
+    refuse(budget, 1000.0)
+    assert budget.stalled_until == -math.inf
+
+
+def test_whether_everything_is_refused() -> None:
+    budget = RefusalBudget()
+    refuse(budget, 0.0)
+    assert not budget.refuses_all
+    refuse(budget, 1.0)
+    assert budget.refuses_all
+    budget.record_served()
+    assert not budget.refuses_all
