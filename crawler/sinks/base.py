@@ -30,7 +30,7 @@ from crawler.sinks.compression import BrokenMember, Content, compression_of, fir
 from crawler.sinks.content import open_content
 from crawler.sinks.if_exists import OTHER, IfExists, check_target
 from crawler.sinks.names import part_of
-from crawler.sinks.position import TAIL, Position, difference
+from crawler.sinks.position import TAIL, Position, checksum, difference
 
 __all__ = ["FileSink"]
 
@@ -38,10 +38,6 @@ LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
-RECENT = 1024 * 1024
-"""Bytes before the position of a job that are searched for lost writes; older ones have long reached the disk."""
-LOST = bytes(16)
-"""What a lost write leaves in a file of text, at least."""
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
 REMEDY = f"restore it, or {OTHER}"
@@ -67,8 +63,6 @@ class FileSink(Sink, ABC):
     guarantee = "exactly once: the file is cut at the length that the job has kept"
     compressible: ClassVar[bool] = True
     """Whether the file may be compressed: the format never changes what it has written."""
-    is_text: ClassVar[bool] = False
-    """Whether the file has no runs of zeros, so that those are writes that a power failure has lost."""
     ignored = b"\0"
     """Bytes that may stand behind the position of a job in place of items that were not written."""
     ignored_content: ClassVar[bytes] = b""
@@ -78,6 +72,8 @@ class FileSink(Sink, ABC):
     _sync = False
     end: int
     """Byte offset of the next batch."""
+    _summed: tuple[int, int] = 0, 0
+    """A byte offset, and the checksum of the file before it."""
 
     def __init__(self, path: Path, if_exists: IfExists = "error", *, job: Path | None = None) -> None:
         self.path = Path(path)
@@ -171,7 +167,10 @@ class FileSink(Sink, ABC):
         try:
             if is_new and (self._in_job or self._sync):
                 sync_folder(self.path.resolve().parent)  # before the job relies on the file
-            self.end = self.cut(Position.of(self.position).end) if continued else self.begin()
+            kept = Position.of(self.position) if continued else Position(end=0)
+            self.end = self.cut(kept.end) if continued else self.begin()
+            if self._in_job:
+                self.continue_checksum(kept.checksum)
             if self.position is None:
                 self.position = self.here()
             yield
@@ -231,7 +230,7 @@ class FileSink(Sink, ABC):
     def here(self) -> Any:
         """Return the present position, in the form of `persist`."""
         length, tail = self.written()
-        return Position.at(length, tail, self.place).to_json()
+        return Position.at(length, tail, self.place, self.checksum() if self._in_job else "").to_json()
 
     def written(self) -> tuple[int, bytes]:
         """Return the length of what is written, in the unit of `cut`, and its last bytes, which identify the file."""
@@ -249,12 +248,28 @@ class FileSink(Sink, ABC):
         start = max(0, length - TAIL)
         return length, os.pread(file.fileno(), length - start, start)
 
+    def checksum(self) -> str:
+        """Return the checksum of what is written. It is read again, from the memory of the system."""
+        start, before = self._summed
+        self._summed = self.end, checksum(self.file, start, self.end, before)
+        return f"{self._summed[1]:08x}"
+
+    def continue_checksum(self, kept: str) -> None:
+        """Let `checksum` continue from `end`.
+
+        Parameters:
+            kept: What it returned there, if the job has kept that and `is_unchanged` has checked it.
+        """
+        self._summed = (self.end, int(kept, 16)) if kept else (0, 0)
+
+    def is_unchanged(self, file: BinaryIO, position: Position) -> bool:
+        """Return whether the file up to a position has the checksum that it had there. All of it is read."""
+        return checksum(file, 0, position.end) == int(position.checksum, 16)
+
     def holds(self, position: Position, items: Iterator[bytes]) -> bool:
-        """Return whether the file is beyond doubt what the job has written up to a position. Parameters: `compare`."""
+        """Return whether the ends of a file are those that the job has written. Parameters: `compare`."""
         try:
-            with self.path.open("rb") as file:
-                _, tail = self.locate(file, position.end)
-            self.compare(position, items)
+            tail = self.compare(position, items, entirely=False)
         except (OSError, JobError):
             return False
         return len(tail) > MAX_EMPTY and position.ends_with(tail)
@@ -264,12 +279,13 @@ class FileSink(Sink, ABC):
         if self.position is not None:
             self.compare(Position.of(self.position), (row.data for row in rows()))
 
-    def compare(self, position: Position, items: Iterator[bytes]) -> None:
-        """Check that the file is as the job left it at a position.
+    def compare(self, position: Position, items: Iterator[bytes], *, entirely: bool = True) -> bytes:
+        """Check that the file is as the job left it at a position, and return the last bytes before it.
 
         Parameters:
             position: The last position that the job has kept.
             items: Those that may have been written behind it, as JSON, in order.
+            entirely: Read all of it. Otherwise only the bytes before and behind the position.
 
         Raises:
             JobError: It is missing, too short, or somebody has changed it.
@@ -277,22 +293,18 @@ class FileSink(Sink, ABC):
         try:
             with self.path.open("rb") as file:
                 end, tail = self.locate(file, position.end)
-                if position.tail and not (position.ends_with(tail) and self._is_whole(file, end)):
+                if (position.tail and not position.ends_with(tail)) or (
+                    entirely and position.checksum and not self.is_unchanged(file, position)
+                ):
                     raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
                 if self._differs(file, end, self.encode(items, position.end)):
                     raise JobError(
                         f"{self.path} has content behind byte {end} that the job did not write: truncate -s {end} "
                         f"{shlex.quote(str(self.path))} removes it; or {OTHER}"
                     )
+                return tail
         except FileNotFoundError:
             raise self._missing() from None
-
-    def _is_whole(self, file: BinaryIO, end: int) -> bool:
-        """Return whether no write before an offset was lost in a power failure, which leaves zeros in its place."""
-        start = max(0, end - RECENT)
-        return (
-            not self.is_text or self.compression is not None or LOST not in os.pread(file.fileno(), end - start, start)
-        )
 
     def _differs(self, file: BinaryIO, start: int, expected: Iterator[bytes]) -> bool:
         """Return whether a file, from an offset on, holds anything but the beginning of what is expected."""

@@ -6,9 +6,11 @@ import csv
 import io
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import FileIO
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -19,7 +21,7 @@ from crawler.files import replace_file, sync_folder
 from crawler.messages import Row
 from crawler.sinks.base import REMEDY, FileSink
 from crawler.sinks.compression import BrokenMember, Content
-from crawler.sinks.position import TAIL
+from crawler.sinks.position import TAIL, Position, digest
 
 __all__ = ["Csv"]
 
@@ -40,11 +42,12 @@ class Csv(FileSink):
     """
 
     name = "csv"
-    is_text = True
     _columns: dict[str, None] | None = None
     _rows: int
     _last: bytes
     """The last record."""
+    _crc = 0
+    """Checksum of the records behind the header, each in the form of `_narrow`."""
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first record is a header and the last one is complete."""
@@ -83,6 +86,34 @@ class Csv(FileSink):
         self._columns = self._header() if length >= 0 else None
         self._rows = length
         return self.cut_at(end)
+
+    def checksum(self) -> str:
+        """Return the checksum of the records, and their columns: more of them may be added behind this position."""
+        return f"{self._crc:08x}.{_columns_id(self._columns or ())}"
+
+    def continue_checksum(self, kept: str) -> None:
+        """Let `checksum` continue from `end`. After a kill, the file may have columns that the job does not know."""
+        crc, _, columns = kept.partition(".")
+        if columns == _columns_id(self._columns or ()):
+            self._crc = int(crc, 16)
+        else:
+            width = len(self._columns or ())
+            self._crc = self._sum(self._rows, width, width)
+
+    def is_unchanged(self, file: BinaryIO, position: Position) -> bool:
+        """Return whether the records and the columns are those at a position, but for columns that were added later."""
+        crc, _, columns = position.checksum.partition(".")
+        header = list(self._header())
+        old = header[: int(columns.partition(".")[0])]
+        return _columns_id(old) == columns and self._sum(position.end, len(header), len(old)) == int(crc, 16)
+
+    def _sum(self, length: int, width: int, old_width: int) -> int:
+        """Return the checksum of `length` records as they were when they had fewer columns."""
+        crc = 0
+        with self.open_content() as file:
+            for record in islice(_records(file), 1, length + 1) if length > 0 else ():
+                crc = zlib.crc32(_narrow(record, width, old_width), crc)
+        return crc
 
     def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
         """Return the byte offset behind `length` records, and the last of them without empty fields at its end."""
@@ -143,27 +174,38 @@ class Csv(FileSink):
         elif len(columns) > len(self._columns):
             await trio.to_thread.run_sync(self._widen, self._columns, columns)  # it takes as long as the file is large
         rows = [[_cell(item.get(name)) for name in columns] for item in items]
-        self.end = self.put(await self.compress(_records_of(rows)), self.end)
+        records = _records_of(rows)
+        self.end = self.put(await self.compress(records), self.end)
         self._rows += len(items)
         self._last = _record(rows[-1])
+        self._crc = zlib.crc32(records, self._crc)
 
     def _widen(self, narrow: dict[str, None], wide: dict[str, None]) -> None:
         """Rewrite the file with more columns. The old file stays until the new one is complete."""
         padding = b"," * (len(wide) - max(len(narrow), 1))
+        crc = 0
+
+        def wider(records: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+            nonlocal crc
+            for record in records:
+                widened = (_bare(record) + padding or EMPTY) + EOL
+                crc = zlib.crc32(widened, crc)
+                yield len(record), widened
+
         with ExitStack() as undo:
             with self.open_content() as old, replace_file(self.path, sole_writer=True) as new:
                 records = _records(old)
                 header = next(records)
                 new.write(self._pack(_record(wide)))
-                wider = ((len(record), (_bare(record) + padding or EMPTY) + EOL) for record in records)
-                new.writelines(map(self._pack, _by_member(wider, len(header), getattr(old, "raw", None))))
+                members = _by_member(wider(records), len(header), getattr(old, "raw", None))
+                new.writelines(map(self._pack, members))
                 new.flush()
                 if self._sync:  # the old file goes only when the new one is on the disk
                     os.fsync(new.fileno())
                 file = undo.enter_context(FileIO(os.dup(new.fileno()), "r+"))
             undo.pop_all()
         self.file.close()
-        self.file, self.end, self._columns = file, file.seek(0, os.SEEK_END), wide
+        self.file, self.end, self._columns, self._crc = file, file.seek(0, os.SEEK_END), wide, crc
         if self._sync:
             sync_folder(self.path.resolve().parent)
 
@@ -218,6 +260,18 @@ def _bare(record: bytes) -> bytes:
     """Return a record without its line break, and without quotes that only mark it as one empty field."""
     bare = record.rstrip(b"\r\n")
     return b"" if bare == EMPTY else bare
+
+
+def _columns_id(columns: Iterable[str]) -> str:
+    """Return the number of columns, and a hash of their names."""
+    names = list(columns)
+    return f"{len(names)}.{digest(msgspec.json.encode(names))}"
+
+
+def _narrow(record: bytes, width: int, old_width: int) -> bytes:
+    """Return a record as it was written when it had fewer columns."""
+    bare = _bare(record).removesuffix(b"," * (max(width, 1) - max(old_width, 1)))
+    return (bare or (EMPTY if old_width else b"")) + EOL
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:

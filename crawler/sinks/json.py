@@ -25,7 +25,6 @@ class Json(FileSink):
     """
 
     name = "json"
-    is_text = True
     ignored = b"\0" + CLOSING + SPACE
     ignored_content = CLOSING + SPACE
 

@@ -19,7 +19,6 @@ class JsonLines(FileSink):
     """Items as JSON Lines, UTF-8."""
 
     name = "jsonl"
-    is_text = True
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first and the last line are JSON: an item appended to a partial line would be lost."""

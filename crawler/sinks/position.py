@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import zlib
 from collections.abc import Iterable
+from io import FileIO
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct, structs
 
-__all__ = ["TAIL", "Position", "difference"]
+__all__ = ["TAIL", "Position", "checksum", "difference", "digest"]
 
 TAIL: Final = 512
 """Bytes before the end of what the job has written that identify a file."""
 BLOCK: Final = 4096
 """Bytes that a file system writes at once."""
+CHUNK: Final = 1024 * 1024
+"""Bytes of one read."""
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -25,6 +30,8 @@ class Position(Struct, frozen=True, kw_only=True):
     """Hash of the last bytes of it; empty in jobs of version 0.1."""
     place: str = ""
     """Path of the file from the folder of the job; empty in jobs of version 0.1."""
+    checksum: str = ""
+    """Checksum of all that the job has written, in the form of the format; empty in jobs that have none."""
 
     @classmethod
     def of(cls, value: Any) -> Position:
@@ -32,21 +39,37 @@ class Position(Struct, frozen=True, kw_only=True):
         return cls(**value) if isinstance(value, dict) else cls(end=value)
 
     @classmethod
-    def at(cls, end: int, tail: bytes, place: str) -> Position:
+    def at(cls, end: int, tail: bytes, place: str, checksum: str = "") -> Position:
         """Return the position at `end`, behind the bytes `tail`."""
-        return cls(end=end, tail=_hash(tail), place=place)
+        return cls(end=end, tail=digest(tail), place=place, checksum=checksum)
 
     def ends_with(self, tail: bytes) -> bool:
         """Return whether `tail` are the last bytes that the job has written."""
-        return self.tail == _hash(tail)
+        return self.tail == digest(tail)
 
     def to_json(self) -> dict[str, Any]:
         """Return the position as JSON values."""
         return structs.asdict(self)
 
 
-def _hash(tail: bytes) -> str:
-    return hashlib.blake2b(tail, digest_size=8).hexdigest()
+def digest(data: bytes) -> str:
+    """Return a short hash of some bytes."""
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def checksum(file: FileIO | BinaryIO, start: int, end: int, before: int = 0) -> int:
+    """Return the CRC-32 of a file up to an offset.
+
+    Parameters:
+        file: The file, open for reading.
+        start: Byte offset at which to begin.
+        end: Byte offset at which to stop.
+        before: The checksum of everything before `start`.
+    """
+    while start < end and (data := os.pread(file.fileno(), min(CHUNK, end - start), start)):
+        before = zlib.crc32(data, before)
+        start += len(data)
+    return before
 
 
 def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> bool:

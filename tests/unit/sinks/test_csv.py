@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.crawls import CRAWL
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, JobError
 from crawler.sinks import Csv
+from crawler.sinks.position import Position
 
 names = st.text(st.characters(exclude_characters=";\t\N{BOM}", codec="utf-8"), min_size=1, max_size=5)
 texts = st.text(st.sampled_from('ab",;\r\n\t\0 é\N{BOM}'), max_size=6) | st.text(st.characters(codec="utf-8"))
@@ -167,3 +168,60 @@ async def test_items_of_the_item_log_can_be_restored(tmp_path, keep):
     item = {"n": 1, "deep": {"list": [1, {"x": None}]}}
     await keep(Csv(path), [item])
     assert {name: json.loads(cell) for name, cell in table(path)[0].items()} == item
+
+
+# ---- the checksum of a job -------------------------------------------------------------------------------------------
+
+
+async def in_job(path, rows, *batches, if_exists="error", position=None, behind=()):
+    """Store batches as a run of a job, checked as at its start, and return the positions."""
+    sink = Csv(path, if_exists, job=path.parent / "job")
+    sink.resumes, sink.position = position is not None, position
+    sink.verify(lambda: iter(rows(behind)))
+    async with sink.lifespan(CRAWL):
+        return [await sink.persist(rows(batch)) for batch in batches]
+
+
+EMPTY_ITEMS = [{}, {"a": ""}, {"a": "x", "b": ""}, {"c": 'y"\r\n'}, {"a": "", "d": ","}]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+async def test_columns_that_were_added_behind_a_position_are_no_edit(tmp_path, rows, ending):
+    path = tmp_path / f"items.{ending}"
+    batches = [[item, item] for item in EMPTY_ITEMS]
+    positions = await in_job(path, rows, *batches)
+    for done in range(len(batches) - 1, 0, -1):  # killed after each of them, with a wider file
+        behind = [item for batch in batches[done:] for item in batch]
+        again = await in_job(path, rows, *batches[done:], position=positions[done - 1], behind=behind)
+        assert again[-1] == positions[-1]
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"some", b"same"), (b"text", b"tixt"), (b"m,,\r", b"m,e\r")])
+async def test_an_edit_of_a_file_with_added_columns_is_noticed(tmp_path, rows, old, new):
+    path = tmp_path / "items.csv"
+    first, _ = await in_job(path, rows, [{"text": f"some{n}m"} for n in range(300)], [{"b": 1, "c": 2}])
+    data = path.read_bytes()
+    path.write_bytes(data.replace(old, new, 1))
+    with pytest.raises(JobError, match="has changed before byte"):
+        await in_job(path, rows, position=first, behind=[{"b": 1, "c": 2}])
+    path.write_bytes(data)
+    await in_job(path, rows, position=first, behind=[{"b": 1, "c": 2}])
+
+
+@pytest.mark.parametrize("table", [b"a,b\n1,2\n3\n", b"a\n\n1\n\n", b'"a"\r\n""\r\nx'])
+async def test_a_table_of_somebody_else_that_gets_columns_is_no_edit(tmp_path, rows, table):
+    path = tmp_path / "items.csv"
+    path.write_bytes(table)
+    first, last = await in_job(path, rows, [{"a": "x"}], [{"c": "y"}], if_exists="append")
+    again = await in_job(path, rows, [{"c": "y"}], if_exists="append", position=first, behind=[{"c": "y"}])
+    assert again == [last]
+
+
+async def test_garbage_behind_a_position_without_records_is_not_read_for_its_checksum(tmp_path, rows):
+    path = tmp_path / "items.csv.gz"
+    sink = Csv(path, job=tmp_path / "job")
+    async with sink.lifespan(CRAWL):
+        position = sink.position
+    path.write_bytes(b"lost")
+    assert not sink.holds(Position.of(position), iter(()))
+    assert sink.is_unchanged(None, Position.of(position))
