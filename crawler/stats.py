@@ -15,6 +15,8 @@ __all__ = ["LaneStats", "RunRecord", "Stats"]
 
 MAX_LANES = 10_000
 """Lanes that are counted one by one."""
+MAX_EVENTS = 20
+"""The latest events of the quotas of one lane that are kept."""
 OTHERS = "(others)"
 """The name under which all further lanes are counted."""
 
@@ -30,6 +32,12 @@ class LaneStats(Struct):
     """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
     quotas: dict[str, Any] = {}
     """The quotas that the server declared, by policy."""
+    events: list[dict[str, Any]] = []
+    """The latest events of these quotas, such as ``low`` and ``forecast``; see `crawler.QuotaEvent`."""
+
+    def note(self, *events: dict[str, Any]) -> None:
+        """Keep events of quotas."""
+        self.events = [*self.events, *events][-MAX_EVENTS:]
 
 
 class Stats(Struct):
@@ -107,6 +115,7 @@ class Stats(Struct):
             lane.requests += theirs.requests
             lane.refusals += theirs.refusals
             lane.quotas |= theirs.quotas
+            lane.note(*theirs.events)
             lane.waited = dict(Counter(lane.waited) + Counter(theirs.waited))
 
     def subtract(self, other: Stats) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.long_calls import LongCalls
     from crawler.engine.outages import OutageMonitor
+    from crawler.engine.quota_events import QuotaEvents
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slots import Slots
     from crawler.engine.slow_steps import SlowSteps
@@ -87,6 +88,7 @@ class Attempts:
         self._outages = outages
         self._long = long
         self._slow = slow
+        self._quota_events: QuotaEvents | None = None
 
     async def make(
         self,
@@ -310,8 +312,19 @@ class Attempts:
             body=response.body,
             first_byte=response.first_byte,
         )
+        if events:
+            self._note(events)
         self._stats.lane(ticket.lane.name).refusals += ticket.was_rate_limited
         return events
+
+    def _note(self, events: list[QuotaEvent]) -> None:
+        """Note what the limits have noticed."""
+        if self._quota_events is None:
+            from crawler.engine.quota_events import QuotaEvents  # noqa: PLC0415 - most servers declare nothing
+
+            told = any(hook.plugin.tells_of_quotas for hook in self._table.measure)
+            self._quota_events = QuotaEvents(self._stats, is_logged=not told)
+        self._quota_events.note(events, self._clock())
 
     def _settle(
         self,

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LimitWaits"]
 
+WORDS: Final = {
+    "quota": "its quota is used up",
+    "refusal": "it refuses requests",
+    "pause": "a plugin has paused it",
+}
+"""What keeps the crawl waiting, by the word of `Throttle.blocked_by`."""
 LONG: Final = 300.0
 """Seconds. Shorter waits are not worth a line."""
 log = get_logger("crawler.engine")
@@ -40,15 +46,16 @@ class LimitWaits:
             return
         at, name, reason = self._frontier.next_wait()
         wait = at - now
-        if reason not in ("quota", "refusal") or not min(LONG, self._patience) <= wait < math.inf:
+        patience = math.inf if reason == "pause" else self._patience
+        if reason not in WORDS or not min(LONG, patience) <= wait < math.inf:
             return
         if at > self._said_until:
             self._said_until = at + LONG
             until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-            word = "its quota is used up" if reason == "quota" else "it refuses requests"
+            word = WORDS[reason]
             log.warning(
                 "nothing to do until %s, in %.0f s: %s is the first to be ready, and %s", until, wait, name, word
             )
-        if wait > self._patience:
-            log.warning("the crawl stops: quota_patience allows to wait for %g s", self._patience)
+        if wait > patience:
+            log.warning("the crawl stops: quota_patience allows to wait for %g s", patience)
             self._shutdown.stop("quota_patience", by_limit=True)

@@ -62,7 +62,8 @@ class Report:
     statuses: dict[int, int]
     """Number of responses, by HTTP status code."""
     lanes: dict[str, dict[str, Any]]
-    """By lane: `requests`, `refusals`, `waited` (seconds by reason, in this run) and `quotas`."""
+    """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and the latest
+    `events` of these."""
     redirects: int = 0
     """Number of responses that redirect, including those to known or refused URLs."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)

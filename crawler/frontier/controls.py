@@ -74,6 +74,8 @@ class Controls:
         self._schedule.wake(lane)
 
     def block(self, name: str, until: float) -> None:
-        """Start nothing of a lane or budget before `until` (seconds since the epoch)."""
+        """Pause a lane or budget: start nothing of it before `until` (seconds since the epoch)."""
         if name in self._lanes or name in self._budgets.by_name:
-            self._limits.throttles[name].block(until)
+            throttle = self._limits.throttles[name]
+            throttle.pacing.block(until, "pause")
+            throttle.notify()

@@ -282,6 +282,8 @@ class Plugin:
     wraps_answers: bool = False
     """Whether `fetch` also wraps the responses of `answer` hooks: `send` returns such a response, and nothing is sent.
     For plugins that make another response of each, whether it comes from a server, a cache or an archive."""
+    tells_of_quotas: bool = False
+    """Whether the plugin tells of low quotas itself, so that the crawl does not log them."""
     repeats: bool = False
     """Whether a finished job begins again in its next run. All requests are new then, and the counts begin at 0; items,
     outputs, states, cookies and limits stay."""

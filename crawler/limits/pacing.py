@@ -70,6 +70,8 @@ class Pacing:
     """All of them are kept."""
     gate: float = attrs.field(default=-math.inf, init=False)
     """Nothing starts before this time, in seconds since the epoch."""
+    gate_reason: str = attrs.field(default="refusal", init=False)
+    """What the gate is closed for: ``refusal``, or ``pause`` if a plugin has asked for it."""
     next_start: float = attrs.field(default=-math.inf, init=False)
     """The earliest next start by the delay, in seconds since the epoch."""
     delay: float = attrs.field(default=attrs.Factory(_delay, takes_self=True), init=False)
@@ -87,9 +89,9 @@ class Pacing:
         """Return when the next request may start, in seconds since the epoch, and what decides it.
 
         Returns:
-            The time, and ``refusal`` (the gate), ``pace`` (a rate) or ``delay``.
+            The time, and `gate_reason`, ``pace`` (a rate) or ``delay``.
         """
-        at, reason = self.gate, "refusal"
+        at, reason = self.gate, self.gate_reason
         for rate in self.rates:
             rate_at = rate.ready_at()
             if rate_at > at:
@@ -111,9 +113,15 @@ class Pacing:
         """Keep further rates, such as ``60/min``, from now on."""
         self.rates += _buckets(rates, self.pace.burst)
 
-    def block(self, until: float) -> None:
-        """Start nothing before `until` (seconds since the epoch)."""
-        self.gate = max(self.gate, until)
+    def block(self, until: float, reason: str = "refusal") -> None:
+        """Start nothing before `until` (seconds since the epoch).
+
+        Parameters:
+            until: The end.
+            reason: A `gate_reason`.
+        """
+        if until > self.gate:
+            self.gate, self.gate_reason = until, reason
 
     def delay_after(self, start: float) -> None:
         """Let the next request wait for one delay after `start` (seconds since the epoch), which was no `take`."""

@@ -36,7 +36,7 @@ def state_of(
     if reason == "outage":
         return "down", f"cannot be reached, {_next_try(wait)}"
     if reason == "pause":
-        return "waiting", "paused"
+        return "waiting", "paused" if wait == math.inf else f"paused for {duration(wait)}"
     if lane.robots:
         return _robots(lane, wait)
     if has_work and reason == "refusal":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -65,6 +66,7 @@ def _late(count: int) -> int:
 
 def _cell(name: str, way: str, seeds: int) -> Cell:
     by, at_once = WAYS[way]
+    logging.getLogger("crawler").setLevel(logging.ERROR)  # warnings about quotas and waits would hide the table
     return Cell([run(MODELS[name], seed, by=by, at_once=at_once) for seed in range(seeds)])
 
 

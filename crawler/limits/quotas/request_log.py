@@ -14,6 +14,8 @@ MAX_UNITS: Final = 500
 """Units of the largest quota for which a log is kept."""
 MARGIN: Final = 0.01
 """Seconds, or a thousandth of the window if that is more, to allow for clocks that run at different speeds."""
+TIMED: Final = 50
+"""Round trips after which the shortest one is about as short as any."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -21,7 +23,9 @@ class RequestLog:
     """The requests of the last window, valid as long as no other client seems to use the quota.
 
     If request n + `limit` starts one window after the response to request n, no window of that length contains more
-    than `limit` requests. No common algorithm that allows `limit` requests per window refuses such a client:
+    than `limit` requests. It may start earlier by the shortest round trip: request n was counted that much before its
+    response, or request n + `limit` will be counted later, or a part of both. No common algorithm that allows `limit`
+    requests per window refuses such a client:
 
     * A sliding log counts exactly this.
     * A fixed window, wherever it begins, is one of these windows.
@@ -37,6 +41,10 @@ class RequestLog:
     """Requests before this time (seconds since the epoch) are not known completely."""
     _requests: deque[tuple[float, float]] = attrs.field(factory=deque)
     _has_gap: bool = False
+    _timed: int = 0
+    """Round trips so far, up to `TIMED`."""
+    _shortest: float = math.inf
+    """Seconds of the shortest round trip."""
 
     def add(self, sent: float, received: float, limit: float | None) -> None:
         """Add a request that the server counted at some time between `sent` and `received`.
@@ -48,6 +56,8 @@ class RequestLog:
         """
         if self._has_gap:
             self._has_gap, self.complete_since = False, max(self.complete_since, received)
+        self._timed = min(TIMED, self._timed + 1)
+        self._shortest = min(self._shortest, received - sent)
         if limit is None or limit > MAX_UNITS:
             self.complete_since = max(self.complete_since, received)
             return
@@ -73,7 +83,8 @@ class RequestLog:
             return math.inf
         at = self.complete_since
         if len(self._requests) > units:
-            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1])
+            sooner = self._shortest if self._timed == TIMED else 0.0
+            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1] - sooner)
         return at + window + max(MARGIN, window / 1000.0)
 
     def count(self, sent: float, received: float, window: float) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import trio
 from support.virtual import run_virtually
 from trio.testing import MockClock
 
-from crawler import Request, Response, Settings, Spider, crawl
+from crawler import Pause, Plugin, Request, Response, Settings, Spider, Usage, crawl
 
 
 class Numbers(Spider):
@@ -53,7 +53,7 @@ async def test_a_crawl_waits_for_days_and_says_until_when(autojump_clock: MockCl
     report = await crawl(Numbers(), transport=site, settings=FREE)
     assert (report.pages, report.failed, report.finished) == (25, 0, "finished")
     assert site.days == {0: 10, 1: 10, 2: 5}
-    lines = [record.getMessage() for record in caplog.records]
+    lines = [record.getMessage() for record in caplog.records if record.name == "crawler.engine"]
     assert len(lines) == 2
     assert all("https://a.test is the first to be ready, and its quota is used up" in line for line in lines)
 
@@ -71,3 +71,25 @@ def test_patience_stops_the_crawl_and_the_job_is_resumed_later(patience: float, 
         assert site.days == {0: 10, 1: 10, 2: 5}
 
     run_virtually(go)
+
+
+class PauseOnce(Plugin):
+    """Pauses the lane after its first response."""
+
+    paused = False
+
+    def measure(self, usage: Usage) -> Pause | None:
+        paused, self.paused = self.paused, True
+        return None if paused else Pause(400.0)
+
+
+async def test_a_pause_is_reported_as_a_pause(autojump_clock: MockClock, caplog: Any) -> None:
+    site = httpx.MockTransport(lambda request: httpx.Response(200))
+    settings = FREE | Settings(quota_patience=0)
+    report = await crawl(Numbers(), transport=site, settings=settings, plugins=[PauseOnce()])
+    assert (report.pages, report.finished) == (25, "finished")
+    assert trio.current_time() >= 400
+    assert report.lanes["https://a.test"]["waited"]["pause"] == pytest.approx(400, abs=1)
+    assert "refusal" not in report.lanes["https://a.test"]["waited"]
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.endswith("https://a.test is the first to be ready, and a plugin has paused it")

@@ -8,7 +8,7 @@ import random
 import pytest
 from support.simulator import AlignedWindow, FixedWindow, SlidingLog, TokenBucket
 
-from crawler.limits.quotas.request_log import MAX_UNITS, RequestLog
+from crawler.limits.quotas.request_log import MARGIN, MAX_UNITS, TIMED, RequestLog
 
 NOW = 1_800_000_000.0
 LIMITS = {
@@ -40,6 +40,15 @@ def test_each_unit_returns_one_window_after_a_response():
     assert log.ready_at(1, 10.0) - NOW == pytest.approx(11.5, abs=0.02)
     assert log.ready_at(3, 10.0) == -math.inf
     assert log.ready_at(-1, 10.0) == math.inf
+
+
+def test_a_unit_returns_earlier_by_the_shortest_of_many_round_trips():
+    log = RequestLog()
+    for second in range(TIMED - 1):
+        log.add(NOW + second, NOW + second + 0.2 + 0.01 * (second % 7), 3)
+    last = NOW + TIMED
+    log.add(last - 0.3, last, 3)
+    assert log.ready_at(0, 10.0) - last == pytest.approx(10.0 + MARGIN - 0.2)
 
 
 def test_requests_that_certainly_count_and_those_that_may():
