@@ -48,7 +48,7 @@ def command(
         Parameter(help="FILE.py, FILE.py:Class, package.module:Class, or the URL of a site."),
     ],
     /,
-    *others: Annotated[str, Parameter(help="Further spiders, at the same time, with shared limits.")],
+    *others: Annotated[str, Parameter(help="Further URLs, of the same crawl, or further spiders, with shared limits.")],
     spider: Annotated[
         Texts,
         Parameter(
@@ -211,11 +211,12 @@ def command(
         partial = progress.report("failed")
         closed = reader_has_closed(error)
         if partial is not None:
-            show_result(partial, progress, outputs=places, file=report, quiet=quiet or closed is not None)
+            is_quiet = quiet or closed is not None
+            show_result(partial, progress, outputs=places, job=durable, file=report, quiet=is_quiet)
         if closed is not None:
             raise closed from None
         raise
-    show_result(result, progress, outputs=places, file=report, quiet=quiet)
+    show_result(result, progress, outputs=places, job=durable, file=report, quiet=quiet)
     return result.exit_code(tolerate)
 
 
@@ -339,7 +340,9 @@ def reader_has_closed(error: CrawlFailed) -> BrokenPipeError | None:
     return origin if isinstance(origin, BrokenPipeError) else None
 
 
-def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], file: Path | None, quiet: bool) -> None:
+def show_result(
+    report: Report, progress: Progress, *, outputs: Sequence[str], job: Job | None, file: Path | None, quiet: bool
+) -> None:
     """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
         places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
@@ -348,7 +351,10 @@ def show_result(report: Report, progress: Progress, *, outputs: Sequence[str], f
         from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
 
         advice = advice_for(report.lanes, progress.crawl.settings)
-        say(summary(report, outputs=places, causes=progress.causes) + (f"  advice    {advice}\n" if advice else ""))
+        lines = summary(
+            report, outputs=places, causes=progress.causes, job="" if job is None else hide_userinfo(str(job.place))
+        )
+        say(lines + (f"  advice    {advice}\n" if advice else ""))
     if file is not None:
         write_report(file, report)
 

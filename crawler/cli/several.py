@@ -69,7 +69,7 @@ def run_spiders(
         raise ConfigError("several spiders cannot share the port of --ui: leave it out, and each gets its own")
     limits, screen = Limits(), Screen()
     sessions: list[CrawlSession] = []
-    shown: list[tuple[Progress, Path | None]] = []
+    shown: list[tuple[Progress, Path | None, Job | None]] = []
     for spider in spiders:
         name = file_name(spider.name)
         own = configuration if not sessions else load()
@@ -79,18 +79,18 @@ def run_spiders(
         sinks = open_outputs(own.outputs, if_exists, job=folder)
         plugins = [*own.plugins, progress]
         sessions.append(CrawlSession(spider, own.settings, plugins, sinks, durable, limits, if_exists))
-        shown.append((progress, None if report is None else Path(str(report).replace(FIELD, name))))
+        shown.append((progress, None if report is None else Path(str(report).replace(FIELD, name)), durable))
     if job is not None and job.folder is not None:
         job.folder.mkdir(exist_ok=True)
     codes = set()
-    for spider, result, (progress, file) in zip(spiders, run_several(sessions), shown, strict=True):
+    for spider, result, (progress, file, own_job) in zip(spiders, run_several(sessions), shown, strict=True):
         code, ended, why = _outcome(result, progress, tolerate)
         codes.add(code)
         if why or not quiet:
             say(f"{_label(spider, spiders)}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
         if ended is not None:
             places = [text.replace(FIELD, file_name(spider.name)) for text in configuration.outputs]
-            show_result(ended, progress, outputs=places, file=file, quiet=quiet)
+            show_result(ended, progress, outputs=places, job=own_job, file=file, quiet=quiet)
     return next((code for code in CODES if code in codes), 0)
 
 
@@ -117,7 +117,9 @@ def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Job | N
     names = [file_name(spider.name) for spider in spiders]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None and (job is not None or report is not None or any(FIELD in text for text in outputs)):
-        raise ConfigError(f"two spiders are named {twice!r}, and outputs, jobs and reports are named after spiders")
+        raise ConfigError(
+            f"two spiders are named {twice!r}, and outputs, jobs and reports are named after spiders: run one at a time"
+        )
     for text in outputs:
         if text != "-" and FIELD not in text and FIELD.replace("%", "%25") not in text:
             shown = hide_userinfo(text)

@@ -30,15 +30,21 @@ NOTABLE_WAIT: Final = 0.2
 """Share of the duration of a crawl; a lane that waited longer for its limits is shown."""
 
 
-def summary(report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None) -> str:
+def summary(
+    report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None, job: str = ""
+) -> str:
     """Return the summary of a crawl.
 
     Parameters:
         report: The report of the crawl.
         outputs: Where its items were written.
         causes: The message of one failure of each kind.
+        job: The place of its job; empty without one.
     """
-    return "".join(f"{printable_line(line)}\n" for line in _lines(report, outputs, causes or {}))
+    lines = [*_lines(report, outputs, causes or {})]
+    if job and (report.interrupted or report.finished == "failed"):
+        lines.append(f"  job       {job}: the same command resumes it")
+    return "".join(f"{printable_line(line)}\n" for line in lines)
 
 
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:

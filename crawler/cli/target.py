@@ -1,4 +1,4 @@
-"""``TARGET``: a file, a file and a class, a module and a class, or a URL. Each of them names one spider."""
+"""``TARGET``: a file, a file and a class, a module and a class, or a URL. Each names one spider; all URLs name one."""
 
 from __future__ import annotations
 
@@ -45,16 +45,11 @@ def make_spider(
         ConfigError: There is no such spider, or it cannot be created. The message is one line.
         PluginError: Its module cannot be imported.
     """
-    spider: Spider
     if "://" in target:
-        from crawler.spiders import SiteSpider  # noqa: PLC0415 - it reads forms and Link fields, which few spiders need
-
-        spider = construct(SiteSpider, {"url": check_url(target)} | dict(arguments), what="the spider of a URL")
-    elif HOST_AND_PORT.fullmatch(target):
+        return _spider_of_urls([target], arguments, scrapy_settings)
+    if HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
-    else:
-        return _create(_class_of(target), arguments, scrapy_settings)
-    return _finished(spider, arguments, scrapy_settings)
+    return _create(_class_of(target), arguments, scrapy_settings)
 
 
 def make_spiders(
@@ -63,7 +58,7 @@ def make_spiders(
     arguments: Callable[[str], Mapping[str, str]],
     scrapy_settings: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Spider]:
-    """Create the spiders that targets name, in their order.
+    """Create the spiders that targets name, in their order. One spider crawls all URLs.
 
     Parameters:
         targets: As `make_spider` takes them.
@@ -76,9 +71,15 @@ def make_spiders(
         ConfigError: A target names no spider, or has none of these names; or one cannot be created.
         PluginError: A module cannot be imported.
     """
-    if not names:
-        return [make_spider(target, arguments(target), scrapy_settings) for target in targets]
     spiders: list[Spider] = []
+    if not names:
+        sites = [target for target in targets if "://" in target]
+        for target in targets:
+            if target not in sites:
+                spiders.append(make_spider(target, arguments(target), scrapy_settings))
+            elif target == sites[0]:
+                spiders.append(_spider_of_urls(sites, arguments(target), scrapy_settings))
+        return spiders
     known: dict[str, None] = {}
     for target in targets:
         if not target.endswith(".py"):
@@ -92,6 +93,15 @@ def make_spiders(
         if name not in known:
             raise ConfigError(f"no spider {name!r} in {', '.join(targets)}{did_you_mean(name, known)}")
     return spiders
+
+
+def _spider_of_urls(targets: Sequence[str], arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
+    """Create the spider that crawls the sites of URLs."""
+    from crawler.spiders import SiteSpider  # noqa: PLC0415 - it reads forms and Link fields, which few spiders need
+
+    given = {"url": [check_url(target) for target in targets]}
+    spider = construct(SiteSpider, arguments, what="the spider of a URL", given=given)
+    return _finished(spider, arguments, scrapy_settings)
 
 
 def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:

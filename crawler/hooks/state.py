@@ -92,7 +92,7 @@ class State(MutableMapping[str, Any]):
         yield from [key for key, (value, _) in overlay.items() if key not in self._values and value is not MISSING]
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return sum(1 for _ in self) if self._overlay() else len(self._values)
 
     def __repr__(self) -> str:
         return f"State({self.owner!r}, {dict(self)!r})"

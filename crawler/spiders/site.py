@@ -1,8 +1,9 @@
-"""`SiteSpider`: one item for each page of a site."""
+"""`SiteSpider`: one item for each page of a site, or of several."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from crawler import urls
@@ -25,25 +26,31 @@ class SiteSpider(Spider):
     page) and `links` (number of different web URLs that its ``<a href>`` lead to, on any host).
 
     The site is the host and port of the start page. If the start page redirects to another host, that host is the site.
+    With several start pages, links from one of their sites to another are followed.
+
     With the setting `thorough`, which is on by default, it follows ``a area frame iframe link``, refreshes, ``Link``
     header fields, and GET forms that need no input. Without, it follows ``<a href>`` only. With the setting `srcset`,
     images, audio and video are fetched as well.
 
     Parameters:
-        url: The start page.
+        url: The start page, or several.
         content: A field to add to each item, as ``--as`` does: ``markdown``, ``text``, ``article``, or ``links``, which
             is then a list of URLs. `None`: no field.
 
     Raises:
-        ValueError: `url` is not an absolute web URL, or `content` is none of these.
+        ValueError: `url` is not an absolute web URL or has none, or `content` is none of these.
     """
 
     name = "site"
     content: ContentForm | None = None
 
-    def __init__(self, url: str, content: ContentForm | None = None) -> None:
+    def __init__(self, url: str | Sequence[str], content: ContentForm | None = None) -> None:
         super().__init__()
-        self.start_urls = [urls.normalize(url)]
+        self.start_urls = [urls.normalize(each) for each in ([url] if isinstance(url, str) else url)]
+        if not self.start_urls:
+            raise ValueError("url must have a start page")
+        self._homes = {url: urls.authority(url) for url in self.start_urls}
+        self._known = (0, frozenset(self._homes.values()))
         if content is not None:
             if content not in FORMS:
                 raise ValueError(f"content must be one of {', '.join(FORMS)}, not {content!r}")
@@ -52,15 +59,14 @@ class SiteSpider(Spider):
 
     def admit(self, request: Request) -> Drop | None:
         """Drop requests for other hosts, except start pages and the targets of their redirects."""
-        if request.depth == 0 or urls.authority(request.url) == self.state.get("site"):
+        if request.depth == 0 or urls.authority(request.url) in self._sites():
             return None
         return Drop("scope")
 
     def parse(self, response: Response) -> Produced:
         """Yield the item of a page, and requests for its links on the site."""
-        site = urls.authority(response.url)
-        if response.depth == 0:
-            self.state["site"] = site
+        if response.depth == 0 and response.redirects:
+            self.state[response.redirects[0]] = urls.authority(response.url)
         item: dict[str, Any] = {
             "url": response.url,
             "status": response.status,
@@ -73,18 +79,25 @@ class SiteSpider(Spider):
         yield item
         settings = self.crawl.settings
         found = linked_urls(response) if settings.thorough else response.hrefs()
-        prefixes = (f"http://{site}/", f"https://{site}/")
-        inside = [url for url in found if url.startswith(prefixes)]
+        sites = self._sites()
+        inside = [url for url in found if urls.authority(url) in sites]
         if len(inside) < len(found):
             self.crawl.count("links to other sites", len(found) - len(inside))
         if settings.thorough:
             forms = form_targets(response, skip_nofollow=settings.obey_nofollow)
-            inside += self._within_limit([url for url in forms if url.startswith(prefixes)])
+            inside += self._within_limit([url for url in forms if urls.authority(url) in sites])
         if settings.srcset:
-            inside += [url for url in response.media() if url.startswith(prefixes)]
+            inside += [url for url in response.media() if urls.authority(url) in sites]
         if response.depth == 0 and settings.max_depth != 0 and all(url == response.url for url in inside):
             log.warning("%s", dead_end(response))
         yield from response.follow_all(inside)
+
+    def _sites(self) -> frozenset[str]:
+        """Return the hosts and ports of the start pages, or where they redirected to."""
+        redirects = len(self.state)
+        if redirects != self._known[0]:
+            self._known = (redirects, frozenset({**self._homes, **self.state}.values()))
+        return self._known[1]
 
     def _within_limit(self, urls_of_forms: list[str]) -> list[str]:
         """Return the URLs of forms that may be followed, and count the others."""

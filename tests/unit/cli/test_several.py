@@ -58,11 +58,19 @@ def test_several_files_run_together_and_standard_output_has_the_items_of_all(two
     assert sorted(key for item in items for key in item) == ["again", "again", "books", "books"]
 
 
-def test_two_sites_are_told_apart_by_their_start_pages(in_process, site, capsys):
+def test_several_urls_are_one_crawl_with_one_output_and_one_job(in_process, site, tmp_path, capsys):
     urls = [site.url, f"{site.url}quotes/"]
-    assert main(["run", *urls, "-s", "max_pages=1", "-s", "delay=0"]) == 0
+    words = ["run", *urls, "-s", "delay=0", "-s", "max_depth=0", "--job", "job", "-o", "pages.jsonl"]
+    assert main(words) == 0
+    assert sorted(json.loads(line)["url"] for line in (tmp_path / "pages.jsonl").read_text().splitlines()) == urls
+    assert capsys.readouterr().err.count("finished: 2 pages and 2 items") == 1
+
+
+def test_spiders_of_the_same_name_are_told_apart_by_their_start_pages(two, site, capsys):
+    (two / "one.py").write_text(TWO.format(url=f"{site.url}quotes/").replace("Lost", "_Lost"))
+    assert main(["run", "one.py", "two.py:Books", "-s", "max_pages=1"]) == 0
     said = capsys.readouterr().err
-    assert all(f"site {url}:\nfinished by max_pages: 1 page" in said for url in urls), said
+    assert all(f"books {url}:\nfinished by max_pages: " in said for url in (site.url, f"{site.url}quotes/")), said
 
 
 def test_a_crawl_that_cannot_begin_leaves_the_others_alone(two, capsys):

@@ -35,6 +35,14 @@ def test_the_first_word_says_how_it_ended(reason, words):
     assert summary(report(finished=reason)).startswith(words)
 
 
+def test_an_interrupted_job_can_be_resumed_and_a_finished_one_cannot():
+    line = "  job       books.job: the same command resumes it\n"
+    assert summary(report(finished="interrupted", interrupted=True), job="books.job").endswith(line)
+    assert summary(report(finished="failed"), job="books.job").endswith(line)
+    assert "books.job" not in summary(report(), job="books.job")
+    assert "job" not in summary(report(finished="interrupted", interrupted=True))
+
+
 def test_failing_proxies_are_named_the_worst_first():
     proxies = {
         "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},

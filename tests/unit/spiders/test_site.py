@@ -91,10 +91,26 @@ async def test_a_site_is_crawled_whole_whatever_its_shape(autojump_clock):
     assert report.items == 128
 
 
+async def test_several_start_pages_are_one_crawl_of_their_sites(autojump_clock):
+    server = FakeSite({
+        "/": page("home", "https://b.test/only-from-here", "https://other.test/"),
+        "https://b.test/": page("b", "https://c.test/c", "https://old.test/x"),
+        "https://b.test/only-from-here": page("x"),
+        "https://old.test/": Page(status=301, headers={"Location": "https://c.test/"}),
+        "https://c.test/": page("c", "https://c.test/c", "https://old.test/x"),
+        "https://c.test/c": page("y"),
+    })  # fmt: skip
+    found = await collect(SiteSpider([URL, "https://b.test", "https://old.test"]), server)
+    expected = [URL, "https://b.test/", "https://b.test/only-from-here", "https://c.test/", "https://c.test/c"]
+    assert sorted(item["url"] for item in found.items) == sorted(expected)
+
+
 def test_the_start_page_is_a_web_url():
     assert SiteSpider("HTTPS://Site.test#x").start_urls == [URL]
     with pytest.raises(ValueError, match="not a URL: 'site.test'"):
         SiteSpider("site.test")
+    with pytest.raises(ValueError, match="url must have a start page"):
+        SiteSpider([])
 
 
 async def test_media_are_followed_if_that_is_set(autojump_clock):
