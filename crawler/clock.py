@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 from weakref import WeakKeyDictionary
 
 import trio
 
-__all__ = ["Clock", "shared_clock"]
+__all__ = ["Clock", "Suspension", "shared_clock"]
+
+
+SHORTEST: Final = 0.1
+"""Seconds. The clocks of the system are read one after the other, so shorter differences say nothing."""
+
+
+class Suspension:
+    """Returns the seconds for which this machine was suspended since its start; 0 where the system does not say."""
+
+    def __init__(self) -> None:
+        self._boot_time = getattr(time, "CLOCK_BOOTTIME", None)  # on Linux
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        """Return the seconds so far. They never decrease."""
+        if self._boot_time is not None:
+            seconds = time.clock_gettime(self._boot_time) - time.clock_gettime(time.CLOCK_MONOTONIC)
+            if seconds > self._seconds + SHORTEST:
+                self._seconds = seconds
+        return self._seconds
 
 
 class Clock:
@@ -18,36 +39,46 @@ class Clock:
         earliest: The earliest time that the clock may show, in seconds since the epoch. Times saved by an earlier
             process are not in the future then, even if the wall clock was set back meanwhile.
         now: The present time by another clock that counts, in seconds since the epoch. `None`: the wall clock counts.
+        asleep: Returns the seconds for which the machine was suspended so far, which trio's clock leaves out: others,
+            who compare times with this clock, were not. `None`: they are left out here, too.
     """
 
-    def __init__(self, earliest: float = 0.0, now: float | None = None) -> None:
+    def __init__(
+        self, earliest: float = 0.0, now: float | None = None, asleep: Callable[[], float] | None = None
+    ) -> None:
         self._trio_time = trio.lowlevel.current_clock().current_time  # trio.current_time looks the clock up each time
-        self._offset = max(time.time() if now is None else now, earliest) - self._trio_time()
+        self._asleep = asleep
+        self._offset = 0.0
+        self._offset = max(time.time() if now is None else now, earliest) - self()
 
     def __call__(self) -> float:
         """Return the time, in seconds since the epoch."""
-        return self._offset + self._trio_time()
+        if self._asleep is None:
+            return self._offset + self._trio_time()
+        return self._offset + self._trio_time() + self._asleep()
 
     def from_trio(self, at: float) -> float:
-        """Convert a time of `trio.current_time` to one of this clock."""
-        return at + self._offset
+        """Convert a time of `trio.current_time` since the last suspension to one of this clock."""
+        return at + self._offset + (0.0 if self._asleep is None else self._asleep())
 
     def to_trio(self, at: float) -> float:
-        """Convert a time of this clock to one of `trio.current_time`."""
-        return at - self._offset
+        """Convert a time of this clock to one of `trio.current_time`, as it is without a further suspension."""
+        return at - self._offset - (0.0 if self._asleep is None else self._asleep())
 
 
 _CLOCKS: Final[trio.lowlevel.RunVar[WeakKeyDictionary[object, Clock]]] = trio.lowlevel.RunVar("shared clocks")
 
 
-def shared_clock(owner: object, earliest: float = 0.0) -> Clock:
+def shared_clock(
+    owner: object, earliest: float = 0.0, now: float | None = None, asleep: Callable[[], float] | None = None
+) -> Clock:
     """Return the clock of all crawls and clients in this event loop that share an object, made at its first use.
 
     They compare times with each other, so a step of the wall clock between their starts must not set them apart.
 
     Parameters:
         owner: What they share, such as `Limits`.
-        earliest: As for `Clock`, if it is made.
+        earliest, now, asleep: As for `Clock`, if it is made.
     """
     try:
         clocks = _CLOCKS.get()
@@ -56,5 +87,5 @@ def shared_clock(owner: object, earliest: float = 0.0) -> Clock:
         _CLOCKS.set(clocks)
     found = clocks.get(owner)
     if found is None:
-        found = clocks[owner] = Clock(earliest)
+        found = clocks[owner] = Clock(earliest, now, asleep)
     return found

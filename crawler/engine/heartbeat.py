@@ -55,11 +55,11 @@ class Heartbeat:
             nursery.start_soon(self._watch)
             while True:
                 self._changed = trio.Event()
-                sent = trio.current_time()
+                sent, sent_at = trio.current_time(), self._clock()
                 extended = await self._extend()
                 if extended is None:
                     raise LeaseLost.after(lease)
-                self._frontier.holdings.until = self._clock.from_trio(sent) + FRESH * lease
+                self._frontier.holdings.until = sent_at + FRESH * lease
                 self._leases.apply(extended)
                 self._frontier.changed.set()
                 await trio.sleep(min(PAUSE, lease / 10))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crawler.clock import Clock, shared_clock
+from crawler.clock import Clock, Suspension, shared_clock
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.checkpointer import Checkpointer
@@ -90,7 +90,9 @@ def wire(
     """
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
-    clock = clock or (Clock(earliest, resumed.now) if limits is None else shared_clock(limits, earliest))
+    if clock is None:
+        time = (earliest, resumed.now, Suspension() if store.shared else None)
+        clock = Clock(*time) if limits is None else shared_clock(limits, *time)
     started_at, stats, errors, slow, long = clock(), Stats(), HookErrorLog(), SlowSteps(), LongCalls()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 

@@ -21,7 +21,8 @@ With `--outputs`, each of these crawls writes outputs of every kind, an archive 
 
 With `--fleet`, four workers share one job in the server that `--store` names. Random ones are killed that many times in
 total, and a fifth as often stopped (SIGSTOP) for longer than their lease; a tenth as often, the server crashes and
-starts again.
+starts again, and the network between one worker and the server is cut, by turns for a shorter time than the lease and
+for a longer one. It needs root and iproute2.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -42,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from integration.databases.outside import Outside, outside
 from integration.databases.servers import postgresql, redis
+from integration.fleet.cables import cables
 from integration.fleet.fleet import fleet
 from integration.kills.everywhere import everywhere
 from integration.kills.harness import Figures, durable
@@ -85,12 +87,16 @@ SERVERS = {"postgresql": postgresql, "redis": redis, "valkey": partial(redis, "v
 
 def fleet_crawl(store: str, seed: int, pages: int, kills: int) -> Figures:
     """Run one crawl of four workers that share a job; return its figures."""
-    with tempfile.TemporaryDirectory(prefix="kills-") as name, SERVERS[store]() as server:
-        settings = {"workers": 8, "delay": 0.02, "grace": 1.0, "durability": "power"}
-        with fleet(Path(name), server, seed=seed, hosts=HOSTS, pages=pages, settings=settings) as crawl:
-            crawl.longest = 3600.0
-            crawl.run(random.Random(seed), kills=kills, pauses=kills // 5, restarts=kills // 10)
-            return crawl.figures()
+    settings = {"workers": 8, "delay": 0.02, "grace": 1.0, "durability": "power"}
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-") as name,
+        cables(4) as net,
+        SERVERS[store](namespace=net.namespace, host=net.address(0)) as server,
+        fleet(Path(name), server, seed=seed, hosts=HOSTS, pages=pages, cables=net, settings=settings) as crawl,
+    ):
+        crawl.longest = 3600.0
+        crawl.run(random.Random(seed), kills=kills, pauses=kills // 5, restarts=kills // 10, cuts=kills // 10)
+        return crawl.figures()
 
 
 def tell(name: str, figures: Figures) -> None:

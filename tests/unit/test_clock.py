@@ -38,6 +38,33 @@ async def test_the_clock_never_goes_back_behind_an_earlier_process(monkeypatch, 
     assert clock() == pytest.approx(shown + 10)
 
 
+async def test_a_clock_that_others_compare_times_with_counts_what_the_machine_was_suspended_for(autojump_clock):
+    asleep = 100.0
+    clock = Clock(now=1_000.0, asleep=lambda: asleep)
+    assert clock() == pytest.approx(1_000.0)
+    await trio.sleep(10)
+    asleep += 3_600
+    assert clock() == pytest.approx(4_610.0)
+    assert clock.from_trio(trio.current_time()) == pytest.approx(4_610.0)
+    assert clock.to_trio(clock() + 5) == pytest.approx(trio.current_time() + 5)
+
+
+def test_a_suspension_is_what_the_clock_that_counts_it_is_ahead_by(monkeypatch):
+    clocks = {"boot": 500.0, "monotonic": 500.0}
+    monkeypatch.setattr(
+        module, "time",
+        SimpleNamespace(CLOCK_BOOTTIME="boot", CLOCK_MONOTONIC="monotonic", clock_gettime=clocks.__getitem__),
+    )  # fmt: skip
+    suspension = module.Suspension()
+    assert suspension() == 0.0
+    clocks["boot"] += 60
+    assert suspension() == 60.0
+    clocks["monotonic"] += 0.05  # the process had to wait between the two readings
+    assert suspension() == 60.0
+    monkeypatch.setattr(module, "time", SimpleNamespace())
+    assert module.Suspension()() == 0.0
+
+
 @given(st.floats(0, 4e9))
 def test_times_convert_to_the_clock_of_trio_and_back(at):
     async def main():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -10,17 +9,14 @@ import attrs
 
 from crawler.errors import ConfigError
 from crawler.redaction import hide_userinfo
+from crawler.store.job_url import checked_name, lease_of, silence
 
 __all__ = ["Address"]
 
 FORM: Final = "postgresql://HOST/DATABASE/JOB"
-NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
-"""A name of a job. It is part of the name of a schema, which has at most 63 bytes."""
-LEASE: Final = 60.0
-MIN_LEASE: Final = 0.5
 CONNECTION: Final = {
-    "connect_timeout": "10", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
-    "tcp_user_timeout": "30000", "client_encoding": "UTF8", "application_name": "crawler",
+    "connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "3", "keepalives_count": "3",
+    "client_encoding": "UTF8", "application_name": "crawler",
 }  # fmt: skip
 """Parameters of libpq that find out in time that a server is gone; the URL may set others."""
 
@@ -64,19 +60,7 @@ class Address:
         job = unquote(job)
         if not job or not path.strip("/") or "/" in path.strip("/"):
             raise ConfigError(f"job {shown} names no database and job: use {FORM}")
-        if not NAME.fullmatch(job):
-            raise ConfigError(f"{job!r} cannot be the name of a job in a database: use a-z, 0-9 and _, at most 48")
-        lease = _seconds(query.pop("lease", ""), shown)
-        conninfo = f"postgresql://{parts.netloc}{path}?{urlencode(CONNECTION | query)}"
-        return cls(conninfo, job, lease, shown)
-
-
-def _seconds(text: str, shown: str) -> float:
-    """Return the lease that the URL names, or the default."""
-    try:
-        lease = float(text) if text else LEASE
-    except ValueError:
-        lease = 0.0
-    if not MIN_LEASE <= lease <= 86_400:
-        raise ConfigError(f"job {shown}: lease is a number of seconds from {MIN_LEASE:g} to 86400, not {text!r}")
-    return lease
+        checked_name(job)
+        lease = lease_of(query.pop("lease", ""), shown)
+        parameters = CONNECTION | {"tcp_user_timeout": f"{1000 * silence(lease):.0f}"} | query
+        return cls(f"postgresql://{parts.netloc}{path}?{urlencode(parameters)}", job, lease, shown)

@@ -32,6 +32,8 @@ PASSING: Final = ("08", "25006", "40", "53", "57")
 """Classes and codes of SQLSTATE that another attempt may not meet: the connection, a standby, a rollback, resources, a
 shutdown."""
 DISK_FULL: Final = "53100"
+REFUSALS: Final = ("authentication failed", "pg_hba.conf", "does not exist", "not permitted", "permission denied")
+"""In the errors of a server that accepts no connection of this user. libpq gives no SQLSTATE of those."""
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt; the last one repeats."""
 log = get_logger("crawler.store")
@@ -138,4 +140,14 @@ def is_passing(error: psycopg.Error) -> bool:
     """Return whether another attempt may succeed."""
     if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)):
         return False
-    return error.sqlstate is None or (error.sqlstate.startswith(PASSING) and error.sqlstate != DISK_FULL)
+    if error.sqlstate is None:
+        return not _is_refusal(error)
+    return error.sqlstate.startswith(PASSING) and error.sqlstate != DISK_FULL
+
+
+def _is_refusal(error: psycopg.Error) -> bool:
+    """Return whether the server has answered that it accepts no connection of this user: an outage ends by itself."""
+    if error.pgconn is not None and error.pgconn.needs_password:
+        return True
+    text = str(error)
+    return "FATAL" in text and any(words in text for words in REFUSALS)

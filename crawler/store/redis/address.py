@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,15 +9,12 @@ import attrs
 
 from crawler.errors import ConfigError
 from crawler.redaction import hide_userinfo
+from crawler.store.job_url import checked_name, lease_of
 
 __all__ = ["Address"]
 
 FORM: Final = "redis://host:6379/DATABASE/JOB"
-NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
-"""A name of a job, as in every database."""
 PORT: Final = 6379
-LEASE: Final = 60.0
-MIN_LEASE: Final = 0.5
 
 
 @attrs.frozen(kw_only=True)
@@ -63,11 +59,9 @@ class Address:
         database, _, job = parts.path[1:].rpartition("/")
         if not parts.hostname or not job or not (database or "0").isdecimal():
             raise ConfigError(f"job {shown} names no server and job: use {FORM}, or redis://host/JOB")
-        job = unquote(job)
-        if not NAME.fullmatch(job):
-            raise ConfigError(f"{job!r} cannot be the name of a job in a database: use a-z, 0-9 and _, at most 48")
+        job = checked_name(unquote(job))
         lease, cluster, replicas = (
-            query.pop(name, default) for name, default in (("lease", str(LEASE)), ("cluster", "no"), ("replicas", "0"))
+            query.pop(name, default) for name, default in (("lease", ""), ("cluster", "no"), ("replicas", "0"))
         )
         if query:
             raise ConfigError(f"job {shown}: there is no option {next(iter(query))!r}; use lease, cluster and replicas")
@@ -82,18 +76,7 @@ class Address:
             tls=parts.scheme == "rediss",
             database=int(database or 0),
             job=job,
-            lease=_seconds(lease, shown),
+            lease=lease_of(lease, shown),
             cluster=cluster == "yes",
             replicas=int(replicas),
         )
-
-
-def _seconds(text: str, shown: str) -> float:
-    """Return the lease that the URL names."""
-    try:
-        lease = float(text)
-    except ValueError:
-        lease = 0.0
-    if not MIN_LEASE <= lease <= 86_400:
-        raise ConfigError(f"job {shown}: lease is a number of seconds from {MIN_LEASE:g} to 86400, not {text!r}")
-    return lease

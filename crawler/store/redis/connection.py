@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.resources import files
@@ -10,6 +12,7 @@ from typing import Any, Final, Self
 import coredis
 import msgspec
 import trio
+from coredis.connection import TCPLocation
 from coredis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -18,10 +21,12 @@ from coredis.exceptions import (
     RedisError,
     ResponseError,
 )
+from coredis.pool import ClusterConnectionPool, ConnectionPool
 from coredis.retry import NoRetryPolicy
 
 from crawler.errors import JobError
 from crawler.logs import get_logger
+from crawler.store.job_url import silence
 from crawler.store.redis.address import Address
 
 __all__ = ["Connection"]
@@ -100,28 +105,41 @@ class Connection:
     def _make_client(self) -> Any:
         place = self.address
         options: dict[str, Any] = {
-            "username": place.username, "password": place.password, "retry_policy": NoRetryPolicy(),
-            "connect_timeout": CONNECT_TIMEOUT,
+            "username": place.username, "password": place.password, "connect_timeout": CONNECT_TIMEOUT,
+            "socket_keepalive": True, "socket_keepalive_options": _keepalive(silence(place.lease)),
+            "ssl_context": ssl.create_default_context() if place.tls else None,
         }  # fmt: skip
-        if place.tls:
-            options["ssl"] = True
+        node = TCPLocation(place.host, place.port)
         if place.cluster:
-            return coredis.RedisCluster(place.host, place.port, **options)
-        return coredis.Redis(place.host, place.port, place.database, **options)
+            nodes = ClusterConnectionPool(startup_nodes=[node], **options)
+            return coredis.RedisCluster(connection_pool=nodes, retry_policy=NoRetryPolicy())
+        pool = ConnectionPool(location=node, db=place.database, **options)
+        return coredis.Redis(connection_pool=pool, retry_policy=NoRetryPolicy())
 
     async def _check_server(self) -> None:
         """Check that the server keeps what it is given.
 
         Raises:
-            JobError: It removes keys when its memory is full, or is a version without functions.
+            JobError: It removes keys when its memory is full, has too few replicas, is loading its data, or is a
+                version without functions.
         """
         memory = await self._client.info("memory", "persistence")
+        if memory.get("loading"):  # it does not say yet how it keeps what it is given
+            raise JobError(f"cannot use {self.address.shown} yet: the server is loading its data")
         policy = memory.get("maxmemory_policy", NO_EVICTION)
         if policy != NO_EVICTION:
             raise JobError(
                 f"{self.address.shown}: the server has the policy {policy}, with which it deletes requests when its "
                 f"memory is full; set maxmemory-policy to {NO_EVICTION}"
             )
+        if self.address.replicas:
+            found = await self._client.info("replication")
+            connected = found.get("connected_slaves", 0)
+            if connected < self.address.replicas:
+                raise JobError(
+                    f"{self.address.shown}: replicas is {self.address.replicas}, and the server has {connected}: "
+                    "no commit would be complete"
+                )
         if not memory.get("aof_enabled"):
             lost = "what was committed since its last snapshot is lost if the server ends; set appendonly to yes"
             if self._power:
@@ -191,5 +209,12 @@ class Connection:
         if "unknown command" in str(error):
             return JobError(f"{self.address.shown}: the server has no functions: Redis 7 or Valkey is needed")
         if not isinstance(error, ResponseError):
-            return JobError(f"{self.address.shown}: cannot connect: {error}")
+            cause = str(error.__cause__ or "").partition("\n")[0]
+            return JobError(f"{self.address.shown}: cannot connect: {error}{f' ({cause})' if cause else ''}")
         return JobError(f"{self.address.shown}: {error}")
+
+
+def _keepalive(seconds: float) -> dict[int, int]:
+    """Return options of a socket that is closed when the other end has acknowledged nothing for some seconds."""
+    values = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": int(1000 * seconds)}
+    return {getattr(socket, name): value for name, value in values.items() if hasattr(socket, name)}

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +52,8 @@ async def open_store(
         try:
             yield store
         finally:
-            with trio.CancelScope(deadline=trio.current_time() + LEAVING, shield=True):
+            with trio.CancelScope(deadline=trio.current_time() + LEAVING, shield=True), suppress(JobError):
+                # without it, the others remove this owner when its lease ends
                 await connection.call("leave", {"me": str(store.owner)})
 
 

@@ -61,12 +61,18 @@ class Server:
     crash: signal.Signals = signal.SIGKILL
     """Ends it at once, with its child processes."""
     process: subprocess.Popen[bytes] | None = None
+    namespace: str = ""
+    """The network namespace that it runs in; empty: that of the tests."""
 
     def start(self) -> None:
         """Start the server, and wait until it accepts connections."""
+        command, options = self.command, _run_as(self.user)
+        if self.namespace:
+            command = [*_inside(self.namespace, options), *command]
+            options = {}
         with (self.scratch / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_run_as(self.user)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **options
             )
         give_up_at = time.monotonic() + LONGEST
         while not self.is_ready():
@@ -84,11 +90,13 @@ class Server:
 
 
 @contextmanager
-def postgresql(*, durable: bool = False) -> Iterator[Server]:
+def postgresql(*, durable: bool = False, namespace: str = "", host: str = "") -> Iterator[Server]:
     """Run PostgreSQL until the block is left.
 
     Parameters:
         durable: Whether each commit waits for the disk, as it does by default.
+        namespace: The network namespace that it runs in; empty: that of the tests.
+        host: Its address in that namespace; empty: it accepts connections to its socket only.
 
     Raises:
         FileNotFoundError: It is not installed.
@@ -99,12 +107,19 @@ def postgresql(*, durable: bool = False) -> Iterator[Server]:
         data = scratch / "data"
         subprocess.run(
             [initdb, "-D", data, "-U", "crawler", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-            check=True, capture_output=True, **_run_as(user),
+            check=True, capture_output=True, cwd="/", **_run_as(user),
         )  # fmt: skip
         fsync = "on" if durable else "off"
-        command = [program, "-D", data, "-k", scratch, "-h", "", "-c", f"fsync={fsync}", "-c", "max_connections=40"]
-        url = f"postgresql:///postgres?host={scratch}&user=crawler"
+        listening = "*" if host else ""
+        command = [
+            program, "-D", data, "-k", scratch, "-h", listening, "-c", f"fsync={fsync}", "-c", "max_connections=40"
+        ]  # fmt: skip
+        if host:
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {host}/8 trust\n")
+        url = f"postgresql:///postgres?host={host or scratch}&user=crawler"
         server = Server(url, command, lambda: _connects("psycopg", url), scratch, user, signal.SIGQUIT)
+        server.namespace = namespace
         server.start()
         try:
             yield server
@@ -233,22 +248,27 @@ def _create_container(url: str, name: str) -> None:
 
 
 @contextmanager
-def redis(program: str = "redis-server", *options: str) -> Iterator[Server]:
+def redis(
+    program: str = "redis-server", *options: str, namespace: str = "", host: str = "127.0.0.1"
+) -> Iterator[Server]:
     """Run Redis, or Valkey, with an append-only file that is synced at each write, until the block is left.
 
     Parameters:
         program: ``redis-server`` or ``valkey-server``.
         *options: Further arguments of the program.
+        namespace: The network namespace that it runs in; empty: that of the tests.
+        host: Its address in that namespace.
 
     Raises:
         FileNotFoundError: It is not installed.
     """
     with _scratch(None) as scratch:
         port = _free_port()
-        own = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(scratch), "--save", "", "--appendonly", "yes"]
+        bound = "0.0.0.0" if namespace else host
+        own = ["--bind", bound, "--port", str(port), "--dir", str(scratch), "--save", "", "--appendonly", "yes"]
         command = [_find(program), *own, "--appendfsync", "always", "--requirepass", PASSWORD, *options]
-        url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
-        server = Server(url, command, lambda: _pongs(port), scratch)
+        url = f"redis://:{quote(PASSWORD, safe='')}@{host}:{port}"
+        server = Server(url, command, lambda: _pongs(host, port), scratch, namespace=namespace)
         server.start()
         try:
             yield server
@@ -270,10 +290,10 @@ def redis_cluster() -> Iterator[Server]:
         yield nodes[0]
 
 
-def _pongs(port: int) -> bool:
+def _pongs(host: str, port: int) -> bool:
     """Return whether a server of Redis has loaded its data."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 1) as connection:
+        with socket.create_connection((host, port), 1) as connection:
             connection.sendall(b"AUTH %s\r\nPING\r\n" % PASSWORD.encode())
             answer = b""
             while answer.count(b"\n") < 2 and (part := connection.recv(100)):
@@ -312,7 +332,16 @@ def _run_as(user: str | None) -> dict[str, Any]:
     if user is None:
         return {}
     entry = pwd.getpwnam(user)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _inside(namespace: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the programs that run a command in a network namespace, as the user that the options of a child name.
+
+    They replace themselves by the command, so the process is that of the server.
+    """
+    user = ["setpriv", f"--reuid={options['user']}", f"--regid={options['group']}", "--clear-groups"] if options else []
+    return ["ip", "netns", "exec", namespace, *user]
 
 
 def _connects(module: str, *arguments: Any, **named: Any) -> bool:

@@ -26,6 +26,7 @@ from typing import Any
 
 import trio
 from integration.databases.servers import Server
+from integration.fleet.cables import Cables
 from integration.kills.harness import Durable, Figures, durable
 from integration.kills.results import Item
 from support.environments import environment
@@ -46,9 +47,9 @@ LONGEST = 120.0
 """Timeout of a whole crawl, in seconds, unless `Fleet.longest` is another one."""
 
 
-def job_url(server: Server, job: str, **options: object) -> str:
-    """Return the URL of a job in the database of a server."""
-    place, _, query = server.url.partition("?")
+def job_url(server: Server, job: str, url: str | None = None, **options: object) -> str:
+    """Return the URL of a job in the database of a server, which may be reached by another URL than its first."""
+    place, _, query = (url or server.url).partition("?")
     parameters = [query] * bool(query) + [f"{name}={value}" for name, value in options.items()]
     return f"{place}/{job}?{'&'.join(parameters)}"
 
@@ -62,28 +63,38 @@ class Fleet:
     job: str
     size: int
     """Number of workers."""
+    cables: Cables | None = None
+    """The cables from each worker to the server, if they can be cut."""
     longest: float = LONGEST
     """Timeout of the whole crawl, in seconds."""
     running: list[Process] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     """The standard error of each worker that has ended."""
+    _cable_of: dict[int, int] = field(default_factory=dict)
+    _mending: list[threading.Timer] = field(default_factory=list)
 
     def start(self) -> Process:
         """Start one worker."""
         words = self.crawl.command(job=None)
-        url = job_url(self.server, self.job, lease=LEASE)
+        cable, place = 0, None
+        if self.cables is not None:
+            used = [self._cable_of[process.pid] for process in self.running]
+            cable = min(range(self.size), key=used.count)
+            place = self.server.url.replace(self.cables.address(0), self.cables.address(cable))
+        url = job_url(self.server, self.job, place, lease=LEASE)
         command = [*words[:2], "worker", url, *words[3:]]  # in place of -m crawler run SPIDER
         process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=PIPE)
+        self._cable_of[process.pid] = cable
         self.running.append(process)
         return process
 
-    def run(self, chance: random.Random, *, kills: int = 0, pauses: int = 0, restarts: int = 0) -> None:
-        """Run the crawl; kill and pause random workers and restart the server at random moments, in random order."""
+    def run(self, chance: random.Random, *, kills: int = 0, pauses: int = 0, restarts: int = 0, cuts: int = 0) -> None:
+        """Run the crawl; kill, pause and cut off random workers and restart the server at random moments."""
         self.crawl._first = time.monotonic()
         for _ in range(self.size):
             self.start()
-        share = self.crawl.expected_requests() / (kills + pauses + restarts + 1)
-        events = ["kill"] * kills + ["pause"] * pauses + ["restart"] * restarts
+        share = self.crawl.expected_requests() / (kills + pauses + restarts + cuts + 1)
+        events = ["kill"] * kills + ["pause"] * pauses + ["restart"] * restarts + ["cut"] * cuts
         chance.shuffle(events)
         deadline = time.monotonic() + self.longest
         for event in events:
@@ -94,6 +105,8 @@ class Fleet:
 
     def finish(self) -> None:
         """Wait until all workers have ended."""
+        for mending in self._mending:
+            mending.join()
         while self.running:
             self.end(self.running[0])
         self.crawl._last = time.monotonic()
@@ -104,7 +117,8 @@ class Fleet:
         process.send_signal(signal.SIGKILL)
         self.crawl.kills.append(time.monotonic())
         self.end(process, -signal.SIGKILL)
-        self.start()
+        if len(self.running) < self.size:
+            self.start()
 
     def pause(self, chance: random.Random) -> None:
         """Stop a worker for longer than its lease, and let it continue: the others have its groups then."""
@@ -113,6 +127,16 @@ class Fleet:
         self.crawl.kills.append(time.monotonic())  # what it had in flight is fetched again
         timer = threading.Timer(LEASE * chance.uniform(1.1, 1.8), process.send_signal, [signal.SIGCONT])
         timer.start()
+
+    def cut(self, chance: random.Random) -> None:
+        """Cut a worker off the server, for a shorter time than its lease or for a longer one, by turns."""
+        assert self.cables is not None
+        cable = self._cable_of[chance.choice(self.running).pid]
+        seconds = LEASE * (chance.uniform(1.2, 2.0) if len(self._mending) % 2 else chance.uniform(0.1, 0.6))
+        self.cables.cut(cable)
+        self.crawl.kills.append(time.monotonic())  # what it had in flight may be fetched again
+        self._mending.append(threading.Timer(seconds, self.cables.mend, [cable]))
+        self._mending[-1].start()
 
     def restart(self, chance: random.Random) -> None:
         """Crash the server, and start it again."""
@@ -160,6 +184,7 @@ def fleet(
     pages: int,
     job: str = "kills",
     size: int = 4,
+    cables: Cables | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Fleet]:
     """Return a crawl that has not been started, and serve its web until the block is left.
@@ -170,12 +195,15 @@ def fleet(
         seed, hosts, pages: Arguments of the `Web`.
         job: The name of the job.
         size: Number of workers.
+        cables: From each worker to the server.
         settings: Settings of the crawl.
     """
     with durable(folder, seed=seed, hosts=hosts, pages=pages, outputs=[], settings=settings) as crawl:
-        found = Fleet(crawl, server, job, size)
+        found = Fleet(crawl, server, job, size, cables)
         try:
             yield found
         finally:
+            for mending in found._mending:
+                mending.join()
             for process in found.running:
                 process.send_signal(signal.SIGKILL)

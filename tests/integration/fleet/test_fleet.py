@@ -8,15 +8,21 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
+import trio
 from integration.databases.servers import Server, postgresql, redis
+from integration.fleet.cables import cables
 from integration.fleet.fleet import LEASE, Fleet, fleet, job_url
 from support.environments import environment
 from support.localsite import local_site
 from support.processes import PIPE, Process, run
+
+from crawler.errors import JobError
+from crawler.store.postgres.store import PostgresStore
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {"workers": 8, "delay": 0.02, "grace": 1.0}
@@ -51,8 +57,29 @@ def test_four_workers_of_which_some_are_killed_and_paused_while_the_server_resta
         assert crawl.figures().holds(), (crawl.figures(), crawl.said)
 
 
-def test_while_the_server_is_away_every_worker_waits_and_says_so_once(server: Server, tmp_path: Path) -> None:
-    with fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=60, settings=SETTINGS) as crawl:
+@pytest.mark.parametrize("kind", [postgresql, redis])
+def test_workers_that_are_cut_off_for_shorter_or_longer_than_their_lease_lose_and_double_nothing(
+    kind: Callable[..., AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    settings = SETTINGS | {"durability": "power"}
+    with (
+        cables(3) as net,
+        kind(namespace=net.namespace, host=net.address(0)) as server,
+        fleet(tmp_path, server, seed=3, hosts=9, pages=240, size=3, cables=net, settings=settings) as crawl,
+    ):
+        crawl.run(random.Random(3), cuts=4)
+        assert crawl.figures().holds(), (crawl.figures(), crawl.said)
+        assert "answers again" in "".join(crawl.said)
+
+
+@pytest.mark.parametrize(
+    "kind", [postgresql, redis, partial(redis, "valkey-server")], ids=["postgresql", "redis", "valkey"]
+)
+def test_while_the_server_is_away_every_worker_waits_and_says_so_once(
+    kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    settings = SETTINGS | {"durability": "power"}
+    with kind() as server, fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=60, settings=settings) as crawl:
         for _ in range(crawl.size):
             crawl.start()
         wait_until_it_asks(crawl, 20)
@@ -198,3 +225,21 @@ def test_a_job_that_does_not_exist_is_not_created_by_looking_at_it(server: Serve
         database.execute("CREATE SCHEMA crawler_taken")
     said = refused(tmp_path, "job", job_url(server, "taken"))
     assert "the schema crawler_taken has no job: give it another name" in said
+
+
+async def test_a_password_that_is_wrong_after_a_restart_ends_the_worker(server: Server) -> None:
+    with psycopg.connect(server.url, autocommit=True) as database:
+        database.execute("CREATE ROLE keeper LOGIN PASSWORD 'first-secret'")
+        database.execute("GRANT CREATE ON DATABASE postgres TO keeper")
+        rules = Path(database.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]  # there is one row
+        rules.write_text("local all keeper scram-sha-256\n" + rules.read_text())
+        database.execute("SELECT pg_reload_conf()")
+    url = job_url(server, "guarded").replace("user=crawler", "user=keeper&password=first-secret")
+    async with PostgresStore.open(url) as store:
+        with psycopg.connect(server.url, autocommit=True) as database:
+            database.execute("ALTER ROLE keeper PASSWORD 'another-secret'")
+        server.stop()
+        server.start()
+        with trio.fail_after(10), pytest.raises(JobError, match="password authentication failed") as caught:
+            await store.extend()
+    assert "secret" not in str(caught.value)

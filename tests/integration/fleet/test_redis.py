@@ -157,6 +157,34 @@ async def test_what_a_server_refuses_is_one_line(server: Server) -> None:
             pass
 
 
+async def test_a_server_that_has_not_loaded_its_data_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def info(self: object, *sections: str) -> dict[str, object]:
+        return {"loading": 1, "aof_enabled": 0}  # as a server says after a restart
+
+    monkeypatch.setattr(coredis.Redis, "info", info)
+    with pytest.raises(JobError, match="the server is loading its data"):
+        async with open_store(job(server), power=True):
+            pass
+
+
+async def test_more_replicas_than_there_are_is_one_line(server: Server) -> None:
+    with pytest.raises(JobError, match="replicas is 2, and the server has 0"):
+        async with open_store(job(server, replicas=2)):
+            pass
+
+
+async def test_a_password_that_is_wrong_after_a_restart_ends_the_worker(server: Server) -> None:
+    host, port = server.url.rpartition("@")[2].split(":")
+    async with coredis.Redis(host, int(port), password=PASSWORD) as client:
+        await client.acl_setuser("keeper", "on", ">secret", "~*", "&*", "+@all")
+    async with open_store(job(server).replace(":pass", "keeper:pass").replace("pass%2Fword%40", "secret")) as store:
+        server.stop()
+        server.start()  # without what was not saved
+        with trio.fail_after(10), pytest.raises(JobError, match="refuses the user or password") as caught:
+            await store.extend()
+    assert "secret" not in str(caught.value)
+
+
 async def test_a_server_that_deletes_keys_is_refused(server: Server) -> None:
     host, port = server.url.rpartition("@")[2].split(":")
     async with coredis.Redis(host, int(port), password=PASSWORD) as client:

@@ -11,7 +11,7 @@ from support.workers import Connection
 from trio.testing import MockClock
 
 from crawler.clock import Clock
-from crawler.engine.heartbeat import FRESH, Heartbeat
+from crawler.engine.heartbeat import BEATS, FRESH, Heartbeat
 from crawler.engine.leases import Leases
 from crawler.engine.news import NewsReader
 from crawler.errors import LeaseLost
@@ -26,7 +26,8 @@ class Parts:
     """A worker that only renews its lease."""
 
     def __init__(self, job: MemoryJob) -> None:
-        self.clock = Clock()
+        self.asleep = 0.0
+        self.clock = Clock(asleep=lambda: self.asleep)
         self.frontier = Frontier(Settings())
         self.store = Connection(job.join())
         leases = Leases(self.frontier, self.store, self.clock, NewsReader())  # type: ignore[arg-type]  # it delegates
@@ -64,6 +65,22 @@ async def test_the_freshness_counts_from_the_question_not_from_its_answer(autoju
         await trio.sleep(0.0)
         await trio.testing.wait_all_tasks_blocked()
         assert parts.fresh_for() == pytest.approx(FRESH * LEASE - 10.0)
+
+
+async def test_a_machine_that_was_suspended_has_no_fresh_lease(autojump_clock: MockClock) -> None:
+    parts = Parts(MemoryJob(LEASE))
+    async with beating(parts):
+        await trio.sleep(1.0)
+        assert parts.fresh_for() > FRESH * LEASE - 2.0
+        parts.store.cut()
+        await trio.sleep(LEASE / BEATS)  # it asks, and is suspended before the answer comes
+        parts.asleep += 10 * LEASE
+        assert parts.fresh_for() < 0
+        parts.store.restore()
+        await trio.testing.wait_all_tasks_blocked()
+        assert parts.fresh_for() < 0
+        await trio.sleep(LEASE / BEATS)
+        assert parts.fresh_for() > 0
 
 
 async def test_a_change_by_another_worker_is_looked_at_soon(autojump_clock: MockClock) -> None:

@@ -29,6 +29,12 @@ def test_the_url_may_set_parameters_of_the_connection() -> None:
     assert "connect_timeout=3" in Address.parse("postgresql://db.test/crawls/books?connect_timeout=3").conninfo
 
 
+@pytest.mark.parametrize(("lease", "milliseconds"), [(2, 1000), (20, 5000), (60, 15000), (600, 15000)])
+def test_a_connection_that_acknowledges_nothing_is_given_up_well_within_a_lease(lease: int, milliseconds: int) -> None:
+    conninfo = Address.parse(f"postgresql://db.test/crawls/books?lease={lease}").conninfo
+    assert f"tcp_user_timeout={milliseconds}" in conninfo
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
