@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crawler import urls
 from crawler.content.encoding import encode_query
-from crawler.html.forms import ONE_LINE, Control, controls_of, forms_of
+from crawler.html.forms import Control, controls_of, forms_of
 from crawler.html.links import base_url, is_nofollow
 from crawler.html.selector import Selector
 from crawler.html.submission import (
@@ -35,8 +35,6 @@ __all__ = ["Form"]
 
 ENCTYPES: Final = (URLENCODED, MULTIPART, PLAIN)
 METHODS: Final = ("get", "post", "dialog")
-TYPED: Final = ONE_LINE | {"textarea", "file", "number", "date", "month", "week", "time", "datetime-local"}
-"""Kinds of controls that have no value of their own before a user types or chooses one."""
 
 
 class Form:
@@ -89,10 +87,10 @@ class Form:
 
     @property
     def needs_input(self) -> bool:
-        """Whether users have to fill in the form: a text field is empty, or a required control has no value."""
+        """Whether a required control has no value, so that a browser does not send the form."""
         filled = {control.name for control in self._controls if any(control.values)}
         return any(
-            control.kind in TYPED or (control.required and control.kind != "hidden")
+            control.required and control.kind != "hidden"
             for control in self._controls
             if control.name and control.enabled and not control.submits and control.name not in filled
         )

@@ -124,8 +124,8 @@ class Settings:
     ``X-Robots-Tag`` or ``<meta name=robots>`` says ``nofollow``."""
     thorough: bool = True
     """Whether a `SiteSpider`, which crawls a URL given on the command line, follows everything that leads to a page
-    without scripts: ``area``, ``frame``, ``iframe``, ``link``, refreshes, ``Link`` header fields, and GET forms that
-    need no input. `False` means ``<a href>`` only."""
+    without scripts: ``area``, ``frame``, ``iframe``, ``link``, refreshes, ``Link`` header fields, and GET forms
+    without a required field that is empty. `False` means ``<a href>`` only."""
     srcset: bool = False
     """Whether a `SiteSpider` also follows images, audio and video: all of `Response.media`, with each candidate of
     ``srcset``."""

@@ -29,8 +29,8 @@ class SiteSpider(Spider):
     With several start pages, links from one of their sites to another are followed.
 
     With the setting `thorough`, which is on by default, it follows ``a area frame iframe link``, refreshes, ``Link``
-    header fields, and GET forms that need no input. Without, it follows ``<a href>`` only. With the setting `srcset`,
-    images, audio and video are fetched as well.
+    header fields, and GET forms whose required fields have values. Without, it follows ``<a href>`` only. With the
+    setting `srcset`, images, audio and video are fetched as well.
 
     Parameters:
         url: The start page, or several.

@@ -40,7 +40,8 @@ def linked_urls(response: Response) -> list[str]:
 def form_targets(response: Response, *, skip_nofollow: bool = False) -> list[str]:
     """Return the absolute URLs that the forms of a page lead to, without repeats.
 
-    Forms are sent as they are on the page, once for each of their buttons, if they use GET and need no input.
+    Forms are sent as they are on the page, once for each of their buttons, if they use GET and have no required field
+    without a value: an empty search form is sent, too.
 
     Parameters:
         response: The page.

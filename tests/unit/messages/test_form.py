@@ -428,19 +428,25 @@ def test_what_is_no_page_has_no_forms():
         ("", False),
         ("<button name=a value=1>", False),
         ("<input type=hidden name=a required>", False),
-        ("<input name=q>", True),
+        ("<input name=q>", False),
         ("<input name=q value='  '>", False),
         ("<input name=q value=x>", False),
         ("<input name=q disabled>", False),
         ("<input placeholder='unnamed'>", False),
-        ("<input type=search name=q>", True),
-        ("<input type=password name=p>", True),
-        ("<input type=number name=n><button>go", True),
+        ("<input type=search name=q>", False),
+        ("<input type=password name=p>", False),
+        ("<input type=number name=n><button>go", False),
         ("<input type=number name=n value=5><button>go", False),
-        ("<input type=date name=d value=tomorrow>", True),
-        ("<input type=file name=f>", True),
-        ("<textarea name=t></textarea>", True),
+        ("<input type=date name=d value=tomorrow>", False),
+        ("<input type=file name=f>", False),
+        ("<textarea name=t></textarea>", False),
         ("<textarea name=t>x</textarea>", False),
+        ("<input name=q required>", True),
+        ("<input name=q required value=x>", False),
+        ("<input name=q required disabled>", False),
+        ("<input name=q><input type=date name=d required value=tomorrow>", True),
+        ("<input type=file name=f required>", True),
+        ("<textarea name=t required></textarea>", True),
         ("<input type=range name=r><input type=color name=c>", False),
         ("<input type=checkbox name=c>", False),
         ("<input type=checkbox name=c required>", True),
@@ -453,7 +459,7 @@ def test_what_is_no_page_has_no_forms():
         ("<select name=s required><option value=''>choose<option selected>x</select>", False),
     ],
 )
-def test_a_form_needs_input_if_a_text_is_empty_or_a_required_value_is_missing(inside, needs):
+def test_a_form_needs_input_if_a_required_value_is_missing(inside, needs):
     assert form(inside).needs_input == needs
 
 

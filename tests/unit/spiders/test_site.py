@@ -139,7 +139,8 @@ FRAMES = {
     "/plain": "<form action=/list><select name=sort><option>up<option>down</select></form>",
     "/list?sort=up": "<form action=/list><button name=page value=2>2</button><button name=page value=3>3</button>",
     "/list?page=2": "<form action=/found><input name=q></form><form action=/sent method=post></form>",
-    "/list?page=3": "",
+    "/list?page=3": "<form action=/empty><input name=q required></form><form action=/found><input name=q></form>",
+    "/found?q=": "<form action=/found><input name=q value=''></form>",
     "/linked": Page("%PDF", headers={"Content-Type": "application/pdf", "Refresh": "0;url=/last"}),
     "/last": "",
 }

@@ -49,13 +49,14 @@ def test_what_is_not_html_leads_on_by_its_header_fields_only():
         ("<form method=post action=/go><button>a</button><button formmethod=get name=g></button></form>", ["/go?g="]),
         ("<form method=post action=/go></form><form method=dialog></form><form action='mailto:x'></form>", []),
         ("<form action=/go><button formmethod=dialog></button><button name=b></button></form>", ["/go?b="]),
-        ("<form action=/search><input name=q><button name=b>go</button></form>", []),
+        ("<form action=/search><input name=q><button name=b>go</button></form>", ["/search?q=&b="]),
+        ("<form action=/search><input name=q required><button name=b>go</button></form>", []),
         ("<form action=/go></form><form action=/go></form>", ["/go"]),
         ("<template><form action=/go></form></template>", []),
         ("", []),
     ],
 )  # fmt: skip
-def test_forms_are_sent_as_they_are_if_they_get_a_page_and_need_no_input(body, targets):
+def test_forms_are_sent_as_they_are_if_they_get_a_page_and_have_no_empty_required_field(body, targets):
     assert forms(body) == targets
 
 
