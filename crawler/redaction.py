@@ -49,6 +49,15 @@ USERINFO: Final = lazy_pattern(r"(//|(?<=\w:)/)[^/?#\s\"'<>\\]*@")
 """With one slash where a URL has been taken for a path."""
 PAIR: Final = lazy_pattern(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
 """A parameter of a query, a fragment or a form: ``access_token=abc``."""
+RUN: Final = lazy_pattern(r"[^\s\"'<>]+")
+"""A part of a text that may be a URL or a form."""
+CODE: Final = lazy_pattern(r"(?<![\w.%~$\[\]-])(code)=([^&#]+)", re.IGNORECASE)
+"""The parameter of an authorization code (RFC 6749 section 4.1.2), which may be a code of a country as well."""
+GRANT: Final = lazy_pattern(
+    r"(?<![\w.%~$\[\]-])(?:state|code_verifier|grant_type)=|[/._-](?:callback|oauth[12]?|authorize|token)(?![^\W_])",
+    re.IGNORECASE,
+)
+"""What stands beside such a code, but not beside other codes: further parameters, and words of a path."""
 ENTRY: Final = lazy_pattern(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
 """An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
 FIELD: Final = lazy_pattern(
@@ -73,13 +82,15 @@ def redact(text: str) -> str:
     """Return a text without the secrets that it reveals.
 
     Hidden are user and password in URLs, the values of parameters and of entries of mappings with a secret name
-    (``?api_key=…``, ``{"X-Api-Key": …}``), and the header fields ``Authorization``, ``Proxy-Authorization``, ``Cookie``
-    and ``Set-Cookie``.
+    (``?api_key=…``, ``{"X-Api-Key": …}``), the ``code`` of an OAuth redirect, and the header fields ``Authorization``,
+    ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``.
     """
     if "@" in text:
         text = USERINFO.sub(rf"\1{HIDDEN}@", text)
     if "=" in text:
         text = PAIR.sub(_redact_pair, text)
+        if "code=" in text.lower():
+            text = RUN.sub(_redact_code, text)
     if ":" in text:
         text = ENTRY.sub(_redact_entry, text)
         text = FIELD.sub(rf"\1{HIDDEN}", text)
@@ -132,6 +143,7 @@ def hide_secrets_of(url: str, text: str) -> str:
     password = head.partition("//")[2].partition(":")[2] if at else ""
     secrets = {password, *SEPARATORS.split(password)}
     secrets.update(found[2] for found in PAIR.finditer(url) if is_secret(unquote(found[1])))
+    secrets.update(found[2] for found in CODE.finditer(url) if GRANT.search(url))
     secrets |= set(map(unquote, secrets))
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= MIN_SIZE:
@@ -161,9 +173,16 @@ def character_at(text: str, index: int) -> str:
 
 
 def _redact_pair(found: re.Match[str]) -> str:
+    return _hidden(found) if is_secret(unquote(found[1])) else found[0]
+
+
+def _redact_code(run: re.Match[str]) -> str:
+    return CODE.sub(_hidden, run[0]) if CODE.search(run[0]) and GRANT.search(run[0]) else run[0]
+
+
+def _hidden(found: re.Match[str]) -> str:
+    """Return a parameter without its value."""
     name, value = found[1], found[2]
-    if not is_secret(unquote(name)):
-        return found[0]
     if value[0] in "'\"" and value[0] == value[-1]:
         return f"{name}={value[0]}{HIDDEN}{value[0]}"
     return f"{name}={HIDDEN}{value[len(value.rstrip(AFTER)) :]}"
