@@ -17,7 +17,7 @@ import msgspec
 from crawler.errors import ConfigError
 
 if TYPE_CHECKING:
-    from crawler.stats import Stats
+    from crawler.stats import LaneStats, Stats
 
 __all__ = ["Report", "Timer"]
 
@@ -62,8 +62,8 @@ class Report:
     statuses: dict[int, int]
     """Number of responses, by HTTP status code."""
     lanes: dict[str, dict[str, Any]]
-    """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and the latest
-    `events` of these."""
+    """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and, if
+    there were any, the latest `events` of these."""
     redirects: int = 0
     """Number of responses that redirect, including those to known or refused URLs."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
@@ -197,10 +197,18 @@ class Timer:
             cpu_seconds=time.process_time() - self._cpu + others_cpu,
             peak_rss=_peak_rss(),
             statuses=dict(sorted(stats.statuses.items())),
-            lanes={name: msgspec.to_builtins(lane) for name, lane in stats.lanes.items()},
+            lanes={name: _counts_of(lane) for name, lane in stats.lanes.items()},
             earlier=self._earlier,
             **fields,
         )
+
+
+def _counts_of(lane: LaneStats) -> dict[str, Any]:
+    """Return the counts of a lane as JSON values; few lanes have events."""
+    counts: dict[str, Any] = msgspec.to_builtins(lane)
+    if not lane.events:
+        del counts["events"]
+    return counts
 
 
 def _peak_rss() -> int:
