@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
+from crawler.cli.scrapy_project import prepare_file, spider_of_class
 from crawler.environment import resolve_credentials
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
@@ -107,8 +108,6 @@ def _spider_of_urls(targets: Sequence[str], arguments: Mapping[str, str], scrapy
 def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
     """Create a spider of a class, which may be one of Scrapy's."""
     if not issubclass(kind, Spider):
-        from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
-
         return spider_of_class(kind, arguments, scrapy_settings)
     return _finished(construct(kind, arguments, what=f"spider {kind.__name__}"), arguments, scrapy_settings)
 
@@ -177,6 +176,7 @@ def _load_file(path: Path) -> ModuleType:
         raise ConfigError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    prepare_file(path)
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from crawler_plugins.scrapy.project import Project
-from crawler_plugins.scrapy.spider import ScrapySpider
+from crawler_plugins.scrapy import lazy_modules
+
+lazy_modules.install()  # before Scrapy is imported
+
+from crawler_plugins.scrapy.project import Project  # noqa: E402
+from crawler_plugins.scrapy.spider import ScrapySpider  # noqa: E402
 
 __all__ = ["Project", "ScrapySpider"]

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from crawler import ConfigError, Plugin
-from crawler_plugins.archive.cache import Cache
-from crawler_plugins.archive.http_cache import HttpCache
 
 __all__ = ["equivalents", "rendering", "uses_playwright"]
 
@@ -78,6 +76,9 @@ def rendering(meta: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _cache(settings: Any) -> Plugin:
     """Return the cache of responses."""
+    from crawler_plugins.archive.cache import Cache  # noqa: PLC0415 - few projects keep responses
+    from crawler_plugins.archive.http_cache import HttpCache  # noqa: PLC0415
+
     folder = Path(settings.get("HTTPCACHE_DIR") or "httpcache")
     folder = folder if folder.is_absolute() else FOLDER / folder
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import cache
+from typing import Any
 
 from scrapy import exceptions
 from scrapy.exceptions import IgnoreRequest
 from twisted.internet import error as twisted_error
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed, ResponseNeverReceived
 
 import crawler
 
@@ -26,24 +26,32 @@ def _kind(present: str, former: type[Exception]) -> type[Exception]:
     return type(present, (own, former), {"__module__": own.__module__, "__str__": Exception.__str__})
 
 
-KINDS: Final[dict[tuple[type[crawler.RequestError], str], type[Exception]]] = {
-    (crawler.ConnectFailed, "dns"): _kind("CannotResolveHostError", twisted_error.DNSLookupError),
-    (crawler.ConnectFailed, "refused"): _kind("DownloadConnectionRefusedError", twisted_error.ConnectionRefusedError),
-    (crawler.ConnectFailed, ""): _kind("DownloadFailedError", twisted_error.ConnectError),
-    (crawler.FetchTimeout, ""): _kind("DownloadTimeoutError", twisted_error.TimeoutError),
-    (crawler.BrokenExchange, ""): _kind("DownloadFailedError", ResponseNeverReceived),
-    (crawler.BodyTooLarge, ""): getattr(exceptions, "DownloadCancelledError", twisted_error.ConnectionLost),
-    (crawler.FetchError, ""): _kind("DownloadFailedError", ResponseFailed),
-    (crawler.BadRedirect, ""): IgnoreRequest,
-    (crawler.Refused, ""): IgnoreRequest,
-}
-"""By class and kind of an error of the crawl; the first that fits counts."""
+@cache
+def _kinds() -> dict[tuple[type[crawler.RequestError], str], type[Exception]]:
+    """Return the exceptions by class and kind of an error of the crawl; the first that fits counts."""
+    from twisted.web.client import ResponseFailed, ResponseNeverReceived  # noqa: PLC0415 - see `exception_of`
+
+    return {
+        (crawler.ConnectFailed, "dns"): _kind("CannotResolveHostError", twisted_error.DNSLookupError),
+        (crawler.ConnectFailed, "refused"): _kind(
+            "DownloadConnectionRefusedError", twisted_error.ConnectionRefusedError
+        ),
+        (crawler.ConnectFailed, ""): _kind("DownloadFailedError", twisted_error.ConnectError),
+        (crawler.FetchTimeout, ""): _kind("DownloadTimeoutError", twisted_error.TimeoutError),
+        (crawler.BrokenExchange, ""): _kind("DownloadFailedError", ResponseNeverReceived),
+        (crawler.BodyTooLarge, ""): getattr(exceptions, "DownloadCancelledError", twisted_error.ConnectionLost),
+        (crawler.FetchError, ""): _kind("DownloadFailedError", ResponseFailed),
+        (crawler.BadRedirect, ""): IgnoreRequest,
+        (crawler.Refused, ""): IgnoreRequest,
+    }
 
 
 def exception_of(error: crawler.RequestError) -> Exception:
     """Return an error of the crawl as Scrapy raises it."""
+    from twisted.web.client import ResponseFailed  # noqa: PLC0415 - it imports all of Twisted's HTTP; few requests fail
+
     words = "Forbidden by robots.txt" if isinstance(error, crawler.Refused) and error.by == "robots" else str(error)
-    for (kind, detail), meant in KINDS.items():
+    for (kind, detail), meant in _kinds().items():
         if isinstance(error, kind) and detail in ("", error.kind):
             if issubclass(meant, ResponseFailed):
                 return meant([Failure(error)])

@@ -7,18 +7,15 @@ agree. Everything else, elements above all, comes from Scrapy's own selectors.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 
 from scrapy import Selector
-from scrapy.http import HtmlResponse, request
-from w3lib.url import safe_url_string
+from scrapy.http import HtmlResponse
 
 import crawler
 from crawler.html import parse_text
 
-__all__ = ["FRAGMENT", "FastHtmlResponse", "install"]
+__all__ = ["FastHtmlResponse"]
 
 NAME: Final = r"[a-zA-Z_][\w-]*"
 SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
@@ -30,8 +27,6 @@ LOOSE: Final = frozenset(
     """.split()  # noqa: SIM905 - one name a line is too long to read
 )
 """Elements that the two parsers place differently in some pages."""
-FRAGMENT: Final = re.compile(r"[\w.~:/?@!$&'()*+,;=-]+", re.ASCII)
-"""A fragment that `safe_url_string` leaves as it is."""
 TEXTS: Final = Selector.selectorlist_cls
 
 
@@ -84,20 +79,3 @@ FastHtmlResponse.__name__ = FastHtmlResponse.__qualname__ = HtmlResponse.__name_
 def _own_texts(element: Any) -> list[str]:
     """Return the texts directly in an element."""
     return [child.data for child in element.children if type(child).__name__ == "Text"]
-
-
-def install() -> None:
-    """Let the URLs of requests be made safe once for each page. Further calls have no effect."""
-    if request.safe_url_string is safe_url_string:
-        request.safe_url_string = _safe_url
-
-
-def _safe_url(url: str, encoding: str = "utf-8") -> str:
-    """Return what `safe_url_string` returns."""
-    page, _, fragment = url.partition("#")
-    if fragment and FRAGMENT.fullmatch(fragment):
-        return f"{_safe_page(page, encoding)}#{fragment}"
-    return _safe_page(url, encoding)
-
-
-_safe_page: Callable[[str, str], str] = lru_cache(maxsize=50_000)(safe_url_string)

@@ -1,8 +1,8 @@
 """`install`: `LinkExtractor` finds links with the parser of the crawl, where that finds the same links.
 
 That is where an extractor takes the ``href`` of ``a`` or ``area`` in the whole page and changes no value; any other
-extractor, and a subclass, works as it is. URLs are joined by the functions that Scrapy uses, once for each pair of a
-place and a reference: most references of a page are on other pages, too.
+extractor, and a subclass, works as it is. Where a reference of a folder leads, and whether the extractor allows that,
+is found out once: most references of a page are on other pages, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from scrapy.utils.response import get_base_url
 from w3lib.html import strip_html5_whitespace
 from w3lib.url import safe_url_string
 
-from crawler_plugins.scrapy.fast_responses import FRAGMENT, FastHtmlResponse
+from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from crawler_plugins.scrapy.quick_requests import FRAGMENT
 
 __all__ = ["install", "quick_links"]
 
@@ -32,10 +33,15 @@ OTHERS: Final = (
 """Tags that no plain extractor scans."""
 OTHER_ATTRIBUTES: Final = ("action", "content", "data-href", "data-url", "id", "onclick", "src", "value", "x-other")
 """Attributes that no plain extractor reads."""
-SPACES: Final = tuple("\t\n\f\r ")
 SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
+UNCLEAR: Final = re.compile(
+    r"[?; ]|(?:https?:)?//(?![\w.-])|https?:(?!//)|.*(?:[\t\n\f\r]| \Z)", re.IGNORECASE | re.DOTALL
+)
+"""A reference for which more of the page's URL than its folder may count."""
+PLAIN: Final = re.compile(r"((?:\.\./)*)((?:[\w~-][\w.~-]*/)*(?:[\w~-][\w.~-]*)?)", re.ASCII)
+"""A reference that is joined as it is to the folder of the page, or to one above it."""
 MAX_KNOWN: Final = 50_000
-"""URLs for which an extractor remembers whether it allows them."""
+"""References that an extractor remembers, and URLs of which it remembers whether it allows them."""
 _states: WeakKeyDictionary[Any, _State | None] = WeakKeyDictionary()
 
 
@@ -50,21 +56,77 @@ class _State:
     def __init__(self, extractor: Any, tags: list[str]) -> None:
         self.tags = tags
         self.unique = extractor.link_extractor.unique
-        self._by_page = not extractor.allow_res and not extractor.deny_res
-        """Whether the fragment of a URL makes no difference."""
+        self.reads_fragments = bool(extractor.allow_res or extractor.deny_res)
+        """Whether the fragment of a URL may make a difference."""
         self._allows = extractor._link_allowed  # noqa: SLF001 - Scrapy's own decision
         self._known: dict[str, bool] = {}
+        self._folders: dict[tuple[str, str], _Folder] = {}
+        self.references = 0
+        """Number of those that its folders remember."""
 
-    def allows(self, url: str) -> bool:
-        """Return whether the extractor allows a URL."""
-        if self._by_page:
-            url = url.partition("#")[0]
-        known = self._known.get(url)
+    def folder(self, base: str, encoding: str) -> _Folder:
+        """Return the references of the pages in the folder of a URL."""
+        if self.references > MAX_KNOWN:
+            self._folders.clear()
+            self.references = 0
+        key = _places(base)[1], encoding
+        found = self._folders.get(key)
+        if found is None:
+            found = self._folders[key] = _Folder(self, base, encoding)
+        return found
+
+    def allowed(self, url: str | None) -> str:
+        """Return a URL if the extractor allows it; else an empty string."""
+        if not url:
+            return ""
+        tested = url if self.reads_fragments else url.partition("#")[0]
+        known = self._known.get(tested)
         if known is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            known = self._known[url] = self._allows(Link(url))
-        return known
+            known = self._known[tested] = self._allows(Link(tested))
+        return url if known else ""
+
+
+class _Folder(dict[str, str | None]):
+    """The URLs of references, without their fragments, of the pages in one folder.
+
+    An empty string is one that leads nowhere, or where the extractor does not go. `None` is one for which more than the
+    folder counts.
+
+    Parameters:
+        state: What is known of the extractor.
+        base: The URL of one of the pages.
+        encoding: Their encoding.
+    """
+
+    def __init__(self, state: _State, base: str, encoding: str) -> None:
+        super().__init__()
+        self._state = state
+        self._encoding = encoding
+        _, self._folder, self._origin = _places(base)
+        self._above = [self._folder]
+        """The folder and those above it, if plain references can be joined to them as they are."""
+        while len(self._above[-1]) > len(self._origin):
+            self._above.append(self._above[-1][: self._above[-1].rindex("/", 0, -1) + 1])
+        if any(_joined(folder, "a", encoding) != f"{folder}a" for folder in self._above):
+            self._above = []
+
+    def __missing__(self, reference: str) -> str | None:
+        url: str | None = None
+        if not UNCLEAR.match(reference):
+            url = self._url(reference)
+            url = (url or "") if self._state.reads_fragments else self._state.allowed(url)
+        self[reference] = url
+        self._state.references += 1
+        return url
+
+    def _url(self, reference: str) -> str | None:
+        plain = PLAIN.fullmatch(reference) if self._above else None
+        if plain is not None:
+            return f"{self._above[min(len(plain[1]) // 3, len(self._above) - 1)]}{plain[2]}"
+        place = self._folder if reference[0] != "/" and not SCHEME.match(reference) else self._origin
+        return _joined(place, reference, self._encoding)
 
 
 def install() -> None:
@@ -90,7 +152,8 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     if document.select_one("template, svg a, math a") is not None:
         return None
     base, encoding = get_base_url(response), response.encoding
-    page, folder, origin = _places(base)
+    page, urls = _places(base)[0], state.folder(base, encoding)
+    here = page if state.reads_fragments else state.allowed(page)
     elements = document.find_all(state.tags[0]) if len(state.tags) == 1 else document.select(",".join(state.tags))
     has_rel = document.select_one("a[rel], area[rel]") is not None
     links: list[Any] = []
@@ -99,22 +162,16 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
         href = element.attr("href")
         if href is None:
             continue
-        if href[:1] in SPACES or href[-1:] in SPACES:
-            href = strip_html5_whitespace(href)
         rest, _, fragment = href.partition("#")
-        if fragment and not FRAGMENT.fullmatch(fragment):
-            rest, fragment = href, ""
-        if not rest:
-            url: str | None = page if href else _joined(base, "", encoding)
-        elif rest[0] in "?#;":
-            url = _joined(page, rest, encoding)
+        url = urls[rest] if rest else here if href else None
+        if url is None or (fragment and not FRAGMENT.fullmatch(fragment)):
+            url = state.allowed(_joined_alone(base, href, encoding))
         else:
-            url = _joined(folder if rest[0] != "/" and not SCHEME.match(rest) else origin, rest, encoding)
-        if url is None:
-            continue
-        if fragment:
-            url = f"{url}#{fragment}"
-        if (state.unique and url in seen) or not state.allows(url):
+            if url and fragment:
+                url = f"{url}#{fragment}"
+            if state.reads_fragments:
+                url = state.allowed(url)
+        if not url or (state.unique and url in seen):
             continue
         seen.add(url)
         rel = element.attr("rel") if has_rel else None
@@ -122,7 +179,18 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     return links
 
 
-@lru_cache(maxsize=100_000)
+def _joined_alone(base: str, href: str, encoding: str) -> str | None:
+    """Return the URL of a reference that is not remembered."""
+    href = strip_html5_whitespace(href)
+    rest, _, fragment = href.partition("#")
+    if fragment and (rest[-1:].isspace() or not FRAGMENT.fullmatch(fragment)):
+        rest, fragment = href, ""
+    page = _places(base)[0]
+    url = page if href and not rest else _joined(page if rest else base, rest, encoding)
+    return f"{url}#{fragment}" if url is not None and fragment else url
+
+
+@lru_cache(maxsize=10_000)
 def _joined(base: str, href: str, encoding: str) -> str | None:
     """Return the URL of a reference as Scrapy joins it; `None` if it cannot."""
     try:
@@ -136,11 +204,10 @@ def _joined(base: str, href: str, encoding: str) -> str | None:
 def _places(base: str) -> tuple[str, str, str]:
     """Return what references are joined with: the page, its folder and its origin."""
     page = urljoin(base, safe_url_string(base)).partition("#")[0]
-    start = page.find("/", page.find("://") + 3)
+    path = page.partition("?")[0]
+    start = path.find("/", path.find("://") + 3)
     if start < 0:
         return page, page, page
-    path_end = page.find("?")
-    path = page if path_end < 0 else page[:path_end]
     return page, path[: path.rfind("/") + 1], page[: start + 1]
 
 

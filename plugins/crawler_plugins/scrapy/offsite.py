@@ -23,9 +23,9 @@ class Offsite:
 
     def allows(self, url: str) -> bool:
         """Return whether a URL belongs to the allowed domains."""
-        domains = getattr(self._spider, "allowed_domains", None) or ()
+        domains = [*(getattr(self._spider, "allowed_domains", None) or ())]
         if domains != self._domains:
-            self._domains, self._known = list(domains), {}
+            self._domains, self._known = domains, {}
             names = "|".join(re.escape(str(domain)) for domain in self._domains if domain is not None)
             self._pattern = re.compile(rf"(.*\.)?({names})") if self._domains else None
         if self._pattern is None:

@@ -107,7 +107,7 @@ class RequestTranslator:
             and not request.meta.keys() - CRAWLS
             and not request.cb_kwargs
             and not request.flags
-            and "#" not in request.url
+            and canonical(request.url) == request.url
         )
 
     def _kept_form(self, request: Any, callback: str | None, errback: str | None) -> dict[str, Any]:
@@ -124,8 +124,12 @@ class RequestTranslator:
                 "m": encode({key: value for key, value in request.meta.items() if key != "depth"}, "meta"),
                 "k": encode(request.cb_kwargs, "cb_kwargs"),
                 "f": encode(request.flags, "flags"),
-                "h": request.url.partition("#")[2],
             }
+            page, _, fragment = request.url.partition("#")
+            if canonical(page) == page:
+                form["h"] = fragment
+            else:
+                form["u"] = request.url
             if callback and not self._is_free(callback):
                 form["c"] = callback
             if type(request) is not Request:
@@ -181,14 +185,14 @@ class RequestTranslator:
         kept = request.meta
         if "#" in kept:
             original = self._kept[kept["#"]]
-            is_same = original.url.partition("#")[0] == request.url and original.method == request.method
+            is_same = canonical(original.url) == request.url and original.method == request.method
             changed = {"url": request.url, "method": request.method, "body": request.body}
             found = original if is_same else original.replace(**changed)
         else:
             name = kept.get("c") or request.callback
             kind: Any = Request if "t" not in kept else load_object(kept["t"])
             found = kind(
-                f"{request.url}#{kept['h']}" if "h" in kept else request.url,
+                _url_of(request),
                 callback=getattr(self._spider, name) if name else None,
                 errback=getattr(self._spider, kept["e"]) if "e" in kept else None,
                 method=request.method,
@@ -209,6 +213,15 @@ class RequestTranslator:
         """Forget the requests of Scrapy that were kept in memory for settled ones."""
         for request in requests:
             self._kept.pop(request.meta.get("#", 0), None)
+
+
+def _url_of(request: crawler.Request) -> str:
+    """Return the URL of a request as the spider has written it, unless it was replaced."""
+    kept = request.meta
+    if "u" in kept and canonical(kept["u"]) == request.url:
+        written: str = kept["u"]
+        return written
+    return f"{request.url}#{kept['h']}" if "h" in kept else request.url
 
 
 def with_depth(request: crawler.Request, depth: int) -> crawler.Request:

@@ -10,7 +10,7 @@ from scrapy.responsetypes import responsetypes
 
 import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
-from crawler_plugins.scrapy.requests import header_pairs
+from crawler_plugins.scrapy.requests import canonical, header_pairs
 
 __all__ = ["CACHES", "note_exchange", "note_retries", "to_crawl", "to_scrapy"]
 
@@ -29,7 +29,7 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     kind = _kind_of(response.headers.get("content-type", ""))
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
-    url = request.url if request.url.partition("#")[0] == response.url else response.url  # Scrapy keeps the fragment
+    url = request.url if canonical(request.url) == response.url else response.url  # as the spider has written it
     made: dict[str, Any] = {"url": url, "status": response.status, "headers": headers, "body": response.body}
     if response.source in CACHES:
         made["flags"] = ["cached"]
@@ -47,7 +47,7 @@ def _kind_of(content_type: str) -> Any:
 def to_crawl(response: Any, request: crawler.Request) -> crawler.Response:
     """Return a response that a middleware has made or changed as one of the crawl."""
     return crawler.Response(
-        request.url if response.url == request.url else response.url,
+        request.url if canonical(response.url) == request.url else response.url,
         response.status,
         header_pairs(response.headers),
         response.body,

@@ -92,13 +92,13 @@ class Scheduling:
             self._scrapy.stats.max_value("request_depth_max", depth)
         return made
 
-    def is_repeat(self, request: Any, is_known: Callable[[str], bool], fresh: set[str]) -> bool:
+    def is_repeat(self, is_known: Callable[[str], bool], fresh: set[str], request: Any) -> bool:
         """Return whether a request need not be made: the crawl has certainly seen it, or its page has made it.
 
         Parameters:
-            request: The request of Scrapy.
             is_known: Returns whether the crawl has seen a URL.
             fresh: URLs of the page's requests so far. It gets this one.
+            request: The request of Scrapy.
         """
         if self._is_heard or request.method != "GET" or request.dont_filter or request.body:
             return False

@@ -190,38 +190,38 @@ class Scraper:
 
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:
         """Add requests and items to the outputs of a page, in the form of the crawl."""
-        if not hasattr(produced, "__aiter__"):
-            for value in produced or ():
-                if isinstance(value, Request):
-                    self._take_request(value, outputs)
-                else:
-                    await self._take(value, outputs)
+        is_repeat = partial(self._scheduling.is_repeat, outputs.is_known, outputs.fresh)
+        if hasattr(produced, "__aiter__"):
+            async with aclosing(iterate(produced)) as values:
+                async for value in values:
+                    if isinstance(value, Request) and is_repeat(value):
+                        outputs.repeats += 1
+                    else:
+                        await self._take(value, outputs)
             return
-        async with aclosing(iterate(produced)) as values:
-            async for value in values:
-                if isinstance(value, Request):
-                    self._take_request(value, outputs)
-                else:
-                    await self._take(value, outputs)
-
-    def _take_request(self, request: Any, outputs: _Outputs) -> None:
-        if self._scheduling.is_repeat(request, outputs.is_known, outputs.fresh):
-            outputs.repeats += 1
-            return
-        depth = outputs.depth + 1
-        entering = self._scheduling.enter(request, depth, outputs.response, outputs.misfits)
-        if entering is not None:
-            outputs.values.append(with_depth(entering, depth) if outputs.is_shifted else entering)
+        for value in produced or ():
+            if isinstance(value, Request) and is_repeat(value):  # as most links of a page are
+                outputs.repeats += 1
+            else:
+                await self._take(value, outputs)
 
     async def _take(self, value: Any, outputs: _Outputs) -> None:
-        """Pass an item through the pipelines."""
-        if is_item(value):
+        """Pass a request to the crawl, and an item through the pipelines."""
+        if isinstance(value, Request):
+            self._take_request(value, outputs)
+        elif is_item(value):
             item = await self._pipelines.process(value, outputs.response)
             if item is not None:
                 outputs.values.append(plain_item(item))
         elif value is not None:
             kind = type(value).__name__
             log.error("Spider must return request, item, or None, got %r in %s", kind, outputs.response)
+
+    def _take_request(self, request: Any, outputs: _Outputs) -> None:
+        depth = outputs.depth + 1
+        entering = self._scheduling.enter(request, depth, outputs.response, outputs.misfits)
+        if entering is not None:
+            outputs.values.append(with_depth(entering, depth) if outputs.is_shifted else entering)
 
     def _finished(self, outputs: _Outputs) -> list[Any]:
         """Return the outputs of a page, and count its repeats."""

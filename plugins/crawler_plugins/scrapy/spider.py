@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 import crawler
 from crawler import ConfigError
 from crawler.sinks import IfExists
-from crawler_plugins.scrapy import aliases, components, fast_responses, links, responses
+from crawler_plugins.scrapy import aliases, components, links, quick_requests, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.check import Checked, check_project
@@ -96,12 +96,21 @@ class ScrapySpider(crawler.Spider):
         Raises:
             ConfigError: The spider cannot run.
         """
-        TrioReactor.install()
-        aliases.install()
+        cls.prepare()
         self = cls.__new__(cls)
         crawler.Spider.__init__(self)
         self._set_up(spider_class, Settings() if base is None else base, arguments or {}, settings or {})
         return self
+
+    @staticmethod
+    def prepare() -> None:
+        """Let files that are imported next find this reactor, and names that Scrapy has removed.
+
+        Raises:
+            ConfigError: A reactor of Twisted is installed already.
+        """
+        TrioReactor.install()
+        aliases.install()
 
     @classmethod
     def of_file(cls, spider_class: Any, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> ScrapySpider:
@@ -132,7 +141,7 @@ class ScrapySpider(crawler.Spider):
 
     def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
         links.install()
-        fast_responses.install()
+        quick_requests.install()
         merged = base.copy()
         merged.setdict(dict(overrides), priority="cmdline")
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():

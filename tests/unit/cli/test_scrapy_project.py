@@ -53,6 +53,15 @@ def test_a_file_with_a_scrapy_spider_is_run_with_the_settings_of_its_project(pro
         assert spider.settings.user_agent == "Shop/1"
 
 
+def test_a_file_may_import_what_scrapy_has_removed_and_the_reactor(project):
+    (project / "books.py").write_text(
+        "from scrapy.spider import BaseSpider\nfrom twisted.internet import reactor\n"
+        "class Books(BaseSpider):\n    name = 'books'\n    reactor = reactor\n"
+    )
+    spider = make_spider("books.py", {}, {})
+    assert type(spider.scrapy.spider.reactor) is TrioReactor
+
+
 def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
     (tmp_path / "own.py").write_text("from crawler import Spider\nclass Own(Spider):\n    start_urls = []\n")
     with pytest.raises(ConfigError, match=r"no such setting: DOWNLOAD_DELAY \(did you mean delay\?\)"):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from crawler_plugins.scrapy import fast_responses
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
-from scrapy import Request
-from scrapy.http import HtmlResponse, request
-from w3lib.url import safe_url_string
+from scrapy.http import HtmlResponse
 
 import crawler
 
@@ -55,11 +52,3 @@ def test_the_tree_is_shared_with_the_crawl_and_made_again_for_a_copy():
     copy = fast.replace(body=b"<title>new</title>")
     assert type(copy) is FastHtmlResponse
     assert copy.css("title::text").get() == "new"
-
-
-@pytest.mark.parametrize("end", ["/a b#c d", "/ä?ü=1#é", "/x#s.1", "/%7E#", "  "])
-def test_urls_of_requests_are_made_safe_as_before(end):
-    url = f"https://site.test{end}"
-    fast_responses.install()
-    assert request.safe_url_string is not safe_url_string
-    assert Request(url).url == Request(url).url == safe_url_string(url)

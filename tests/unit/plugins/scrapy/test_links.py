@@ -17,6 +17,7 @@ PAGE = """
 <a href="mailto:a@b.test">mail</a><a href="javascript:void(0)">script</a><a href="tel:1">tel</a><a>none</a>
 <a href="p.pdf">pdf</a><a href="ä/ö.html?ü=1#é">umlauts</a><a href="a b.html">space</a><a href="./dot/../x">dots</a>
 <a href="http://[bad/">bad</a><a rel="nofollow me" href="nf">no</a><area href="area.html"><link href="style.css">
+<a href="x.html #s">spaced</a><a href="https:y">same</a><a href="//?z">no host</a><a href="../../../top">beyond</a>
 <a href="x.html#s1">s1</a><a href="x.html#s2">s2</a><a href="http://site.test:80/port">port</a><a href=";p">params</a>
 <svg><title>icon</title></svg></body></html>
 """
@@ -48,6 +49,24 @@ def test_the_links_are_the_same(options, base):
     (plain, quick), response = both(extractor, PAGE, base)
     assert quick == plain
     assert links.quick_links(extractor, response) == plain
+
+
+@pytest.mark.parametrize(
+    "url", ["https://site.test", "https://SITE.test:443/a//b/", "https://site.test?x=/y", "about:a/b"]
+)
+def test_the_links_of_pages_with_odd_urls_are_the_same(url):
+    body = PAGE.format(base="").encode()
+    plain, quick = (kind(url, body=body, encoding="utf-8") for kind in (HtmlResponse, FastHtmlResponse))
+    assert links.quick_links(LinkExtractor(), quick) == LinkExtractor().extract_links(plain)
+
+
+def test_only_some_references_are_remembered(monkeypatch):
+    monkeypatch.setattr(links, "MAX_KNOWN", 20)
+    for options in EXTRACTORS.values():
+        extractor = LinkExtractor(**options)
+        for base in ("", "/one/", "/two/", ""):
+            (plain, quick), _ = both(extractor, PAGE, base)
+            assert quick == plain
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,22 @@ class RequestArguments(scrapy.Spider):
         }
 
 
+class WrittenUrls(scrapy.Spider):
+    """URLs that have another canonical form: spiders see them as they have written them."""
+
+    name = "written_urls"
+    start_urls = [SHOP, "https://SHOP.test:443/item/1?b&a", "https://shop.test?q"]
+
+    def parse(self, response):
+        yield {"url": response.url, "request": response.request.url}
+        if response.url == SHOP:
+            yield response.follow("HTTPS://shop.TEST/page/1#top", self.page, cb_kwargs={"kept": {1}})
+            yield scrapy.Request("https://Shop.test/redirect/302/1", self.page, errback=self.page)
+
+    def page(self, response, kept=None):
+        yield {"url": response.url, "request": response.request.url, "from": response.meta.get("redirect_urls")}
+
+
 class Copies(scrapy.Spider):
     name = "copies"
     start_urls = [f"{SHOP}/item/1"]

@@ -1,0 +1,98 @@
+"""`install`: modules that Scrapy imports, and that few projects use, are executed at their first use.
+
+They belong to Twisted's networking, which a crawl here does not need: half of the time in which Scrapy is imported. The
+modules are Twisted's own, and complete as soon as one of their names is read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Final
+
+__all__ = ["MODULES", "install"]
+
+MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "scrapy.utils.versions": ("get_versions", "scrapy_components_versions"),  # it imports OpenSSL
+    "twisted.internet.asyncioreactor": (),
+    "twisted.web.client": (),
+    "twisted.web.http": (),
+}
+"""The modules, with their functions that other modules import by name: the module is executed when one is called."""
+
+
+def install() -> None:
+    """Let the modules wait, unless they are imported already. Further calls have no effect."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules as the other finders do, with a loader that waits."""
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of one of the modules; `None` for any other module."""
+        if fullname not in MODULES or fullname in self._asked:
+            return None
+        self._asked.add(fullname)  # once: a module that is imported again is imported as usual
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Waiting(spec.loader)
+        return spec
+
+
+class _Waiting(Loader):
+    """Executes a module when one of its names is read.
+
+    Parameters:
+        loader: The loader of the module.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return what the loader creates."""
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let the module wait."""
+        module.__class__ = _LazyModule
+        vars(module)["__loader__"] = self._loader
+
+
+class _LazyModule(ModuleType):
+    """A module that has not been executed."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Execute the module, and return the value of a name; of some functions, one that does so when it is called."""
+        if name.startswith("__"):  # the import system asks for some
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if name in MODULES[self.__name__]:
+            return partial(_call, self, name)
+        self.execute()
+        return getattr(self, name)
+
+    def execute(self) -> None:
+        """Execute the module. It is one like others then."""
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        loader: Any = self.__loader__
+        loader.exec_module(self)
+
+
+def _call(module: ModuleType, name: str, *args: Any, **kw: Any) -> Any:
+    """Call a function of a module that waits."""
+    if isinstance(module, _LazyModule):
+        module.execute()
+    return getattr(module, name)(*args, **kw)

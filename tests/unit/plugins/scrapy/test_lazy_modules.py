@@ -1,0 +1,68 @@
+"""Modules that Scrapy imports are executed when one of their names is read."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+from crawler_plugins.scrapy import lazy_modules
+
+SOURCE = """
+print("executed")
+NUMBER = 1
+
+def double(n):
+    return n * 2
+"""
+
+
+@pytest.fixture
+def name(tmp_path, monkeypatch):
+    """A module that waits, with a function that others import by its name."""
+    (tmp_path / "waits.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(lazy_modules.MODULES, "waits", ("double",))
+    monkeypatch.setattr(
+        sys, "meta_path", [one for one in sys.meta_path if type(one).__module__ != lazy_modules.__name__]
+    )
+    lazy_modules.install()
+    yield "waits"
+    sys.modules.pop("waits", None)
+
+
+def test_a_module_waits_until_one_of_its_names_is_read(name, capsys):
+    module = importlib.import_module(name)
+    assert (module.__name__, module.__file__.rpartition("/")[2], capsys.readouterr().out) == (name, "waits.py", "")
+    assert (module.NUMBER, module.double(2), capsys.readouterr().out) == (1, 4, "executed\n")
+    assert type(module) is type(sys)
+    with pytest.raises(AttributeError, match="module 'waits' has no attribute 'other'"):
+        _ = module.other
+
+
+def test_a_function_of_it_may_be_imported_by_name_before(name, capsys):
+    double = importlib.import_module(name).double
+    assert capsys.readouterr().out == ""
+    assert (double(3), double(4), capsys.readouterr().out) == (6, 8, "executed\n")
+
+
+def test_it_is_imported_as_usual_once_more(name, capsys):
+    importlib.import_module(name)
+    del sys.modules[name]
+    importlib.import_module(name)
+    assert capsys.readouterr().out == "executed\n"
+
+
+def test_others_are_imported_as_usual_and_it_is_installed_once(name):
+    before = list(sys.meta_path)
+    lazy_modules.install()
+    assert sys.meta_path == before
+    assert sys.meta_path[0].find_spec("json") is None
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("waits.no")
+
+
+def test_the_names_of_a_module_of_twisted_are_its_own():
+    module = importlib.import_module("twisted.internet.asyncioreactor")
+    assert module.AsyncioSelectorReactor.__module__ == "twisted.internet.asyncioreactor"
+    assert issubclass(importlib.import_module("twisted.web.client").ResponseFailed, Exception)
