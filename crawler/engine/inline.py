@@ -224,7 +224,7 @@ class Inline:
             RequestError: It does not.
         """
         rules = await self._robots_rules(lane, request)
-        if not rules.allows(request.url):
+        if not request.ignore_robots and not rules.allows(request.url):
             error = (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(request)
             raise error.with_traceback(None)  # it may be the same error each time: its traceback would grow
 

@@ -296,7 +296,7 @@ class Frontier:
             if rules is None:
                 self._windows.add(lane, pending)
                 return self.robots.ask(lane, origin, now, pending.request)
-            if not rules.allows(pending.request.url):
+            if not pending.request.ignore_robots and not rules.allows(pending.request.url):
                 return self._refuse(pending, lane, now, "robots")
         ticket = PageTicket(pending, lane, lane.epoch, now, self.budgets.permit(lane, pending.request))
         self._start(ticket)

@@ -154,6 +154,7 @@ def _next_request(
         auth=request.auth if same_origin else None,
         cookies=request.cookies if same_origin else {},
         dont_filter=request.dont_filter or target in chain or request.method not in ("GET", "HEAD"),
+        ignore_robots=request.ignore_robots and same_origin,
         redirects=chain,
     )
 

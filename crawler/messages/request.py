@@ -81,6 +81,8 @@ class Request(_Draft):
             annotations.
         priority: Requests with a higher priority start first on their lane. Default: 0.
         dont_filter: Whether to fetch the request even if the crawl has seen the same request already.
+        ignore_robots: Whether to fetch the request even if robots.txt forbids it, for pages that their owner has
+            allowed. Its delays are kept, and redirects to another origin obey the one there.
         lane: Name of the lane whose limits apply. Default: scheme, host and port of the URL.
         quotas: Cost in budgets that lanes share, by budget name: ``{"key:A": 2}``. The request starts when its lane and
             all these budgets allow it.
@@ -116,6 +118,7 @@ class Request(_Draft):
     cb_kwargs: dict[str, Any] = _own_mapping()
     priority: int = 0
     dont_filter: bool = False
+    ignore_robots: bool = False
     lane: str | None = None
     quotas: dict[str, float] = _own_mapping()
     accept_status: tuple[int, ...] = ()
@@ -146,6 +149,7 @@ class Request(_Draft):
         cb_kwargs: Mapping[str, Any] | None = None,
         priority: int = 0,
         dont_filter: bool = False,
+        ignore_robots: bool = False,
         lane: str | None = None,
         quotas: Mapping[str, float] | None = None,
         accept_status: Iterable[int] | None = None,
@@ -199,6 +203,8 @@ class Request(_Draft):
             own["priority"] = checks.require_int("priority", priority, 1 - 2**63)
         if dont_filter:
             own["dont_filter"] = True
+        if ignore_robots:
+            own["ignore_robots"] = True
         if lane:
             own["lane"] = checks.require_text("lane", lane)
         if quotas is not None:
@@ -400,6 +406,7 @@ class _Stored(msgspec.Struct):
     cb_kwargs: dict[str, Any] = {}
     priority: int = 0
     dont_filter: bool = False
+    ignore_robots: bool = False
     lane: str | None = None
     quotas: dict[str, float] = {}
     accept_status: tuple[int, ...] = ()

@@ -63,6 +63,8 @@ class CannedAnswers:
             TooMany: The crawl has made too many requests.
         """
         parts = urlsplit(url)
+        if not parts.path:  # "/" is sent
+            url = parts._replace(path="/").geturl()
         if parts.path == "/robots.txt":
             return 404, [("Content-Type", "text/plain")], b""
         self.calls.append([method, url, body.decode("latin-1")])

@@ -51,6 +51,29 @@ def asked(site: FakeSite, url: str = "/robots.txt") -> list[float]:
     return [visit.at - site.log[0].at for visit in site.visits(url)]
 
 
+class Permitted(Spider):
+    """Requests pages that robots.txt forbids, some of which their owner has allowed."""
+
+    start_urls = ("https://site.test/0",)
+
+    async def parse(self, response: Response) -> Produced:
+        yield {"url": response.url}
+        if response.depth == 0:
+            yield response.follow("/1", ignore_robots=True)
+            yield response.follow("/2")
+            inline = await self.crawl.fetch(Request("https://site.test/3", ignore_robots=True))
+            yield {"url": inline.url}
+
+
+async def test_a_request_may_ignore_what_is_forbidden_and_keeps_the_delay(autojump_clock: MockClock) -> None:
+    site = pages(Page("User-agent: *\nDisallow: /1\nDisallow: /2\nDisallow: /3\nCrawl-delay: 20"))
+    found = await collect(Permitted(), site)
+    assert sorted(item["url"][-1] for item in found.items) == ["0", "1", "3"]
+    assert found.report.filtered["robots"] == 1
+    ats = [visit.at for visit in site.log[1:]]
+    assert min(later - earlier for earlier, later in itertools.pairwise(ats)) >= 20.0
+
+
 # ---- which lane fetches it -------------------------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ class Attempts:
         if StartItems.is_carrier(request.url):
             return StartItems.answer(request)
         if self._obeys_robots and request.url.endswith("/robots.txt") and not (request.callback or request.meta):
-            return await send(request)
+            return await self._robots(request, send)
         if self._failed and (reason := self._failed.pop(id(request), "")):
             self._retries.count(self._scrapy.stats, reason)
         attempt = _Attempt(self, request, send)
@@ -95,6 +95,16 @@ class Attempts:
             if self._concerns_middlewares(answer):
                 return await self._through_middlewares(attempt)
             self.count(answer.status)
+        return answer
+
+    async def _robots(self, request: crawler.Request, send: Any) -> Any:
+        """Fetch a robots.txt, which is counted like a page."""
+        answer = await self._exchange(request, send, request)
+        if isinstance(answer, crawler.Response):
+            self.count(answer.status)
+            original = self._requests.to_scrapy(request)
+            received = responses.to_scrapy(answer, original)
+            self._signals.send(signals.response_received, response=received, request=original)
         return answer
 
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:

@@ -256,6 +256,8 @@ def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
         options["max_body"] = int(meta["download_maxsize"])
     if meta.get("cookiejar") is not None:
         options["session"] = str(meta["cookiejar"])
+    if meta.get("dont_obey_robotstxt"):
+        options["ignore_robots"] = True
     if meta.get("download_slot"):
         options["lane"] = str(meta["download_slot"])
     return options

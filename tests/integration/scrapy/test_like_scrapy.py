@@ -22,10 +22,6 @@ from scrapy.spiderloader import SpiderLoader
 from crawler import crawl
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
-DIFFERENT = {
-    "robots": ("items requests stats", "dont_obey_robotstxt has no effect"),
-}
-"""Spiders of which a part differs: the part, and why. The manual names each difference."""
 LEGACY = (
     "contracts", "csv_feed", "loaders", "logs", "pipeline_drops", "rules", "sitemaps", "start_list", "start_urls",
 )  # fmt: skip
@@ -34,9 +30,7 @@ LEGACY = (
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 async def test_a_spider_does_the_same_as_with_scrapy(name: str, tmp_path: Path, autojump_clock: Any) -> None:
-    found = await outcome_of(name, tmp_path, *_given(name, tmp_path))
-    parts = found.keys() | GOLDEN[name].keys()
-    assert {part for part in parts if found.get(part) != GOLDEN[name].get(part)} == known_differences(name)
+    assert await outcome_of(name, tmp_path, *_given(name, tmp_path)) == GOLDEN[name]
 
 
 @pytest.mark.parametrize("name", LEGACY)
@@ -49,11 +43,6 @@ async def test_a_spider_with_removed_names_does_the_same(
 
 def test_every_spider_of_the_project_is_compared() -> None:
     assert sorted(_loader().list()) == sorted(GOLDEN)
-
-
-def known_differences(name: str) -> set[str]:
-    """Return the parts of the outcome of a spider that differ."""
-    return set(DIFFERENT.get(name, ("", ""))[0].split())
 
 
 async def outcome_of(name: str, folder: Path, arguments: dict[str, str], settings: dict[str, Any]) -> dict[str, Any]:

@@ -197,6 +197,11 @@ def test_all_else_of_the_request_stays(location, status):
     assert {name: getattr(target, name) for name in KEPT} == {name: getattr(FULL, name) for name in KEPT}
 
 
+@pytest.mark.parametrize(("location", "expected"), [("/new", True), ("https://other.test/", False)])
+def test_robots_txt_of_another_origin_is_obeyed(location, expected):
+    assert follow(Request(URL, ignore_robots=True), location=location).ignore_robots is expected
+
+
 def test_secrets_stay_on_their_origin():
     target = follow(FULL)
     assert (target.auth, target.cookies) == (("u", "p"), {"c": "d"})

@@ -363,7 +363,7 @@ def test_what_does_not_fit_is_refused_by_the_name_of_its_argument(name, value, w
 
 
 def test_every_argument_that_can_be_wrong_is_among_those():
-    assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {"return", "dont_filter"}
+    assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {"return", "dont_filter", "ignore_robots"}
 
 
 @pytest.mark.parametrize("two", [{"body": b"a", "json": {}}, {"body": "", "data": {}}, {"json": 1, "data": {}}])
@@ -545,7 +545,7 @@ def test_most_requests_are_small():
 FULL = Request(
     "https://site.test/a?b", SHOP.typed, errback=SHOP.failed, method="PATCH", headers=[("X-A", "1"), ("x-a", "2")],
     json={"a": 1}, cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": [1]},
-    cb_kwargs={"when": NEW_YEAR, "pair": (1, 2)}, priority=3, dont_filter=True, lane="l",
+    cb_kwargs={"when": NEW_YEAR, "pair": (1, 2)}, priority=3, dont_filter=True, ignore_robots=True, lane="l",
     quotas={"q": 2}, accept_status=(404,), timeout=1.5, attempts=2, max_body=7, plugins={"x": False},
 ).replace(depth=4, redirects=("https://site.test/0",))  # fmt: skip
 
@@ -642,6 +642,7 @@ ARGUMENTS = st.fixed_dictionaries(
         "cb_kwargs": st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
         "priority": st.integers(1 - 2**63, 2**63 - 1),
         "dont_filter": st.booleans(),
+        "ignore_robots": st.booleans(),
         "lane": st.none() | TEXT,
         "quotas": st.dictionaries(TEXT, st.integers(1, 9) | st.floats(0.1, 9), max_size=2),
         "accept_status": st.lists(st.integers(100, 999), max_size=3),

@@ -32,6 +32,7 @@ FIELDS = st.fixed_dictionaries(
         "meta": VALUES,
         "priority": st.integers(-(2**63) + 1, 2**63 - 1),
         "dont_filter": st.booleans(),
+        "ignore_robots": st.booleans(),
         "lane": NAMES,
         "quotas": st.dictionaries(NAMES, st.floats(0.5, 10)),
         "accept_status": st.lists(st.integers(100, 599), unique=True),

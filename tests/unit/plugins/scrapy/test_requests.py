@@ -80,6 +80,7 @@ def test_a_request_keeps_its_class(kind):
         ({"download_timeout": 3}, {"timeout": 3.0}),
         ({"download_maxsize": 9}, {"max_body": 9}),
         ({"cookiejar": 1}, {"session": "1"}),
+        ({"dont_obey_robotstxt": True}, {"ignore_robots": True}),
         ({"download_slot": "slot"}, {"lane": "slot"}),
         ({"handle_httpstatus_list": [404, 500]}, {"accept_status": (301, 302, 303, 307, 308, 404, 500)}),
         ({"handle_httpstatus_all": True}, {"accept_status": tuple(range(300, 600))}),
