@@ -14,14 +14,14 @@ from urllib.parse import urljoin
 from weakref import WeakKeyDictionary
 
 from scrapy.link import Link
-from scrapy.linkextractors import lxmlhtml
+from scrapy.linkextractors import _is_valid_url, lxmlhtml
 from scrapy.utils.misc import rel_has_nofollow
 from scrapy.utils.response import get_base_url
 from w3lib.html import strip_html5_whitespace
 from w3lib.url import safe_url_string
 
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
-from crawler_plugins.scrapy.quick_requests import FRAGMENT
+from crawler_plugins.scrapy.quick_requests import FRAGMENT, PLAIN_URL
 
 __all__ = ["install", "quick_links"]
 
@@ -58,6 +58,8 @@ class _State:
         self.unique = extractor.link_extractor.unique
         self.reads_fragments = bool(extractor.allow_res or extractor.deny_res)
         """Whether the fragment of a URL may make a difference."""
+        filters = ("allow_domains", "deny_domains", "deny_extensions")
+        self._has_filters = self.reads_fragments or any(getattr(extractor, name, True) for name in filters)
         self._allows = extractor._link_allowed  # noqa: SLF001 - Scrapy's own decision
         self._known: dict[str, bool] = {}
         self._folders: dict[tuple[str, str], _Folder] = {}
@@ -84,7 +86,7 @@ class _State:
         if known is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            known = self._known[tested] = self._allows(Link(tested))
+            known = self._known[tested] = self._allows(Link(tested)) if self._has_filters else _is_valid_url(tested)
         return url if known else ""
 
 
@@ -125,6 +127,8 @@ class _Folder(dict[str, str | None]):
         plain = PLAIN.fullmatch(reference) if self._above else None
         if plain is not None:
             return f"{self._above[min(len(plain[1]) // 3, len(self._above) - 1)]}{plain[2]}"
+        if PLAIN_URL.fullmatch(reference):
+            return reference
         place = self._folder if reference[0] != "/" and not SCHEME.match(reference) else self._origin
         return _joined(place, reference, self._encoding)
 

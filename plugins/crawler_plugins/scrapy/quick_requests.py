@@ -14,9 +14,12 @@ from scrapy.http import request
 from scrapy.utils.trackref import object_ref
 from w3lib.url import safe_url_string
 
-__all__ = ["FRAGMENT", "install"]
+__all__ = ["FRAGMENT", "PLAIN_URL", "install"]
 
-FRAGMENT: Final = re.compile(r"[\w.~:/?@!$&'()*+,;=-]+", re.ASCII)
+_SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
+PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
+"""A URL that `safe_url_string` and `urljoin` leave as it is."""
+FRAGMENT: Final = re.compile(r"[A-Za-z0-9_.~:/?@!$&'()*+,;=-]+")  # a set of single characters is the fastest
 """A fragment that `safe_url_string` leaves as it is."""
 
 
@@ -43,5 +46,7 @@ def _safe_url(url: str, encoding: str = "utf-8") -> str:
 
 @lru_cache(maxsize=20_000)
 def _safe_page(url: str, encoding: str) -> str:
+    if PLAIN_URL.fullmatch(url):
+        return url
     safe: str = safe_url_string(url, encoding)
     return safe

@@ -55,7 +55,9 @@ class Site:
             TimedOut: The path is ``/timeout``.
         """
         parts = urlsplit(url)
-        url = f"{parts.scheme}://{parts.hostname}{parts.path or '/'}{url[len(url.partition('?')[0]):]}"  # as it is sent
+        url = (
+            f"{parts.scheme}://{parts.hostname}{parts.path or '/'}{url[len(url.partition('?')[0]) :]}"  # as it is sent
+        )
         parts = urlsplit(url)
         shown = {
             name: _shown(name, value) for name, value in sorted(fields.items()) if _is_shown(name, value, parts.netloc)

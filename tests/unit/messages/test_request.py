@@ -363,7 +363,11 @@ def test_what_does_not_fit_is_refused_by_the_name_of_its_argument(name, value, w
 
 
 def test_every_argument_that_can_be_wrong_is_among_those():
-    assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {"return", "dont_filter", "ignore_robots"}
+    assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {
+        "return",
+        "dont_filter",
+        "ignore_robots",
+    }
 
 
 @pytest.mark.parametrize("two", [{"body": b"a", "json": {}}, {"body": "", "data": {}}, {"json": 1, "data": {}}])
