@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from scrapy import Selector
 from scrapy.http import HtmlResponse
+from scrapy.utils.response import get_base_url
+from w3lib.html import get_base_url as html_base_url
 
 import crawler
 from crawler.html import parse_text
@@ -18,6 +20,8 @@ from crawler.html import parse_text
 __all__ = ["FastHtmlResponse"]
 
 NAME: Final = r"[a-zA-Z_][\w-]*"
+HEAD: Final = 4096
+"""Characters of a page in which `get_base_url` looks for ``<base>``."""
 SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
 """A selector of one element, with its text or an attribute."""
 LOOSE: Final = frozenset(
@@ -46,6 +50,16 @@ class FastHtmlResponse(HtmlResponse):
     def is_simple(self) -> bool:
         """Whether the page has no characters that the two parsers read differently."""
         return b"\r" not in self.body and b"\0" not in self.body
+
+    @property
+    def base(self) -> str:
+        """What `get_base_url` returns: it reads the beginning of the text only, so the rest need not be decoded."""
+        head = self.body[: HEAD * 4]  # a character has four bytes at most
+        if self._cached_ubody is not None or self.encoding != "utf-8" or not head.isascii():
+            base: str = get_base_url(self)
+        else:
+            base = html_base_url(head[:HEAD].decode(), self.url, "utf-8")
+        return base
 
     @property
     def document(self) -> Any:

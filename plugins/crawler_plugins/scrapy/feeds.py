@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from scrapy.extensions.feedexport import FeedExporter
 from scrapy.utils.misc import load_object
 
 from crawler import ConfigError, Plugin, Row, Sink
@@ -86,6 +85,8 @@ def _batch_size(scrapy: Any, options: Mapping[str, Any]) -> int:
 
 def _export(scrapy: Any, given: Mapping[str, Mapping[str, Any]], *, overwrites: bool) -> None:
     """Add the exporter of Scrapy to the extensions."""
+    from scrapy.extensions.feedexport import FeedExporter  # noqa: PLC0415 - few projects have feeds
+
     settings = scrapy.settings
     if overwrites:
         settings.frozen = False

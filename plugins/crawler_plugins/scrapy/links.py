@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 from scrapy.link import Link
 from scrapy.linkextractors import _is_valid_url, lxmlhtml
 from scrapy.utils.misc import rel_has_nofollow
-from scrapy.utils.response import get_base_url
 from w3lib.html import strip_html5_whitespace
 from w3lib.url import safe_url_string
 
@@ -153,9 +152,11 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     if state is None or not response.is_simple:
         return None
     document = response.document
-    if document.select_one("template, svg a, math a") is not None:
+    if document.find("template") is not None or any(
+        document.find(tag) is not None and document.select_one(f"{tag} a") is not None for tag in ("svg", "math")
+    ):
         return None
-    base, encoding = get_base_url(response), response.encoding
+    base, encoding = response.base, response.encoding
     page, urls = _places(base)[0], state.folder(base, encoding)
     here = page if state.reads_fragments else state.allowed(page)
     elements = document.find_all(state.tags[0]) if len(state.tags) == 1 else document.select(",".join(state.tags))

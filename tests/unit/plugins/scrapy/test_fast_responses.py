@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from scrapy.http import HtmlResponse
+from scrapy.utils.response import get_base_url
 
 import crawler
 
@@ -52,3 +53,22 @@ def test_the_tree_is_shared_with_the_crawl_and_made_again_for_a_copy():
     copy = fast.replace(body=b"<title>new</title>")
     assert type(copy) is FastHtmlResponse
     assert copy.css("title::text").get() == "new"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<base href='/a/'>",
+        "<!-- <base href='/b/'> --><BASE href=https://other.test/c>",
+        "é<base href='/d/'>",
+        f"{' ' * 4096}<base href='/e/'>",
+        f"{' ' * 4080}<base href='/f/'>",
+        "",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_base_is_that_of_scrapy(body, encoding):
+    plain, fast = (
+        kind(URL, body=body.encode(encoding), encoding=encoding) for kind in (HtmlResponse, FastHtmlResponse)
+    )
+    assert fast.base == get_base_url(plain)

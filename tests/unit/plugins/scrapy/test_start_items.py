@@ -28,13 +28,13 @@ class Doubles:
         return item | {"n": item["n"] * 2}
 
 
-@pytest.mark.parametrize("settings", [{}, {"ROBOTSTXT_OBEY": True}])
-async def test_items_of_the_start_pass_the_pipelines_and_reach_outputs(settings):
+@pytest.mark.parametrize(("settings", "requests"), [({}, 1), ({"ROBOTSTXT_OBEY": True}, 2)])
+async def test_items_of_the_start_pass_the_pipelines_and_reach_outputs(settings, requests):
     ran = await run_scrapy(Numbers, {"/": "a"}, settings | {"ITEM_PIPELINES": {Doubles: 1}})
     assert sorted(item["n"] for item in ran.items) == [2, 2, 6]
     assert ran.paths == ["/"]
     assert ran.stats["item_scraped_count"] == 3
-    assert ran.stats["downloader/request_count"] == 1
+    assert ran.stats["downloader/request_count"] == requests  # a robots.txt is one as well
 
 
 async def test_a_job_has_each_item_of_the_start_once(tmp_path):
