@@ -11,17 +11,14 @@ from typing import Any, Final
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import entry_points_of, load_entry_point
 from crawler.hooks.requirements import require
-from crawler.lazy_pattern import lazy_pattern
 from crawler.spiders import Spider
 
-__all__ = ["EXTRA", "SCRAPY", "check_project", "prepare_file", "project_spider", "spider_of_class"]
+__all__ = ["EXTRA", "SCRAPY", "check_project", "prepare_import", "project_spider", "spider_of_class"]
 
 GROUP: Final = "crawler.spiders"
 """Entry-point group of spiders that run the spiders of other frameworks."""
 SCRAPY: Final = "scrapy"
 EXTRA: Final = "trio-crawler[scrapy]"
-IMPORT: Final = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]+scrapy\b")
-"""A line of a file that imports Scrapy."""
 
 
 def project_spider(project: Path, name: str, arguments: Mapping[str, str], settings: Mapping[str, str]) -> Spider:
@@ -68,15 +65,14 @@ def check_project(project: Path) -> Iterable[Any]:
     return found
 
 
-def prepare_file(path: Path) -> None:
+def prepare_import(path: Path) -> None:
     """Let a file that imports Scrapy find names that Scrapy has removed, and no event loop of Twisted.
 
     Parameters:
-        path: The file, which is imported next. One that does not import Scrapy changes nothing.
+        path: The file, which is imported next.
     """
-    with contextlib.suppress(OSError, CrawlerError):  # the import of the file says so
-        if IMPORT.search(path.read_text(encoding="utf-8", errors="replace")):
-            _bridge(str(path)).prepare()
+    with contextlib.suppress(CrawlerError):  # the import of the file says so
+        _bridge(str(path)).prepare()
 
 
 def _bridge(what: str) -> Any:

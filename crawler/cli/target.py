@@ -12,7 +12,6 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
 
 from crawler import urls
-from crawler.cli.scrapy_project import prepare_file, spider_of_class
 from crawler.environment import resolve_credentials
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import construct, import_class
@@ -27,6 +26,7 @@ __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 
 HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
+IMPORT_OF_SCRAPY: Final = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]+scrapy\b")
 REFERENCE: Final = lazy_pattern(r'(\A|")env:')
 """An argument that names an environment variable, or a JSON value that does."""
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
@@ -108,6 +108,8 @@ def _spider_of_urls(targets: Sequence[str], arguments: Mapping[str, str], scrapy
 def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:
     """Create a spider of a class, which may be one of Scrapy's."""
     if not issubclass(kind, Spider):
+        from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
+
         return spider_of_class(kind, arguments, scrapy_settings)
     return _finished(construct(kind, arguments, what=f"spider {kind.__name__}"), arguments, scrapy_settings)
 
@@ -176,8 +178,11 @@ def _load_file(path: Path) -> ModuleType:
         raise ConfigError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    prepare_file(path)
     try:
+        if IMPORT_OF_SCRAPY.search(path.read_text(encoding="utf-8", errors="replace")):
+            from crawler.cli.scrapy_project import prepare_import  # noqa: PLC0415 - few spiders are Scrapy's
+
+            prepare_import(path)
         spec.loader.exec_module(module)
     except SyntaxError as error:
         where = path if error.lineno is None else f"{error.filename}:{error.lineno}"
