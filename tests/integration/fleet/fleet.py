@@ -30,7 +30,7 @@ from integration.fleet.cables import Cables
 from integration.kills.harness import Durable, Figures, durable
 from integration.kills.results import Item
 from support.environments import environment
-from support.processes import DEVNULL, PIPE, Process
+from support.processes import DEVNULL, Process
 
 from crawler.store.registry import find_store
 
@@ -71,6 +71,8 @@ class Fleet:
     said: list[str] = field(default_factory=list)
     """The standard error of each worker that has ended."""
     _cable_of: dict[int, int] = field(default_factory=dict)
+    _files: dict[Process, Path] = field(default_factory=dict)
+    """Where each worker writes its standard error."""
     _mending: list[threading.Timer] = field(default_factory=list)
 
     def start(self) -> Process:
@@ -83,7 +85,10 @@ class Fleet:
             place = self.server.url.replace(self.cables.address(0), self.cables.address(cable))
         url = job_url(self.server, self.job, place, lease=LEASE)
         command = [*words[:2], "worker", url, *words[3:]]  # in place of -m crawler run SPIDER
-        process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=PIPE)
+        said = self.crawl.folder / f"said-{len(self._files)}"
+        with said.open("wb") as file:  # a pipe that nobody reads would be full some time
+            process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=file.fileno())
+        self._files[process] = said
         self._cable_of[process.pid] = cable
         self.running.append(process)
         return process
@@ -135,6 +140,7 @@ class Fleet:
         seconds = LEASE * (chance.uniform(1.2, 2.0) if len(self._mending) % 2 else chance.uniform(0.1, 0.6))
         self.cables.cut(cable)
         self.crawl.kills.append(time.monotonic())  # what it had in flight may be fetched again
+        self.crawl.blind.append((self.crawl.kills[-1], self.crawl.kills[-1] + seconds))
         self._mending.append(threading.Timer(seconds, self.cables.mend, [cable]))
         self._mending[-1].start()
 
@@ -146,9 +152,9 @@ class Fleet:
 
     def end(self, process: Process, code: int = 0) -> None:
         """Wait for the end of a worker."""
-        _, said = process.communicate(timeout=self.longest)
+        process.wait(self.longest)
         self.running.remove(process)
-        said = LEFT_BEHIND.sub("", said)
+        said = LEFT_BEHIND.sub("", self._files[process].read_text())
         self.said.append(said)
         assert "Traceback" not in said, said
         if process.returncode == 2 and "cannot " in said:  # it was started while the server was away

@@ -123,6 +123,8 @@ class Durable:
     """Outputs outside of the folder, with functions that return their items."""
     kills: list[float] = field(default_factory=list)
     """Times of the kills, in seconds of the monotonic clock."""
+    blind: list[tuple[float, float]] = field(default_factory=list)
+    """Beginnings and ends of times in which a run could not store what it learned, on the same clock."""
     _running: list[Running] = field(default_factory=list)
     _first: float = 0.0
     _last: float = 0.0
@@ -354,10 +356,11 @@ class Durable:
     def _impatient(self, hits: Sequence[Hit]) -> int:
         """Return the number of requests within the ``Retry-After`` of a 429, except those already in flight."""
         found = 0
+        blind = [*((killed, killed) for killed in self.kills), *self.blind]
         for asked in (hit for hit in hits if hit.outcome == "429"):
             told = asked.at + self.drag + self.web.page(f"http://{asked.host}:{self.web.port}{asked.path}").delay
-            if any(asked.at - LATE < killed < told + BUSY for killed in self.kills):
-                continue  # the run was killed before it could store the wait
+            if any(asked.at - LATE < until and since < told + BUSY for since, until in blind):
+                continue  # the run was killed, or cut off, before it could store the wait
             found += sum(told + BUSY < hit.since and hit.at < told + RETRY_AFTER - LATE for hit in hits)
         return found
 
