@@ -27,6 +27,8 @@ from crawler.logs import get_logger
 from crawler.sinks.base import FileSink
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crawler.engine.long_calls import LongCalls
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.slow_steps import SlowSteps
@@ -67,9 +69,8 @@ async def restore_positions(
     if store.shared:
         for sink in sinks:
             sink.divide(store.owner)
-            for owner, positions in gone.items():
-                if isinstance(sink, FileSink) and sink.name in positions:
-                    sink.cut_part(owner, positions[sink.name])
+        for owner, positions in gone.items():
+            _cut_parts([sink for sink in sinks if positions.get(sink.name) is not None], owner, positions)
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):
@@ -83,6 +84,17 @@ async def restore_positions(
             sink.verify(partial(store.written_behind, sink.name))
         store.sync_with(sink.sync)
     return behind
+
+
+def _cut_parts(sinks: Sequence[Sink], owner: int, positions: Mapping[str, Any]) -> None:
+    """Remove what a worker that is gone wrote behind its last positions."""
+    for sink in sinks:
+        others = [other for other in sinks if other is not sink]
+
+        def claimed(path: Path, others: Sequence[Sink] = others) -> bool:
+            return any(other.claims(path, owner, positions[other.name]) for other in others)
+
+        sink.cut_part(owner, positions[sink.name], claimed)
 
 
 async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:

@@ -12,6 +12,8 @@ import trio
 from crawler.hooks.plugin import Plugin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crawler.messages import Row
 
 __all__ = ["Held", "Sink", "call_sink"]
@@ -78,6 +80,21 @@ class Sink(Plugin):
         Raises:
             ConfigError: The output cannot be written in parts.
         """
+
+    def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
+        """Remove what a worker that is gone wrote to its part behind its last position: others have these items.
+
+        Called after `divide`, on the machine of any worker. The default does nothing, as that of `divide`.
+
+        Parameters:
+            part: Number of the part.
+            position: The last position that the job has kept of it.
+            claimed: Returns whether another output of that worker wrote a file.
+        """
+
+    def claims(self, path: Path, part: int, position: Any) -> bool:
+        """Return whether a worker that is gone wrote a file as its part of this output. See `cut_part`."""
+        return False
 
     def check(self) -> None:
         """Check that the output can be written, before a job that does not know it begins to write it.

@@ -32,7 +32,7 @@ from crawler.sinks.if_exists import OTHER, IfExists, check_target
 from crawler.sinks.names import part_of
 from crawler.sinks.position import TAIL, Position, checksum, difference
 
-__all__ = ["FileSink"]
+__all__ = ["FileSink", "place_of"]
 
 LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
@@ -99,23 +99,30 @@ class FileSink(Sink, ABC):
         """Write a file of its own: ``items-00012.jsonl`` is part 12 of ``items.jsonl``."""
         self._output = self.path
         self.path = part_of(self._output, part)
-        self.place = _place_of(self.path)
+        self.place = place_of(self.path)
         self.continues = self._if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         self.check()
 
-    def cut_part(self, part: int, position: Any) -> None:
+    def claims(self, path: Path, part: int, position: Any) -> bool:
+        """Return whether a file is a part of this output."""
+        return part_of(self._output, part) == path
+
+    def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
         """Cut the part of a worker that is gone behind its last position: another worker has these items.
 
         A file on another disk, or that does not hold what that worker has written, is left alone.
         """
         kept, other = Position.of(position), copy.copy(self)
         other.path = part_of(self._output, part)
-        if kept.place != _place_of(other.path):
-            return
-        with suppress(OSError, JobError), FileIO(other.path, "r+") as other.file:
-            end, tail = other.locate(other.file, kept.end)
-            if kept.ends_with(tail) and other.file.seek(0, os.SEEK_END) > end:
-                other.cut(kept.end)
+        if kept.place == place_of(other.path):
+            other.cut_behind(kept)
+
+    def cut_behind(self, kept: Position) -> None:
+        """Cut the file behind a position, unless it does not hold what was written before it."""
+        with suppress(OSError, JobError), FileIO(self.path, "r+") as self.file:
+            end, tail = self.locate(self.file, kept.end)
+            if kept.ends_with(tail) and self.file.seek(0, os.SEEK_END) > end:
+                self.cut(kept.end)
 
     @abstractmethod
     def inspect(self, file: BinaryIO) -> None:
@@ -394,7 +401,7 @@ class FileSink(Sink, ABC):
         return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
 
 
-def _place_of(path: Path) -> str:
+def place_of(path: Path) -> str:
     """Return which file of which machine a path is."""
     return _text(f"{socket.gethostname()}:{path.resolve()}")
 

@@ -14,7 +14,7 @@ from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.base import GATHER, FileSink
+from crawler.sinks.base import GATHER, FileSink, place_of
 from crawler.sinks.compression import COMPRESSIONS
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import Names, part_of
@@ -72,7 +72,8 @@ class Series(Sink):
         if_exists: IfExists = "error",
         job: Path | None = None,
     ) -> None:
-        self.names = Names(os.fspath(template))
+        self._template = os.fspath(template)
+        self.names = Names(self._template)
         for option, limit in (("max_rows", max_rows), ("max_bytes", max_bytes)):
             if limit is not None and limit < 1:
                 raise ConfigError(f"{template}: {option} must be at least 1, not {limit}")
@@ -80,6 +81,7 @@ class Series(Sink):
                 raise ConfigError(f"{template}: {option} makes several files: {HOW}")
         if if_exists == "append" and "n" not in self.names.fields:
             raise ConfigError(f"cannot append to {template}: a new part needs a number: {HOW}")
+        self._is_shared = False
         self._kind = kind
         self._limits = [max_rows, max_bytes]
         self._if_exists = if_exists
@@ -104,13 +106,41 @@ class Series(Sink):
 
     def divide(self, part: int) -> None:
         """Write files of its own: the number of the part stands at the end of their names."""
-        self.names = Names(os.fspath(part_of(Path(self.names.template), part)))
+        self._is_shared = True
+        self.names = self._names_of(part)
         self.check()
+
+    def _names_of(self, part: int) -> Names:
+        return Names(os.fspath(part_of(Path(self._template), part)))
+
+    def claims(self, path: Path, part: int, position: Any) -> bool:
+        """Return whether a file is one of the types that a worker which is gone has written."""
+        names = self._names_of(part)
+        names.spider, names.time = position["names"]
+        return any(path == found and kind in position["parts"] for kind, _, found in names.existing())
+
+    def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
+        """Cut the last file of each type of a worker that is gone, and delete those behind it.
+
+        Files on another disk are left alone.
+        """
+        names, first = self._names_of(part), position["first"]
+        names.spider, names.time = position["names"]
+        if position.get("place") != place_of(names.path(1)):
+            return
+        for kind, n, path in list(names.existing()):
+            last, _, _, kept = position["parts"].get(kind, (first.get(kind, 0), 0, 0, None))
+            if n > last and (kind in position["parts"] or not claimed(path)):
+                path.unlink(missing_ok=True)
+            elif n == last and kept is not None:
+                self._kind(path, "append", job=path.parent).cut_behind(Position.of(kept))
 
     def check(self) -> None:
         """Check that no file of the series exists, under ``error``. Its name may depend on the crawl."""
         if self._if_exists == "error" and (self.names.time or not self.names.fields & {"spider", "time"}):
-            for _, _, path in self.names.existing():
+            for kind, _, path in self.names.existing():
+                if "-" in kind and not self._is_shared:
+                    continue  # no type has such a name: it is the file of a worker, which has its number at the end
                 how = (
                     ""
                     if self._job is not None
@@ -232,7 +262,8 @@ class Series(Sink):
         """Return the position: where each part is, and what makes their names."""
         parts = {kind: [part.n, part.rows, part.size, part.sink.here()] for kind, part in self._parts.items()}
         names = [self.names.spider, self.names.time]
-        return {"limits": self._limits, "names": names, "first": self._first, "parts": parts}
+        place = {"place": place_of(self.names.path(1))} if self._is_shared else {}
+        return {"limits": self._limits, "names": names, "first": self._first, "parts": parts} | place
 
     def sync(self) -> None:
         """Wait until all parts are on the disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections import defaultdict
@@ -356,6 +357,41 @@ async def test_no_item_is_in_the_files_of_two_workers_when_one_was_killed(
     written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
     assert len(written["items-00001.jsonl"]) == before - 1
     assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
+
+
+@pytest.mark.parametrize(
+    "template", ["items-%(n)d.jsonl?max_rows=4", "%(type)s.jsonl", "%(type)s-%(n)d.jsonl.gz?max_rows=4"]
+)
+async def test_no_item_is_twice_in_the_series_of_workers_of_which_some_were_killed(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, site = MemoryJob(LEASE), Site(hosts=3, pages=10)
+
+    def worker() -> Worker:
+        return Worker(job, Hosts(), site, outputs=[template])
+
+    first = worker()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        for _ in range(6):
+            await trio.sleep(1.0)
+            before = json.loads(json.dumps(job.owners[first.owner].positions))
+            cursors = dict(job.owners[first.owner].cursors)
+        await trio.sleep(2.1)
+        first.kill()
+        owner = job.owners[first.owner]
+        assert owner.cursors != cursors
+        owner.positions, owner.cursors = before, cursors  # as if the last answers of the store had been lost
+        await trio.sleep(2 * LEASE)
+        early = worker()
+        await nursery.start(early.work)  # which takes over
+        await early.ended.wait()
+        await nursery.start(worker().work)  # which finds the positions of those that are gone
+    texts = [
+        gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in tmp_path.iterdir()
+    ]
+    assert sorted(json.loads(line)["url"] for text in texts for line in text.splitlines()) == site.urls
 
 
 class Later(Hosts):

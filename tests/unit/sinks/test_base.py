@@ -82,13 +82,13 @@ async def test_what_a_worker_that_is_gone_has_written_behind_its_position_is_cut
     async with gone.lifespan(CRAWL):
         kept = [gone.position, await gone.persist([1]), await gone.persist([2])]
     heir.divide(4)
-    heir.cut_part(3, kept[1] | {"place": "elsewhere:/lines-00003.txt"})
-    heir.cut_part(9, kept[1])
+    heir.cut_part(3, kept[1] | {"place": "elsewhere:/lines-00003.txt"}, lambda path: False)
+    heir.cut_part(9, kept[1], lambda path: False)
     assert gone.path.read_text() == "1\n2\n"
-    heir.cut_part(3, kept[1])
-    heir.cut_part(3, kept[2])
+    heir.cut_part(3, kept[1], lambda path: False)
+    heir.cut_part(3, kept[2], lambda path: False)
     assert gone.path.read_text() == "1\n"
-    heir.cut_part(3, kept[0])
+    heir.cut_part(3, kept[0], lambda path: False)
     assert gone.path.read_text() == ""
     assert not heir.path.exists()
 
@@ -101,7 +101,7 @@ async def test_a_file_that_somebody_has_changed_is_not_cut(path):
         await gone.persist([2])
     gone.path.write_text("7\n2\n")
     heir.divide(4)
-    heir.cut_part(3, kept)
+    heir.cut_part(3, kept, lambda path: False)
     assert gone.path.read_text() == "7\n2\n"
 
 

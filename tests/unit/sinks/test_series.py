@@ -223,3 +223,42 @@ async def test_each_worker_of_a_shared_crawl_writes_a_series_of_its_own(tmp_path
         await store(series, [row(part), row(part)])
     names = ["001-00003.jsonl", "001-00004.jsonl", "002-00003.jsonl", "002-00004.jsonl"]
     assert files(tmp_path) == dict(zip(names, ([3], [4], [3], [4]), strict=True))
+
+
+def shared(template, part):
+    """Return the series of a worker of a shared crawl."""
+    series = Series(template, JsonLines, max_rows=2)
+    series.divide(part)
+    return series
+
+
+async def test_what_a_worker_that_is_gone_wrote_behind_its_last_position_is_removed(tmp_path):
+    template = tmp_path / "%(type)s-%(n)d.jsonl"
+    series = shared(template, 3)
+    async with series.lifespan(CRAWL):
+        position = await series.persist([row(1, "Book"), row(2, "Book"), row(3, "Book")])
+        await series.persist([row(n, "Book") for n in (4, 5, 6)])
+        await series.persist([row(7, "Author")])  # the first of its type
+    position = json.loads(json.dumps(position))
+    (tmp_path / "all-1-00003.jsonl").write_text("of another output")
+    other = Series(tmp_path / "all-%(n)d.jsonl", JsonLines)
+    known = {"names": ["", ""], "parts": {"": [1, 1, 1, {}]}}
+    heir = shared(template, 4)
+    heir.cut_part(3, position, lambda path: other.claims(path, 3, known))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "Book-1-00003.jsonl": '{"n":1}\n{"n":2}\n', "Book-2-00003.jsonl": '{"n":3}\n',
+        "all-1-00003.jsonl": "of another output",
+    }  # fmt: skip
+    heir.cut_part(3, position | {"place": "elsewhere:/"}, lambda path: False)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+async def test_a_file_that_somebody_else_has_written_is_not_cut(tmp_path):
+    template = tmp_path / "%(n)d.jsonl"
+    series = shared(template, 3)
+    async with series.lifespan(CRAWL):
+        position = await series.persist([row(1)])
+    path = tmp_path / "1-00003.jsonl"
+    path.write_text("something else, and longer\n")
+    shared(template, 4).cut_part(3, position, lambda path: False)
+    assert path.read_text() == "something else, and longer\n"
