@@ -87,7 +87,7 @@ async def restore_positions(
 
 
 def _cut_parts(sinks: Sequence[Sink], owner: int, positions: Mapping[str, Any]) -> None:
-    """Remove what a worker that is gone wrote behind its last positions."""
+    """Cut the outputs of a worker that is gone behind its last positions."""
     for sink in sinks:
         others = [other for other in sinks if other is not sink]
 

@@ -82,7 +82,7 @@ class Sink(Plugin):
         """
 
     def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
-        """Remove what a worker that is gone wrote to its part behind its last position: others have these items.
+        """Cut the part of a worker that is gone behind its last position: others have the items there.
 
         Called after `divide`, on the machine of any worker. The default does nothing, as that of `divide`.
 
