@@ -36,6 +36,7 @@ class Callbacks:
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
         self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._generators: dict[str | None, bool] = {}
 
     def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
         """Return a method, by default `parse`, and the annotations of its parameters.
@@ -53,6 +54,16 @@ class Callbacks:
                 methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
                 raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
             found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
+        return found
+
+    def is_generator(self, name: str | None) -> bool:
+        """Return whether a method is a generator function, as most are: such a callback never waits."""
+        found = self._generators.get(name)
+        if found is None:
+            method = getattr(self._spider, name or "parse", None)
+            flags = getattr(getattr(method, "__code__", None), "co_flags", 0)
+            found = bool(flags & inspect.CO_GENERATOR) and not flags & inspect.CO_ITERABLE_COROUTINE
+            self._generators[name] = found
         return found
 
     def bind(self, name: str | None, response: Response) -> partial[Produced]:

@@ -6,7 +6,10 @@ The processes are threads here (`support.callback_threads`), which receive the s
 
 from __future__ import annotations
 
+import itertools
 import logging
+import mmap
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -38,7 +41,9 @@ from crawler import (
     run,
 )
 from crawler.engine import handler_results
-from crawler.engine.processes import pool
+from crawler.engine.processes import packing, pool, process, shared_bodies, wire
+from crawler.engine.processes.channel import Channel
+from crawler.engine.processes.child import CallbackRunner
 from crawler.engine.session import CrawlSession
 from crawler.engine.several import run_several
 from crawler.testing import FakeSite
@@ -449,3 +454,81 @@ def test_a_callback_that_waits_is_cancelled_at_the_end() -> None:
     assert report.finished == "enough"
     assert report.pages == 0
     assert time.monotonic() - began < 2
+
+
+class Chain(Spider):
+    """Each page leads to the next one."""
+
+    name = "chain"
+    start_urls = (f"{URL}0",)
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        yield {"url": response.url, "size": len(response.body)}
+        yield from response.follow_all()
+
+
+def chain(pages: int, filler: str = "") -> dict[str, str]:
+    """Return a site of pages in a row."""
+    return {f"/{n}": f"{filler}<a href='/{n + 1}'>next</a><a href='/0'>first</a>" for n in range(pages)}
+
+
+def test_processes_know_the_links_of_pages_that_others_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = itertools.count()
+    told: list[list[str]] = []
+    send = process.Process.send
+
+    def note(self: process.Process, number: int, response: Response, known: Any) -> Any:
+        told.append([url.removeprefix(URL) for url in self._heard if url in known])
+        return send(self, number, response, known)
+
+    monkeypatch.setattr(process.Process, "send", note)
+    monkeypatch.setattr(
+        process.ProcessChoice, "choose", lambda self, both: both[next(turns) % 2] if all_ready(both) else None
+    )
+    report, items = result(Chain(), chain(5))
+    assert (report.pages, report.filtered["duplicate"], len(items)) == (5, 5, 5)
+    assert told == [[], ["1"], ["2"], ["3"], ["4"]]
+
+
+def all_ready(processes: Sequence[process.Process]) -> bool:
+    """Return whether two processes are ready."""
+    return sum(bool(one.pid) for one in processes) == 2
+
+
+def test_pages_larger_than_the_shared_memory_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_bodies, "SIZE", 4096)
+    report, items = result(Chain(), chain(3, "x" * 5000) | {"/3": "small"})
+    assert report.pages == 4
+    assert [item["size"] > 5000 for item in items].count(True) == 3
+
+
+async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
+    """Return the first `n` messages of a process that gets these ones at once, behind the one that it is ready."""
+    ends, calls = socket.socketpair(), socket.socketpair()
+    first = Channel(ends[0], wire.FROM_OTHER)
+    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    found: list[Any] = []
+    with calls[0], calls[1]:
+        async with trio.open_nursery() as nursery:
+            for message in messages:
+                first.gather(message)
+            first.flush()
+            nursery.start_soon(runner.run)
+            while len(found) <= n:
+                found += await first.receive()
+            first.gather(wire.Stop())
+            first.flush()
+        first.close()
+    return found[1:]
+
+
+async def test_a_page_that_was_cancelled_before_its_turn_is_not_handled() -> None:
+    pages = [packing.pack_response(number, Response(f"{URL}{number}")) for number in range(3)]
+    found = await answers(Chain(), *pages, wire.Cancel(1), n=2)
+    assert [message.number for message in found] == [0, 2]
+
+
+async def test_links_that_a_process_has_heard_of_are_not_sent() -> None:
+    page = Response(URL, 200, {"Content-Type": "text/html"}, "<a href='/1'>1</a><a href='/2'>2</a>")
+    [handled] = await answers(Chain(), packing.pack_response(1, page, (), [f"{URL}1"]), n=1)
+    assert (handled.part.requests, handled.repeats) == ([(None, 1, [f"{URL}2"])], 1)

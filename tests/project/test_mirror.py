@@ -15,9 +15,12 @@ COVERED_ELSEWHERE = {
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
     "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],
+    "engine/processes/call_server.py": ["tests/crawl/test_processes.py"],
     "engine/processes/child.py": ["tests/crawl/test_processes.py"],
+    "engine/processes/keeper.py": ["tests/crawl/test_processes.py"],
     "engine/processes/pool.py": ["tests/crawl/test_processes.py"],
     "engine/processes/processes.py": ["tests/crawl/test_processes.py"],
+    "engine/processes/read_state.py": ["tests/crawl/test_processes.py"],
     "engine/processes/remote_crawl.py": ["tests/crawl/test_processes.py"],
     "engine/robots.py": ["tests/crawl/test_robots.py"],
     "engine/scheduler.py": ["tests/crawl/test_core.py"],
@@ -27,6 +30,7 @@ COVERED_ELSEWHERE = {
     "engine/worker.py": ["tests/crawl/test_core.py", "tests/crawl/test_outcomes.py"],
     "engine/writer.py": ["tests/crawl/test_core.py", "tests/crawl/test_large_pages.py"],
     # Values without behaviour.
+    "engine/processes/wire.py": ["tests/unit/engine/processes/test_packing.py"],
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],
     "store/outcome.py": ["tests/unit/store/test_protocol.py"],
     # Real servers test the parts of a store that speak to one.

@@ -7,6 +7,7 @@ process: nothing more comes from it.
 from __future__ import annotations
 
 import copy
+import mmap
 import os
 import socket
 import threading
@@ -32,36 +33,38 @@ class ThreadLauncher:
     """Starts threads as `Launcher` starts processes."""
 
     def __init__(self, main: partial[None]) -> None:
-        self._spider, self._plugins, self._settings = main.args
+        self._spider, self._plugins, self._settings, self._memories = main.args
         self._ended, self._report = socket.socketpair()
         self._ended.setblocking(False)
         self.started = 0
         """Number of threads so far."""
         self.threads: list[threading.Thread] = []
 
-    def launch(self) -> tuple[socket.socket, socket.socket]:
+    def launch(self, place: int) -> tuple[socket.socket, socket.socket]:
         """Start a thread, and return the other ends of its sockets."""
         channel, calls = socket.socketpair(), socket.socketpair()
-        thread = threading.Thread(target=self._run, args=(channel[1], calls[1]), daemon=True)
+        thread = threading.Thread(target=self._run, args=(place, channel[1], calls[1]), daemon=True)
         self.threads.append(thread)
         self.started += 1
         thread.start()
         return channel[0], calls[0]
 
-    def _run(self, channel: socket.socket, calls: socket.socket) -> None:
+    def _run(self, place: int, channel: socket.socket, calls: socket.socket) -> None:
         code = 0
         with channel, calls:
             try:
                 spider = copy.copy(self._spider)
-                trio.run(self._run_callbacks, spider, channel, calls)
+                trio.run(self._run_callbacks, spider, self._memories[place], channel, calls)
             except BaseExceptionGroup as group:
                 if group.split(Death)[1] is not None:
                     raise
                 code = -9
         self._report.send(str(code).encode().ljust(4))
 
-    async def _run_callbacks(self, spider: Any, channel: socket.socket, calls: socket.socket) -> None:
-        await CallbackRunner(spider, self._plugins, self._settings, channel, calls).run()
+    async def _run_callbacks(
+        self, spider: Any, memory: mmap.mmap, channel: socket.socket, calls: socket.socket
+    ) -> None:
+        await CallbackRunner(spider, self._plugins, self._settings, memory, channel, calls).run()
 
     async def ended(self) -> Ended:
         """Return the next thread that has ended."""

@@ -1,4 +1,8 @@
-"""`Channel`: messages in both directions over a stream socket. Sending never waits."""
+"""`Channel`: messages in both directions over a stream socket. Sending never waits.
+
+Messages that are sent in one turn of the event loop go out together: a wake-up of the other process costs as much as
+several messages.
+"""
 
 from __future__ import annotations
 
@@ -37,37 +41,47 @@ class Channel:
         self._has_waiting = trio.Event()
         self._drained = trio_util.RepeatedEvent()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is not sent yet."""
+        return bool(self._waiting)
+
     def send(self, message: Any) -> None:
-        """Send a message, as soon as the other end reads. One that does not is noticed by `receive`."""
-        data = ENCODER.encode(message)
-        head = len(data).to_bytes(LENGTH, "big")
-        sent = 0
-        if not self._waiting:
-            try:
-                sent = self._end.sendmsg((head, data))
-            except BlockingIOError:
-                pass
-            except OSError:
-                return  # the other process has ended
-        if sent < LENGTH + len(data):
-            self._waiting += head[sent:]
-            self._waiting += memoryview(data)[max(sent - LENGTH, 0) :]
+        """Send a message in the next turn of the event loop. An end that does not read is noticed by `receive`."""
+        self.gather(message)
+        self._has_waiting.set()
+
+    def gather(self, message: Any) -> None:
+        """Send a message with the next `flush` or `send`."""
+        waiting = self._waiting
+        start = len(waiting)
+        waiting += bytes(LENGTH)
+        ENCODER.encode_into(message, waiting, -1)
+        waiting[start : start + LENGTH] = (len(waiting) - start - LENGTH).to_bytes(LENGTH, "big")
+
+    def flush(self) -> None:
+        """Send now what the socket takes."""
+        try:
+            while self._waiting:
+                del self._waiting[: self._end.send(self._waiting)]
+        except BlockingIOError:
             self._has_waiting.set()
+        except OSError:
+            self._waiting.clear()  # the other process has ended
 
     async def run_writer(self) -> None:
-        """Send what the socket did not take at once, until the channel is closed."""
+        """Send what was sent since the last turn, and what the socket did not take, until the channel is closed."""
         while True:
             await self._has_waiting.wait()
-            try:
-                await trio.lowlevel.wait_writable(self._end)
-                del self._waiting[: self._end.send(self._waiting)]
-            except BlockingIOError:
-                continue
-            except (OSError, trio.ClosedResourceError):
-                return
-            if not self._waiting:
-                self._has_waiting = trio.Event()
-                self._drained.set()
+            self._has_waiting = trio.Event()
+            self.flush()
+            while self._waiting:
+                try:
+                    await trio.lowlevel.wait_writable(self._end)
+                except trio.ClosedResourceError:
+                    return
+                self.flush()
+            self._drained.set()
 
     async def receive(self) -> list[Any]:
         """Return the next messages, at least one; none if the other end is closed."""

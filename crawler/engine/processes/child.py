@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +22,14 @@ from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.errors import pack_error, unpack_error
 from crawler.engine.processes.items import needs_objects, pack_part
 from crawler.engine.processes.log_records import send_records
+from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_response
+from crawler.engine.processes.read_state import ReadState
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
+from crawler.engine.processes.shared_bodies import BodyReader
 from crawler.engine.slow_steps import SlowSteps
 from crawler.errors import HookError
 from crawler.headers import product_token
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
-from crawler.hooks.state import State
 from crawler.logs import get_logger
 from crawler.messages.link_filter import LinkFilter
 from crawler.scope import Scope
@@ -42,42 +47,28 @@ MAX_KNOWN: Final = 65_536
 """Keys of known requests in the memory of each process."""
 MAX_SENT: Final = 256
 """Pages whose links are kept until the first process has said which of them are known."""
+GATHERED: Final = 0.001
+"""Seconds for which results may wait for those of the next page."""
 log = get_logger("crawler.engine")
 
 
 def run_process(
-    spider: Spider, plugins: Sequence[Plugin], settings: Settings, channel: socket.socket, calls: socket.socket
+    spider: Spider,
+    plugins: Sequence[Plugin],
+    settings: Settings,
+    memories: Sequence[mmap.mmap],
+    place: int,
+    channel: socket.socket,
+    calls: socket.socket,
 ) -> None:
     """Run callbacks until the first process has no more pages or has ended. It is what a `Launcher` runs."""
 
     async def main() -> None:
-        runner = CallbackRunner(spider, plugins, settings, channel, calls)
+        runner = CallbackRunner(spider, plugins, settings, memories[place], channel, calls)
         send_records(runner.channel.send)
         await runner.run()
 
     trio.run(main)
-
-
-class ReadState(State):
-    """The state of the spider, which notes what each page has read of it, and when."""
-
-    def __init__(self, owner: str) -> None:
-        super().__init__(owner)
-        self.version = 0
-        """Number of changes that have arrived."""
-        self.reads: dict[int, dict[str, int]] = {}
-        """By page: the keys that its callback has read, with the version at that time."""
-
-    def __getitem__(self, key: str) -> Any:
-        self._note(key)
-        return super().__getitem__(key)
-
-    def __iter__(self) -> Iterator[str]:
-        self._note(wire.ALL_KEYS)
-        return super().__iter__()
-
-    def _note(self, key: str) -> None:
-        self.reads.setdefault(page_number.get(), {}).setdefault(key, self.version)
 
 
 class CallbackRunner:
@@ -87,6 +78,7 @@ class CallbackRunner:
         spider: Whose callbacks are called. Its `crawl` and `state` are set.
         plugins: Those of the crawl, for callbacks that look at them.
         settings: Those in force.
+        memory: Has the bodies of responses.
         channel: This end of the channel to the first process.
         calls: This end of the socket for calls that block.
     """
@@ -96,10 +88,12 @@ class CallbackRunner:
         spider: Spider,
         plugins: Sequence[Plugin],
         settings: Settings,
+        memory: mmap.mmap,
         channel: socket.socket,
         calls: socket.socket,
     ) -> None:
         self.channel = Channel(channel, wire.FROM_FIRST)
+        self._bodies = BodyReader(memory)
         self._spider = spider
         self._scope = Scope.of(spider.allowed_domains, settings)
         self._known = RecentKeys(MAX_KNOWN)
@@ -111,6 +105,9 @@ class CallbackRunner:
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
         self._pages: dict[int, _Page] = {}
+        self._queue: deque[tuple[wire.Page, bytes | None]] = deque()
+        self._stops = False
+        self._flushed_at = 0.0
         self._calls: dict[int, _Call] = {}
         self._last_call = 0
         spider.state = self._state = ReadState(spider.name)
@@ -122,23 +119,33 @@ class CallbackRunner:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.channel.run_writer)
             self.channel.send(wire.Ready(os.getpid()))
-            stops = False
-            while not stops:
-                messages = await self.channel.receive()
-                stops = not messages
-                for message in messages:
-                    stops = stops or isinstance(message, wire.Stop)
-                    self._take(message, nursery)
+            while not self._stops:
+                await self._receive()
+                while self._queue and not self._stops:
+                    page, body = self._queue.popleft()
+                    if self._callbacks.is_generator(page.callback):
+                        await self._handle(page, body, None)
+                    else:
+                        nursery.start_soon(self._handle_in_task, page, body)
+                if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
+                    await trio.lowlevel.checkpoint()
             self._slow.finish()
             with trio.move_on_after(1):
                 await self.channel.drain()
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         self.channel.close()
 
-    def _take(self, message: wire.FromFirst, nursery: trio.Nursery) -> None:
+    async def _receive(self) -> None:
+        """Take the next messages."""
+        messages = await self.channel.receive()
+        self._stops = self._stops or not messages
+        for message in messages:
+            self._take(message)
+
+    def _take(self, message: wire.FromFirst) -> None:
         match message:
-            case wire.Page():
-                nursery.start_soon(self._handle, message)
+            case wire.Page(shared=shared):
+                self._queue.append((message, None if shared is None else self._bodies.read(*shared)))
             case wire.StateChange(version, changed):
                 self._state.version = version
                 self._state.apply({key: MISSING if data is None else data for key, data in changed.items()})
@@ -148,63 +155,89 @@ class CallbackRunner:
                     call.result, call.is_error = result, is_error
                     call.answered.set()
             case wire.Continue(number):
-                if number in self._pages and (stored := self._pages[number].stored) is not None:
-                    stored.set()
+                if number in self._pages:
+                    self._pages[number].is_stored.set()
             case wire.Cancel(number):
                 if number in self._pages:
-                    self._pages[number].scope.cancel(reason="the first process does not wait for the page")
+                    self._pages[number].cancel()
+                else:
+                    self._queue = deque(waiting for waiting in self._queue if waiting[0].number != number)
+            case wire.Stop():
+                self._stops = True
 
-    async def _handle(self, page: wire.Page) -> None:
-        """Run the callback of a page, and send its results."""
+    async def _handle_in_task(self, page: wire.Page, body: bytes | None) -> None:
+        """Run a callback that may wait, while others run."""
+        with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
+            await self._handle(page, body, scope)
+
+    async def _handle(self, page: wire.Page, body: bytes | None, scope: trio.CancelScope | None) -> None:
+        """Run the callback of a page, and send its results.
+
+        Parameters:
+            page: The message.
+            body: The body, if it was in shared memory.
+            scope: Of the task of the page; `None`: it is the task that receives messages.
+        """
+        began = time.perf_counter()
         number, name = page.number, page.callback or "parse"
-        self._learn(page.fresh)
+        self._learn(page)
         refuses = self._scope.refuses
         links = LinkFilter(self._known, refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
         result = PageResult(handler=name)
         message: wire.Handled | wire.Raised | None = None
-        current_page.set(result.effects)  # this task has a context of its own
+        current_page.set(result.effects)
         page_number.set(number)
-        with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
-            self._pages[number] = _Page(scope)
-            try:
-                response = wire.unpack_response(page, RemoteResponse)
-                response._bind(links)  # noqa: SLF001 - not for users
-                result.spill = partial(self._send_part, number, response.request)
-                if page.has_exchange:
-                    response.ask_for_wire(self._crawl.ask, number)  # type: ignore[attr-defined]
-                await collect(self._callbacks.bind(name, response), result, page.url, self._slow)
-                message = self._handled(number, result, links, response.request)
-            except (Exception, SystemExit) as error:
-                message = wire.Raised(number, pack_error(error))
-            finally:
-                del self._pages[number]
-                self._state.reads.pop(number, None)
-        if message is not None:
-            self.channel.send(message)
-        self._attributes.warn("a callback", log)
+        self._pages[number] = _Page(scope)
+        try:
+            response = unpack_response(page, RemoteResponse, body)
+            response._bind(links)  # noqa: SLF001 - not for users
+            result.spill = partial(self._send_part, number, response.request)
+            if page.has_exchange:
+                response.ask_for_wire(self._crawl.ask, number)  # type: ignore[attr-defined]
+            await collect(self._callbacks.bind(name, response), result, page.url, self._slow)
+            message = self._handled(number, result, links, response.request, began)
+        except (Exception, SystemExit) as error:
+            message = wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
+        finally:
+            del self._pages[number]
+            self._state.reads.pop(number, None)
+        self.channel.gather(message)
+        now = time.perf_counter()
+        if not self._queue or now - self._flushed_at > GATHERED:
+            self._flushed_at = now
+            self.channel.flush()
+            self._attributes.warn("a callback", log)
 
-    def _handled(self, number: int, result: PageResult, links: LinkFilter, request: Request) -> wire.Handled:
+    def _handled(
+        self, number: int, result: PageResult, links: LinkFilter, request: Request, began: float
+    ) -> wire.Handled:
         effects = result.effects
         part = pack_part(number, result, self._spider, request, objects=self._objects)
-        self._sent[number] = [url for each in part.requests if not isinstance(each, bytes) for url in each[2]]
-        if len(self._sent) > MAX_SENT:
-            del self._sent[next(iter(self._sent))]
+        if part.requests:
+            self._sent[number] = [url for each in part.requests if not isinstance(each, bytes) for url in each[2]]
+            if len(self._sent) > MAX_SENT:
+                del self._sent[next(iter(self._sent))]
         return wire.Handled(
+            number=number,
             part=part,
-            retry=wire.pack_retry(result.retry),
+            retry=pack_retry(result.retry),
             repeats=links.repeats,
             refused=links.refused,
-            added=wire.pack_requests(effects.added),
+            added=pack_requests(effects.added),
             counters=effects.counters,
             state=self._changes(effects, request) if effects.state else {},
             reads=self._state.reads.get(number, {}),
+            read=self._bodies.position,
+            seconds=time.perf_counter() - began,
         )
 
-    def _learn(self, fresh: Sequence[tuple[int, list[str]]]) -> None:
-        """Keep the links of earlier pages that the first process knows: no request is made for them any more."""
-        for number, urls in fresh:
+    def _learn(self, page: wire.Page) -> None:
+        """Keep the links that the first process knows: no request is made for them any more."""
+        for number, urls in page.fresh:
             new = frozenset(urls)
             self._known.update(url for url in self._sent.pop(number, ()) if url not in new)
+        if page.known:
+            self._known.update(page.known)
 
     def _changes(self, effects: PageEffects, request: Request) -> dict[str, bytes | None]:
         try:
@@ -215,9 +248,17 @@ class CallbackRunner:
 
     async def _send_part(self, number: int, request: Request, result: PageResult) -> None:
         """Send the items and requests so far, and wait until they are stored."""
-        stored = self._pages[number].stored = trio.Event()
-        self.channel.send(pack_part(number, result, self._spider, request, objects=self._objects))
-        await stored.wait()
+        page = self._pages[number]
+        page.is_stored = trio.Event()
+        self.channel.gather(pack_part(number, result, self._spider, request, objects=self._objects))
+        self.channel.flush()
+        if page.scope is not None:
+            await page.is_stored.wait()
+            return
+        while not (page.is_stored.is_set() or self._stops):
+            await self._receive()
+        if self._stops or page.is_cancelled:
+            raise EOFError("the first process does not wait for the page")
 
     async def _call(self, name: str, arguments: tuple[object, ...]) -> Any:
         """Call a method of the crawl of the first process, and return its result."""
@@ -237,9 +278,18 @@ class CallbackRunner:
 class _Page(Struct, eq=False):
     """A page whose callback runs."""
 
-    scope: trio.CancelScope
-    stored: trio.Event | None = None
-    """Set when the part that was sent last has been stored; `None` before the first part."""
+    scope: trio.CancelScope | None
+    """Of its task, if it has one of its own."""
+    is_stored: trio.Event = field(default_factory=trio.Event)
+    """Whether the part that was sent last is stored, or nobody waits for the page any more."""
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """End the callback: the first process does not wait for the page."""
+        self.is_cancelled = True
+        self.is_stored.set()
+        if self.scope is not None:
+            self.scope.cancel(reason="the first process does not wait for the page")
 
 
 class _Call(Struct, eq=False):

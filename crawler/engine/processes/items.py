@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from crawler.engine.handler_results import PageResult, encoded
-from crawler.engine.processes.wire import Part, pack, pack_requests, unpack
+from crawler.engine.processes.packing import pack_requests
+from crawler.engine.processes.wire import Part, pack, unpack
 from crawler.errors import HookError
 from crawler.hooks.plugin import Plugin
 from crawler.store import ItemRow

@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeAlias
 
 import trio
@@ -26,8 +27,9 @@ from crawler.engine.signals import ending_signals
 
 __all__ = ["Ended", "Launcher", "usable_cores"]
 
-Main: TypeAlias = Callable[[socket.socket, socket.socket], None]
-"""The function that a process runs, with its ends of a `Channel` and of a socket for calls that block."""
+Main: TypeAlias = Callable[[int, socket.socket, socket.socket], None]
+"""The function that a process runs, with its place and its ends of a `Channel` and of a socket for calls that block."""
+PLACE: Final = struct.Struct("!i")
 RECORD: Final = struct.Struct("!iid")
 
 
@@ -74,11 +76,15 @@ class Launcher:
         theirs.close()
         return cls(pid, ours)
 
-    def launch(self) -> tuple[socket.socket, socket.socket]:
-        """Start a process, and return the other ends of its two sockets. If it cannot be started, they are closed."""
+    def launch(self, place: int) -> tuple[socket.socket, socket.socket]:
+        """Start a process, and return the other ends of its two sockets. If it cannot be started, they are closed.
+
+        Parameters:
+            place: The first argument of `main`: a number from 0.
+        """
         channel, calls = socket.socketpair(), socket.socketpair()
         with suppress(OSError):  # the launcher has ended, which `ended` reports
-            socket.send_fds(self._control, [b"."], [channel[1].fileno(), calls[1].fileno()])
+            socket.send_fds(self._control, [PLACE.pack(place)], [channel[1].fileno(), calls[1].fileno()])
         channel[1].close()
         calls[1].close()
         return channel[0], calls[0]
@@ -152,11 +158,12 @@ def _serve(control: socket.socket, main: Main) -> None:
             if control in ready:
                 message, descriptors = b"", list[int]()
                 with suppress(ConnectionResetError):  # the program was killed before it read the last report
-                    message, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+                    message, descriptors, _, _ = socket.recv_fds(control, PLACE.size, 2)
                 if not message:
                     signal.set_wakeup_fd(-1)
                     break
-                _fork(control, ended, wakes, [socket.socket(fileno=number) for number in descriptors], running, main)
+                ends = [socket.socket(fileno=number) for number in descriptors]
+                _fork(control, ended, wakes, ends, running, partial(main, *PLACE.unpack(message)))
     for pid in running:
         os.kill(pid, signal.SIGKILL)
     for pid in running:
@@ -169,7 +176,7 @@ def _fork(
     wakes: socket.socket,
     ends: list[socket.socket],
     running: set[int],
-    main: Main,
+    main: Callable[[socket.socket, socket.socket], None],
 ) -> None:
     pid = -1
     with suppress(OSError):  # too many processes: the first one sees that its ends are closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.child import run_process
 from crawler.engine.processes.launcher import Launcher, usable_cores
 from crawler.engine.processes.pool import ProcessPool
+from crawler.engine.processes.shared_bodies import shared_memory
 from crawler.logs import get_logger
 
 if TYPE_CHECKING:
@@ -36,13 +38,13 @@ class Processes:
 
     Parameters:
         launcher: Starts processes that call `run_process` with the spider.
-        count: Number of processes.
+        memories: For the bodies of responses, one for each process.
         attributes: Those of the spider when the launcher was forked.
     """
 
-    def __init__(self, launcher: Launcher, count: int, attributes: Attributes) -> None:
+    def __init__(self, launcher: Launcher, memories: Sequence[mmap.mmap], attributes: Attributes) -> None:
         self._launcher = launcher
-        self._count = count
+        self._memories = memories
         self._attributes = attributes
 
     @classmethod
@@ -56,9 +58,10 @@ class Processes:
             return
         count = usable_cores() if settings.processes == "auto" else settings.processes
         attributes = Attributes(spider)
-        with closing(Launcher.fork(partial(run_process, spider, plugins, settings))) as launcher:
-            yield cls(launcher, count, attributes)
+        memories = [shared_memory() for _ in range(count)]
+        with closing(Launcher.fork(partial(run_process, spider, plugins, settings, memories))) as launcher:
+            yield cls(launcher, memories, attributes)
 
     def pool(self, spider: Spider, state: State, known: Callable[[], Container[str]]) -> ProcessPool:
         """Return the pool of a crawl. Parameters are those of `ProcessPool`."""
-        return ProcessPool(self._launcher, self._count, spider, self._attributes, state, known)
+        return ProcessPool(self._launcher, self._memories, spider, self._attributes, state, known)

@@ -12,7 +12,8 @@ from crawler.clock import Clock
 from crawler.content import replace_surrogates
 from crawler.engine.processes.channel import receive_now, send_now
 from crawler.engine.processes.errors import unpack_error
-from crawler.engine.processes.wire import ENCODER, FROM_FIRST, Call, pack, unpack, unpack_response
+from crawler.engine.processes.packing import unpack_response
+from crawler.engine.processes.wire import ENCODER, FROM_FIRST, Call, pack, unpack
 from crawler.engine.retries import RetryPolicy
 from crawler.headers import product_token
 from crawler.hooks.page_effects import current_page

@@ -34,7 +34,8 @@ async def received(end: Channel, n: int) -> list[int]:
 
 async def test_messages_arrive_in_their_order(ends: Ends) -> None:
     for number in range(5):
-        ends[0].send(wire.Continue(number))
+        ends[0].gather(wire.Continue(number))
+    ends[0].flush()
     assert await received(ends[1], 5) == list(range(5))
 
 
@@ -77,10 +78,12 @@ async def test_a_message_in_pieces_arrives_when_it_is_whole() -> None:
 
 async def test_a_closed_end_sends_what_it_had_then_nothing(ends: Ends) -> None:
     ends[0].send(wire.Continue(1))
+    ends[0].flush()
     ends[0].close()
     assert await received(ends[1], 1) == [1]
     assert await ends[1].receive() == []
-    ends[1].send(wire.Stop())  # nobody gets it, and nothing is raised
+    ends[1].send(wire.Stop())
+    ends[1].flush()  # nobody gets it, and nothing is raised
     assert await ends[1].receive() == []
 
 

@@ -17,13 +17,13 @@ PROGRAM = """
 import os, signal, sys, time, trio
 from crawler.engine.processes.launcher import Launcher
 
-def main(channel, calls):
+def main(place, channel, calls):
     channel.sendall(str(os.getpid()).encode().ljust(8))
     while channel.recv(1) == b"s":  # spin, as a callback that computes
         signal.pause()
 
 launcher = Launcher.fork(main)
-ends = [launcher.launch() for _ in range(2)]
+ends = [launcher.launch(place) for place in range(2)]
 pids = [int(channel.recv(8)) for channel, _ in ends]
 
 async def ended():
@@ -91,7 +91,7 @@ for number in (launcher._pid, *pids):
     os.kill(number, signal.SIGINT)
     os.kill(number, signal.SIGTERM)
 time.sleep(0.02)
-ends.append(launcher.launch())
+ends.append(launcher.launch(2))
 print(int(ends[-1][0].recv(8)) > 0)
 launcher.close()
 """

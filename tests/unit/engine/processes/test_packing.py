@@ -1,11 +1,11 @@
-"""The messages between processes: responses and requests arrive as they were sent."""
+"""Responses and requests arrive in another process as they were sent."""
 
 from __future__ import annotations
 
 import pytest
 
 from crawler import Request, Response, Retry
-from crawler.engine.processes import wire
+from crawler.engine.processes import packing, wire
 from crawler.messages.request import set_position
 
 URL = "https://site.test/"
@@ -28,10 +28,10 @@ def sent(message: object, decoder: object = wire.FROM_FIRST) -> object:
 def test_a_response_arrives_as_it_was_sent(request_: Request) -> None:
     response = Response(URL, 203, {"Content-Type": "text/html"}, b"\x00\xff", request=request_, elapsed=1.5, attempt=2)
     response.stages = {"dns": 0.1}
-    page = sent(wire.pack_response(7, response, [(3, [URL])]))
+    page = sent(packing.pack_response(7, response, [(3, [URL])]))
     assert isinstance(page, wire.Page)
     assert (page.number, page.fresh, page.has_exchange) == (7, [(3, [URL])], False)
-    found = wire.unpack_response(page)
+    found = packing.unpack_response(page)
     for name in ("url", "status", "headers", "body", "request", "elapsed", "first_byte", "attempt", "source", "stages"):
         assert getattr(found, name) == getattr(response, name), name
     assert found.request.priority == request_.priority
@@ -41,7 +41,7 @@ def test_a_rendered_page_arrives_with_the_response_of_the_server_and_its_picture
     response = Response(URL, body="<b>drawn</b>", source="browser")
     response.original = Response(URL, 200, {"Content-Type": "text/html"}, "<script>draw()</script>")
     response.screenshot, response.pdf = b"png", b"pdf"
-    found = wire.unpack_response(sent(wire.pack_response(7, response)))
+    found = packing.unpack_response(sent(packing.pack_response(7, response)))
     assert (found.text, found.screenshot, found.pdf) == ("<b>drawn</b>", b"png", b"pdf")
     assert (found.original.text, found.original.headers["content-type"]) == ("<script>draw()</script>", "text/html")
 
@@ -56,9 +56,9 @@ def test_requests_arrive_in_their_order() -> None:
         Request(f"{URL}6"),
         set_position(Request(f"{URL}7"), 3),
     ]
-    packed = wire.pack_requests(requests)
+    packed = packing.pack_requests(requests)
     assert packed[0] == (None, 0, [f"{URL}1", f"{URL}2"])
-    found, repeats = wire.unpack_requests(packed)
+    found, repeats = packing.unpack_requests(packed)
     assert found == requests
     assert [request.priority for request in found] == [request.priority for request in requests]
     assert repeats == 0
@@ -67,7 +67,7 @@ def test_requests_arrive_in_their_order() -> None:
 def test_plain_requests_that_are_known_are_left_out_and_counted() -> None:
     requests = [Request(f"{URL}1"), Request(f"{URL}2"), Request(f"{URL}3", dont_filter=True)]
     new: list[str] = []
-    found, repeats = wire.unpack_requests(wire.pack_requests(requests), {f"{URL}1", f"{URL}3"}, new)
+    found, repeats = packing.unpack_requests(packing.pack_requests(requests), {f"{URL}1", f"{URL}3"}, new)
     assert found == requests[1:]  # `dont_filter` is left to the one who knows what it means
     assert (repeats, new) == (1, [f"{URL}2"])
 
@@ -76,11 +76,11 @@ def test_a_request_that_cannot_be_sent_is_named() -> None:
     request = Request(URL, meta={"a": 1})
     request.meta["a"] = object()
     with pytest.raises(ValueError, match=r"^the request for https://site.test/ cannot be sent to another process: "):
-        wire.pack_requests([request])
+        packing.pack_requests([request])
     with pytest.raises(ValueError, match="cannot be sent to another process"):
-        wire.pack_response(1, Response(URL, request=request))
+        packing.pack_response(1, Response(URL, request=request))
 
 
 def test_a_wish_for_another_attempt_is_packed() -> None:
-    assert wire.pack_retry(None) is None
-    assert wire.pack_retry(Retry("late", after=3.0)) == ("late", 3.0)
+    assert packing.pack_retry(None) is None
+    assert packing.pack_retry(Retry("late", after=3.0)) == ("late", 3.0)

@@ -1,0 +1,133 @@
+"""`Process`: a process that runs callbacks, as the first one sees it, and the pages that it has."""
+
+from __future__ import annotations
+
+import mmap
+import socket
+from collections.abc import Container
+from typing import Any, Final
+
+import trio
+from msgspec import Struct
+
+from crawler.engine.processes import wire
+from crawler.engine.processes.channel import Channel
+from crawler.engine.processes.packing import pack_response
+from crawler.engine.processes.shared_bodies import BodyWriter
+from crawler.messages import Response
+
+__all__ = ["Page", "Process", "ProcessChoice"]
+
+QUEUED: Final = 0.002
+"""Seconds of work that one process gets before another one gets any: each process that runs takes cores and caches from
+the others."""
+MAX_HEARD: Final = 1024
+"""New links of other processes that are kept for the next page."""
+MAX_UNKNOWN: Final = 64
+"""Those of them that are kept on because the crawl does not know them yet. If it refuses them, it never will."""
+WEIGHT: Final = 0.1
+"""How much the last page counts in the mean of the times of pages."""
+
+
+class Page(Struct, eq=False):
+    """A page that a process has."""
+
+    response: Response
+    messages: list[Any] = []
+    """Those about the page that its task has not taken. `None` says that the process has ended."""
+    task: trio.lowlevel.Task | None = None
+    """The task of the page, while it waits."""
+
+    def put(self, message: Any) -> None:
+        """Add a message, and wake the task of the page."""
+        self.messages.append(message)
+        if self.task is not None:
+            trio.lowlevel.reschedule(self.task)
+            self.task = None
+
+    async def take(self) -> Any:
+        """Return the next message. It is a checkpoint only if there is none: an event would cost twice as much."""
+        while not self.messages:
+            self.task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._forget_task)
+        return self.messages.pop(0)
+
+    def _forget_task(self, _: Any) -> trio.lowlevel.Abort:
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Process:
+    """A process that runs callbacks.
+
+    Parameters:
+        channel: The other end of its channel.
+        calls: The other end of its socket for calls that block it.
+        memory: Gets the bodies of its pages.
+    """
+
+    def __init__(self, channel: socket.socket, calls: socket.socket, memory: mmap.mmap) -> None:
+        self.channel = Channel(channel, wire.FROM_OTHER)
+        self.calls = Channel(calls, wire.FROM_OTHER)
+        self.bodies = BodyWriter(memory)
+        self.pid = 0
+        """0 until it is ready, and when it has ended."""
+        self.pages: dict[int, Page] = {}
+        """By number."""
+        self._fresh: list[tuple[int, list[str]]] = []
+        self._heard: list[str] = []
+
+    def send(self, number: int, response: Response, known: Container[str]) -> Page:
+        """Give a page to the process.
+
+        Parameters:
+            number: Identifies the page.
+            response: The page.
+            known: Keys of known requests.
+        """
+        told: list[str] = []
+        if self._heard:
+            told = [url for url in self._heard if url in known]
+            self._heard = [url for url in self._heard if url not in known][-MAX_UNKNOWN:]
+        self.channel.send(pack_response(number, response, self._fresh, told, self.bodies))
+        self._fresh = []
+        page = self.pages[number] = Page(response)
+        return page
+
+    def learn(self, number: int, fresh: list[str]) -> None:
+        """Tell the process, with its next page, which links of a page were new: it need not send the others again."""
+        self._fresh.append((number, fresh))
+
+    def hear(self, urls: list[str]) -> None:
+        """Tell the process of new links from another one, when the crawl knows them: it need not send them then."""
+        self._heard += urls
+        if len(self._heard) > 2 * MAX_HEARD:  # it has got no page for long
+            del self._heard[:-MAX_HEARD]
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.channel.close()
+        self.calls.close()
+
+
+class ProcessChoice:
+    """Chooses the process that gets a page. It knows how long pages take."""
+
+    def __init__(self) -> None:
+        self._mean = QUEUED
+
+    def note(self, seconds: float) -> None:
+        """Note how long the callback of a page took."""
+        self._mean += WEIGHT * (seconds - self._mean)
+
+    def choose(self, processes: list[Process]) -> Process | None:
+        """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""
+        few = QUEUED / self._mean
+        fewest: Process | None = None
+        for process in processes:
+            if process.pid:
+                if len(process.pages) < few:
+                    return process
+                if fewest is None or len(process.pages) < len(fewest.pages):
+                    fewest = process
+        return fewest
