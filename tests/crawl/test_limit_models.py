@@ -34,9 +34,7 @@ OTHERS: dict[str, Mark] = {
     "nginx-10-per-s": Mark(refused=15, ratio=1.7),
     "nginx-10-per-s-429": Mark(refused=11, ratio=1.7),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
-    "haproxy-sticky-counter": Mark(refused=11, ratio=1.6),
-    "fifty-seconds": Mark(refused=14, ratio=1.25),
-    "silent-window": Mark(refused=15, ratio=1.25),
+    "haproxy-sticky-counter": Mark(refused=11, ratio=1.75),
     "atlassian": Mark(ratio=1.8),
 }  # fmt: skip
 """Models that miss the marks for their kind."""

@@ -190,7 +190,9 @@ class LimitLearner:
         elif cause is None:
             starts = refusals.search is None
             if refusals.search is None:
-                refusals.search = self._start_search(received, certain=report.status == TOO_MANY_REQUESTS)
+                refusals.search = self._start_search(
+                    received, certain=report.status == TOO_MANY_REQUESTS or wait is not None
+                )
             refusals.reject_concurrency()
             refusals.wait_for_search(sent, received, first=first or starts, retry_after=wait)
             self._check_concurrency(refusals, received)

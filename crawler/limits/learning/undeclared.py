@@ -16,7 +16,7 @@ from crawler.limits.backoff import doubled
 from crawler.limits.quotas.quota import Mode, Quota
 from crawler.limits.quotas.request_log import MAX_UNITS
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
-from crawler.limits.quotas.window import MARGIN, Window, longest_common, next_probe, shortest_common
+from crawler.limits.quotas.window import MARGIN, Window, longest_common, next_aligned, next_shorter
 
 __all__ = ["LimitSearch", "UndeclaredQuota"]
 
@@ -33,6 +33,12 @@ UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
 WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
+SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
+"""Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
+SECOND_PAUSE: Final = 10.0
+"""Seconds to wait after a second refusal, where the beginning of the window shows nothing. They double."""
+LONGEST_PAUSE: Final = 21600.0
+"""Seconds; the longest of these pauses."""
 MAX_COUNTING: Final = 20.0
 """A count is trusted only if it took at most this many times as long as the refusals that ended it."""
 
@@ -51,6 +57,8 @@ class UndeclaredQuota(Quota):
     """Windows used up since the last refusal."""
     certain: bool = True
     """Whether a rate limit certainly caused the first refusal. If not, the next window already tries for more."""
+    too_short: float = math.inf
+    """Seconds after which a request was refused; a window may be shorter than believed, but not as short as that."""
     is_weak: bool = False
     """Whether a single refusal led to it, which may have come at random. Then the next refusal is doubted."""
     overestimated: bool = False
@@ -59,6 +67,8 @@ class UndeclaredQuota(Quota):
     """When a window certainly began, with a probe after a refusal, in seconds since the epoch."""
     total: float = 0.0
     """Units served since `proven_at`."""
+    _longer: float = math.nan
+    """The length that is believed, in seconds, while a shorter one is tried."""
     _trial: bool = False
     """Whether the present window tries one more unit than `limit`."""
     _refused_in_row: int = 0
@@ -82,6 +92,7 @@ class UndeclaredQuota(Quota):
             self.clean_windows += self.used >= self.limit
             self._trial = self._is_trial_due()
             self.opened_at, self.used = sent, cost
+            length = self._try_shorter(length)
             remaining = self.limit + self._trial - cost
             self.start_counted_window(remaining, sent, received, min(MARGIN, length / MARGIN_DIVISOR))
             return True
@@ -130,7 +141,7 @@ class UndeclaredQuota(Quota):
         ):
             return False  # the server itself says that the window is longer than learned
         if self.remaining is None or sent >= self.probe_at():
-            return False  # the window is longer than learned
+            return self._end_shorter(sent)
         nearly_used = self.is_nearly_used()
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
             return False  # the window is longer than learned: what seemed to be two windows is one
@@ -166,8 +177,27 @@ class UndeclaredQuota(Quota):
             self.exhaust(min(max(self.reset.latest, now), now + self.window.length))
 
     def is_confirmed(self) -> bool:
-        """Return whether a window was used up, ended as expected, and was used up again."""
-        return self.total - self.used >= 2.0 * (self.limit or 0.0)
+        """Return whether a window that certainly began when it was believed to was used up, and ended as expected."""
+        return self.total - self.used >= (self.limit or 0.0)
+
+    def _try_shorter(self, length: float) -> float:
+        """Begin a window that is shorter than `length` (seconds) if that is possible. Return its length."""
+        shorter = next_shorter(length)
+        if shorter <= self.too_short:
+            self._longer = math.nan
+            return length
+        self._longer = length
+        self.window.length = shorter
+        return shorter
+
+    def _end_shorter(self, sent: float) -> bool:
+        """Return to the length that is believed after a shorter one was refused; `False`: that one was refused."""
+        if math.isnan(self._longer):
+            return False
+        self.window.length, self._longer, self.too_short = self._longer, math.nan, math.inf
+        end = self.opened_at + self.window.length
+        self.remaining, self.reset = 0.0, TimeInterval(end, max(end, sent) + MARGIN)
+        return True
 
     def _is_trial_due(self) -> bool:
         if not self.certain:
@@ -214,7 +244,11 @@ class LimitSearch:
             return self.stated_end.latest
         self.stated_end = None
         self.probes += 1
-        return next_probe(self.since, received, self.probes - 1)
+        passed = max(0.0, received - self.since)
+        length = next((length for length in SEARCHED if length > passed), math.inf)
+        pause = 1.0 if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
+        at = min(self.since + length + MARGIN, received + pause)
+        return min(at, next_aligned(self.since, received))
 
     def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
         """Return the quota found when a probe is served, or `None` if the evidence is too weak.
@@ -231,10 +265,12 @@ class LimitSearch:
             window = longest_common(low, high) or max(low, math.floor(high))
         else:
             high = sent - self.since
-            window = shortest_common(self.last_refused - self.since, high) or high
+            window = longest_common(self.last_refused - self.since, high) or high
         if window <= 0:
             return None
         quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
+        if self.stated_end is None and not self.limit_exists:
+            quota.too_short = self.last_refused - self.since
         for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
             at = self.since + (self.started - self.since) * number / self.served
             quota.log.add(at, at, self.served)

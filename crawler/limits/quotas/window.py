@@ -57,6 +57,11 @@ def next_common(seconds: float) -> float:
     return (seconds // COMMON_LENGTHS[-1] + 1) * COMMON_LENGTHS[-1]
 
 
+def next_shorter(seconds: float) -> float:
+    """Return the next shorter common length, 0 if there is none."""
+    return max((length for length in COMMON_LENGTHS if length < seconds), default=0.0)
+
+
 def next_probe(since: float, now: float, probes: int, *, share: float = 0.0) -> float:
     """Return when to look next for the end of a window whose length is unknown, in seconds since the epoch.
 
@@ -71,9 +76,14 @@ def next_probe(since: float, now: float, probes: int, *, share: float = 0.0) -> 
     """
     passed = 0.0 if math.isnan(since) else max(0.0, now - since)
     at = min(now - passed + next_common(passed) + MARGIN, now + max(share * passed, doubled(probes, cap=MAX_PAUSE)))
-    if passed < ALIGNED_AFTER:
-        return at
-    return min(at, next_midnight(now) if passed >= HOUR else (now // HOUR + 1) * HOUR + MARGIN)
+    return min(at, next_aligned(since, now))
+
+
+def next_aligned(since: float, now: float) -> float:
+    """Return when a window that is aligned to the clock may end, in seconds since the epoch; parameters as above."""
+    if not now - since >= ALIGNED_AFTER:
+        return math.inf
+    return next_midnight(now) if now - since >= HOUR else (now // HOUR + 1) * HOUR + MARGIN
 
 
 def next_midnight(now: float) -> float:

@@ -145,10 +145,10 @@ def test_nothing_is_counted_without_a_limit():
 
 def test_probes_are_sent_at_the_common_lengths_of_windows():
     made, at, probes = search(), 1.0, []
-    while at < 50:
+    while at < 200:
         at = made.record_refusal(NOW + at, NOW + at, None) - NOW
         probes.append(round(at, 1))
-    assert probes == [2.0, 4.0, 5.3, 10.3, 15.3, 30.3, 60.3]
+    assert probes == [2.0, 10.3, 30.3, 60.3, 140.3, 300.3]
 
 
 def test_probes_are_sent_on_the_hour_and_at_midnight():
@@ -177,6 +177,32 @@ def test_a_count_over_a_long_time_shows_no_limit_unless_there_is_one_for_certain
     assert made.conclude(NOW + 501.0, NOW + 501.1, 1.0) is None
     made.limit_exists = True
     assert made.conclude(NOW + 501.0, NOW + 501.1, 1.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("truth", "tried", "learned"), [(10.0, [5.0], 10.0), (5.0, [5.0, 2.0], 5.0), (2.0, [5.0, 2.0], 2.0)]
+)
+def test_shorter_windows_are_tried_until_a_request_at_the_end_of_one_is_refused(truth, tried, learned):
+    made = search(last_refused=NOW + 1.3).conclude(NOW + 10.3, NOW + 10.4, 1.0)
+    now, lengths = 10.4, [made.window.length]
+    opened = 10.3
+    for _ in range(30):
+        now = max(now, ready(made, now))
+        if now >= opened + truth:
+            opened = now
+        elif made.used >= 5 or now >= made.probe_at() - NOW:
+            assert made.explain_refusal(NOW + now)
+            continue
+        made.record_unreported(sent=NOW + now, received=NOW + now)
+        lengths.append(made.window.length)
+    assert list(dict.fromkeys(length for length in lengths if length < 10.0)) == tried
+    assert made.window.length == learned
+
+
+def test_the_windows_of_a_stated_end_are_not_shortened():
+    made = search()
+    made.record_refusal(NOW + 1, NOW + 1.1, 59.0)
+    assert made.conclude(NOW + 60.2, NOW + 60.3, 1.0).too_short == math.inf
 
 
 def test_a_search_in_which_nothing_was_served_finds_nothing():
