@@ -3,8 +3,9 @@
 The rules of HTML let a tree outgrow its page: a parser reopens formatting elements that were never closed
 (``<b 1><b 2><b 3>``) in every paragraph. Half a megabyte of such a page becomes millions of elements in gigabytes of
 memory. At most three identical formatting elements are reopened at once, so the number of different ones bounds the
-growth. A page with many tags and formatting elements is parsed in steps. If that takes too long for its size, it is
-parsed again without formatting elements, which bounds the tree. The attributes of all ``<html>`` and ``<body>`` tags
+growth. In a page with many tags and formatting elements, those that are open at each tag are added up. If they are too
+many, the page is parsed without formatting elements, which bounds the tree. Otherwise it is parsed in steps, and again
+without formatting elements if that takes too long for its size. The attributes of all ``<html>`` and ``<body>`` tags
 are merged, which takes quadratic time: the tags of a page with very many lose them.
 """
 
@@ -31,9 +32,17 @@ ALWAYS_BOUNDED: Final = 2_000
 SMALLEST_TAG: Final = 4.8
 """Characters of a tag, on average, in the page of `ALWAYS_BOUNDED` tags that is the shortest one: half of them are like
 ``<b 1>`` and differ, and half of them are like ``<p>x``."""
-MAX_ELEMENTS: Final = 5_000_000
-"""Elements that the tree of a page may have to be parsed at once. The estimate is three times its different formatting
-elements in each paragraph."""
+MAX_ELEMENTS: Final = 2_500_000
+"""Elements that the tree of a page may have to be parsed at once: 240 MB. The estimate is three times its different
+formatting elements in each paragraph."""
+MAX_REOPENED: Final = 1_000_000
+"""Elements that may be reopened in a larger page, besides one for each of its tags: 100 MB."""
+MAX_COUNTED: Final = 1_000_000
+"""Tags of formatting elements that are looked at to add those up. That takes 0.4 CPU seconds."""
+MAX_IDENTICAL: Final = 3
+"""Identical formatting elements that are reopened at once."""
+PIECE: Final = 1024 * 1024
+"""Characters in which formatting elements are looked for at once."""
 CHUNK_SIZE: Final = 16_384
 """Characters that are parsed in one step."""
 BASE_CPU_SECONDS: Final = 0.1
@@ -50,7 +59,9 @@ of each such tag to those of the first, and compares them with all that it has: 
 
 # HTML Standard section 13.2.4.3, "the list of active formatting elements". It has at most one <a>. The attributes of
 # further <body> and <html> are compared with all that came before, so many different ones take quadratic time as well.
-_FORMATTING: Final = r"(?i)<(?:b|big|body|code|em|font|html|i|nobr|s|small|strike|strong|tt|u)(?:[\s/][^>]*+>?|>)"
+_NAMES: Final = "b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u"
+_FORMATTING: Final = rf"(?i)<(?:body|html|{_NAMES})(?:[\s/][^>]*+>?|>)"
+_OPEN_OR_CLOSE: Final = lazy_pattern(rf"(?i)<(/?)({_NAMES})(?:[\s/][^>]*+>?|>)")
 _LIKELY: Final = r"<[bcefhinstuBCEFHINSTU](?:[ \t\n\f\r/iomtIOMT][^>]*+>?|>)"
 """Tags that may be formatting elements by their first two letters: it excludes most other tags cheaply."""
 _VALUE: Final = r"""(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|)"""
@@ -81,8 +92,10 @@ def parse_text(text: str) -> Document:
         log.warning(
             "a page has more than %d characters in <html> and <body> tags: these lose their attributes", MAX_MERGED
         )
-        text = _OUTER_IN_TEXT.sub(r"<\1>", text)
-    return _parse(text) if is_bounded(text) else _parse_in_steps(text)
+        text = _OUTER_IN_TEXT.sub(r"<\1>", _beginning(text))
+    if is_bounded(text):
+        return _parse(text)
+    return _parse_without_formatting(text) if _reopens_too_much(text) else _parse_in_steps(text)
 
 
 def is_bounded(page: Any) -> bool:
@@ -94,29 +107,41 @@ def is_bounded(page: Any) -> bool:
     size, is_text = len(page), isinstance(page, str)
     if size <= SMALLEST_TAG * ALWAYS_BOUNDED:
         return True
-    bracket = "<" if is_text else b"<"
+    bracket, tag_end = ("<", ">") if is_text else (b"<", b">")
     if size <= MAX_MERGED and page.count(bracket) <= ALWAYS_BOUNDED:
         return True
     likely, formatting = _IN_TEXT if is_text else _IN_BYTES
-    found = likely.findall(page)
-    different = list(filter(formatting.match, set(found)))
-    if size > MAX_MERGED and not _merges_little(found, different) and _merges_too_much(page):
-        return False
-    # With an odd quote, a bracket stood in quotes, and the rest of the tag may differ each time.
-    quotes = ('"', "'") if is_text else (b'"', b"'")
-    are_whole = not any(tag.count(quote) % 2 for tag in different for quote in quotes)
     # A paragraph that is not empty has at least four characters, and a bracket. Each reopens three of each element.
-    if are_whole and size <= MAX_TAGS and len(different) <= 4 * MAX_ELEMENTS // size // 3:
+    most, tags = 4 * MAX_ELEMENTS // size // 3, 0
+    different: set[Any] = set()
+    end, merged = 0, 0
+    while end < size:
+        start, end = end, (page.find(tag_end, end + PIECE) + 1) or size
+        found = likely.findall(page, start, end)
+        new = list(filter(formatting.match, set(found)))
+        different.update(new)
+        merged += _merged(found, new) if size > MAX_MERGED else 0
+        if len(different) > most and not tags:
+            tags = page.count(bracket)  # it takes longer than all of the above, and few pages need it
+            most = max(most, MAX_ELEMENTS // tags // 3) if tags > ALWAYS_BOUNDED else size
+        if len(different) > most:
+            return False
+    if merged > MAX_MERGED and _merges_too_much(page):
+        return False
+    are_whole = all(map(_is_whole, different))
+    if are_whole and size <= MAX_TAGS:
         return True
-    tags = page.count(bracket)  # it takes longer than all of the above, and few pages need it
-    if tags <= ALWAYS_BOUNDED:
-        return True
-    most = max(4 * MAX_ELEMENTS // size, MAX_ELEMENTS // tags) // 3
-    return are_whole and tags <= MAX_TAGS and len(different) <= most
+    return bool(page.count(bracket) <= (MAX_TAGS if are_whole else ALWAYS_BOUNDED))
 
 
-def _merges_little(found: list[Any], different: list[Any]) -> bool:
-    """Return whether the tags whose attributes are merged are certainly not longer than `MAX_MERGED` together.
+def _is_whole(tag: Any) -> bool:
+    """Return whether a tag ends at its first bracket. Otherwise, tags that differ later may begin in the same way."""
+    double, single = ('"', "'") if isinstance(tag, str) else (b'"', b"'")
+    return not (tag.count(double) % 2 or tag.count(single) % 2)
+
+
+def _merged(found: list[Any], different: list[Any]) -> int:
+    """Return how long the tags are whose attributes are merged; more than `MAX_MERGED` if that is uncertain.
 
     Parameters:
         found: All tags of a page that may be formatting elements, as `_LIKELY` cuts them.
@@ -128,8 +153,8 @@ def _merges_little(found: list[Any], different: list[Any]) -> bool:
         if plain.fullmatch(tag):
             outer.add(tag)
         elif other.match(tag.lower()):
-            return False  # it may end at a later bracket
-    return sum(map(len, filter(outer.__contains__, found))) <= MAX_MERGED
+            return MAX_MERGED + 1  # it may end at a later bracket
+    return sum(map(len, filter(outer.__contains__, found)))
 
 
 def _merges_too_much(page: Any) -> bool:
@@ -146,6 +171,35 @@ def _merges_too_much(page: Any) -> bool:
             total += end - at
             at = lowered.find(mark, end)
     return total > MAX_MERGED
+
+
+def _reopens_too_much(text: str) -> bool:
+    """Return whether more formatting elements of a page may be reopened than its tags bound.
+
+    Each tag may reopen all that are open there, or that were closed in the wrong order.
+    """
+    most = MAX_REOPENED + text.count("<")
+    opened: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
+    at, are_open, reopened = 0, 0, 0
+    for number, tag in enumerate(_OPEN_OR_CLOSE.finditer(text)):
+        if are_open:
+            reopened += are_open * text.count("<", at, tag.end())
+            if reopened > most:
+                return True
+        if number > MAX_COUNTED:
+            return False
+        at, name = tag.end(), tag[2].lower()
+        if not tag[1]:
+            markup = tag[0] if _is_whole(tag[0]) else f"{tag[0]}{number}"
+            opened.setdefault(name, []).append(markup)
+            counts[markup] = counts.get(markup, 0) + 1
+            are_open += counts[markup] <= MAX_IDENTICAL
+        elif opened.get(name):
+            closed = opened[name].pop()
+            are_open -= counts[closed] <= MAX_IDENTICAL
+            counts[closed] -= 1
+    return reopened + are_open * text.count("<", at) > most
 
 
 def cut_tags(page: str, tags: int) -> str:
@@ -177,9 +231,14 @@ def _parse_in_steps(text: str) -> Document:
 
 def _parse_without_formatting(text: str) -> Document:
     log.warning("the tree of a page would be many times as large as the page: it loses its <b>, <i>, <font> and others")
+    return _parse(_IN_TEXT[1].sub("", _beginning(text)))
+
+
+def _beginning(text: str) -> str:
+    """Return as much of a page as is changed before it is parsed."""
     if len(text) > MAX_PARSED_AGAIN:
         log.warning("it has %d characters, of which the first %d count", len(text), MAX_PARSED_AGAIN)
-    return _parse(_IN_TEXT[1].sub("", text[:MAX_PARSED_AGAIN]))
+    return text[:MAX_PARSED_AGAIN]
 
 
 def _parse(text: str) -> Document:

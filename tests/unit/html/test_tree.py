@@ -51,6 +51,44 @@ def test_a_page_that_grows_has_a_tree_of_a_size_that_fits_its_own(case: str) -> 
     assert response.hrefs() == ["https://a.test/end"]
 
 
+OPEN = {
+    "in paragraphs": "<b><i><u><p>",
+    "closed in the end": "<b><i><u><p>",
+    "different ones": "<p><font {n}>",
+    "a quoted bracket": "<p><b x='>' y={n}>",
+    "closed in the wrong order": "<b><i {n}></b><p>",
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_the_tree_of_a_page_with_open_formatting_elements_is_bounded_by_its_tags(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALWAYS_BOUNDED", "MAX_ELEMENTS", "MAX_REOPENED"):
+        monkeypatch.setattr(room, name, 100)
+    text = "".join(OPEN[case].format(n=n) for n in range(500)) + "</b></i></u>" * (100 * case.endswith("end"))
+    bound = 2 * text.count("<") + 100
+    assert len(turbohtml.parse(text).select("*")) > bound
+    assert len(parse_text(text).select("*")) < bound
+
+
+@given(st.lists(PIECES | st.sampled_from([f"<{name}>" for name in FORMATTING]), max_size=60).map("".join))
+def test_more_elements_are_expected_than_are_reopened(text: str) -> None:
+    written = len(room._IN_TEXT[1].findall(text))
+    reopened = len(turbohtml.parse(text, positions=False).select(",".join(FORMATTING))) - written
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "MAX_REOPENED", reopened - text.count("<") - 1)
+        assert reopened <= 0 or room._reopens_too_much(text)
+
+
+def test_a_page_is_not_cut_within_a_tag_when_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "PIECE", 7)
+    text = "<p><b class='one two three'>x</b>" * 2_000
+    assert is_bounded(text)
+    assert is_bounded(text.encode())
+    assert not is_bounded(text.replace("three'", "three"))
+
+
 def test_a_large_page_that_does_not_grow_keeps_its_attributes() -> None:
     text = "".join(f"<p><b class=x{n}>{n}</b><code id=y{n}>{n}</code>" for n in range(20_000))
     selector = html.Selector(text)
