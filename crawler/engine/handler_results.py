@@ -37,6 +37,10 @@ SPILL_OVER: Final = 10_000
 UNINTERRUPTED: Final = 1000
 """Values that a generator yields before other tasks run."""
 NOTHING: Final = object()
+PAUSE: Final = 2
+"""What `_sort` returns behind a `None`, at which a handler lets other tasks run."""
+STEP: Final = 0.01
+"""Seconds that a handler must have taken for other tasks to run at a `None`."""
 
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
 Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
@@ -104,9 +108,9 @@ async def collect(call: partial[Produced], result: PageResult, url: str, slow: S
             began = slow.clock()
         rest = iter(produced)
         is_large = False  # a page may yield millions of values: let other tasks run
-        while _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result):
+        while more := _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result):
             is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
-            if is_full or is_large:
+            if is_full or is_large or (more == PAUSE and slow.clock() - began > STEP):
                 slow.check(began, handler, url)
                 began = math.inf
                 if is_full and result.spill is not None:
@@ -114,16 +118,17 @@ async def collect(call: partial[Produced], result: PageResult, url: str, slow: S
                 else:
                     await trio.lowlevel.checkpoint()
                 began = slow.clock()
-            is_large = True
+            is_large = is_large or more != PAUSE
     finally:
         if isinstance(produced, types.GeneratorType):
             produced.close()
         slow.check(began, handler, url)
 
 
-def _sort(values: Iterable[Any], result: PageResult) -> bool:
-    """Sort values, and return whether there were any."""
+def _sort(values: Iterable[Any], result: PageResult) -> int:
+    """Sort values up to the first `None`, and return whether there were any: 0, 1, or `PAUSE` behind a `None`."""
     value: Any = NOTHING
+    paused = 0
     before = len(result.items)
     for value in values:
         if isinstance(value, Request):
@@ -134,11 +139,14 @@ def _sort(values: Iterable[Any], result: PageResult) -> bool:
             raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
         elif type(value) is dict:
             result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
-        elif value is not None and not isinstance(value, Drop):
+        elif value is None:
+            paused = PAUSE
+            break
+        elif not isinstance(value, Drop):
             result.items.append(ItemRow(b"", value))
     if result.maker is not None:
         result.makers |= dict.fromkeys((id(item.value) for item in result.items[before:]), result.maker)
-    return value is not NOTHING
+    return paused or value is not NOTHING
 
 
 def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: bool) -> ItemRow:

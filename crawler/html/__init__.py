@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as _typing
 
-from crawler.html.links import Link, base_url, href_of, hrefs, links, nofollow_urls
+from crawler.html.links import Link, base_url, href_batches, href_of, hrefs, links, nofollow_urls
 from crawler.html.selector import Selector, SelectorList, parse
 from crawler.html.tree import cut_tags, parse_text
 from crawler.lazy import lazy_names as _lazy_names
@@ -23,6 +23,7 @@ __all__ = [
     "XmlSelector",
     "base_url",
     "cut_tags",
+    "href_batches",
     "href_of",
     "hrefs",
     "links",

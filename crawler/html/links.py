@@ -7,7 +7,7 @@ root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are jo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from crawler.html.selector import Selector
 from crawler.redaction import redact
 from crawler.urls import is_plain, join, join_all, without_fragment
 
-__all__ = ["Link", "base_url", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
+__all__ = ["Link", "base_url", "href_batches", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
 
 _WITH_HREF = ("a", "area", "link")
 _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
@@ -30,6 +30,8 @@ MAX_LINKS: Final = 1_000_000
 links in use, such as the index of all projects of PyPI, have some 700,000."""
 MAX_PARSED: Final = 200_000
 """Different links of a page that only a URL parser can join: with percent-encoding, dots, or unusual hosts."""
+BATCH: Final = 50_000
+"""Links that `href_batches` joins at once, which takes some 25 ms. Fewer would be remembered, and displace others."""
 log = logging.getLogger("crawler.html")
 
 
@@ -93,12 +95,33 @@ def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), enc
     Only the first million of links count, and 200,000 different ones that need a URL parser; the rest is left out with
     a warning.
     """
-    # Many links of a page lead to the same few URLs: drop fragments and repeats before joining.
-    raw = {without_fragment(href) if "#" in href else href: None for href in _addresses(document, tags)}
     base = base_url(document, url)
-    different = _within_limits(raw, base) if len(raw) > MAX_PARSED else list(raw)
+    different = _different(_addresses(document, tags), base)
     targets = _join_encoded(base, different, encoding)
     return list(dict.fromkeys([target for target in targets if target is not None]))
+
+
+def href_batches(
+    document: Document, url: str, tags: Sequence[str] = ("a", "area"), encoding: str = "utf-8"
+) -> Iterator[list[str]]:
+    """Yield the URLs of `hrefs` in parts, the first of which are empty: other tasks may run between them.
+
+    URLs may repeat.
+    """
+    addresses = _addresses(document, tags)
+    yield []
+    base = base_url(document, url)
+    different = _different(addresses, base)
+    yield []
+    for start in range(0, len(different), BATCH):
+        targets = _join_encoded(base, different[start : start + BATCH], encoding)
+        yield [target for target in targets if target is not None]
+
+
+def _different(addresses: Iterable[str], base: str) -> list[str]:
+    """Return the references of a page that count, without fragments and repeats: many lead to the same few URLs."""
+    raw = {without_fragment(href) if "#" in href else href: None for href in addresses}
+    return _within_limits(raw, base) if len(raw) > MAX_PARSED else list(raw)
 
 
 def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[str | None]:

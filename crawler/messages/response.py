@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Response"]
 
+LARGE: Final = 1024 * 1024
+"""Bytes of a page whose links are read in one step."""
 MAX_READ_TAGS: Final = 500_000
 """Tags of a page in whose beginning `markdown`, `article`, `data` and `form` look. The HTML Standard has some 400,000.
 More would block the event loop for seconds."""
@@ -304,6 +307,28 @@ class Response:
             )
         return self._hrefs
 
+    def hrefs_in_steps(self) -> Iterator[None]:
+        """Read the links of a page, step by step if it is larger than a megabyte; `hrefs` has them then.
+
+        ``yield from response.hrefs_in_steps()`` at the beginning of a callback lets other tasks run between the steps.
+        A page of a million links takes some two seconds.
+        """
+        if self._hrefs is None and self._is_large():
+            yield from (None for _ in self._href_batches())
+
+    def _href_batches(self) -> Iterator[list[str]]:
+        """Yield the URLs of `hrefs` in parts, as they are joined, and keep them in the end."""
+        document, found = self.document, dict[str, None]()
+        yield []
+        for batch in html.href_batches(document, self.url, ("a",), self.encoding):
+            new = dict.fromkeys(url for url in batch if url not in found)
+            found |= new
+            yield list(new)
+        self._hrefs = found
+
+    def _is_large(self) -> bool:
+        return len(self.body) > LARGE and self.is_html
+
     def links(self) -> list[Link]:
         """Return every ``a area link iframe frame`` that leads to a web URL, in document order."""
         return html.links(self.document, self.url, self.encoding) if self.is_html else []
@@ -494,7 +519,13 @@ class Response:
             targets = self.xpath(xpath)
         elif targets is None and css not in (None, "a", "a[href]"):
             targets = self.css(css)
-        found: Iterable[str] = self._unique_hrefs() if targets is None else self._joined(targets)
+        found: Iterable[str]
+        if targets is not None:
+            found = self._joined(targets)
+        elif self._hrefs is None and self._is_large():
+            found = chain.from_iterable(self._href_batches())
+        else:
+            found = self._unique_hrefs()
         link_filter = self._filter
         if link_filter.obey_nofollow:
             found = self._without_nofollow(found)

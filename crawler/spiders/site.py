@@ -16,6 +16,8 @@ __all__ = ["SiteSpider", "title_of"]
 
 MAX_FORM_URLS: Final = 1000
 """URLs of forms that one run follows: each page behind a form may have the next form."""
+MAX_URLS_OF_STEP: Final = 50_000
+"""URLs of a page that are compared with the sites at once."""
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ class SiteSpider(Spider):
         """Yield the item of a page, and requests for its links on the site."""
         if response.depth == 0 and response.redirects:
             self.state[response.redirects[0]] = urls.authority(response.url)
+        yield from response.hrefs_in_steps()
         item: dict[str, Any] = {
             "url": response.url,
             "status": response.status,
@@ -80,7 +83,11 @@ class SiteSpider(Spider):
         settings = self.crawl.settings
         found = linked_urls(response) if settings.thorough else response.hrefs()
         sites = self._sites()
-        inside = [url for url in found if urls.authority(url) in sites]
+        inside: list[str] = []
+        for start in range(0, len(found), MAX_URLS_OF_STEP):
+            if start:
+                yield None  # other tasks run
+            inside += [url for url in found[start : start + MAX_URLS_OF_STEP] if urls.authority(url) in sites]
         if len(inside) < len(found):
             self.crawl.count("links to other sites", len(found) - len(inside))
         if settings.thorough:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import trio
 from msgspec import Struct
 
 from crawler.frontier import Pending, lane_name
@@ -30,6 +31,8 @@ __all__ = ["MemoryStore"]
 
 MAX_KEYS: Final = 262_144
 """Keys that are kept as they are, at about 170 bytes each; of later ones, digests are kept."""
+STEP: Final = 10_000
+"""Requests of a large page that are added before other tasks run."""
 MAX_PENDING: Final = 100_000
 """Pending requests in memory, at about 450 bytes each; more are kept on disk."""
 
@@ -169,7 +172,7 @@ class MemoryStore(OnlyOwner):
             made.verdicts.append(verdict)
             if outcome.kind is not Kind.RETRY:
                 if verdict is Verdict.OK:
-                    self._apply(outcome, made)
+                    await self._apply(outcome, made)
                 elif verdict is Verdict.SAME_CONTENT:
                     self._stages.pop(outcome.stage, None)
                     self.live -= 1
@@ -207,14 +210,16 @@ class MemoryStore(OnlyOwner):
         self._on_disk -= 1
         return True
 
-    def _apply(self, outcome: Outcome, made: Committed) -> None:
+    async def _apply(self, outcome: Outcome, made: Committed) -> None:
         pending = outcome.ticket.pending
         if outcome.digest:
             self._digests.add(outcome.digest)
         items, requests = self._stages.pop(outcome.stage, ((), ()))
         if requests or outcome.discovered:
             live = self.live
-            made.grew.update(fresh.group for fresh in self._add(requests))
+            for start in range(0, len(requests), STEP):
+                made.grew.update(fresh.group for fresh in self._add(requests[start : start + STEP]))
+                await trio.lowlevel.checkpoint()
             made.fresh += self._add(outcome.discovered)
             made.duplicates += len(requests) + len(outcome.discovered) - (self.live - live)
         tier, number = pending.order

@@ -299,6 +299,32 @@ async def test_a_page_with_many_links_lets_other_tasks_run(monkeypatch: pytest.M
     assert len(counts) > 20
 
 
+@pytest.mark.parametrize(("step", "least"), [(-1.0, 40), (60.0, 0)])
+async def test_a_callback_that_has_computed_for_a_while_lets_other_tasks_run_at_a_bare_yield(
+    monkeypatch: pytest.MonkeyPatch, step: float, least: int
+) -> None:
+    monkeypatch.setattr(handler_results, "STEP", step)
+    seen = 0
+
+    def parse(response: Response) -> Iterator[Any]:
+        for n in range(50):
+            yield {"n": n}
+            yield
+
+    async def watch() -> None:
+        nonlocal seen
+        while True:
+            seen += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        outcome = await Case(Shop(parse)).run()
+        nursery.cancel_scope.cancel()
+    assert least <= seen <= least + 20
+    assert len(outcome.items) == 50
+
+
 async def test_a_large_page_that_raises_in_the_end_names_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_results, "SPILL_OVER", 10)
 

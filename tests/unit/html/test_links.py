@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crawler.html import Link, Selector, base_url, href_of, hrefs, links, parse
+from crawler.html import Link, Selector, base_url, href_batches, href_of, hrefs, links, parse
 
 URL = "https://example.com/docs/page.html?q=1"
 MODULE = import_module("crawler.html.links")
@@ -170,3 +173,16 @@ def test_links_that_need_a_url_parser_are_limited_more_than_others(monkeypatch, 
     assert hrefs(document, "https://a.test/") == [f"https://a.test/{path}" for path in kept]
     assert [link.url for link in links(document, "https://a.test/")] == hrefs(document, "https://a.test/")
     assert len(caplog.messages) == 3
+
+
+@given(
+    st.lists(st.sampled_from(["/a", "/a#b", "../c", "mailto:x", "//h.test/é", "#", "?q=é"]), max_size=12),
+    st.integers(1, 5),
+)
+def test_the_parts_of_the_hrefs_of_a_page_are_together_what_hrefs_returns(written, size):
+    document = page("".join(f"<a href='{href}'>x</a>" for href in written))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("crawler.html.links"), "BATCH", size)
+        batches = list(href_batches(document, URL, ("a",), "big5"))
+    assert all(len(batch) <= size for batch in batches)
+    assert list(dict.fromkeys(chain.from_iterable(batches))) == hrefs(document, URL, ("a",), "big5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import urljoin
 
 import pytest
@@ -252,6 +253,21 @@ def test_jmespath():
 
 def test_hrefs_are_web_urls_without_fragment_each_once_in_order():
     assert page().hrefs() == LINKS
+
+
+def test_the_hrefs_of_a_large_page_are_read_in_steps(monkeypatch):
+    assert list(page().hrefs_in_steps()) == []  # in one step, when they are asked for
+    monkeypatch.setattr("crawler.messages.response.LARGE", 0)
+    monkeypatch.setattr(sys.modules["crawler.html.links"], "BATCH", 2)
+    assert [request.url for request in page().follow_all()] == LINKS
+    response = page()
+    steps = list(response.hrefs_in_steps())
+    assert set(steps) == {None}
+    assert len(steps) >= 3 + len(LINKS) // 2
+    monkeypatch.setattr("crawler.html.hrefs", None)
+    assert response.hrefs() == [request.url for request in response.follow_all()] == LINKS
+    assert list(response.hrefs_in_steps()) == []
+    assert list(Response(URL, headers={"Content-Type": "text/plain"}, body="<a href=/>").hrefs_in_steps()) == []
 
 
 def test_the_list_of_hrefs_is_the_callers_own():

@@ -8,6 +8,8 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
+import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from support.stores import A, B, claimed, done, paths, requests, ticket
@@ -24,6 +26,7 @@ from crawler.store import (
     ResumeState,
     RobotsAnswer,
     Verdict,
+    memory,
 )
 
 
@@ -58,6 +61,26 @@ async def test_items_are_counted_and_not_kept_while_no_sink_follows() -> None:
     assert await store.read(1, 10) == []
     await one_page(store, "2", [ItemRow(b'{"n":2}')])
     assert [bytes(row.data) for row in await store.read(1, 10)] == [b'{"n":2}']
+
+
+async def test_other_tasks_run_while_the_requests_of_a_large_page_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "STEP", 10)
+    store, lives = MemoryStore(), set[int]()
+
+    async def watch() -> None:
+        while True:
+            lives.add(store.live)
+            await trio.lowlevel.checkpoint()
+
+    await store.ingest(requests("page"), exhausted=True)
+    [held] = await claimed(store)
+    await store.stage(1, [], requests(*map(str, range(95)), "1", "page"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        committed = await store.commit([done(held, stage=1)])
+        nursery.cancel_scope.cancel()
+    assert len(lives) >= 4
+    assert (store.live, committed.duplicates, committed.grew) == (95, 2, {A})
 
 
 async def test_a_sink_is_new_in_every_run() -> None:
