@@ -53,11 +53,9 @@ class Channel:
 
     def gather(self, message: Any) -> None:
         """Send a message with the next `flush` or `send`."""
-        waiting = self._waiting
-        start = len(waiting)
-        waiting += bytes(LENGTH)
-        ENCODER.encode_into(message, waiting, -1)
-        waiting[start : start + LENGTH] = (len(waiting) - start - LENGTH).to_bytes(LENGTH, "big")
+        data = ENCODER.encode(message)  # not into the buffer: an error would leave a part of it there
+        self._waiting += len(data).to_bytes(LENGTH, "big")
+        self._waiting += data
 
     def flush(self) -> None:
         """Send now what the socket takes."""

@@ -39,6 +39,14 @@ async def test_messages_arrive_in_their_order(ends: Ends) -> None:
     assert await received(ends[1], 5) == list(range(5))
 
 
+async def test_a_message_that_cannot_be_written_leaves_nothing_behind(ends: Ends) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        ends[0].send(wire.Call(1, 1, "\ud800", b""))
+    ends[0].gather(wire.Continue(7))
+    ends[0].flush()
+    assert await received(ends[1], 1) == [7]
+
+
 @pytest.mark.parametrize("size", [0, channel.READ - 60, channel.READ, 3 * channel.READ])
 async def test_large_messages_arrive_whole_while_others_are_sent(ends: Ends, size: int) -> None:
     part = wire.Part(1, [(b"x" * size, "Book")], b"", [])
