@@ -41,7 +41,7 @@ from crawler import (
     run,
 )
 from crawler.engine import handler_results
-from crawler.engine.processes import packing, pool, process, shared_bodies, wire
+from crawler.engine.processes import child, packing, pool, process, shared_bodies, wire
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.child import CallbackRunner
 from crawler.engine.session import CrawlSession
@@ -532,3 +532,28 @@ async def test_links_that_a_process_has_heard_of_are_not_sent() -> None:
     page = Response(URL, 200, {"Content-Type": "text/html"}, "<a href='/1'>1</a><a href='/2'>2</a>")
     [handled] = await answers(Chain(), packing.pack_response(1, page, (), [f"{URL}1"]), n=1)
     assert (handled.part.requests, handled.repeats) == ([(None, 1, [f"{URL}2"])], 1)
+
+
+async def test_results_are_sent_together_while_more_pages_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [0]
+    gather, flush = Channel.gather, Channel.flush
+
+    def count(self: Channel, message: Any) -> None:
+        groups[-1] += isinstance(message, wire.Handled)
+        gather(self, message)
+
+    def end_group(self: Channel) -> None:
+        if groups[-1]:
+            groups.append(0)
+        flush(self)
+
+    monkeypatch.setattr(Channel, "gather", count)
+    monkeypatch.setattr(Channel, "flush", end_group)
+    pages = [packing.pack_response(number, Response(f"{URL}{number}")) for number in range(8)]
+    for gathered, held, expected in ((-1.0, 1e9, [4, 2, 1, 1]), (1e9, 1e9, [8]), (-1.0, -1.0, [1] * 8)):
+        monkeypatch.setattr(child, "GATHERED", gathered)
+        monkeypatch.setattr(child, "HELD", held)
+        found = await answers(Chain(), *pages, n=8)
+        assert [message.number for message in found] == list(range(8))
+        assert groups == [*expected, 0]
+        groups[:] = [0]

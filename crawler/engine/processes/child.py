@@ -21,6 +21,7 @@ from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.errors import pack_error, unpack_error
 from crawler.engine.processes.items import needs_objects, pack_part
+from crawler.engine.processes.known_links import KnownLinks
 from crawler.engine.processes.log_records import send_records
 from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_response
 from crawler.engine.processes.read_state import ReadState
@@ -33,7 +34,6 @@ from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 from crawler.logs import get_logger
 from crawler.messages.link_filter import LinkFilter
 from crawler.scope import Scope
-from crawler.store.recent_keys import RecentKeys
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
@@ -43,12 +43,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CallbackRunner", "run_process"]
 
-MAX_KNOWN: Final = 65_536
-"""Keys of known requests in the memory of each process."""
-MAX_SENT: Final = 256
-"""Pages whose links are kept until the first process has said which of them are known."""
 GATHERED: Final = 0.001
-"""Seconds for which results may wait for those of the next page."""
+"""Seconds for which results wait for those of the next pages, if any wait for their turn."""
+HELD: Final = 0.02
+"""The same, if more pages wait for their turn than results: the first process has nothing to do for this one yet."""
 log = get_logger("crawler.engine")
 
 
@@ -96,8 +94,7 @@ class CallbackRunner:
         self._bodies = BodyReader(memory)
         self._spider = spider
         self._scope = Scope.of(spider.allowed_domains, settings)
-        self._known = RecentKeys(MAX_KNOWN)
-        self._sent: dict[int, list[str]] = {}
+        self._links = KnownLinks()
         self._agent = product_token(settings.user_agent)
         self._obey_nofollow = settings.obey_nofollow
         self._callbacks = Callbacks(spider)
@@ -107,7 +104,8 @@ class CallbackRunner:
         self._pages: dict[int, _Page] = {}
         self._queue: deque[tuple[wire.Page, bytes | None]] = deque()
         self._stops = False
-        self._flushed_at = 0.0
+        self._results = 0
+        self._sent_at = 0.0
         self._calls: dict[int, _Call] = {}
         self._last_call = 0
         spider.state = self._state = ReadState(spider.name)
@@ -130,6 +128,7 @@ class CallbackRunner:
                 if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
                     await trio.lowlevel.checkpoint()
             self._slow.finish()
+            self.channel.flush()
             with trio.move_on_after(1):
                 await self.channel.drain()
             nursery.cancel_scope.cancel(reason="the crawl has ended")
@@ -180,9 +179,9 @@ class CallbackRunner:
         """
         began = time.perf_counter()
         number, name = page.number, page.callback or "parse"
-        self._learn(page)
+        self._links.learn(page)
         refuses = self._scope.refuses
-        links = LinkFilter(self._known, refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
+        links = LinkFilter(self._links.keys, refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
         result = PageResult(handler=name)
         message: wire.Handled | wire.Raised | None = None
         current_page.set(result.effects)
@@ -201,10 +200,15 @@ class CallbackRunner:
         finally:
             del self._pages[number]
             self._state.reads.pop(number, None)
-        self.channel.gather(message)
-        now = time.perf_counter()
-        if not self._queue or now - self._flushed_at > GATHERED:
-            self._flushed_at = now
+        self._send(message)
+
+    def _send(self, result: wire.Handled | wire.Raised) -> None:
+        """Send the result of a page, now or together with those of the next pages."""
+        self.channel.gather(result)
+        self._results += 1
+        now, waiting = time.perf_counter(), len(self._queue)
+        if not waiting or now - self._sent_at > (GATHERED if self._results >= waiting else HELD):
+            self._results, self._sent_at = 0, now
             self.channel.flush()
             self._attributes.warn("a callback", log)
 
@@ -213,10 +217,7 @@ class CallbackRunner:
     ) -> wire.Handled:
         effects = result.effects
         part = pack_part(number, result, self._spider, request, objects=self._objects)
-        if part.requests:
-            self._sent[number] = [url for each in part.requests if not isinstance(each, bytes) for url in each[2]]
-            if len(self._sent) > MAX_SENT:
-                del self._sent[next(iter(self._sent))]
+        self._links.note(number, part.requests)
         return wire.Handled(
             number=number,
             part=part,
@@ -230,14 +231,6 @@ class CallbackRunner:
             read=self._bodies.position,
             seconds=time.perf_counter() - began,
         )
-
-    def _learn(self, page: wire.Page) -> None:
-        """Keep the links that the first process knows: no request is made for them any more."""
-        for number, urls in page.fresh:
-            new = frozenset(urls)
-            self._known.update(url for url in self._sent.pop(number, ()) if url not in new)
-        if page.known:
-            self._known.update(page.known)
 
     def _changes(self, effects: PageEffects, request: Request) -> dict[str, bytes | None]:
         try:
