@@ -1,4 +1,4 @@
-"""`KnownLinks`: links become known when the first process says so, and what is kept for that is bounded."""
+"""`KnownLinks`: links become known when the first process says so. The memory for that is bounded."""
 
 from __future__ import annotations
 
