@@ -20,6 +20,12 @@ LOGGED: Final = {"low": "is low", "forecast": "will be used up before its reset"
 """The events that are logged, in words."""
 UNREPORTED: Final = frozenset({"refused", "concurrency"})
 """Events that `LaneStats.refusals` counts."""
+LEARNED: Final = frozenset({"undeclared", "hidden"})
+"""Names of policies that no response states."""
+MIN_LEARNED: Final = 5.0
+"""Units of such a policy, at least, that are worth a line."""
+MIN_WAIT: Final = 10.0
+"""Seconds until the reset, at least, that are worth a line."""
 AT_ONCE: Final = 3
 """Lines about the same event of a quota before there are pauses between them."""
 MAX_PAUSE: Final = 1800.0
@@ -49,7 +55,7 @@ class QuotaEvents:
             if event.kind in UNREPORTED:
                 continue
             self._stats.lane(event.scope).note(_entry(event, now))
-            if self._is_logged and event.kind in LOGGED and self._is_due(event, now):
+            if self._is_logged and _is_notable(event, now) and self._is_due(event, now):
                 log.warning("%s", _line(event, now))
 
     def _is_due(self, event: QuotaEvent, now: float) -> bool:
@@ -64,6 +70,13 @@ class QuotaEvents:
         if len(self._logged) > MAX_REMEMBERED:
             del self._logged[next(iter(self._logged))]
         return True
+
+
+def _is_notable(event: QuotaEvent, now: float) -> bool:
+    """Return whether an event is worth a line."""
+    if event.policy in LEARNED and (event.limit or 0.0) < MIN_LEARNED:
+        return False
+    return event.kind in LOGGED and (event.reset_at is None or event.reset_at - now >= MIN_WAIT)
 
 
 def _entry(event: QuotaEvent, now: float) -> dict[str, Any]:

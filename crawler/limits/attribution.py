@@ -42,7 +42,8 @@ class Attribution:
 
     concurrency: Concurrency
     undecided_until: float = attrs.field(default=-math.inf, init=False)
-    """Until then the requests in flight may show that the last failure was not that of a page; seconds since epoch."""
+    """Until then the requests in flight may show that the last failure was not that of a page, or the first response of
+    all may declare a limit; in seconds since the epoch."""
     _refused_inflight: int = attrs.field(default=0, init=False)
     """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
     _faults: RandomFaults | None = attrs.field(default=None, init=False)

@@ -100,9 +100,10 @@ class Pace:
     mode: Literal["auto", "smooth", "burst"] | None = None
     """How a declared quota is spent: ``smooth`` spreads the remaining units over the window, ``burst`` spends them at
     once and then waits, ``auto`` spreads them if more requests wait than units remain. `None` means ``auto``."""
-    slow_start: bool | None = None
+    slow_start: bool | Literal["first"] | None = None
     """Whether the lane starts with one request at a time and adds more while the server keeps up, up to `concurrency`.
-    `None` means `Settings.slow_start`."""
+    ``first``: one request goes first, and its response, or half a second, lets so many go at once. `None` means
+    `Settings.slow_start`."""
     refusals: tuple[int, ...] = attrs.field(default=(), converter=_statuses)
     """Statuses that mean a refusal because of a limit on this server, beside 420, 429, 503, 509 and 529."""
 
@@ -136,8 +137,9 @@ class Pace:
             parse_rate(rate)
         if self.mode not in (None, *MODES):
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
-        for name, known in (("slow_start", (None, True, False)), ("bodies", (True, False))):
-            if not any(getattr(self, name) is value for value in known):
-                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if self.slow_start not in (None, "first") and not isinstance(self.slow_start, bool):
+            raise ValueError(f"slow_start must be true, false or first, not {self.slow_start!r}")
+        if not isinstance(self.bodies, bool):
+            raise ValueError(f"bodies must be true or false, not {self.bodies!r}")  # noqa: TRY004
         if not all(type(status) is int and 200 <= status <= 999 for status in self.refusals):
             raise ValueError(f"refusals must be HTTP statuses, not {self.refusals!r}")

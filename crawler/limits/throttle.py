@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ROBOTS_CONCURRENCY", "Throttle"]
 
+MAX_FIRST: Final = 0.5
+"""Seconds, at most, for which the first request of all is alone."""
 ROBOTS_CONCURRENCY: Final = 2
 """Requests in flight, at most, where a robots.txt asks for a delay."""
 
@@ -44,7 +46,7 @@ def _pacing(throttle: Throttle) -> Pacing:
 
 def _concurrency(throttle: Throttle) -> Concurrency:
     most = throttle.pace.concurrency or 1
-    return Concurrency(most, start=most if throttle.pace.slow_start is False else 1)
+    return Concurrency(most, start=1 if throttle.pace.slow_start in (None, True) else most)
 
 
 @attrs.define(eq=False, repr=False)
@@ -123,7 +125,7 @@ class Throttle:
                 at, reason = allowed_at, why
         undecided_until = self._attribution.undecided_until
         if undecided_until > at and undecided_until > now and self.flight:
-            at, reason = undecided_until, "refusal"
+            at, reason = undecided_until, "refusal" if self.concurrency.has_answered else "concurrency"
         self.blocked_by = reason if at > now else ""
         return at
 
@@ -206,6 +208,8 @@ class Throttle:
         grant = Grant(now, cost, self._last_start, len(self.flight) + 1)
         if self._last_start == -math.inf:
             self._first_start = now
+            if self.pace.slow_start == "first" and not self.concurrency.has_answered:
+                self._attribution.undecided_until = now + MAX_FIRST
             if self._learner is not None:  # of an earlier run
                 self._learner.since = now
         self._last_start = now

@@ -94,7 +94,8 @@ class Settings:
     """Requests in flight on one lane (scheme, host and port), at most. Former name: ``per_domain``."""
     slow_start: bool | None = None
     """Whether a lane starts with one request at a time and adds more while the server keeps up, up to `per_host`.
-    `None` means yes, unless `per_host` or the `Pace` of the host was given."""
+    `None` means yes, unless `per_host` or the `Pace` of the host was given: then so many go at once as soon as a first
+    one was answered, or after half a second."""
     delay: Wait = 0.0
     """Seconds between the starts of two requests on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -301,9 +302,9 @@ class Settings:
             name: Name of the lane or budget; for a lane, its host will do, with the port unless it is the default.
         """
         pace = first_match(self.pacing, name)
-        slowly = self.slow_start
+        slowly: bool | Literal["first"] | None = self.slow_start
         if slowly is None:
-            slowly = (pace is None or pace.concurrency is None) and "per_host" not in self._given
+            slowly = True if (pace is None or pace.concurrency is None) and "per_host" not in self._given else "first"
         usual = _usual_pace(self.per_host, self.delay, self.jitter, slowly)
         return usual if pace is None else pace.over(usual)
 
@@ -317,7 +318,7 @@ class Settings:
 
 
 @functools.lru_cache(maxsize=64)  # a crawl of many hosts asks for each of them
-def _usual_pace(concurrency: int, delay: float, jitter: float, slow_start: bool) -> Pace:
+def _usual_pace(concurrency: int, delay: float, jitter: float, slow_start: bool | Literal["first"]) -> Pace:
     return Pace(concurrency=concurrency, delay=delay, jitter=jitter, slow_start=slow_start)
 
 

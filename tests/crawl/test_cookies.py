@@ -210,7 +210,7 @@ async def test_concurrent_requests_send_the_cookies_set_before(autojump_clock: M
         return Page("x", delay=1.0, headers=[("Set-Cookie", f"n{request.url.path[1:]}=1; Path=/")])
 
     site = FakeSite({f"/{number}": counts for number in range(20)})
-    await collect(Many(), site, settings=Settings(per_host=5))
+    await collect(Many(), site, settings=Settings(per_host=5, slow_start=False))
     sizes = [
         len((visit.headers.get("cookie") or "").split("; ")) if "cookie" in visit.headers else 0 for visit in site.log
     ]

@@ -24,9 +24,6 @@ class Mark:
 
 DECLARED, SILENT = Mark(), Mark(refused=11, ratio=1.25)
 OTHERS: dict[str, Mark] = {
-    "api-football": Mark(refused=34),
-    "strava": Mark(refused=19),
-    "crossref": Mark(ratio=1.3),
     "nginx-limit-conn-429": Mark(refused=11, ratio=1.5),
     "nginx-limit-conn-429-of-two": Mark(refused=11, ratio=1.5),
     "nginx-4-per-s": Mark(refused=11, ratio=1.4),
@@ -35,7 +32,6 @@ OTHERS: dict[str, Mark] = {
     "nginx-10-per-s-429": Mark(refused=11, ratio=1.7),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.75),
-    "atlassian": Mark(ratio=1.8),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 

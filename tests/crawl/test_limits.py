@@ -279,6 +279,41 @@ async def test_a_lane_starts_with_one_request_and_adds_more_with_each_response(a
     assert max(flying) == 8
 
 
+@pytest.mark.parametrize(("takes", "alone"), [(0.2, 0.2), (3.0, 0.5)])
+async def test_a_number_of_requests_that_is_given_follows_the_first_response(
+    takes: float, alone: float, autojump_clock: MockClock
+) -> None:
+    starts: list[float] = []
+
+    async def page(request: httpx.Request) -> str:
+        starts.append(trio.current_time())
+        await trio.sleep(takes)
+        return "x"
+
+    site = FakeSite({f"https://h0.test/{n}": page for n in range(20)})
+    await crawl(Pages(20), transport=site.transport, settings=Settings(per_host=6))
+    assert starts[0] == 0.0
+    assert starts[1:6] == pytest.approx([alone] * 5)
+
+
+async def test_a_limit_that_the_first_response_declares_is_kept_by_all_others(autojump_clock: MockClock) -> None:
+    flying: list[int] = []
+    now = 0
+
+    async def page(request: httpx.Request) -> Page:
+        nonlocal now
+        now += 1
+        flying.append(now)
+        await trio.sleep(0.1)
+        now -= 1
+        return Page("x", headers={"X-Concurrency-Limit": "3"})
+
+    site = FakeSite({f"https://h0.test/{n}": page for n in range(30)})
+    report = await crawl(Pages(30), transport=site.transport, settings=Settings(per_host=20))
+    assert max(flying) == 3
+    assert "refusal" not in report.lanes["https://h0.test"]["waited"]
+
+
 async def test_the_retry_policy_can_be_replaced(autojump_clock: MockClock) -> None:
     class Never(RetryPolicy):
         def goes_back(self, request: Request, error: Any, refusals: int) -> bool:

@@ -48,9 +48,17 @@ def p(
     window: float | None = None,
     rate: float | None = None,
     unit: str = "requests",
+    unusable: bool = False,
 ) -> Observation:
     return Observation(
-        policy=policy, limit=limit, remaining=remaining, reset=reset, window=window, rate=rate, unit=unit
+        policy=policy,
+        limit=limit,
+        remaining=remaining,
+        reset=reset,
+        unusable_reset=unusable,
+        window=window,
+        rate=rate,
+        unit=unit,
     )
 
 
@@ -254,7 +262,7 @@ VENDORS: list[Row] = [
     row("OpenAI: two units; the reset is the time to full", 200,
         "x-ratelimit-limit-requests: 5000 | x-ratelimit-remaining-requests: 4999 | x-ratelimit-reset-requests: 12ms | "
         "x-ratelimit-limit-tokens: 160000 | x-ratelimit-remaining-tokens: 159976 | x-ratelimit-reset-tokens: 9ms",
-        says(p("requests", 5000, 4999), p("tokens", 160000, 159976, rate=23 / 0.009, unit="tokens"))),
+        says(p("requests", 5000, 4999, unusable=True), p("tokens", 160000, 159976, rate=23 / 0.009, unit="tokens"))),
     row("OpenAI: nothing is left", 429,
         "x-ratelimit-limit-requests: 61 | x-ratelimit-remaining-requests: 0 | x-ratelimit-reset-requests: 1m0.0s | "
         "retry-after-ms: 1500 | retry-after: 2",
@@ -269,7 +277,8 @@ VENDORS: list[Row] = [
         "anthropic-ratelimit-input-tokens-reset: 2026-01-01T01:00:00+01:00 | "
         "anthropic-ratelimit-output-tokens-limit: 16000 | anthropic-ratelimit-output-tokens-remaining: 16000 | "
         "anthropic-ratelimit-tokens-remaining: 96000",
-        says(p("anthropic-requests", 50, 39, rate=0.5), p("anthropic-input-tokens", 80000, 80000, unit="tokens"),
+        says(p("anthropic-requests", 50, 39, rate=0.5),
+             p("anthropic-input-tokens", 80000, 80000, unit="tokens", unusable=True),
              p("anthropic-output-tokens", 16000, 16000, unit="tokens"),
              p("anthropic-tokens", None, 96000, unit="tokens"))),
     row("Anthropic is overloaded", 529, "retry-after: 12 | x-should-retry: true", says(wait=12)),
@@ -384,7 +393,8 @@ VENDORS: list[Row] = [
         "X-RateLimit-Remaining-Minute: 4 | X-RateLimit-Limit-Hour: 500 | X-RateLimit-Remaining-Hour: 400",
         says(p("default", 5, 4, seconds(41)), p("minute", 5, 4, window=60), p("hour", 500, 400, window=3600))),
     row("Envoy: a reset of 0 while units are left", 200,
-        "x-ratelimit-limit: 5 | x-ratelimit-remaining: 4 | x-ratelimit-reset: 0", says(p("default", 5, 4))),
+        "x-ratelimit-limit: 5 | x-ratelimit-remaining: 4 | x-ratelimit-reset: 0",
+        says(p("default", 5, 4, unusable=True))),
     row("Envoy: nothing is left", 429, "x-ratelimit-limit: 5 | x-ratelimit-remaining: 0 | x-ratelimit-reset: 2",
         says(p("default", 5, 0, seconds(2)))),
     row("Envoy: the global service", 200,
@@ -446,22 +456,23 @@ TRAPS: list[Row] = [
         says(p("default", None, 7))),
     row("10: a negative reset is unknown", 200,
         "X-RateLimit-Limit: 9 | X-RateLimit-Remaining: 7 | X-RateLimit-Reset: -1",
-        says(p("default", 9, 7))),
+        says(p("default", 9, 7, unusable=True))),
     row("11: a refusal without the quota", 429, "Retry-After: 4 | Content-Length: 0", says(wait=4)),
     row("11: a refusal with the violated policy alone", 429,
         'RateLimit: "20-in-5sec"; r=0; t=4 | RateLimit-Policy: "20-in-5sec"; q=20; w=5; pk=:N2Y1: | Retry-After: 5',
         says(p("20-in-5sec", 20, 0, seconds(4), window=5), wait=5)),
     row("12: another policy refuses", 429, "RateLimit-Limit: 20 | RateLimit-Remaining: 19 | RateLimit-Reset: 0",
-        says(p("default", 20, 19))),
+        says(p("default", 20, 19, unusable=True))),
     row("a cached response", 200, "Age: 7 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
     row("a cached response that was just validated", 200, "Age: 0 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0",
         says(p("default", 20, 0))),
     row("an interim response", 103, "X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
     row("a reset in fifty years", 200, "RateLimit-Remaining: 9 | RateLimit-Reset: 3344000000",
-        says(p("default", None, 9))),
-    row("a reset in two months", 200, "RateLimit-Remaining: 9 | RateLimit-Reset: 5184000", says(p("default", None, 9))),
+        says(p("default", None, 9, unusable=True))),
+    row("a reset in two months", 200, "RateLimit-Remaining: 9 | RateLimit-Reset: 5184000",
+        says(p("default", None, 9, unusable=True))),
     row("a reset in the past", 200, "X-RateLimit-Remaining: 9 | X-RateLimit-Reset: 1767225000",
-        says(p("default", None, 9))),
+        says(p("default", None, 9, unusable=True))),
     row("huge numbers", 429,
         f"Retry-After: {'9' * 400} | X-RateLimit-Limit: {'9' * 400} | X-RateLimit-Reset: {'9' * 25}",
         says()),

@@ -179,6 +179,7 @@ MODELS: Final[dict[str, Model]] = {
         page=GITHUB,
         limits=fixed(5000, HOUR),
         says=[date, legacy()],
+        pages=600,
         quotas={"key": 1.0},
         hosts=2,
     ),
@@ -408,6 +409,7 @@ MODELS: Final[dict[str, Model]] = {
         page="https://developer.atlassian.com/cloud/jira/platform/rate-limiting/",
         limits=aligned(100, MINUTE),
         says=[legacy(iso_minute)],
+        pages=250,
         begins=DAY,
     ),
     "mastodon": Model(

@@ -173,7 +173,8 @@ def _others(model: Model, rng: random.Random) -> Iterator[float]:
 def least(model: Model, rng: random.Random, at_once: int, begin: float, others: random.Random) -> float:
     """Return the seconds that a client needs that knows everything and sends each request as early as possible.
 
-    It is polite: it leaves to other clients what they will use before the window ends.
+    Each host has places and pages of its own. The client is polite: it leaves to other clients what they will use
+    before the window ends.
     """
     limits = list(model.limits(rng))
     for limit in limits:
@@ -183,9 +184,11 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
     arrivals = [(begin + model.latency(rng, slots) / 2, number) for number in range(slots)]
     arriving = (begin + at for at in _others(model, others))
     coming: deque[float] = deque()
-    left, end = model.pages, begin
-    while left:
+    left, end = [len(range(host, model.pages, model.hosts)) for host in range(model.hosts)], begin
+    while any(left):
         at, slot = heapq.heappop(arrivals)
+        if not left[slot % model.hosts]:
+            continue  # its host has no more pages
         while coming and coming[0] <= at:
             one = coming.popleft()
             if all(limit.decide(one, dry=True).allowed for limit in limits):
@@ -206,7 +209,7 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
             continue
         for limit in limits:
             limit.decide(at)
-        left -= 1
+        left[slot % model.hosts] -= 1
         half = model.latency(rng, slots) / 2
         end = max(end, at + half)
         heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))

@@ -29,6 +29,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     reset: TimeRange | None = None
     """When units are restored, in seconds since the epoch by our clock: not before the first value and not after the
     second."""
+    unusable_reset: bool = False
+    """Whether a reset is stated that says nothing, such as 0 seconds while units are left. `reset` is then `None`."""
     window: float | None = None
     """Length of one window in seconds."""
     rate: float | None = None
@@ -118,6 +120,7 @@ def _merge_observations(first: Observation, second: Observation) -> Observation:
         limit=second.limit if first.limit is None else first.limit,
         remaining=min(remaining, default=None),
         reset=intersect(resets[0], resets[-1]) if resets else None,
+        unusable_reset=not resets and (first.unusable_reset or second.unusable_reset),
         window=second.window if first.window is None else first.window,
         rate=second.rate if first.rate is None else first.rate,
     )

@@ -158,7 +158,7 @@ class HeaderReader:
         remaining = max(0.0, remaining)
         resets = [(field, item.params["t"])] if "t" in item.params else []
         reset, rate = self._read_resets(resets, policy, remaining, context)
-        return _observed(policy, remaining, reset, rate)
+        return _observed(policy, remaining, reset, rate, unusable_reset=bool(resets))
 
     def _read_group(self, group: FieldGroup, name: str, context: _ResponseContext) -> Declared:
         """Read the fields of one policy."""
@@ -176,8 +176,10 @@ class HeaderReader:
             window=known.window if known else None if fill else interval or group.window,
             unit=known.unit if known else group.unit,
         )
-        reset, rate = self._read_resets(group.fields.get("reset", ()), policy, remaining, context)
-        declared = _observed(policy, remaining, reset, fill / interval if fill and interval else rate)
+        resets = group.fields.get("reset", ())
+        reset, rate = self._read_resets(resets, policy, remaining, context)
+        rate = fill / interval if fill and interval else rate
+        declared = _observed(policy, remaining, reset, rate, unusable_reset=bool(resets))
         if reset and limit is None and remaining is None and context.status in REFUSAL_STATUSES:
             return replace(declared, retry_after=min(max(0.0, reset[1] - context.received), MAX_RETRY_AFTER))
         return declared
@@ -260,7 +262,14 @@ def _exceeds_window(
     return plain[1] - context.received > 2 * window and milliseconds[1] - context.received <= 1.1 * window
 
 
-def _observed(policy: Policy, remaining: float | None, reset: TimeRange | None, rate: float | None) -> Declared:
+def _observed(
+    policy: Policy,
+    remaining: float | None,
+    reset: TimeRange | None,
+    rate: float | None,
+    *,
+    unusable_reset: bool = False,
+) -> Declared:
     limit = policy.limit or None
     if limit is None and remaining is None and reset is None and rate is None:
         return NOTHING
@@ -269,6 +278,7 @@ def _observed(policy: Policy, remaining: float | None, reset: TimeRange | None, 
         limit=limit,
         remaining=remaining,
         reset=reset,
+        unusable_reset=unusable_reset and reset is None and rate is None,
         window=policy.window,
         rate=rate,
         unit=policy.unit,

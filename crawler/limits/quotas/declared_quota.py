@@ -62,6 +62,7 @@ class DeclaredQuota(Quota):
         """
         before = self.limit, self.window.length
         reset = self.window.declare(observation.window, observation.reset)
+        self.window.reset_stated |= observation.unusable_reset
         if observation.limit is not None:
             self.limit, self.limit_declared = observation.limit, True
         if observation.rate is not None and observation.rate > 0:
@@ -165,6 +166,8 @@ class DeclaredQuota(Quota):
         if not (window.declared or window.reset_stated):  # the length was a guess, and wrong
             window.forget_length()
             self.reset = TimeInterval()
+        elif not window.is_vague:
+            window.is_vague = True
         elif window.correction < 0:
             self._shift_resets(sample, window.revert_shortening())
         elif window.correction or (
@@ -219,8 +222,9 @@ class DeclaredQuota(Quota):
     def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
         """Return the end of a window whose reset is not stated."""
         is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
-        if is_full and self.remaining is not None and self.remaining < sample.cost:
-            self.window.learn_from_probes(self._last_sent - self._window_start, sample.received - self._window_start)
+        if is_full and self.remaining is not None:
+            low, high = self._last_sent - self._window_start, sample.received - self._window_start
+            self.window.learn_from_probes(low, high, empty=self.remaining < sample.cost)
         length = self.window.length
         if length is None:
             return TimeInterval()
@@ -251,9 +255,17 @@ class DeclaredQuota(Quota):
                 self.window.log_confirmed = True
         self._log_request(sample.sent, sample.received, sample.cost)
 
+    def _is_served_late(self, sample: QuotaSample) -> bool:
+        """Return whether a window continues although it should have ended, by a length that is not certain."""
+        late = sample.causal and not sample.inflight and sample.sent >= self.reset.latest
+        return late and sample.reset is None and not self.window.is_certain()
+
     def _update_window(self, sample: QuotaSample) -> None:
         """Update the present window by another response."""
         before = self.remaining or 0.0
+        if self._is_served_late(sample):
+            self.window.forget_length()  # it was a guess, and wrong
+            self.reset = TimeInterval()
         if sample.reset is not None:
             if sample.causal and self.replenishment.kind == "continuous":
                 self.reset = sample.reset  # each unit has its own

@@ -180,9 +180,11 @@ class Quota:
         probe_at = self.probe_at()
         log_usable = self._is_log_usable(now)
         log_ready_at = self._log_ready_at(need, inflight) if log_usable else math.inf  # rule 10
-        if not self.window.log_confirmed:
+        if log_usable and not self.window.reset_stated and self.window.length != DAY:
+            probe_at = math.inf  # only our own requests show when windows begin
+        elif not self.window.log_confirmed:
             probe_at, log_ready_at = min(probe_at, log_ready_at), math.inf
-        if now >= probe_at and in_flight_since(probe_at):  # rule 4
+        if now >= probe_at and in_flight_since(probe_at - self.log.round_trip):  # rule 4
             probe_at = math.inf
         if log_usable:
             return min(probe_at, log_ready_at)
@@ -209,11 +211,18 @@ class Quota:
         if mode == "auto" and (backlog * need <= share * cost or self._may_be_sliding(last)):
             return -math.inf
         continuous = self.replenishment.kind == "continuous"
+        if self.is_declared() and self.limit is not None and not continuous:
+            since, left = self._window_start, share / need
+            kept_until = self.window.kept_until(left, self.limit, self.reset, since=since, last=last)
+            if kept_until is not None:
+                return kept_until
         if interval is not None and (continuous or not self.window.reset_stated):
             plenty = continuous and share >= PLENTY_SHARE * (self.limit or math.inf)
             return -math.inf if plenty else last + STEADY_FACTOR * interval * need
-        if share < need:
-            return self._peek_at(last)
+        return self._peek_at(last) if share < need else self._spread_at(last, need, share, mode)
+
+    def _spread_at(self, last: float, need: float, share: float, mode: Mode) -> float:
+        """Return when the next request starts so that the units are spread until the stated reset."""
         if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0:
             return -math.inf
         until = self.reset.earliest

@@ -46,6 +46,11 @@ class RequestLog:
     _shortest: float = math.inf
     """Seconds of the shortest round trip."""
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds of the shortest round trip; 0 while too few are known."""
+        return self._shortest if self._timed == TIMED else 0.0
+
     def add(self, sent: float, received: float, limit: float | None) -> None:
         """Add a request that the server counted at some time between `sent` and `received`.
 
@@ -83,8 +88,7 @@ class RequestLog:
             return math.inf
         at = self.complete_since
         if len(self._requests) > units:
-            sooner = self._shortest if self._timed == TIMED else 0.0
-            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1] - sooner)
+            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1] - self.round_trip)
         return at + window + max(MARGIN, window / 1000.0)
 
     def count(self, sent: float, received: float, window: float) -> tuple[int, int]:

@@ -14,6 +14,8 @@ __all__ = ["ROUNDING", "TimeInterval"]
 ROUNDING: Final = 1.0
 """Seconds by which stated times may be off, because servers state whole seconds."""
 
+MINUTE: Final = 60.0
+
 
 @attrs.define
 class TimeInterval:
@@ -31,6 +33,10 @@ class TimeInterval:
     def is_known(self) -> bool:
         """Return whether both ends are known."""
         return -math.inf < self.earliest and self.latest < math.inf
+
+    def is_vague(self) -> bool:
+        """Return whether it is known to the minute only."""
+        return self.is_known() and self.latest - self.earliest > MINUTE / 2
 
     def narrow(self, other: TimeInterval) -> None:
         """Intersect with another statement of the same event. If the two contradict each other, the new one counts."""

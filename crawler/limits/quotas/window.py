@@ -13,8 +13,8 @@ from crawler.limits.headers.declared import TimeRange
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
 __all__ = [
-    "COMMON_LENGTHS", "DAY", "MARGIN", "Window", "longest_common", "next_common", "next_midnight", "next_probe",
-    "shortest_common",
+    "COMMON_LENGTHS", "DAY", "MARGIN", "Window", "longest_common", "next_common", "next_end", "next_midnight",
+    "next_probe", "shortest_common",
 ]  # fmt: skip
 
 COMMON_LENGTHS: Final = (
@@ -29,10 +29,18 @@ MAX_UNCERTAINTY: Final = 0.5
 """Seconds; a reset that is less certain shows little about the length."""
 MARGIN: Final = 0.3
 """Seconds added to the end of a window, whose beginning is known by our clock only."""
+MAX_KEPT: Final = 16
+"""Units, at most, that are kept to find out when a window ends."""
+MIN_SPENT: Final = 2
+"""Units that are not kept."""
 MAX_PAUSE: Final = 21600.0
 """Seconds; the longest pause between two probes for the end of a window."""
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
+MARGIN_DIVISOR: Final = 20.0
+"""The margin of a probe is at most this fraction of the window."""
+ALIGNED_LENGTH: Final = 60.0
+"""Seconds of the shortest windows that may be aligned to the clock so that it matters."""
 ALIGNED_AFTER: Final = 600.0
 """Seconds after which the window may be one that ends on the hour."""
 LONG_WINDOW: Final = 30.0
@@ -60,6 +68,21 @@ def next_common(seconds: float) -> float:
 def next_shorter(seconds: float) -> float:
     """Return the next shorter common length, 0 if there is none."""
     return max((length for length in COMMON_LENGTHS if length < seconds), default=0.0)
+
+
+def next_end(since: float, now: float) -> float:
+    """Return when a window whose length is unknown may end next, in seconds since the epoch.
+
+    That is one common length after its beginning, or the first multiple of one on the clock (UTC) from a minute on.
+
+    Parameters:
+        since: When the window began, in seconds since the epoch.
+        now: The time after which it may end.
+    """
+    ends = [since + length for length in COMMON_LENGTHS]
+    ends += [(since // length + 1) * length for length in COMMON_LENGTHS if length >= ALIGNED_LENGTH]
+    end = min((end for end in ends if end > now), default=math.inf)
+    return end + min(MARGIN, (end - since) / MARGIN_DIVISOR)
 
 
 def next_probe(since: float, now: float, probes: int, *, share: float = 0.0) -> float:
@@ -109,6 +132,8 @@ class Window:
     """Whether the server states when windows end."""
     correction: float = 0.0
     """Seconds to add to stated resets: positive if the server rounds down, negative if it states them late."""
+    is_vague: bool = True
+    """Whether a stated time without seconds may mean any time of its minute. If not, it is exact."""
     log_confirmed: bool = False
     """Whether units returned exactly as the request log predicted, one window after our requests."""
     _first_request: TimeRange | None = None
@@ -131,7 +156,8 @@ class Window:
         if reset is None:
             return None
         self.reset_stated = True
-        return TimeInterval(reset[0] + self.correction, reset[1] + self.correction)
+        latest = reset[1] if self.is_vague else min(reset[1], reset[0] + ROUNDING)
+        return TimeInterval(reset[0] + self.correction, latest + self.correction)
 
     def begin(self, reset: TimeInterval, *, last: TimeInterval, sent: float, received: float, first: bool) -> None:
         """Begin a window: learn its length, and narrow its end by the length.
@@ -143,6 +169,8 @@ class Window:
             received: when that response was received, in seconds since the epoch.
             first: whether that was the first request of the window.
         """
+        if last.is_vague() and received - last.earliest <= MAX_LATENESS and self.is_vague:
+            self.is_vague, reset.latest = False, min(reset.latest, reset.earliest + ROUNDING)
         if not self.declared:
             self._learn_length(reset, last, sent, received, first=first)
         if first and self.length is None:
@@ -172,17 +200,20 @@ class Window:
             self.length, self._confirmations = length, 2
             self.correction -= late
 
-    def learn_from_probes(self, low: float, high: float) -> None:
+    def learn_from_probes(self, low: float, high: float, *, empty: bool) -> None:
         """Learn the length of a window that states neither its length nor its end.
 
         Parameters:
-            low: Seconds after its beginning at which nothing was left.
+            low: Seconds after its beginning at which it had not ended.
             high: Seconds after its beginning at which another one had begun.
+            empty: Whether nothing was left of it, so that the time between the two probes is short.
         """
         if self.declared:
             return
         known = self.length is not None and low < self.length <= high
         length = self.length if known else shortest_common(low, high)
+        if not empty and length != longest_common(low, high):
+            return
         if length is not None:
             self._confirmations = self._confirmations + 1 if known else 1
             self.length = length
@@ -206,6 +237,26 @@ class Window:
         late, self.correction, self.length, self._confirmations = -self.correction, 0.0, None, 0
         self._never_late = True
         return late
+
+    def kept_until(self, left: float, limit: float, reset: TimeInterval, *, since: float, last: float) -> float | None:
+        """Return when the next one of the last requests may start, which find out when the window ends.
+
+        A request that comes too early is served as long as units are left. `None` means that it is not kept.
+
+        Parameters:
+            left: Requests that the remaining units allow.
+            limit: Units per window.
+            reset: When units are restored.
+            since: When the window began, in seconds since the epoch.
+            last: When the last request started, in seconds since the epoch.
+        """
+        if self.reset_stated:
+            kept = reset.is_vague() and left <= 1 and last < reset.earliest
+            return reset.earliest + MARGIN if kept else None
+        if self.is_certain() or left > min(MAX_KEPT, limit - MIN_SPENT):
+            return None
+        learned = -math.inf if self.length is None else math.nextafter(since + self.length, -math.inf)
+        return next_end(since, max(last, learned))
 
     def is_certain(self) -> bool:
         """Return whether the length is declared, or was confirmed after it was learned."""

@@ -80,10 +80,28 @@ async def test_each_crossing_is_told_and_each_event_is_reported(
 async def test_short_windows_are_told_ever_more_rarely(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    report = await crawl(Numbers(900), transport=Windows(10, 5.0), settings=FREE)
-    assert 440 < trio.current_time() < 480
+    settings = FREE | Settings(pacing={"*": {"mode": "burst"}})
+    report = await crawl(Numbers(400), transport=Windows(10, 20.0), settings=settings)
+    assert 770 < trio.current_time() < 820
     assert sum(" is low: " in line for line in lines(caplog)) == 6  # three, and after 60, 120 and 240 s
     assert len(report.lanes[LANE]["events"]) == MAX_EVENTS
+
+
+async def test_windows_of_a_few_seconds_are_not_worth_a_line(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = await crawl(Numbers(60), transport=Windows(10, 5.0), settings=FREE)
+    assert lines(caplog) == []
+    assert len(report.lanes[LANE]["events"]) > 5
+
+
+@pytest.mark.parametrize(("limit", "lines_logged"), [(1.0, 0), (20.0, 1)])
+def test_a_learned_limit_of_a_few_units_is_not_worth_a_line(
+    limit: float, lines_logged: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = QuotaEvent(kind="low", policy="undeclared", scope="a", limit=limit, remaining=0.0, reset_at=99.0)
+    QuotaEvents(Stats(), is_logged=True).note([event], 0.0)
+    assert len(lines(caplog)) == lines_logged
 
 
 async def test_a_quota_that_others_use_up_is_forecast(

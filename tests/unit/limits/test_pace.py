@@ -100,7 +100,7 @@ def test_a_pace_is_immutable():
     ("fields", "words"),
     [
         ({"mode": "fast"}, "mode must be one of auto, smooth, burst, not 'fast'"),
-        ({"slow_start": "yes"}, "slow_start must be true or false, not 'yes'"),
+        ({"slow_start": "yes"}, "slow_start must be true, false or first, not 'yes'"),
         ({"bodies": None}, "bodies must be true or false, not None"),
         ({"refusals": (99,)}, r"refusals must be HTTP statuses, not \(99,\)"),
         ({"refusals": ("400",)}, "refusals must be HTTP statuses"),

@@ -242,29 +242,29 @@ def test_layers_can_be_merged_in_any_grouping(one, two, three):
 
 def test_a_lane_without_a_glob_has_the_pace_of_the_settings():
     assert Settings(per_host=3, delay=2.0, jitter=0.5).pace("example.com") == Pace(
-        concurrency=3, delay=2.0, jitter=0.5, slow_start=False
+        concurrency=3, delay=2.0, jitter=0.5, slow_start="first"
     )
 
 
 def test_unset_fields_of_a_pace_come_from_the_settings():
     settings = Settings(per_host=3, delay=2.0, pacing={"example.com": Pace(delay=0.0, rate="1/s")})
-    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start=False)
+    assert settings.pace("example.com") == Pace(concurrency=3, delay=0.0, jitter=0.0, rate="1/s", slow_start="first")
 
 
 @pytest.mark.parametrize(
     ("settings", "slowly"),
     [
         (Settings(), True),
-        (Settings(per_host=8), False),
+        (Settings(per_host=8), "first"),
         (Settings(per_host=8, slow_start=True), True),
         (Settings(slow_start=False), False),
-        (Settings(pacing={"a.test": Pace(concurrency=4)}), False),
+        (Settings(pacing={"a.test": Pace(concurrency=4)}), "first"),
         (Settings(pacing={"a.test": Pace(delay=4)}), True),
         (Settings(pacing={"a.test": Pace(concurrency=4, slow_start=True)}), True),
     ],
 )
 def test_slow_start_is_enabled_unless_concurrency_is_configured(settings, slowly):
-    assert settings.pace("a.test").slow_start is slowly
+    assert settings.pace("a.test").slow_start == slowly
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.limits.quotas.time_interval import TimeInterval
-from crawler.limits.quotas.window import COMMON_LENGTHS, Window, longest_common, next_common, shortest_common
+from crawler.limits.quotas.window import (
+    COMMON_LENGTHS,
+    Window,
+    longest_common,
+    next_common,
+    next_end,
+    shortest_common,
+)  # fmt: skip
 
 UNKNOWN = TimeInterval()
 
@@ -33,6 +42,48 @@ def test_the_next_common_length_is_the_nearest_longer_one(seconds):
     assert length > seconds
     assert length in COMMON_LENGTHS or length % 86400 == 0
     assert not any(seconds < common < length for common in COMMON_LENGTHS)
+
+
+def test_a_window_may_end_after_a_common_length_or_with_the_clock():
+    since, now, ends = 3600.0 * 7 + 3400.0, 3600.0 * 7 + 3400.0, []
+    for _ in range(14):
+        now = next_end(since, now)
+        ends.append(round(now - since, 2))
+    assert ends[:7] == [1.05, 2.1, 5.25, 10.3, 15.3, 20.3, 30.3]  # 20 s later a minute begins
+    assert ends[7:] == [60.3, 80.3, 120.3, 200.3, 300.3, 600.3, 900.3]  # 80 s later two minutes end, then an hour
+    assert next_end(since, since + 1e9) == math.inf
+
+
+def test_the_last_units_are_kept_while_it_is_unknown_when_the_window_ends():
+    window = Window()
+    assert window.kept_until(9, 10, UNKNOWN, since=0.0, last=0.0) is None
+    assert window.kept_until(8, 10, UNKNOWN, since=0.0, last=0.0) == pytest.approx(1.05)
+    assert window.kept_until(7, 10, UNKNOWN, since=0.0, last=10.3) == pytest.approx(15.3)
+    assert window.kept_until(17, 100, UNKNOWN, since=0.0, last=0.0) is None
+    window.learn_from_probes(10.0, 16.0, empty=False)
+    assert window.length == 15.0
+    assert window.kept_until(8, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) == pytest.approx(15.3, abs=0.4)
+    window.learn_from_probes(14.0, 16.0, empty=True)
+    assert window.kept_until(8, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None
+
+
+def test_between_two_distant_requests_several_windows_may_have_ended():
+    window = Window()
+    window.learn_from_probes(0.5, 16.0, empty=False)
+    assert window.length is None
+
+
+def test_one_unit_is_kept_for_the_beginning_of_a_minute_until_a_stated_minute_is_known_to_be_exact():
+    window, reset = Window(), TimeInterval(60.0, 120.0)
+    window.declare(None, (60.0, 120.0))
+    assert window.kept_until(2, 10, reset, since=0.0, last=3.0) is None
+    assert window.kept_until(1, 10, reset, since=0.0, last=3.0) == pytest.approx(60.3)
+    assert window.kept_until(1, 10, reset, since=0.0, last=60.3) is None
+    following = TimeInterval(120.0, 180.0)
+    begin(window, 60.3, following, reset)
+    assert not window.is_vague
+    assert (following.earliest, following.latest) == (120.0, 121.0)
+    assert window.declare(None, (180.0, 240.0)) == TimeInterval(180.0, 181.0)
 
 
 def test_a_declared_length_is_certain_and_a_stated_reset_is_corrected():
