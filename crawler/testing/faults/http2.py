@@ -14,7 +14,8 @@ from crawler.testing.faults.tls import encrypted
 
 __all__ = ["HTTP2"]
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x9
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE = 0x0, 0x1, 0x2, 0x3, 0x4, 0x5
+PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x6, 0x7, 0x8, 0x9
 """Types of frames (RFC 9113 section 6)."""
 UNKNOWN: Final = 0xBB
 END_STREAM, END_HEADERS = 0x1, 0x4
@@ -71,6 +72,12 @@ def go_away(last_stream: int, code: int = NO_ERROR) -> bytes:
     return frame(GOAWAY, last_stream.to_bytes(4, "big") + code.to_bytes(4, "big"), stream=0)
 
 
+PROMISE: Final = b"\x82\x84\x87" + field(":authority", "localhost")
+"""The header fields of a promised request: GET, ``/``, https."""
+INDEXED: Final = b"\x40" + field("x-bomb", "a" * 120)[1:]
+"""A header field that is added to the table of HPACK (RFC 7541 section 6.2.1)."""
+FIRST: Final = b"\xbe"
+"""One byte that repeats the field that was added last."""
 MORE_FIELDS: Final = frame(CONTINUATION, field("x-bomb", "a" * 100) * 10)
 
 
@@ -190,6 +197,33 @@ HTTP2: Final = (
     _case("trailer-bomb", "trailer fields without end",
           _endless(headers(), data(HALF), frame(HEADERS, field("x-bomb", "1")), piece=MORE_FIELDS),
           kind="headers_too_large"),
+    _case("table-bomb", "one header field that is repeated by a byte each, 100,000 times",
+          _speaks(frame(HEADERS, STATUS_200 + INDEXED, flags=0),
+                  *[frame(CONTINUATION, FIRST * 10_000)] * 9,
+                  frame(CONTINUATION, FIRST * 10_000, flags=END_HEADERS)), kind="headers_too_large"),
+    _case("bad-index", "a header field that the table does not have",
+          _speaks(frame(HEADERS, STATUS_200 + b"\xff\xff\xff\x7f", flags=END_HEADERS))),
+    _case("data-first", "a body before its header fields", _speaks(data(GOOD.encode(), end=True))),
+    _case("continuation-first", "CONTINUATION without HEADERS",
+          _speaks(frame(CONTINUATION, STATUS_200, flags=END_HEADERS))),
+    _case("interrupted-headers", "a frame between HEADERS and CONTINUATION",
+          _speaks(headers(flags=0), frame(PING, bytes(8), stream=0), MORE_FIELDS)),
+    _case("large-frame", "a frame of 1 MB, beyond the size that the client allows",
+          _speaks(headers(), data(b"x" * 1_000_000, end=True))),
+    _good("push", "PUSH_PROMISE, which the client has disabled, before a good response",
+          _speaks(frame(PUSH_PROMISE, (2).to_bytes(4, "big") + PROMISE, flags=END_HEADERS),
+                  headers(), data(GOOD.encode(), end=True))),
+    _case("window-overflow", "flow-control windows beyond their limit",
+          _speaks(*[frame(WINDOW_UPDATE, (2**31 - 1).to_bytes(4, "big"), stream=0)] * 2)),
+    _case("two-responses", "header fields again, as if another response had begun",
+          _speaks(headers(), headers(), data(GOOD.encode(), end=True))),
+    _case("no-status", "header fields without a status", _speaks(headers(status=b""), data(GOOD.encode(), end=True))),
+    _case("priorities", "PRIORITY frames without end",
+          _endless(headers(), piece=frame(PRIORITY, bytes(4) + b"\x10"))),
+    _case("windows", "WINDOW_UPDATE frames without end",
+          _endless(headers(), piece=frame(WINDOW_UPDATE, (1).to_bytes(4, "big"), stream=0))),
+    _case("promises", "PUSH_PROMISE frames without end",
+          _endless(piece=frame(PUSH_PROMISE, (2).to_bytes(4, "big") + PROMISE, flags=END_HEADERS))),
     _case("empty-frames", "empty frames without end", _endless(headers(), piece=data(b""))),
     _case("pings", "pings without end", _endless(headers(), piece=frame(PING, bytes(8), stream=0)),
           kind="endless"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,6 +120,29 @@ def _old_version(minor: int) -> Handler:
     return _alert(b"\x16" + version + len(message).to_bytes(2, "big") + message)
 
 
+async def _garbage(peer: Peer) -> None:
+    await peer.stream.receive_some(65_536)
+    await peer.send(bytes(range(256)) * 64)
+    await peer.finish()
+
+
+async def _endless_hello(peer: Peer) -> None:
+    """Send the beginning of a message of 16 MB, record by record."""
+    await peer.stream.receive_some(65_536)
+    await peer.send(b"\x16\x03\x03\x40\x00\x02\xff\xff\xff" + bytes(16_380))
+    with suppress(trio.BrokenResourceError):
+        for _ in range(1_100):
+            await peer.send(b"\x16\x03\x03\x40\x00" + bytes(16_384))
+    await peer.finish()
+
+
+async def _empty_records(peer: Peer) -> None:
+    await peer.stream.receive_some(65_536)
+    with suppress(trio.BrokenResourceError):
+        while True:
+            await peer.send(b"\x16\x03\x03\x00\x00" * 1_000)
+
+
 async def _hang(peer: Peer) -> None:
     await peer.stream.receive_some(65_536)
     await trio.sleep_forever()
@@ -185,6 +209,9 @@ TLS: Final = (
     _handshake("tls-plain-http", "plain HTTP on the port of HTTPS", _plain_http, "tls"),
     _handshake("tls-close", "connection closed during the handshake", _close, "tls"),
     _handshake("tls-reset", "connection reset during the handshake", _reset, "tls"),
+    _handshake("tls-garbage", "bytes that are no TLS", _garbage, "tls"),
+    _handshake("tls-endless-hello", "a handshake message of 16 MB", _endless_hello, "tls"),
+    _handshake("tls-empty-records", "empty records without end instead of a handshake", _empty_records, "tls"),
     _handshake("tls-hang", "no response to the handshake", _hang, "connect", "fetch_timeout"),
     FaultCase(
         name="tls-no-close-notify", about="a body that ends when the connection closes, without close_notify",
