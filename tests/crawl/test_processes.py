@@ -502,6 +502,17 @@ def test_pages_larger_than_the_shared_memory_arrive(monkeypatch: pytest.MonkeyPa
     assert [item["size"] > 5000 for item in items].count(True) == 3
 
 
+async def test_a_log_record_has_been_sent_when_its_callback_ends_the_process() -> None:
+    ends, calls = socket.socketpair(), socket.socketpair()
+    spider = Chain()
+    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    with ends[0], calls[0], calls[1]:
+        runner.log(wire.Log(b"last words"))
+        [message] = await Channel(ends[0], wire.FROM_OTHER).receive()
+        runner.channel.close()
+    assert message.record == b"last words"
+
+
 async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
     """Return the first `n` messages of a process that gets these ones at once, behind the one that it is ready."""
     ends, calls = socket.socketpair(), socket.socketpair()

@@ -63,7 +63,7 @@ def run_process(
 
     async def main() -> None:
         runner = CallbackRunner(spider, plugins, settings, memories[place], channel, calls)
-        send_records(runner.channel.send)
+        send_records(runner.log)
         await runner.run()
 
     trio.run(main)
@@ -133,6 +133,11 @@ class CallbackRunner:
                 await self.channel.drain()
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         self.channel.close()
+
+    def log(self, record: wire.Log) -> None:
+        """Send a log record at once: it may be the last thing that the process does."""
+        self.channel.gather(record)
+        self.channel.flush()
 
     async def _receive(self) -> None:
         """Take the next messages."""
