@@ -102,7 +102,7 @@ class CallbackRunner:
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
         self._pages: dict[int, _Page] = {}
-        self._queue: deque[tuple[wire.Page, bytes | None]] = deque()
+        self._queue: deque[wire.Page] = deque()
         self._stops = False
         self._results = 0
         self._sent_at = 0.0
@@ -120,7 +120,8 @@ class CallbackRunner:
             while not self._stops:
                 await self._receive()
                 while self._queue and not self._stops:
-                    page, body = self._queue.popleft()
+                    page = self._queue.popleft()
+                    body = None if page.shared is None else self._bodies.read(*page.shared)
                     if self._callbacks.is_generator(page.callback):
                         await self._handle(page, body, None)
                     else:
@@ -148,8 +149,8 @@ class CallbackRunner:
 
     def _take(self, message: wire.FromFirst) -> None:
         match message:
-            case wire.Page(shared=shared):
-                self._queue.append((message, None if shared is None else self._bodies.read(*shared)))
+            case wire.Page():
+                self._queue.append(message)
             case wire.StateChange(version, changed):
                 self._state.version = version
                 self._state.apply({key: MISSING if data is None else data for key, data in changed.items()})
@@ -165,7 +166,7 @@ class CallbackRunner:
                 if number in self._pages:
                     self._pages[number].cancel()
                 else:
-                    self._queue = deque(waiting for waiting in self._queue if waiting[0].number != number)
+                    self._queue = deque(page for page in self._queue if page.number != number)
             case wire.Stop():
                 self._stops = True
 

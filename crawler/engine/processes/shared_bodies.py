@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["BodyReader", "BodyWriter", "shared_memory"]
 
-SIZE: Final = 1 << 21
+SIZE: Final = 1 << 23
 """Bytes of shared memory for each process."""
 
 
