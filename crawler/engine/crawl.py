@@ -296,7 +296,7 @@ class Crawl:
         observer = current_observer.get()
         if observer is None:
             raise RuntimeError("mark_sent() is for fetch hooks: it counts the request of the hook")
-        observer(trio.current_time())
+        observer.note_sent(trio.current_time())
 
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the present request is settled, if it is."""

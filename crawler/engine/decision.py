@@ -142,6 +142,27 @@ class History(Struct, kw_only=True, eq=False):
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
+    @classmethod
+    def of(cls, ticket: StartTicket, attempts: int, now: float) -> History:
+        """Return the history of a request after an attempt.
+
+        Parameters:
+            ticket: The attempt, whose result the limits know.
+            attempts: Number of attempts, including this one.
+            now: Seconds since the epoch.
+        """
+        pending = ticket.pending
+        history = cls(
+            request=pending.request,
+            attempts=attempts,
+            refusals=pending.refusals,
+            stale=pending.stale,
+            put_offs=pending.put_offs,
+            unreachable=pending.unreachable,
+        )
+        history.observe(ticket, now)
+        return history
+
     def observe(self, ticket: StartTicket, now: float) -> None:
         """Take over what the limits and the outages have made of an attempt.
 
@@ -182,6 +203,10 @@ class Policy(Struct, eq=False):
         status = response.status
         own = response.request.accept_status
         return 200 <= status < 300 or status in own or (not own and status in self.accept_status)
+
+    def is_plain_page(self, response: Response, ticket: StartTicket) -> bool:
+        """Return whether a response is a page, and nothing else has to be known to decide that. Most responses are."""
+        return 200 <= response.status < 300 and self.follow_refresh is None and not ticket.was_rate_limited
 
     def redirect(self, response: Response) -> Request | None:
         """Return the request that a redirect asks for; `None` for any other response.

@@ -7,7 +7,7 @@ import itertools
 import math
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
@@ -87,7 +87,13 @@ class PageResult(Struct, eq=False):
             self.state[owner] = self.state.get(owner, {}) | changed
 
 
-async def collect(call: partial[Produced], result: PageResult, url: str, slow: SlowSteps) -> None:
+async def collect(
+    call: partial[Produced],
+    result: PageResult,
+    url: str,
+    slow: SlowSteps,
+    running: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> None:
     """Call a handler, and sort what it returns into items and requests.
 
     Parameters:
@@ -95,16 +101,20 @@ async def collect(call: partial[Produced], result: PageResult, url: str, slow: S
         result: Gets the items and requests.
         url: The URL of the page or of the request that failed.
         slow: Names a handler that blocks the event loop.
+        running: Returns a context manager around an async handler while it is awaited.
     """
     handler = call.func
     began = slow.clock()
     produced: Any = None
     try:
         produced = call()
+        if produced is None:
+            return
         if not is_generator(produced):
             slow.check(began, handler, url)
             began = math.inf  # while other tasks run
-            produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
+            with running():
+                produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
             began = slow.clock()
         rest = iter(produced)
         is_large = False  # a page may yield millions of values: let other tasks run

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
-from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded, hint_of
-from crawler.errors import HookError, JobError
-from crawler.hooks.page_effects import PageEffects, current_page
+from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
+from crawler.engine.hook_errors import HookErrors, raise_hook_error
+from crawler.errors import HookError
+from crawler.hooks.page_effects import current_page
 from crawler.messages import Drop, Failure, Item, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
@@ -151,19 +152,26 @@ class PageRunner:
         """Call the callback and the `parse` hooks."""
         request = response.request
         name = request.callback or "parse"
-        with _CurrentPage(result.effects):
-            calls = self._long.call(self._spider.name, name, request.url)
-            with calls, _HookErrors(self._spider, name, request, is_callback=True):
+        running = partial(self._long.call, self._spider.name, name, request.url)
+        token = current_page.set(result.effects)
+        try:
+            try:
                 if self._pool is None:
-                    await collect(self._callbacks.bind(name, response), result, response.url, self._slow)
+                    await collect(self._callbacks.bind(name, response), result, response.url, self._slow, running)
                 else:
-                    await self._pool.handle(response, result, partial(_discard_spilled, outcome))
+                    with running():
+                        await self._pool.handle(response, result, partial(_discard_spilled, outcome))
+            except (Exception, SystemExit) as error:
+                raise_hook_error(error, self._spider, name, request, is_callback=True)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
                     plugin, result.maker = hook.plugin, (hook.plugin, "parse")
-                    with self._long.call(plugin.name, "parse", request.url), _HookErrors(plugin, "parse", request):
-                        await collect(partial(hook.call, response), result, response.url, self._slow)
+                    running = partial(self._long.call, plugin.name, "parse", request.url)
+                    with HookErrors(plugin, "parse", request):
+                        await collect(partial(hook.call, response), result, response.url, self._slow, running)
             await self._finish(result, response)
+        finally:
+            current_page.reset(token)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""
@@ -238,12 +246,12 @@ class PageRunner:
     async def _call_failure_handlers(self, failure: Failure, errback: str | None) -> FailureResult:
         found = FailureResult()
         if errback is not None:
-            with _HookErrors(self._spider, errback, failure.request, found.raised, is_callback=True):
+            with HookErrors(self._spider, errback, failure.request, found.raised, is_callback=True):
                 method, _ = self._callbacks.find(errback)
                 await self._call_failure_handler(method, failure, found, self._spider, errback)
             found.errback_raised = bool(found.raised)
         for hook in self._table.failed:
-            with _HookErrors(hook.plugin, "failed", failure.request, found.raised):
+            with HookErrors(hook.plugin, "failed", failure.request, found.raised):
                 await self._call_failure_handler(hook.call, failure, found, hook.plugin, "failed")
         return found
 
@@ -251,9 +259,13 @@ class PageRunner:
         self, handler: Any, failure: Failure, found: FailureResult, plugin: Plugin, name: str
     ) -> None:
         result = PageResult(handler=name, maker=None if plugin is self._spider else (plugin, name))
-        with _CurrentPage(result.effects), self._long.call(plugin.name, name, failure.request.url):
-            await collect(partial(handler, failure), result, failure.request.url, self._slow)
+        running = partial(self._long.call, plugin.name, name, failure.request.url)
+        token = current_page.set(result.effects)
+        try:
+            await collect(partial(handler, failure), result, failure.request.url, self._slow, running)
             await self._finish(result, failure.response)
+        finally:
+            current_page.reset(token)
         found.result.add(result)
 
     # ---- results -----------------------------------------------------------------------------------------------------
@@ -283,7 +295,7 @@ class PageRunner:
         """Return the items that one hook keeps, and add to `dropped` why it does not keep the others."""
         kept: list[Item] = []
         for value in values:
-            with _HookErrors(hook.plugin, "refine", response.request):
+            with HookErrors(hook.plugin, "refine", response.request):
                 refined = await self._slow.watch(hook.call(value, response), hook.call, response.url)
                 if isinstance(refined, (Request, Retry, types.CoroutineType, *NOT_ITEMS)):
                     words, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
@@ -338,63 +350,3 @@ def _discard_spilled(outcome: Outcome) -> None:
     """Forget what a page has moved to the store: none of its effects becomes true."""
     outcome.stage = outcome.staged_items = 0
     outcome.filtered.clear()
-
-
-# Entered for every page: as generators with @contextmanager these would cost three times as much.
-
-
-class _CurrentPage:
-    """Keeps what a handler changes in `effects`."""
-
-    def __init__(self, effects: PageEffects) -> None:
-        self._effects = effects
-
-    def __enter__(self) -> None:
-        self._token = current_page.set(self._effects)
-
-    def __exit__(self, *_exc: object) -> None:
-        current_page.reset(self._token)
-
-
-class _HookErrors:
-    """Turns exceptions into a `HookError` that names the plugin and the hook; with `raised`, into an entry of it."""
-
-    def __init__(
-        self,
-        plugin: Plugin,
-        hook: str,
-        request: Request,
-        raised: list[HookError] | None = None,
-        *,
-        is_callback: bool = False,
-    ) -> None:
-        self._plugin = plugin
-        self._hook = hook
-        self._request = request
-        self._raised = raised
-        self._is_callback = is_callback
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, JobError):
-            return False  # no exception, or one of the store
-        if isinstance(error, HookError):
-            hook_error = error
-        else:
-            words = f"{type(error).__name__}: {error}{hint_of(error)}"
-            hook_error = HookError(
-                words,
-                plugin=self._plugin.name,
-                hook=self._hook,
-                request=self._request,
-                is_callback=self._is_callback,
-            )
-            hook_error.__cause__ = error
-        if self._raised is not None:
-            self._raised.append(hook_error)
-            return True
-        if hook_error is error:
-            return False
-        raise hook_error

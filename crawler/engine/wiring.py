@@ -14,6 +14,7 @@ from crawler.engine.checkpointer import Checkpointer
 from crawler.engine.commit_calls import CommitCalls
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
 from crawler.engine.decision import Policy
+from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
 from crawler.engine.limit_waits import LimitWaits
@@ -24,6 +25,7 @@ from crawler.engine.page import PageRunner
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsFetcher
 from crawler.engine.scheduler import Scheduler
+from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
@@ -147,7 +149,9 @@ def wire(
     slots = Slots(frontier, clock)
     frontier.reachability.route = downloader.route
     outages = OutageMonitor(frontier, policy)
-    attempts = Attempts(downloader, table, frontier, slots, stats, shutdown, clock, outages, long, slow)
+    hooks = FetchHooks(table, long, slow, downloader.fetch)
+    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages, slow)
+    attempts = Attempts(downloader, hooks, frontier, slots, settlement)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)

@@ -25,7 +25,7 @@ from crawler.engine.decision import (
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
-from crawler.frontier import RefusedTicket, RobotsTicket
+from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
 from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response
@@ -146,20 +146,12 @@ class Worker:
     async def _outcome_of(self, ticket: StoredTicket) -> Outcome:
         pending = ticket.pending
         outcome = Outcome(kind=Kind.DONE, ticket=ticket, attempts=pending.attempts)
-        history = History(
-            request=ticket.request,
-            attempts=pending.attempts,
-            refusals=pending.refusals,
-            stale=pending.stale,
-            put_offs=pending.put_offs,
-            unreachable=pending.unreachable,
-        )
         response: Response | None = None
-        decision: Decision
+        decision: Decision | None
         if isinstance(ticket, RefusedTicket):
             decision = self._refused(ticket)
         else:
-            outcome.attempts = history.attempts = pending.attempts + 1
+            outcome.attempts = pending.attempts + 1
             result: Result | RequestError
             if self._origins is not None and is_start_page(ticket.request):
                 self._origins.add(ticket.request.url)
@@ -171,16 +163,22 @@ class Worker:
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
-            now = self._clock()
-            history.observe(ticket, now)
-            began = self._slow.clock()
-            decision = decide(result, history, self._policy, now)
-            self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
-        if isinstance(decision, Page):
-            decision = await self._run_page(decision, history, outcome)
-        if not isinstance(decision, Page):  # else its handlers have done it all
+            if response is not None and self._policy.is_plain_page(response, ticket):
+                decision = await self._run_page(response, ticket, outcome)
+            else:
+                decision = self._decide(result, ticket, outcome)
+                if isinstance(decision, Page):
+                    decision = await self._run_page(decision.response, ticket, outcome)
+        if decision is not None:
             await self._carry_out(decision, response, outcome)
         return outcome
+
+    def _decide(self, result: Result | RequestError, ticket: PageTicket, outcome: Outcome) -> Decision:
+        """Return what becomes of a request that is no plain page."""
+        now, began = self._clock(), self._slow.clock()
+        decision = decide(result, History.of(ticket, outcome.attempts, now), self._policy, now)
+        self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
+        return decision
 
     def _refused(self, ticket: RefusedTicket) -> Fail | Refuse:
         """Return the decision about a request that must not be sent."""
@@ -190,18 +188,19 @@ class Worker:
             return fail_by_quota(ticket.request, ticket.lane.name)
         return self._robots.refuse(ticket)
 
-    async def _run_page(self, page: Page, history: History, outcome: Outcome) -> Decision:
-        """Run the handlers of a page, and return what they make of the decision."""
+    async def _run_page(self, response: Response, ticket: PageTicket, outcome: Outcome) -> Again | Fail | None:
+        """Run the handlers of a page. Return what they make of its request; `None`: it is done."""
         try:
-            retry = await self._pages.run(page.response, outcome)
+            retry = await self._pages.run(response, outcome)
         except HookError as error:
             _end_if_disk_is_full(error)
-            return decide_page_error(error, history, self._clock())
-        return page if retry is None else retry_or_fail(retry, history, self._policy.retries)
+            now = self._clock()
+            return decide_page_error(error, History.of(ticket, outcome.attempts, now), now)
+        if retry is None:
+            return None
+        return retry_or_fail(retry, History.of(ticket, outcome.attempts, self._clock()), self._policy.retries)
 
-    async def _carry_out(
-        self, decision: Follow | Again | Fail | Refuse, response: Response | None, outcome: Outcome
-    ) -> None:
+    async def _carry_out(self, decision: Decision, response: Response | None, outcome: Outcome) -> None:
         """Make a decision part of the outcome."""
         pending = outcome.ticket.pending
         match decision:

@@ -159,14 +159,14 @@ class Frontier:
             if not is_known:
                 if state:
                     lane.throttle.restore(state)
-                lane.limiter.total_tokens = lane.throttle.concurrency.limit
+                lane.fit_limiter()
             if self._shared:
                 self._schedule.watch(lane)
             lane.is_paused = self.controls.has_paused(group)
             self.lanes[group] = lane
         elif not lane.is_leased:
             lane.throttle.take_over(state or {})
-            lane.limiter.total_tokens = lane.throttle.concurrency.limit
+            lane.fit_limiter()
         lane.epoch = epoch
         lane.is_leased, lane.is_leaving = epoch != 0 or not self.holdings.are_shared, False
         self.refill(lane, head, more=more)
@@ -379,9 +379,7 @@ class Frontier:
     def _learned(self, ticket: StartTicket) -> None:
         """The limits of a ticket have learned: its budgets and its lane may be ready at another time."""
         lane = ticket.lane
-        tokens = lane.throttle.concurrency.limit
-        if tokens != lane.limiter.total_tokens:
-            lane.limiter.total_tokens = tokens
+        lane.fit_limiter()
         for throttle, _ in ticket.permit.budgets:
             self._schedule.offer_budget(self.budgets[throttle.name])
         self._schedule.wake(lane)

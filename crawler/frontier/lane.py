@@ -30,6 +30,10 @@ def _limiter(lane: Lane) -> trio.CapacityLimiter:
     return trio.CapacityLimiter(lane.throttle.concurrency.limit)
 
 
+def _tokens(lane: Lane) -> int:
+    return int(lane.limiter.total_tokens)
+
+
 @attrs.define(eq=False, repr=False)
 class Lane:
     """A bounded window of waiting requests, and what decides when the next one may start."""
@@ -64,6 +68,8 @@ class Lane:
     """The places of its requests in memory: in the window, or handed out."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
+    _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
+    """The tokens of the limiter: reading them there takes three calls."""
     _waits_for: str = ""
     _waits_since: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
@@ -146,13 +152,20 @@ class Lane:
 
     def is_full(self) -> bool:
         """Return whether as many requests are in flight as do well, including those of others that share its limits."""
-        return self.limiter.available_tokens <= 0 or self.throttle.is_full()
+        throttle = self.throttle
+        return self.limiter.borrowed_tokens >= self._tokens or throttle.busy >= throttle.concurrency.limit
+
+    def fit_limiter(self) -> None:
+        """Give the limiter as many tokens as requests may be in flight now."""
+        tokens = self.throttle.concurrency.limit
+        if tokens != self._tokens:
+            self._tokens = self.limiter.total_tokens = tokens
 
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
         """Set what the robots.txt of an origin says, which applies until then (seconds since the epoch)."""
         self.robots.set(origin, rules, until)
         self.throttle.set_robots_delay(self.robots.delay())
-        self.limiter.total_tokens = self.throttle.concurrency.limit
+        self.fit_limiter()
 
     def note_wait(self, now: float, reason: str) -> None:
         """Note what the lane waits for from now on; an empty reason means for nothing."""

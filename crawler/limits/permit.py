@@ -70,7 +70,8 @@ class Permit(Struct, eq=False):
 
     def is_paced(self) -> bool:
         """Whether one of its limits keeps starts a distance apart."""
-        return self.lane.is_paced() or any(throttle.is_paced() for throttle, _ in self.budgets)
+        is_paced = self.lane.pacing.is_set()
+        return is_paced or (bool(self.budgets) and any(throttle.is_paced() for throttle, _ in self.budgets))
 
     # ---- the place in the lane ---------------------------------------------------------------------------------------
 

@@ -31,9 +31,11 @@ from crawler import (
 from crawler.clock import Clock
 from crawler.engine.attempt import Attempts
 from crawler.engine.decision import Policy
+from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.retries import RetryPolicy
+from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.engine.slow_steps import SlowSteps
@@ -79,17 +81,14 @@ class Case:
         self.stats = Stats()
         self.shutdown = Shutdown(10.0, self.frontier.changed.set)
         self.downloader = FakeDownloader(answer or response(status))
+        table, slow = HookTable.build([Spider(), *plugins]), SlowSteps()
+        outages = OutageMonitor(self.frontier, Policy(RetryPolicy(settings)))
         self.attempts = Attempts(
             self.downloader,  # type: ignore[arg-type]
-            HookTable.build([Spider(), *plugins]),
+            FetchHooks(table, LongCalls(), slow, self.downloader.fetch),
             self.frontier,
             Slots(self.frontier, self.clock),
-            self.stats,
-            self.shutdown,
-            self.clock,
-            OutageMonitor(self.frontier, Policy(RetryPolicy(settings))),
-            LongCalls(),
-            SlowSteps(),
+            Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages, slow),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.open(A, epoch=1, head=[pending], more=False)

@@ -1,0 +1,121 @@
+"""`FetchHooks`: the `answer` and `fetch` hooks around the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from crawler.engine.handler_results import describe_wrong
+from crawler.errors import HookError, RequestError
+from crawler.messages import Drop, Request, Response, Retry
+
+if TYPE_CHECKING:
+    from crawler.engine.long_calls import LongCalls
+    from crawler.engine.slow_steps import SlowSteps
+    from crawler.hooks.table import Hook, HookTable
+
+__all__ = ["FetchHooks", "Network", "Result"]
+
+Result: TypeAlias = Response | Retry | Drop | Request
+"""What a `fetch` hook may return."""
+Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class FetchHooks:
+    """Calls the hooks that answer requests, and those that wrap the network.
+
+    Parameters:
+        table: The hooks.
+        long: Names hooks that do not return.
+        slow: Names hooks that block the event loop.
+        network: What is named if the network itself blocks the event loop.
+    """
+
+    def __init__(self, table: HookTable, long: LongCalls, slow: SlowSteps, network: Callable[..., Any]) -> None:
+        self.answering = table.answer
+        """The `answer` hooks."""
+        self.fetching = table.fetch
+        """The `fetch` hooks."""
+        self._wrapping = tuple(hook for hook in table.fetch if hook.plugin.wraps_answers)
+        self._long = long
+        self._slow = slow
+        self._network = network
+
+    async def answer(self, request: Request) -> Response | None:
+        """Return the response of the first `answer` hook that has one; `None` if no hook has."""
+        for hook in self.answering:
+            if request.plugins.get(hook.plugin.name) is False:
+                continue
+            with self._long.call(hook.plugin.name, "answer", request.url):
+                found = await self._guard(hook, "answer", request, request)
+            if found is not None and not isinstance(found, Response):
+                raise _hook_error(hook, "answer", request, describe_wrong(found, "a Response"))
+            if found is not None:
+                response: Response = found if found.request is request else found.replace(request=request)
+                if response.source == "network":
+                    response.source = hook.plugin.name
+                return await self._wrap(response) if self._wrapping else response
+        return None
+
+    async def _wrap(self, answer: Response) -> Response:
+        """Pass the response of an `answer` hook through the `fetch` hooks that wrap those."""
+
+        async def network(_: Request) -> Response:  # noqa: ASYNC124 - as that of an exchange
+            return answer
+
+        result = await self._through(self._wrapping, 0, answer.request, network)
+        if not isinstance(result, Response):
+            hook = self._wrapping[0]
+            raise _hook_error(
+                hook, "fetch", answer.request, describe_wrong(result, "a Response, since it wraps answers")
+            )
+        return result
+
+    def fetch(self, request: Request, network: Network) -> Coroutine[Any, Any, Result]:
+        """Send a request over the network through the `fetch` hooks."""
+        return self._through(self.fetching, 0, request, network)
+
+    async def _through(self, hooks: Sequence[Hook], index: int, request: Request, network: Network) -> Result:
+        if index == len(hooks):
+            return await self._slow.watch(network(request), self._network, request.url)
+        hook = hooks[index]
+        if request.plugins.get(hook.plugin.name) is False:
+            return await self._through(hooks, index + 1, request, network)
+        sent: list[Result] = []
+        begun = False
+        running = self._long.call(hook.plugin.name, "fetch", request.url)
+
+        async def send(request: Request) -> Result:
+            nonlocal begun
+            if begun:
+                raise RuntimeError("send() may be awaited once")
+            begun = True
+            if not isinstance(request, Request):
+                raise TypeError(f"send() takes a Request, not {type(request).__name__}")
+            with running.fetching():
+                result = await self._through(hooks, index + 1, request, network)
+            sent.append(result)
+            return result
+
+        with running:
+            result: Result | None = await self._guard(hook, "fetch", request, request, send)
+        if result is not None and not isinstance(result, Result):
+            raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Request, Retry or Drop"))
+        if isinstance(result, Response) and not begun and result.request is not request:
+            result = result.replace(request=request)  # made by the hook: it belongs to this request
+        if result is not None:
+            return result
+        return sent[0] if sent else await self._through(hooks, index + 1, request, network)
+
+    async def _guard(self, hook: Hook, name: str, request: Request, *args: Any) -> Any:
+        """Await a hook; an error other than `RequestError` becomes a `HookError`."""
+        try:
+            return await self._slow.watch(hook.call(*args), hook.call, request.url)
+        except RequestError:
+            raise
+        except Exception as error:
+            raise _hook_error(hook, name, request, f"{type(error).__name__}: {error}") from error
+
+
+def _hook_error(hook: Hook, name: str, request: Request, words: str) -> HookError:
+    return HookError(words, plugin=hook.plugin.name, hook=name, request=request)

@@ -1,0 +1,190 @@
+"""`Settlement`: what an exchange took of the limits is settled, counted and measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from crawler.engine.handler_results import describe_wrong
+from crawler.engine.outages import GATEWAY_ERRORS
+from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
+from crawler.messages import Pause, Request, Response, Stop, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crawler.clock import Clock
+    from crawler.engine.outages import OutageMonitor
+    from crawler.engine.quota_events import QuotaEvents
+    from crawler.engine.shutdown import Shutdown
+    from crawler.engine.slow_steps import SlowSteps
+    from crawler.frontier import Frontier, StartTicket
+    from crawler.hooks.table import Hook
+    from crawler.limits.events import QuotaEvent
+    from crawler.stats import Stats
+
+__all__ = ["Settlement"]
+
+UNRELATED_KINDS: Final = frozenset({"bad_coding", "endless", "stale"})
+"""Kinds of broken exchanges that do not mean that the server is overloaded."""
+
+
+class Settlement:
+    """Counts what goes out, and lets limits, outages, statistics and `measure` hooks learn from what comes back.
+
+    Parameters:
+        hooks: The `measure` hooks.
+        frontier: Has the limits.
+        stats: Counts the attempts.
+        shutdown: Stops the crawl if a `measure` hook wants that.
+        clock: Returns the time in seconds since the epoch.
+        outages: Finds out whether hosts and the network can be reached.
+        slow: Names hooks that block the event loop.
+    """
+
+    def __init__(
+        self,
+        hooks: Sequence[Hook],
+        frontier: Frontier,
+        stats: Stats,
+        shutdown: Shutdown,
+        clock: Clock,
+        outages: OutageMonitor,
+        slow: SlowSteps,
+    ) -> None:
+        self._hooks = hooks
+        self._frontier = frontier
+        self._stats = stats
+        self._shutdown = shutdown
+        self._clock = clock
+        self._outages = outages
+        self._slow = slow
+        self._quota_events: QuotaEvents | None = None
+
+    def note_sent(self, ticket: StartTicket, at: float) -> None:
+        """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
+        ticket.permit.sent(self._clock.from_trio(at))
+        self._stats.requests += 1
+        self._stats.lane(ticket.lane.name).requests += 1
+
+    def learn(self, ticket: StartTicket, response: Response, now: float | None = None) -> list[QuotaEvent]:
+        """Let the limits learn from a response of the network, and return what they have noticed.
+
+        Parameters:
+            ticket: The start.
+            response: The response to it.
+            now: Seconds since the epoch. `None`: the present time.
+        """
+        events = self._frontier.answered(
+            ticket,
+            self._clock() if now is None else now,
+            status=response.status,
+            headers=response.headers.pairs,
+            body=response.body,
+            first_byte=response.first_byte,
+        )
+        if events:
+            self._note(events)
+        if ticket.was_rate_limited:
+            self._stats.lane(ticket.lane.name).refusals += 1
+        return events
+
+    def _note(self, events: list[QuotaEvent]) -> None:
+        """Note what the limits have noticed."""
+        if self._quota_events is None:
+            from crawler.engine.quota_events import QuotaEvents  # noqa: PLC0415 - most servers declare nothing
+
+            told = any(hook.plugin.tells_of_quotas for hook in self._hooks)
+            self._quota_events = QuotaEvents(self._stats, is_logged=not told)
+        self._quota_events.note(events, self._clock())
+
+    def settle(
+        self,
+        ticket: StartTicket,
+        request: Request,
+        response: Response | None,
+        error: RequestError | None,
+        events: Sequence[QuotaEvent] = (),
+    ) -> None:
+        """Settle the permit of an exchange unless that is done, count it, and call the `measure` hooks.
+
+        Parameters:
+            ticket: The start.
+            request: The request that was sent.
+            response: The response; `None` if there was none.
+            error: Why there was none.
+            events: What the limits have noticed, if they have learned already.
+        """
+        lane, frontier, now = ticket.lane, self._frontier, self._clock()
+        is_sent = ticket.is_sent
+        if error is not None:  # first: it decides when the lane is looked at again
+            self._outages.failed(ticket, error, now)
+        elif is_sent and response is not None and (frontier.outages.active or response.status in GATEWAY_ERRORS):
+            self._outages.received(ticket, response, now)
+        if ticket.permit.is_open:
+            if response is None:
+                frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
+            elif is_sent:
+                events = self.learn(ticket, response, now)
+            else:
+                frontier.give_back(ticket)  # a plugin answered
+        if lane.waited or self._hooks:
+            self._report(ticket, request, response, error, events)
+
+    def _report(
+        self,
+        ticket: StartTicket,
+        request: Request,
+        response: Response | None,
+        error: RequestError | None,
+        events: Sequence[QuotaEvent],
+    ) -> None:
+        """Count what the lane has waited for, and call the `measure` hooks."""
+        lane = ticket.lane
+        counts = self._stats.lane(lane.name)
+        waited, lane.waited = lane.waited, {}
+        for reason, seconds in waited.items():
+            counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
+        if not self._hooks:
+            return
+        usage = Usage(
+            event="error" if response is None else "refused" if ticket.was_rate_limited else "answer",
+            lane=lane.name,
+            request=request,
+            response=response,
+            error=error,
+            quotas=self._frontier.budgets.policies(lane, request),
+            waited=waited,
+            requests=counts.requests,
+            refusals=counts.refusals,
+        )
+        self._measure(usage)
+        for event in events:
+            if event.kind not in ("refused", "concurrency"):
+                self._measure(attrs.evolve(usage, event=event.kind, scope=event.scope, quota=event, waited={}))
+
+    def _measure(self, usage: Usage) -> None:
+        """Call the `measure` hooks. The longest pause wins."""
+        pause: Pause | None = None
+        for hook in self._hooks:
+            began = self._slow.clock()
+            try:
+                verdict = hook.call(usage)
+            except Exception as error:
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {type(error).__name__}: {error}") from error
+            finally:
+                self._slow.check(began, hook.call, usage.request.url)
+            if verdict is not None and not isinstance(verdict, (Stop, Pause)):
+                raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(verdict, 'a Pause or Stop')}")
+            if isinstance(verdict, Stop):
+                self._shutdown.stop(verdict.reason, by_limit=True)
+            elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
+                pause = verdict
+        if pause is not None:
+            self._frontier.controls.block(pause.scope or usage.lane, self._clock() + pause.seconds)
+
+
+def _is_overload(error: RequestError) -> bool:
+    """Return whether an error means that the server is overloaded."""
+    return isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind not in UNRELATED_KINDS
