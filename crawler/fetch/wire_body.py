@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from crawler.transport.decoding import Decoder, libcurl_codings, parse_content_encoding
 
 if TYPE_CHECKING:
-    import httpx
-
+    from crawler.fetch.wire import Received
     from crawler.messages import Response
 
 __all__ = ["RecordingDecoder", "coding_for_libcurl", "keep_wire_body"]
@@ -34,7 +33,7 @@ class RecordingDecoder(Decoder):
 
 
 def keep_wire_body(
-    received: httpx.Response, response: Response, decoder: Decoder | None, body: bytes, *, is_complete: bool
+    received: Received, response: Response, decoder: Decoder | None, body: bytes, *, is_complete: bool
 ) -> None:
     """Make the coded body part of `response.wire`.
 
@@ -48,21 +47,16 @@ def keep_wire_body(
     coded: bytes | None = body
     if isinstance(decoder, RecordingDecoder):
         coded = b"".join(decoder.chunks)
-    elif "content-encoding" in response.headers and not _is_coded(received):
+    elif "content-encoding" in response.headers and not received.is_coded:
         coded = None
     exchange = response._exchange  # noqa: SLF001 - not for users
     assert exchange is not None
     response._exchange = (*exchange[:-2], coded, is_complete)  # noqa: SLF001
 
 
-def coding_for_libcurl(received: httpx.Response) -> str:
+def coding_for_libcurl(received: Received) -> str:
     """Return the coding of a body that only libcurl decodes, although the server was not offered it; else empty."""
-    if not _is_coded(received):
+    if not received.is_coded:
         return ""
     codings = parse_content_encoding(received.headers.get_list("content-encoding"))
     return codings[0] if codings and libcurl_codings().issuperset(codings) else ""
-
-
-def _is_coded(received: httpx.Response) -> bool:
-    """Return whether the transport delivers the body in its content coding."""
-    return not received.is_stream_consumed and "content-encoding" in received.headers

@@ -1,12 +1,12 @@
-"""`LeanRequest` and `LeanResponse`: httpx messages between the crawl and libcurl, made without httpx's own machinery.
+"""`LeanRequest`: a request from the crawl to libcurl, made without httpx's own machinery.
 
-Parsing the URL and building the header mapping is most of what an `httpx.Request` and its response cost, and neither
-libcurl nor the crawl needs that. Both are made on first access.
+Parsing the URL and building the header mapping is most of what an `httpx.Request` costs, and neither libcurl nor the
+crawl needs that. Both are made on first access.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -14,9 +14,8 @@ import httpx
 from msgspec import Struct
 
 from crawler import urls
-from crawler.headers import Headers
 
-__all__ = ["LeanRequest", "LeanResponse", "Target", "delivered_fields", "target_of"]
+__all__ = ["LeanRequest", "Target", "delivered_fields", "target_of"]
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 CONTENT_ENCODING: Final = b"content-encoding"
@@ -65,54 +64,6 @@ class LeanRequest(httpx.Request):
     async def aread(self) -> bytes:
         """Return the content."""
         return self.body
-
-
-class LeanResponse(httpx.Response):
-    """The response to a `LeanRequest`: an `httpx.Response` whose `headers` are made on first access.
-
-    Parameters:
-        status_code: The status code.
-        received: The header fields as received.
-        headers_at: Seconds on trio's clock at which they were complete.
-        decoded: Whether libcurl decodes the body.
-        stream: The body.
-        take_body: Returns the body, once, if all of it has arrived in one piece; else `None`.
-        extensions: The extensions, as in httpx.
-        request: The request.
-    """
-
-    def __init__(
-        self,
-        status_code: int,
-        received: Headers,
-        *,
-        headers_at: float,
-        decoded: bool,
-        stream: httpx.AsyncByteStream,
-        take_body: Callable[[], bytes | None],
-        extensions: dict[str, Any],
-        request: httpx.Request,
-    ) -> None:
-        self.status_code = status_code
-        self.received = received
-        self.headers_at = headers_at
-        self.stream = stream
-        self.take_body = take_body
-        self.extensions = extensions
-        self.is_closed = self.is_stream_consumed = False
-        self.is_decoded = decoded
-        self._request = request
-
-    @cached_property
-    def headers(self) -> httpx.Headers:  # type: ignore[override]
-        """The header fields that are true of the body as delivered."""
-        return httpx.Headers(delivered_fields(self.received.encode(), decoded=self.is_decoded))
-
-    async def aclose(self) -> None:
-        """Close the response. Never waits."""
-        self.is_closed = True
-        assert isinstance(self.stream, httpx.AsyncByteStream)
-        await self.stream.aclose()
 
 
 def delivered_fields(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:

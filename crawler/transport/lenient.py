@@ -87,14 +87,14 @@ class LenientTransfer(Transfer):
         """Bytes of the body received so far, before decoding."""
         return self._body_size
 
-    async def _wait(self) -> None:
+    async def wait(self) -> None:
         """Wait until libcurl has connected; after that, send the request and parse the next bytes that come.
 
         Raises:
             httpx.RequestError: The request failed. The connection is closed.
         """
         if self._socket is None:
-            await super()._wait()
+            await super().wait()
             return
         try:
             with trio.fail_at(min(trio.current_time() + self._timeout(), self.complete_by)):

@@ -25,7 +25,7 @@ from crawler.transport.decoding import libcurl_codings, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
-from crawler.transport.lean import LeanRequest, LeanResponse, delivered_fields
+from crawler.transport.lean import delivered_fields
 
 __all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
 
@@ -86,11 +86,17 @@ class Transfer(httpx.AsyncByteStream):
     _sent_size = 0  # bytes of the request body that libcurl has taken
     _lines_size = 0  # bytes of all header lines
     _body_size = 0  # bytes of the body that libcurl has delivered
-    _headers: Headers  # of the response
+    headers: Headers
+    """The header fields of the response, as received."""
+    status = 0
+    """Its status code."""
     _has_headers = False  # whether they are complete
     _is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
-    _headers_at = 0.0  # seconds on trio's clock at which they were
-    _has_response = False  # whether the waiting task gets the response now
+    headers_at = 0.0
+    """Seconds on trio's clock at which they were complete."""
+    has_response = False
+    """Whether the waiting task gets the response now, or an error."""
+    _version = _reason = b""
     _chunks_size = 0
     _paused = False
     _ended = False
@@ -209,7 +215,7 @@ class Transfer(httpx.AsyncByteStream):
         self._chunks.append(whole.getvalue())
         self._chunks_size = self._body_size
         self._whole = None
-        self._has_response = True
+        self.has_response = True
         self._wake()
 
     def _end_header_block(self) -> None:
@@ -221,15 +227,15 @@ class Transfer(httpx.AsyncByteStream):
 
     def _take_headers(self) -> None:
         """Take the header lines as those of the response, and wake the task unless it waits for the body too."""
-        self._headers = headers = Headers.from_lines(self._lines[1:])
+        self.headers = headers = Headers.from_lines(self._lines[1:])
         self._has_headers = True
-        self._headers_at = trio.current_time()
+        self.headers_at = trio.current_time()
         if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
             self._whole = io.BytesIO()
             self._is_coded = "content-encoding" in headers
             if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
                 return
-        self._has_response = True
+        self.has_response = True
         self._wake()
 
     # ---- called by the transport ------------------------------------------------------------------------------------
@@ -313,7 +319,7 @@ class Transfer(httpx.AsyncByteStream):
         return transport_error(cls, words, request=self.request, sent=self.sent, retryable=retryable, kind=kind)
 
     def _finish(self) -> None:
-        self._ended = True
+        self._ended = self.has_response = True
         self._wake()
 
     def _wake(self) -> None:
@@ -324,47 +330,52 @@ class Transfer(httpx.AsyncByteStream):
 
     # ---- called by the waiting task ---------------------------------------------------------------------------------
 
-    async def response(self) -> httpx.Response:
-        """Return the response as soon as its headers are complete.
+    def check_response(self) -> None:
+        """Look at the headers of the response, which are complete, or at the error without one.
 
         Raises:
             UnknownCoding: libcurl will deliver no body.
             httpx.RequestError: The request failed.
         """
-        while not (self._has_response or self._ended):
-            await self._wait()
         if not self._has_headers:
             assert self._error is not None
             raise self._error
-        version, status, reason = parse_status_line(self._lines[0])
+        self._version, status, self._reason = parse_status_line(self._lines[0])
         if status < 0:
             words = "invalid status line: the status does not have three digits"
             raise self._failure(httpx.RemoteProtocolError, words, kind="no_http")
-        if self.decode and status not in BODILESS and self.request.method != "HEAD":
-            unknown = _unknown_coding(self._headers.get("content-encoding", ""))
+        self.status = status
+        if self.decode and "content-encoding" in self.headers and status not in BODILESS:
+            unknown = _unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
             if unknown:
                 words = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
                 raise self._failure(UnknownCoding, words, retryable=True)
-        extensions: dict[str, Any] = {
-            "http_version": version,
-            "reason_phrase": reason,
-            "primary_ip": self._primary_ip,
-        }
-        request = self.request
-        if isinstance(request, LeanRequest):
-            return LeanResponse(
-                status,
-                self._headers,
-                headers_at=self._headers_at,
-                decoded=self.decode,
-                stream=self,
-                take_body=self.take_body,
-                extensions=extensions,
-                request=request,
-            )
-        extensions["wire_headers"] = fields = self._headers.encode()
-        headers = delivered_fields(fields, decoded=self.decode)
-        return httpx.Response(status, headers=headers, stream=self, extensions=extensions, request=request)
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What is known of the response beside its status and headers, as the extensions of `httpx.Response`."""
+        return {"http_version": self._version, "reason_phrase": self._reason, "primary_ip": self._primary_ip}
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the body is delivered in a content coding."""
+        return not self.decode and "content-encoding" in self.headers
+
+    @property
+    def stream(self) -> Self:
+        """The body as it comes."""
+        return self
+
+    def as_response(self) -> httpx.Response:
+        """Return the response, whose stream is this transfer."""
+        fields = self.headers.encode()
+        return httpx.Response(
+            self.status,
+            headers=delivered_fields(fields, decoded=self.decode),
+            stream=self,
+            extensions=self.extensions | {"wire_headers": fields},
+            request=self.request,
+        )
 
     @property
     def received(self) -> int:
@@ -385,7 +396,7 @@ class Transfer(httpx.AsyncByteStream):
                 raise self._error
             if self._ended:
                 return self._take_whole()
-            await self._wait()
+            await self.wait()
         chunk = self._chunks.popleft()
         self._chunks_size -= len(chunk)
         if self._paused and self._chunks_size * 2 <= self._buffer:
@@ -430,7 +441,7 @@ class Transfer(httpx.AsyncByteStream):
             self.fail(self._failure(httpx.ReadError, "the response was closed"))
 
     @enable_ki_protection
-    async def _wait(self) -> None:
+    async def wait(self) -> None:
         """Wait until something has arrived. Ctrl-C cannot come between the note that a task waits and its wait.
 
         Raises:

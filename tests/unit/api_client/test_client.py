@@ -222,7 +222,7 @@ async def test_the_transport_is_libcurl_unless_that_cannot_do_it():
     async with client(http2=True, limits=httpx.Limits(max_keepalive_connections=7)) as http:
         assert isinstance(http._transport, GovernedTransport)
         assert isinstance(http._transport.inner, CurlTransport)
-        assert http._transport.inner._max_connections == 7
+        assert http._transport.inner._driver._max_connections == 7
     async with client(verify=ssl.create_default_context()) as http:
         assert isinstance(http._transport.inner, httpx.AsyncHTTPTransport)
 
@@ -236,9 +236,9 @@ async def test_the_environment_names_the_authorities_that_a_client_trusts(monkey
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
     async with client() as http:
-        assert http._transport.inner._options.tls_verify == str(tmp_path / "ca.pem")
+        assert http._transport.inner._driver._options.tls_verify == str(tmp_path / "ca.pem")
     async with client(trust_env=False) as http:
-        assert http._transport.inner._options.tls_verify is True
+        assert http._transport.inner._driver._options.tls_verify is True
     with pytest.warns(DeprecationWarning, match="cert="):
         http = client(cert=str(tmp_path / "me.pem"))
     async with http:

@@ -425,7 +425,7 @@ async def test_a_fault_of_ours_ends_the_transfers_and_not_the_program(serve, tra
         raise LookupError("a bug")
 
     await get(transport, good.url)
-    monkeypatch.setattr(transport._poller, "wait", faulty)
+    monkeypatch.setattr(transport._driver._poller, "wait", faulty)
     with pytest.raises(httpx.TransportError, match="the HTTP engine failed: LookupError"):
         await get(transport, server.url)
     assert (await get(transport, good.url)).content == b"ok"
@@ -438,7 +438,7 @@ async def test_a_fault_in_a_callback_ends_the_transfers_and_not_the_program(serv
         raise LookupError("a bug")
 
     await get(transport, server.url)
-    monkeypatch.setattr(transport._poller, "watch", faulty)
+    monkeypatch.setattr(transport._driver._poller, "watch", faulty)
     with pytest.raises(httpx.TransportError, match="the HTTP engine failed: LookupError"):
         await get(transport, server.url)
     assert (await get(transport, server.url)).content == b"ok"
@@ -458,7 +458,7 @@ async def test_a_fault_of_libcurl_ends_the_transfers_and_not_the_program(serve, 
         def socket_action(self, fd, flags):
             raise pycurl.error(pycurl.E_MULTI_INTERNAL_ERROR, "a bug")
 
-    transport._multi = Faulty(transport._multi)
+    transport._driver._multi = Faulty(transport._driver._multi)
     with pytest.raises(httpx.TransportError, match="the HTTP engine failed: error"):
         await get(transport, server.url)
     assert (await get(transport, server.url)).content == b"ok"

@@ -1,4 +1,4 @@
-"""`LeanRequest` and `LeanResponse` look like the messages of httpx."""
+"""`LeanRequest` looks like a request of httpx."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import trio.testing
 from support.kqueue import use_kqueue
 from support.rawserver import answers, get, ok, until
 
-import crawler.transport.curl
+import crawler.transport.driver
 from crawler.transport.curl import CurlTransport
 from crawler.transport.sockets import EpollPoller, KqueuePoller, TaskPoller, open_poller
 
@@ -142,7 +142,7 @@ async def test_the_end_of_the_peer_is_reported_as_something_to_read(poller, pair
 @pytest.mark.parametrize("kind", [KqueuePoller, TaskPoller])
 async def test_the_transport_works_without_epoll(serve, monkeypatch, kind):
     use_kqueue(monkeypatch)
-    monkeypatch.setattr(crawler.transport.curl, "open_poller", kind)
+    monkeypatch.setattr(crawler.transport.driver, "open_poller", kind)
 
     async def slow(peer):
         while await peer.request():

@@ -25,10 +25,10 @@ async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arriv
     exchange.on_start("192.0.2.1", "", 80, 0)
     for line in (b"HTTP/1.1 200 OK\r\n", b"Content-Encoding: gzip\r\n", b"\r\n"):
         assert exchange.on_header(line) is None
-    response = await exchange.response()
+    exchange.check_response()
     assert exchange.on_body(b"1234") is None
     assert exchange.on_body(b"5678") == pycurl.WRITEFUNC_PAUSE
-    chunks = response.stream
+    chunks = exchange.stream
     assert await anext(chunks) == b"1234"
     assert dropped == [exchange]
     with pytest.raises(httpx.DecodingError, match="a broken block"):
@@ -50,5 +50,6 @@ async def test_ctrl_c_cannot_come_between_the_note_that_a_task_waits_and_its_wai
     exchange = Transfer(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=lambda _: None)
     monkeypatch.setattr(trio.lowlevel, "wait_task_rescheduled", wait)
     with pytest.raises(httpx.ReadError):
-        await exchange.response()
+        await exchange.wait()
+        exchange.check_response()
     assert protected == [True]

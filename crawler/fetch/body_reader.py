@@ -1,0 +1,251 @@
+"""`BodyReader`: reads the body of a response within its limits: size, compression, memory."""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from crawler import urls
+from crawler.errors import BodyTooLarge, BrokenExchange
+from crawler.frontier.body_budget import LARGE_BODY
+from crawler.headers import Headers
+from crawler.messages import Drop, Request, Response
+from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
+from crawler.transport.error_kinds import BOMB, ENDLESS
+from crawler.transport.framing_watch import is_endless
+
+if TYPE_CHECKING:
+    from crawler.fetch.body_receiver import BodyReceiver
+    from crawler.fetch.wire import Received
+    from crawler.frontier.body_budget import BodyRoom
+
+__all__ = ["BodyReader"]
+
+GUESSED_SIZE: Final = 4
+"""How many times as large as its arrived part a body of undeclared size is expected to be."""
+BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
+"""Bytes of a decoded body between two comparisons with the bytes received."""
+MAX_COMPRESSION: Final = 500
+"""A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can reach
+1032."""
+
+
+class BodyReader:
+    """Reads bodies.
+
+    Parameters:
+        max_body: Bytes that a decoded body may have, if its request says nothing else.
+        wants_wire: Whether `Response.wire` keeps the coded bodies.
+        is_curl: Whether libcurl delivers them.
+    """
+
+    def __init__(self, max_body: int, *, wants_wire: bool, is_curl: bool) -> None:
+        self._limit = max_body
+        self._wants_wire = wants_wire
+        self._is_curl = is_curl
+        self._decoded_by_curl: set[str] = set()  # origins that use codings that they were not offered
+
+    def may_decode(self, url: str) -> bool:
+        """Return whether the transport may decode the body of a response from a URL."""
+        return not self._wants_wire or urls.origin(url) in self._decoded_by_curl
+
+    def max_gathered(self, request: Request, cut: int | None, receiver: BodyReceiver | None) -> float:
+        """Return the size up to which a transport may gather a body; infinite if it is written piece by piece."""
+        if receiver is not None:
+            return math.inf
+        return self.max_body(request) if cut is None else cut
+
+    def max_body(self, request: Request) -> int:
+        """Return the bytes that the decoded body may have."""
+        return self._limit if request.max_body is None else request.max_body
+
+    def arrived(self, received: Received, response: Response, cut: int | None) -> bytes | None:
+        """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`.
+
+        Parameters:
+            received: The response of the transport.
+            response: The response of the crawl.
+            cut: Bytes after which the rest is ignored; no body is too large then.
+
+        Raises:
+            BodyTooLarge: It is larger than allowed, or a decompression bomb.
+        """
+        body = None if self._wants_wire or received.is_coded else received.take_body()
+        if body is not None and cut is None:
+            max_body = self.max_body(response.request)
+            if len(body) > min(max_body, BOMB_CHECK_STEP):
+                _check_size(len(body), max_body, received.stream, response.request)
+        return body
+
+    def read(
+        self,
+        received: Received,
+        response: Response,
+        cut: int | None,
+        receiver: BodyReceiver | None,
+        room: BodyRoom | None,
+    ) -> Coroutine[Any, Any, bytes]:
+        """Return the body of a response, or empty if its receiver has taken it.
+
+        Parameters:
+            received: The response of the transport.
+            response: The response of the crawl.
+            cut: Bytes after which the rest is ignored; no body is too large then.
+            receiver: Takes the body as it arrives. `None` means that it is kept in memory.
+            room: Reserves memory for a large body. `None` means that there is enough.
+
+        Raises:
+            RequestError: The body breaks off, is too large, or a decompression bomb.
+        """
+        if receiver is not None:
+            return self._receive(received, response, receiver)
+        max_body = self.max_body(response.request)
+        return self._read(received, response, max_body, cut, room=room if cut is None else None)
+
+    async def _receive(self, received: Received, response: Response, receiver: BodyReceiver) -> bytes:
+        """Hand the body to its receiver as it arrives. Return what the receiver wants to be kept."""
+        request, max_body = response.request, self.max_body(response.request)
+        try:
+            writer = await receiver.open(response)
+        except BaseException:
+            await received.stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
+            raise
+        if writer is None:
+            return await self._read(received, response, min(max_body, self._limit))
+        response._exchange = response._wire = None  # noqa: SLF001 - without its body, it is not what the server sent
+        if isinstance(writer, Drop):
+            await received.stream.aclose()
+            return b""
+        return await self._read(received, response, max_body, write=partial(receiver.write, writer, request=request))
+
+    async def _read(
+        self,
+        received: Received,
+        response: Response,
+        max_body: int,
+        cut: int | None = None,
+        *,
+        write: Callable[[bytes], Awaitable[object]] | None = None,
+        room: BodyRoom | None = None,
+    ) -> bytes:
+        """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
+        request, headers = response.request, response.headers
+        next_check = min(max_body, BOMB_CHECK_STEP)
+        whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
+        size, reserve_at = 0, math.inf if room is None else LARGE_BODY
+        decoder = _decoder_for(received) if "content-encoding" in headers else None
+        stream = received.stream
+        try:
+            if self._wants_wire:
+                decoder = self._recording(received, decoder, request, keeps=write is None)
+            async for chunk in stream:
+                for piece in (chunk,) if decoder is None else decoder.feed(chunk):
+                    size += len(piece)
+                    if size > next_check and cut is None:
+                        next_check = _check_size(size, max_body, decoder or stream, request)
+                    if write is not None:
+                        await write(piece)
+                    else:
+                        whole = _appended(whole, piece)
+                if cut is not None and size > cut:
+                    break
+                if room is not None and size > reserve_at:
+                    reserve_at = _expected_size(headers, size, max_body)
+                    await _reserve(room, reserve_at)
+                if decoder is not None and is_endless(decoder.received, size):
+                    raise _endless(request)
+        except zlib.error as error:
+            coding = headers["content-encoding"]
+            broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
+            broken.retryable = False
+            raise broken from error
+        finally:
+            await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
+        body = b"" if whole is None else whole.getvalue()
+        if self._wants_wire and write is None:
+            from crawler.fetch.wire_body import keep_wire_body  # noqa: PLC0415 - few crawls need it
+
+            keep_wire_body(received, response, decoder, body, is_complete=cut is None or size <= cut)
+        return body
+
+    def _recording(
+        self, received: Received, decoder: Decoder | None, request: Request, *, keeps: bool
+    ) -> Decoder | None:
+        """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked.
+
+        Raises:
+            BrokenExchange: The body has such a coding; the next attempt succeeds, without the coded body.
+        """
+        from crawler.fetch.wire_body import RecordingDecoder, coding_for_libcurl  # noqa: PLC0415 - few crawls need it
+
+        if decoder is not None:
+            return RecordingDecoder(decoder) if keeps else decoder
+        coding = coding_for_libcurl(received)
+        if coding and self._is_curl:
+            self._decoded_by_curl.add(urls.origin(request.url))
+            error = BrokenExchange(f"the body is {coding}, which was not asked for", request=request)
+            error.kind = "bad_coding"
+            raise error
+        return None
+
+
+def _appended(whole: io.BytesIO | None, piece: bytes) -> io.BytesIO:
+    """Return a buffer with one more piece of a body."""
+    if whole is None:
+        whole = io.BytesIO(piece)  # no copy
+        whole.seek(0, io.SEEK_END)
+    else:
+        whole.write(piece)
+    return whole
+
+
+async def _reserve(room: BodyRoom, size: int) -> None:
+    """Wait until there is memory for a body, or the deadline of its request has passed."""
+    granted = room.reserve(size)
+    if granted is not None:
+        with trio.move_on_at(room.complete_by):
+            await granted.wait()
+
+
+def _expected_size(headers: Headers, size: int, max_body: int) -> int:
+    """Return the size of a body of which `size` bytes have arrived: as declared, or a guess."""
+    declared = headers.get("content-length", "")
+    if "content-encoding" not in headers and declared.isascii() and declared.isdigit() and len(declared) < 20:
+        return min(max(int(declared), size), max_body)
+    return min(GUESSED_SIZE * size, max_body)
+
+
+def _endless(request: Request) -> BrokenExchange:
+    error = BrokenExchange("the server sends compressed data without content and without end", request=request)
+    error.kind = ENDLESS
+    return error
+
+
+def _decoder_for(received: Received) -> Decoder | None:
+    """Return a decoder for the content codings; `None` if the transport decodes them, or one is unknown."""
+    if not received.is_coded:
+        return None
+    return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
+
+
+def _check_size(size: int, max_body: int, source: object, request: Request) -> int:
+    """Check a body of which `size` bytes are decoded; return the size at which to check it again.
+
+    Raises:
+        BodyTooLarge: It is larger than allowed, or a decompression bomb.
+    """
+    if size > max_body:
+        raise BodyTooLarge(f"the body is larger than {max_body} bytes", request=request)
+    received = getattr(source, "received", 0)  # other transports do not report it
+    if 0 < received * MAX_COMPRESSION < size:
+        words = f"{received} bytes unpack to more than {size}: a decompression bomb"
+        bomb = BodyTooLarge(words, request=request)
+        bomb.kind = BOMB
+        raise bomb
+    return min(max_body, size + BOMB_CHECK_STEP)

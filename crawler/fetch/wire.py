@@ -1,0 +1,191 @@
+"""The two ways to the network: libcurl, and any other transport of httpx. Each returns a `Received`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+import httpx
+import trio
+
+from crawler.fetch.other_stream import OtherStream
+from crawler.headers import Headers
+from crawler.messages import Request
+from crawler.transport.curl import CurlTransport
+from crawler.transport.extensions import EXTENSION, WireOptions
+from crawler.transport.lean import LeanRequest
+from crawler.transport.transfer import Transfer
+
+__all__ = ["CurlWire", "OtherWire", "Received", "Wire"]
+
+Fields = Sequence[tuple[bytes, bytes]]
+NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Exceptions that other transports raise before they send anything."""
+
+
+class Received(Protocol):
+    """A response whose headers are complete. `Transfer` is one."""
+
+    status: int
+    """Status code."""
+    headers: Headers
+    """Header fields as received."""
+    headers_at: float
+    """Seconds on trio's clock at which they were complete."""
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What else is known, as the extensions of `httpx.Response`."""
+        ...
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the body is delivered in its content coding."""
+        ...
+
+    @property
+    def stream(self) -> httpx.AsyncByteStream:
+        """The body as it comes."""
+        ...
+
+    def take_body(self) -> bytes | None:
+        """Return the decoded body, once, if it has arrived together with the headers; else `None`."""
+        ...
+
+
+class Wire(Protocol):
+    """A way to the network."""
+
+    is_curl: bool
+    """Whether it knows `WireOptions`: it reports when a request goes out, and keeps its deadline."""
+
+    def send(
+        self,
+        request: Request,
+        fields: Fields,
+        options: WireOptions,
+        proxy: str | None,
+        on_sent: Callable[[], None],
+    ) -> Awaitable[Received]:
+        """Send a request, and return the response as soon as its headers are complete.
+
+        Parameters:
+            request: The request.
+            fields: The header fields to send.
+            options: How it is sent.
+            proxy: URL of a proxy; `None` means directly.
+            on_sent: Called when bytes may have gone out, if the transport does not report it.
+        """
+        ...
+
+
+class CurlWire:
+    """The way over libcurl.
+
+    Parameters:
+        transport: The transport.
+    """
+
+    is_curl = True
+
+    def __init__(self, transport: CurlTransport) -> None:
+        self._transport = transport
+
+    def send(
+        self,
+        request: Request,
+        fields: Fields,
+        options: WireOptions,
+        proxy: str | None,
+        on_sent: Callable[[], None],
+    ) -> Awaitable[Transfer]:
+        """See `Wire`."""
+        if proxy is not None:
+            return self._send_through(request, fields, options, proxy)
+        return self._transport.exchange(
+            LeanRequest(request.method, request.url, fields, request.body, {EXTENSION: options})
+        )
+
+    async def _send_through(self, request: Request, fields: Fields, options: WireOptions, proxy: str) -> Transfer:
+        extensions = {EXTENSION: options, "proxy": proxy}
+        lean = LeanRequest(request.method, request.url, fields, request.body, extensions)
+        transfer = await self._transport.exchange(lean)
+        if request.url.startswith("http:"):
+            from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls have none
+
+            await raise_if_proxy_answered(transfer.as_response(), lean, proxy)
+        return transfer
+
+
+class OtherWire:
+    """The way over a transport that knows neither `WireOptions` nor `LeanRequest`.
+
+    Parameters:
+        transport: The transport.
+    """
+
+    is_curl = False
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def send(
+        self,
+        request: Request,
+        fields: Fields,
+        options: WireOptions,
+        proxy: str | None,
+        on_sent: Callable[[], None],
+    ) -> OtherReceived:
+        """See `Wire`."""
+        extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
+        content = request.body or None
+        wire = httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
+        was_sent = True
+        try:
+            response = await self._transport.handle_async_request(wire)
+            if proxy is not None and request.url.startswith("http:"):
+                from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most have none
+
+                await raise_if_proxy_answered(response, wire, proxy)
+        except NOT_SENT:
+            was_sent = False
+            raise
+        finally:
+            if was_sent:
+                on_sent()
+        return OtherReceived(response)
+
+
+class OtherReceived:
+    """A response of another transport.
+
+    Parameters:
+        response: The response.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        fields = response.extensions.get("wire_headers", response.headers.raw)
+        self.headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields])
+        self.headers_at = trio.current_time()
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """See `Received`."""
+        return self._response.extensions
+
+    @property
+    def is_coded(self) -> bool:
+        """See `Received`."""
+        return not self._response.is_stream_consumed and "content-encoding" in self._response.headers
+
+    @property
+    def stream(self) -> httpx.AsyncByteStream:
+        """See `Received`."""
+        return OtherStream(self._response)
+
+    def take_body(self) -> bytes | None:
+        """See `Received`."""
+        return None

@@ -1,0 +1,109 @@
+"""`Addresses`: the addresses of hosts for libcurl, as far as they may be connected to."""
+
+from __future__ import annotations
+
+import httpx
+import trio
+
+from crawler.settings.proxies import PROXY_PORTS
+from crawler.transport.errors import transport_error
+from crawler.transport.extensions import wire_options
+from crawler.transport.lean import Target
+from crawler.transport.resolver import AddressResolver, Resolver, parse_address
+from crawler.transport.slow_addresses import SlowAddresses
+from crawler.transport.transfer import Transfer
+
+__all__ = ["Addresses"]
+
+
+class Addresses:
+    """Resolves host names, for the address cache of libcurl (CURLOPT_RESOLVE). libcurl itself resolves none.
+
+    Parameters:
+        resolver: Resolves host names.
+        slow: Which addresses of a host are tried last.
+    """
+
+    def __init__(self, resolver: AddressResolver, slow: SlowAddresses) -> None:
+        self._resolver = resolver
+        # one of another class decides about literal addresses too
+        self._known = resolver.known if isinstance(resolver, Resolver) else _nothing_known
+        self._slow = slow
+
+    def known(self, transfer: Transfer, target: Target) -> list[str] | None:
+        """Return what `resolve` would, if that takes no look-up, as for most requests; else `None`.
+
+        Raises:
+            Refused: The address guard allows none of the addresses.
+        """
+        if transfer.proxy is not None:
+            return None
+        try:
+            addresses = self._known(target.host)
+        except OSError:
+            return None
+        return self._allowed(transfer, target.host, target.port, addresses, is_site=True) if addresses else None
+
+    async def resolve(self, transfer: Transfer, target: Target) -> list[str]:
+        """Return the entries for the address cache; names that the proxy resolves have none.
+
+        Raises:
+            httpx.RequestError: A name cannot be resolved, or not before the deadline of the request.
+            Refused: The address guard allows none of the addresses.
+        """
+        proxy, options = transfer.proxy, wire_options(transfer.request)
+        guard = options.address_guard
+        if guard is not None and proxy is not None and (address := parse_address(target.host)):
+            guard.check(address, (address,), is_start_page=options.is_start_page)
+        hosts = []
+        if proxy is None or proxy.scheme == "socks5":
+            hosts.append((target.host, target.port, True))
+        if proxy is not None:
+            hosts.append((proxy.raw_host.decode("ascii"), proxy.port or PROXY_PORTS[proxy.scheme], False))
+        entries: list[str] = []
+        for host, port, is_site in hosts:
+            try:
+                addresses = self._known(host) or await self._look_up(transfer, host, port)
+            except OSError as error:
+                cls: type[httpx.RequestError] = httpx.ConnectError if is_site else httpx.ProxyError
+                raise transport_error(
+                    httpx.ConnectTimeout if isinstance(error, TimeoutError) else cls,
+                    f"no address of {host}: {error.strerror or error}",
+                    request=transfer.request,
+                    sent=False,
+                    kind="dns" if is_site else "proxy",
+                    proxy_fault=None if is_site else "proxy",
+                ) from error
+            entries += self._allowed(transfer, host, port, addresses, is_site=is_site)
+        return entries
+
+    def _allowed(
+        self, transfer: Transfer, host: str, port: int, addresses: tuple[str, ...], *, is_site: bool
+    ) -> list[str]:
+        """Return the entry of a host with the addresses that may be connected to, in order; none for an address."""
+        options = wire_options(transfer.request)
+        if options.address_guard is not None and is_site:
+            addresses = options.address_guard.check(host, addresses, is_start_page=options.is_start_page)
+        if len(addresses) > 1 and (transfer.proxy is None or not is_site):  # a proxy itself connects to the site
+            addresses = self._slow.order(host, addresses, trio.current_time())
+            transfer.peer = (host, addresses)
+        if addresses == (host,):
+            return []
+        listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+        return [f"+{host}:{port}:{listed}"]  # with the plus it expires like others, and replaces an older one
+
+    async def _look_up(self, transfer: Transfer, host: str, port: int) -> tuple[str, ...]:
+        """Return the addresses of a host.
+
+        Raises:
+            OSError: The name cannot be resolved.
+            httpx.ReadTimeout: The lookup outlasted the deadline of the request.
+        """
+        with trio.CancelScope(deadline=transfer.complete_by):
+            return await self._resolver.resolve(host, port)
+        raise transfer.late()
+
+
+def _nothing_known(_host: str) -> tuple[str, ...]:
+    """Return no address: the name must be resolved."""
+    return ()

@@ -1,0 +1,366 @@
+"""`CurlDriver`: libcurl's multi handle, and the one task that drives it.
+
+::
+
+    start ─► easy handle ─► CurlMulti ◄── sockets, timers ── _drive, the one task that waits for them
+                                │
+         Transfer ◄── on_header, on_body
+
+libcurl never waits: it names the sockets to watch and the time of its next call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import pycurl
+import trio
+from msgspec import Struct
+from trio.lowlevel import enable_ki_protection
+
+from crawler.logs import get_logger
+from crawler.transport.curl_options import CurlOptions
+from crawler.transport.errors import transport_error
+from crawler.transport.framing_watch import FramingWatch
+from crawler.transport.open_files import (
+    ConnectionLimits,
+    check_open_file_limit,
+    connection_limits,
+    raise_open_file_limit,
+)
+from crawler.transport.slow_addresses import SlowAddresses
+from crawler.transport.sockets import Poller, Ready, open_poller
+from crawler.transport.transfer import Transfer
+
+__all__ = ["CurlDriver", "TransportStatistics"]
+
+DEFAULT_MAX_CONNECTIONS: Final = 4096
+MAX_EVENTS: Final = 128
+"""Ready sockets and expired timers between two inspections of the connections."""
+INSPECTION_INTERVAL: Final = 0.5
+"""Seconds between two inspections while libcurl has little to do."""
+TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
+log = get_logger("crawler.transport")
+
+
+class TransportStatistics(Struct, frozen=True, kw_only=True):
+    """Statistics of a transport."""
+
+    transfers: int
+    """Requests in libcurl's hands, including those whose body has not been read to its end."""
+    idle_handles: int
+    """Easy handles of libcurl kept for further requests."""
+    driving: bool
+    """Whether the task that drives libcurl is running."""
+
+
+class CurlDriver:
+    """Has libcurl make transfers. It belongs to one `trio.run` at a time.
+
+    Parameters:
+        options: The options of the easy handles.
+        slow: Learns which addresses of a host could be connected to.
+        max_connections: Connections kept at most; 0 means 4,096.
+        on_endless: Called with a transfer whose server sends framing without end, before that is ended.
+    """
+
+    def __init__(
+        self,
+        options: CurlOptions,
+        slow: SlowAddresses,
+        max_connections: int,
+        on_endless: Callable[[Transfer], None],
+    ) -> None:
+        check_open_file_limit()
+        self._options = options
+        self._slow = slow
+        self._max_connections = max_connections or DEFAULT_MAX_CONNECTIONS
+        self._on_endless = on_endless
+        self._closed = False
+        self._multi: Any = None  # opened by the first request
+        self._limits: ConnectionLimits  # found by the first request
+        self._queue = trio.lowlevel.ParkingLot()  # tasks whose requests do not fit into the limit on open files
+        self._has_warned = False
+        self._poller: Poller
+        self._idle: list[Any] = []
+        self._transfers: dict[Any, Transfer] = {}  # by easy handle
+        self._due = math.inf  # trio's time of libcurl's next call
+        self._timer: int | None = None  # milliseconds until then, as libcurl has just announced
+        self._in_libcurl = False
+        self._fault: Exception | None = None  # raised inside a callback of libcurl
+        self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
+        self._nap = trio.CancelScope()  # the driver's wait
+        self._framing = FramingWatch()
+        self._events = 0  # since the last inspection
+        self._inspect_at = math.inf  # trio's time of the next one
+
+    def statistics(self) -> TransportStatistics:
+        """Return what libcurl is doing."""
+        return TransportStatistics(
+            transfers=len(self._transfers), idle_handles=len(self._idle), driving=self._run is not None
+        )
+
+    def close(self) -> None:
+        """End all transfers and close all connections, for good."""
+        self._closed = True
+        self._end_all(httpx.CloseError, "the transport was closed")
+
+    # ---- the beginning and the end of a transfer ---------------------------------------------------------------------
+
+    def is_full(self) -> bool:
+        """Return whether a further transfer might exceed the limit on open files."""
+        return self._multi is not None and len(self._transfers) >= self._limits.transfers
+
+    async def wait_for_room(self, transfer: Transfer) -> None:
+        """Wait until another transfer has ended.
+
+        Raises:
+            httpx.ReadTimeout: The wait outlasted the deadline of the request.
+        """
+        if not self._has_warned:
+            self._has_warned = True
+            words = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
+            log.warning(words, self._limits.transfers)
+        with trio.CancelScope(deadline=transfer.complete_by):
+            await self._queue.park()
+            return
+        raise transfer.late()
+
+    @enable_ki_protection
+    def start(self, transfer: Transfer, addresses: list[str]) -> None:
+        """Hand a transfer to libcurl, which begins at once."""
+        request = transfer.request
+        if self._closed:
+            raise transport_error(httpx.CloseError, "the transport is closed", request=request, sent=False)
+        run = trio.lowlevel.current_trio_token()
+        if self._multi is None:
+            self._multi = self._new_multi()
+        if self._run is None:
+            self._run = run
+            self._due = -math.inf  # an earlier time may be that of another run, with another clock
+            self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
+            trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
+        elif self._run is not run:
+            raise RuntimeError("this transport is in use by another trio.run()")
+        curl = self._idle.pop() if self._idle else self._new_handle()
+        try:
+            transfer.needs_reset = self._options.configure_request(curl, transfer, addresses)
+            self._in_libcurl = True  # adding sets a timer that has expired already: no need to wake the driver for it
+            self._multi.add_handle(curl)
+        except Exception as error:
+            self._in_libcurl = False
+            curl.close()
+            self._queue.unpark()  # this request leaves its room to the next
+            words = f"cannot be sent: {error}"
+            raise transport_error(httpx.LocalProtocolError, words, request=request, sent=False) from error
+        transfer.curl = curl
+        self._transfers[curl] = transfer
+        self._act(TIMER_EXPIRED)
+
+    @enable_ki_protection
+    def drop(self, transfer: Transfer) -> None:
+        """Take a transfer away from libcurl, if libcurl has it, at any moment."""
+        if transfer.curl is not None:
+            self._release(transfer.curl)
+            if not self._transfers:
+                self._nap.cancel(reason="no transfer is left")
+
+    def _release(self, curl: Any) -> Transfer:
+        """Take a handle away from libcurl, clean it and keep it for another request."""
+        transfer = self._transfers.pop(curl)
+        if self._queue:
+            self._queue.unpark()
+        if not transfer.owns_connection:
+            self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
+        if transfer.stages is not None:
+            transfer.stages.update(_connection_stages(curl))
+        if transfer.peer is not None and curl.getinfo(pycurl.NUM_CONNECTS):
+            self._slow.connected(*transfer.peer, curl.getinfo(pycurl.PRIMARY_IP), trio.current_time())
+        transfer.detach()
+        self._multi.remove_handle(curl)
+        if transfer.needs_reset:
+            curl.reset()
+            self._options.configure_handle(curl)
+        self._idle.append(curl)
+        return transfer
+
+    def _new_multi(self) -> Any:
+        self._poller = open_poller()
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._limits = connection_limits(raise_open_file_limit(), self._max_connections)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._limits.kept)
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._limits.total)
+        return multi
+
+    def _new_handle(self) -> Any:
+        curl = pycurl.Curl()
+        self._options.configure_handle(curl)
+        return curl
+
+    # ---- libcurl's event loop ---------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Call libcurl when a socket is ready or its timer expires, while it has transfers.
+
+        A system task: an exception must not leave it.
+        """
+        try:
+            while self._transfers or await self._linger():
+                deadline = min(self._due, self._inspect_at)
+                with trio.CancelScope(deadline=deadline) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
+                    while self._transfers:
+                        self._act(await self._poller.wait())
+                        if self._events >= MAX_EVENTS:
+                            self._inspect()
+                if self._transfers:
+                    self._fire()
+                    if self._events >= MAX_EVENTS or trio.current_time() >= self._inspect_at:
+                        self._inspect()
+        except Exception as error:
+            self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
+        finally:
+            self._run = None
+            if self._transfers:
+                self._end_all(httpx.CloseError, "trio.run() ended")
+
+    async def _linger(self) -> bool:
+        """Return whether the next request comes at once, as it often does after a response: that spares a new task."""
+        for _ in range(2):  # the sender runs in the next turn of the scheduler, perhaps after this task
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return bool(self._transfers)
+
+    def _fire(self) -> None:
+        """Tell libcurl that its timer expired, or nearly. It announces the next time only if that has changed."""
+        self._due = math.inf
+        self._act(TIMER_EXPIRED)
+        if self._due == math.inf and self._multi is not None:
+            self._on_timer(self._multi.timeout())
+
+    @enable_ki_protection
+    def _act(self, ready: Ready) -> None:
+        """Let libcurl work on ready sockets, pass on what it finished, and note when to call it next."""
+        self._in_libcurl = True
+        try:
+            self._events += len(ready)
+            for fd, flags in ready:
+                self._multi.socket_action(fd, flags)
+            more = True
+            while more:
+                more, finished, failed = self._multi.info_read()
+                for curl in finished:
+                    self._finish(curl)
+                for curl, code, words in failed:
+                    self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
+        except Exception as error:
+            self._fault = error
+        self._in_libcurl = False
+        if self._fault is None:
+            self._arm()
+        else:
+            self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
+
+    def _inspect(self) -> None:
+        """Let libcurl look at all its connections, and end the transfers whose server sends framing without end.
+
+        libcurl does not ask for a call after some errors of HTTP/2.
+        """
+        self._events = 0
+        self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
+        connected = self._connected()
+        self._act([(fd, 0) for fd, _ in connected])
+        for transfer in self._framing.find_endless(connected):
+            if transfer.curl is not None:  # else libcurl has just ended it
+                self._on_endless(transfer)
+                self.drop(transfer)
+                transfer.fail_by_framing()
+
+    def _connected(self) -> list[tuple[int, Transfer]]:
+        """Return the transfers to inspect, with the file descriptors of their connections."""
+        sockets = []
+        paused = set()  # what the system has received, libcurl may not have read
+        for curl, transfer in self._transfers.items():
+            if transfer.connect_only:  # it reads its connection itself
+                continue
+            if transfer.is_paused:
+                paused.add(curl.getinfo(pycurl.ACTIVESOCKET))
+            elif transfer.was_inspected or not transfer.owns_connection:
+                sockets.append((curl.getinfo(pycurl.ACTIVESOCKET), transfer))
+            else:
+                transfer.was_inspected = True
+        return [(fd, transfer) for fd, transfer in sockets if fd >= 0 and fd not in paused]
+
+    def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+        transfer = self._transfers[curl]
+        if code != pycurl.E_OK and transfer.proxy is not None and not transfer.sent:
+            from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
+
+            transfer.proxy_fault = find_fault(curl, code, transfer.proxy)
+        if code != pycurl.E_OK and transfer.peer is not None and not transfer.sent:
+            self._slow.forget(transfer.peer[0])
+            transfer.peer = None
+        if code == pycurl.E_OK and transfer.connect_only:
+            transfer.end()
+        else:
+            self._release(curl).end(code, words, os_errno)
+
+    @enable_ki_protection
+    def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:
+        """SOCKETFUNCTION: libcurl names a socket to watch."""
+        try:
+            self._poller.watch(fd, interest)
+        except Exception as error:
+            self._fault = error
+
+    @enable_ki_protection
+    def _on_timer(self, milliseconds: int) -> None:
+        """TIMERFUNCTION: libcurl sets its one timer, often several times in a row; -1 stops it."""
+        self._timer = milliseconds
+        if not self._in_libcurl:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Let the driver wake up in time. Waking early is harmless, so a later time is left alone."""
+        timer = self._timer
+        if timer is not None:
+            self._timer = None
+            if timer > 0:
+                self._due = trio.current_time() + timer / 1000
+            else:
+                self._due = -math.inf if timer == 0 else math.inf
+        if self._due < self._nap.deadline:  # noqa: PLR1730 - assigning costs, even the same time
+            self._nap.deadline = self._due
+
+    def _end_all(self, cls: type[httpx.RequestError], words: str) -> None:
+        """End every transfer for this reason and close libcurl; the next request opens it again."""
+        transfers, self._transfers = self._transfers, {}
+        self._queue.unpark_all()
+        self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
+        for curl, transfer in transfers.items():
+            transfer.detach()
+            with contextlib.suppress(pycurl.error):
+                self._multi.remove_handle(curl)
+            curl.close()
+            transfer.fail(transport_error(cls, words, request=transfer.request, sent=transfer.sent))
+        while self._idle:
+            self._idle.pop().close()
+        if self._multi is not None:
+            self._multi.close()
+            self._poller.close()
+        self._multi = self._fault = None
+
+
+def _connection_stages(curl: Any) -> dict[str, float]:
+    """Return the seconds for the connection of a transfer, and for TLS in it; empty if it used a kept one."""
+    if not curl.getinfo(pycurl.NUM_CONNECTS):
+        return {}
+    connected, secured = curl.getinfo(pycurl.CONNECT_TIME), curl.getinfo(pycurl.APPCONNECT_TIME)
+    stages = {"connect": max(0.0, connected - curl.getinfo(pycurl.NAMELOOKUP_TIME))}
+    if secured > 0:
+        stages["tls"] = max(0.0, secured - connected)
+    return stages
