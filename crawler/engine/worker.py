@@ -174,7 +174,7 @@ class Worker:
         return outcome
 
     def _decide(self, result: Result | RequestError, ticket: PageTicket, outcome: Outcome) -> Decision:
-        """Return what becomes of a request that is no plain page."""
+        """Return the decision about a request whose response is not simply a page."""
         now, began = self._clock(), self._slow.clock()
         decision = decide(result, History.of(ticket, outcome.attempts, now), self._policy, now)
         self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set

@@ -127,7 +127,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         body = request.body if isinstance(request, LeanRequest) else await request.aread()
         proxy = proxy_of(request)
         driver, is_lenient = self._driver, False
-        while True:
+        while True:  # noqa: ASYNC913 - each turn sends the request
             transfer = self._transfer(request, target, body, proxy, is_lenient=is_lenient)
             try:
                 began = 0.0 if transfer.stages is None else trio.current_time()

@@ -25,7 +25,7 @@ from trio.lowlevel import enable_ki_protection
 from crawler.logs import get_logger
 from crawler.transport.curl_options import CurlOptions
 from crawler.transport.errors import transport_error
-from crawler.transport.framing_watch import FramingWatch
+from crawler.transport.inspection import MAX_EVENTS, Inspection
 from crawler.transport.open_files import (
     ConnectionLimits,
     check_open_file_limit,
@@ -39,10 +39,6 @@ from crawler.transport.transfer import Transfer
 __all__ = ["CurlDriver", "TransportStatistics"]
 
 DEFAULT_MAX_CONNECTIONS: Final = 4096
-MAX_EVENTS: Final = 128
-"""Ready sockets and expired timers between two inspections of the connections."""
-INSPECTION_INTERVAL: Final = 0.5
-"""Seconds between two inspections while libcurl has little to do."""
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 log = get_logger("crawler.transport")
 
@@ -94,9 +90,7 @@ class CurlDriver:
         self._fault: Exception | None = None  # raised inside a callback of libcurl
         self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
         self._nap = trio.CancelScope()  # the driver's wait
-        self._framing = FramingWatch()
-        self._events = 0  # since the last inspection
-        self._inspect_at = math.inf  # trio's time of the next one
+        self._inspection = Inspection()
 
     def statistics(self) -> TransportStatistics:
         """Return what libcurl is doing."""
@@ -142,7 +136,7 @@ class CurlDriver:
         if self._run is None:
             self._run = run
             self._due = -math.inf  # an earlier time may be that of another run, with another clock
-            self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
+            self._inspection.restart()
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
@@ -174,8 +168,7 @@ class CurlDriver:
         transfer = self._transfers.pop(curl)
         if self._queue:
             self._queue.unpark()
-        if not transfer.owns_connection:
-            self._framing.note_end(curl.getinfo(pycurl.ACTIVESOCKET), transfer)
+        self._inspection.note_end(curl, transfer)
         if transfer.stages is not None:
             transfer.stages.update(_connection_stages(curl))
         if transfer.peer is not None and curl.getinfo(pycurl.NUM_CONNECTS):
@@ -212,15 +205,15 @@ class CurlDriver:
         """
         try:
             while self._transfers or await self._linger():
-                deadline = min(self._due, self._inspect_at)
+                deadline = min(self._due, self._inspection.at)
                 with trio.CancelScope(deadline=deadline) as self._nap:  # noqa: ASYNC912 - it waits for the poller inside
                     while self._transfers:
                         self._act(await self._poller.wait())
-                        if self._events >= MAX_EVENTS:
+                        if self._inspection.events >= MAX_EVENTS:
                             self._inspect()
                 if self._transfers:
                     self._fire()
-                    if self._events >= MAX_EVENTS or trio.current_time() >= self._inspect_at:
+                    if self._inspection.is_due():
                         self._inspect()
         except Exception as error:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {error!r}")
@@ -247,7 +240,7 @@ class CurlDriver:
         """Let libcurl work on ready sockets, pass on what it finished, and note when to call it next."""
         self._in_libcurl = True
         try:
-            self._events += len(ready)
+            self._inspection.events += len(ready)
             for fd, flags in ready:
                 self._multi.socket_action(fd, flags)
             more = True
@@ -270,30 +263,14 @@ class CurlDriver:
 
         libcurl does not ask for a call after some errors of HTTP/2.
         """
-        self._events = 0
-        self._inspect_at = trio.current_time() + INSPECTION_INTERVAL
-        connected = self._connected()
-        self._act([(fd, 0) for fd, _ in connected])
-        for transfer in self._framing.find_endless(connected):
+        self._inspection.restart()
+        connections = self._inspection.connections(self._transfers)
+        self._act([(fd, 0) for fd, _ in connections])
+        for transfer in self._inspection.find_endless(connections):
             if transfer.curl is not None:  # else libcurl has just ended it
                 self._on_endless(transfer)
                 self.drop(transfer)
                 transfer.fail_by_framing()
-
-    def _connected(self) -> list[tuple[int, Transfer]]:
-        """Return the transfers to inspect, with the file descriptors of their connections."""
-        sockets = []
-        paused = set()  # what the system has received, libcurl may not have read
-        for curl, transfer in self._transfers.items():
-            if transfer.connect_only:  # it reads its connection itself
-                continue
-            if transfer.is_paused:
-                paused.add(curl.getinfo(pycurl.ACTIVESOCKET))
-            elif transfer.was_inspected or not transfer.owns_connection:
-                sockets.append((curl.getinfo(pycurl.ACTIVESOCKET), transfer))
-            else:
-                transfer.was_inspected = True
-        return [(fd, transfer) for fd, transfer in sockets if fd >= 0 and fd not in paused]
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         transfer = self._transfers[curl]

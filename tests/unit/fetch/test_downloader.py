@@ -5,59 +5,21 @@ Bodies over real sockets and libcurl are in tests/unit/transport/test_bodies.py.
 
 from __future__ import annotations
 
-import base64
-import gc
 import zlib
 
 import httpx
 import pytest
 import trio
+from support.downloads import URL, Site, downloader
 from support.rawserver import answers, ok, until
 
-from crawler import Drop, Request, Settings
-from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout
+from crawler import Request, Settings
+from crawler.errors import FetchTimeout
 from crawler.fetch.auth import OriginAuth
-from crawler.fetch.body_receiver import BodyReceiver
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.proxies import Proxies
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import wire_options
-
-URL = "https://site.test/a?b"
-
-
-class Site:
-    """Records requests, and returns `response` or raises it."""
-
-    def __init__(self, response=None):
-        self.response = httpx.Response(200, content=b"page") if response is None else response
-        self.requests = []
-
-    async def __call__(self, request):
-        self.requests.append(request)
-        if isinstance(self.response, Exception):
-            raise self.response
-        return self.response() if callable(self.response) else self.response
-
-
-def downloader(site, settings=None, **options):
-    return Downloader(httpx.MockTransport(site), settings or Settings(user_agent="Bot/1"), lambda: 1000.0, **options)
-
-
-def sent_fields(site):
-    return [(name.decode(), value.decode()) for name, value in site.requests[-1].headers.raw]
-
-
-async def test_a_request_has_the_fields_of_the_crawl_and_its_own_in_their_place():
-    site = Site()
-    loader = downloader(site, Settings(user_agent="Bot/1", headers={"X-All": "1", "Accept-Language": "de"}))
-    await loader.fetch(Request(URL, headers={"accept-language": "en", "X-ALL": "", "X-Own": "2"}))
-    fields = dict(sent_fields(site))
-    assert fields["User-Agent"] == "Bot/1"
-    assert fields["Accept"].startswith("text/html")
-    assert (fields["accept-language"], fields["X-Own"]) == ("en", "2")
-    assert "X-All" not in fields
-    assert "X-ALL" not in fields
 
 
 async def test_a_response_keeps_every_field_line_and_the_decoded_body():
@@ -70,29 +32,6 @@ async def test_a_response_keeps_every_field_line_and_the_decoded_body():
     assert (response.status, response.body, response.attempt) == (203, b"page" * 100, 3)
     assert response.headers.get_list("set-cookie") == ["a=1", "b=2; Path=/"]
     assert response.request.url == response.url == URL
-
-
-async def test_cookies_of_a_session_come_back_and_those_of_the_request_go_before():
-    site = Site(lambda: httpx.Response(200, headers=[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; Path=/")]))
-    loader = downloader(site)
-    await loader.fetch(Request(URL, session="me"))
-    await loader.fetch(Request(URL, session="me", cookies={"b": "own", "c": "3"}))
-    assert dict(sent_fields(site))["Cookie"] == "a=1; b=own; c=3"
-    await loader.fetch(Request(URL, session="me", headers={"Cookie": "only=this"}))
-    assert [value for name, value in sent_fields(site) if name.lower() == "cookie"] == ["only=this"]
-    await loader.fetch(Request(URL, session="another"))
-    assert "Cookie" not in dict(sent_fields(site))
-
-
-async def test_credentials_go_to_their_origin_unless_the_request_has_its_own():
-    site = Site()
-    loader = downloader(site, credentials=OriginAuth({"https://site.test": ("me", "pä:ss")}))
-    await loader.fetch(Request(URL))
-    assert dict(sent_fields(site))["Authorization"] == "Basic " + base64.b64encode("me:pä:ss".encode()).decode()
-    await loader.fetch(Request(URL, auth="Bearer own"))
-    assert dict(sent_fields(site))["Authorization"] == "Bearer own"
-    await loader.fetch(Request("https://other.test/"))
-    assert "Authorization" not in dict(sent_fields(site))
 
 
 def test_a_flow_is_for_the_origins_that_have_one():
@@ -118,60 +57,6 @@ async def test_the_deadline_counts_for_everything(autojump_clock):
         assert trio.current_time() - began == waited
 
 
-@pytest.mark.parametrize(
-    ("raised", "kind", "told"),
-    [
-        (httpx.ConnectError("refused"), ConnectFailed, 0),
-        (httpx.ReadError("reset"), BrokenExchange, 1),
-        (httpx.ProxyError("no"), ConnectFailed, 0),
-        (KeyError("a bug"), FetchError, 1),
-    ],
-)
-async def test_exceptions_are_translated_and_sending_is_reported_unless_it_never_began(raised, kind, told):
-    times = []
-    with pytest.raises(kind) as caught:
-        await downloader(Site(raised)).fetch(Request(URL), on_sent=times.append)
-    assert caught.value.request.url == URL
-    assert caught.value.__cause__ is raised
-    assert len(times) == told
-
-
-async def test_a_body_may_be_as_large_as_the_request_or_the_settings_say():
-    site = Site(lambda: httpx.Response(200, stream=httpx.ByteStream(b"x" * 101)))
-    for settings, limit in ((Settings(max_body=100), None), (Settings(), 100)):
-        with pytest.raises(BodyTooLarge, match="the body is larger than 100 bytes"):
-            await downloader(site, settings).fetch(Request(URL, max_body=limit))
-    assert len((await downloader(site, Settings(max_body=100)).fetch(Request(URL, max_body=101))).body) == 101
-
-
-@pytest.mark.parametrize("fields", [{}, {"Accept-Encoding": "identity"}], ids=["any", "identity"])
-async def test_libcurl_hands_out_a_body_while_the_server_still_sends_it(serve, fields):
-    class Writer:
-        size = 0
-
-        async def write(self, data):
-            self.size += len(data)
-            if self.size == 50_000:
-                half.set()
-
-    async def halves(peer):
-        await peer.request()
-        await peer.send(ok(b"x" * 100_000)[:-50_000])
-        await half.wait()
-        await peer.send(b"x" * 50_000)
-
-    async def receive(response):
-        assert (response.status, response.headers["content-length"], response.body) == (200, "100000", b"")
-        return writer
-
-    half, writer = trio.Event(), Writer()
-    server = await serve(halves)
-    async with CurlTransport() as transport:
-        loader = Downloader(transport, Settings(private_network=True, request_deadline=5.0), lambda: 0.0)
-        response = await loader.fetch(Request(server.url, headers=fields), receiver=BodyReceiver(receive))
-    assert (response.body, writer.size) == (b"", 100_000)
-
-
 @pytest.mark.parametrize("wants", [True, False])
 async def test_the_stages_of_an_exchange_are_measured_if_they_are_wanted(serve, wants):
     server = await serve(answers(ok(b"x")))
@@ -185,28 +70,6 @@ async def test_the_stages_of_an_exchange_are_measured_if_they_are_wanted(serve, 
     assert list(response.stages) == ["dns", "connect", "first_byte", "body"]
     assert sum(response.stages.values()) <= response.elapsed + 0.01
     assert response.replace(status=404).stages == response.stages
-
-
-async def test_libcurl_sends_nothing_more_after_a_body_was_dropped(serve):
-    async def receive(response):
-        return Drop("enough")
-
-    server = await serve(answers(ok(b"x" * 3_000_000)))
-    async with CurlTransport() as transport:
-        loader = Downloader(transport, Settings(private_network=True), lambda: 0.0)
-        for _ in range(2):
-            response = await loader.fetch(Request(server.url), receiver=BodyReceiver(receive))
-            assert (response.status, response.body) == (200, b"")
-    assert server.connections == 2
-
-
-async def test_a_cut_body_is_never_too_large_and_its_rest_is_not_read(serve):
-    server = await serve(answers(ok(b"x" * 3_000_000)))
-    settings = Settings(max_body=5, private_network=True)
-    async with httpx.AsyncHTTPTransport() as transport:
-        response = await Downloader(transport, settings, lambda: 0.0).fetch(Request(server.url), cut=25)
-    assert 25 < len(response.body) < 1_000_000
-    gc.collect()  # no generator of httpx is left open
 
 
 async def test_the_proxy_of_a_request_goes_before_that_of_the_crawl():
@@ -248,30 +111,6 @@ async def test_networks_of_an_earlier_run_stay_open():
     second = downloader(Site())
     second.address_guard.restore(first.address_guard.take_unsaved(whole=True))
     assert second.address_guard.allows("10.0.0.7")
-
-
-class EmptyBlocks(httpx.AsyncByteStream):
-    """A gzip header, then empty blocks without end."""
-
-    def __init__(self):
-        self.begins = True
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        await trio.lowlevel.checkpoint()
-        if self.begins:
-            self.begins = False
-            return b"\x1f\x8b\x08" + bytes(7)
-        return b"\0\0\0\xff\xff" * 10_000
-
-
-async def test_compressed_data_without_content_ends_the_exchange():
-    site = Site(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=EmptyBlocks()))
-    with trio.fail_after(60), pytest.raises(BrokenExchange) as caught:
-        await downloader(site).fetch(Request(URL))
-    assert caught.value.kind == "endless"
 
 
 async def stalls(peer):
