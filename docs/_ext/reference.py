@@ -393,7 +393,17 @@ def class_head(module: ModuleType, name: str, fields: Iterable[str], *, signatur
     excluded = ", ".join(fields)
     yield from [f"   :exclude-members: {excluded}"] if excluded else []
     yield from ["   :show-inheritance:"] if issubclass(getattr(module, name), BaseException) else []
+    yield from ["   :inherited-members:"] if has_parts(getattr(module, name)) else []
     yield ""
+
+
+def has_parts(cls: type) -> bool:
+    """Whether a class is divided into bases of its own room that are not public: they belong to its page."""
+    room = cls.__module__.rpartition(".")[0]
+    return any(
+        base.__module__.startswith(f"{room}.") and not hasattr(crawler, base.__name__) and base.__name__[0] != "_"
+        for base in cls.__mro__[1:]
+    )
 
 
 def outdented(text: str) -> str:

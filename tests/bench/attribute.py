@@ -62,7 +62,7 @@ PARTS: Final = (
     ("transport", ("crawler/transport/",), None),
     ("headers", ("crawler/headers.py", "crawler/http/cookies.py", "crawler/fetch/default_fields.py"), None),
     ("downloader", ("crawler/fetch/", "crawler/http/"), None),
-    ("parse", ("crawler/html/parse", "crawler/messages/response.py"), PARSER),
+    ("parse", ("crawler/html/parse", "crawler/messages/page_body.py"), PARSER),
     ("parse", ("crawler/content/", "crawler/html/parse"), None),
     ("dedup and scope", ("crawler/scope/", "engine/admission.py", "messages/link_filter.py"), None),
     ("links", ("crawler/html/links.py", "html/live.py", "crawler/urls.py", "crawler/messages/"), None),

@@ -43,6 +43,10 @@ COVERED_ELSEWHERE = {
         f"store/redis/{name}.py": ["tests/integration/fleet/test_redis.py"]
         for name in ("connection", "inspect", "opening", "redis_store")
     },
+    # The parts of a response are tested together.
+    "messages/page_body.py": ["tests/unit/messages/test_response.py"],
+    "messages/page_content.py": ["tests/unit/messages/test_response.py", "tests/unit/messages/test_any_page.py"],
+    "messages/page_links.py": ["tests/unit/messages/test_response.py"],
     "store/redis/reading.py": ["tests/unit/store/redis/test_calls.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
     # What a throttle returns.

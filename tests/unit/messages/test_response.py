@@ -257,7 +257,7 @@ def test_hrefs_are_web_urls_without_fragment_each_once_in_order():
 
 def test_the_hrefs_of_a_large_page_are_read_in_steps(monkeypatch):
     assert list(page().hrefs_in_steps()) == []  # in one step, when they are asked for
-    monkeypatch.setattr("crawler.messages.response.LARGE", 0)
+    monkeypatch.setattr("crawler.messages.page_links.LARGE", 0)
     monkeypatch.setattr(sys.modules["crawler.html.links"], "BATCH", 2)
     assert [request.url for request in page().follow_all()] == LINKS
     response = page()
@@ -478,7 +478,7 @@ def test_the_whole_page_has_its_navigation():
 
 
 def test_the_content_of_a_page_with_very_many_tags_is_that_of_its_beginning(monkeypatch, caplog):
-    monkeypatch.setattr("crawler.messages.response.MAX_READ_TAGS", 8)
+    monkeypatch.setattr("crawler.messages.page_body.MAX_READ_TAGS", 8)
     long = page(
         "<meta property=og:url content=a><form id=f><input name=a></form><p>one</p><p>two</p>"
         "<meta property=og:url content=b><form id=g></form><p>three</p>"
