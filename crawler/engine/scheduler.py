@@ -207,14 +207,15 @@ class Scheduler:
                 # No checkpoint from here to wait(), or a wake-up is lost.
                 look_again = room_at
                 waiting = tickets.statistics().tasks_waiting_receive
-                while waiting and self._may_start():
-                    ticket, at = frontier.pop(clock())
-                    if ticket is None:
+                while (most := min(waiting, self._room())) > 0:
+                    popped, at = frontier.pop_several(clock(), most)
+                    for ticket in popped:
+                        self.has_dispatched = True
+                        tickets.send_nowait(ticket)
+                    if len(popped) < most:
                         look_again = min(at, room_at)
                         break
-                    self.has_dispatched = True
-                    tickets.send_nowait(ticket)
-                    waiting -= 1
+                    waiting -= most
                 if self.store.live == 0 and not self._expects_requests():
                     return
                 if frontier.lanes_to_refill() or self.leases.must_ask():
@@ -228,18 +229,17 @@ class Scheduler:
                 with trio.move_on_at(clock.to_trio(look_again)):
                     await frontier.changed.wait()
 
-    def _may_start(self) -> bool:
-        """Whether one page more can pass neither `max_pages` nor what a kill may cost.
+    def _room(self) -> int:
+        """Return how many pages more can pass neither `max_pages` nor what a kill may cost.
 
         A page that waits for its commit counts as in flight, since a kill fetches it again: no more than `workers`
         pages are ever fetched twice.
         """
         settings, in_flight = self.crawl.settings, self.frontier.handed_out
-        if in_flight >= settings.workers:
-            return False
+        room = settings.workers - in_flight
         if settings.max_pages is None:
-            return True
-        return self.crawl.stats.pages + self.store.others.get("pages", 0) + in_flight < settings.max_pages
+            return room
+        return min(room, settings.max_pages - self.crawl.stats.pages - self.store.others.get("pages", 0) - in_flight)
 
     def _expects_requests(self) -> bool:
         """Whether something may be left to do: `start()` may give more requests, or some are on their way to the store.

@@ -253,18 +253,33 @@ class Frontier:
 
         Infinite means after the next change.
         """
+        tickets, at = self.pop_several(now, 1)
+        return (tickets[0], now) if tickets else (None, at)
+
+    def pop_several(self, now: float, most: int) -> tuple[list[PoppedTicket], float]:
+        """Return up to `most` requests that may start, and when to look again if there are fewer; see `pop`."""
         self.advance_clock(now)
+        tickets: list[PoppedTicket] = []
         if now >= self.holdings.until:
-            return None, math.inf
-        if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
-            return None, at
-        if not self.bodies.admits(self.handed_out):
-            return None, math.inf
-        while (lane := self._schedule.next()) is not None:
-            ticket = self._pop(lane, now)
-            if ticket is not None:
-                return ticket, now
-        return None, self._schedule.next_at()
+            return tickets, math.inf
+        while len(tickets) < most:
+            if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
+                return tickets, at
+            if not self.bodies.admits(self.handed_out):
+                return tickets, math.inf
+            lane = self._schedule.next()
+            if lane is None:
+                return tickets, self._schedule.next_at()
+            while (ticket := self._pop(lane, now)) is not None:
+                tickets.append(ticket)
+                if len(tickets) == most or not self._may_go_on(now):
+                    break
+            self._schedule.offer(lane)
+        return tickets, now
+
+    def _may_go_on(self, now: float) -> bool:
+        """Return whether the lane that has just started a request may start the next one: no other lane is due."""
+        return self._schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.handed_out)
 
     def _pop(self, lane: Lane, now: float) -> PoppedTicket | None:
         """Hand out the next request of a lane, if it may start."""
@@ -276,7 +291,6 @@ class Frontier:
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
             elif self.budgets.ready_at(lane, head.request, now)[0] <= now and not lane.is_full():
                 ticket = self._hand_out(lane, now)
-        self._schedule.offer(lane)
         return ticket
 
     def _hand_out(self, lane: Lane, now: float) -> PoppedTicket | None:

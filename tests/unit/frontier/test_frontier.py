@@ -102,6 +102,29 @@ def test_lanes_take_turns() -> None:
     assert [pop(made).lane.name for _ in range(6)] == ["http://a.test", "http://b.test"] * 3
 
 
+def test_several_requests_are_handed_out_as_one_by_one() -> None:
+    def made() -> Frontier:
+        one = frontier(3, per_host=2, delay=0.0)
+        one.open(OTHER, epoch=1, head=[pending(n, host=OTHER) for n in range(10, 15)], more=False)
+        return one
+
+    tickets, at = made().pop_several(0.0, 3)
+    one_by_one = made()
+    assert [number(ticket) for ticket in tickets] == [number(pop(one_by_one)) for _ in range(3)] == [0, 10, 1]
+    assert at == 0.0
+    tickets, at = made().pop_several(0.0, 9)
+    assert [number(ticket) for ticket in tickets] == [0, 10, 1, 11]  # as many as the lanes have tokens
+    assert at == math.inf
+
+
+def test_a_lane_alone_hands_out_several_at_its_pace() -> None:
+    made = frontier(5, per_host=4, pacing={"a.test": Pace(rate="60/min", burst=2)})
+    tickets, at = made.pop_several(0.0, 4)
+    assert [number(ticket) for ticket in tickets] == [0, 1]
+    assert at == pytest.approx(1.0)
+    assert [number(ticket) for ticket in made.pop_several(at, 4)[0]] == [2]
+
+
 def test_a_blocked_lane_holds_up_no_other() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False))
     for host in ("http://a.test", "http://b.test"):
