@@ -21,9 +21,9 @@ from msgspec.structs import replace
 from crawler.transport.addresses import Addresses
 from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.decoding import may_be_multi_member
-from crawler.transport.driver import CurlDriver, TransportStatistics
+from crawler.transport.driver import CurlDriver
 from crawler.transport.errors import transport_error
-from crawler.transport.extensions import DEADLINE, failure_of, set_failure, wire_options
+from crawler.transport.extensions import DEADLINE, TransportStatistics, failure_of, set_failure, wire_options
 from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import AddressResolver, Resolver
 from crawler.transport.slow_addresses import SlowAddresses

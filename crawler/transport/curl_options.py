@@ -1,4 +1,7 @@
-"""The options of libcurl's easy handles: those of every request (`CurlOptions.configure_handle`), and those of one."""
+"""The options of libcurl's easy handles: those of every request (`CurlOptions.configure_handle`), and those of one.
+
+After a request, `connection_stages` reads how long its connection took.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from crawler.transport.errors import transport_error
 from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlOptions", "accepted_codings", "proxy_of"]
+__all__ = ["CurlOptions", "accepted_codings", "connection_stages", "proxy_of"]
 
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The characters of a method and of a field name (RFC 9110 section 5.6.2)."""
@@ -156,6 +159,17 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
             setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeout["connect"]))
             is_special = True
         return is_special
+
+
+def connection_stages(curl: Any) -> dict[str, float]:
+    """Return the seconds for the connection of a transfer, and for TLS in it; empty if it used a kept one."""
+    if not curl.getinfo(pycurl.NUM_CONNECTS):
+        return {}
+    connected, secured = curl.getinfo(pycurl.CONNECT_TIME), curl.getinfo(pycurl.APPCONNECT_TIME)
+    stages = {"connect": max(0.0, connected - curl.getinfo(pycurl.NAMELOOKUP_TIME))}
+    if secured > 0:
+        stages["tls"] = max(0.0, secured - connected)
+    return stages
 
 
 def proxy_of(request: httpx.Request) -> httpx.URL | None:

@@ -19,39 +19,21 @@ from typing import Any, Final
 import httpx
 import pycurl
 import trio
-from msgspec import Struct
 from trio.lowlevel import enable_ki_protection
 
-from crawler.logs import get_logger
-from crawler.transport.curl_options import CurlOptions
+from crawler.transport.curl_options import CurlOptions, connection_stages
 from crawler.transport.errors import transport_error
+from crawler.transport.extensions import TransportStatistics
 from crawler.transport.inspection import MAX_EVENTS, Inspection
-from crawler.transport.open_files import (
-    ConnectionLimits,
-    check_open_file_limit,
-    connection_limits,
-    raise_open_file_limit,
-)
+from crawler.transport.open_files import TransferRoom
 from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.sockets import Poller, Ready, open_poller
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlDriver", "TransportStatistics"]
+__all__ = ["CurlDriver"]
 
 DEFAULT_MAX_CONNECTIONS: Final = 4096
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
-log = get_logger("crawler.transport")
-
-
-class TransportStatistics(Struct, frozen=True, kw_only=True):
-    """Statistics of a transport."""
-
-    transfers: int
-    """Requests in libcurl's hands, including those whose body has not been read to its end."""
-    idle_handles: int
-    """Easy handles of libcurl kept for further requests."""
-    driving: bool
-    """Whether the task that drives libcurl is running."""
 
 
 class CurlDriver:
@@ -71,16 +53,12 @@ class CurlDriver:
         max_connections: int,
         on_endless: Callable[[Transfer], None],
     ) -> None:
-        check_open_file_limit()
         self._options = options
         self._slow = slow
-        self._max_connections = max_connections or DEFAULT_MAX_CONNECTIONS
+        self._room = TransferRoom(max_connections or DEFAULT_MAX_CONNECTIONS)
         self._on_endless = on_endless
         self._closed = False
         self._multi: Any = None  # opened by the first request
-        self._limits: ConnectionLimits  # found by the first request
-        self._queue = trio.lowlevel.ParkingLot()  # tasks whose requests do not fit into the limit on open files
-        self._has_warned = False
         self._poller: Poller
         self._idle: list[Any] = []
         self._transfers: dict[Any, Transfer] = {}  # by easy handle
@@ -107,7 +85,7 @@ class CurlDriver:
 
     def is_full(self) -> bool:
         """Return whether a further transfer might exceed the limit on open files."""
-        return self._multi is not None and len(self._transfers) >= self._limits.transfers
+        return len(self._transfers) >= self._room.size
 
     async def wait_for_room(self, transfer: Transfer) -> None:
         """Wait until another transfer has ended.
@@ -115,14 +93,8 @@ class CurlDriver:
         Raises:
             httpx.ReadTimeout: The wait outlasted the deadline of the request.
         """
-        if not self._has_warned:
-            self._has_warned = True
-            words = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
-            log.warning(words, self._limits.transfers)
-        with trio.CancelScope(deadline=transfer.complete_by):
-            await self._queue.park()
-            return
-        raise transfer.late()
+        if not await self._room.wait(transfer.complete_by):
+            raise transfer.late()
 
     @enable_ki_protection
     def start(self, transfer: Transfer, addresses: list[str]) -> None:
@@ -148,7 +120,7 @@ class CurlDriver:
         except Exception as error:
             self._in_libcurl = False
             curl.close()
-            self._queue.unpark()  # this request leaves its room to the next
+            self._room.leave()
             words = f"cannot be sent: {error}"
             raise transport_error(httpx.LocalProtocolError, words, request=request, sent=False) from error
         transfer.curl = curl
@@ -166,11 +138,10 @@ class CurlDriver:
     def _release(self, curl: Any) -> Transfer:
         """Take a handle away from libcurl, clean it and keep it for another request."""
         transfer = self._transfers.pop(curl)
-        if self._queue:
-            self._queue.unpark()
+        self._room.leave()
         self._inspection.note_end(curl, transfer)
         if transfer.stages is not None:
-            transfer.stages.update(_connection_stages(curl))
+            transfer.stages.update(connection_stages(curl))
         if transfer.peer is not None and curl.getinfo(pycurl.NUM_CONNECTS):
             self._slow.connected(*transfer.peer, curl.getinfo(pycurl.PRIMARY_IP), trio.current_time())
         transfer.detach()
@@ -186,9 +157,9 @@ class CurlDriver:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._limits = connection_limits(raise_open_file_limit(), self._max_connections)
-        multi.setopt(pycurl.M_MAXCONNECTS, self._limits.kept)
-        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._limits.total)
+        limits = self._room.measure()
+        multi.setopt(pycurl.M_MAXCONNECTS, limits.kept)
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, limits.total)
         return multi
 
     def _new_handle(self) -> Any:
@@ -316,7 +287,7 @@ class CurlDriver:
     def _end_all(self, cls: type[httpx.RequestError], words: str) -> None:
         """End every transfer for this reason and close libcurl; the next request opens it again."""
         transfers, self._transfers = self._transfers, {}
-        self._queue.unpark_all()
+        self._room.leave_all()
         self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
         for curl, transfer in transfers.items():
             transfer.detach()
@@ -330,14 +301,3 @@ class CurlDriver:
             self._multi.close()
             self._poller.close()
         self._multi = self._fault = None
-
-
-def _connection_stages(curl: Any) -> dict[str, float]:
-    """Return the seconds for the connection of a transfer, and for TLS in it; empty if it used a kept one."""
-    if not curl.getinfo(pycurl.NUM_CONNECTS):
-        return {}
-    connected, secured = curl.getinfo(pycurl.CONNECT_TIME), curl.getinfo(pycurl.APPCONNECT_TIME)
-    stages = {"connect": max(0.0, connected - curl.getinfo(pycurl.NAMELOOKUP_TIME))}
-    if secured > 0:
-        stages["tls"] = max(0.0, secured - connected)
-    return stages

@@ -22,6 +22,7 @@ __all__ = [
     "STALE",
     "ProxyFault",
     "TransportFailure",
+    "TransportStatistics",
     "WireOptions",
     "failure_of",
     "set_failure",
@@ -82,6 +83,17 @@ class TransportFailure(Struct, frozen=True, kw_only=True):
     def is_stale(self) -> bool:
         """Whether the server had closed the kept connection that the request was sent over."""
         return self.kind == STALE
+
+
+class TransportStatistics(Struct, frozen=True, kw_only=True):
+    """Statistics of a transport."""
+
+    transfers: int
+    """Requests in libcurl's hands, including those whose body has not been read to its end."""
+    idle_handles: int
+    """Easy handles of libcurl kept for further requests."""
+    driving: bool
+    """Whether the task that drives libcurl is running."""
 
 
 _DEFAULT: Final = WireOptions()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Final
 
+import trio
 from msgspec import Struct
 
 from crawler.errors import ConfigError
+from crawler.logs import get_logger
 
-__all__ = ["ConnectionLimits", "check_open_file_limit", "connection_limits", "raise_open_file_limit"]
+__all__ = ["ConnectionLimits", "TransferRoom", "connection_limits", "raise_open_file_limit"]
 
 WANTED: Final = 65_536
 """Open files that are asked for: more than any crawl needs. Some programs iterate over all that are possible."""
@@ -23,6 +26,7 @@ MIN_SOCKETS: Final = 32
 
 MIN_OPEN_FILES: Final = 64
 """The least limit with which a crawl can run: the sockets, and some thirty files of Python, job and outputs."""
+log = get_logger("crawler.transport")
 
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
@@ -36,6 +40,54 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Connections, including those being closed."""
 
 
+class TransferRoom:
+    """Keeps the transfers within the limit on open files: further requests wait until one has ended.
+
+    Parameters:
+        max_kept: Connections kept at most.
+
+    Raises:
+        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened beside the files.
+    """
+
+    def __init__(self, max_kept: int) -> None:
+        allowed = raise_open_file_limit()
+        if allowed < MIN_OPEN_FILES:
+            words = f"this process may open {allowed} files, but needs {MIN_OPEN_FILES} or more: raise ulimit -n"
+            raise ConfigError(words)
+        self.size: float = math.inf
+        """Transfers at once, at most; infinite until `measure` was called."""
+        self._max_kept = max_kept
+        self._waiting = trio.lowlevel.ParkingLot()
+        self._has_warned = False
+
+    def measure(self) -> ConnectionLimits:
+        """Find out how many connections fit into the limit now, and return it."""
+        limits = connection_limits(raise_open_file_limit(), self._max_kept)
+        self.size = limits.transfers
+        return limits
+
+    async def wait(self, until: float) -> bool:
+        """Wait until a transfer ends. Return whether one has, before a time on trio's clock."""
+        if not self._has_warned:
+            self._has_warned = True
+            words = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
+            log.warning(words, self.size)
+        with trio.CancelScope(deadline=until):
+            await self._waiting.park()
+            return True
+        return False
+
+    def leave(self) -> None:
+        """Let the next request have the room of a transfer that has ended or could not be sent."""
+        if self._waiting:
+            self._waiting.unpark()
+
+    def leave_all(self) -> None:
+        """Let all requests look again: all transfers have ended."""
+        self._waiting.unpark_all()
+
+
 def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
     """Return the connections that fit into a limit on open files.
 
@@ -45,17 +97,6 @@ def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
     """
     sockets = max(open_files - RESERVED, MIN_SOCKETS)
     return ConnectionLimits(transfers=sockets // 2, kept=min(max_kept, sockets // 2), total=sockets * 3 // 4)
-
-
-def check_open_file_limit() -> None:
-    """Check that a transport can open its sockets.
-
-    Raises:
-        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened beside the files.
-    """
-    allowed = raise_open_file_limit()
-    if allowed < MIN_OPEN_FILES:
-        raise ConfigError(f"this process may open {allowed} files, but needs {MIN_OPEN_FILES} or more: raise ulimit -n")
 
 
 def raise_open_file_limit() -> int:

@@ -222,7 +222,7 @@ async def test_the_transport_is_libcurl_unless_that_cannot_do_it():
     async with client(http2=True, limits=httpx.Limits(max_keepalive_connections=7)) as http:
         assert isinstance(http._transport, GovernedTransport)
         assert isinstance(http._transport.inner, CurlTransport)
-        assert http._transport.inner._driver._max_connections == 7
+        assert http._transport.inner._driver._room._max_kept == 7
     async with client(verify=ssl.create_default_context()) as http:
         assert isinstance(http._transport.inner, httpx.AsyncHTTPTransport)
 

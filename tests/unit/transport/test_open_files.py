@@ -76,7 +76,7 @@ def one_at_a_time(gate: trio.Event | None = None):
 @pytest.fixture
 def few_open_files(monkeypatch):
     """Let the next transport have 16 transfers."""
-    monkeypatch.setattr("crawler.transport.driver.raise_open_file_limit", lambda: 160)
+    monkeypatch.setattr("crawler.transport.open_files.raise_open_file_limit", lambda: 160)
 
 
 async def test_requests_that_do_not_fit_wait_and_none_fails(few_open_files, serve, caplog):
