@@ -11,7 +11,17 @@ from email.utils import formatdate
 from typing import Any
 
 from support.model_server import Answer, Fields
-from support.simulator import AlignedWindow, Decision, FixedWindow, Limit, SlidingCounter, SlidingLog, TokenBucket
+from support.simulator import (
+    AlignedWindow,
+    ChangingWindow,
+    CostlyBucket,
+    Decision,
+    FixedWindow,
+    Limit,
+    SlidingCounter,
+    SlidingLog,
+    TokenBucket,
+)
 
 Limits = Callable[[random.Random], Sequence[Limit]]
 
@@ -44,6 +54,18 @@ def counter(quota: int, window: float) -> Limits:
     return lambda rng: [SlidingCounter(quota=quota, window=window, phase=rng.random() * window)]
 
 
+def changing(quota: int, window: float, *changes: tuple[float, int]) -> Limits:
+    """Return a window whose quota changes: seconds after the first request, and the quota from then on."""
+    return lambda rng: [ChangingWindow(quota=quota, window=window, changes=changes)]
+
+
+def costly(size: int, per_second: float, costs: tuple[int, int]) -> Limits:
+    """Return a token bucket from which each request takes another number of tokens."""
+    return lambda rng: [
+        CostlyBucket(quota=size, window=size / per_second, costs=costs, rng=random.Random(rng.random()))
+    ]
+
+
 def both(*limits: Limits) -> Limits:
     """Return several limits that hold together."""
     return lambda rng: [one for made in limits for one in made(rng)]
@@ -63,6 +85,11 @@ def epoch(answer: Answer, reset: float) -> str:
 def epoch_ms(answer: Answer, reset: float) -> str:
     """State a reset as milliseconds since the epoch."""
     return str(math.ceil(1000 * (answer.now + reset)))
+
+
+def second_late(answer: Answer, reset: float) -> str:
+    """State a reset as seconds since the epoch, one second late, as slowapi does."""
+    return str(math.ceil(answer.now + reset) + 1)
 
 
 def seconds(answer: Answer, reset: float) -> str:
@@ -180,6 +207,20 @@ def hubspot(answer: Answer) -> dict[str, str]:
         "X-HubSpot-RateLimit-Max": str(ten.quota),
         "X-HubSpot-RateLimit-Remaining": str(left.remaining),
     }
+
+
+def shopify_graphql(answer: Answer) -> str:
+    """Return an answer of Shopify's GraphQL API, which states the points that are left; or its error if none are."""
+    limit, decision = answer.limits[0]
+    status = {
+        "maximumAvailable": limit.quota,
+        "currentlyAvailable": decision.remaining,
+        "restoreRate": limit.quota / limit.window,
+    }
+    found: dict[str, Any] = {"extensions": {"cost": {"throttleStatus": status}}}
+    if answer.allowed:
+        return json.dumps({"data": {}} | found)
+    return json.dumps({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]} | found)
 
 
 def google(word: str) -> str:

@@ -13,7 +13,9 @@ from support.limit_dialects import (
     aligned,
     both,
     bucket,
+    changing,
     constant,
+    costly,
     counter,
     date,
     decimals,
@@ -30,7 +32,9 @@ from support.limit_dialects import (
     legacy,
     ratio,
     retry_after,
+    second_late,
     seconds,
+    shopify_graphql,
     sliding,
     strava,
     window_in_value,
@@ -357,6 +361,24 @@ MODELS: Final[dict[str, Model]] = {
         declared=False,
         pages=200,
     ),
+    "lowered": Model(
+        page=IETF,
+        limits=changing(60, 30.0, (90.0, 20)),
+        says=[draft8("default")],
+        pages=250,
+    ),
+    "raised": Model(
+        page=IETF,
+        limits=changing(20, 30.0, (90.0, 60)),
+        says=[draft8("default")],
+        pages=250,
+    ),
+    "slowapi": Model(
+        page="https://slowapi.readthedocs.io/en/latest/api/",
+        limits=fixed(60, MINUTE),
+        says=[date, legacy(second_late)],
+        refuses=[retry_after],
+    ),
     "two-hosts": Model(
         page="https://developer.atlassian.com/cloud/jira/platform/rate-limiting/",
         limits=fixed(60, 30.0),
@@ -387,6 +409,25 @@ MODELS: Final[dict[str, Model]] = {
                 by=go_duration,
             )
         ],
+    ),
+    "openai-tokens": Model(
+        page="https://platform.openai.com/docs/guides/rate-limits",
+        limits=costly(40_000, 40_000 / MINUTE, (200, 600)),
+        says=[
+            fields(
+                "x-ratelimit-limit-tokens",
+                "x-ratelimit-remaining-tokens",
+                "x-ratelimit-reset-tokens",
+                by=go_duration,
+            )
+        ],
+    ),
+    "shopify-graphql": Model(
+        page="https://shopify.dev/docs/api/admin-graphql#rate-limits",
+        limits=costly(2_000, 100.0, (10, 90)),
+        status=200,
+        answers=shopify_graphql,
+        pacing={"*": Pace(bodies=True)},
     ),
     "anthropic": Model(
         page="https://platform.claude.com/docs/en/api/rate-limits",

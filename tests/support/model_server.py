@@ -25,6 +25,7 @@ __all__ = ["CLIENTS", "Answer", "Fields", "Model", "Run", "least", "run"]
 
 PATIENCE: Final = 400 * 86400.0
 """Seconds of virtual time after which a run is ended."""
+JSON: Final = {"Content-Type": "application/json"}
 STEPS: Final = 500
 """Steps in a window in which the oracle looks for the next free unit, where the server does not say when it is."""
 CLIENTS: Final = ("crawl", "client")
@@ -82,6 +83,8 @@ class Model:
     """The body of refusals."""
     type: str = "text/plain"
     """The media type of refusals."""
+    answers: Callable[[Answer], str] | None = None
+    """Returns the JSON body of each response. `None` means that only refusals have a body."""
     declared: bool = True
     """Whether a client can know the limits without a refusal."""
     at_once: float = math.inf
@@ -146,12 +149,16 @@ class ModelServer(httpx.AsyncBaseTransport):
             if answer.allowed:
                 await trio.sleep(latency - travel)
                 self.served.append(trio.current_time())
+                if self.model.answers is not None:
+                    return httpx.Response(200, headers=fields | JSON, content=self.model.answers(answer))
                 return httpx.Response(200, headers=fields, content=b"x")
         finally:
             self.in_flight -= 1
         self.refused.append(trio.current_time())
         fields |= {name: value for says in self.model.refuses for name, value in says(answer).items()}
         await trio.sleep(latency / 10)
+        if self.model.answers is not None:
+            return httpx.Response(self.model.status, headers=fields | JSON, content=self.model.answers(answer))
         body = self.model.body.encode()
         return httpx.Response(self.model.status, headers=fields | {"Content-Type": self.model.type}, content=body)
 

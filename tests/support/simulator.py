@@ -168,6 +168,57 @@ class TokenBucket:
         return Decision(allowed, int(self.tokens), max(0.0, missing * self.window / self.quota))
 
 
+@attrs.define(kw_only=True)
+class ChangingWindow(FixedWindow):
+    """A fixed window whose quota changes.
+
+    Parameters:
+        changes: seconds after the first request, and the quota from then on.
+    """
+
+    changes: Sequence[tuple[float, int]]
+    first: float = math.nan
+
+    def decide(self, now: float, *, dry: bool = False) -> Decision:
+        if math.isnan(self.first):
+            self.first = now
+        for after, quota in self.changes:
+            if now >= self.first + after:
+                self.quota = quota
+        return FixedWindow.decide(self, now, dry=dry)
+
+
+@attrs.define(kw_only=True)
+class CostlyBucket(TokenBucket):
+    """A token bucket from which each request takes another number of tokens. The stated reset is the time to full.
+
+    Parameters:
+        costs: the least and the largest number of tokens of a request.
+        rng: source of the costs.
+    """
+
+    costs: tuple[int, int]
+    rng: random.Random
+    cost: int = attrs.field(default=attrs.Factory(lambda self: self.rng.randint(*self.costs), takes_self=True))
+    """Tokens of the next request."""
+    states_time_to_full: bool = True
+
+    def decide(self, now: float, *, dry: bool = False) -> Decision:
+        per_token = self.window / self.quota
+        self.tokens = (
+            self.quota
+            if math.isnan(self.tokens)
+            else min(self.quota, self.tokens + (now - self.updated_at) / per_token)
+        )
+        self.updated_at = now
+        if self.tokens < self.cost:
+            return Decision(False, int(self.tokens), (self.cost - self.tokens) * per_token)
+        if not dry:
+            self.tokens -= self.cost
+            self.cost = self.rng.randint(*self.costs)
+        return Decision(True, int(self.tokens), (self.quota - self.tokens) * per_token)
+
+
 Limit = FixedWindow | AlignedWindow | SlidingLog | SlidingCounter | TokenBucket
 
 

@@ -281,4 +281,11 @@ class DeclaredQuota(Quota):
         if sample.disrupted:
             self.usage.start_window(sample.remaining, sample.received, None)
         else:
-            self.usage.update(sample.remaining, sample.received, sample.cost, sample.inflight)
+            self.usage.update(
+                sample.remaining,
+                sample.received,
+                sample.cost,
+                sample.inflight,
+                causal=sample.causal,
+                rate=self.replenishment.rate or 0.0,
+            )

@@ -32,7 +32,8 @@ class QuotaUsage:
     round_trip: float = 0.0
     """Seconds from a request to its response, as a moving average."""
     _remaining: float = math.nan
-    _window_start: float = -math.inf
+    _since: float = -math.inf
+    """When the present window, or the measurement of the cost of a request, began; in seconds since the epoch."""
     _ours: float = 0.0
     _responses: int = 0
     _cost_is_known: bool = False
@@ -52,10 +53,12 @@ class QuotaUsage:
             self.cost_per_request = used  # an upper bound until two responses can be compared
         self._others_before = self.others
         self._history = max(PRIOR_SECONDS, min(MAX_HISTORY, self._history / 2.0 + self._observed_seconds))
-        self._remaining, self._window_start = remaining, received
+        self._remaining, self._since = remaining, received
         self._ours, self._responses, self._observed_seconds = 0.0, 0, 0.0
 
-    def update(self, remaining: float, received: float, cost: float, inflight: float) -> None:
+    def update(
+        self, remaining: float, received: float, cost: float, inflight: float, *, causal: bool = True, rate: float = 0.0
+    ) -> None:
         """Learn from a later response of the same window.
 
         Parameters:
@@ -63,14 +66,19 @@ class QuotaUsage:
             received: when the response was received, in seconds since the epoch.
             cost: units of the request's grant.
             inflight: units in flight. Without them the backlog of a slow server would look like other clients.
+            causal: whether the request was sent after the previous update. Others show no cost of a request.
+            rate: units per second that return continuously.
         """
         self.spend(cost)
         used = self._remaining - remaining
         if not self.counts_requests:
-            self._learn_cost(max(0.0, used) / self._responses)
+            if causal:
+                used += rate * (received - self._since)
+                self._learn_cost(max(0.0, used) / self._responses)
+                self._remaining, self._since, self._responses = remaining, received, 0
         else:
             by_others = max(0.0, used - self._ours - inflight)
-            self._observed_seconds = max(0.0, received - self._window_start)
+            self._observed_seconds = max(0.0, received - self._since)
             self.others = (self._others_before * self._history + by_others) / (self._history + self._observed_seconds)
 
     def spend(self, cost: float) -> None:

@@ -69,6 +69,24 @@ def test_where_requests_are_counted_a_request_costs_its_grant():
     assert usage.units_in_flight(2, 5.0) == 5.0
 
 
+def test_units_that_return_in_between_do_not_hide_the_cost_of_a_request():
+    usage, remaining = QuotaUsage(counts_requests=False), 1000.0
+    usage.start_window(remaining, 0.0, None)
+    for step in range(1, 20):
+        remaining += 10.0 * 3.0 - 40.0
+        usage.update(remaining, 3.0 * step, 1.0, 0.0, rate=10.0)
+    assert usage.expected_cost(1.0) == pytest.approx(40.0)
+
+
+def test_a_response_that_was_overtaken_shows_no_cost_but_its_request_counts():
+    usage = QuotaUsage(counts_requests=False)
+    usage.start_window(1000.0, 0.0, None)
+    usage.update(900.0, 1.0, 1.0, 0.0)
+    usage.update(950.0, 1.1, 1.0, 0.0, causal=False)
+    usage.update(700.0, 2.0, 1.0, 0.0)
+    assert usage.expected_cost(1.0) == pytest.approx(100.0)
+
+
 def test_the_cost_of_a_request_is_learned_where_requests_are_not_counted():
     made = DeclaredQuota(name="tokens", unit="tokens")
     left = 100_000.0
