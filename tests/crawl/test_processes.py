@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import mmap
 import socket
 import threading
@@ -561,7 +562,7 @@ async def test_results_are_sent_together_while_more_pages_wait(monkeypatch: pyte
     monkeypatch.setattr(Channel, "gather", count)
     monkeypatch.setattr(Channel, "flush", end_group)
     pages = [packing.pack_response(number, Response(f"{URL}{number}")) for number in range(8)]
-    for gathered, held, expected in ((-1.0, 1e9, [4, 2, 1, 1]), (1e9, 1e9, [8]), (-1.0, -1.0, [1] * 8)):
+    for gathered, held, expected in ((-1.0, math.inf, [4, 2, 1, 1]), (math.inf, math.inf, [8]), (-1.0, -1.0, [1] * 8)):
         monkeypatch.setattr(child, "GATHERED", gathered)
         monkeypatch.setattr(child, "HELD", held)
         found = await answers(Chain(), *pages, n=8)
