@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from scrapy import version_info
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
@@ -16,6 +17,8 @@ from crawler import ConfigError
 
 __all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider"]
 
+PASSES_SPIDER: Final = version_info < (2, 14)
+"""Whether the installed Scrapy gives the spider to methods that need not have it."""
 REMOVED: Final = "scrapy.contrib."
 """Beginning of paths that a class no longer has."""
 log = logging.getLogger("crawler.plugins.scrapy")
@@ -78,7 +81,9 @@ def build_component(kind: Any, crawler: Any) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def takes_spider(method: Callable[..., Any]) -> bool:
-    """Return whether a method of a component must be given the spider, as all had to be before Scrapy 2.14."""
-    parameters = inspect.signature(method).parameters
-    spider = parameters.get("spider")
-    return spider is not None and spider.default is spider.empty
+    """Return whether a method of a component is given the spider.
+
+    Before Scrapy 2.14 each one was; since then, only one that must be.
+    """
+    spider = inspect.signature(method).parameters.get("spider")
+    return spider is not None and (PASSES_SPIDER or spider.default is spider.empty)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from scrapy.utils.misc import load_object
 
 from crawler_plugins.scrapy.components import path_of
+from crawler_plugins.scrapy.redis_job import PACKAGE
 
 __all__ = ["refusals"]
 
@@ -24,9 +25,8 @@ OWN: Final = {
 }
 """Settings that name a part of the engine, with the beginning of Scrapy's own."""
 INSTEAD: Final = {
-    "scrapy_redis": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
     "scrapy_splash": "Splash is not used; leave it out for pages without scripts",
-    "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job DIR makes a crawl durable on one machine",
+    "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job redis://host/NAME shares a crawl",
     "scrapy_zyte_api": "requests go to the sites themselves; leave it out, or run the project with Scrapy",
     "scrapy_impersonate": "the crawl has a download handler of its own",
     "scrapyd": "run the command on the machine itself",
@@ -45,7 +45,7 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
     """
     for name, beginning in OWN.items():
         path = path_of(settings.get(name) or "")
-        if path and not path.startswith(beginning):
+        if path and not path.startswith((beginning, PACKAGE)):
             yield f"{name} = {path}: {_instead(path, 'the crawl has its own and cannot use another')}"
     for scheme in ("http", "https"):
         path = path_of((settings.getdict("DOWNLOAD_HANDLERS") or {}).get(scheme) or "")

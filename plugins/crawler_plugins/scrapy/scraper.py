@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from itemadapter import is_item
-from scrapy import signals
+from scrapy import signals, version_info
 from scrapy.exceptions import CloseSpider, IgnoreRequest, NotSupported
 from scrapy.http import Request
 from scrapy.utils.spider import iterate_spider_output
@@ -29,6 +29,8 @@ from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Scraper"]
 
+COUNTS_ALL: Final = version_info >= (2, 13)
+"""Whether the installed Scrapy counts the exceptions of spiders, beside those of each class."""
 log = logging.getLogger("scrapy.core.scraper")
 
 
@@ -151,7 +153,8 @@ class Scraper:
             words = scrapy.logformatter.spider_error(failure, response.request, response, scrapy.spider)
             log_result(log, words, scrapy.spider, exc_info=(type(error), error, error.__traceback__))
         self._signals.send(signals.spider_error, failure=failure, response=response)
-        scrapy.stats.inc_value("spider_exceptions/count")
+        if COUNTS_ALL:
+            scrapy.stats.inc_value("spider_exceptions/count")
         scrapy.stats.inc_value(f"spider_exceptions/{type(error).__name__}")
         self.crawl.count("spider_exceptions")
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from crawler import ConfigError, Pace, Settings
 from crawler_plugins.scrapy.components import component_paths, path_of
+from crawler_plugins.scrapy.redis_job import uses_scrapy_redis
 from crawler_plugins.scrapy.setting_names import IGNORED
 
 __all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers"]
@@ -16,6 +17,7 @@ __all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers"]
 NOT_DEFAULTS: Final = frozenset({"connection", "content-length", "host", "proxy-authorization", "transfer-encoding"})
 """Header fields that the crawl does not take as defaults. `request_headers` returns those that requests may have."""
 MIDDLEWARES: Final = "scrapy.downloadermiddlewares."
+SHARED: Final = "a job in the Redis of REDIS_URL takes the place of the queues of scrapy-redis; --job names another"
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -27,7 +29,7 @@ def ignored_settings(settings: Any) -> Iterator[tuple[str, str]]:
     """
     for name, reason in sorted(IGNORED.items()):
         if (settings.getpriority(name) or 0) > 0 and name not in ("TWISTED_REACTOR", "TELNETCONSOLE_ENABLED"):
-            yield name, reason
+            yield name, SHARED if uses_scrapy_redis(settings, name) else reason
 
 
 def is_given(settings: Any, name: str) -> bool:

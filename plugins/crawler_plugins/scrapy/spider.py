@@ -33,6 +33,7 @@ from crawler_plugins.scrapy.feeds import feeds
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
+from crawler_plugins.scrapy.redis_job import redis_job
 from crawler_plugins.scrapy.refusals import refusals
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
@@ -251,8 +252,16 @@ class ScrapySpider(crawler.Spider):
 
     @property
     def job_folder(self) -> str:
-        """The folder that the setting ``JOBDIR`` names; empty if there is none."""
-        return str(self.scrapy.settings.get("JOBDIR") or "")
+        """The place of the job: the setting ``JOBDIR``, or with scrapy-redis its server; empty without either.
+
+        Raises:
+            ConfigError: The setting ``REDIS_URL`` names no server.
+        """
+        settings = self.scrapy.settings
+        try:
+            return str(settings.get("JOBDIR") or redis_job(settings, self.name))
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"the settings of {self.name}: {error}") from None
 
     def feeds(self, if_exists: IfExists = "error", job: Path | None = None) -> list[crawler.Plugin]:
         """Return the outputs that the setting ``FEEDS`` names.

@@ -74,7 +74,7 @@ def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
         (["--scrapy", "none", "books"], "no such directory: none"),
         (["--scrapy", ".", "book"], "has no spider 'book'; it has: books"),
         (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "setting CONCURRENT_REQUESTS: "),
-        (["--scrapy", ".", "books", "-s", "SCHEDULER=scrapy_redis.scheduler.Scheduler"], "books cannot run: SCHEDULER"),
+        (["--scrapy", ".", "books", "-s", "SCHEDULER=shop.Scheduler"], "books cannot run: SCHEDULER"),
         (["--scrapy", ".", "books", "-s", "lower=1"], "no such setting: lower"),
         (["--scrapy", ".", "books", "--as", "text"], "--as needs the URL of a site"),
     ],
@@ -84,6 +84,14 @@ def test_what_cannot_run_is_one_line_and_exit_code_2(project, capsys, words, mes
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_server_of_scrapy_redis_is_that_of_the_job(project):
+    settings = {"SCHEDULER": "scrapy_redis.scheduler.Scheduler", "REDIS_HOST": "cache.example"}
+    assert job_of("", [project_spider(project, "books", {}, settings)]) == "redis://cache.example:6379/0/books"
+    assert job_of("here", [project_spider(project, "books", {}, settings)]) == "here"
+    with pytest.raises(ConfigError, match="the settings of books: REDIS_URL is not a URL of the form"):
+        job_of("", [project_spider(project, "books", {}, settings | {"REDIS_URL": "unix:///redis.sock"})])
 
 
 def test_a_file_that_needs_scrapy_names_the_extra(in_process, tmp_path, capsys, monkeypatch):

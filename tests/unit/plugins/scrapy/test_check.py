@@ -25,7 +25,7 @@ class Kept(scrapy.Spider):
 
 class Queue(scrapy.Spider):
     name = "queue"
-    custom_settings = {"SCHEDULER": "scrapy_redis.scheduler.Scheduler", "ITEM_PIPELINES": {"nowhere.Pipeline": 1}}
+    custom_settings = {"SCHEDULER": "shop.Scheduler", "ITEM_PIPELINES": {"nowhere.Pipeline": 1}}
 
 class Broken(scrapy.Spider):
     name = "broken"
@@ -60,7 +60,7 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
     assert found["kept"].reasons == ("callback is a lambda (all.py:12)", "callback is a lambda (all.py:13)")
     assert found["queue"].verdict == "cannot"
     assert [reason.partition(": ")[0] for reason in found["queue"].reasons] == [
-        "SCHEDULER = scrapy_redis.scheduler.Scheduler",
+        "SCHEDULER = shop.Scheduler",
         "ITEM_PIPELINES",
     ]
     assert found["broken"] == Checked("broken", "cannot", ("its settings raise ValueError: no settings",))

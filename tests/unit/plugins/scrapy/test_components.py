@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from crawler_plugins.scrapy import components
 from crawler_plugins.scrapy.components import build_components, component_paths, path_of, takes_spider
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings
@@ -68,3 +69,13 @@ def test_a_method_that_requires_the_spider_is_known():
 
     assert takes_spider(old)
     assert not takes_spider(new)
+
+
+def test_an_older_scrapy_gives_the_spider_to_all_methods_that_take_it(monkeypatch):
+    def new(item, spider=None): ...
+
+    def without(item): ...
+
+    monkeypatch.setattr(components, "PASSES_SPIDER", True)
+    assert takes_spider(new)
+    assert not takes_spider(without)

@@ -28,7 +28,7 @@ class Middleware:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"SCHEDULER": "scrapy_redis.scheduler.Scheduler"}, "SCHEDULER = scrapy_redis.scheduler.Scheduler: queues in"),
+        ({"SCHEDULER": "my.Scheduler"}, "SCHEDULER = my.Scheduler: the crawl has its own"),
         ({"DUPEFILTER_CLASS": "my.Filter"}, "DUPEFILTER_CLASS = my.Filter: the crawl has its own"),
         (
             {"DOWNLOAD_HANDLERS": {"https": "scrapy_impersonate.ImpersonateDownloadHandler"}},
@@ -53,6 +53,14 @@ def test_a_part_that_the_crawl_replaces_is_named(settings, line):
 def test_a_callback_that_needs_asyncio_is_named():
     [reason] = refusals(Settings(), Asyncio)
     assert "Asyncio.parse() uses open_connection, which needs an asyncio event loop" in reason
+
+
+def test_the_queues_of_scrapy_redis_are_a_job():
+    queues = {
+        "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
+        "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
+    }
+    assert list(refusals(Settings(queues))) == []
 
 
 def test_defaults_and_disabled_components_are_no_reason():
