@@ -32,7 +32,7 @@ def scrapy(
 ) -> int:
     """Check which spiders of a Scrapy project run here.
 
-    It says which of them run with --job, and why others do not. The modules of the project are imported; nothing is
+    It prints a line for each spider, or one for each reason. It says which of them run with --job, and why others do not. The modules of the project are imported; nothing is
     fetched. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there is no such project.
 
     Example: crawler scrapy check path/to/project
@@ -40,8 +40,8 @@ def scrapy(
     found = list(check_project(project))
     width = max((len(one.name) for one in found), default=0)
     for one in found:
-        reasons = f": {'; '.join(one.reasons)}" if one.reasons else ""
-        show([f"{one.name:{width}}  {WORDS[one.verdict][0]}{reasons}"])
+        for reason in one.reasons or ("",):
+            show([f"{one.name:{width}}  {WORDS[one.verdict][0]}{': ' if reason else ''}{reason}"])
     counts = Counter(one.verdict for one in found)
     total = sum(counts.values()) - counts["no effect"]
     parts = [f"{counts[verdict]} {words}" for verdict, (_, words) in WORDS.items() if words and counts[verdict]]

@@ -13,7 +13,7 @@ from scrapy.crawler import Crawler
 from crawler_plugins.scrapy.durability import not_durable
 from crawler_plugins.scrapy.project import Project
 from crawler_plugins.scrapy.refusals import refusals
-from crawler_plugins.scrapy.settings import ignored_settings
+from crawler_plugins.scrapy.settings import ignored_settings, wrong_settings
 
 __all__ = ["Checked", "check_project"]
 
@@ -57,7 +57,7 @@ def _checked(name: str, kind: Any, settings: Any) -> Checked:
             merged = Crawler(kind, settings.copy()).settings
     except Exception as error:
         return Checked(name, "cannot", (f"its settings raise {type(error).__name__}: {error}",))
-    if reasons := tuple(refusals(merged, kind)):
+    if reasons := tuple(refusals(merged, kind)) or tuple(wrong_settings(merged)):
         return Checked(name, "cannot", reasons)
     lost = tuple(dict.fromkeys(not_durable(kind)))
     return Checked(name, "not durable" if lost else "runs", lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import logging
 import os
 import sys
 import traceback
@@ -26,6 +27,9 @@ __all__ = ["Project", "settings_near"]
 CONFIG: Final = "scrapy.cfg"
 SETTINGS_MODULE: Final = "SCRAPY_SETTINGS_MODULE"
 """The environment variable from which `get_project_settings` of the project reads its module."""
+
+
+log = logging.getLogger("crawler.plugins.scrapy")
 
 
 class Project:
@@ -78,6 +82,8 @@ class Project:
                     self._loader = _Loader(self.settings)
                 except (TypeError, ValueError) as error:
                     raise ConfigError(f"setting SPIDER_MODULES of {self.folder}: {error}") from error
+            for name, places in self._loader.twins():
+                log.warning("%s are called %r: the last one is meant", " and ".join(places), name)
         return self._loader
 
 
@@ -89,6 +95,13 @@ class _Loader(SpiderLoader):
         for name in self.spider_modules:
             for module in self._modules(name):
                 self._load_spiders(module)
+
+    def twins(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield each name that several spiders have, with their classes."""
+        for name, places in self._found.items():
+            classes = [f"{module}.{kind}" for module, kind in places]
+            if len(set(classes)) > 1:
+                yield name, classes
 
     def _modules(self, name: str) -> Iterator[ModuleType]:
         """Yield a module, and those in it."""
@@ -134,12 +147,18 @@ def _settings_of(folder: Path) -> Any:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     os.environ[SETTINGS_MODULE] = module
-    settings = Settings()
     try:
-        import_module(module)
-        settings.setmodule(module, priority="project")
+        found = import_module(module)
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{module} of {folder} cannot be imported: {_place_of(error)}") from error
+    settings = Settings()
+    for name in filter(str.isupper, dir(found)):
+        value = getattr(found, name)
+        try:
+            settings.set(name, value, priority="project")
+        except (ValueError, TypeError) as error:
+            why = f"it must be a dict, not {type(value).__name__}" if isinstance(value, (list, tuple)) else str(error)
+            raise ConfigError(f"setting {name} in {module} of {folder}: {why}") from error
     return settings
 
 

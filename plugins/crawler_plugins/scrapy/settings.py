@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from crawler import ConfigError, Pace, Settings
@@ -12,8 +13,10 @@ from crawler_plugins.scrapy.components import component_paths, path_of
 from crawler_plugins.scrapy.redis_job import uses_scrapy_redis
 from crawler_plugins.scrapy.setting_names import IGNORED
 
-__all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers"]
+__all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers", "wrong_settings"]
 
+COMPONENTS: Final = ("SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
+"""Settings of components that `crawl_settings` does not read."""
 NOT_DEFAULTS: Final = frozenset({"connection", "content-length", "host", "proxy-authorization", "transfer-encoding"})
 """Header fields that the crawl does not take as defaults. `request_headers` returns those that requests may have."""
 MIDDLEWARES: Final = "scrapy.downloadermiddlewares."
@@ -30,6 +33,19 @@ def ignored_settings(settings: Any) -> Iterator[tuple[str, str]]:
     for name, reason in sorted(IGNORED.items()):
         if (settings.getpriority(name) or 0) > 0 and name not in ("TWISTED_REACTOR", "TELNETCONSOLE_ENABLED"):
             yield name, SHARED if uses_scrapy_redis(settings, name) else reason
+
+
+def wrong_settings(settings: Any) -> Iterator[str]:
+    """Yield why settings cannot be used, one after the other.
+
+    Parameters:
+        settings: A `scrapy.settings.Settings` with everything merged.
+    """
+    for read in (crawl_settings, *(partial(component_paths, name=name) for name in COMPONENTS)):
+        try:
+            read(settings)
+        except (ConfigError, ValueError, TypeError) as error:
+            yield str(error)
 
 
 def is_given(settings: Any, name: str) -> bool:

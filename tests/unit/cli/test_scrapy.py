@@ -39,6 +39,14 @@ def test_each_spider_has_a_line_and_one_that_cannot_run_is_a_failure(project, ca
     assert printed.err == "3 spiders: 1 run, 1 run without --job only, 1 cannot run\n"
 
 
+def test_each_reason_has_a_line(project, capsys):
+    settings = project / "bookshop" / "settings.py"
+    settings.write_text(f"{settings.read_text()}\nSCHEDULER = 'shop.Scheduler'\n")
+    assert main(["scrapy", "check", "project"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("maps ")]
+    assert [line.split(":")[0].split() for line in lines] == [["maps", "cannot", "run"]] * 2
+
+
 def test_a_project_whose_spiders_all_run_is_a_success(project, capsys):
     (project / "bookshop" / "spiders" / "maps.py").unlink()
     assert main(["scrapy", "check", "project"]) == 0

@@ -27,6 +27,10 @@ class Queue(scrapy.Spider):
     name = "queue"
     custom_settings = {"SCHEDULER": "shop.Scheduler", "ITEM_PIPELINES": {"nowhere.Pipeline": 1}}
 
+class Wrong(scrapy.Spider):
+    name = "wrong"
+    custom_settings = {"DOWNLOAD_DELAY": "long", "EXTENSIONS": {"scrapy.extensions.logstats.LogStats": "first"}}
+
 class Broken(scrapy.Spider):
     name = "broken"
     @classmethod
@@ -63,8 +67,13 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
         "SCHEDULER = shop.Scheduler",
         "ITEM_PIPELINES",
     ]
+    assert found["wrong"].verdict == "cannot"
+    assert [reason.partition(": ")[0] for reason in found["wrong"].reasons] == [
+        "setting DOWNLOAD_DELAY",
+        "setting EXTENSIONS",
+    ]
     assert found["broken"] == Checked("broken", "cannot", ("its settings raise ValueError: no settings",))
     assert found["checkedspiders.old"].verdict == "cannot"
     assert found["checkedspiders.old"].reasons[0].startswith("cannot be imported: ModuleNotFoundError")
     assert found["DNS_TIMEOUT"] == Checked("DNS_TIMEOUT", "no effect", ("names are resolved by the system",))
-    assert len(found) == 6
+    assert len(found) == 7
