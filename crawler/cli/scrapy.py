@@ -32,8 +32,9 @@ def scrapy(
 ) -> int:
     """Check which spiders of a Scrapy project run here.
 
-    It prints a line for each spider, or one for each reason. It says which of them run with --job, and why others do not. The modules of the project are imported; nothing is
-    fetched. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there is no such project.
+    It prints a line for each spider, or one for each reason why it does not run, or not with --job. The modules of the
+    project are imported; nothing is fetched. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there is
+    no such project.
 
     Example: crawler scrapy check path/to/project
     """

@@ -174,8 +174,11 @@ class RequestTranslator:
             options["dont_filter"] = True
         if meta:
             options |= _meta_options(meta) | _plugin_options(meta)
-        if self._auth is not None and "Authorization" not in request.headers and self._auth.fits(request.url):
-            options["auth"] = self._auth.pair
+        auth = self._auth
+        if meta.get("http_user") or meta.get("http_pass"):
+            auth = _Auth(meta.get("http_user", ""), meta.get("http_pass", ""), meta.get("http_auth_domain"))
+        if auth is not None and "Authorization" not in request.headers and auth.fits(request.url):
+            options["auth"] = auth.pair
         return options
 
     # ---- back --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -41,7 +41,9 @@ def wrong_settings(settings: Any) -> Iterator[str]:
     Parameters:
         settings: A `scrapy.settings.Settings` with everything merged.
     """
-    for read in (crawl_settings, *(partial(component_paths, name=name) for name in COMPONENTS)):
+    reads: list[Callable[[Any], object]] = [crawl_settings]
+    reads += [partial(component_paths, name=name) for name in COMPONENTS]
+    for read in reads:
         try:
             read(settings)
         except (ConfigError, ValueError, TypeError) as error:

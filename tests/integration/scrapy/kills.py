@@ -49,7 +49,7 @@ def main() -> int:
         found = Counter(value_of(json.loads(line)[FIELD[spider]]) for line in lines)
         is_good = code == 0 and found == Counter(expected)
         failed += not is_good
-        wrong = {key: n for key, n in (found - Counter(expected) | Counter(expected) - found).items()}
+        wrong = dict((found - Counter(expected)) | (Counter(expected) - found))
         print(f"{spider}: {len(lines)} items after {kills} kills{'' if is_good else f', exit code {code}: {wrong}'}")
     return 1 if failed else 0
 

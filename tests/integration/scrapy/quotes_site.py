@@ -68,7 +68,8 @@ def _quote(number: int) -> str:
     author, tag = number % AUTHORS, f"t{number % TAGS}"
     return (
         f"<div class=quote><span class=text>“Quote {number}”</span><span>by <small class=author>Author {author}</small>"
-        f" <a href='/author/{author}/'>(about)</a></span><div class=tags><a class=tag href='/tag/{tag}/'>{tag}</a></div></div>"
+        f" <a href='/author/{author}/'>(about)</a></span>"
+        f"<div class=tags><a class=tag href='/tag/{tag}/'>{tag}</a></div></div>"
     )
 
 

@@ -206,6 +206,23 @@ class CookiesOff(scrapy.Spider):
         }
 
 
+class Credentials(scrapy.Spider):
+    name = "credentials"
+    custom_settings = {"HTTPAUTH_USER": "ann", "HTTPAUTH_PASS": "pw", "HTTPAUTH_DOMAIN": "shop.test"}
+
+    def start_requests(self):
+        yield scrapy.Request(f"{SHOP}/echo?of-the-settings")
+        yield scrapy.Request("https://other.test/echo?other-domain")
+        own = {"http_user": "bob", "http_pass": "word"}
+        yield scrapy.Request(f"{SHOP}/echo?own", meta=own)
+        yield scrapy.Request("https://other.test/echo?own-anywhere", meta=own)
+        yield scrapy.Request("https://other.test/echo?own-elsewhere", meta=own | {"http_auth_domain": "shop.test"})
+        yield scrapy.Request("https://api.shop.test/echo?own-domain", meta=own | {"http_auth_domain": "shop.test"})
+
+    def parse(self, response):
+        yield {"url": response.url, "sent": response.json()["fields"].get("authorization")}
+
+
 class Headers(scrapy.Spider):
     name = "headers"
     user_agent = "spider/2"
