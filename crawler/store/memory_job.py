@@ -185,7 +185,7 @@ class MemoryJob:
         if self.lease / 2 < away < math.inf:
             for each in self.owners.values():
                 each.until += away
-        for other in [other for other in self.owners.values() if other is not owner and other.until < now]:
+        for other in [other for other in self.owners.values() if other is not owner and other.until <= now]:
             self.remove(other, unclean=True)
         owner.log += self.orphans
         self.orphans = []

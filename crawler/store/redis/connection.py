@@ -148,9 +148,12 @@ class Connection:
 
     async def _load(self) -> None:
         """Load the functions into each server. Those of another version have other names."""
+        await self._client.function_load(self._source(), replace=True)
+
+    def _source(self) -> str:
+        """Return the library of functions."""
         folder = files(__package__).joinpath("functions")
-        source = "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
-        await self._client.function_load(source, replace=True)
+        return "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function. While the server cannot be reached, wait and try again.

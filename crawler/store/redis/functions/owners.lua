@@ -72,7 +72,7 @@ local function reap(me)
     end
   end
   call('HSET', key('meta'), 'served', text(at))
-  for _, owner in ipairs(call('ZRANGEBYSCORE', key('owners'), '-inf', '(' .. text(at))) do
+  for _, owner in ipairs(call('ZRANGEBYSCORE', key('owners'), '-inf', text(at))) do
     if owner ~= me then remove(owner, me, true) end
   end
 end

@@ -47,6 +47,7 @@ local function once(a, kind, act)
     return {}
   end
   if call('HGET', record, 'call:' .. kind) == a.call then
+    call('HSET', record, 'last', a.call)  -- a write: WAIT waits for those of its own connection, which may be a new one
     return cmsgpack.unpack(call('HGET', record, 'answer:' .. kind))
   end
   local answer = act()
