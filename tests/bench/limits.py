@@ -3,7 +3,7 @@
 ::
 
     apt-get install nginx-light nodejs npm
-    python3 -m venv others && others/bin/pip install scrapy 'crawlee[httpx]' aiolimiter httpx
+    python3 -m venv others && others/bin/pip install scrapy 'crawlee[httpx]' aiolimiter httpx httpx-retries
     python tests/bench/limits.py --python others/bin/python [--rows nginx-req ...] [--columns ours scrapy ...]
 
 The servers are those of ``tests/integration/rate_limiters/servers.py``, in the environment of the tests; the other
@@ -48,7 +48,7 @@ from support.model_table import WAYS, print_models  # noqa: E402
 LONGEST = 180.0
 """Maximum duration of one run, in seconds."""
 FOLDER = Path(__file__).parent / "limits_contenders"
-INSTALL = "pip install scrapy 'crawlee[httpx]' aiolimiter httpx"
+INSTALL = "pip install scrapy 'crawlee[httpx]' aiolimiter httpx httpx-retries"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ CONTENDERS = {
     "autothrottle": Contender("Scrapy, AutoThrottle", "scrapy_pages.py", ("scrapy",), throttle=True),
     "crawlee": Contender("Crawlee", "crawlee_pages.py", ("crawlee",)),
     "throttling": Contender("Crawlee, throttling", "crawlee_pages.py", ("crawlee",), throttle=True),
+    "retries": Contender("httpx-retries", "httpx_retries_pages.py", ("httpx", "httpx-retries")),
     "aiolimiter": Contender("httpx + aiolimiter", "httpx_pages.py", ("httpx", "aiolimiter"), knows_limit=True),
 }
 
