@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -39,6 +39,8 @@ MAX_REFUSALS: Final = 3
 """Refusals after which the rate of a leaky bucket should be known."""
 UNITS_PER_REFUSAL: Final = 25.0
 """Units served per refusal, at least, if a leaky bucket is the reason for the refusals."""
+FITTED_UNITS: Final = 25.0
+"""Units that would have to be counted to know a rate as exactly as the likelihood shows it."""
 UNITS_TO_WAIT: Final = 2.0
 """Units that leak before the next request after a refusal."""
 
@@ -58,6 +60,13 @@ class LeakyBucketQuota(UndeclaredQuota):
     counted: float = 0.0
     """Units between the first and the latest refusal, from which the rate was computed. 0 means that the rate comes
     from an earlier run."""
+
+    @classmethod
+    def fitted(cls, name: str, rate: float, now: float) -> Self:
+        """Return the quota of a server that seems to let units pass at a rate, in units per second, up to `now`."""
+        found = cls(name=name, opened_at=now, calm_since=now, counted=FITTED_UNITS, blocked_until=now + 1.0 / rate)
+        found._set_rate(RATE_SHARE * rate)
+        return found
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request that was served."""

@@ -21,6 +21,7 @@ from crawler.limits.learning.forecast import quota_event
 from crawler.limits.learning.interval_quota import IntervalQuota
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota, detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
+from crawler.limits.learning.rate_fit import RateFit
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
 from crawler.limits.quotas.quota import Mode, Quota
@@ -30,6 +31,10 @@ __all__ = ["LimitLearner"]
 TOO_MANY_REQUESTS: Final = 429
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
+MAX_BURST: Final = 2.0
+"""Units that may come at once where a rate has no burst worth mentioning."""
+MAX_EXPECTED: Final = 2
+"""Refusals in a row that a window which is used up explains: after the first one it holds requests back."""
 MIN_RUN: Final = 3.0
 """Units in a row that show that a rate is served."""
 MIN_RATE_SHARE: Final = 0.5
@@ -58,6 +63,8 @@ class LimitLearner:
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
+    rates: RateFit = attrs.field(factory=RateFit, init=False)
+    """The latest requests since the first refusal."""
     _wrong_guesses: int = attrs.field(default=0, init=False)
     _run: float = attrs.field(default=0.0, init=False)
     """Units served since the last refusal, at a rate that is not searched for any more."""
@@ -118,8 +125,11 @@ class LimitLearner:
     def record_success(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:
         """Learn from a request that was served. Return the events that it causes."""
         quotas, cost, flight = self.quotas, grant.cost, self.flight
-        if self.refusals is not None and self.refusals.bursts:
-            self._learn_first_windows()
+        if self.refusals is not None:
+            load = min(grant.load, len(flight) + 1)  # as few as may have been in flight when the server decided
+            self.rates.record(report.sent, report.received, served=True, load=load)
+            if self.refusals.bursts:
+                self._learn_first_windows()
         self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
         bucket = quotas.leaky_bucket()
         if bucket is not None and not (isinstance(bucket, IntervalQuota) and bucket.is_searching):
@@ -162,9 +172,15 @@ class LimitLearner:
             share: share of the requests that the server refuses without a limit, as far as is known.
             untried: whether hardly any request was ever served while so many were in flight.
         """
-        refusals = self.refusals = self.refusals or Refusals()
         declared, sent, received = report.declared, report.sent, report.received
+        if self.refusals is None:
+            self.refusals = Refusals()
+            self.rates.assume(self.served, self.since, sent)
+        refusals = self.refusals
         wait = declared.retry_after
+        if wait is None:
+            load = max(grant.load, len(self.flight) + 1)
+            self.rates.record(sent, received, served=False, load=load)
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
@@ -172,17 +188,10 @@ class LimitLearner:
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.untried |= untried
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
-        if wait is None and self.quotas.are_all_undeclared():
-            doubtful = refusals.may_be_chance(share)
-            if not doubtful:
-                self._detect_leaky_bucket(refusals, (sent + received) / 2.0, first=first)
-                doubtful = refusals.in_row == 1 and self._is_unexpected(sent)
-            if doubtful:
-                bucket = self.quotas.leaky_bucket()
-                if bucket is not None:
-                    bucket.is_proven = False
-                self._suspect_concurrency(refusals, received)  # one request more will tell
-                return [*events, QuotaEvent(kind="refused", policy="")] if first else events
+        silent = wait is None and self.quotas.are_all_undeclared()
+        if silent and self._is_doubtful(refusals, report, share, first=first):
+            self._suspect_concurrency(refusals, received)  # one request more will tell
+            return [*events, QuotaEvent(kind="refused", policy="")] if first else events
         cause = self._find_cause(grant.cost, declared, sent)
         ambiguous = wait is None and report.status in AMBIGUOUS_STATUSES
         if cause is None and ambiguous and refusals.is_undecided(self.flight.has_before(received)):
@@ -269,6 +278,8 @@ class LimitLearner:
         if not ended:
             return []
         self._prove_bucket(grant.at - last_received)
+        if ended == "concurrency" and self._prove_rate(report.sent):
+            return [QuotaEvent(kind="recovered", policy="")]
         if ended == "concurrency":
             undeclared = self.quotas.undeclared()
             if undeclared is not None and undeclared.is_weak:
@@ -284,6 +295,23 @@ class LimitLearner:
             found = IntervalQuota.of(found.name, 1.0 / found.window.length, report.sent)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
+
+    def _prove_rate(self, now: float) -> bool:
+        """Return whether a rate is certainly behind the refusals that state nothing. A new one is added."""
+        refusals, known = self.refusals, self.quotas.undeclared()
+        if refusals is None or self._wrong_guesses >= MAX_WRONG_GUESSES or not self.quotas.are_all_undeclared():
+            return False
+        if self.quotas.has_leaky_bucket():
+            return self.rates.is_proven()
+        explained = known is not None and refusals.in_row <= MAX_EXPECTED and known.expects_refusal(now)
+        if explained or refusals.served_since < 1 or not self.rates.is_proven():
+            return False
+        fit = self.rates.best()
+        kind = IntervalQuota if fit.size <= MAX_BURST else LeakyBucketQuota
+        self.quotas.clear()
+        self.quotas.add(kind.fitted("undeclared", fit.rate, now))
+        refusals.search = None
+        return True
 
     def _detect_leaky_bucket(self, refusals: Refusals, now: float, *, first: bool) -> None:
         """Compare the units served until the last burst of refusals with those served since."""
@@ -312,6 +340,19 @@ class LimitLearner:
                 bucket.is_proven = True
             else:
                 self.quotas.remove(bucket)
+
+    def _is_doubtful(self, refusals: Refusals, report: AttemptReport, share: float, *, first: bool) -> bool:
+        """Return whether a refusal that states nothing may have come at random; parameters as of `record_refusal`."""
+        if not self.flight.has_before(report.received) and self._prove_rate(report.sent):
+            return False
+        doubtful = refusals.may_be_chance(share)
+        if not doubtful:
+            self._detect_leaky_bucket(refusals, (report.sent + report.received) / 2.0, first=first)
+            doubtful = refusals.in_row == 1 and self._is_unexpected(report.sent)
+        bucket = self.quotas.leaky_bucket()
+        if doubtful and bucket is not None:
+            bucket.is_proven = False
+        return doubtful
 
     def _is_unexpected(self, sent: float) -> bool:
         """Return whether the undeclared limit does not explain a single refusal, or none was found for several."""

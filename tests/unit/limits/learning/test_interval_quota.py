@@ -49,9 +49,17 @@ def test_the_rate_is_found_with_few_refusals(interval, jitter):
 
 def test_requests_that_came_too_late_show_nothing():
     quota = IntervalQuota.of("undeclared", 1.0, NOW)
+    rate = quota.replenishment.rate
     for number in range(1, 10):
         quota.record_unreported(sent=NOW + 10 * number, received=NOW + 10 * number + 0.1)
-    assert quota.replenishment.rate == 1.0
+    assert quota.replenishment.rate == rate
+
+
+@pytest.mark.parametrize("guess", [0.9, 1.0, 1.15])
+def test_a_rate_that_a_few_refusals_suggest_is_found_with_fewer(guess):
+    seconds, refused = run(IntervalQuota.fitted("undeclared", guess * 10.0, NOW), 0.1, 300)
+    assert seconds < 1.1 * 30.0
+    assert refused <= 4
 
 
 def test_refusals_in_a_row_are_waited_out():
