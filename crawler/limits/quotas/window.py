@@ -256,7 +256,8 @@ class Window:
         if self.is_certain() or left > min(MAX_KEPT, limit - MIN_SPENT):
             return None
         learned = -math.inf if self.length is None else math.nextafter(since + self.length, -math.inf)
-        return next_end(since, max(last, learned))
+        end = next_end(since, max(last, learned))
+        return end if end < math.inf else None  # it lasts longer than any common length, or its beginning is unknown
 
     def is_certain(self) -> bool:
         """Return whether the length is declared, or was confirmed after it was learned."""

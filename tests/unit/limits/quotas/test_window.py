@@ -67,6 +67,12 @@ def test_the_last_units_are_kept_while_it_is_unknown_when_the_window_ends():
     assert window.kept_until(8, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None
 
 
+def test_no_unit_is_kept_for_ever():
+    window = Window()
+    assert window.kept_until(8, 10, UNKNOWN, since=0.0, last=1e6) is None
+    assert window.kept_until(8, 10, UNKNOWN, since=math.nan, last=0.0) is None
+
+
 def test_between_two_distant_requests_several_windows_may_have_ended():
     window = Window()
     window.learn_from_probes(0.5, 16.0, empty=False)
