@@ -33,13 +33,12 @@ _pages = st.tuples(
     _links,
     st.integers(0, 2),  # items
     st.sampled_from([b"", b"", b"one", b"other"]),  # the digest of the body
-    st.sampled_from([None, None, "fresh", "stale"]),  # a change of a state, and from which values its handlers began
     st.booleans(),  # whether half of its effects are staged
 )
 FIRST: Final[list[Step]] = [
     ("ingest", 0, {"links": [(host, path, 0, True) for host in range(len(HOSTS)) for path in range(4)]}),
-    ("claim", 0, {"hosts": {0, 1}, "n": 3}),
-    ("claim", 1, {"hosts": {2}, "n": 3}),
+    ("claim", 0, {"hosts": {0, 1}, "n": 100}),
+    ("claim", 1, {"hosts": {2}, "n": 100}),
 ]
 """Without them, most steps would have nothing to do."""
 NAMES: Final = ["commit"] * 6 + ["ingest", "claim", "claim", "release", "extend", "deliver", "rejoin"]
@@ -53,7 +52,7 @@ STEPS: Final = st.lists(
                 "exhausted": st.booleans(),
                 "hosts": st.sets(_hosts),
                 "host": _hosts,
-                "n": st.integers(1, 4),
+                "n": st.just(100),
                 "pages": st.lists(_pages, min_size=1, max_size=3),
             }
         ),
@@ -72,7 +71,6 @@ class _Owner:
         self.stack = stack
         self.groups: dict[str, Group] = {}
         self.tickets: dict[str, list[PageTicket]] = {}
-        self.version = 0
         self.stages = 0
         self.cursor = 0
 
@@ -93,7 +91,7 @@ class Replay:
         self._owners: list[_Owner] = []
 
     async def run(self, steps: list[Step]) -> list[Any]:
-        """Take the steps; return the answers, and at the end what is left in the job, and the states."""
+        """Take the steps; return the answers, and at the end what is left in the job."""
         self._owners = [await self._join() for _ in range(1 if self._is_only else 2)]
         try:
             answers = []
@@ -103,7 +101,7 @@ class Replay:
             for owner in self._owners:
                 for host in range(len(HOSTS)):
                     await self.release(owner, host=host)
-            return [*answers, *await self._rest()]
+            return [*answers, await self._rest()]
         finally:
             for owner in self._owners:
                 await owner.stack.aclose()
@@ -114,16 +112,15 @@ class Replay:
         await owner.store.follow("sink")
         return owner
 
-    async def _rest(self) -> tuple[Any, Any]:
-        """Return the requests and items that are left in the job, and the states."""
+    async def _rest(self) -> Any:
+        """Return the requests and items that are left in the job."""
         owner = self._owners[0]
         found = []
         for host in HOSTS:
             claimed = await self._claim(owner, 100, [host])
             found += sorted((group.name, _shown(group.head)) for group in claimed.groups)
-        state = await owner.store.resume_state()
         rows = [[row.item["n"] for row in await each.store.read(each.cursor, 1000)] for each in self._owners]
-        return (found, rows, owner.store.live), state.states
+        return found, rows, owner.store.live
 
     # ---- steps -------------------------------------------------------------------------------------------------------
 
@@ -154,20 +151,20 @@ class Replay:
         """Renew the lease."""
         extended = await owner.store.extend()
         assert extended is not None
-        if extended.news.states:
-            owner.version = extended.news.version
         for name in extended.grew:
             await self._reload(owner, name)
         return sorted(extended.grew), sorted(extended.wanted), self._state(owner)
 
     async def commit(self, owner: _Owner, *, pages: list[Any], **_: object) -> Any:
         """Commit the first pages of some lanes."""
-        await self.extend(owner)  # so that it knows the states
+        await self.extend(owner)
         outcomes = []
         for host, *page in pages:
             held = [tickets for _, tickets in sorted(owner.tickets.items()) if tickets]
             if held:
-                outcomes.append(await self._outcome(owner, held[host % len(held)].pop(0), *page))
+                tickets = held[host % len(held)]
+                tickets.sort(key=lambda each: (each.request.url, -each.pending.attempts))
+                outcomes.append(await self._outcome(owner, tickets.pop(0), *page))
         committed = await owner.store.commit(outcomes)
         for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
             name = outcome.ticket.pending.group
@@ -180,8 +177,7 @@ class Replay:
         return verdicts, fresh, sorted(committed.grew), committed.duplicates, self._state(owner)
 
     async def _outcome(
-        self, owner: _Owner, held: PageTicket, kind: Kind, links: list[Any], items: int, digest: bytes,
-        state: str | None, staged: bool,
+        self, owner: _Owner, held: PageTicket, kind: Kind, links: list[Any], items: int, digest: bytes, staged: bool,
     ) -> Outcome:  # fmt: skip
         if kind is Kind.FAILED:
             return failed(held)
@@ -197,9 +193,6 @@ class Replay:
             effects["staged_items"] = len(rows[:1])
         if digest:
             await owner.store.has_body(digest)
-        if state is not None:
-            effects["state"] = {"spider": {"last": b'"%s"' % held.request.url.encode()}}
-            effects["state_version"] = owner.version if state == "fresh" else 0
         return Outcome(kind=Kind.DONE, ticket=held, attempts=1, page=True, **effects)
 
     async def deliver(self, owner: _Owner, *, n: int, **_: object) -> Any:
@@ -237,7 +230,6 @@ class Replay:
             if pending.group in owner.groups:
                 held = owner.tickets[pending.group]
                 held.append(ticket(pending, owner.groups[pending.group].epoch))
-                held.sort(key=lambda each: each.pending.order)
 
     @staticmethod
     def _state(owner: _Owner) -> tuple[Any, ...]:
@@ -252,4 +244,5 @@ def _requests(links: list[Any]) -> list[Request]:
 
 
 def _shown(rows: list[Pending]) -> list[tuple[str, str, int]]:
-    return [(row.group, path, row.attempts) for row, path in zip(rows, paths(rows), strict=True)]
+    """Return requests without their order, which is free among those of one commit."""
+    return sorted((row.group, path, row.attempts) for row, path in zip(rows, paths(rows), strict=True))
