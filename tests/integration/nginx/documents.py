@@ -15,7 +15,7 @@ from pathlib import Path
 
 from integration.nginx.reachable import Found, reachable
 
-__all__ = ["FOLDERS", "expected", "folder"]
+__all__ = ["FOLDERS", "expected", "expected_with_forms", "folder"]
 
 ANYWHERE = "http://127.0.0.1/"
 FOLDERS = {
@@ -25,6 +25,8 @@ FOLDERS = {
     "debian-handbook": Path("/usr/share/doc/debian-handbook/html/en-US"),
 }
 """The folder of each documentation package; its front page is ``index.html``."""
+FORMS = {"python3.13-doc": {"search.html?q=": "search.html"}}
+"""The pages that GET forms lead to, by the page that the server sends for them."""
 
 
 def folder(package: str) -> Path:
@@ -44,5 +46,11 @@ def folder(package: str) -> Path:
 
 @functools.cache
 def expected(package: str) -> dict[str, Found]:
-    """Return the pages of a site by path; computed once, because it takes as long as several crawls."""
+    """Return the pages of a site that links lead to, by path; computed once: it takes as long as several crawls."""
     return {url.removeprefix(ANYWHERE): found for url, found in reachable(folder(package), ANYWHERE).items()}
+
+
+def expected_with_forms(package: str) -> dict[str, Found]:
+    """Return the pages of a site that links and GET forms lead to, by path."""
+    pages = expected(package)
+    return pages | {path: pages[page] for path, page in FORMS.get(package, {}).items()}

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from integration.nginx.documents import FOLDERS, expected, folder
+from integration.nginx.documents import FOLDERS, expected, expected_with_forms, folder
 from integration.nginx.nginx import read_log, serve
 from integration.nginx.reachable import Found
 
@@ -28,7 +28,7 @@ def test_a_crawl_finds_exactly_the_reachable_pages_each_once(package: str, worke
     assert done.returncode == 0, done.stderr
 
     items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    pages = expected(package)
+    pages = expected_with_forms(package)
     assert {tuple(item) for item in items} == {("url", "status", "title", "depth", "links")}
     assert all(item["url"].startswith(front) for item in items)
     paths = [item["url"].removeprefix(front) for item in items]
