@@ -93,6 +93,10 @@ class Attribution:
         self._forgive(faults, learner)
         return is_random
 
+    def doubt_chance(self) -> None:
+        """Forget what was put down to chance: a rate explains it better."""
+        self._faults, self._random = None, frozenset()
+
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
         """Learn how many requests at once the server takes."""
         if report.refused and learner is not None and learner.quotas.has_leaky_bucket():

@@ -272,6 +272,8 @@ class Throttle:
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
         isolated = reasons.is_isolated(report, learner)
         if reasons.is_random(report, load, learner):
+            if report.refused and learner is not None and learner.explains_chance(grant, report):
+                reasons.doubt_chance()
             return self.settle_lost(grant, report)
         if isolated:
             reasons.wait_for_others(report)

@@ -31,6 +31,8 @@ __all__ = ["LimitLearner"]
 TOO_MANY_REQUESTS: Final = 429
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
+COMPARED: Final = 4
+"""Refusals that are put down to chance, after each of which a rate is looked for: that takes some milliseconds."""
 MAX_BURST: Final = 2.0
 """Units that may come at once where a rate has no burst worth mentioning."""
 MAX_EXPECTED: Final = 2
@@ -70,6 +72,8 @@ class LimitLearner:
     """Units served since the last refusal, at a rate that is not searched for any more."""
     _served_rate: float = attrs.field(default=0.0, init=False)
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
+    _by_chance: int = attrs.field(default=0, init=False)
+    """Refusals that were put down to chance."""
     _unexplained: int = attrs.field(default=0, init=False)
     """Searches since the last limit was found that found none although the server had refused a request."""
 
@@ -212,6 +216,18 @@ class LimitLearner:
         if first:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
+
+    def explains_chance(self, grant: Grant, report: AttemptReport) -> bool:
+        """Return whether a rate explains the latest requests better than chance does, to which refusals are put down.
+
+        Parameters:
+            grant: the start of the request.
+            report: a refusal that was put down to chance; it states nothing.
+        """
+        load = max(grant.load, len(self.flight) + 1)
+        self.rates.record(report.sent, report.received, served=False, load=load)
+        self._by_chance += 1
+        return self._by_chance % COMPARED == 0 and self.rates.is_likely()
 
     def stated_wait(self, now: float) -> float:
         """Return the seconds to wait after a refusal as the server has stated, 0 if it states nothing.

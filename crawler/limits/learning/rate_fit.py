@@ -100,13 +100,17 @@ class RateFit(Struct, eq=False):
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
         return self._fit()[1] - max(chance, self._concurrency())
 
+    def is_likely(self) -> bool:
+        """Return whether a rate explains the latest requests much better than anything else."""
+        return self.evidence() > PROOF
+
     def is_proven(self) -> bool:
-        """Return whether a rate explains the latest requests much better than anything else.
+        """Return whether a rate is behind the latest refusals.
 
         One of them has to have been refused although no other was in flight.
         """
         alone = any(load == 1 and not served for *_, served, load in self._latest)
-        return alone and self.evidence() > PROOF
+        return alone and self.is_likely()
 
     def _concurrency(self) -> float:
         """Return the logarithm of the likelihood of the best limit of concurrency."""
