@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio  # noqa: F401 - servers of tests use it
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -148,8 +149,9 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it may end meanwhile
+            if self.poll() is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Send SIGKILL."""
