@@ -161,7 +161,7 @@ async def test_a_page_that_yields_very_many_values_lets_other_tasks_run(autojump
 
         def parse(self, response: Response) -> Iterator[None]:
             self.crawl.start_soon(self.other)
-            yield from [None] * (10 * BATCH)
+            yield from [None] * (20 * BATCH)
 
     await collect(Nothing(), FakeSite({"/": "x"}))
     assert others >= 8

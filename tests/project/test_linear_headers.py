@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -240,13 +241,18 @@ def test_a_parser_takes_linear_time(name: str) -> None:
 @pytest.mark.parametrize("unit", ROBOTS_PARTS)
 def test_the_rules_of_a_file_take_memory_in_proportion_to_its_size(unit: Unit) -> None:
     body = fill(unit, 30_000).encode()
+    most = min(_peak(partial(Robots.parse, body, "bot/1", f"{PAGE}robots.txt")) for _ in range(2))
+    assert most < 60 * len(body) + 500_000
+
+
+def _peak(parse: Callable[[], object]) -> int:
+    """Return the most memory that a call needs, in bytes: its own, and what other code needs at its first call."""
     tracemalloc.start()
     try:
-        Robots.parse(body, "bot/1", f"{PAGE}robots.txt")
-        _, most = tracemalloc.get_traced_memory()
+        parse()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert most < 60 * len(body) + 500_000
 
 
 def test_growth_is_noticed() -> None:

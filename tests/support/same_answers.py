@@ -166,15 +166,17 @@ class Replay:
                 tickets.sort(key=lambda each: (each.request.url, -each.pending.attempts))
                 outcomes.append(await self._outcome(owner, tickets.pop(0), *page))
         committed = await owner.store.commit(outcomes)
+        self._take(owner, committed.fresh)  # before a lane is read again: that finds them, too
         for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
             name = outcome.ticket.pending.group
             if verdict is Verdict.CONFLICT or (outcome.kind is Kind.RETRY and verdict is Verdict.OK):
                 await self._reload(owner, name)
-        self._take(owner, committed.fresh)
         for name in committed.grew:
             await self._reload(owner, name)
-        fresh, verdicts = _shown(committed.fresh), committed.verdicts
-        return verdicts, fresh, sorted(committed.grew), committed.duplicates, self._state(owner)
+        # Of equal requests, of which one was staged and one was not, the store is free to take either.
+        lanes = sorted(committed.grew.union(row.group for row in committed.fresh))
+        fresh = lanes if any(outcome.stage for outcome in outcomes) else _shown(committed.fresh)
+        return committed.verdicts, fresh, committed.duplicates, self._state(owner)
 
     async def _outcome(
         self, owner: _Owner, held: PageTicket, kind: Kind, links: list[Any], items: int, digest: bytes, staged: bool,
