@@ -110,6 +110,14 @@ def tell(name: str, figures: Figures) -> None:
     )  # fmt: skip
 
 
+def other_figures(figures: Figures) -> str:
+    """Return the figures that have no column."""
+    return (
+        f"wrong items {figures.wrong}, miscounted {figures.miscounted}, out of scope {figures.trespasses}, "
+        f"robots.txt forgotten {figures.forgotten}"
+    )
+
+
 def short_crawl(seed: int) -> tuple[str, Figures]:
     """Run one short crawl, ended in every way and resumed until it is finished; return its name and its figures.
 
@@ -210,7 +218,7 @@ def run_short(endings: int, parallel: int, seed: int, crawl: Callable[[int], tup
             tell(f"{number} crawls", part)
             part = Figures()
     tell("together", total)
-    print(f"{number} crawls; wrong items {total.wrong}, miscounted {total.miscounted}, out of scope {total.trespasses}")
+    print(f"{number} crawls; {other_figures(total)}")
 
 
 def main() -> None:
@@ -235,26 +243,26 @@ def main() -> None:
     if options.fleet:
         figures = fleet_crawl(options.store, options.seed, options.pages, options.fleet)
         tell(f"4 workers, {options.store}", figures)
-        print(f"wrong items {figures.wrong}, out of scope {figures.trespasses}, miscounted {figures.miscounted}")
+        print(other_figures(figures))
         raise SystemExit(0 if figures.holds() else 1)
     if options.outputs:
         with outside() if options.servers else nullcontext() as servers:
             run_short(options.outputs, options.parallel, options.seed, partial(crawl_with_outputs, servers=servers))
         return
     total = Figures()
-    holds, others = True, 0
+    holds, callbacks = True, 0
     for number in range(options.crawls):
         durability = "power" if number % 2 else "process"
         kills = options.kills // options.crawls + (number < options.kills % options.crawls)
         figures, killed = crawl(options.seed + number, options.pages, kills, durability, options.processes)
-        others += killed
+        callbacks += killed
         tell(f"{options.seed + number} {durability}", figures)
         total += figures
         holds = holds and figures.holds() and figures.kills == kills
     tell("together", total)
-    print(f"wrong items {total.wrong}, requests out of scope {total.trespasses}, miscounted {total.miscounted}")
+    print(other_figures(total))
     if options.processes > 1:
-        print(f"processes that ran callbacks and were killed: {others}")
+        print(f"processes that ran callbacks and were killed: {callbacks}")
     raise SystemExit(0 if holds else 1)
 
 

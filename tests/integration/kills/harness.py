@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ BUSY = 0.6
 """Maximum time after which a busy crawl reacts to a response, in seconds."""
 LONGEST = 120.0
 """Timeout of one run, in seconds."""
+ROBOTS = "/robots.txt"
 LINE = 56
 """Approximate size of a line of the server's log, in bytes."""
 
@@ -76,11 +78,13 @@ class Figures:
     requests: int = 0
     """Requests that the server received."""
     refetches: int = 0
-    """Requests in addition to those of a crawl without kills."""
+    """Requests in addition to those of a crawl without kills, without those for robots.txt."""
     in_flight: int = 0
     """Maximum number of requests in flight at the kills: one per worker and kill."""
     early: int = 0
     """Starts within the delay of a lane or within the ``Retry-After`` of a 429."""
+    forgotten: int = 0
+    """Requests for a robots.txt that the run had fetched, or that the job must have had."""
     trespasses: int = 0
     """Requests out of scope or forbidden by robots.txt."""
     miscounted: int = 0
@@ -92,10 +96,10 @@ class Figures:
         """Return whether the crawl is complete, without duplicates and polite.
 
         A kill may cost the requests in flight and the responses that waited for their commit, together at most one
-        per worker.
+        per worker, and each robots.txt that was fetched since the last commit.
         """
-        clean = not (self.lost or self.twice or self.wrong or self.early or self.trespasses or self.miscounted)
-        return clean and self.items == self.pages and self.refetches <= self.in_flight
+        faults = (self.lost, self.twice, self.wrong, self.early, self.forgotten, self.trespasses, self.miscounted)
+        return not any(faults) and self.items == self.pages and self.refetches <= self.in_flight
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Figures)))
@@ -220,8 +224,10 @@ class Durable:
             time.sleep(0.2)  # two simultaneous signals count as one
             process.send_signal(each)
         sent = time.monotonic()
-        self.kills.append(sent + (float(self.settings["grace"]) if len(signals) == 1 else 0.0))
-        return *self.end(process), time.monotonic() - sent
+        code, said = self.end(process)
+        ended = time.monotonic()
+        self.kills.append(min(ended, sent + (float(self.settings["grace"]) if len(signals) == 1 else 0.0)))
+        return code, said, ended - sent
 
     def run_with_kills(self, kills: int, chance: random.Random, *more: str | Path) -> None:
         """Run the crawl, kill it at random moments, and let it finish.
@@ -304,20 +310,21 @@ class Durable:
         hits = read_log(self.log)
         figures = Figures(kills=len(self.kills), pages=len(expected), requests=len(hits))
         figures.seconds = self._last - self._first
-        per_worker = 2 if any(self.plan.files(self.web)) else 1  # a page and its file
-        figures.in_flight = len(self.kills) * int(self.settings.get("workers", 32)) * per_worker
+        figures.in_flight = len(self.kills) * self._uncommitted()
         for items in self._items():
             counts = Counter(url for url, _ in items)
             figures.items = len(items)
             figures.lost += len(expected.keys() - counts.keys())
             figures.twice += sum(count - 1 for count in counts.values())
             figures.wrong += sum(expected.get(url) != number for url, number in items)
-        for url, count in Counter(f"http://{hit.host}:{self.web.port}{hit.path}" for hit in hits).items():
+        pages = [hit for hit in hits if hit.path != ROBOTS]
+        for url, count in Counter(f"http://{hit.host}:{self.web.port}{hit.path}" for hit in pages).items():
             figures.refetches += max(0, count - self.web.healthy_after(url))
-            figures.trespasses += count if not (self.web.allows(url) or url.endswith("/robots.txt")) else 0
+            figures.trespasses += count if not self.web.allows(url) else 0
         for host in self.web.names:
             on_host = [hit for hit in hits if hit.host == host]
             figures.early += _too_early(on_host, self._delay(host)) + self._impatient(on_host)
+            figures.forgotten += self._forgotten(on_host)
         figures.miscounted = sum(abs(found - right) for found, right in self._counts())
         return figures
 
@@ -352,6 +359,25 @@ class Durable:
     def _delay(self, host: str) -> float:
         pace = self.settings.get("pacing", {}).get(host, {})
         return float(pace.get("delay", self.settings.get("delay", 0.0)))
+
+    def _uncommitted(self) -> int:
+        """Return the number of responses that one process can have without a commit."""
+        per_worker = 2 if any(self.plan.files(self.web)) else 1  # a page and its file
+        return int(self.settings.get("workers", 32)) * per_worker
+
+    def _forgotten(self, hits: Sequence[Hit]) -> int:
+        """Return the number of requests to a host for a robots.txt that was known.
+
+        It was known if no run has ended since it was fetched. It was also known if the host has sent more pages since
+        then than can be without a commit, as the first commit after a robots.txt contains it.
+        """
+        found = 0
+        for before, again in pairwise(hit for hit in hits if hit.path == ROBOTS):
+            ended = any(before.since < killed and killed - LATE < again.at for killed in self.kills)
+            received = before.at + self.drag + BUSY
+            since = sum(hit.outcome == "200" and received < hit.since and hit.at < again.at for hit in hits)
+            found += not ended or since > self._uncommitted()
+        return found
 
     def _impatient(self, hits: Sequence[Hit]) -> int:
         """Return the number of requests within the ``Retry-After`` of a 429, except those already in flight."""

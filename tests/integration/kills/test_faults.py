@@ -36,7 +36,7 @@ def stopped(crawl: Durable) -> Durable:
     crawl.wait_for_requests(process, 50)
     process.send_signal(signal.SIGINT)
     assert crawl.end(process)[0] == 130
-    crawl.kills.append(0.0)
+    crawl.kills.append(time.monotonic())
     return crawl
 
 
@@ -79,7 +79,7 @@ def test_a_full_disk_ends_the_crawl_with_one_line_and_space_resumes_it(crawl: Du
         code, said = crawl.run(preexec_fn=small_disk)
         assert (code in codes, said.count("\n")) == (True, 1), said
         assert re.search("disk is full|disk i/o error", said)
-        crawl.kills.append(0.0)
+        crawl.kills.append(time.monotonic())
     completes(crawl)
 
 
@@ -97,7 +97,7 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Dur
     assert re.search(
         "cannot write items.jsonl: the disk is full .*too large.*; free some space, then run the same", said
     )
-    crawl.kills.append(0.0)
+    crawl.kills.append(time.monotonic())
     crawl.finish("--append")
     content = (crawl.folder / "items.jsonl").read_bytes()
     assert content.startswith(old)

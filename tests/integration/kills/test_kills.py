@@ -33,6 +33,26 @@ def test_a_crawl_in_memory_finds_the_whole_web(tmp_path: Path) -> None:
         assert figures.refetches == 0
 
 
+@pytest.mark.parametrize(
+    ("first", "again", "killed", "forgotten"),
+    [(-10, -5, True, 0), (-10, -5, False, 1), (-10, 60, True, 1)],
+    ids=["lost by a kill", "fetched twice by one run", "with more pages since than one kill can lose"],
+)
+def test_a_robots_txt_may_be_fetched_again_only_if_a_kill_can_have_lost_it(
+    tmp_path: Path, first: float, again: float, killed: bool, forgotten: int
+) -> None:
+    with durable(tmp_path, seed=1, hosts=2, pages=60, settings={"workers": 8}) as crawl:
+        crawl.finish(job=None)
+        lines = crawl.log.read_text().splitlines()
+        robots = next(line for line in lines if "/robots.txt" in line)
+        since, at, rest = robots.split(" ", 2)
+        fetches = [f"{float(since) + seconds} {float(at) + seconds} {rest}" for seconds in (first, again)]
+        crawl.kills = [float(since) + again - 1] if killed else []
+        crawl.log.write_text("\n".join([*fetches, *(line for line in lines if line != robots)]))
+        figures = crawl.figures()
+        assert (figures.forgotten, figures.refetches, figures.holds()) == (forgotten, 0, not forgotten), figures
+
+
 def test_compressed_files_parts_and_databases_survive_kills(tmp_path: Path) -> None:
     with durable(tmp_path, seed=9, hosts=6, pages=200, outputs=PACKED, settings={"delay": 0.01}) as crawl:
         crawl.run_with_kills(4, random.Random(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_crawl_killed_at_this_moment_in_every_run_completes(tmp_path: Path, st
             dies = ["-p", f"{SPIDER.stem}:Dies", "-P", f"dies.step={step}", "-P", f"dies.call={call}"]
             process = crawl.start(*dies)
             assert crawl.end(process) == (-signal.SIGKILL, "")
-            crawl.kills.append(0.0)
+            crawl.kills.append(time.monotonic())
             crawl.look()
         crawl.finish()
         figures = crawl.figures()

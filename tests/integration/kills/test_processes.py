@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 from integration.kills.harness import durable
@@ -34,6 +35,6 @@ def test_ctrl_c_ends_the_whole_group_with_one_line(tmp_path: Path) -> None:
         crawl.wait_for_requests(process, 20)
         os.killpg(process.pid, signal.SIGINT)
         assert crawl.end(process) == (130, "")
-        crawl.kills.append(0.0)
+        crawl.kills.append(time.monotonic())
         crawl.finish()
         assert crawl.figures().holds()
