@@ -36,6 +36,7 @@ from support.stores import done
 
 from crawler.frontier import Pending
 from crawler.messages import Request
+from crawler.messages.request import plain_get
 from crawler.store import ItemRow, MemoryStore, Store
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.redis.opening import open_store
@@ -49,10 +50,11 @@ ITEM = b'{"title": "The title of a page", "price": 12.5, "text": "' + b"x" * 200
 
 
 def links(chance: random.Random, page: int) -> list[Request]:
-    """Return the links of a page, of which about half are on every page of its host."""
+    """Return the links of a page as `follow_all` makes them; about half are on every page of the host."""
     host = f"https://host{page % HOSTS}.test"
     fresh = [f"/page/{chance.getrandbits(48):x}" for _ in range(LINKS // 2)]
-    return [Request(host + path) for path in [*fresh, *(f"/menu/{n}" for n in range(LINKS - LINKS // 2))]]
+    paths = [*fresh, *(f"/menu/{n}" for n in range(LINKS - LINKS // 2))]
+    return [plain_get(host + path, None, 1) for path in paths]
 
 
 class Held(Struct):

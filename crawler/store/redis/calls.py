@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,13 +15,13 @@ from crawler.frontier import lane_name
 from crawler.frontier.ticket import Order
 from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request
-from crawler.messages.request import mapping_of
+from crawler.messages.request import has_options, mapping_of
 from crawler.store.outcome import CookieChange, ItemRow, Kind, Observations, Outcome, RobotsAnswer
 from crawler.store.schema import pack
 
 __all__ = [
-    "ORDER_LENGTH", "TIER_BIAS", "Change", "Link", "StatsRow", "commit_call", "handlers_of", "link", "order_of",
-    "staged",
+    "ORDER_LENGTH", "TIER_BIAS", "Change", "Link", "Links", "StatsRow", "commit_call", "handlers_of", "link", "links",
+    "order_of", "staged",
 ]  # fmt: skip
 
 TIER_BIAS: Final = 1 << 31
@@ -33,8 +33,18 @@ Change = tuple[str, str | None]
 """The name of a value, and the value; `None` if it was removed."""
 
 
+class Links(Struct, frozen=True, array_like=True):
+    """Requests to add, unless they are known. They differ in nothing but their rows."""
+
+    group: str
+    tier: str
+    handlers: list[str]
+    rows: list[str]
+    """Three values for each: its record, its shard and its print, which are empty if it is not filtered."""
+
+
 class Link(Struct, frozen=True, omit_defaults=True):
-    """A request to add, unless it is known."""
+    """A request to add, unless it is known, as the server keeps it until it is added."""
 
     group: str
     tier: str
@@ -65,7 +75,7 @@ class _Outcome(Struct, frozen=True, omit_defaults=True):
     url: str
     prefix: str
     handlers: list[str]
-    requests: list[Link]
+    requests: list[Links]
     items: list[_Item]
     states: list[Change]
     version: int = 0
@@ -100,17 +110,35 @@ def _tier(tier: int) -> str:
     return f"{min(max(tier, -TIER_BIAS), MAX_TIER) + TIER_BIAS:08x}"
 
 
+def links(requests: Iterable[Request]) -> list[Links]:
+    """Return requests as the server adds them. Those with options are alone."""
+    runs: list[Links] = []
+    last: tuple[str, int, str | None] | None = None
+    for request in requests:
+        name = lane_name(request)
+        kind = None if has_options(request) else (name, request.priority, request.callback)
+        if kind is None or kind != last:
+            runs.append(Links(name, _tier(-request.priority), handlers_of(request), []))
+            last = kind
+        runs[-1].rows.extend(_row(request, name))
+    return runs
+
+
 def link(request: Request) -> Link:
-    """Return a request as the server stores it. One that is not filtered has no fingerprint."""
+    """Return a request as the server keeps it. One that is not filtered has no fingerprint."""
     name = lane_name(request)
+    record, shard, fingerprint = _row(request, name)
+    return Link(name, _tier(-request.priority), record, handlers_of(request), shard or None, fingerprint or None)
+
+
+def _row(request: Request, name: str) -> tuple[str, str, str]:
+    """Return the row of a request in `Links`."""
     url, depth, callback, rest = pack(request, name)
-    record = msgspec.json.encode([url, depth, callback] if rest is None else msgspec.Raw(rest)).decode()
-    shard = fingerprint = None
-    if not request.dont_filter:
-        digest = hashlib.blake2b(request.key.encode("utf-8", "surrogatepass"), digest_size=10).digest()
-        shard = digest[:2].hex()
-        fingerprint = str(int.from_bytes(digest[2:], "big") >> 1)
-    return Link(name, _tier(-request.priority), record, handlers_of(request), shard, fingerprint)
+    record = (msgspec.json.encode((url, depth, callback)) if rest is None else rest).decode()
+    if request.dont_filter:
+        return record, "", ""
+    digest = hashlib.blake2b(request.key.encode("utf-8", "surrogatepass"), digest_size=10).digest()
+    return record, digest[:2].hex(), str(int.from_bytes(digest[2:], "big") >> 1)
 
 
 def handlers_of(request: Request) -> list[str]:
@@ -186,7 +214,7 @@ def _outcome_row(name: str, outcome: Outcome, requests: Sequence[Request], at: f
     return _Outcome(
         **place,
         handlers=handlers_of(pending.request),
-        requests=[link(request) for request in requests],
+        requests=links(requests),
         items=[_Item(item.type, item.data.decode()) for item in outcome.items],
         states=_state_rows(outcome.state),
         version=outcome.state_version,

@@ -152,8 +152,7 @@ class RedisStore(SharedStore):
     async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
         """Add requests that are not known."""
         async with self._lock:
-            links = [calls.link(request) for request in requests]
-            answer = await self._call_once("ingest", requests=links, exhausted=exhausted)
+            answer = await self._call_once("ingest", requests=calls.links(requests), exhausted=exhausted)
             if not answer:
                 return Ingested()
             added, places, numbers, status = answer

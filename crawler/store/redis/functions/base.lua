@@ -1,4 +1,4 @@
-#!lua name=crawler_job_1
+#!lua name=crawler_job_2
 
 -- The functions of a job in Redis or Valkey. Each call of the store is one of them, and so one round trip, and atomic.
 --
@@ -31,7 +31,11 @@ local MAX_INSPECTED = 10000  -- groups whose requests are counted
 local P = ''  -- of the call that runs
 local function call(...) return redis.call(...) end
 
-local function key(...) return P .. ':' .. table.concat({...}, ':') end
+local function key(a, b, c)
+  if c then return P .. ':' .. a .. ':' .. b .. ':' .. c end
+  if b then return P .. ':' .. a .. ':' .. b end
+  return P .. ':' .. a
+end
 
 local function now()
   local t = call('TIME')

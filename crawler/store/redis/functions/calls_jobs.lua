@@ -46,7 +46,7 @@ register('retry_failed', function(a)
   local queued, first = 0, '-'
   repeat
     local rows, requests = call('XRANGE', key('failed'), first, '+', 'COUNT', ROWS_AT_ONCE), {}
-    for i, row in ipairs(rows) do requests[i] = cjson.decode(row[2][4]) end
+    for i, row in ipairs(rows) do requests[i] = run_of(cjson.decode(row[2][4])) end
     queued = queued + add(requests, '0')
     if #rows > 0 then first = '(' .. rows[#rows][1] end
   until #rows < ROWS_AT_ONCE

@@ -97,17 +97,17 @@ local function apply(me, outcome, index, fresh, grew)
       local rows, items, requests = call('LRANGE', stage, first, first + ROWS_AT_ONCE - 1), {}, {}
       for _, row in ipairs(rows) do
         local effect = cjson.decode(row)
-        if effect.record then requests[#requests + 1] = effect else items[#items + 1] = effect end
+        if effect.record then requests[#requests + 1] = run_of(effect) else items[#items + 1] = effect end
       end
       write_items(me, outcome, items, written)
       written = written + #items
       local n, places = add(requests, me)
-      for _, place in ipairs(places) do grew[requests[place + 1].group] = true end
+      for _, place in ipairs(places) do grew[requests[place + 1][1]] = true end
       added, repeats, first = added + n, repeats + #requests - n, first + #rows
     until #rows < ROWS_AT_ONCE
   end
-  local n, places, numbers = add(outcome.requests, me)
+  local n, places, numbers, all = add(outcome.requests, me)
   for i, place in ipairs(places) do fresh[#fresh + 1] = {index - 1, place, numbers[i]} end
   write_items(me, outcome, outcome.items, written)
-  return added + n, repeats + #outcome.requests - n
+  return added + n, repeats + all - n
 end

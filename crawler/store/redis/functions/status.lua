@@ -8,7 +8,7 @@ end
 -- What each answer says about the job: live, exhausted, behind, unclaimed, pages, items and failed of the others, logged,
 -- the version of the states, the round of the job, and the news since the entry of the stream that the owner has named.
 local function status(me, seen)
-  local values = call('HMGET', key('meta'), 'live', 'exhausted', 'pages', 'items', 'failed')
+  local values = call('HMGET', key('meta'), 'live', 'exhausted', 'pages', 'items', 'failed', 'state_version', 'round')
   local own = call('HMGET', key('o', me), 'pages', 'items', 'failed', 'logged')
   local behind = 0
   if number_of(values[1]) == 0 then  -- else nobody asks
@@ -28,7 +28,7 @@ local function status(me, seen)
   return {
     number_of(values[1]), values[2] and 1 or 0, behind, free,
     number_of(values[3]) - number_of(own[1]), number_of(values[4]) - number_of(own[2]),
-    number_of(values[5]) - number_of(own[3]), number_of(own[4]), number_of(meta('state_version')), number_of(meta('round')), last,
+    number_of(values[5]) - number_of(own[3]), number_of(own[4]), number_of(values[6]), number_of(values[7]), last,
     news,
   }
 end
@@ -57,7 +57,7 @@ end
 
 -- Make a function callable.
 local function register(name, act)
-  redis.register_function('crawler_job_1_' .. name, function(keys, argv)
+  redis.register_function('crawler_job_2_' .. name, function(keys, argv)
     P = keys[1]
     return act(cjson.decode(argv[1]))
   end)

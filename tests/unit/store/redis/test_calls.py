@@ -61,6 +61,23 @@ def test_only_requests_that_are_filtered_have_a_fingerprint():
 
 
 @given(st.lists(REQUESTS, max_size=8))
+def test_requests_are_sent_in_runs_that_say_what_each_of_them_says(requests):
+    rows = [
+        (run.group, run.tier, run.handlers, *run.rows[i : i + 3])
+        for run in calls.links(requests)
+        for i in range(0, len(run.rows), 3)
+    ]
+    alone = [calls.link(request) for request in requests]
+    assert rows == [(one.group, one.tier, one.handlers, one.record, one.shard, one.print) for one in alone]
+
+
+def test_plain_links_of_one_page_are_one_run():
+    plain = [Request(f"{A}/{n}") for n in range(3)]
+    item = Request(f"{A}/4", callback="parse_item")
+    assert [len(run.rows) for run in calls.links([*plain, item, *plain])] == [9, 3, 9]
+
+
+@given(st.lists(REQUESTS, max_size=8))
 def test_handlers_are_counted_as_in_a_folder(requests):
     expected, fields = HandlerCounts(), dict[str, int]()
     for request in requests:
@@ -92,7 +109,8 @@ def test_a_page_is_sent_with_all_its_effects():
         lane_state={"delay": 1},
     )
     [row] = sent(outcome, [Request(f"{A}/q")])["outcomes"]
-    assert row.pop("requests")[0]["record"] == '["/q",0,null]'
+    [[group, tier, handlers, requests]] = row.pop("requests")
+    assert (group, tier, handlers, requests[0]) == (A, "80000000", ["cparse"], '["/q",0,null]')
     assert row == {
         "group": A,
         "epoch": "3",
