@@ -20,12 +20,16 @@ NEEDS_ASYNCIO: Final = (
     "requests of the spider"
 )
 
+PENDING: Final = frozenset({Deferred, types.CoroutineType})
+PLAIN: Final = frozenset({type(None), bool, int, str, dict, list, tuple})
+
 
 def is_pending(value: Any) -> bool:
     """Return whether a value has to be awaited: a coroutine, another awaitable, or a Deferred."""
-    return isinstance(value, (Deferred, types.CoroutineType)) or (
-        not isinstance(value, (dict, list, str)) and inspect.isawaitable(value)
-    )
+    kind = type(value)
+    if kind is types.GeneratorType:  # a coroutine of `types.coroutine` is one
+        return inspect.isawaitable(value)
+    return kind in PENDING or (kind not in PLAIN and (isinstance(value, Deferred) or inspect.isawaitable(value)))
 
 
 async def result_of(value: Any) -> Any:

@@ -48,11 +48,12 @@ class DownloaderMiddlewares:
         """Those that run."""
         self.refreshes = any(isinstance(component, MetaRefreshMiddleware) for component in self.middlewares)
         """Whether a page may lead to another one by a refresh."""
+        self._has_others = any(path_of(component) not in THEIRS for component in self.middlewares)
         self.default_fields = self._fields()
         """The header fields that requests get unless they have them, with their values."""
 
     def __bool__(self) -> bool:
-        return any(path_of(component) not in THEIRS for component in self.middlewares)
+        return self._has_others
 
     def _fields(self) -> dict[bytes, Any]:
         request = Request("https://crawler.invalid")

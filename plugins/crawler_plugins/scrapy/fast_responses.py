@@ -12,10 +12,10 @@ from typing import Any, Final
 from scrapy import Selector
 from scrapy.http import HtmlResponse
 from scrapy.utils.response import get_base_url
-from w3lib.html import get_base_url as html_base_url
 
 import crawler
 from crawler.html import parse_text
+from crawler_plugins.scrapy.quick_requests import safe_url
 
 __all__ = ["FastHtmlResponse"]
 
@@ -37,14 +37,22 @@ TEXTS: Final = Selector.selectorlist_cls
 class FastHtmlResponse(HtmlResponse):
     """An HTML response that shares its parsed tree with the crawl."""
 
-    __slots__ = ("_page", "_tree")
+    __slots__ = ("_known_encoding", "_page", "_tree")
 
     @classmethod
-    def of(cls, page: crawler.Response, **arguments: Any) -> FastHtmlResponse:
+    def of(cls, page: crawler.Response, url: str, **arguments: Any) -> FastHtmlResponse:
         """Return the response of Scrapy for a page of the crawl."""
-        self = cls(**arguments)
+        self = cls(url, **arguments)
         self._page = page
         return self
+
+    @property
+    def encoding(self) -> str:
+        """The encoding as Scrapy finds it: the first time for all, since neither fields nor body change it later."""
+        found: str | None = getattr(self, "_known_encoding", None)
+        if found is None:
+            found = self._known_encoding = super().encoding
+        return found
 
     @property
     def is_simple(self) -> bool:
@@ -55,10 +63,8 @@ class FastHtmlResponse(HtmlResponse):
     def base(self) -> str:
         """What `get_base_url` returns: it reads the beginning of the text only, so the rest need not be decoded."""
         head = self.body[: HEAD * 4]  # a character has four bytes at most
-        if self._cached_ubody is not None or self.encoding != "utf-8" or not head.isascii():
-            base: str = get_base_url(self)
-        else:
-            base = html_base_url(head[:HEAD].decode(), self.url, "utf-8")
+        is_declared = self.encoding != "utf-8" or b"<base" in head.lower()
+        base: str = get_base_url(self) if is_declared else safe_url(self.url)
         return base
 
     @property

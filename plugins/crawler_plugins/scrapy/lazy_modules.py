@@ -1,7 +1,7 @@
 """`install`: modules that Scrapy imports, and that few projects use, are executed at their first use.
 
-They belong to Twisted's networking, which a crawl here does not need: half of the time in which Scrapy is imported. The
-modules are Twisted's own, and complete as soon as one of their names is read.
+Most belong to Twisted's networking, which a crawl here does not need: half of the time in which Scrapy is imported. The
+modules are the installed ones, and complete as soon as one of their names is read.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any, Final
 __all__ = ["MODULES", "install"]
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "charset_normalizer": ("from_bytes",),
+    "scrapy.utils.curl": ("curl_to_request_kwargs",),
+    "scrapy.utils.display": ("_tty_supports_color", "pformat", "pprint"),  # it imports packaging
     "scrapy.utils.versions": ("get_versions", "scrapy_components_versions"),  # it imports OpenSSL
     "twisted.internet.asyncioreactor": (),
     "twisted.web.client": (),
@@ -77,7 +80,7 @@ class _LazyModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Execute the module, and return the value of a name; of some functions, one that does so when it is called."""
-        if name.startswith("__"):  # the import system asks for some
+        if name.startswith("__") and name != "__version__":  # the import system asks for some
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if name in MODULES[self.__name__]:
             return partial(_call, self, name)

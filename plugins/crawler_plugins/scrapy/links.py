@@ -208,7 +208,7 @@ def _joined(base: str, href: str, encoding: str) -> str | None:
 @lru_cache(maxsize=256)
 def _places(base: str) -> tuple[str, str, str]:
     """Return what references are joined with: the page, its folder and its origin."""
-    page = urljoin(base, safe_url_string(base)).partition("#")[0]
+    page = base if PLAIN_URL.fullmatch(base) else urljoin(base, safe_url_string(base)).partition("#")[0]
     path = page.partition("?")[0]
     start = path.find("/", path.find("://") + 3)
     if start < 0:

@@ -7,6 +7,7 @@ telnet console, which is not there: here it counts none.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from scrapy.http import request
 from scrapy.utils.trackref import object_ref
 from w3lib.url import safe_url_string
 
-__all__ = ["FRAGMENT", "PLAIN_URL", "install"]
+__all__ = ["FRAGMENT", "PLAIN_URL", "install", "safe_url"]
 
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
 PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
@@ -23,11 +24,34 @@ FRAGMENT: Final = re.compile(r"[A-Za-z0-9_.~:/?@!$&'()*+,;=-]+")  # a set of sin
 """A fragment that `safe_url_string` leaves as it is."""
 
 
+MAX_SAFE: Final = 50_000
+"""URLs that are remembered."""
+_safe: set[str] = set()
+"""URLs that requests were made of, and that stay as they are."""
+
+
 def install() -> None:
     """Let requests be made quickly. Further calls have no effect."""
     if request.safe_url_string is safe_url_string:
-        request.safe_url_string = _safe_url
+        request.safe_url_string = safe_url
+        request.Request._set_url = _quick(request.Request._set_url)
         object_ref.__new__ = _uncounted
+
+
+def _quick(set_url: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """Return a method that sets the URL of a request, which is checked and made safe once."""
+
+    def _set_url(self: Any, url: str) -> None:
+        if type(url) is str and url in _safe:
+            self._url = url
+            return
+        set_url(self, url)
+        if self._url == url == safe_url(url):  # a verbatim one may be another
+            if len(_safe) >= MAX_SAFE:
+                _safe.clear()
+            _safe.add(self._url)
+
+    return _set_url
 
 
 def _uncounted(kind: type[object], *_: Any, **__: Any) -> Any:
@@ -35,8 +59,8 @@ def _uncounted(kind: type[object], *_: Any, **__: Any) -> Any:
     return object.__new__(kind)
 
 
-@lru_cache(maxsize=50_000)  # in front of the cache of pages: it is called for each link
-def _safe_url(url: str, encoding: str = "utf-8") -> str:
+@lru_cache(maxsize=20_000)
+def safe_url(url: str, encoding: str = "utf-8") -> str:
     """Return what `safe_url_string` returns."""
     page, _, fragment = url.partition("#")
     if fragment and FRAGMENT.fullmatch(fragment):

@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Any, Final
 
 from scrapy import Spider
-from scrapy.http import Headers, Request
+from scrapy.http import Request
 from scrapy.utils.misc import load_object
 
 import crawler
 from crawler_plugins.scrapy.codec import decode, encode
 from crawler_plugins.scrapy.equivalents import rendering
+from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 
-__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "header_pairs", "with_depth"]
+__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "with_depth"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ERRORS: Final = range(300, 600)
@@ -199,7 +200,6 @@ class RequestTranslator:
                 callback=getattr(self._spider, name) if name else None,
                 errback=getattr(self._spider, kept["e"]) if "e" in kept else None,
                 method=request.method,
-                headers=Headers(list(request.headers.pairs)) if request.headers.pairs else None,
                 body=request.body or None,
                 cookies=request.cookies or None,
                 meta=decode(kept.get("m")),
@@ -209,6 +209,8 @@ class RequestTranslator:
                 dont_filter=request.dont_filter,
                 **{name: decode(value) for name, value in kept.get("x", {}).items()},
             )
+            if request.headers.pairs:
+                found.headers = scrapy_headers(request.headers.pairs)
         found.meta["depth"] = kept.get("d", request.depth)
         return found
 
@@ -230,11 +232,6 @@ def _url_of(request: crawler.Request) -> str:
 def with_depth(request: crawler.Request, depth: int) -> crawler.Request:
     """Return a request of the crawl that keeps the depth which it has in Scrapy."""
     return request.replace(meta=request.meta | {"d": depth})
-
-
-def header_pairs(headers: Any) -> list[tuple[str, str]]:
-    """Return the header fields of Scrapy as text."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, values in headers.items() for value in values]
 
 
 def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:

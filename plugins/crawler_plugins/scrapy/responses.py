@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
-from scrapy.http import Headers, HtmlResponse, Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.responsetypes import responsetypes
 
 import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
-from crawler_plugins.scrapy.requests import canonical, header_pairs
+from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
+from crawler_plugins.scrapy.requests import canonical
 
 __all__ = ["CACHES", "note_exchange", "note_retries", "to_crawl", "to_scrapy"]
 
@@ -25,17 +26,18 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
         response: The response of the crawl.
         request: The request of Scrapy that it responds to.
     """
-    headers = Headers([pair for pair in response.headers.pairs if pair[0].lower() != "content-encoding"])
+    headers = scrapy_headers(response.headers.pairs)
+    dict.pop(headers, b"Content-Encoding", None)
     kind = _kind_of(response.headers.get("content-type", ""))
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
     url = request.url if canonical(request.url) == response.url else response.url  # as the spider has written it
-    made: dict[str, Any] = {"url": url, "status": response.status, "headers": headers, "body": response.body}
+    made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request}
     if response.source in CACHES:
         made["flags"] = ["cached"]
-    if kind is HtmlResponse:
-        return FastHtmlResponse.of(response, request=request, **made)
-    return kind(request=request, **made)
+    found = FastHtmlResponse.of(response, url, **made) if kind is HtmlResponse else kind(url, **made)
+    found.headers = headers  # the constructor would copy them
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -19,6 +19,8 @@ from crawler_plugins.scrapy.requests import RequestTranslator, canonical, cookie
 __all__ = ["Scheduling"]
 
 REFERER: Final = "scrapy.spidermiddlewares.referer.RefererMiddleware"
+MAX_PAGES: Final = 50_000
+"""URLs of requests that are remembered."""
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -45,6 +47,8 @@ class Scheduling:
         self._max_depth = scrapy.settings.getint("DEPTH_LIMIT") if is_bare else 0
         self._offsite = Offsite(scrapy.spider) if _filters_offsite(scrapy.settings) else None
         self._is_heard = True
+        self._pages: dict[str, str] = {}
+        """URLs of requests as the crawl has them, without their fragments; empty for what is not on the web."""
 
     def open(self, crawl: crawler.Crawl) -> None:
         """Begin, with the running crawl."""
@@ -92,23 +96,36 @@ class Scheduling:
             self._scrapy.stats.max_value("request_depth_max", depth)
         return made
 
-    def is_repeat(self, is_known: Callable[[str], bool], fresh: set[str], request: Any) -> bool:
-        """Return whether a request need not be made: the crawl has certainly seen it, or its page has made it.
+    def repeats(self, is_known: Callable[[str], bool]) -> Callable[[Any], bool]:
+        """Return a function of a request of one page that returns whether it need not be made.
+
+        That is so if the crawl has certainly seen it, or if the page has made it before. The function is called for
+        each link of a page.
 
         Parameters:
             is_known: Returns whether the crawl has seen a URL.
-            fresh: URLs of the page's requests so far. It gets this one.
-            request: The request of Scrapy.
         """
-        if self._is_heard or request.method != "GET" or request.dont_filter or request.body:
-            return False
-        url = canonical(request.url.partition("#")[0])
-        if url is None:
-            return False
-        if url in fresh or is_known(url):
-            return True
-        fresh.add(url)
-        return False
+        if self._is_heard:
+            return lambda _: False
+        pages, seen = self._pages, set[str]()
+        if len(pages) > MAX_PAGES:
+            pages.clear()
+
+        def is_repeat(request: Any) -> bool:
+            if request.method != "GET" or request.dont_filter or request.body:
+                return False
+            url = request.url
+            page = pages.get(url)
+            if page is None:
+                page = pages[url] = canonical(url.partition("#")[0]) or ""
+            if page in seen:
+                return True
+            if not page:
+                return False
+            seen.add(page)
+            return is_known(page)
+
+        return is_repeat
 
     def enter_start(self, request: Any) -> crawler.Request | None:
         """Return a start request for the crawl; `None` if it is refused.

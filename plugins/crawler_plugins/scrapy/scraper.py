@@ -49,7 +49,7 @@ class _Outputs:
         is_known: Returns whether the crawl has seen a URL.
     """
 
-    __slots__ = ("depth", "fresh", "is_known", "is_shifted", "misfits", "repeats", "response", "values")
+    __slots__ = ("depth", "is_known", "is_shifted", "misfits", "repeats", "response", "values")
 
     def __init__(self, request: Any, depth: int, response: Any, is_known: Callable[[str], bool] = _is_known) -> None:
         self.response = response
@@ -58,7 +58,6 @@ class _Outputs:
         self.misfits: list[tuple[Any, ValueError]] = []
         self.is_known = is_known
         self.values: list[Any] = []
-        self.fresh: set[str] = set()
         self.repeats = 0
 
 
@@ -165,8 +164,8 @@ class Scraper:
             request = self._requests.to_scrapy(response.request)
             theirs = responses.to_scrapy(response, request)
         for name, values in self._attempts.middlewares.default_fields.items():
-            if name not in request.headers:
-                dict.__setitem__(request.headers, name, list(values))  # the name has its form already
+            if not dict.__contains__(request.headers, name):  # the name has its form already
+                dict.__setitem__(request.headers, name, list(values))
         responses.note_exchange(response, request.meta, self.crawl.settings.request_deadline)
         if response.source in responses.CACHES:  # the hook `fetch` has not seen it
             self._attempts.count(response.status)
@@ -193,7 +192,7 @@ class Scraper:
 
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:
         """Add requests and items to the outputs of a page, in the form of the crawl."""
-        is_repeat = partial(self._scheduling.is_repeat, outputs.is_known, outputs.fresh)
+        is_repeat = self._scheduling.repeats(outputs.is_known)
         if hasattr(produced, "__aiter__"):
             async with aclosing(iterate(produced)) as values:
                 async for value in values:
