@@ -34,7 +34,8 @@ def install() -> None:
     """Let requests be made quickly. Further calls have no effect."""
     if request.safe_url_string is safe_url_string:
         request.safe_url_string = safe_url
-        request.Request._set_url = _quick(request.Request._set_url)
+        kind: Any = request.Request
+        kind._set_url = _quick(kind._set_url)  # noqa: SLF001 - each URL passes it
         object_ref.__new__ = _uncounted
 
 

@@ -305,7 +305,7 @@ class ScrapySpider(crawler.Spider):
                 with trio.move_on_after(crawl.settings.grace, shield=True):
                     await self._close("shutdown")  # noqa: ASYNC102 - it is shielded, and has a deadline
                 raise
-            reason = crawl.reason or "finished"
+            reason = self._start.reason(crawl.reason or "finished")
             await self._close("shutdown" if reason == "interrupted" else reason)
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         TrioReactor.uninstall()

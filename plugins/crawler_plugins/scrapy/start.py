@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import trio
-from scrapy import signals
+from scrapy import signals, version_info
 from scrapy.exceptions import CloseSpider, DontCloseSpider
 from scrapy.http import Request
 from twisted.python.failure import Failure
@@ -28,6 +28,8 @@ IDLE: Final = 0.05
 """Seconds between two looks whether the spider is idle, if somebody wants to know."""
 IDLE_AGAIN: Final = 5.0
 """Seconds until an idle spider that is kept open is reported as idle again."""
+HAS_START_ERROR: Final = version_info >= (2, 19)
+"""Whether a start that raised is a reason of its own."""
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -60,6 +62,15 @@ class Start:
         self._scraper = scraper
         self._middlewares = middlewares
         self._items = items
+        self._is_broken = False
+
+    def reason(self, reason: str) -> str:
+        """Return why the spider is closed, as the installed Scrapy calls it.
+
+        Parameters:
+            reason: The same in the words of the crawl.
+        """
+        return "start_error" if self._is_broken and HAS_START_ERROR and reason == "finished" else reason
 
     def requests(self) -> Any:
         """Return the start requests as an iterator, or as an async one if the start has to be awaited."""
@@ -97,6 +108,7 @@ class Start:
 
     def _note_error(self, error: Exception) -> None:
         if not isinstance(error, CloseSpider):
+            self._is_broken = True
             log.error("Error while reading start items and requests: %s", error, exc_info=error)
             self.crawl.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
         self._scraper.note_error(failure_of(error, None), None)

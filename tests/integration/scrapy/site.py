@@ -245,6 +245,8 @@ ROUTES: Final[tuple[tuple[str, Callable[..., Answer]], ...]] = (
     ("/echo", _echo),
     ("/search", _echo),
     (r"/redirect/(\d+)/(\d+)", _redirect),
+    ("/utf-8", lambda *_: _html("", 302, ("Location", "/utf-8/é?q=ü"))),
+    ("/utf-8/.*", lambda *_: _html("", 200, ("X-Text", "é"), ("x-text", "ü"))),
     ("/loop", lambda *_: _html("", 302, ("Location", "/loop?x"))),
     ("/refresh", lambda *_: _html("<meta http-equiv='refresh' content='0; url=/item/3'>")),
     (r"/status/(\d+)", _status),

@@ -70,7 +70,8 @@ def transport(site: Site) -> httpx.MockTransport:
             raise httpx.ConnectError("refused", request=request) from ConnectionRefusedError()
         except TimedOut:
             raise httpx.ReadTimeout("no answer", request=request) from None
-        return httpx.Response(status, headers=sent, content=b"" if request.method == "HEAD" else body, request=request)
+        raw = [(name.encode(), value.encode()) for name, value in sent]
+        return httpx.Response(status, headers=raw, content=b"" if request.method == "HEAD" else body, request=request)
 
     return httpx.MockTransport(handle)
 

@@ -66,3 +66,8 @@ def test_the_names_of_a_module_of_twisted_are_its_own():
     module = importlib.import_module("twisted.internet.asyncioreactor")
     assert module.AsyncioSelectorReactor.__module__ == "twisted.internet.asyncioreactor"
     assert issubclass(importlib.import_module("twisted.web.client").ResponseFailed, Exception)
+
+
+def test_the_version_of_a_module_may_be_read_first(name, tmp_path, capsys):
+    (tmp_path / "waits.py").write_text(f'__version__ = "1.2"\n{SOURCE}')
+    assert (importlib.import_module(name).__version__, capsys.readouterr().out) == ("1.2", "executed\n")

@@ -46,6 +46,16 @@ class RequestArguments(scrapy.Spider):
         }
 
 
+class HeaderBytes(scrapy.Spider):
+    """Header fields of responses that are not ASCII."""
+
+    name = "header_bytes"
+    start_urls = [f"{SHOP}/utf-8"]
+
+    def parse(self, response):
+        yield {"url": response.url, "texts": [value.decode() for value in response.headers.getlist("X-Text")]}
+
+
 class WrittenUrls(scrapy.Spider):
     """URLs that have another canonical form: spiders see them as they have written them."""
 

@@ -69,7 +69,6 @@ class NoStart(scrapy.Spider):
 
 class StartError(scrapy.Spider):
     name = "start_error"
-    leaves_out = ("finish_reason",)  # it has one of its own since Scrapy 2.19
 
     def start_requests(self):
         yield scrapy.Request("https://shop.test/item/1")
