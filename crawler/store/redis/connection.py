@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections.abc import Mapping
@@ -50,6 +51,9 @@ KEEP_TIMEOUT: Final = 10_000
 NO_EVICTION: Final = "noeviction"
 READS: Final = frozenset({"open", "more", "has_body", "read", "resume"})
 log = get_logger("crawler.store")
+coredis_log = logging.getLogger("coredis")
+if coredis_log.level == logging.NOTSET:  # it logs a traceback where an attempt to connect is cancelled
+    coredis_log.setLevel(logging.CRITICAL)
 
 
 class Connection:

@@ -74,6 +74,8 @@ class Fleet:
     _files: dict[Process, Path] = field(default_factory=dict)
     """Where each worker writes its standard error."""
     _mending: list[threading.Timer] = field(default_factory=list)
+    _mending_of: dict[int, threading.Timer] = field(default_factory=dict)
+    """The last one of each cable."""
 
     def start(self) -> Process:
         """Start one worker."""
@@ -137,11 +139,14 @@ class Fleet:
         """Cut a worker off the server, for a shorter time than its lease or for a longer one, by turns."""
         assert self.cables is not None
         cable = self._cable_of[chance.choice(self.running).pid]
+        if (mending := self._mending_of.get(cable)) is not None:
+            mending.join()  # it would end the second cut, too
         seconds = LEASE * (chance.uniform(1.2, 2.0) if len(self._mending) % 2 else chance.uniform(0.1, 0.6))
         self.cables.cut(cable)
         self.crawl.kills.append(time.monotonic())  # what it had in flight may be fetched again
         self.crawl.blind.append((self.crawl.kills[-1], self.crawl.kills[-1] + seconds))
         self._mending.append(threading.Timer(seconds, self.cables.mend, [cable]))
+        self._mending_of[cable] = self._mending[-1]
         self._mending[-1].start()
 
     def restart(self, chance: random.Random) -> None:
@@ -161,6 +166,14 @@ class Fleet:
             self.start()
         else:
             assert process.returncode in (code, 0), (process.returncode, said)
+
+    def wait_for_workers(self) -> None:
+        """Wait until all workers have joined the job."""
+        url = job_url(self.server, self.job)
+        deadline = time.monotonic() + self.longest
+        while len(trio.run(find_store(url).inspect, url).workers) < self.size:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def items(self) -> list[Item]:
         """Return the items in the database."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def test_workers_that_are_cut_off_for_shorter_or_longer_than_their_lease_lose_an
     ):
         crawl.run(random.Random(3), cuts=4)
         assert crawl.figures().holds(), (crawl.figures(), crawl.said)
-        assert "answers again" in "".join(crawl.said)
+        assert re.search("does not answer|did not reach", "".join(crawl.said))  # one was cut off for long
 
 
 @pytest.mark.parametrize(
@@ -78,11 +79,14 @@ def test_workers_that_are_cut_off_for_shorter_or_longer_than_their_lease_lose_an
 def test_while_the_server_is_away_every_worker_waits_and_says_so_once(
     kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
 ) -> None:
-    settings = SETTINGS | {"durability": "power"}
-    with kind() as server, fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=60, settings=settings) as crawl:
-        for _ in range(crawl.size):
+    settings = SETTINGS | {"durability": "power", "delay": 0.15}
+    with kind() as server, fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=180, settings=settings) as crawl:
+        crawl.start()
+        wait_until_it_asks(crawl, 1)  # so there is a job
+        for _ in range(1, crawl.size):
             crawl.start()
-        wait_until_it_asks(crawl, 20)
+        crawl.wait_for_workers()
+        wait_until_it_asks(crawl, 10)
         server.stop()
         time.sleep(2 * LEASE)
         server.start()
