@@ -41,7 +41,8 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from integration.rate_limiters.servers import PAGES, SERVERS, Server, serving  # noqa: E402
+from integration.rate_limiters.catalogue import PAGES, SERVERS, Server  # noqa: E402
+from integration.rate_limiters.servers import serving  # noqa: E402
 from support.limit_models import MODELS  # noqa: E402
 from support.model_table import WAYS, print_models  # noqa: E402
 

@@ -1,6 +1,6 @@
 """nginx with its two limiters: ``limit_req`` (a rate) and ``limit_conn`` (concurrency).
 
-Neither declares the limit: a refusal is a 503 without further header fields.
+Neither declares the limit: a refusal is a 503, or a 429, without further header fields.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ PAGE_SECONDS = 0.845
 A page is larger than a chunk and smaller than the bytes that the rate allows per second: nginx counts whole seconds of
 the clock and would otherwise pause again at the end of one."""
 
-# The bucket accepts `burst` + 1 at once and then one every 250 ms: 20 in 5 seconds, refilled continuously.
+# The first bucket accepts `burst` + 1 at once and then one every 250 ms: 20 in 5 seconds, refilled continuously. The
+# second one is small, and refilled every 50 ms.
 LIMITS = {
     "req": (
         "limit_req_zone $binary_remote_addr zone=limited:1m rate=4r/s;",
         "limit_req zone=limited burst=19 nodelay;",
+    ),
+    "burst": (
+        "limit_req_zone $binary_remote_addr zone=limited:1m rate=20r/s;",
+        "limit_req zone=limited burst=5 nodelay; limit_req_status 429;",
     ),
     "conn": (
         "limit_conn_zone $binary_remote_addr zone=limited:1m;",
@@ -67,7 +72,7 @@ def prepare(
     """Write the site and the configuration; return the command and its additional environment variables.
 
     Parameters:
-        kind: ``req`` or ``conn``.
+        kind: a key of `LIMITS`.
         listener: the socket that the child inherits, already listening.
         scratch: an empty folder for the child.
         log: the file that receives a line of JSON for each response.

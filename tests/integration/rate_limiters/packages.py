@@ -1,8 +1,8 @@
-"""Packages of the servers of the tests, in folders of the user's cache; those of npm are named after their lists.
+"""Packages of the servers of the tests, in folders of the user's cache that are named after their lists.
 
 ::
 
-    apt-get install nodejs npm
+    apt-get install nodejs npm haproxy nginx-light
     python tests/integration/rate_limiters/packages.py
 
 installs them ahead of the first test that needs them.
@@ -14,14 +14,19 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["CACHE", "NODE", "installed", "node_modules", "run"]
+__all__ = ["APPS", "CACHE", "NODE", "VERDACCIO", "installed", "node_modules", "python_packages", "run"]
 
 NODE = Path(__file__).parent / "node"
-"""The program of the servers and its list of packages."""
+"""The programs of the servers of npm and their list of packages."""
+VERDACCIO = NODE / "verdaccio"
+"""The list of packages of Verdaccio, which has many."""
+APPS = Path(__file__).parent / "apps"
+"""The programs of the servers of PyPI, and their list of packages beside those of the environment of the tests."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-crawler-limited"
 """Contains one folder for each list that was installed."""
 LOCK = "package-lock.json"
@@ -52,6 +57,22 @@ def node_modules(cache: Path = CACHE, source: Path = NODE) -> Path:
         run(command, folder)
 
     return installed(cache / wanted[:16], install) / "node_modules"
+
+
+def python_packages(cache: Path = CACHE, source: Path = APPS) -> Path:
+    """Return the folder of the installed packages, for ``PYTHONPATH``; install them at the first call.
+
+    Parameters:
+        cache: Contains the folders.
+        source: Has ``requirements.txt``.
+
+    Raises:
+        RuntimeError: pip could not install the packages; the message contains its output.
+    """
+    requirements = source / "requirements.txt"
+    wanted = hashlib.sha256(sys.version.encode() + requirements.read_bytes()).hexdigest()
+    command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", "."]
+    return installed(cache / f"pip-{wanted[:16]}", lambda folder: run([*command, "-r", requirements], folder))
 
 
 def installed(folder: Path, install: Callable[[Path], None]) -> Path:
@@ -90,3 +111,5 @@ def run(command: Sequence[str | Path], folder: Path) -> None:
 
 if __name__ == "__main__":
     node_modules()
+    node_modules(source=VERDACCIO)
+    python_packages()

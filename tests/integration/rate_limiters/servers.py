@@ -6,11 +6,7 @@
         fetch(express.url + "page/7")
         print(express.stop().refused)
 
-Each serves ``/page/N`` for N from 0 to 99 and ``/`` with links to all, and accepts 20 requests in 5 seconds (`SERVERS`
-lists the exceptions). ``/robots.txt`` is a 404 and not limited: static files are usually served in front of a limited
-application, and so the same hundred pages cost every client the same, with or without robots.txt.
-
-The servers do the counting: each writes a line for every response to its own log.
+`SERVERS` has their limits. The servers do the counting: each writes a line for every response to its own log.
 """
 
 from __future__ import annotations
@@ -30,88 +26,14 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from integration.rate_limiters import nginx
-from integration.rate_limiters.packages import NODE, node_modules
+from integration.rate_limiters import haproxy, nginx
+from integration.rate_limiters.catalogue import PAGES, SERVERS, Server
+from integration.rate_limiters.packages import APPS, NODE, VERDACCIO, node_modules, python_packages
 
-__all__ = ["PAGES", "SERVERS", "Counts", "Hit", "Quota", "Running", "Server", "serving"]
+__all__ = ["Counts", "Hit", "Running", "serving"]
 
-PAGES = 100
-"""Number of pages of each server."""
-APPS = Path(__file__).parent / "apps"
 READY = "/robots.txt?ready"
 """The path that the harness requests until the server responds; not limited."""
-
-
-@dataclass(frozen=True)
-class Quota:
-    """A number of requests in a number of seconds."""
-
-    requests: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server and its limit."""
-
-    program: tuple[str, ...]
-    """The program: ``node``, ``nginx`` or the file of an application, and its arguments."""
-    quotas: tuple[Quota, ...] = (Quota(20, 5.0),)
-    """The quotas, all of which apply."""
-    continuous: bool = False
-    """Whether the quota is refilled continuously (a bucket) instead of per window."""
-    at_once: int | None = None
-    """Maximum number of requests in flight; such a server has no quota. `None` means no limit."""
-    declares: bool = True
-    """Whether responses declare the remaining quota."""
-    refusal: int = 429
-    """The status of a refusal."""
-
-    def minimum(self, pages: int = PAGES) -> float:
-        """Return the shortest time in seconds in which the pages can be fetched without a refusal, without latency.
-
-        * A fixed window opens with the first request that it counts, and a sliding window forgets each request after
-          its length. Either way, as many requests as fit are sent at once and the next ones one window later. With two
-          quotas, the later one decides: 20 in 5 seconds and 60 in 50 accept 20 requests at 0, 5, 10, 50 and 55 seconds.
-        * A bucket is full at first; each further request waits until a unit has been refilled.
-        * A limit of concurrency accepts that many requests each time a page has been sent.
-        """
-        if self.at_once is not None:
-            return -(-pages // self.at_once) * nginx.PAGE_SECONDS
-        if self.continuous:
-            (quota,) = self.quotas
-            return max(0, pages - quota.requests) * quota.seconds / quota.requests
-        now = 0.0
-        opened, used = [0.0 for _ in self.quotas], [0 for _ in self.quotas]
-        for _ in range(pages):
-            for k, quota in enumerate(self.quotas):
-                if used[k] == quota.requests:
-                    now = max(now, opened[k] + quota.seconds)
-            for k, quota in enumerate(self.quotas):
-                if now >= opened[k] + quota.seconds:
-                    opened[k], used[k] = now, 0
-                used[k] += 1
-        return now
-
-
-SERVERS = {
-    "express-legacy": Server(("node", "legacy")),
-    "express-draft-6": Server(("node", "draft-6")),
-    "express-draft-7": Server(("node", "draft-7")),
-    "express-draft-8": Server(("node", "draft-8")),
-    "express-two": Server(("node", "two"), quotas=(Quota(20, 5.0), Quota(60, 50.0))),
-    "express-silent": Server(("node", "silent"), declares=False),
-    "flexible": Server(("node", "flexible")),
-    "slowapi": Server(("slowapi_app.py",)),
-    "flask-fixed": Server(("flask_app.py", "fixed-window")),
-    "flask-moving": Server(("flask_app.py", "moving-window")),
-    "flask-silent": Server(("flask_app.py", "moving-window", "silent"), declares=False),
-    "nginx-req": Server(("nginx", "req"), continuous=True, declares=False, refusal=503),
-    "nginx-conn": Server(("nginx", "conn"), quotas=(), at_once=nginx.AT_ONCE, declares=False, refusal=503),
-}
-"""Servers by name: npm's ``express-rate-limit`` in its four dialects, with two limiters in series, and without header
-fields; npm's ``rate-limiter-flexible``; ``slowapi`` and ``flask-limiter`` from PyPI, the latter also without header
-fields; and nginx with ``limit_req`` (a bucket) and ``limit_conn`` (four slow pages at a time)."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +50,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Counts:
-    """The requests for ``/page/N`` that a server received; ``/`` and robots.txt count for `seconds` only."""
+    """The requests for pages that a server received; ``/`` and robots.txt count for `seconds` only."""
 
     served: int
     """Responses with status 200."""
@@ -159,6 +81,10 @@ class Running:
         """Return the description of the server."""
         return SERVERS[self.name]
 
+    def page(self, n: int) -> str:
+        """Return the URL of a page."""
+        return f"{self.url}{self.server.page}{n}"
+
     def hits(self) -> list[Hit]:
         """Return all responses except those to the harness; the last ones may be missing while the server runs."""
         *lines, _ = (self.scratch / "log").read_text(encoding="utf-8").split("\n")
@@ -174,7 +100,8 @@ class Running:
             self.process.kill()
             self.process.wait()
         hits = self.hits()
-        asked = [hit for hit in hits if hit.uri.startswith("/page/")]
+        prefix = f"/{self.server.page}"
+        asked = [hit for hit in hits if hit.uri.startswith(prefix)]
         served = [hit for hit in asked if hit.status == 200]
         refused = sum(hit.status == self.server.refusal for hit in asked)
         begun = min((hit.ended - hit.took for hit in hits), default=0.0)
@@ -182,7 +109,7 @@ class Running:
             served=len(served),
             refused=refused,
             other=len(asked) - len(served) - refused,
-            pages=frozenset(int(hit.uri.removeprefix("/page/")) for hit in served),
+            pages=frozenset(int(hit.uri.removeprefix(prefix)) for hit in served),
             seconds=max((hit.ended - begun for hit in served), default=0.0),
             at_once=_at_once(served),
         )
@@ -199,7 +126,7 @@ def _at_once(hits: list[Hit]) -> int:
 
 
 @contextmanager
-def serving(*names: str, seconds: float = 60.0) -> Iterator[list[Running]]:
+def serving(*names: str, seconds: float = 120.0) -> Iterator[list[Running]]:
     """Start servers at the same time; stop them when the block is left.
 
     Parameters:
@@ -225,18 +152,9 @@ def serving(*names: str, seconds: float = 60.0) -> Iterator[list[Running]]:
 
 def _start(name: str, scratch: Path) -> Running:
     """Start one server. It inherits a listening socket, so its port cannot be taken between choice and use."""
-    program, *arguments = SERVERS[name].program
     log = scratch / "log"
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        fd, port = listener.fileno(), listener.getsockname()[1]
-        more: dict[str, str] = {}
-        if program == "nginx":
-            command, more = nginx.prepare(*arguments, listener=listener, scratch=scratch, log=log, pages=PAGES)
-        elif program == "node":
-            command, more = ["node", str(NODE / "server.js"), str(fd)], {"NODE_PATH": str(node_modules())}
-            command += arguments
-        else:
-            command = [sys.executable, str(APPS / program), str(fd), *arguments]
+        command, more = _command(SERVERS[name].program, listener, scratch, log)
         with log.open("ab") as output, (scratch / "errors").open("wb") as errors:
             process = subprocess.Popen(
                 command,
@@ -245,9 +163,30 @@ def _start(name: str, scratch: Path) -> Running:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                pass_fds=[fd],
+                pass_fds=[listener.fileno()],
             )
+        port = listener.getsockname()[1]
     return Running(name, f"http://127.0.0.1:{port}/", scratch, process)
+
+
+def _command(
+    program: tuple[str, ...], listener: socket.socket, scratch: Path, log: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a server, which inherits the listener, and its additional environment variables."""
+    fd = listener.fileno()
+    match program:
+        case "nginx", kind:
+            return nginx.prepare(kind, listener=listener, scratch=scratch, log=log, pages=PAGES)
+        case "haproxy", way:
+            return haproxy.prepare(way, fd=fd, scratch=scratch, pages=PAGES), {}
+        case "node", mode:
+            return ["node", str(NODE / "server.js"), str(fd), mode], {"NODE_PATH": str(node_modules())}
+        case ("verdaccio",):
+            modules = node_modules(source=VERDACCIO)
+            return ["node", str(NODE / "verdaccio.js"), str(fd)], {"NODE_PATH": str(modules)}
+        case app, *arguments:
+            return [sys.executable, str(APPS / app), str(fd), *arguments], {"PYTHONPATH": str(python_packages())}
+    raise ValueError(program)
 
 
 def _wait_until_answering(running: Running, give_up_at: float) -> None:

@@ -9,35 +9,52 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from statistics import median
 
 import pytest
 import trio
-from integration.rate_limiters.servers import PAGES, SERVERS, Counts, Running, serving
+from integration.rate_limiters.catalogue import PAGES, SERVERS
+from integration.rate_limiters.servers import Counts, Running, serving
 
-from crawler import Produced, Response, Settings, Spider, crawl
+from crawler import Pace, Produced, Response, Settings, Spider, crawl
 
-UNDECLARED = 24
-"""Maximum number of refusals by a server that does not declare its limit: the requests in flight at the first refusal,
-three to learn the limit, and more than as many again for a machine that is busy with twenty-six crawls."""
-SLACK = 1.1
-"""Maximum duration of a crawl, as a multiple of the shortest possible time."""
-SLACK_UNTOLD = 1.6
-"""The same for limits that are not declared: the simulated bucket takes this long if responses arrive out of order.
-With a limit of 4 requests in flight, the first three rounds of 1, 2 and 4 fetch 7 pages, and 93 more take 24 rounds:
-27 rounds instead of 25. Each attempt to raise the concurrency costs part of another round."""
-ROBOTS = {"default": Settings(), "no robots.txt": Settings(obey_robots=False)}
+TYPICAL, LATE, SLACK = 1.06, 1.15, 1.3
+"""Maximum duration of crawls of servers that declare their limit, as a multiple of the shortest possible time: in the
+median, at the 95th percentile, and at most. On a busy machine a page may miss a window of 5 seconds by a moment."""
+SILENT = (20, 1.6)
+"""The maximum of refusals, and of the duration, if the limit is not declared: the requests in flight at the first
+refusal, three to learn the limit, and some more for a machine that is busy with sixty crawls. A window of 5 seconds is
+looked for after 1 and after 10 seconds: 27 seconds instead of 20."""
+UNUSUAL = {
+    "aiohttp": (45, 4.4),
+    "flask-silent": (20, 2.3),
+    "django-ratelimit": (20, 1.9),
+    "nginx-burst": (30, 5.0),
+    "haproxy-429": (35, 3.3),
+    "haproxy-503": (35, 3.3),
+    "haproxy-403": (35, 3.3),
+    "haproxy-tarpit": (40, 3.5),
+    "synapse": (35, 1.8),
+    "uvicorn": (40, 2.7),
+}
+"""The same for limits that are learned late: sliding windows, whose end a probe may miss by a moment; windows that end
+at fixed times; buckets that are refilled often; and connections that are refused, not requests."""
+LONGEST = 90.0
+"""Seconds after which a crawl is ended."""
+WAYS = {"default": Settings(), "ten at once": Settings(per_host=10, obey_robots=False)}
+"""The settings of the crawls; the second way also does without robots.txt."""
 
 
 class Numbered(Spider):
     """Requests the hundred pages by number."""
 
-    def __init__(self, front: str) -> None:
+    def __init__(self, running: Running) -> None:
         super().__init__()
-        self.start_urls = [f"{front}page/{n}" for n in range(PAGES)]
+        self.start_urls = [running.page(n) for n in range(PAGES)]
         self.got: list[int] = []
 
     def parse(self, response: Response) -> Produced:
-        self.got.append(int(response.url.rpartition("/")[2]))
+        self.got.append(self.start_urls.index(response.url))
 
 
 @dataclass
@@ -53,10 +70,11 @@ class Crawled:
 
 
 async def crawl_one(crawled: Crawled, settings: Settings) -> None:
-    """Run a crawl; cancel it after twice the shortest possible time plus 5 seconds."""
-    with trio.move_on_after(2 * crawled.running.server.minimum() + 5):
+    """Run a crawl; cancel it after `LONGEST`."""
+    with trio.move_on_after(LONGEST):
         try:
-            report = await crawl(crawled.spider, settings=settings)
+            refusals = Settings(pacing={"*": Pace(refusals=(crawled.running.server.refusal,))})
+            report = await crawl(crawled.spider, settings=settings | refusals)
         except Exception as error:  # the other crawls continue
             crawled.finished = repr(error)
         else:
@@ -65,13 +83,13 @@ async def crawl_one(crawled: Crawled, settings: Settings) -> None:
 
 async def crawl_all(stack: ExitStack) -> dict[tuple[str, str], Crawled]:
     """Crawl each server twice, concurrently. The longest crawls start first; starts are staggered because of bursts."""
-    ways = [(name, way) for name in SERVERS for way in ROBOTS]
+    ways = [(name, way) for name in SERVERS for way in WAYS]
     ways.sort(key=lambda way: -SERVERS[way[0]].minimum())
     started = stack.enter_context(serving(*(name for name, _ in ways)))
-    found = {way: Crawled(running, Numbered(running.url)) for way, running in zip(ways, started, strict=True)}
+    found = {way: Crawled(running, Numbered(running)) for way, running in zip(ways, started, strict=True)}
     async with trio.open_nursery() as nursery:
         for (_, way), crawled in found.items():
-            nursery.start_soon(crawl_one, crawled, ROBOTS[way])
+            nursery.start_soon(crawl_one, crawled, WAYS[way])
             await trio.sleep(0.2)
     for crawled in found.values():
         crawled.counts = crawled.running.stop()
@@ -84,21 +102,31 @@ def crawls() -> Iterator[dict[tuple[str, str], Crawled]]:
         yield trio.run(crawl_all, stack)
 
 
-@pytest.mark.parametrize("way", ROBOTS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_crawl_uses_the_limit_fully_and_does_not_exceed_it(name: str, way: str, crawls) -> None:
     crawled, server = crawls[name, way], SERVERS[name]
     counts = crawled.counts
     told = f"{name}, {way}: {crawled.finished}, {crawled.failed} failed, {counts}"
-    assert counts.refused <= (0 if server.declares else UNDECLARED), told
+    refusals, slack = (0, SLACK) if server.declares else UNUSUAL.get(name, SILENT)
+    assert counts.refused <= refusals, told
     assert (crawled.finished, crawled.failed) == ("finished", 0), told
     assert sorted(crawled.spider.got) == list(range(PAGES)), told
     assert (counts.pages, counts.served, counts.other) == (frozenset(range(PAGES)), PAGES, 0), told
-    slack = SLACK if server.declares else SLACK_UNTOLD
     assert counts.seconds <= slack * server.minimum(), told
+
+
+def test_declared_limits_are_used_up_in_nearly_all_crawls(crawls) -> None:
+    ratios = sorted(
+        crawled.counts.seconds / SERVERS[name].minimum()
+        for (name, _), crawled in crawls.items()
+        if SERVERS[name].declares
+    )
+    assert median(ratios) <= TYPICAL
+    assert ratios[int(0.95 * len(ratios))] <= LATE
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_robots_txt_is_requested_once_or_not_at_all(name: str, crawls) -> None:
-    asked = {way: [hit.uri for hit in crawls[name, way].running.hits()].count("/robots.txt") for way in ROBOTS}
-    assert asked == {"default": 1, "no robots.txt": 0}
+    asked = {way: [hit.uri for hit in crawls[name, way].running.hits()].count("/robots.txt") for way in WAYS}
+    assert asked == {"default": 1, "ten at once": 0}

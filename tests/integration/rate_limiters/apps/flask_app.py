@@ -6,15 +6,13 @@ not declared.
 
 from __future__ import annotations
 
-import socket
 import sys
-import time
 
 import flask
-import waitress
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from site_pages import FRONT, log, page
+from site_pages import FRONT, page
+from wsgi_site import serve
 
 
 def application(strategy: str, *, silent: bool) -> flask.Flask:
@@ -46,23 +44,5 @@ def application(strategy: str, *, silent: bool) -> flask.Flask:
     return app
 
 
-def counted(app):
-    """Return a WSGI application that logs every response of `app`."""
-
-    def outer(environ, start_response):
-        began = time.time()
-
-        def start(status, headers, exc_info=None):
-            log(began, environ["REQUEST_URI"], int(status.split()[0]))
-            return start_response(status, headers, exc_info)
-
-        return app(environ, start)
-
-    return outer
-
-
 if __name__ == "__main__":
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    waitress.create_server(
-        counted(application(sys.argv[2], silent="silent" in sys.argv[3:])), sockets=[listener], threads=8
-    ).run()
+    serve(application(sys.argv[2], silent="silent" in sys.argv[3:]))

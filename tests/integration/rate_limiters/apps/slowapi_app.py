@@ -5,13 +5,8 @@ FD is a listening socket.
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import time
-
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from site_pages import FRONT, log, page
+from asgi_site import serve
+from site_pages import FRONT, page
 from slowapi import Limiter
 from slowapi.middleware import SlowAPIMiddleware
 from slowapi.util import get_remote_address
@@ -44,31 +39,5 @@ app.state.limiter = limiter
 app.add_middleware(SlowAPIMiddleware)
 
 
-async def counted(scope, receive, send):
-    """Logs every response of `app`."""
-    if scope["type"] != "http":
-        await app(scope, receive, send)
-        return
-    began, query = time.time(), scope["query_string"].decode()
-    uri = f"{scope['path']}?{query}" if query else scope["path"]
-
-    async def sent(message):
-        if message["type"] == "http.response.start":
-            log(began, uri, message["status"])
-        await send(message)
-
-    await app(scope, receive, sent)
-
-
-async def main() -> None:
-    """Serve until the process is terminated."""
-    config = Config()
-    config.bind = [f"fd://{sys.argv[1]}"]
-    config.errorlog = None
-    # The default is as long as the window: a connection might be closed just when the next request arrives on it.
-    config.keep_alive_timeout = 75
-    await serve(counted, config, shutdown_trigger=asyncio.Event().wait)
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(app)
