@@ -1,95 +1,23 @@
-"""`app_of` assembles the commands; `main` runs one and turns every error into one line and an exit code."""
+"""`main` runs one command and turns every error into one line and an exit code."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Final, get_type_hints
-
-from cyclopts import App, CycloptsError, Parameter
-from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+from functools import partial
+from typing import Final
 
 from crawler.cli.logs import log_traceback, say
+from crawler.cli.plain_arguments import plain_arguments
 from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["app_of", "main"]
+__all__ = ["main"]
 
-EPILOGUE: Final = (
-    "Example: crawler demo, then crawler new NAME and crawler run NAME.py.\n\n"
-    "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
-    "max_errors; 4 more failures than --tolerate allows, or no page; 130 interrupted."
-)
 ADDRESS: Final = lazy_pattern(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
 """The value of ``--ui``."""
-COMMANDS: Final = {
-    "demo": "demo:demo",
-    "new": "new:new",
-    "run": "run:command",
-    "list": "listing:list_spiders",
-    "parse": "parse:parse",
-    "check": "check:check",
-    "plan": "plan:plan",
-    "fetch": "fetch:fetch",
-    "links": "fetch:links",
-    "sitemap": "sitemap:sitemap",
-    "robots": "robots:robots",
-    "limits": "limits:limits",
-    "shell": "shell:shell",
-    "job": "job:job",
-    "worker": "worker:worker",
-    "top": "top:top",
-    "serve": "serve:serve",
-    "settings": "settings:settings",
-    "from-curl": "from_curl:from_curl",
-    "plugins": "plugins:plugins",
-    "bench": "bench:bench",
-    "scrapy": "scrapy:scrapy",
-    "completion": "completion:completion",
-}
-"""Module and function of each command, in the order of the help page."""
-SUBCOMMANDS: Final = {"new": {"project": "new_project:new_project"}}
-"""Module and function of each command of a command."""
-
-
-def app_of(*names: str) -> App:
-    """Return the command line with some commands, or with all. Only their modules are imported, which saves time.
-
-    Parameters:
-        names: Names of commands. Without any, the command line has all commands.
-    """
-    app = App(
-        name="crawler",
-        help="Crawl sites and APIs: polite, lossless, fast.",
-        help_epilogue=EPILOGUE,
-        help_format="markdown",
-        version=lambda: f"crawler {_version()}",
-        default_parameter=Parameter(negative=(), show_default=False),
-        result_action="return_value",
-        exit_on_error=False,
-        print_error=False,
-        verbose=False,
-        suppress_keyboard_interrupt=False,
-    )
-    for place, name in enumerate(names or COMMANDS):
-        app.command(_function(COMMANDS[name]), name=name, sort_key=place, help_epilogue="")
-        for subcommand, function in SUBCOMMANDS.get(name, {}).items():
-            app[name].command(_function(function), name=subcommand)
-    return app
-
-
-def _function(place: str) -> Callable[..., int]:
-    """Import the function of a command from ``module:function``, and evaluate its annotations.
-
-    The parser would evaluate each of them four times.
-    """
-    module, _, name = place.partition(":")
-    function: Callable[..., int] = getattr(import_module(f"crawler.cli.{module}"), name)
-    function.__annotations__ = get_type_hints(function, include_extras=True)
-    return function
 
 
 def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], object] | None = None) -> int:
@@ -107,14 +35,11 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     words = _completed(list(sys.argv[1:] if arguments is None else arguments))
     try:
         _check(words)
-        app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
+        command = _command(words)
         if on_imported is not None:
             on_imported()
-        code: int = app(words) or 0
+        code: int = command() or 0
         sys.stdout.flush()
-    except CycloptsError as error:
-        command = " ".join(("crawler", *(error.command_chain or ())))
-        code = _report_error(f"{_usage_error(error)} (see {command} --help)", 2)
     except (ConfigError, PluginError, JobError) as error:
         log_traceback(error)
         code = _report_error(str(error), 2)
@@ -139,6 +64,19 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         code = _report_error("interrupted", 130)
     discard_unwritten_errors()
     return code
+
+
+def _command(words: Sequence[str]) -> Callable[[], int | None]:
+    """Return the command that a command line calls, with its arguments."""
+    if words[:1] == ["run"]:
+        arguments = plain_arguments(words[1:])
+        if arguments is not None:
+            from crawler.cli.run import command  # noqa: PLC0415 - other commands do not need it
+
+            return partial(command, *arguments.targets, **arguments.options)
+    from crawler.cli.commands import command_line  # noqa: PLC0415 - it takes as long as all modules of a crawl
+
+    return command_line(words)
 
 
 def _check(words: Sequence[str]) -> None:
@@ -166,19 +104,3 @@ def _report_error(message: str, code: int) -> int:
 
     say(f"crawler: {for_command_line(' '.join(message.split()))}\n", level=logging.ERROR)
     return code
-
-
-def _usage_error(error: CycloptsError) -> str:
-    """Return the parser's message in our style: one line, in lower case."""
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"unexpected argument {error.unused_tokens[0]!r}"
-    if isinstance(error, MissingArgumentError) and error.argument is not None:
-        return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
-    text = str(error).partition(" Available commands:")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
-
-
-def _version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - slow to import, and rarely needed
-
-    return version("trio-crawler")

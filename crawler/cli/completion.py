@@ -32,7 +32,7 @@ def completion_script(shell: Shell) -> str:
 
     In zsh, the function has the name of its file.
     """
-    from crawler.cli.app import app_of  # noqa: PLC0415 - it imports this module
+    from crawler.cli.commands import app_of  # noqa: PLC0415 - it imports this module
 
     script = app_of().generate_completion(prog_name="crawler", shell=shell)
     bash = script.replace("complete -F _crawler crawler", "complete -o default -F _crawler crawler")

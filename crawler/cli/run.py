@@ -8,10 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
-from cyclopts import Parameter
 
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import Level, log_to_stderr, say
@@ -33,6 +32,9 @@ from crawler.sinks.series import Series
 from crawler.spiders import Spider
 from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from cyclopts import Parameter
 
 __all__ = ["command", "open_outputs"]
 

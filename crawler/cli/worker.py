@@ -39,7 +39,7 @@ def worker(
 
     Example: crawler worker postgresql://db.example/crawls/books books.py
     """
-    from crawler.cli.app import app_of  # noqa: PLC0415 - it imports this module
+    from crawler.cli.commands import app_of  # noqa: PLC0415 - it imports this module
 
     if not words:
         raise ConfigError("crawler worker needs a spider after the URL of the job")

@@ -29,7 +29,7 @@ from sphinx.util.typing import stringify_annotation
 
 import crawler
 from crawler import errors
-from crawler.cli import app_of
+from crawler.cli.commands import app_of
 from crawler.cli.plugins import describe_option, find, option_docs, settable_options, text_of
 from crawler.hooks.load import installed
 from crawler.hooks.plugin import Plugin

@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError
 from markdown_it import MarkdownIt
 
 from crawler.cli.app import _completed as with_values
-from crawler.cli.app import app_of
+from crawler.cli.commands import app_of
 from crawler.cli.configuration import parse_pairs
 from crawler.cli.project_file import ProjectFile
 from crawler.hooks.load import installed, load_plugin

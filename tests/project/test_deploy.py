@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from crawler import Job, Settings
-from crawler.cli.app import app_of
+from crawler.cli.commands import app_of
 from crawler.hooks.load import installed
 
 ROOT = Path(__file__).parents[2]

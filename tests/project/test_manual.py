@@ -14,7 +14,7 @@ import pytest
 
 import crawler
 from crawler import testing
-from crawler.cli import app_of
+from crawler.cli.commands import app_of
 from crawler.cli.plugins import find, settable_options
 from crawler.hooks.load import installed
 from crawler.hooks.table import HOOKS

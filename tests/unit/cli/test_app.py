@@ -13,7 +13,7 @@ import crawler.__main__
 import crawler.cli.plugins as plugins_module
 from crawler.__main__ import DEPENDENCIES
 from crawler.cli import app, main
-from crawler.cli.app import COMMANDS, app_of
+from crawler.cli.commands import COMMANDS, app_of
 from crawler.errors import ConfigError, ConnectFailed, CrawlFailed, JobError, PluginError
 
 SPIDER = "class {}(Spider):\n    n: int = 1\n    def parse(self, response): ...\n"
@@ -322,7 +322,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 from crawler.__main__ import main
-sys.argv[1:] = ["run", "none.py"]
+sys.argv[1:] = ["run", "none.py", "--log-level", "info"]
 sys.exit(main())
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crawler import LeaseLost
-from crawler.cli import app, worker
+from crawler.cli import commands, worker
 from crawler.cli.app import main
 
 URL = "postgresql://db.test/crawls/books"
@@ -49,7 +49,7 @@ def test_a_worker_whose_lease_was_lost_joins_again_and_one_that_was_asked_to_lea
 
         return run
 
-    monkeypatch.setattr(app, "app_of", app_of)
+    monkeypatch.setattr(commands, "app_of", app_of)
     result: Any = worker.worker(URL, "books.py", "-s", "delay=1")
     assert result == 0
     assert given == [["run", "books.py", "-s", "delay=1", "--job", URL]] * 2
