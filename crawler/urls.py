@@ -7,7 +7,6 @@ parameters their order, ``/a`` differs from ``/a/`` and ``%2F`` from ``/``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
@@ -27,6 +26,7 @@ __all__ = [
     "origin",
     "split_userinfo",
     "without_fragment",
+    "without_fragments",
 ]
 
 IGNORED: Final = r"[\t\n\r]*+"
@@ -117,6 +117,14 @@ def without_fragment(href: str) -> str:
     return rest if rest[-1:] > " " or not rest.strip(SPACE) else href
 
 
+def without_fragments(hrefs: list[str]) -> list[str]:
+    """Return references without their fragments; see `without_fragment`, which few of them need."""
+    return [
+        href if "#" not in href else rest if (rest := href.partition("#")[0])[-1:] > " " else without_fragment(href)
+        for href in hrefs
+    ]
+
+
 class _Folder(dict[str, str | None]):
     """The URLs of references without fragments on the pages of one folder, joined when they are first asked for.
 
@@ -199,9 +207,9 @@ class Joiner:
         url = self._folder[href]
         return self._join(href) if url == "" else url
 
-    def join_all(self, hrefs: Iterable[str]) -> list[str | None]:
+    def join_all(self, hrefs: list[str]) -> list[str | None]:
         """Return the absolute web URL of each reference; see `join`."""
-        hrefs = [without_fragment(href) if "#" in href else href for href in hrefs]
+        hrefs = without_fragments(hrefs)
         folder = self._folder
         # Of too many, the first ones would be forgotten before the last ones are joined.
         urls = list(map(folder.join if len(hrefs) > MAX_REMEMBERED else folder.__getitem__, hrefs))
@@ -219,7 +227,7 @@ def join(base: str, href: str) -> str | None:
     return Joiner(base).join(href)
 
 
-def join_all(base: str, hrefs: Iterable[str]) -> list[str | None]:
+def join_all(base: str, hrefs: list[str]) -> list[str | None]:
     """Return the absolute web URL of each reference on the page at `base`, a canonical URL; see `Joiner.join`."""
     return Joiner(base).join_all(hrefs)
 

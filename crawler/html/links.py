@@ -7,7 +7,8 @@ root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are jo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from crawler.content.encoding import encode_query, replace_surrogates
 from crawler.html.live import select_live
 from crawler.html.selector import Selector
 from crawler.redaction import redact
-from crawler.urls import is_plain, join, join_all, without_fragment
+from crawler.urls import is_plain, join, join_all, without_fragments
 
 __all__ = ["Link", "base_url", "href_batches", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
 
@@ -118,9 +119,9 @@ def href_batches(
         yield [target for target in targets if target is not None]
 
 
-def _different(addresses: Iterable[str], base: str) -> list[str]:
+def _different(addresses: list[str], base: str) -> list[str]:
     """Return the references of a page that count, without fragments and repeats: many lead to the same few URLs."""
-    raw = {without_fragment(href) if "#" in href else href: None for href in addresses}
+    raw = dict.fromkeys(without_fragments(addresses))
     return _within_limits(raw, base) if len(raw) > MAX_PARSED else list(raw)
 
 
@@ -170,20 +171,24 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
-    elements = _link_elements(document)
+    heads = _plain_heads(document)
+    if heads is None:
+        elements = _elements(document, _LINKS)
+        tags = [element.tag for element in elements]
+    else:  # reading the tag of each element takes longer
+        elements = _first(heads + document.select("a"))
+        tags = ["link"] * len(heads) + ["a"] * (len(elements) - len(heads))
     if all(document.select_one(tag) is None for tag in ("svg", "iframe", "frame")):  # a list of tags takes a walk
         written = [element.attr("href") for element in elements]
     else:
         written = [_address(element) for element in elements]
     if None in written:
-        elements = [element for element, href in zip(elements, written, strict=True) if href is not None]
+        there = [href is not None for href in written]
+        elements, tags = list(compress(elements, there)), list(compress(tags, there))
     given = [href for href in written if href is not None]
     targets = join_links(base_url(document, url), given, encoding)
-    return [
-        Link(target, element.tag, href, element)
-        for target, href, element in zip(targets, given, elements, strict=True)
-        if target is not None
-    ]
+    found = zip(targets, tags, given, elements, strict=True)
+    return [Link(target, tag, href, element) for target, tag, href, element in found if target is not None]
 
 
 def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> frozenset[str]:
@@ -227,20 +232,20 @@ def href_of(target: object) -> str | None:
     return replace_surrogates(href) if isinstance(href, str) else None
 
 
-def _addresses(document: Document, tags: Sequence[str]) -> Iterable[str]:
+def _addresses(document: Document, tags: Sequence[str]) -> list[str]:
     plain = document.select_one("svg") is None or document.select_one("svg a:not([href])") is None
     if plain and set(tags) <= set(_WITH_HREF):
         return [element.attr("href") or "" for element in _elements(document, tags, "[href]")]
     return [href for element in _elements(document, tags) if (href := _address(element)) is not None]
 
 
-def _link_elements(document: Document) -> list[Element]:
-    """Return the elements of `links`. Mostly they are ``<link>`` in the head and ``<a>`` in the body."""
-    if all(document.select_one(tag) is None for tag in ("area", "iframe", "frame", "template")):
-        heads = document.select("link")
-        if all(isinstance(link.parent, Element) and link.parent.tag == "head" for link in heads):
-            return _first(heads + document.select("a"))
-    return _elements(document, _LINKS)
+def _plain_heads(document: Document) -> list[Element] | None:
+    """Return the ``<link>`` of a page, if its links are these and then its ``<a>``, as on most pages; else `None`."""
+    if any(document.select_one(tag) is not None for tag in ("area", "iframe", "frame", "template")):
+        return None
+    heads = document.select("link")
+    in_head = all(isinstance(link.parent, Element) and link.parent.tag == "head" for link in heads)
+    return heads if in_head else None
 
 
 def _elements(document: Document, tags: Sequence[str], having: str = "") -> list[Element]:

@@ -18,8 +18,8 @@ USUAL = [
     ["spider.py"],
     ["spider.py", "-o", "-"],
     ["https://shop.example/"],
-    ["spider.py:One", "other.py", "-o", "items.jsonl", "-o", "items.csv", "-s", "delay=1", "--quiet", "--job", "folder"],
-    ["-s", "workers=2", "-a", "key=", "-a", "text=[1] {", "--report", "report.json", "package.module:Class", "--append"],
+    ["spider.py:One", "other.py", "-o", "items.jsonl", "-o", "items.csv", "-s", "delay=1", "--quiet", "--job", "job"],
+    ["-s", "workers=2", "-a", "key=", "-a", "text=[1] {", "--report", "report.json", "package.module", "--append"],
     ["spider.py", "--spider", "One", "--spider", "Two", "-p", "tidy", "-P", "tidy.depth=2", "--no-plugin", "cache"],
     ["", "--tolerate", "5%", "--override", "--overwrite", "--log-json", "--output", "", "--job", ""],
     ["a b", "--setting", "headers={'A': '--b'}", "--argument", "1", "--plugin", "m:C", "--plugin-option", "m.a=["],
@@ -41,7 +41,8 @@ NOT_PLAIN = [
     ["--", "spider.py"],
     ["-"],
 ]
-WORDS = st.sampled_from([*FLAGS, *VALUES, *REPEATABLE, "-", "--", "--ui", "-x", "a=b", "", "[1", '["a", "b"]', "{}", "1"])
+NAMES = [*FLAGS, *VALUES, *REPEATABLE]
+WORDS = st.sampled_from([*NAMES, "-", "--", "--ui", "-x", "a=b", "", "[1", '["a", "b"]', "{}", "1"])
 
 
 @pytest.fixture(scope="module")
@@ -83,5 +84,5 @@ def test_each_name_is_an_option_of_the_command(app: App) -> None:
         for argument in app["run"].assemble_argument_collection()
         for name in argument.parameter.name or ()
     }
-    names = FLAGS | VALUES | REPEATABLE
-    assert names == {name: by_name[name] for name in names}
+    options = FLAGS | VALUES | REPEATABLE
+    assert options == {name: by_name[name] for name in options}
