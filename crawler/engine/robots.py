@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import attrs
+from msgspec.structs import replace
 
 from crawler import urls
 from crawler.engine.commit_calls import no_request
@@ -120,7 +120,7 @@ class RobotsFetcher:
             rules = self._rules_without(ticket, decision.error)
             max_age, grace = RETRY_AFTER, GRACE_REQUESTS_AFTER_FAILURE
         if not self._settings.obey_robots:  # only its sitemaps are asked for
-            rules = attrs.evolve(rules, delay=None)
+            rules = replace(rules, delay=None)
         self._frontier.robots.resolve(ticket, rules, self._clock() + max_age, grace)
         return None
 
@@ -162,7 +162,7 @@ class RobotsFetcher:
             return old
         level = logging.INFO if isinstance(error, Refused) else logging.WARNING  # pages may name any number of those
         log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
-        return attrs.evolve(DISALLOW_ALL, error=error)
+        return replace(DISALLOW_ALL, error=error)
 
     @staticmethod
     def refuse(ticket: RefusedTicket) -> Fail | Refuse:

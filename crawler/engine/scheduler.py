@@ -22,8 +22,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import trio
+from msgspec import Struct
 
 from crawler.engine.checks import check_callbacks
 from crawler.engine.shutdown import LAST
@@ -61,8 +61,7 @@ MAX_STARTS: Final = 10_000
 """Start requests that may wait. More are pulled when these are settled."""
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
-class Scheduler:
+class Scheduler(Struct, eq=False, kw_only=True):
     """Runs a crawl: pulls start requests, hands tickets to workers, and ends when nothing is left to do."""
 
     crawl: Crawl
@@ -97,7 +96,7 @@ class Scheduler:
     """Logs what callbacks and hooks raise."""
     pool: ProcessPool | None = None
     """The processes that run callbacks; `None`: this one does."""
-    has_dispatched: bool = attrs.field(default=False, init=False)
+    has_dispatched: bool = False
     """Whether a ticket was handed to a worker."""
 
     @property

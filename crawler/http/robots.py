@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final, Self
 
-import attrs
 from msgspec import Struct
 
 from crawler.errors import BadStatus, Refused, RequestError
@@ -56,8 +55,7 @@ RATE: Final = lazy_pattern(rf"{NUMBER}\s*/\s*{NUMBER}\s*([smhd]?)(?![^\s])", re.
 UNIT_SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-@attrs.frozen(eq=False, repr=False)
-class Robots:
+class Robots(Struct, frozen=True, eq=False):
     """The rules of one origin for one user agent."""
 
     rules: PathRules | None

@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.limits.backoff import patience
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport
 from crawler.limits.in_flight import Grant
-from crawler.limits.random_faults import RandomFaults
 
 if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
+    from crawler.limits.random_faults import RandomFaults
 
 __all__ = ["Attribution", "blames_concurrency"]
 
@@ -32,8 +32,7 @@ CONCURRENCY: Final = "concurren"
 """Part of the names by which servers call such limits: Stripe's ``global-concurrency``, ``concurrent-requests``."""
 
 
-@attrs.define(eq=False, repr=False)
-class Attribution:
+class Attribution(Struct, eq=False):
     """Why requests failed.
 
     Parameters:
@@ -41,16 +40,16 @@ class Attribution:
     """
 
     concurrency: Concurrency
-    undecided_until: float = attrs.field(default=-math.inf, init=False)
+    undecided_until: float = -math.inf
     """Until then the requests in flight may show that the last failure was not that of a page, or the first response of
     all may declare a limit; in seconds since the epoch."""
-    _refused_inflight: int = attrs.field(default=0, init=False)
+    _refused_inflight: int = 0
     """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
-    _faults: RandomFaults | None = attrs.field(default=None, init=False)
+    _faults: RandomFaults | None = None
     """`None` until a request fails or is refused."""
-    _random: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _random: frozenset[str] = frozenset()
     """What comes at random, as of `RandomFaults.at_random`."""
-    _steady: int = attrs.field(default=0, init=False)
+    _steady: int = 0
     """Responses since the server last failed as an overloaded server does."""
 
     @property
@@ -84,6 +83,8 @@ class Attribution:
                 faults.record_served(load)
             return False
         if faults is None:
+            from crawler.limits.random_faults import RandomFaults  # noqa: PLC0415 - most servers refuse nothing
+
             faults = self._faults = RandomFaults(self._steady)
         if report.refused:
             return not _states_limit(report) and faults.record_refusal(load, report.received)

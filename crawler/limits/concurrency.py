@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct
 
 from crawler.limits.json_numbers import json_number
 
@@ -43,8 +43,7 @@ MAX_RETRY: Final = 120.0
 """Seconds; the longest of these waits."""
 
 
-@attrs.define(eq=False, repr=False)
-class Concurrency:
+class Concurrency(Struct, eq=False):
     """The concurrency level of one lane.
 
     Parameters:
@@ -53,30 +52,33 @@ class Concurrency:
     """
 
     cap: int
-    start: int = attrs.field(default=1, kw_only=True)
-    _declared: int | None = attrs.field(default=None, init=False)
-    _level: float = attrs.field(default=attrs.Factory(lambda self: float(self.start), takes_self=True), init=False)
-    _starting: bool = attrs.field(default=True, init=False)
-    _average: float = attrs.field(default=0.0, init=False)
+    start: int = 1
+    _declared: int | None = None
+    _level: float = 1.0
+    _starting: bool = True
+    _average: float = 0.0
     """Seconds to the first byte, on long average."""
-    _responses: int = attrs.field(default=0, init=False)
-    _broken: float = attrs.field(default=math.inf, init=False)
+    _responses: int = 0
+    _broken: float = math.inf
     """The level at which the server refused or failed; infinite: none is known."""
-    _cut_at: float = attrs.field(default=-math.inf, init=False)
-    _raised_at: float = attrs.field(default=-math.inf, init=False)
-    _retry: float = attrs.field(default=MIN_RETRY, init=False)
-    _trial: bool = attrs.field(default=False, init=False)
+    _cut_at: float = -math.inf
+    _raised_at: float = -math.inf
+    _retry: float = MIN_RETRY
+    _trial: bool = False
     """Whether the level is one that broke before, and is tried again."""
-    _before: float = attrs.field(default=1.0, init=False)
+    _before: float = 1.0
     """The level before the first failure."""
-    _proven: bool = attrs.field(default=False, init=False)
+    _proven: bool = False
     """Whether a request alone was served right after others had been refused: the level is a limit of the server."""
-    _peak: int = attrs.field(default=0, init=False)
+    _peak: int = 0
     """The most requests in flight of which one was served."""
-    _at_peak: int = attrs.field(default=0, init=False)
+    _at_peak: int = 0
     """Requests served while so many were in flight."""
-    _least: float = attrs.field(default=1.0, init=False)
+    _least: float = 1.0
     """The level that is left at least after the refusals of this round trip."""
+
+    def __post_init__(self) -> None:
+        self._level = float(self.start)
 
     @property
     def limit(self) -> int:

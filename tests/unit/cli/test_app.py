@@ -13,7 +13,7 @@ import crawler.__main__
 import crawler.cli.plugins as plugins_module
 from crawler.__main__ import DEPENDENCIES
 from crawler.cli import app, main
-from crawler.cli.commands import COMMANDS, app_of
+from crawler.cli.commands import COMMANDS
 from crawler.errors import ConfigError, ConnectFailed, CrawlFailed, JobError, PluginError
 
 SPIDER = "class {}(Spider):\n    n: int = 1\n    def parse(self, response): ...\n"
@@ -225,11 +225,6 @@ def test_help_is_a_command_too(in_process, capfd, words):
 def test_the_version_is_printed(in_process, capfd):
     assert main(["--version"]) == 0
     assert capfd.readouterr().out.startswith("crawler 0.")
-
-
-def test_a_command_line_can_be_made_of_some_commands():
-    assert set(COMMANDS) & set(app_of("links")) == {"links"}
-    assert set(COMMANDS) <= set(app_of())
 
 
 @pytest.mark.parametrize(
