@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.admission import Admission
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.decision import Policy
+    from crawler.engine.decide import Policy
     from crawler.engine.inline import Inline
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown

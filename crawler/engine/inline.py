@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler import urls
-from crawler.engine.decision import Fail, History, Page, decide_inline
+from crawler.engine.decide import decide_inline
+from crawler.engine.decision import Fail, Page
+from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.frontier import Lane, RobotsRules, lane_name
@@ -22,7 +24,7 @@ from crawler.messages.request import copy_unchecked
 if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.attempt import Attempts
-    from crawler.engine.decision import Policy
+    from crawler.engine.decide import Policy
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.slots import Slots
     from crawler.fetch.body_receiver import BodyReceiver

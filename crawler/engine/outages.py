@@ -13,7 +13,7 @@ from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
 
 if TYPE_CHECKING:
-    from crawler.engine.decision import Policy
+    from crawler.engine.decide import Policy
     from crawler.frontier import Frontier, StartTicket
     from crawler.messages import Response
 

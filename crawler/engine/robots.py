@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from crawler import urls
 from crawler.engine.commit_calls import no_request
-from crawler.engine.decision import Again, Fail, History, Refuse, bad_status, decide_robots_error, refuse_by_robots
+from crawler.engine.decide import bad_status, decide_robots_error, refuse_by_robots
+from crawler.engine.decision import Again, Fail, Refuse
+from crawler.engine.history import History
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
 from crawler.http.address_guard import is_start_page
@@ -25,7 +27,7 @@ from crawler.store import RobotsAnswer
 if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.attempt import Attempts
-    from crawler.engine.decision import Policy
+    from crawler.engine.decide import Policy
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.frontier import Frontier
     from crawler.settings import Settings

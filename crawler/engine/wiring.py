@@ -13,7 +13,7 @@ from crawler.engine.attempt import Attempts
 from crawler.engine.checkpointer import Checkpointer
 from crawler.engine.commit_calls import CommitCalls
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
-from crawler.engine.decision import Policy
+from crawler.engine.decide import Policy
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases

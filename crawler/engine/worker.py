@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from crawler.engine.decision import (
-    Again,
-    Decision,
-    Fail,
-    Follow,
-    History,
-    Page,
-    Refuse,
-    decide,
-    decide_page_error,
-    fail_by_quota,
-    retry_or_fail,
-)
+from crawler.engine.decide import decide, decide_page_error, fail_by_quota, retry_or_fail
+from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
+from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
@@ -36,7 +26,7 @@ if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.attempt import Attempts, Result
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.decision import Policy
+    from crawler.engine.decide import Policy
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.slow_steps import SlowSteps

@@ -17,7 +17,7 @@ from crawler import (
 )
 from crawler.clock import Clock
 from crawler.engine.attempt import Attempts
-from crawler.engine.decision import Policy
+from crawler.engine.decide import Policy
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor

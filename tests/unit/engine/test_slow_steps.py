@@ -342,7 +342,7 @@ async def test_an_async_generator_is_named_and_a_wait_is_not(
 async def test_a_page_that_is_parsed_for_its_refresh_is_named(
     autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crawler.engine.decision.refresh_request", lambda *_, **__: block())
+    monkeypatch.setattr("crawler.engine.decide.refresh_request", lambda *_, **__: block())
     await crawl(Blocks(), settings=Settings(follow_refresh=5), transport=FakeSite({"/": "x"}).transport)
     [message] = messages(caplog)
     assert message.startswith("decide (")

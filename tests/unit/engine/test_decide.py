@@ -25,16 +25,9 @@ from crawler import (
     Settings,
     WouldExceedDeadline,
 )
-from crawler.engine.decision import (
+from crawler.engine.decide import (
     MAX_PUT_OFFS,
-    Again,
-    Decision,
-    Fail,
-    Follow,
-    History,
-    Page,
     Policy,
-    Refuse,
     bad_status,
     decide,
     decide_inline,
@@ -44,6 +37,8 @@ from crawler.engine.decision import (
     refuse_by_robots,
     retry_or_fail,
 )
+from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
+from crawler.engine.history import History
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.limits.outages import Outage
 

@@ -1,0 +1,91 @@
+"""`History`: the facts about a request on which a decision depends."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from crawler.frontier import StartTicket
+    from crawler.limits.outages import Outage
+    from crawler.messages import Request
+
+__all__ = ["History"]
+
+
+class History(Struct, kw_only=True, eq=False):
+    """The facts about a request, except the result of its last attempt."""
+
+    request: Request
+    """The request."""
+    attempts: int
+    """Number of attempts so far, including the last one."""
+    refusals: int = 0
+    """Number of times that its server refused it because of too many requests."""
+    stale: int = 0
+    """Number of times that it was sent on a kept connection that the server had closed."""
+    put_offs: int = 0
+    """Number of times that its page was put off."""
+    unreachable: int = 0
+    """Number of times that its host could not be reached."""
+    failed_share: float = 0.0
+    """Share of the requests of its lane that failed of late; 0 if few are known."""
+    was_rate_limited: bool = False
+    """Whether the last response was a refusal because of too many requests, whatever its status."""
+    outage: Outage | None = None
+    """What the crawl knows of an outage of the host, if only its gateway has answered."""
+    is_refused_with_all: bool = False
+    """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
+    has_others: bool = False
+    """Whether other requests of the lane are waiting."""
+    has_served: bool = False
+    """Whether the server has ever served a request."""
+    lane_waits: float = 0.0
+    """Seconds until the limits let a request start again."""
+    stated_wait: float = 0.0
+    """Seconds of these that the server has stated."""
+    is_stalled: bool = False
+    """Whether the server has refused everything for so long that a retry is of no use."""
+
+    @classmethod
+    def of(cls, ticket: StartTicket, attempts: int, now: float) -> History:
+        """Return the history of a request after an attempt.
+
+        Parameters:
+            ticket: The attempt, whose result the limits know.
+            attempts: Number of attempts, including this one.
+            now: Seconds since the epoch.
+        """
+        pending = ticket.pending
+        history = cls(
+            request=pending.request,
+            attempts=attempts,
+            refusals=pending.refusals,
+            stale=pending.stale,
+            put_offs=pending.put_offs,
+            unreachable=pending.unreachable,
+        )
+        history.observe(ticket, now)
+        return history
+
+    def observe(self, ticket: StartTicket, now: float) -> None:
+        """Take over what the limits and the outages have made of an attempt.
+
+        Parameters:
+            ticket: The attempt, whose result the limits know.
+            now: Seconds since the epoch.
+        """
+        refused_by = ticket.permit.refused_by
+        self.failed_share = ticket.permit.lane.failed_share
+        self.was_rate_limited = refused_by is not None
+        self.is_refused_with_all = refused_by is not None and refused_by.refusal_budget.refuses_all
+        if refused_by is not None and self.is_refused_with_all:
+            wait = refused_by.ready_at(now) - now
+            self.lane_waits = max(0.0, wait) if wait < math.inf else 0.0
+            self.stated_wait = refused_by.stated_wait(now)
+            self.has_served = refused_by.refusal_budget.has_served
+            self.has_others = len(ticket.lane) > 0 or ticket.lane.more
+        self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
+        self.outage = ticket.outage
