@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 
@@ -331,7 +330,7 @@ def test_a_retry_by_a_callback_uses_up_an_attempt() -> None:
 
 
 def without(error: RequestError) -> Robots:
-    return attrs.evolve(DISALLOW_ALL, error=error)
+    return msgspec.structs.replace(DISALLOW_ALL, error=error)
 
 
 def test_what_becomes_of_a_request_that_robots_txt_does_not_allow() -> None:
