@@ -19,9 +19,8 @@ from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
-from crawler.engine.statistics import statistics
 from crawler.hooks.page_effects import current_page
-from crawler.hooks.plugin import CrawlStatistics, Plugin, UrlFacts
+from crawler.hooks.plugin import Plugin
 from crawler.logs import get_logger
 from crawler.messages import Receive, Request, Response
 from crawler.redaction import redact
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
+    from crawler.hooks.crawl_statistics import CrawlStatistics, UrlFacts
     from crawler.http.cookies import Cookie, CookieJar
     from crawler.spiders import Spider
     from crawler.stats import RunRecord, Stats
@@ -214,6 +214,8 @@ class Crawl:
 
     def statistics(self) -> CrawlStatistics:
         """Return how much is in flight and waiting, what each limit allows, and what is down."""
+        from crawler.engine.statistics import statistics  # noqa: PLC0415 - few crawls are asked
+
         return statistics(self._frontier, live=self._store.live, now=self.clock())
 
     async def fetch(self, request: Request, *, receive: Receive | None = None) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crawler import urls
-from crawler.hooks.plugin import UrlFacts
+from crawler.hooks.crawl_statistics import UrlFacts
 from crawler.messages import Request
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from crawler.hooks.plugin import CrawlStatistics, LaneStatistics
+from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics
 from crawler.limits.outages import NETWORK
 
 if TYPE_CHECKING:
     from crawler.frontier import Frontier
-    from crawler.limits.outages import OutageStatistics
+    from crawler.limits.outage_statistics import OutageStatistics
     from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["statistics"]

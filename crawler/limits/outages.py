@@ -12,15 +12,17 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-import attrs
 from msgspec import Struct
 
 from crawler.errors import FetchError
 from crawler.limits.breaker import Breaker
 
-__all__ = ["NETWORK", "NETWORK_PROBE", "Contact", "Outage", "OutageStatistics", "Outages", "Trouble"]
+if TYPE_CHECKING:
+    from crawler.limits.outage_statistics import OutageStatistics
+
+__all__ = ["NETWORK", "NETWORK_PROBE", "Contact", "Outage", "Outages", "Trouble"]
 
 OPEN_AFTER: Final = 3
 """Failures in a row that open the breaker of a host that has answered before, if they take `OPEN_SECONDS`: failed
@@ -98,18 +100,6 @@ class Outage(NamedTuple):
     """Seconds for which it has been down."""
 
 
-@attrs.frozen(kw_only=True)
-class OutageStatistics:
-    """An outage at one moment."""
-
-    since: float
-    """When it began, in seconds since the epoch."""
-    next_probe: float
-    """When it is tried again, in seconds since the epoch. In the past while a request finds out."""
-    error: str
-    """Message of the last failure."""
-
-
 class Outages:
     """The breakers of all scopes, and of the network.
 
@@ -138,6 +128,8 @@ class Outages:
 
     def statistics(self) -> dict[str, OutageStatistics]:
         """Return what is down now, by origin or proxy; the key of the network is ``network``."""
+        from crawler.limits.outage_statistics import OutageStatistics  # noqa: PLC0415 - few crawls are asked
+
         down = {scope: breaker for scope, breaker in self._breakers.items() if breaker.is_open}
         if self.network is not None:
             down[NETWORK] = self.network

@@ -26,11 +26,11 @@ from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Pacing
 from crawler.limits.refusal_budget import RefusalBudget
-from crawler.limits.throttle_statistics import ThrottleStatistics
 
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
+    from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["ROBOTS_CONCURRENCY", "Throttle"]
 
@@ -342,6 +342,8 @@ class Throttle:
 
     def statistics(self, now: float) -> ThrottleStatistics:
         """Return what this limit allows at `now` (seconds since the epoch)."""
+        from crawler.limits.throttle_statistics import ThrottleStatistics  # noqa: PLC0415 - few crawls are asked
+
         ready_at = self.ready_at(now)
         return ThrottleStatistics(
             ready_at=ready_at,

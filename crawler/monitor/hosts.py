@@ -9,13 +9,14 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from crawler.hooks.plugin import LaneStatistics
+from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.monitor.quotas import QuotaGauge, gauges
 from crawler.monitor.words import HostState, state_of
 from crawler.printable import printable_line
 
 if TYPE_CHECKING:
-    from crawler.hooks.plugin import Crawl, CrawlStatistics
+    from crawler.hooks.crawl_statistics import CrawlStatistics
+    from crawler.hooks.plugin import Crawl
 
 __all__ = ["Host", "busiest", "describe", "lane_id", "lane_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, TypeAlias
 
-from crawler.hooks.plugin import LaneStatistics
+from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["HostState", "duration", "state_of"]

@@ -51,7 +51,9 @@ COVERED_ELSEWHERE = {
     "messages/page_links.py": ["tests/unit/messages/test_response.py"],
     "store/redis/reading.py": ["tests/unit/store/redis/test_calls.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
-    # What a throttle returns.
+    # What a throttle, the outages and a crawl return.
+    "hooks/crawl_statistics.py": ["tests/unit/engine/test_statistics.py", "tests/crawl/test_controls.py"],
+    "limits/outage_statistics.py": ["tests/unit/limits/test_outages.py"],
     "limits/throttle_statistics.py": ["tests/unit/limits/test_throttle.py"],
     # Data: one test plays every fault case.
     "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],

@@ -21,7 +21,8 @@ from crawler.messages import Receive, Request, Response
 from crawler.messages.link_filter import LinkFilter
 
 if TYPE_CHECKING:
-    from crawler.hooks.plugin import CrawlStatistics, Plugin, UrlFacts
+    from crawler.hooks.crawl_statistics import CrawlStatistics, UrlFacts
+    from crawler.hooks.plugin import Plugin
     from crawler.http.cookies import Cookie
     from crawler.messages.exchange import Exchange
     from crawler.settings import Settings

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from crawler import Crawl, Plugin, Response, Settings, Spider, crawl
-from crawler.hooks.plugin import CrawlStatistics, LaneStatistics
+from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics
 from crawler.testing import FakeSite, Page
 
 

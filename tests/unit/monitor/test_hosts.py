@@ -6,7 +6,7 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
-from crawler.hooks.plugin import CrawlStatistics, LaneStatistics
+from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics
 from crawler.monitor.hosts import busiest, describe
 from crawler.settings import Settings
 from crawler.stats import Stats

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.hooks.plugin import LaneStatistics
+from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.monitor.words import duration, state_of
 
