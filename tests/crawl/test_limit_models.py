@@ -32,6 +32,8 @@ OTHERS: dict[str, Mark] = {
     "nginx-10-per-s-429": Mark(refused=11, ratio=1.7),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.75),
+    "kong-three-policies": Mark(ratio=1.5),
+    "discord-one-bucket": Mark(ratio=1.75),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 

@@ -18,6 +18,7 @@ from support.simulator import (
     Decision,
     FixedWindow,
     Limit,
+    PricedWindow,
     SlidingCounter,
     SlidingLog,
     TokenBucket,
@@ -64,6 +65,11 @@ def costly(size: int, per_second: float, costs: tuple[int, int]) -> Limits:
     return lambda rng: [
         CostlyBucket(quota=size, window=size / per_second, costs=costs, rng=random.Random(rng.random()))
     ]
+
+
+def priced(quota: int, window: float) -> Limits:
+    """Return a window of which each request takes as many units as its page costs."""
+    return lambda rng: [PricedWindow(quota=quota, window=window)]
 
 
 def both(*limits: Limits) -> Limits:

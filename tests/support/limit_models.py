@@ -40,6 +40,7 @@ from support.limit_dialects import (
     window_in_value,
 )
 from support.model_server import Model
+from support.shared_limit_models import SHARED_MODELS
 
 from crawler import Pace
 
@@ -490,5 +491,7 @@ MODELS: Final[dict[str, Model]] = {
         limits=fixed(100, MINUTE),
         says=[legacy(seconds, "ratelimit-"), fields("x-rate-limit", "x-rate-limit-remaining")],
     ),
+    # 11. Shared quotas
+    **SHARED_MODELS,
 }
 """Model by name."""

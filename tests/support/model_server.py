@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import attrs
 import httpx
 import trio
-from support.simulator import Decision, Limit, SlidingCounter
+from support.simulator import Decision, Limit, PricedWindow, SlidingCounter
 from support.virtual import EPOCH, run_virtually, seeded
 
 from crawler import Pace, Request, Response, Settings, Spider, client, crawl
@@ -98,10 +98,25 @@ class Model:
     """Requests per second of other clients."""
     quotas: Mapping[str, float] = {}
     """The budgets that each request names."""
+    costs: Callable[[int], int] | None = None
+    """Returns the units of a page by its number; one that costs more than one unit is asked for by POST. `None` means
+    one unit each."""
+    processes: int = 1
+    """Clients that share the pages, and know nothing of each other."""
     hosts: int = 1
     """Hosts that share the limits; more than one lane."""
     pacing: Mapping[str, Pace] = {}
     """The paces that the user has to configure."""
+
+    def cost(self, number: int) -> int:
+        """Return the units of a page."""
+        return 1 if self.costs is None else self.costs(number)
+
+    def price(self, limits: Sequence[Limit], number: int) -> None:
+        """Tell limits the units of the page that is asked for next."""
+        for limit in limits:
+            if isinstance(limit, PricedWindow):
+                limit.cost = self.cost(number)
 
 
 @attrs.define(eq=False)
@@ -144,6 +159,7 @@ class ModelServer(httpx.AsyncBaseTransport):
         await trio.sleep(travel)
         self.in_flight += 1
         try:
+            self.model.price(self.limits, int(request.url.path[1:]))
             answer = self.decide(self.epoch + trio.current_time())
             fields = {name: value for says in self.model.says for name, value in says(answer).items()}
             if answer.allowed:
@@ -187,15 +203,16 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
     for limit in limits:
         if hasattr(limit, "blocks"):
             limit.blocks = False
-    slots = int(min(at_once * model.hosts, model.at_once))
+    slots = int(min(at_once * model.hosts * model.processes, model.at_once))
     arrivals = [(begin + model.latency(rng, slots) / 2, number) for number in range(slots)]
     arriving = (begin + at for at in _others(model, others))
     coming: deque[float] = deque()
-    left, end = [len(range(host, model.pages, model.hosts)) for host in range(model.hosts)], begin
+    left, end = [deque(range(host, model.pages, model.hosts)) for host in range(model.hosts)], begin
     while any(left):
         at, slot = heapq.heappop(arrivals)
         if not left[slot % model.hosts]:
             continue  # its host has no more pages
+        model.price(limits, left[slot % model.hosts][0])
         while coming and coming[0] <= at:
             one = coming.popleft()
             if all(limit.decide(one, dry=True).allowed for limit in limits):
@@ -216,7 +233,7 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
             continue
         for limit in limits:
             limit.decide(at)
-        left[slot % model.hosts] -= 1
+        left[slot % model.hosts].popleft()
         half = model.latency(rng, slots) / 2
         end = max(end, at + half)
         heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))
@@ -241,40 +258,51 @@ class Run:
 
 
 class _Pages(Spider):
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, numbers: Sequence[int]) -> None:
         super().__init__()
-        self._model = model
+        self._model, self._numbers = model, numbers
 
     def start(self) -> Iterator[Request]:
-        for url in _urls(self._model):
-            yield Request(url, quotas=dict(self._model.quotas) or None)
+        for number in self._numbers:
+            method, url, quotas = _request(self._model, number)
+            yield Request(url, method=method, quotas=quotas or None)
 
     def parse(self, response: Response) -> Any:
         yield {"url": response.url}
 
 
-def _urls(model: Model) -> list[str]:
-    return [f"https://h{number % model.hosts}.test/{number}" for number in range(model.pages)]
+def _request(model: Model, number: int) -> tuple[str, str, dict[str, float]]:
+    """Return method, URL and named budgets of a request."""
+    cost = model.cost(number)
+    quotas = {name: units * cost for name, units in model.quotas.items()}
+    return "POST" if cost > 1 else "GET", f"https://h{number % model.hosts}.test/{number}", quotas
 
 
-async def _by_crawl(model: Model, server: ModelServer, at_once: int | None, rng: random.Random) -> None:
+_Numbers = Sequence[int]
+
+
+async def _by_crawl(
+    model: Model, numbers: _Numbers, server: ModelServer, at_once: int | None, rng: random.Random
+) -> None:
     settings = Settings(obey_robots=False, pacing=dict(model.pacing))
     if at_once is not None:
         settings |= Settings(per_host=at_once)
-    await crawl(_Pages(model), settings=settings, transport=server)
+    await crawl(_Pages(model, numbers), settings=settings, transport=server)
 
 
-async def _by_client(model: Model, server: ModelServer, at_once: int | None, rng: random.Random) -> None:
-    extensions = {"quotas": dict(model.quotas)} if model.quotas else {}
+async def _by_client(
+    model: Model, numbers: _Numbers, server: ModelServer, at_once: int | None, rng: random.Random
+) -> None:
     pacing = dict(model.pacing)
 
-    async def get(url: str) -> None:
-        await http.get(url, extensions=extensions)
+    async def get(number: int) -> None:
+        method, url, quotas = _request(model, number)
+        await http.request(method, url, extensions={"quotas": quotas} if quotas else {})
 
     made = client(transport=server, concurrency=at_once, pacing=pacing, chance=rng, timeout=None)
     async with made as http, trio.open_nursery() as nursery:
-        for url in _urls(model):
-            nursery.start_soon(get, url)
+        for number in numbers:
+            nursery.start_soon(get, number)
 
 
 def run(model: Model, seed: int, *, by: Literal["crawl", "client"], at_once: int | None = None) -> Run:
@@ -290,13 +318,17 @@ def run(model: Model, seed: int, *, by: Literal["crawl", "client"], at_once: int
     begin = EPOCH - EPOCH % 86400 + rng.uniform(0, model.begins)
     server = ModelServer(model, random.Random(seed))
     server.epoch = begin
+    send = _by_crawl if by == "crawl" else _by_client
 
     async def go() -> None:
         with trio.move_on_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 if model.others:
                     nursery.start_soon(server.send_others, random.Random(seed))
-                await (_by_crawl if by == "crawl" else _by_client)(model, server, at_once, rng)
+                async with trio.open_nursery() as clients:
+                    for process in range(model.processes):
+                        numbers = range(process, model.pages, model.processes)
+                        clients.start_soon(send, model, numbers, server, at_once, rng)
                 nursery.cancel_scope.cancel()
 
     run_virtually(go, begin=begin, randomness=seeded(seed))

@@ -189,6 +189,22 @@ class ChangingWindow(FixedWindow):
 
 
 @attrs.define(kw_only=True)
+class PricedWindow(FixedWindow):
+    """A fixed window of which each request takes as many units as it costs."""
+
+    cost: int = 1
+    """Units of the next request."""
+
+    def decide(self, now: float, *, dry: bool = False) -> Decision:
+        if now >= self.opened + self.window:
+            self.opened, self.used = now, 0
+        allowed = self.used + self.cost <= self.quota
+        if allowed and not dry:
+            self.used += self.cost
+        return Decision(allowed, self.quota - self.used, self.opened + self.window - now)
+
+
+@attrs.define(kw_only=True)
 class CostlyBucket(TokenBucket):
     """A token bucket from which each request takes another number of tokens. The stated reset is the time to full.
 
