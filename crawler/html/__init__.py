@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as _typing
 
-from crawler.html.links import Link, base_url, href_batches, href_of, hrefs, links, nofollow_urls
-from crawler.html.selector import Selector, SelectorList, parse
+from crawler.html.links import Link, base_url, href_batches, href_of, hrefs, links, nofollow_steps, nofollow_urls
+from crawler.html.selector import Selector, SelectorList, parse, parse_in_steps
 from crawler.html.tree import cut_tags, parse_text
 from crawler.lazy import lazy_names as _lazy_names
 
@@ -27,8 +27,10 @@ __all__ = [
     "href_of",
     "hrefs",
     "links",
+    "nofollow_steps",
     "nofollow_urls",
     "parse",
+    "parse_in_steps",
     "parse_text",
 ]
 

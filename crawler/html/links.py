@@ -7,7 +7,7 @@ root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are jo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
@@ -20,7 +20,9 @@ from crawler.html.selector import Selector
 from crawler.redaction import redact
 from crawler.urls import is_plain, join, join_all, without_fragments
 
-__all__ = ["Link", "base_url", "href_batches", "href_of", "hrefs", "is_nofollow", "links", "nofollow_urls"]
+__all__ = [
+    "Link", "base_url", "href_batches", "href_of", "hrefs", "is_nofollow", "links", "nofollow_steps", "nofollow_urls",
+]  # fmt: skip
 
 _WITH_HREF = ("a", "area", "link")
 _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
@@ -32,7 +34,7 @@ links in use, such as the index of all projects of PyPI, have some 700,000."""
 MAX_PARSED: Final = 200_000
 """Different links of a page that only a URL parser can join: with percent-encoding, dots, or unusual hosts."""
 BATCH: Final = 50_000
-"""Links that `href_batches` joins at once, which takes some 25 ms. Fewer would be remembered, and displace others."""
+"""Links that are read or joined at once, which takes some 50 ms. Fewer would be remembered, and displace others."""
 log = logging.getLogger("crawler.html")
 
 
@@ -97,8 +99,8 @@ def hrefs(document: Document, url: str, tags: Sequence[str] = ("a", "area"), enc
     a warning.
     """
     base = base_url(document, url)
-    different = _different(_addresses(document, tags), base)
-    targets = _join_encoded(base, different, encoding)
+    elements, read = _linking(document, tags)
+    targets = _join_encoded(base, _within_limits(_without_fragments(read(elements)), base), encoding)
     return list(dict.fromkeys([target for target in targets if target is not None]))
 
 
@@ -109,20 +111,27 @@ def href_batches(
 
     URLs may repeat.
     """
-    addresses = _addresses(document, tags)
-    yield []
     base = base_url(document, url)
-    different = _different(addresses, base)
+    elements, read = _linking(document, tags)
+    different: dict[str, None] = {}
+    for start in range(0, len(elements), BATCH):
+        yield []
+        different.update(_without_fragments(read(elements[start : start + BATCH])))
+    addresses = _within_limits(different, base)
     yield []
-    for start in range(0, len(different), BATCH):
-        targets = _join_encoded(base, different[start : start + BATCH], encoding)
+    yield from _join_batches(base, addresses, encoding)
+
+
+def _join_batches(base: str, written: list[str], encoding: str) -> Iterator[list[str]]:
+    """Yield the web URLs of references in parts."""
+    for start in range(0, len(written), BATCH):
+        targets = _join_encoded(base, written[start : start + BATCH], encoding)
         yield [target for target in targets if target is not None]
 
 
-def _different(addresses: list[str], base: str) -> list[str]:
-    """Return the references of a page that count, without fragments and repeats: many lead to the same few URLs."""
-    raw = dict.fromkeys(without_fragments(addresses))
-    return _within_limits(raw, base) if len(raw) > MAX_PARSED else list(raw)
+def _without_fragments(addresses: list[str]) -> dict[str, None]:
+    """Return references without fragments and repeats: many lead to the same few URLs."""
+    return dict.fromkeys(without_fragments(addresses))
 
 
 def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[str | None]:
@@ -148,6 +157,8 @@ def _join_encoded(base: str, written: list[str], encoding: str) -> list[str | No
 
 def _within_limits(different: dict[str, None], base: str) -> list[str]:
     """Return the references of a page that count."""
+    if len(different) <= MAX_PARSED:
+        return list(different)
     kept: list[str] = []
     parsed = 0
     for href in different:
@@ -201,16 +212,34 @@ def nofollow_urls(document: Document, url: str, encoding: str = "utf-8") -> froz
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
+    steps = nofollow_steps(document, url, encoding)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: frozenset[str] = end.value
+            return found
+
+
+def nofollow_steps(document: Document, url: str, encoding: str = "utf-8") -> Generator[None, None, frozenset[str]]:
+    """Return the URLs of `nofollow_urls`, and yield before: other tasks may run meanwhile."""
     if document.select_one("[rel]") is None or not any(map(is_nofollow, _elements(document, ("a", "area"), "[rel]"))):
         return frozenset()
-    found: dict[bool, list[str]] = {True: [], False: []}
-    for element in _elements(document, ("a", "area")):
-        href = _address(element)
-        if href is not None:
-            found[is_nofollow(element)].append(href)
+    written: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    elements = _elements(document, ("a", "area"))
+    for start in range(0, len(elements), BATCH):
+        yield
+        for element in elements[start : start + BATCH]:
+            href = _address(element)
+            if href is not None:
+                written[is_nofollow(element)][href] = None
     base = base_url(document, url)
-    nofollow, others = (join_links(base, found[kind], encoding) for kind in (True, False))
-    return frozenset(target for target in nofollow if target is not None).difference(others)
+    targets: dict[bool, set[str]] = {True: set(), False: set()}
+    for marked, different in written.items():
+        for batch in _join_batches(base, _within_limits(different, base), encoding):
+            yield
+            targets[marked].update(batch)
+    return frozenset(targets[True] - targets[False])
 
 
 def is_nofollow(element: Element) -> bool:
@@ -232,11 +261,20 @@ def href_of(target: object) -> str | None:
     return replace_surrogates(href) if isinstance(href, str) else None
 
 
-def _addresses(document: Document, tags: Sequence[str]) -> list[str]:
+def _linking(document: Document, tags: Sequence[str]) -> tuple[list[Element], Callable[[list[Element]], list[str]]]:
+    """Return the linking elements of a page, and the function that reads their addresses."""
     plain = document.select_one("svg") is None or document.select_one("svg a:not([href])") is None
     if plain and set(tags) <= set(_WITH_HREF):
-        return [element.attr("href") or "" for element in _elements(document, tags, "[href]")]
-    return [href for element in _elements(document, tags) if (href := _address(element)) is not None]
+        return _elements(document, tags, "[href]"), _hrefs_of
+    return _elements(document, tags), _addresses_of
+
+
+def _hrefs_of(elements: list[Element]) -> list[str]:
+    return [element.attr("href") or "" for element in elements]
+
+
+def _addresses_of(elements: list[Element]) -> list[str]:
+    return [href for element in elements if (href := _address(element)) is not None]
 
 
 def _plain_heads(document: Document) -> list[Element] | None:

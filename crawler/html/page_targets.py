@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -11,10 +11,10 @@ from turbohtml import Document, Element, Namespace
 from crawler.content.encoding import replace_surrogates
 from crawler.content.link_header import LinkValue
 from crawler.content.media_type import mime_type
-from crawler.html.links import _elements, base_url, hrefs, join_links
+from crawler.html.links import _elements, base_url, href_batches, join_links
 from crawler.html.live import MAX_METADATA
 
-__all__ = ["header_targets", "page_targets"]
+__all__ = ["header_targets", "page_targets", "target_batches"]
 
 ELEMENTS: Final = ("area", "frame", "iframe")
 RELATIONS: Final = frozenset(
@@ -39,15 +39,23 @@ def page_targets(document: Document, url: str, encoding: str = "utf-8") -> list[
         url: Its canonical URL.
         encoding: WHATWG name of the page's encoding.
     """
-    found = dict.fromkeys(hrefs(document, url, ELEMENTS, encoding))
+    found = [target for batch in target_batches(document, url, encoding) for target in batch]
+    return list(dict.fromkeys(found))
+
+
+def target_batches(document: Document, url: str, encoding: str = "utf-8") -> Iterator[list[str]]:
+    """Yield the URLs of `page_targets` in parts, some of which are empty: other tasks may run between them.
+
+    URLs may repeat.
+    """
+    yield from href_batches(document, url, ELEMENTS, encoding)
     addresses = [
         replace_surrogates(link.attr("href") or "")
         for link in islice(_elements(document, ("link",), "[rel][href]"), MAX_METADATA)
         if link.namespace is Namespace.HTML and leads_to_page(_tokens(link), link.attr("type"))
     ]
     if addresses:
-        found.update(dict.fromkeys(filter(None, join_links(base_url(document, url), addresses, encoding))))
-    return list(found)
+        yield [target for target in join_links(base_url(document, url), addresses, encoding) if target is not None]
 
 
 def header_targets(header: Iterable[LinkValue], url: str) -> list[str]:

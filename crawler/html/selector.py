@@ -11,7 +11,7 @@ import html
 import importlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import lru_cache
 from re import Pattern
 from typing import Any, SupportsIndex, TypeAlias, overload
@@ -21,10 +21,10 @@ from turbohtml import Document, Element, Node, XPath
 
 from crawler.content.encoding import decode, replace_surrogates
 from crawler.html.css import select
-from crawler.html.tree import is_bounded, parse_text
+from crawler.html.tree import is_bounded, parse_steps, parse_text
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["Selector", "SelectorList", "parse"]
+__all__ = ["Selector", "SelectorList", "parse", "parse_in_steps"]
 
 _Variable: TypeAlias = "str | float | bool | Element | Iterable[Element]"
 
@@ -48,6 +48,13 @@ def parse(body: bytes, label: str) -> Document:
     if label == "utf-8" and is_bounded(body):  # most pages: turbohtml decodes them while it parses, as `decode` does
         return turbohtml.parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
     return parse_text(decode(body, label))
+
+
+def parse_in_steps(body: bytes, label: str) -> Generator[None, None, Document]:
+    """Parse the body of a large page as `parse` does, and yield several times a second."""
+    text = decode(body, label)
+    yield
+    return (yield from parse_steps(text))
 
 
 class Selector:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 import turbohtml
@@ -21,11 +22,13 @@ from turbohtml import Document
 
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["cut_tags", "is_bounded", "parse_text"]
+__all__ = ["cut_tags", "is_bounded", "parse_steps", "parse_text"]
 
-MAX_TAGS: Final = 5_000_000
-"""Tags of a page that are parsed: their tree takes up to 2 GB. The longest pages in use, such as the index of all
-projects of PyPI, have some 2,100,000."""
+MAX_STARTS: Final = 2_000_000
+"""Start tags of a page that are parsed, comments included: their tree takes some 400 MB. The longest pages in use, such
+as the index of all projects of PyPI, have some 1,400,000."""
+SMALLEST_START: Final = 3
+"""Characters of the shortest start tag, such as ``<a>``."""
 ALWAYS_BOUNDED: Final = 2_000
 """Tags of a page that is parsed at once whatever it contains: half of them, reopened in each of the others, are
 1,000,000 elements."""
@@ -50,9 +53,11 @@ BASE_CPU_SECONDS: Final = 0.1
 CPU_SECONDS_PER_CHARACTER: Final = 1e-7
 """Further CPU seconds per character. Ordinary pages take a tenth of it, growing ones ten times as much."""
 MAX_CPU_SECONDS: Final = 0.6
-"""CPU seconds that a page of any size may take in steps. An ordinary page of `MAX_TAGS` takes less."""
+"""CPU seconds that a page of any size may take in steps. An ordinary page of `MAX_STARTS` takes less."""
 MAX_PARSED_AGAIN: Final = 8 * 1024 * 1024
 """Characters of a page that grows that are parsed without formatting elements. That takes 0.6 seconds."""
+STEP_SIZE: Final = 1024 * 1024
+"""Characters that `parse_steps` parses before it lets other tasks run. They take up to 80 ms."""
 MAX_MERGED: Final = 32_768
 """Characters of all ``<html>`` and ``<body>`` tags of a page that keep their attributes. A parser adds the attributes
 of each such tag to those of the first, and compares them with all that it has: a megabyte of them takes seconds."""
@@ -75,6 +80,9 @@ _OUTER_IN_TEXT: Final = lazy_pattern(_OUTER, re.IGNORECASE | re.ASCII)
 _OUTER_IN_BYTES: Final = re.compile(_OUTER.encode())
 _PLAIN_IN_TEXT: Final = lazy_pattern(_PLAIN_OUTER)
 _PLAIN_IN_BYTES: Final = re.compile(_PLAIN_OUTER.encode())
+_ADDING_ENDS: Final = ("</p", "</P", "</br", "</Br", "</bR", "</BR")
+"""End tags that add an element where none is open (HTML Standard section 13.2.6.4.7)."""
+_ADDING_ENDS_IN_BYTES: Final = tuple(mark.encode() for mark in _ADDING_ENDS)
 _IN_TEXT: Final = (lazy_pattern(_LIKELY), lazy_pattern(_FORMATTING))
 _IN_BYTES: Final = (re.compile(_LIKELY.encode()), re.compile(_FORMATTING.encode()))
 log = logging.getLogger("crawler.html")
@@ -83,11 +91,9 @@ log = logging.getLogger("crawler.html")
 def parse_text(text: str) -> Document:
     """Parse an HTML page. If its tree would outgrow it, it loses its formatting elements.
 
-    Of a page with too many tags, the first `MAX_TAGS` count.
+    Of a page with too many tags, the first `MAX_STARTS` start tags count.
     """
-    if text.count("<") > MAX_TAGS:
-        log.warning("a page has %d tags: the first %d count", text.count("<"), MAX_TAGS)
-        text = cut_tags(text, MAX_TAGS)
+    text = _limit_starts(text)
     if _merges_too_much(text):
         log.warning(
             "a page has more than %d characters in <html> and <body> tags: these lose their attributes", MAX_MERGED
@@ -96,6 +102,22 @@ def parse_text(text: str) -> Document:
     if is_bounded(text):
         return _parse(text)
     return _parse_without_formatting(text) if _reopens_too_much(text) else _parse_in_steps(text)
+
+
+def parse_steps(text: str) -> Generator[None, None, Document]:
+    """Parse a large HTML page as `parse_text` does, and yield several times a second: other tasks may run meanwhile.
+
+    A page that would outgrow its size is parsed in one step.
+    """
+    text = _limit_starts(text)
+    yield
+    if not is_bounded(text) or "shadowrootmode" in text.lower():  # see `_parse_in_steps`
+        return parse_text(text)
+    with turbohtml.IncrementalParser(positions=False) as parser:
+        for start in range(0, len(text), STEP_SIZE):
+            yield
+            parser.feed(text[start : start + STEP_SIZE])
+        return parser.close()
 
 
 def is_bounded(page: Any) -> bool:
@@ -129,9 +151,9 @@ def is_bounded(page: Any) -> bool:
     if merged > MAX_MERGED and _merges_too_much(page):
         return False
     are_whole = all(map(_is_whole, different))
-    if are_whole and size <= MAX_TAGS:
-        return True
-    return bool(page.count(bracket) <= (MAX_TAGS if are_whole else ALWAYS_BOUNDED))
+    if are_whole:
+        return not _has_too_many_starts(page)
+    return bool(page.count(bracket) <= ALWAYS_BOUNDED)
 
 
 def _is_whole(tag: Any) -> bool:
@@ -202,12 +224,38 @@ def _reopens_too_much(text: str) -> bool:
     return reopened + are_open * text.count("<", at) > most
 
 
-def cut_tags(page: str, tags: int) -> str:
-    """Return the beginning of a page, up to its tag of this number."""
+def _limit_starts(page: str) -> str:
+    """Return a page, or its beginning if it has more start tags than are parsed, with a warning."""
+    if not _has_too_many_starts(page):
+        return page
+    log.warning("a page has %d start tags: the first %d count", _starts(page, 0, len(page)), MAX_STARTS)
+    return cut_tags(page, MAX_STARTS, _starts)
+
+
+def _has_too_many_starts(page: Any) -> bool:
+    if len(page) <= SMALLEST_START * MAX_STARTS:
+        return False
+    bracket = "<" if isinstance(page, str) else b"<"
+    return page.count(bracket) > MAX_STARTS and _starts(page, 0, len(page)) > MAX_STARTS
+
+
+def _starts(page: Any, start: int, end: int) -> int:
+    """Return the tags between two places that add an element: also ``</p>`` and ``</br>``, which may do so."""
+    first, ends, adding = ("<", "</", _ADDING_ENDS) if isinstance(page, str) else (b"<", b"</", _ADDING_ENDS_IN_BYTES)
+    added = sum(page.count(mark, start, end) for mark in adding)
+    return int(page.count(first, start, end) - page.count(ends, start, end) + added)
+
+
+def _brackets(page: str, start: int, end: int) -> int:
+    return page.count("<", start, end)
+
+
+def cut_tags(page: str, tags: int, count: Callable[[str, int, int], int] = _brackets) -> str:
+    """Return the beginning of a page, up to its tag of this number. `count` counts the tags between two places."""
     start, end = 0, len(page)
     while start < end:  # counting in halves is faster than looking for each tag
         middle = (start + end) // 2
-        found = page.count("<", start, middle + 1)
+        found = count(page, start, middle + 1)
         if found > tags:
             end = middle
         else:

@@ -17,7 +17,7 @@ from typing import Final
 import turbohtml
 from turbohtml import Document
 
-from crawler.html.tree import MAX_TAGS, cut_tags
+from crawler.html.tree import cut_tags
 
 __all__ = ["is_declaration", "parse_xml"]
 
@@ -43,6 +43,8 @@ _REFERENCE: Final = re.compile(r"&(?:\#[0-9]{1,7}|\#x[0-9a-fA-F]{1,6}|(?P<name>[
 _FORBIDDEN: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MARK: Final = "crawler-declares"
 """The attribute that stands for the declarations of namespaces of an element until the document is parsed."""
+MAX_TAGS: Final = 5_000_000
+"""Tags of a document that are parsed: their tree takes up to 1 GB."""
 log = logging.getLogger("crawler.html")
 
 

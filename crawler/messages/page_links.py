@@ -22,11 +22,12 @@ LARGE: Final = 1024 * 1024
 class PageLinks(PageBody):
     """The part of a `Response` that follows links."""
 
-    __slots__ = ("_filter", "_hrefs", "_joiner", "_robots", "request")
+    __slots__ = ("_filter", "_hrefs", "_joiner", "_nofollow", "_robots", "request")
 
     request: Request
     _filter: LinkFilter
     _robots: frozenset[str] | None
+    _nofollow: frozenset[str] | None
     _hrefs: dict[str, None] | None
     _joiner: urls.Joiner | None
 
@@ -88,13 +89,19 @@ class PageLinks(PageBody):
         return self._hrefs
 
     def hrefs_in_steps(self) -> Iterator[None]:
-        """Read the links of a page, step by step if it is larger than a megabyte; `hrefs` has them then.
+        """Parse a page and read its links, step by step if it is larger than a megabyte; `hrefs` has them then.
 
         ``yield from response.hrefs_in_steps()`` at the beginning of a callback lets other tasks run between the steps.
-        A page of a million links takes some two seconds.
+        A page of a million links takes some two seconds. With the setting `obey_nofollow`, `follow_all` has the links
+        that it leaves out, too.
         """
-        if self._hrefs is None and self._is_large():
-            yield from (None for _ in self._href_batches())
+        if self._hrefs is not None or not self._is_large():
+            return
+        if self._document is None and not content.is_xhtml(self.headers.get("content-type", "")):
+            self._document = yield from html.parse_in_steps(self.body, self.encoding)
+        yield from (None for _ in self._href_batches())
+        if self._filter.obey_nofollow:
+            self._nofollow = yield from html.nofollow_steps(self.document, self.url, self.encoding)
 
     def _href_batches(self) -> Iterator[list[str]]:
         """Yield the URLs of `hrefs` in parts, as they are joined, and keep them in the end."""
@@ -201,7 +208,9 @@ class PageLinks(PageBody):
     def _without_nofollow(self, found: Iterable[str]) -> Iterator[str]:
         """Leave out the links that the page marks as not to be followed."""
         page_forbids = "nofollow" in self.robots
-        marked = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
+        marked = self._nofollow
+        if marked is None:
+            marked = html.nofollow_urls(self.document, self.url, self.encoding) if self.is_html else frozenset()
         for url in found:
             if page_forbids or url in marked:
                 self._filter.refused.append(("nofollow", url))

@@ -78,6 +78,7 @@ class Response(PageContent):
         self._text: str | None = None
         self._document: Any = None
         self._root: Selector | None = None
+        self._nofollow: frozenset[str] | None = None
         self._hrefs: dict[str, None] | None = None
         self._joiner: urls.Joiner | None = None
         self._exchange: tuple[Any, ...] | None = None

@@ -81,7 +81,7 @@ class SiteSpider(Spider):
             item[self.content] = page_content(response, self.content)
         yield item
         settings = self.crawl.settings
-        found = linked_urls(response) if settings.thorough else response.hrefs()
+        found = (yield from linked_urls(response)) if settings.thorough else response.hrefs()
         sites = self._sites()
         inside: list[str] = []
         for start in range(0, len(found), MAX_URLS_OF_STEP):

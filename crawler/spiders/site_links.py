@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from crawler.html.forms import CONTROLS
-from crawler.html.page_targets import header_targets, page_targets
+from crawler.html.page_targets import header_targets, target_batches
 from crawler.http.redirects import refresh_targets
 from crawler.messages import Response
 from crawler.messages.form import Form, forms_on
+from crawler.messages.page_links import LARGE
 
 __all__ = ["form_targets", "linked_urls"]
 
@@ -21,17 +22,22 @@ MAX_CONTROLS: Final = 2000
 """Buttons and fields of one page. The forms of a page with more are left out, since each form may own any of them."""
 
 
-def linked_urls(response: Response) -> list[str]:
+def linked_urls(response: Response) -> Generator[None, None, list[str]]:
     """Return the absolute URLs that a page leads to, without repeats; forms are left out.
 
-    They come from ``a``, ``area``, ``frame``, ``iframe``, ``link``, refreshes and the ``Link`` header field.
+    The URLs come from ``a``, ``area``, ``frame``, ``iframe``, ``link``, refreshes and the ``Link`` header field. On a
+    large page it yields now and then, so that other tasks run.
 
     Parameters:
         response: The page.
     """
     found = dict.fromkeys(response.hrefs())
     if response.is_html:
-        found.update(dict.fromkeys(page_targets(response.document, response.url, response.encoding)))
+        is_large = len(response.body) > LARGE
+        for batch in target_batches(response.document, response.url, response.encoding):
+            found.update(dict.fromkeys(batch))
+            if is_large:
+                yield
     found.update(dict.fromkeys(refresh_targets(response)))
     found.update(dict.fromkeys(header_targets(response.link_header, response.url)))
     return list(found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.html import nofollow_urls, parse
+from crawler.html import nofollow_steps, nofollow_urls, parse
 from crawler.html.robots_directives import robots_directives
 
 BOTH = {"noindex", "nofollow"}
@@ -109,4 +111,9 @@ URL = "https://site.test/a/"
 )
 def test_urls_that_a_page_never_vouches_for(page: str, shunned: set[str]) -> None:
     places = {"b": URL + "b", "c": URL + "c", "../c/b": "https://site.test/c/b"}
-    assert nofollow_urls(parse(page.encode(), "utf-8"), URL) == {places[name] for name in shunned}
+    document = parse(page.encode(), "utf-8")
+    assert nofollow_urls(document, URL) == {places[name] for name in shunned}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["crawler.html.links"], "BATCH", 1)
+        assert nofollow_urls(document, URL) == {places[name] for name in shunned}
+        assert bool(list(nofollow_steps(document, URL))) or not shunned

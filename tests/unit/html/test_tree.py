@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crawler import Response, html
 from crawler.html import tree as room
-from crawler.html.tree import cut_tags, is_bounded, parse_text
+from crawler.html.tree import cut_tags, is_bounded, parse_steps, parse_text
 
 PIECES = st.sampled_from([
     "<a href=x>", "<p>", "<b>", "<b\t1>", "</b>", "<table>", "<td>", "</table>", "<script>", "</script>",
@@ -25,10 +25,28 @@ PIECES = st.sampled_from([
 def test_the_tree_is_the_same_however_the_page_is_cut(text: str, step: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         whole = parse_text(text).html
+        patch.setattr(room, "STEP_SIZE", step)
+        assert in_steps(text).html == whole
         patch.setattr(room, "ALWAYS_BOUNDED", 0)
         patch.setattr(room, "MAX_ELEMENTS", -1)
         patch.setattr(room, "CHUNK_SIZE", step)
-        assert parse_text(text).html == whole
+        assert parse_text(text).html == in_steps(text).html == whole
+
+
+def in_steps(text: str) -> turbohtml.Document:
+    steps = parse_steps(text)
+    while True:
+        try:
+            assert next(steps) is None
+        except StopIteration as end:
+            return end.value
+
+
+def test_a_large_page_is_parsed_in_steps_between_which_other_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "STEP_SIZE", 1_000)
+    page = "<p>one</p>" * 1_000
+    assert len(list(parse_steps(page))) == 11
+    assert in_steps(page).html == parse_text(page).html
 
 
 FORMATTING = ("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
@@ -115,11 +133,28 @@ def test_a_small_page_that_grows_has_a_bounded_tree(case: str) -> None:
 def test_of_a_page_with_too_many_tags_the_first_ones_count(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(room, "MAX_TAGS", 3)
+    monkeypatch.setattr(room, "MAX_STARTS", 3)
+    monkeypatch.setattr(room, "SMALLEST_START", 0)
     monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
     for page in ("<p>a<p>b<p>c", "<p>a<p>b<p>c<p>d<p>e"):
         assert html.Selector(root=html.parse(page.encode(), "utf-8")).css("p::text").getall() == ["a", "b", "c"]
-    assert [record.getMessage() for record in caplog.records] == ["a page has 5 tags: the first 3 count"]
+    assert [record.getMessage() for record in caplog.records] == ["a page has 5 start tags: the first 3 count"]
+    assert [p.text for p in in_steps("<p>a<p>b<p>c<p>d").select("p")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("unit", ["<p>", "</p>", "</bR>", "<!---->", "<a href=x>", "<td>", "</P>"])
+def test_each_tag_that_adds_a_node_counts(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_STARTS", 100)
+    monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
+    assert len(list(parse_text(f"<table><tr>{unit * 5_000}").descendants)) < 250
+
+
+def test_end_tags_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_STARTS", 200)
+    monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
+    page = "<li><a href=x>x</a></li>" * 100
+    assert len(html.parse(page.encode(), "utf-8").select("a")) == 100
+    assert len(html.parse((page * 2).encode(), "utf-8").select("a")) == 100
 
 
 @given(st.text("<ab", max_size=40), st.integers(1, 12))

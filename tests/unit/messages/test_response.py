@@ -270,6 +270,16 @@ def test_the_hrefs_of_a_large_page_are_read_in_steps(monkeypatch):
     assert list(Response(URL, headers={"Content-Type": "text/plain"}, body="<a href=/>").hrefs_in_steps()) == []
 
 
+def test_the_links_that_a_large_page_does_not_vouch_for_are_found_in_steps(monkeypatch):
+    monkeypatch.setattr("crawler.messages.page_links.LARGE", 0)
+    response = page("<a href=/a rel=nofollow>a</a><a href=/b>b</a>")
+    response._filter = LinkFilter(obey_nofollow=True)
+    assert set(response.hrefs_in_steps()) == {None}
+    monkeypatch.setattr("crawler.html.nofollow_urls", None)
+    assert [request.url for request in response.follow_all()] == [urljoin(URL, "/b")]
+    assert response._filter.refused == [("nofollow", urljoin(URL, "/a"))]
+
+
 def test_the_list_of_hrefs_is_the_callers_own():
     response = page()
     response.hrefs().clear()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
+
 import pytest
 
 from crawler import Response
@@ -18,6 +21,15 @@ def forms(body: str, **options) -> list[str]:
     return [url.removeprefix("https://site.test") for url in form_targets(page(body), **options)]
 
 
+def links(response: Response) -> list[str]:
+    def keep() -> Generator[None, None, None]:
+        found.extend((yield from linked_urls(response)))
+
+    found: list[str] = []
+    list(keep())
+    return found
+
+
 def test_links_come_in_order_and_once():
     response = page(
         "<a href=/1>1</a><area href=/2><iframe src=/3></iframe><link rel=next href=/4><area href=/1>"
@@ -25,12 +37,22 @@ def test_links_come_in_order_and_once():
         ("Link", "</7>; rel=next, </4>; rel=next"),
         ("Refresh", "1;url=/6"),
     )
-    assert linked_urls(response) == [f"https://site.test/{n}" for n in (1, 2, 3, 4, 6, 5, 7)]
+    assert links(response) == [f"https://site.test/{n}" for n in (1, 2, 3, 4, 6, 5, 7)]
+
+
+def test_the_links_of_a_large_page_are_read_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    response = page("".join(f"<area href=/{n}>" for n in range(10)) + "<link rel=next href=/next>")
+    whole = links(response)
+    assert list(linked_urls(response)) == []
+    monkeypatch.setattr("crawler.spiders.site_links.LARGE", 0)
+    monkeypatch.setattr(sys.modules["crawler.html.links"], "BATCH", 2)
+    assert links(response) == whole
+    assert len(list(linked_urls(response))) > 10
 
 
 def test_what_is_not_html_leads_on_by_its_header_fields_only():
     response = page("<a href=/1>", ("Link", "</7>; rel=next"), ("Refresh", "1;url=/6"), kind="application/json")
-    assert linked_urls(response) == ["https://site.test/6", "https://site.test/7"]
+    assert links(response) == ["https://site.test/6", "https://site.test/7"]
     assert form_targets(page("<form action=/x>", kind="text/plain")) == []
 
 
