@@ -22,6 +22,11 @@ __all__ = ["AddressResolver", "Resolver", "ResolverStatistics", "parse_address"]
 
 NEGATIVE_TTL: Final = 0.5
 """Seconds for which it is cached that a name does not exist: the requests of one burst share one answer."""
+FAILURE_TTL: Final = 5.0
+"""Seconds for which it is cached that a lookup failed, at most, and no longer than it took (RFC 9520 section 3.2): each
+question to a name server that sends nothing, or garbage, takes 10 seconds."""
+SLOW_FAILURE: Final = 0.5
+"""Seconds of a failed lookup that is cached. One that failed sooner may be repeated at once."""
 STALE_TTL: Final = 30.0
 """Seconds for which expired addresses are used after a failed lookup (RFC 8767 section 5)."""
 MAX_STALE: Final = 86_400.0
@@ -67,6 +72,7 @@ class _Lookup(Struct, eq=False):
     """A lookup that is running or waits for a thread, shared by all tasks that ask for the name."""
 
     done: trio.Event
+    since: float
     deadline: float
     callers: int = 0
     addresses: tuple[str, ...] = ()
@@ -81,7 +87,8 @@ class Resolver:
     and takes its thread from trio's cache directly: crawls of many hosts make one for each.
 
     If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name does not
-    exist any more.
+    exist any more. Without any, a lookup that failed slowly is not repeated for as long as it took, up to 5 seconds
+    (RFC 9520).
 
     Parameters:
         lookups: Lookups at the same time.
@@ -153,7 +160,8 @@ class Resolver:
         """Return the result of the running lookup of `host`, or of a new one."""
         lookup = self._pending.get(host)
         if lookup is None:
-            lookup = self._pending[host] = _Lookup(trio.Event(), trio.current_time() + self._timeout)
+            now = trio.current_time()
+            lookup = self._pending[host] = _Lookup(trio.Event(), now, now + self._timeout)
             if self._threads < self._lookups:
                 self._start(host, lookup)
             else:
@@ -227,13 +235,17 @@ class Resolver:
     def _note(self, host: str, lookup: _Lookup) -> None:
         """Cache the result of a lookup; after one that failed, use the addresses of an earlier one."""
         now, error = trio.current_time(), lookup.error
+        old = self._cached.get(host, UNKNOWN)
         if error is None:
             self._cache(host, _Cached(now + self._ttl, now + MAX_STALE, lookup.addresses))
         elif is_unknown_host(error):
             self._cache(host, _Cached(now + NEGATIVE_TTL, -math.inf, (), error))
-        elif lookup.callers and now < (old := self._cached.get(host, UNKNOWN)).usable_until:
-            lookup.addresses, lookup.error = old.addresses, None
-            self._cache(host, old._replace(expiry=now + STALE_TTL))
+        elif now < old.usable_until:
+            if lookup.callers:
+                lookup.addresses, lookup.error = old.addresses, None
+                self._cache(host, old._replace(expiry=now + STALE_TTL))
+        elif now - lookup.since >= SLOW_FAILURE and host not in self._waiting:  # the name server was asked
+            self._cache(host, _Cached(now + min(now - lookup.since, FAILURE_TTL), -math.inf, (), error))
 
     def _cache(self, host: str, result: _Cached) -> None:
         self._cached.pop(host, None)  # so that it becomes the youngest

@@ -226,6 +226,36 @@ async def test_a_failed_look_up_is_not_remembered():
     assert resolver.statistics().cached == 0
 
 
+@pytest.mark.parametrize(("took", "remembered"), [(0.8, 0.8), (10.0, 5.0)])
+async def test_a_look_up_that_failed_slowly_is_remembered_for_as_long(mock_clock, took, remembered):
+    def slow(*arguments):
+        mock_clock.jump(took)
+        return failing(socket.EAI_AGAIN, names)(*arguments)
+
+    names = Names()
+    resolver = Resolver(getaddrinfo=slow)
+    for _ in range(3):
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("a.example", 80)
+    assert len(names.asked) == 1
+    mock_clock.jump(remembered)
+    names.addresses = ("192.0.2.1",)
+    assert await resolver.resolve("a.example", 80) == ("192.0.2.1",)
+
+
+async def test_a_look_up_that_never_had_a_thread_is_not_remembered(autojump_clock):
+    names = Names("192.0.2.1", hang=True)
+    resolver = Resolver(getaddrinfo=names, lookups=1, timeout=3)
+    for host in ("a.example", "b.example"):
+        with pytest.raises(TimeoutError):
+            await resolver.resolve(host, 80)
+    assert resolver.statistics().cached == 1
+    names.release.set()
+    while resolver.statistics().threads:
+        await trio.sleep(0.01)
+    assert await resolver.resolve("b.example", 80) == ("192.0.2.1",)
+
+
 async def test_expired_addresses_are_used_while_look_ups_fail_up_to_a_day(mock_clock):
     names = Names("192.0.2.1")
     resolver = Resolver(getaddrinfo=failing(socket.EAI_AGAIN, names), ttl=60)
