@@ -22,6 +22,8 @@ __all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
 """Loggers of libraries whose debug messages do not help to debug a spider."""
+SILENT: Final = ("coredis",)
+"""Loggers of libraries whose errors are raised as well. A cancelled connection would be a page of tracebacks."""
 log = get_logger("crawler.cli")
 
 
@@ -75,6 +77,8 @@ def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def say(text: str, *, level: int = logging.INFO) -> None:

@@ -15,49 +15,19 @@ import attrs
 from msgspec import Struct, field
 
 from crawler.clock import Clock
-from crawler.frontier.ticket import Order
 from crawler.frontier.wakeup import Wakeup
 from crawler.messages import Request, Row
 from crawler.stats import Stats
+from crawler.store.memory_groups import NOBODY, MemoryGroups
 from crawler.store.outcome import CookieChange, ItemRow, RobotsAnswer
 
 if TYPE_CHECKING:
     from crawler.store.memory_worker import MemoryWorker
 
-__all__ = ["NOBODY", "GroupRow", "MemoryJob", "OwnerRow", "RequestRow", "StateRow"]
+__all__ = ["MemoryJob", "OwnerRow", "StateRow"]
 
 LEASE: Final = 60.0
 """Seconds that a lease lasts."""
-NOBODY: Final = 0
-"""The owner of a group that is free."""
-
-
-class RequestRow(Struct, eq=False):
-    """A request that is not settled."""
-
-    request: Request
-    attempts: int = 0
-    not_before: float = -math.inf
-
-
-class GroupRow(Struct, eq=False):
-    """A lane or a budget."""
-
-    name: str
-    owner: int = NOBODY
-    epoch: int = 0
-    """Counts the changes of its owner."""
-    state: dict[str, Any] = {}
-    """The state of its limits."""
-    ready_at: float = -math.inf
-    """When it may be leased, in seconds since the epoch."""
-    unclean: bool = False
-    """Whether its last owner was removed."""
-    grew: bool = False
-    """Whether it has received requests that its owner has not been informed of."""
-    waiting: list[int] = []
-    """The owners that wait for it by name, first come first served."""
-    requests: dict[Order, RequestRow] = {}
 
 
 class StateRow(Struct, eq=False):
@@ -115,7 +85,7 @@ class MemoryJob:
 
     def __init__(self, lease: float = LEASE) -> None:
         self.lease = lease
-        self.groups: dict[str, GroupRow] = {}
+        self.groups = MemoryGroups()
         self.owners: dict[int, OwnerRow] = {}
         self.known: set[str] = set()
         self.digests: set[bytes] = set()
@@ -200,12 +170,10 @@ class MemoryJob:
         if owner is None:
             return
         del self.owners[owner.number]
-        for group in self.groups.values():
-            if group.owner == owner.number:
-                self.give_up(group)
-                group.unclean = group.unclean or unclean
-            if owner.number in group.waiting:
-                group.waiting.remove(owner.number)
+        for group in self.groups.of(owner.number):
+            self.groups.give_up(group)
+            group.unclean = group.unclean or unclean
+        self.groups.stop_waiting(owner.number)
         if self.seeds == owner.number:
             self.seeds = NOBODY
         self.past.add(owner.stats)
@@ -225,38 +193,13 @@ class MemoryJob:
 
     # ---- groups ------------------------------------------------------------------------------------------------------
 
-    def group(self, name: str) -> GroupRow:
-        """Return a group, made when it is first asked for."""
-        found = self.groups.get(name)
-        if found is None:
-            found = self.groups[name] = GroupRow(name)
-        return found
-
-    @staticmethod
-    def give_up(group: GroupRow) -> None:
-        """Let a group come free."""
-        group.owner = NOBODY
-        group.epoch += 1
-        group.grew = False
-
-    def is_free(self, group: GroupRow, owner: OwnerRow) -> bool:
-        """Return whether an owner may lease a group: nobody has it, nothing has to be waited for, and it is next."""
-        is_next = not group.waiting or group.waiting[0] == owner.number
-        return group.owner == NOBODY and group.ready_at <= self.now() and is_next
-
     def share(self) -> int:
         """Return how many groups with requests one owner may have."""
-        busy = sum(1 for group in self.groups.values() if group.requests)
-        return max(1, math.ceil(busy / max(1, len(self.owners))))
-
-    def held(self, owner: OwnerRow) -> int:
-        """Return how many groups with requests an owner has."""
-        return sum(1 for group in self.groups.values() if group.owner == owner.number and group.requests)
+        return max(1, math.ceil(self.groups.busy / max(1, len(self.owners))))
 
     def surplus(self, owner: OwnerRow) -> int:
         """Return how many groups an owner has beyond its share, if another one could have them."""
-        is_free = any(group.owner == NOBODY for group in self.groups.values() if group.requests)
-        return 0 if is_free else max(0, self.held(owner) - self.share())
+        return 0 if self.groups.free else max(0, self.groups.busy_of(owner.number) - self.share())
 
     def total(self) -> Stats:
         """Return the counts of all owners."""

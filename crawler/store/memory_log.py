@@ -45,9 +45,7 @@ class MemoryLog(SharedStore):
         self.known: Container[str] = job.known
         self.live, self.exhausted, self.round = job.live, job.exhausted, job.round
         self.behind, self.others, self.logged = job.behind(owner), job.others(owner), len(owner.log)
-        self.unclaimed = job.held(owner) < job.share() and any(
-            group.requests and not group.waiting and job.is_free(group, owner) for group in job.groups.values()
-        )
+        self.unclaimed = job.groups.busy_of(self.owner) < job.share() and job.groups.has_ready(job.now())
 
     # ---- items -------------------------------------------------------------------------------------------------------
 

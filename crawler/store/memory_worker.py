@@ -14,7 +14,8 @@ from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.stats import Stats
 from crawler.store.checkpoint import Checkpoint
-from crawler.store.memory_job import NOBODY, GroupRow, RequestRow, StateRow
+from crawler.store.memory_groups import NOBODY, GroupRow, RequestRow
+from crawler.store.memory_job import StateRow
 from crawler.store.memory_log import MemoryLog
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
@@ -44,7 +45,7 @@ class MemoryWorker(MemoryLog):
         job, owner = self._job, self._owner
         job.reap(owner)
         owner.until = job.now() + job.lease
-        mine = [group for group in job.groups.values() if group.owner == self.owner]
+        mine = job.groups.of(self.owner)
         grew = [group.name for group in mine if group.grew]
         for group in mine:
             group.grew = False
@@ -63,10 +64,8 @@ class MemoryWorker(MemoryLog):
         job, owner = self._job, self._owner
         job.reap(owner)
         leased = [self._lease(group, n) for group in self._named(names)]
-        room = min(groups, job.share() - job.held(owner))
-        found = (group for group in job.groups.values() if group.requests and job.is_free(group, owner))
-        ready = sorted((group for group in found if not group.waiting), key=lambda group: group.ready_at)
-        leased += [self._lease(group, n) for group in ready[: max(0, room)]]
+        room = min(groups, job.share() - job.groups.busy_of(self.owner))
+        leased += [self._lease(group, n) for group in job.groups.ready(job.now(), room)]
         seeds = not job.exhausted and job.seeds in (NOBODY, self.owner)
         if seeds:
             job.seeds = self.owner
@@ -75,25 +74,18 @@ class MemoryWorker(MemoryLog):
 
     def _named(self, names: Collection[str]) -> list[GroupRow]:
         """Return the groups of these names that may be leased, and wait for the others and for no more than these."""
-        job = self._job
-        for group in job.groups.values():
-            if self.owner in group.waiting and group.name not in names:
-                group.waiting.remove(self.owner)
-        free: list[GroupRow] = []
-        for name in names:
-            group = job.group(name)
-            if job.is_free(group, self._owner):
-                free.append(group)
-                if self.owner in group.waiting:
-                    group.waiting.remove(self.owner)
-            elif group.owner != self.owner and self.owner not in group.waiting:
-                group.waiting.append(self.owner)
+        job, groups = self._job, self._job.groups
+        wanted = [groups.get(name) for name in names]
+        free = [group for group in wanted if group.is_free_for(self.owner, job.now())]
+        rest = [group for group in wanted if group not in free]
+        groups.stop_waiting(self.owner, [group.name for group in rest])
+        for group in rest:
+            if group.owner != self.owner and groups.wait(group, self.owner):
                 job.changed.set()
         return free
 
     def _lease(self, group: GroupRow, n: int) -> Group:
-        group.owner = self.owner
-        group.epoch += 1
+        self._job.groups.lease(group, self.owner)
         robots = self._job.robots.get(group.name)
         return Group(
             name=group.name,
@@ -107,7 +99,8 @@ class MemoryWorker(MemoryLog):
 
     def _next_at(self, names: Collection[str]) -> float:
         job = self._job
-        waits = [group.ready_at for group in job.groups.values() if group.requests or group.name in names]
+        groups = (*job.groups.free.values(), *(job.groups.get(name) for name in names))
+        waits = [group.ready_at for group in groups]
         leases = [other.until for other in job.owners.values() if other is not self._owner]
         return min((at for at in (*waits, *leases) if at > job.now()), default=math.inf)
 
@@ -115,12 +108,12 @@ class MemoryWorker(MemoryLog):
         """End the lease of a group."""
         if not await self._transaction():
             return
-        row = self._job.group(group)
+        row = self._job.groups.get(group)
         if (row.owner, row.epoch) == (self.owner, epoch):
             row.state = state or row.state
             row.ready_at = self._job.now() + wait
             row.unclean = False
-            self._job.give_up(row)
+            self._job.groups.give_up(row)
             self._job.changed.set()
 
     def _news(self, *, all_states: bool = False) -> News:
@@ -162,9 +155,9 @@ class MemoryWorker(MemoryLog):
                 if request.key in job.known:
                     continue
                 job.known.add(request.key)
-            group = job.group(lane_name(request))
+            group = job.groups.get(lane_name(request))
             order = (-request.priority, next(job.numbers))
-            group.requests[order] = RequestRow(request)
+            job.groups.add(group, order, RequestRow(request))
             job.live += 1
             if group.owner == self.owner:
                 fresh.append(Pending(order, request, group.name))
@@ -177,7 +170,7 @@ class MemoryWorker(MemoryLog):
         """Return the next requests of a group."""
         if not await self._transaction():
             return []
-        return self._requests_after(self._job.group(group), after, n)
+        return self._requests_after(self._job.groups.get(group), after, n)
 
     @staticmethod
     def _requests_after(group: GroupRow, after: Order, n: int) -> list[Pending]:
@@ -268,9 +261,10 @@ class MemoryWorker(MemoryLog):
     def _settle(self, outcome: Outcome) -> Verdict:
         """Remove one request, or store its next attempt."""
         job, ticket, order = self._job, outcome.ticket, outcome.ticket.pending.order
-        group = job.group(ticket.pending.group)
+        group = job.groups.get(ticket.pending.group)
         if (group.owner, group.epoch) != (self.owner, ticket.epoch):
             return Verdict.FENCED
+        group.state = outcome.lane_state or group.state
         row = group.requests.get(order)
         if row is None:
             return Verdict.DUP
@@ -278,11 +272,10 @@ class MemoryWorker(MemoryLog):
             state.version > outcome.state_version and state.writer != self.owner for state in job.states.values()
         ):
             return Verdict.CONFLICT
-        group.state = outcome.lane_state or group.state
         if outcome.kind is Kind.RETRY:
             row.attempts, row.not_before = outcome.attempts, outcome.not_before
             return Verdict.OK
-        del group.requests[order]
+        job.groups.settle(group, order)
         if outcome.digest and outcome.digest in job.digests:
             return Verdict.SAME_CONTENT
         return Verdict.OK
@@ -319,8 +312,8 @@ class MemoryWorker(MemoryLog):
             if value is not None:
                 job.notes.append((self.owner, name, value))
         for name, state in (checkpoint.budgets or {}).items():
-            if name in job.groups and job.groups[name].owner == self.owner:
-                job.groups[name].state = state
+            if job.groups.get(name).owner == self.owner:
+                job.groups.get(name).state = state
         self._save_states(observations.states)
         job.cookies += ((self.owner, change) for change in observations.cookies)
         job.robots |= {answer.origin: answer for answer in observations.robots}

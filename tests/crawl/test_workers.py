@@ -86,7 +86,9 @@ async def test_a_worker_that_joins_later_gets_its_share_of_the_hosts(autojump_cl
         await trio.sleep(20)
         await nursery.start(second.work)
         await trio.sleep(5)
-        held = [sum(1 for group in job.groups.values() if group.owner == worker.owner) for worker in (first, second)]
+        held = [
+            sum(1 for group in job.groups.rows.values() if group.owner == worker.owner) for worker in (first, second)
+        ]
     assert held == [3, 3]
     site.check()
     assert sorted(kept_items(job, [first, second])) == site.urls

@@ -372,6 +372,17 @@ class SharedStoreContract:
         assert (await two.commit([fresh])).verdicts == [Verdict.OK]
         assert (await one.resume_state()).states == {"spider": {"n": 2}}
 
+    async def test_what_limits_have_learned_is_kept_if_a_page_is_not_committed(
+        self, clock: object, one: Store, two: Store
+    ) -> None:
+        await one.ingest(requests("1"))
+        await one.commit([], Observations(states={"spider": {"n": b"1"}}))
+        [group] = (await two.claim(1, 1)).groups
+        stale = done(*tickets(group), state={"spider": {"n": b"2"}}, state_version=0, lane_state={"pause": 30})
+        assert (await two.commit([stale])).verdicts == [Verdict.CONFLICT]
+        await two.release(group.name, group.epoch, {})
+        assert [group.state for group in (await one.claim(1, 1)).groups] == [{"pause": 30}]
+
     async def test_changes_of_states_by_one_owner_do_not_conflict(self, clock: object, one: Store, two: Store) -> None:
         await one.ingest(requests("1", "2"))
         first, second = tickets(*(await one.claim(1, 10)).groups)

@@ -14,6 +14,8 @@ import psycopg
 import trio
 from psycopg import pq
 
+from crawler.store.postgres.refusal import sqlstate_of_refusal
+
 __all__ = ["Connection", "Parameter", "Row", "Statement"]
 
 Parameter: TypeAlias = bytes | None
@@ -166,8 +168,12 @@ class _Opening:
         self._made: psycopg.Connection[Any] | None = None
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Connect."""
-        connection = psycopg.connect(self._conninfo, autocommit=True)
+        """Connect. An error has the SQLSTATE of the server, if it has answered."""
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            error.sqlstate = error.sqlstate or sqlstate_of_refusal(self._conninfo)
+            raise
         with self._lock:
             self._made = connection
             if self._abandoned:

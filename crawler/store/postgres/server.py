@@ -33,7 +33,7 @@ PASSING: Final = ("08", "25006", "40", "53", "57")
 shutdown."""
 DISK_FULL: Final = "53100"
 REFUSALS: Final = ("authentication failed", "pg_hba.conf", "does not exist", "not permitted", "permission denied")
-"""In the errors of a server that accepts no connection of this user. libpq gives no SQLSTATE of those."""
+"""In the errors of a server that accepts no connection of this user, where `sqlstate_of_refusal` finds nothing."""
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt; the last one repeats."""
 log = get_logger("crawler.store")

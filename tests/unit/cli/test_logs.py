@@ -47,6 +47,15 @@ def test_messages_below_the_level_are_not_written(capfd):
     assert capfd.readouterr() == ("", "WARNING crawler.engine: slow\n")
 
 
+def test_errors_that_a_library_raises_as_well_are_not_logged(capfd):
+    log_to_stderr()
+    try:
+        raise OSError("cancelled")
+    except OSError:
+        logging.getLogger("coredis").exception("Connection attempt failed unexpectedly!")
+    assert capfd.readouterr().err == ""
+
+
 def test_messages_at_level_debug_have_a_time_and_libraries_stay_quiet(capfd):
     log_to_stderr("debug")
     logging.getLogger("crawler.engine").debug("200 GET")

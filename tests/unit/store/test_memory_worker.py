@@ -90,8 +90,8 @@ class RandomWorkers:
     def check(self) -> None:
         """Check that each group has one owner that is alive, and that each request is either live or settled once."""
         job = self.job
-        assert {group.owner for group in job.groups.values()} <= {0, *job.owners}
-        assert job.live == sum(len(group.requests) for group in job.groups.values())
+        assert {group.owner for group in job.groups.rows.values()} <= {0, *job.owners}
+        assert job.live == sum(len(group.requests) for group in job.groups.rows.values())
         assert all(n <= 1 for n in self.settled.values())
         assert len(job.known) == job.live + sum(self.settled.values())
         logs = sum(len(owner.log) for owner in job.owners.values()) + len(job.orphans)

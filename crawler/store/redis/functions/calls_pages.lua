@@ -29,7 +29,7 @@ register('commit', function(a)
       verdicts[index] = verdict
       if verdict == FENCED or verdict == CONFLICT then counted = false end
       conflict = conflict or verdict == CONFLICT
-      if (verdict == OK or verdict == SAME_CONTENT) and outcome.state then
+      if verdict ~= FENCED and outcome.state then  -- what its limits have learned is true whatever becomes of the page
         call('HSET', key('g', outcome.group), 'state', outcome.state)
       end
       if not outcome.retry and (verdict == OK or verdict == SAME_CONTENT) then
