@@ -18,6 +18,7 @@ from crawler_plugins.scrapy.components import build_components
 from crawler_plugins.scrapy.downloader_middlewares import DownloaderMiddlewares, is_done_by_the_crawl
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
+from crawler_plugins.scrapy.fast_responses import beginning
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -25,8 +26,6 @@ from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Attempts"]
 
-HEAD: Final = 4 * 4096
-"""Bytes in which `MetaRefreshMiddleware` looks for a refresh: 4096 characters, in UTF-8."""
 HEARD: Final = (signals.request_reached_downloader, signals.response_downloaded, signals.request_left_downloader)
 """Signals of an attempt."""
 
@@ -130,7 +129,7 @@ class Attempts:
         """Return whether one of Scrapy's own middlewares may do something about a response."""
         if answer.status in REDIRECTS or answer.status in self._retries.codes:
             return True
-        return self.middlewares.refreshes and b"refresh" in answer.body[:HEAD].lower()
+        return self.middlewares.refreshes and b"refresh" in beginning(answer.body).lower()
 
     async def _through_middlewares(self, attempt: _Attempt) -> Any:
         """Return what the crawl gets: a response, a request to send instead, or a decision of another plugin."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pydispatch.dispatcher import getAllReceivers, liveReceivers
+from pydispatch.dispatcher import Any as ANYBODY  # noqa: N814 - it is a constant
+from pydispatch.dispatcher import connections, getAllReceivers, liveReceivers
 from pydispatch.robustapply import robustApply
 from scrapy.exceptions import CloseSpider, IgnoreRequest
 from twisted.python.failure import Failure
@@ -30,7 +31,16 @@ class Signals:
 
     def is_heard(self, signal: object) -> bool:
         """Return whether a signal has receivers."""
-        return next(iter(getAllReceivers(self._manager.sender, signal)), None) is not None
+        return bool(self._receivers(signal))
+
+    def _receivers(self, signal: object) -> list[Any]:
+        """Return the receivers of a signal."""
+        sender = self._manager.sender
+        tables = [connections.get(id(one), {}) for one in (sender, ANYBODY)]
+        found = [receivers for table in tables for one in (signal, ANYBODY) if (receivers := table.get(one))]
+        if len(found) > 1:  # some may be there twice
+            return list(liveReceivers(getAllReceivers(sender, signal)))
+        return list(liveReceivers(found[0])) if found else []
 
     def send(self, signal: object, *, quiet: Any = (), **arguments: Any) -> list[Any]:
         """Send a signal, and return what its receivers return; a `Failure` for an exception.
@@ -49,7 +59,7 @@ class Signals:
         """Send a signal, and wait for receivers that are coroutines or return a Deferred."""
         results = []
         sender, spider = self._manager.sender, self._crawler.spider
-        for receiver in list(liveReceivers(getAllReceivers(sender, signal))):
+        for receiver in self._receivers(signal):
             try:
                 result = robustApply(receiver, signal=signal, sender=sender, spider=spider, **arguments)
                 if is_pending(result):

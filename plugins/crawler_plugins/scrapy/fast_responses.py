@@ -17,11 +17,11 @@ import crawler
 from crawler.html import parse_text
 from crawler_plugins.scrapy.quick_requests import safe_url
 
-__all__ = ["FastHtmlResponse"]
+__all__ = ["FastHtmlResponse", "beginning"]
 
 NAME: Final = r"[a-zA-Z_][\w-]*"
 HEAD: Final = 4096
-"""Characters of a page in which `get_base_url` looks for ``<base>``."""
+"""Characters of a page in which Scrapy looks for ``<base>``, and for a refresh."""
 SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
 """A selector of one element, with its text or an attribute."""
 LOOSE: Final = frozenset(
@@ -62,8 +62,7 @@ class FastHtmlResponse(HtmlResponse):
     @property
     def base(self) -> str:
         """What `get_base_url` returns: it reads the beginning of the text only, so the rest need not be decoded."""
-        head = self.body[: HEAD * 4]  # a character has four bytes at most
-        is_declared = self.encoding != "utf-8" or b"<base" in head.lower()
+        is_declared = self.encoding != "utf-8" or b"<base" in beginning(self.body).lower()
         base: str = get_base_url(self) if is_declared else safe_url(self.url)
         return base
 
@@ -94,6 +93,12 @@ class FastHtmlResponse(HtmlResponse):
 
 
 FastHtmlResponse.__name__ = FastHtmlResponse.__qualname__ = HtmlResponse.__name__  # spiders may look at the name
+
+
+def beginning(body: bytes) -> bytes:
+    """Return the bytes of a page with what Scrapy looks for in its first 4096 characters, if it is in UTF-8."""
+    head = body[:HEAD]
+    return head if head.isascii() else body[: HEAD * 4]  # a character has four bytes at most
 
 
 def _own_texts(element: Any) -> list[str]:

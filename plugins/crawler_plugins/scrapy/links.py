@@ -90,7 +90,7 @@ class _State:
 
 
 class _Folder(dict[str, str | None]):
-    """The URLs of references, without their fragments, of the pages in one folder.
+    """The URLs of references of the pages in one folder.
 
     An empty string is one that leads nowhere, or where the extractor does not go. `None` is one for which more than the
     folder counts.
@@ -105,6 +105,8 @@ class _Folder(dict[str, str | None]):
         super().__init__()
         self._state = state
         self._encoding = encoding
+        self._pages: dict[str, str | None] = {}
+        """The same for references without a fragment, before the extractor is asked if it reads fragments."""
         _, self._folder, self._origin = _places(base)
         self._above = [self._folder]
         """The folder and those above it, if plain references can be joined to them as they are."""
@@ -114,13 +116,29 @@ class _Folder(dict[str, str | None]):
             self._above = []
 
     def __missing__(self, reference: str) -> str | None:
+        page, _, fragment = reference.partition("#")
+        if not page:
+            return None  # it is not remembered: it leads to another place on each page
         url: str | None = None
-        if not UNCLEAR.match(reference):
-            url = self._url(reference)
-            url = (url or "") if self._state.reads_fragments else self._state.allowed(url)
+        if not fragment or FRAGMENT.fullmatch(fragment):
+            url = self._page(page)
+            if url and fragment:
+                url = f"{url}#{fragment}"
+            if url is not None and self._state.reads_fragments:
+                url = self._state.allowed(url)
         self[reference] = url
         self._state.references += 1
         return url
+
+    def _page(self, reference: str) -> str | None:
+        """Return the URL of a reference without a fragment."""
+        if reference not in self._pages:
+            url: str | None = None
+            if not UNCLEAR.match(reference):
+                url = self._url(reference)
+                url = (url or "") if self._state.reads_fragments else self._state.allowed(url)
+            self._pages[reference] = url
+        return self._pages[reference]
 
     def _url(self, reference: str) -> str | None:
         plain = PLAIN.fullmatch(reference) if self._above else None
@@ -157,35 +175,29 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     ):
         return None
     base, encoding = response.base, response.encoding
-    page, urls = _places(base)[0], state.folder(base, encoding)
-    here = page if state.reads_fragments else state.allowed(page)
+    urls = state.folder(base, encoding)
     elements = document.find_all(state.tags[0]) if len(state.tags) == 1 else document.select(",".join(state.tags))
-    has_rel = document.select_one("a[rel], area[rel]") is not None
     links: list[Any] = []
     seen: set[str] = set()
     for element in elements:
         href = element.attr("href")
         if href is None:
             continue
-        rest, _, fragment = href.partition("#")
-        url = urls[rest] if rest else here if href else None
-        if url is None or (fragment and not FRAGMENT.fullmatch(fragment)):
+        url = urls[href]
+        if url is None:
             url = state.allowed(_joined_alone(base, href, encoding))
-        else:
-            if url and fragment:
-                url = f"{url}#{fragment}"
-            if state.reads_fragments:
-                url = state.allowed(url)
         if not url or (state.unique and url in seen):
             continue
         seen.add(url)
-        rel = element.attr("rel") if has_rel else None
+        rel = element.attr("rel")
         links.append(Link(url, element.text, nofollow=rel is not None and rel_has_nofollow(rel)))
     return links
 
 
 def _joined_alone(base: str, href: str, encoding: str) -> str | None:
     """Return the URL of a reference that is not remembered."""
+    if href.startswith("#") and FRAGMENT.fullmatch(href, 1):
+        return f"{_places(base)[0]}{href}"
     href = strip_html5_whitespace(href)
     rest, _, fragment = href.partition("#")
     if fragment and (rest[-1:].isspace() or not FRAGMENT.fullmatch(fragment)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import Any
 
 __all__ = ["Offsite"]
@@ -17,15 +18,15 @@ class Offsite:
 
     def __init__(self, spider: Any) -> None:
         self._spider = spider
-        self._domains: list[Any] | None = None
+        self._domains: Any = None
         self._pattern: re.Pattern[str] | None = None
         self._known: dict[str, bool] = {}
 
     def allows(self, url: str) -> bool:
         """Return whether a URL belongs to the allowed domains."""
-        domains = [*(getattr(self._spider, "allowed_domains", None) or ())]
+        domains = getattr(self._spider, "allowed_domains", None) or ()
         if domains != self._domains:
-            self._domains, self._known = domains, {}
+            self._domains, self._known = copy(domains), {}
             names = "|".join(re.escape(str(domain)) for domain in self._domains if domain is not None)
             self._pattern = re.compile(rf"(.*\.)?({names})") if self._domains else None
         if self._pattern is None:

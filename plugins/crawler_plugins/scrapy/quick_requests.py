@@ -18,7 +18,8 @@ from w3lib.url import safe_url_string
 __all__ = ["FRAGMENT", "PLAIN_URL", "install", "safe_url"]
 
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
-PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
+_PORT: Final = "(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+{_PORT}(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
 """A URL that `safe_url_string` and `urljoin` leave as it is."""
 FRAGMENT: Final = re.compile(r"[A-Za-z0-9_.~:/?@!$&'()*+,;=-]+")  # a set of single characters is the fastest
 """A fragment that `safe_url_string` leaves as it is."""

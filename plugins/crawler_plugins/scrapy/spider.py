@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 import crawler
 from crawler import ConfigError
 from crawler.sinks import IfExists
-from crawler_plugins.scrapy import aliases, components, links, quick_requests, responses
+from crawler_plugins.scrapy import aliases, components, links, quick_requests, quick_stats, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.check import Checked, check_project
@@ -143,6 +143,7 @@ class ScrapySpider(crawler.Spider):
     def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
         links.install()
         quick_requests.install()
+        quick_stats.install()
         merged = base.copy()
         merged.setdict(dict(overrides), priority="cmdline")
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
