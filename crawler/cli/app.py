@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         sys.stdout.flush()
     except (ConfigError, PluginError, JobError) as error:
         log_traceback(error)
-        code = _report_error(str(error), 2)
+        code = _report_error(str(error), 2, getattr(error, "__notes__", ()))
     except CrawlerError as error:
         log_traceback(error)
         code = _report_error(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
@@ -98,9 +98,10 @@ def _completed(words: list[str]) -> list[str]:
     return words
 
 
-def _report_error(message: str, code: int) -> int:
-    """Write an error as one line to standard error, and return the exit code."""
+def _report_error(message: str, code: int, notes: Iterable[str] = ()) -> int:
+    """Write an error to standard error, one line for its message and for each of its notes; return the exit code."""
     from crawler.cli.wording import for_command_line  # noqa: PLC0415 - only errors need it
 
-    say(f"crawler: {for_command_line(' '.join(message.split()))}\n", level=logging.ERROR)
+    for line in (message, *notes):
+        say(f"crawler: {for_command_line(' '.join(line.split()))}\n", level=logging.ERROR)
     return code

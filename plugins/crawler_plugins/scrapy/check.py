@@ -12,7 +12,7 @@ from scrapy.crawler import Crawler
 
 from crawler_plugins.scrapy.durability import not_durable
 from crawler_plugins.scrapy.project import Project
-from crawler_plugins.scrapy.refusals import refusals
+from crawler_plugins.scrapy.refusals import missing_arguments, refusals, spider_refusals
 from crawler_plugins.scrapy.settings import ignored_settings, wrong_settings
 
 __all__ = ["Checked", "check_project"]
@@ -51,6 +51,8 @@ def check_project(project: Path) -> Iterator[Checked]:
 
 
 def _checked(name: str, kind: Any, settings: Any) -> Checked:
+    if reasons := tuple(spider_refusals(kind)):
+        return Checked(name, "cannot", reasons)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Scrapy deprecates runs here
@@ -60,4 +62,5 @@ def _checked(name: str, kind: Any, settings: Any) -> Checked:
     if reasons := tuple(refusals(merged, kind)) or tuple(wrong_settings(merged)):
         return Checked(name, "cannot", reasons)
     lost = tuple(dict.fromkeys(not_durable(kind)))
-    return Checked(name, "not durable" if lost else "runs", lost)
+    needed = " ".join(f"-a {argument}=VALUE" for argument in missing_arguments(kind))
+    return Checked(name, "not durable" if lost else "runs", lost or ((f"with {needed}",) if needed else ()))

@@ -9,10 +9,11 @@ from typing import Any
 
 from itemadapter import ItemAdapter, is_item
 from scrapy import signals
-from scrapy.exceptions import DropItem
+from scrapy.exceptions import CloseSpider, DropItem
 from twisted.python.failure import Failure
 
-from crawler_plugins.scrapy.components import takes_spider
+from crawler import ConfigError
+from crawler_plugins.scrapy.components import path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import is_pending, result_of
 from crawler_plugins.scrapy.events import Signals, log_result
 
@@ -44,10 +45,21 @@ class Pipelines:
         return partial(method, spider=self._crawler.spider)
 
     async def open(self) -> None:
-        """Open the pipelines, first to last."""
+        """Open the pipelines, first to last.
+
+        Raises:
+            CloseSpider: As raised by one of them.
+            ConfigError: One of them raised another exception.
+        """
         for pipeline in self.components:
             if hasattr(pipeline, "open_spider"):
-                await result_of(self._bound(pipeline, "open_spider")())
+                try:
+                    await result_of(self._bound(pipeline, "open_spider")())
+                except CloseSpider:
+                    raise
+                except Exception as error:
+                    words = f"{type(error).__name__}: {error}"
+                    raise ConfigError(f"{path_of(pipeline)}.open_spider() raised {words}") from error
 
     async def close(self) -> None:
         """Close the pipelines, last to first. An exception of one does not keep the others open."""

@@ -21,6 +21,7 @@ from scrapy.spiderloader import SpiderLoader
 from crawler import ConfigError
 from crawler_plugins.scrapy import aliases
 from crawler_plugins.scrapy.reactor import TrioReactor
+from crawler_plugins.scrapy.refusals import error_of
 
 __all__ = ["Project", "settings_near"]
 
@@ -70,8 +71,8 @@ class Project:
             return self._spiders().load(name)
         except KeyError:
             names = ", ".join(self.spiders[:20]) or "none"
-            failed = "".join(f"; {module} cannot be imported: {why}" for module, why in self.failed_modules.items())
-            raise ConfigError(f"{self.folder} has no spider {name!r}; it has: {names}{failed}") from None
+            failed = [f"{module} cannot be imported: {why}" for module, why in self.failed_modules.items()]
+            raise error_of([f"{self.folder} has no spider {name!r}; it has: {names}", *failed]) from None
 
     def _spiders(self) -> Any:
         """Return the loader of the spiders. A module that cannot be imported does not keep the others out."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from scrapy import Spider
 from scrapy.utils.misc import load_object
 
+from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of
 from crawler_plugins.scrapy.redis_job import PACKAGE
 
-__all__ = ["refusals"]
+__all__ = ["error_of", "missing_arguments", "refusals", "spider_refusals"]
 
 COMPONENTS: Final = ("ADDONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
 CLASSES: Final = ("LOG_FORMATTER", "STATS_CLASS")
@@ -32,8 +34,18 @@ INSTEAD: Final = {
     "scrapyd": "run the command on the machine itself",
 }
 """Packages that replace a part of the engine, with what to do."""
+COLLECTING: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 LOOPS: Final = frozenset({"aiohttp", "create_subprocess_exec", "open_connection"})
 """Names in async code that need an event loop of asyncio with sockets or subprocesses."""
+
+
+def error_of(reasons: Iterable[str]) -> ConfigError:
+    """Return an error for reasons, of which there is one at least; the command line has a line for each."""
+    first, *others = reasons
+    error = ConfigError(first)
+    for reason in others:
+        error.add_note(reason)
+    return error
 
 
 def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
@@ -59,7 +71,7 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
         if isinstance(path, str) and (reason := _import_error(path)):
             yield f"{name} = {path} {reason}"
     if spider_class is not None:
-        yield from _spider_refusals(spider_class)
+        yield from spider_refusals(spider_class)
 
 
 def _component_refusals(settings: Any, name: str) -> Iterator[str]:
@@ -82,22 +94,44 @@ def _component_refusals(settings: Any, name: str) -> Iterator[str]:
 
 
 def _import_error(path: Any) -> str:
-    """Return why a class cannot be imported; empty if it can."""
+    """Return why a class cannot be imported or used; empty if it can."""
     try:
-        load_object(path)
+        found = load_object(path)
     except (Exception, SystemExit) as error:
         first = str(error).partition("\n")[0]
         return f"cannot be imported: {type(error).__name__}: {first}"
-    return ""
+    return "" if callable(found) or not isinstance(path, str) else f"must be a class, not {type(found).__name__}"
 
 
-def _spider_refusals(spider_class: Any) -> Iterator[str]:
+def spider_refusals(spider_class: Any) -> Iterator[str]:
+    """Yield the reasons why a spider cannot run, whatever the settings are.
+
+    Parameters:
+        spider_class: Its class.
+    """
+    custom = getattr(spider_class, "custom_settings", None)
+    if not isinstance(custom, (Mapping, type(None))):
+        yield f"custom_settings of {spider_class.__name__} must be a dict, not {type(custom).__name__}"
     for kind in spider_class.__mro__:
         package = kind.__module__.partition(".")[0]
         if package in INSTEAD:
             yield f"{spider_class.__name__} is a {kind.__module__}.{kind.__qualname__}: {INSTEAD[package]}"
             return
     yield from _loop_refusals(spider_class, "spider")
+
+
+def missing_arguments(spider_class: Any, given: Collection[str] = ()) -> list[str]:
+    """Return the arguments that the constructor of a spider must be given, beside those that it is.
+
+    Parameters:
+        spider_class: Its class.
+        given: Names of arguments.
+    """
+    if getattr(spider_class.from_crawler, "__func__", None) is not getattr(Spider.from_crawler, "__func__", None):
+        return []  # it may give them itself
+    _, *parameters = inspect.signature(spider_class.__init__).parameters.values()
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind not in COLLECTING]
+    return [name for name in needed if name not in given]
 
 
 def _loop_refusals(kind: Any, what: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.redis_job import redis_job
-from crawler_plugins.scrapy.refusals import refusals
+from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -210,6 +210,8 @@ class ScrapySpider(crawler.Spider):
         """
         name = getattr(spider_class, "name", None) or spider_class.__name__
         _refuse(name, settings, spider_class)
+        if missing := missing_arguments(spider_class, arguments):
+            raise error_of(f"{name} needs the argument {one}: -a {one}=VALUE" for one in missing)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
@@ -383,7 +385,7 @@ def _refuse(name: str, settings: Any, spider_class: Any) -> None:
     """Raise `ConfigError` if a spider cannot run."""
     reasons = list(refusals(settings, spider_class))
     if reasons:
-        raise ConfigError(f"{name} cannot run: {'; '.join(reasons)}")
+        raise error_of(f"{name} cannot run: {reason}" for reason in reasons)
 
 
 def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:

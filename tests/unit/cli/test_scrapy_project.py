@@ -75,6 +75,10 @@ def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
         (["--scrapy", ".", "book"], "has no spider 'book'; it has: books"),
         (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "setting CONCURRENT_REQUESTS: "),
         (["--scrapy", ".", "books", "-s", "SCHEDULER=shop.Scheduler"], "books cannot run: SCHEDULER"),
+        (
+            ["--scrapy", ".", "books", "-s", "STATS_CLASS=logging.INFO"],
+            "STATS_CLASS = logging.INFO must be a class, not",
+        ),
         (["--scrapy", ".", "books", "-s", "lower=1"], "no such setting: lower"),
         (["--scrapy", ".", "books", "--as", "text"], "--as needs the URL of a site"),
     ],
@@ -84,6 +88,17 @@ def test_what_cannot_run_is_one_line_and_exit_code_2(project, capsys, words, mes
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_each_reason_why_a_spider_cannot_run_is_one_line(project, capsys):
+    names = ("SCHEDULER", "DOWNLOADER", "STATS_CLASS")
+    given = [word for name in names for word in ("-s", f"{name}=shop.None")]
+    assert main(["run", "--scrapy", ".", "books", *given]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    beginnings = [
+        f"crawler: books cannot run: {name} = shop.None" for name in ("SCHEDULER", "DOWNLOADER", "STATS_CLASS")
+    ]
+    assert [line.startswith(beginning) for line, beginning in zip(lines, beginnings, strict=True)] == [True, True, True]
 
 
 def test_the_server_of_scrapy_redis_is_that_of_the_job(project):

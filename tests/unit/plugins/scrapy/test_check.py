@@ -17,6 +17,15 @@ class Fine(scrapy.Spider):
     def __init__(self, **kw):
         raise RuntimeError("is not created")
 
+class Needs(scrapy.Spider):
+    name = "needs"
+    def __init__(self, city, **kw):
+        self.city = city
+
+class Listed(scrapy.Spider):
+    name = "listed"
+    custom_settings = ["DOWNLOAD_DELAY"]
+
 class Kept(scrapy.Spider):
     name = "kept"
     def start_requests(self):
@@ -61,7 +70,7 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
     found = {one.name: one for one in ScrapySpider.check_project(project)}
     assert found["fine"] == Checked("fine", "runs")
     assert found["kept"].verdict == "not durable"
-    assert found["kept"].reasons == ("callback is a lambda (all.py:12)", "callback is a lambda (all.py:13)")
+    assert found["kept"].reasons == ("callback is a lambda (all.py:21)", "callback is a lambda (all.py:22)")
     assert found["queue"].verdict == "cannot"
     assert [reason.partition(": ")[0] for reason in found["queue"].reasons] == [
         "SCHEDULER = shop.Scheduler",
@@ -76,4 +85,6 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
     assert found["checkedspiders.old"].verdict == "cannot"
     assert found["checkedspiders.old"].reasons[0].startswith("cannot be imported: ModuleNotFoundError")
     assert found["DNS_TIMEOUT"] == Checked("DNS_TIMEOUT", "no effect", ("names are resolved by the system",))
-    assert len(found) == 7
+    assert found["needs"] == Checked("needs", "runs", ("with -a city=VALUE",))
+    assert found["listed"].reasons == ("custom_settings of Listed must be a dict, not list",)
+    assert len(found) == 9

@@ -13,6 +13,8 @@ from scrapy.exceptions import DropItem
 from support.scrapy_site import SITE, run_scrapy
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
+from crawler import ConfigError
+
 PAGES = {"/": "<p>a</p>"}
 events: list[str] = []
 
@@ -60,6 +62,11 @@ class Fired:
         return deferred
 
 
+class Closed:
+    async def open_spider(self):
+        raise ValueError("no database")
+
+
 @pytest.fixture(autouse=True)
 def clean():
     events.clear()
@@ -69,6 +76,11 @@ async def test_plain_async_and_deferred_pipelines_run_in_their_order():
     ran = await run_scrapy(One, PAGES, {"ITEM_PIPELINES": {Async: 2, Plain: 1, ByDeferred: 3, Fired: 4}})
     assert ran.items == [{"n": 20, "d": "x"}]
     assert events == ["open one", "open async", "close"]
+
+
+async def test_a_pipeline_that_cannot_be_opened_is_named_before_anything_is_sent():
+    with pytest.raises(ConfigError, match=r"Closed.open_spider\(\) raised ValueError: no database"):
+        await run_scrapy(One, {}, {"ITEM_PIPELINES": {Plain: 1, Closed: 2}})
 
 
 async def test_a_dropped_item_is_counted_and_reported():

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
-from crawler_plugins.scrapy.refusals import refusals
+from crawler_plugins.scrapy.refusals import missing_arguments, refusals
 from scrapy.settings import Settings
 
 from crawler import ConfigError
@@ -85,6 +85,46 @@ def test_a_spider_that_cannot_be_created_is_named(error):
         ScrapySpider.of(Broken)
 
 
-def test_all_reasons_are_in_one_message():
-    with pytest.raises(ConfigError, match=r"asyncio cannot run: SCHEDULER = my.Queue: .*; spider: .*Asyncio.parse"):
+def test_each_reason_is_a_line_of_its_own():
+    with pytest.raises(ConfigError) as raised:
         ScrapySpider.of(Asyncio, settings={"SCHEDULER": "my.Queue"})
+    assert str(raised.value).startswith("asyncio cannot run: SCHEDULER = my.Queue: ")
+    [other] = raised.value.__notes__
+    assert other.startswith("asyncio cannot run: spider: ")
+    assert "Asyncio.parse() uses open_connection" in other
+
+
+def test_what_is_no_class_is_no_component():
+    settings = Settings({"ITEM_PIPELINES": {"logging.INFO": 1, "logging.getLogger": 2}, "STATS_CLASS": "logging.INFO"})
+    assert list(refusals(settings)) == [
+        "ITEM_PIPELINES: logging.INFO must be a class, not int",
+        "STATS_CLASS = logging.INFO must be a class, not int",
+    ]
+
+
+def test_custom_settings_are_a_dict():
+    class Listed(scrapy.Spider):
+        name = "listed"
+        custom_settings = ("DOWNLOAD_DELAY",)
+
+    with pytest.raises(ConfigError, match="listed cannot run: custom_settings of Listed must be a dict, not tuple"):
+        ScrapySpider.of(Listed)
+
+
+def test_arguments_that_a_constructor_must_be_given_are_named():
+    class Shop(scrapy.Spider):
+        name = "shop"
+
+        def __init__(self, city, street, page=1, *args, **kwargs):
+            super().__init__(**kwargs)
+
+    class Itself(Shop):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            return super().from_crawler(crawler, "Bonn", "Street")
+
+    assert missing_arguments(Shop) == ["city", "street"]
+    assert missing_arguments(Itself) == missing_arguments(scrapy.Spider) == []
+    with pytest.raises(ConfigError, match="shop needs the argument street: -a street=VALUE"):
+        ScrapySpider.of(Shop, {"city": "Bonn"})
+    assert ScrapySpider.of(Shop, {"city": "Bonn", "street": "Street"}).name == "shop"
