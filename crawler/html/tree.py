@@ -25,13 +25,15 @@ from crawler.lazy_pattern import lazy_pattern
 __all__ = ["cut_tags", "is_bounded", "parse_steps", "parse_text"]
 
 MAX_STARTS: Final = 2_000_000
-"""Start tags of a page that are parsed, comments included: their tree takes some 400 MB. The longest pages in use, such
-as the index of all projects of PyPI, have some 1,400,000."""
+"""Start tags of a page that are parsed, comments included: their tree takes some 400 MB. Twice as many tags count,
+with end tags. The longest pages in use, such as the index of all projects of PyPI, have some 1,400,000."""
 SMALLEST_START: Final = 3
 """Characters of the shortest start tag, such as ``<a>``."""
 ALWAYS_BOUNDED: Final = 2_000
 """Tags of a page that is parsed at once whatever it contains: half of them, reopened in each of the others, are
 1,000,000 elements."""
+MAX_NULLS: Final = 100_000
+"""Null characters of a page, which the parser ignores in text. Each is an error that it keeps, in 50 bytes."""
 SMALLEST_TAG: Final = 4.8
 """Characters of a tag, on average, in the page of `ALWAYS_BOUNDED` tags that is the shortest one: half of them are like
 ``<b 1>`` and differ, and half of them are like ``<p>x``."""
@@ -93,7 +95,7 @@ def parse_text(text: str) -> Document:
 
     Of a page with too many tags, the first `MAX_STARTS` start tags count.
     """
-    text = _limit_starts(text)
+    text = _limit(text)
     if _merges_too_much(text):
         log.warning(
             "a page has more than %d characters in <html> and <body> tags: these lose their attributes", MAX_MERGED
@@ -109,7 +111,7 @@ def parse_steps(text: str) -> Generator[None, None, Document]:
 
     A page that would outgrow its size is parsed in one step.
     """
-    text = _limit_starts(text)
+    text = _limit(text)
     yield
     if not is_bounded(text) or "shadowrootmode" in text.lower():  # see `_parse_in_steps`
         return parse_text(text)
@@ -151,9 +153,7 @@ def is_bounded(page: Any) -> bool:
     if merged > MAX_MERGED and _merges_too_much(page):
         return False
     are_whole = all(map(_is_whole, different))
-    if are_whole:
-        return not _has_too_many_starts(page)
-    return bool(page.count(bracket) <= ALWAYS_BOUNDED)
+    return not _exceeds_limits(page) and (are_whole or bool(page.count(bracket) <= ALWAYS_BOUNDED))
 
 
 def _is_whole(tag: Any) -> bool:
@@ -224,19 +224,28 @@ def _reopens_too_much(text: str) -> bool:
     return reopened + are_open * text.count("<", at) > most
 
 
-def _limit_starts(page: str) -> str:
-    """Return a page, or its beginning if it has more start tags than are parsed, with a warning."""
+def _limit(page: str) -> str:
+    """Return a page without what would take too much memory, with a warning: null characters, and many start tags."""
+    if page.count("\0") > MAX_NULLS:
+        log.warning("a page has more than %d null characters: they are left out", MAX_NULLS)
+        page = page.replace("\0", "")
     if not _has_too_many_starts(page):
         return page
-    log.warning("a page has %d start tags: the first %d count", _starts(page, 0, len(page)), MAX_STARTS)
-    return cut_tags(page, MAX_STARTS, _starts)
+    log.warning("a page has more than %d start tags: the first ones count", MAX_STARTS)
+    return cut_tags(cut_tags(page, 2 * MAX_STARTS), MAX_STARTS, _starts)  # so that few are looked at closely
+
+
+def _exceeds_limits(page: Any) -> bool:
+    """Return whether a page, as text or bytes, has to be changed by `_limit`."""
+    null = "\0" if isinstance(page, str) else b"\0"
+    return bool(len(page) > MAX_NULLS < page.count(null)) or _has_too_many_starts(page)
 
 
 def _has_too_many_starts(page: Any) -> bool:
     if len(page) <= SMALLEST_START * MAX_STARTS:
         return False
-    bracket = "<" if isinstance(page, str) else b"<"
-    return page.count(bracket) > MAX_STARTS and _starts(page, 0, len(page)) > MAX_STARTS
+    tags = page.count("<" if isinstance(page, str) else b"<")
+    return tags > 2 * MAX_STARTS or (tags > MAX_STARTS and _starts(page, 0, len(page)) > MAX_STARTS)
 
 
 def _starts(page: Any, start: int, end: int) -> int:

@@ -202,9 +202,9 @@ class Request(_Draft):
         if type(priority) is not int or priority != 0:
             own["priority"] = checks.require_int("priority", priority, 1 - 2**63)
         if dont_filter:
-            own["dont_filter"] = True
+            own["dont_filter"] = checks.require_type(bool, "dont_filter", dont_filter)
         if ignore_robots:
-            own["ignore_robots"] = True
+            own["ignore_robots"] = checks.require_type(bool, "ignore_robots", ignore_robots)
         if lane:
             own["lane"] = checks.require_text("lane", lane)
         if quotas is not None:

@@ -206,7 +206,7 @@ class RequestTranslator:
                 cb_kwargs=decode(kept.get("k")),
                 flags=decode(kept.get("f")),
                 priority=request.priority,
-                dont_filter=request.dont_filter,
+                dont_filter=bool(request.dont_filter),
                 **{name: decode(value) for name, value in kept.get("x", {}).items()},
             )
             if request.headers.pairs:

@@ -138,7 +138,9 @@ def test_of_a_page_with_too_many_tags_the_first_ones_count(
     monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
     for page in ("<p>a<p>b<p>c", "<p>a<p>b<p>c<p>d<p>e"):
         assert html.Selector(root=html.parse(page.encode(), "utf-8")).css("p::text").getall() == ["a", "b", "c"]
-    assert [record.getMessage() for record in caplog.records] == ["a page has 5 start tags: the first 3 count"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a page has more than 3 start tags: the first ones count"
+    ]
     assert [p.text for p in in_steps("<p>a<p>b<p>c<p>d").select("p")] == ["a", "b", "c"]
 
 
@@ -149,7 +151,24 @@ def test_each_tag_that_adds_a_node_counts(unit: str, monkeypatch: pytest.MonkeyP
     assert len(list(parse_text(f"<table><tr>{unit * 5_000}").descendants)) < 250
 
 
-def test_end_tags_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_null_characters_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = "<p>" + "\0" * 40_000 + "one"
+    assert len(parse_text(page).errors) == 40_000
+    monkeypatch.setattr(room, "MAX_NULLS", 10_000)
+    for document in (parse_text(page), in_steps(page), html.parse(page.encode(), "utf-8")):
+        assert (document.select("p")[0].text, len(document.errors)) == ("one", 0)
+    assert caplog.text.count("a page has more than 10000 null characters: they are left out") == 3
+
+
+def test_end_tags_count_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_STARTS", 10)
+    monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
+    assert parse_text("</x>" * 5_000 + "<p>").select_one("p") is None
+
+
+def test_end_tags_of_start_tags_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_STARTS", 200)
     monkeypatch.setattr(room, "ALWAYS_BOUNDED", 2)
     page = "<li><a href=x>x</a></li>" * 100
