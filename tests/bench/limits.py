@@ -2,14 +2,15 @@
 
 ::
 
-    apt-get install nginx-light nodejs npm
+    apt-get install nginx-light haproxy nodejs npm
     python3 -m venv others && others/bin/pip install scrapy 'crawlee[httpx]' aiolimiter httpx httpx-retries
     python tests/bench/limits.py --python others/bin/python [--rows nginx-req ...] [--columns ours scrapy ...]
 
-The servers are those of ``tests/integration/rate_limiters/servers.py``, in the environment of the tests; the other
-crawlers have an environment of their own. All crawlers fetch the same hundred known URLs and do not know the limit;
-only httpx with aiolimiter, which reads no header fields, is configured with the quota. Each run has its own fresh
-server and is ended after three minutes.
+The servers are those of ``tests/integration/rate_limiters/catalogue.py`` that refuse with a 429 or a 503, in the
+environment of the tests; the other crawlers have an environment of their own, and the cache of the servers gets
+Bottleneck. All crawlers fetch the same hundred known URLs and do not know the limit; only httpx with aiolimiter and
+fetch with Bottleneck, which read no header fields, are configured with the quota. Each run has its own fresh server and
+is ended after three minutes.
 
 A cell is **refusals / lost pages / seconds**. Refusals are counted by the server. Seconds are from its log, from the
 first request to the last page that it served, so start-up is excluded; they mean little if pages were lost.
@@ -42,12 +43,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from integration.rate_limiters.catalogue import PAGES, SERVERS, Server  # noqa: E402
+from integration.rate_limiters.packages import node_modules  # noqa: E402
 from integration.rate_limiters.servers import serving  # noqa: E402
 from support.limit_models import MODELS  # noqa: E402
 from support.model_table import WAYS, print_models  # noqa: E402
 
 LONGEST = 180.0
 """Maximum duration of one run, in seconds."""
+ROWS = [name for name, server in SERVERS.items() if server.refusal != 403]
+"""The servers whose refusals all crawlers can know as such."""
 FOLDER = Path(__file__).parent / "limits_contenders"
 INSTALL = "pip install scrapy 'crawlee[httpx]' aiolimiter httpx httpx-retries"
 
@@ -60,7 +64,7 @@ class Contender:
     file: str
     """The name of its program in ``limits_contenders``."""
     needs: tuple[str, ...] = ()
-    """The packages that it needs; empty for this framework."""
+    """The packages of PyPI that it needs; empty for this framework, and for a program of Node.js."""
     throttle: bool = False
     """Whether its own mechanism against refusals is turned on."""
     knows_limit: bool = False
@@ -68,7 +72,8 @@ class Contender:
 
     def command(self, python: str, front: str, server: Server) -> list[str]:
         """Return the command to run."""
-        words = [python if self.needs else sys.executable, str(FOLDER / self.file), front]
+        program = "node" if self.file.endswith(".js") else python if self.needs else sys.executable
+        words = [program, str(FOLDER / self.file), front]
         if self.throttle:
             words.append("--throttle")
         if self.knows_limit:
@@ -85,6 +90,7 @@ CONTENDERS = {
     "throttling": Contender("Crawlee, throttling", "crawlee_pages.py", ("crawlee",), throttle=True),
     "retries": Contender("httpx-retries", "httpx_retries_pages.py", ("httpx", "httpx-retries")),
     "aiolimiter": Contender("httpx + aiolimiter", "httpx_pages.py", ("httpx", "aiolimiter"), knows_limit=True),
+    "bottleneck": Contender("fetch + Bottleneck", "bottleneck_pages.js", knows_limit=True),
 }
 
 
@@ -105,11 +111,18 @@ def run(contender: Contender, name: str, python: str) -> Run:
     """Start a server, run the contender against it, and count."""
     with tempfile.TemporaryDirectory(prefix="contender-") as folder, serving(name) as (running,):
         output, errors = Path(folder, "output"), Path(folder, "errors")
-        command = contender.command(python, running.url, running.server)
+        command = contender.command(python, running.page(""), running.server)
+        modules = {"NODE_PATH": str(node_modules(source=FOLDER / "node"))} if command[0] == "node" else {}
         # A session of its own, so that its child processes are ended with it.
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+                command,
+                cwd=folder,
+                env=os.environ | modules,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
             )
         try:
             code = process.wait(timeout=LONGEST)
@@ -151,7 +164,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the other crawlers (this one)")
-    parser.add_argument("--rows", nargs="+", choices=SERVERS, default=list(SERVERS), help="servers (all)")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, help="servers (all)")
     parser.add_argument("--columns", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="crawlers (all)")
     parser.add_argument("--rounds", type=int, default=1, help="runs for each cell, which has their medians (1)")
     parser.add_argument("--jobs", type=int, default=4, help="runs at the same time: nearly all of each is waiting (4)")
@@ -165,7 +178,7 @@ def main() -> None:
     columns = {name: CONTENDERS[name] for name in options.columns}
     python = str(Path(options.python).absolute())
     packages = sorted({package for contender in columns.values() for package in contender.needs})
-    print(f"trio-crawler {version('trio-crawler')}", versions(python, packages), sep=", ")
+    print(f"trio-crawler {version('trio-crawler')}", *([versions(python, packages)] if packages else []), sep=", ")
 
     runs: dict[tuple[str, str], list[Future[Run]]] = {}
     with ThreadPoolExecutor(options.jobs) as pool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urljoin
 
 from crawlee.crawlers import HttpCrawler, HttpCrawlingContext
 from crawlee.request_loaders import ThrottlingRequestManager
@@ -17,7 +18,8 @@ async def main() -> None:
     options = arguments()
     if options.throttle:
         queue = await RequestQueue.open()
-        manager = ThrottlingRequestManager(queue, domains=[options.front], request_manager_opener=RequestQueue.open)
+        site = urljoin(options.front, "/")
+        manager = ThrottlingRequestManager(queue, domains=[site], request_manager_opener=RequestQueue.open)
         crawler = HttpCrawler(request_manager=manager)
     else:
         crawler = HttpCrawler()

@@ -15,7 +15,7 @@ def arguments() -> argparse.Namespace:
     ``--quota 20/5`` means 20 requests in 5 seconds; it may be repeated.
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument("front", help="URL of the site, with a trailing slash")
+    parser.add_argument("front", help="URL of the pages, without their numbers")
     parser.add_argument("--quota", action="append", default=[], help="requests/seconds that the site allows")
     parser.add_argument("--at-once", type=int, default=8, help="requests in flight that the site allows (8)")
     parser.add_argument("--throttle", action="store_true", help="enable the throttling of the contender")
@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
 
 def urls(front: str) -> list[str]:
     """Return the URLs of all pages, by number."""
-    return [f"{front}page/{n}" for n in range(PAGES)]
+    return [f"{front}{n}" for n in range(PAGES)]
 
 
 def got(url: str) -> None:

@@ -81,8 +81,8 @@ class Running:
         """Return the description of the server."""
         return SERVERS[self.name]
 
-    def page(self, n: int) -> str:
-        """Return the URL of a page."""
+    def page(self, n: int | str) -> str:
+        """Return the URL of a page, by its number."""
         return f"{self.url}{self.server.page}{n}"
 
     def hits(self) -> list[Hit]:
@@ -93,13 +93,21 @@ class Running:
 
     def stop(self) -> Counts:
         """Stop the server and return its counts. The log is then complete and can be read until `serving` ends."""
+        self.end()
+        return self.counts()
+
+    def end(self) -> None:
+        """Stop the server."""
         self.process.terminate()
         try:
             self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        hits = self.hits()
+
+    def counts(self, *, after: int = 0) -> Counts:
+        """Return the counts of the responses after the first ones; the last ones may be missing while it runs."""
+        hits = self.hits()[after:]
         prefix = f"/{self.server.page}"
         asked = [hit for hit in hits if hit.uri.startswith(prefix)]
         served = [hit for hit in asked if hit.status == 200]
@@ -143,7 +151,7 @@ def serving(*names: str, seconds: float = 120.0) -> Iterator[list[Running]]:
             scratch = Path(folder, f"{k}-{name}")
             scratch.mkdir()
             started.append(_start(name, scratch))
-            stack.callback(started[-1].stop)
+            stack.callback(started[-1].end)
         give_up_at = time.monotonic() + seconds
         for running in started:
             _wait_until_answering(running, give_up_at)

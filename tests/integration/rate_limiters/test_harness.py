@@ -80,6 +80,7 @@ class Run:
     beyond: httpx.Response | None = None
     """The response to the first request beyond the second quota."""
     counts: Counts | None = None
+    running: Running | None = None
 
     @property
     def statuses(self) -> list[int]:
@@ -88,7 +89,10 @@ class Run:
 
 
 async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
-    """Run both clients against servers of their own: first all greedy clients, then all polite ones."""
+    """Run both clients against servers of their own: first all greedy clients, then all polite ones.
+
+    The servers of the greedy clients are left running; their windows have ended.
+    """
     runs: dict[tuple[str, str], Run] = {}
     room = trio.CapacityLimiter(BURSTS)
 
@@ -116,7 +120,8 @@ async def run_all(stack: ExitStack) -> dict[tuple[str, str], Run]:
         for k, running in enumerate(both[len(SERVERS) :]):  # staggered: simultaneous bursts would delay each other
             nursery.start_soon(polite, running, k * 0.25)
     for client, running in zip(["greedy"] * len(SERVERS) + ["polite"] * len(SERVERS), both, strict=True):
-        runs[client, running.name].counts = running.stop()
+        run = runs[client, running.name]
+        run.running, run.counts = running, running.stop() if client == "polite" else running.counts()
     return runs
 
 
@@ -139,7 +144,8 @@ def test_a_burst_is_refused_beyond_the_limit_and_counted_by_the_server(name: str
         more = {"bucket": 1 + quota.requests * windows, "window": quota.requests * (server.aligned + windows // 1)}
         assert quota.requests <= run.counts.served <= quota.requests + more.get(server.refill, 0)
     else:
-        assert 0 < run.counts.at_once <= server.at_once  # uvicorn refuses more of them than it must
+        # uvicorn refuses more than it must; the log of nginx has milliseconds, in which two responses may overlap
+        assert 0 < run.counts.at_once <= server.at_once + 1
 
 
 def test_a_server_that_slows_down_delays_the_rest_of_a_burst(runs) -> None:
@@ -156,7 +162,7 @@ def test_a_polite_client_is_never_refused_and_nearly_as_fast_as_possible(name: s
     assert (run.counts.served, run.counts.other) == (SOME, 0)
     assert run.counts.refused == (run.beyond is not None)
     assert run.counts.pages == set(range(SOME))
-    assert server.at_once in {None, run.counts.at_once}
+    assert server.at_once is None or run.counts.at_once >= server.at_once
     fastest = server.minimum(SOME)
     # The logs have milliseconds and the times at which requests were read, so a run may look faster than possible.
     early = 0.1 + server.aligned * server.quotas[0].seconds if server.quotas else 0.1
@@ -182,22 +188,24 @@ def test_the_second_of_two_limiters_refuses_independently(runs) -> None:
     assert 20 <= int(refused.headers["retry-after"]) <= 40
 
 
-def test_the_front_page_links_to_all_pages_and_robots_txt_is_not_limited() -> None:
-    with serving(*(name for name, server in SERVERS.items() if server.site)) as everything:
-        for running in everything:
-            with httpx.Client(base_url=running.url) as http:
-                links = re.findall(r'href="/page/(\d+)"', http.get("/").text)
-                assert [int(n) for n in links] == list(range(PAGES))
-                for _ in range(30):
-                    answer = http.get("/robots.txt")
-                    assert (answer.status_code, words(answer)) == (404, {})
-                page = http.get("/page/7")
-                assert page.headers["content-type"].startswith("text/html")
-                assert "This is page 7." in page.text
-                assert http.get("/page/100").status_code == 404
-            counts = running.stop()
-            assert (counts.served, counts.refused, counts.other, counts.pages) == (1, 0, 1, {7})
-            assert [hit.uri for hit in running.hits()].count("/robots.txt") == 30
+@pytest.mark.parametrize("name", [name for name, server in SERVERS.items() if server.site])
+def test_the_front_page_links_to_all_pages_and_robots_txt_is_not_limited(name: str, runs) -> None:
+    running = runs["greedy", name].running
+    before = len(running.hits())
+    with httpx.Client(base_url=running.url) as http:
+        links = re.findall(r'href="/page/(\d+)"', http.get("/").text)
+        assert [int(n) for n in links] == list(range(PAGES))
+        for _ in range(30):
+            answer = http.get("/robots.txt")
+            assert (answer.status_code, words(answer)) == (404, {})
+        page = http.get("/page/7")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "This is page 7." in page.text
+        assert http.get("/page/100").status_code == 404
+    running.end()
+    counts = running.counts(after=before)
+    assert (counts.served, counts.refused, counts.other, counts.pages) == (1, 0, 1, {7})
+    assert [hit.uri for hit in running.hits()[before:]].count("/robots.txt") == 30
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ async def look(running: Running) -> dict[str, Any]:
 async def see(running: Running, found: dict[str, Seen]) -> None:
     """Run the command, a crawl, and in a server that states waits a burst and the command again."""
     command = await look(running)
+    await trio.sleep(running.server.quotas[0].seconds)  # the window of the command has ended
     spider = Numbered(running)
     del spider.start_urls[SOME:]
     report = await crawl(spider)
