@@ -16,31 +16,15 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 
-from crawler import (
-    BodyTooLarge,
-    ConfigError,
-    Crawl,
-    CrawlFailed,
-    Drop,
-    Plugin,
-    Request,
-    RequestError,
-    Response,
-    Retry,
-    WouldExceedDeadline,
-)
-from crawler_plugins.browser.assets import Assets
-from crawler_plugins.browser.cdp import CommandFailed
+from crawler import ConfigError, Crawl, Drop, Plugin, Request, Response, Retry
 from crawler_plugins.browser.chromium import NO_NETWORK, Chromium, find_executable, run_chromium
-from crawler_plugins.browser.cookies import CookieSync
 from crawler_plugins.browser.memory import largest_renderer, processes_of
-from crawler_plugins.browser.own_network import is_plain, received
+from crawler_plugins.browser.own_network import is_plain
 from crawler_plugins.browser.page_options import PageOptions, Wait, parse_action, parse_block, parse_timeout, parse_wait
-from crawler_plugins.browser.page_requests import PageRequests, current_sub
+from crawler_plugins.browser.page_renderer import PageRenderer
+from crawler_plugins.browser.page_requests import current_sub
 from crawler_plugins.browser.remote import check_url, run_remote
-from crawler_plugins.browser.rendering import PageTooLarge, Rendered, navigate, render
-from crawler_plugins.browser.stopwatch import Stopwatch
-from crawler_plugins.browser.tab import Paused, ScriptFailed, Tab, TabOptions
+from crawler_plugins.browser.tab import TabOptions
 from crawler_plugins.browser.tab_pool import TabPool
 
 __all__ = ["Browser"]
@@ -49,20 +33,10 @@ MAX_TABS: Final = 64
 MIN_MEMORY: Final = 500
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at the memory of the browser."""
-TAB_PAUSE: Final = 0.5
-"""Seconds after which a page looks for a free tab again."""
-START_SLACK: Final = 0.1
-"""Seconds between the start that limits give a request and the request, at most."""
 USELESS: Final = 5
 """Pages of a host in a row that rendering did not complete, after which its pages are not rendered any more, …"""
 LOOK_AGAIN: Final = 50
 """… except one in so many."""
-RENDERS: Final = 3
-"""Times that a page is rendered if its tab crashes or the browser is killed."""
-REPLACED: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")
-"""Fields that describe the body of the server."""
-WEB: Final = ("http:", "https:")
-"""How the URLs of documents begin that come from a server."""
 LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 log = logging.getLogger("crawler.plugins.browser")
 
@@ -163,15 +137,16 @@ class Browser(Plugin):
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Lend tabs while the crawl runs. The browser starts with the first page."""
-        self._assets = Assets(crawl.clock)
         self._useless: Counter[str] = Counter()
+        has_network = self.network == "own"
         options = TabOptions(
             user_agent=crawl.settings.user_agent,
             locale=self.locale,
             viewport=self.viewport,
-            has_network=self.network == "own",
+            has_network=has_network,
         )
         self._pool = TabPool(self._start, options, self.tabs)
+        self._renderer = PageRenderer(crawl, self.name, self._pool, self._is_rendered, has_network=has_network)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._pool.run)
             nursery.start_soon(self._watch_memory)
@@ -188,7 +163,7 @@ class Browser(Plugin):
         if options is None or urlsplit(request.url).path == "/robots.txt":
             return None
         if self.network == "own":
-            return await self._visited(request, options) if is_plain(request) else None
+            return await self._renderer.visit(request, options) if is_plain(request) else None
         if self.locale and "accept-language" not in request.headers:
             fields = [*request.headers.pairs, ("Accept-Language", self.locale)]
             result = await send(request.replace(headers=fields))
@@ -198,29 +173,14 @@ class Browser(Plugin):
             return result  # type: ignore[no-any-return]
         result.request = request
         if not self._is_conditional(request):
-            return await self._rendered(result, options)
-        response = await self._rendered(result, attrs.evolve(options, wait=Wait("idle")))
+            return await self._renderer.render(result, options)
+        response = await self._renderer.render(result, attrs.evolve(options, wait=Wait("idle")))
         host = urlsplit(result.url).netloc
         if response.css(options.wait.value):
             self._useless.pop(host, None)
         else:
             self._useless[host] += 1
         return response
-
-    async def _visited(self, request: Request, options: PageOptions) -> Response:
-        """Return a page that the browser requests itself.
-
-        Raises:
-            WouldExceedDeadline: All tabs are in use. The start of the request must not be taken long before it is sent.
-            RequestError: It cannot be rendered.
-        """
-        if self._pool.is_full:
-            raise self._put_off(request, TAB_PAUSE)
-        return await self._rendered(Response(request.url, request=request), options)
-
-    def _put_off(self, request: Request, seconds: float) -> WouldExceedDeadline:
-        words = f"{request.url}: no tab was free when the request might start"
-        return WouldExceedDeadline(words, retry_at=self.crawl.clock() + seconds, scope=self.name, request=request)
 
     def _options_of(self, request: Request) -> PageOptions | None:
         """Return how a request is rendered; `None`: it is not.
@@ -254,7 +214,7 @@ class Browser(Plugin):
         """Return whether a page is rendered only if it needs it."""
         return self.every == "needed" and self.name not in request.plugins
 
-    # ---- rendering ---------------------------------------------------------------------------------------------------
+    # ---- the browser -------------------------------------------------------------------------------------------------
 
     async def _start(self, nursery: trio.Nursery) -> Chromium:
         if self.url:
@@ -283,123 +243,6 @@ class Browser(Plugin):
                 with suppress(ProcessLookupError):
                     os.kill(largest.number, signal.SIGKILL)
 
-    async def _rendered(self, document: Response, options: PageOptions) -> Response:
-        """Return a page as it is seen. If its tab crashes or the browser is killed, it is rendered again.
-
-        Raises:
-            RequestError: It cannot be rendered.
-        """
-        began = trio.current_time()
-        problem = ""
-        renders = RENDERS if self.network == "ours" else 1  # each would be a request to the server
-        for number in range(1, renders + 1):
-            try:
-                response = await self._render(document, options)
-            except ScriptFailed as error:
-                raise _error(document, str(error), "browser_script", retryable=False) from error
-            except CommandFailed as error:
-                problem = str(error)
-                self.crawl.count("browser/crashes")
-                log.info("%s: %s; render %d of %d", document.url, error, number, renders)
-            except PageTooLarge as error:
-                raise BodyTooLarge(str(error), request=document.request) from None
-            except CrawlFailed as error:
-                self.crawl.start_soon(_end_crawl, error)
-                await trio.sleep_forever()
-            else:
-                if response is None:
-                    words = f"the page was not complete ({_wanted(options)}) within {options.timeout:g} s"
-                    raise _error(document, words, "browser_timeout")
-                if response.original is not None:
-                    self.crawl.count("browser/pages")
-                    response.elapsed += trio.current_time() - began
-                return response
-        raise _error(document, f"it could not be rendered in {renders} tabs: {problem}", "browser_crash")
-
-    async def _render(self, document: Response, options: PageOptions) -> Response | None:
-        """Render a page once; return `None` if it takes too long.
-
-        Raises:
-            CommandFailed: It cannot be rendered.
-            PageTooLarge: It is too large.
-            WouldExceedDeadline: It, or one of its requests, has to wait for too long.
-        """
-        began = trio.current_time()
-        async with self._pool.tab(document.request.session) as tab:
-            if self.network == "ours" or trio.current_time() - began <= START_SLACK:
-                return await self._load(tab, document, options)
-        raise self._put_off(document.request, 0.0)  # the tab is ready for its next start
-
-    async def _load(self, tab: Tab, document: Response, options: PageOptions) -> Response | None:
-        """Render a page in a tab; return `None` if it takes too long.
-
-        Raises:
-            CommandFailed, PageTooLarge, WouldExceedDeadline: As for `_render`.
-        """
-        response: Response | None = None
-        problem: Exception | None = None
-        watch = Stopwatch()
-        requests = PageRequests(self.crawl, tab, document, options, self._assets, watch)
-        outgoing, incoming = trio.open_memory_channel[Paused](float("inf"))
-        with watch.limit(options.timeout) as scope, tab.page(outgoing):
-            async with trio.open_nursery() as nursery:
-
-                async def answer() -> None:
-                    await requests.run(incoming)
-                    nursery.cancel_scope.cancel(reason="the page is put off")
-
-                nursery.start_soon(answer)
-                try:
-                    response = await self._visit(tab, document, options, watch)
-                except (CommandFailed, PageTooLarge) as error:  # a nursery would make a group of it
-                    problem = error
-                nursery.cancel_scope.cancel(reason="the page is rendered")
-        problem = requests.put_off or problem
-        if problem is not None:
-            raise problem
-        if scope.cancelled_caught:
-            tab.is_gone = True  # its scripts may run forever
-        return response
-
-    async def _visit(self, tab: Tab, document: Response, options: PageOptions, watch: Stopwatch) -> Response:
-        cookies = CookieSync(self.crawl, tab, document.request.session, document.url)
-        await cookies.push()
-        if self.network == "own":
-            self.crawl.mark_sent()
-        began = trio.current_time()
-        await navigate(tab, document.url)
-        if self.network == "own":
-            document = await received(tab, document.request, trio.current_time() - began)
-            if not self._is_rendered(document, options):
-                await cookies.pull(document.url)
-                return document
-        max_body = document.request.max_body or self.crawl.settings.max_body
-        rendered = await render(tab, options, watch, max_body)
-        if rendered.url.startswith(WEB):
-            await cookies.pull(rendered.url)
-        return self._response(document, rendered)
-
-    def _response(self, document: Response, rendered: Rendered) -> Response:
-        """Return the response of a page as it is seen."""
-        fields = [pair for pair in document.headers.pairs if pair[0].lower() not in REPLACED]
-        url = rendered.url.partition("#")[0]
-        response = Response(
-            url if url.startswith(WEB) else document.url,
-            document.status,
-            [*fields, ("Content-Type", "text/html; charset=utf-8")],
-            rendered.html.encode("utf-8", "replace"),
-            request=document.request,
-            elapsed=document.elapsed,
-            attempt=document.attempt,
-            source=self.name,
-        )
-        response.first_byte = document.first_byte
-        response.stages = document.stages
-        response.original = document
-        response.screenshot = rendered.screenshot
-        response.pdf = rendered.pdf
-        return response
-
 
 def parse_viewport(text: str) -> tuple[int, int]:
     """Return the width and height that a text such as ``1280x800`` names.
@@ -412,18 +255,3 @@ def parse_viewport(text: str) -> tuple[int, int]:
     if len(sizes) != 2 or not all(1 <= size <= 10_000 for size in sizes):
         raise ValueError(f"viewport must be like 1280x800, each from 1 to 10000 pixels, not {text!r}")
     return sizes[0], sizes[1]
-
-
-def _wanted(options: PageOptions) -> str:
-    return f"wait={options.wait.value or options.wait.kind}" + (", then its actions" if options.actions else "")
-
-
-def _error(document: Response, words: str, kind: str, *, retryable: bool = True) -> RequestError:
-    error = RequestError(f"{document.url}: {words}", request=document.request)
-    error.kind = kind
-    error.retryable = retryable
-    return error
-
-
-async def _end_crawl(error: CrawlFailed) -> None:  # noqa: ASYNC124 - a task
-    raise error
