@@ -19,7 +19,6 @@ from crawler.cli.standard_streams import output_is_open
 from crawler.cli.summary import summary
 from crawler.cli.target import make_spiders
 from crawler.engine.api import run
-from crawler.engine.job import Job
 from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import replace_file
@@ -35,6 +34,8 @@ from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from cyclopts import Parameter
+
+    from crawler.engine.job import Job
 
 __all__ = ["command", "open_outputs"]
 
@@ -185,7 +186,7 @@ def command(
     for one in spiders:
         disable_plugins(one, [name for name in no_plugin if name not in configuration.disabled], configuration.plugins)
     place = job_of(configuration.job, spiders)
-    durable = None if place is None else Job(place, override)
+    durable = None if place is None else _durable(place, override=override)
     folder = None if durable is None else durable.folder
     if override and durable is None:
         raise ConfigError("--override needs --job")
@@ -226,6 +227,12 @@ def job_of(job: str, spiders: Sequence[Spider]) -> str | None:
     """Return the place of the job: that of the configuration, else the one that a single Scrapy project names."""
     named = getattr(spiders[0], "job_folder", "") if len(spiders) == 1 else ""
     return job or named or None
+
+
+def _durable(place: str, *, override: bool) -> Job:
+    from crawler.engine.job import Job  # noqa: PLC0415 - a crawl without a job does not need it
+
+    return Job(place, override)
 
 
 def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from crawler.engine.job import Job
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
 from crawler.engine.signals import SignalThread
@@ -25,6 +24,8 @@ from crawler.spiders import Spider
 
 if TYPE_CHECKING:
     import httpx
+
+    from crawler.engine.job import Job
 
 __all__ = ["ItemStream", "crawl", "run", "stream"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from crawler import urls
-from crawler.engine.job import Job
 from crawler.engine.no_pages import has_begun
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
@@ -50,15 +49,22 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
     for output in outputs:
         if not isinstance(output, (str, Path, Plugin)):
             raise ConfigError(f"an output is the name of a file or a plugin, not {output!r}")
-    if job is not None and not isinstance(job, (str, Path, Job)):
-        raise ConfigError(f"job must be the name of a folder or a URL, not {job!r}")
-    if "\0" in str(job.place if isinstance(job, Job) else job):
-        shown = job.shown if isinstance(job, Job) else hide_userinfo(str(job))
-        raise ConfigError(f"job must be the name of a folder or a URL: {shown!r} contains a NUL character")
+    if job is not None:
+        _check_job(job)
     if limits is not None and not isinstance(limits, Limits):
         raise ConfigError(f"limits must be Limits, not {limits!r}")
     if if_exists not in get_args(IfExists):
         raise ConfigError(f"if_exists must be {' or '.join(map(repr, get_args(IfExists)))}, not {if_exists!r}")
+
+
+def _check_job(job: Any) -> None:
+    from crawler.engine.job import Job  # noqa: PLC0415 - a crawl without a job does not need it
+
+    if not isinstance(job, (str, Path, Job)):
+        raise ConfigError(f"job must be the name of a folder or a URL, not {job!r}")
+    if "\0" in str(job.place if isinstance(job, Job) else job):
+        shown = job.shown if isinstance(job, Job) else hide_userinfo(str(job))
+        raise ConfigError(f"job must be the name of a folder or a URL: {shown!r} contains a NUL character")
 
 
 def check_spider(spider: Any) -> Spider:

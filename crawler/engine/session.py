@@ -19,7 +19,6 @@ from crawler.engine.checks import (
     check_spider,
     check_transport,
 )
-from crawler.engine.job import Job
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
@@ -42,6 +41,7 @@ from crawler.transport.curl import CurlTransport
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.engine.job import Job
     from crawler.engine.processes.processes import Processes
     from crawler.engine.scheduler import Scheduler
     from crawler.fetch.auth import OriginAuth
@@ -83,7 +83,7 @@ class CrawlSession:
         own = type(spider).merged_settings() | (spider.settings if "settings" in vars(spider) else Settings())
         self.settings = (own | (settings or Settings())).resolved()
         check_scope(spider, self.settings)
-        self.job = Job(job) if isinstance(job, (str, Path)) else job
+        self.job = _job_at(job) if isinstance(job, (str, Path)) else job
         if self.job is not None:
             self.job.check()
         folder = None if self.job is None else self.job.folder
@@ -277,3 +277,9 @@ def _one_line(error: BaseException) -> str:
     """Return an error as one line."""
     text = str(error).partition("\n")[0]
     return text if isinstance(error, CrawlerError) and text else f"{type(error).__name__}: {text}"
+
+
+def _job_at(place: str | Path) -> Job:
+    from crawler.engine.job import Job  # noqa: PLC0415 - a crawl without a job does not need it
+
+    return Job(place)
