@@ -175,7 +175,8 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     ):
         return None
     base, encoding = response.base, response.encoding
-    urls = state.folder(base, encoding)
+    urls, page = state.folder(base, encoding), _places(base)[0]
+    here = page if state.reads_fragments else state.allowed(page)
     elements = document.find_all(state.tags[0]) if len(state.tags) == 1 else document.select(",".join(state.tags))
     links: list[Any] = []
     seen: set[str] = set()
@@ -183,8 +184,10 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
         href = element.attr("href")
         if href is None:
             continue
-        url = urls[href]
-        if url is None:
+        url: str | None
+        if here and href.startswith("#") and FRAGMENT.fullmatch(href, 1):
+            url = state.allowed(f"{page}{href}") if state.reads_fragments else f"{page}{href}"
+        elif (url := urls[href]) is None:
             url = state.allowed(_joined_alone(base, href, encoding))
         if not url or (state.unique and url in seen):
             continue
@@ -196,8 +199,6 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
 
 def _joined_alone(base: str, href: str, encoding: str) -> str | None:
     """Return the URL of a reference that is not remembered."""
-    if href.startswith("#") and FRAGMENT.fullmatch(href, 1):
-        return f"{_places(base)[0]}{href}"
     href = strip_html5_whitespace(href)
     rest, _, fragment = href.partition("#")
     if fragment and (rest[-1:].isspace() or not FRAGMENT.fullmatch(fragment)):
