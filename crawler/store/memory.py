@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.only_owner import OnlyOwner
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
+from crawler.store.own_log import OwnLog
 from crawler.store.protocol import Claimed, Committed, Group, Ingested, ResumeState, Verdict
 from crawler.store.runs import RunRow
 
@@ -76,7 +77,7 @@ class _Lane(Struct, eq=False):
         return found
 
 
-class MemoryStore(OnlyOwner):
+class MemoryStore(OwnLog, OnlyOwner):
     """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
 
     The methods are those of `Store`. Close it after use.
@@ -87,7 +88,6 @@ class MemoryStore(OnlyOwner):
     """
 
     durable: Final = False
-    folder: Final = None
     round: Final = 1
 
     def __init__(self, max_keys: int = MAX_KEYS, max_pending: int = MAX_PENDING) -> None:
@@ -273,12 +273,6 @@ class MemoryStore(OnlyOwner):
             lane.on_disk += 1
             self._on_disk += 1
 
-    async def checkpoint(self) -> None:
-        """Do nothing: nothing survives the process."""
-
-    def sync_with(self, sync: Callable[[], None]) -> None:
-        """Do nothing: there are no checkpoints."""
-
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
@@ -288,21 +282,6 @@ class MemoryStore(OnlyOwner):
         lane.state = state
         if lane.tiers or lane.on_disk:
             self._free[group] = lane
-
-    def follows(self, sink: str) -> bool:
-        """Return `False`: there was no earlier run."""
-        return False
-
-    def sinks(self) -> dict[str, Any]:
-        """Return nothing: there was no earlier run."""
-        return {}
-
-    async def rename_sinks(self, names: Mapping[str, str]) -> None:
-        """Do nothing: there was no earlier run."""
-
-    def written_behind(self, sink: str) -> Iterator[Row]:
-        """Return nothing: there was no earlier run."""
-        return iter(())
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Register a sink, which reads from here on, and return the number of its next item and `None`."""

@@ -11,13 +11,13 @@ import trio
 
 from crawler.messages import Row
 from crawler.store.memory_job import MemoryJob, OwnerRow
+from crawler.store.own_log import OwnLog
 from crawler.store.runs import RunRow
-from crawler.store.shared_store import SharedStore
 
 __all__ = ["MemoryLog"]
 
 
-class MemoryLog(SharedStore):
+class MemoryLog(OwnLog):
     """The base class of `MemoryWorker`.
 
     Parameters:
@@ -25,6 +25,7 @@ class MemoryLog(SharedStore):
         owner: That of this worker.
     """
 
+    shared: Final = True
     durable: Final = True
 
     def __init__(self, job: MemoryJob, owner: OwnerRow) -> None:

@@ -7,7 +7,6 @@ Handing out a request only reads it. It leaves `pending` in the transaction that
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -57,14 +56,13 @@ from crawler.store.schema import (
     pack,
     unpack,
 )
+from crawler.store.sqlite_lanes import SqliteLanes
 from crawler.store.verify import check_job
 
 __all__ = ["SqliteStore"]
 
 MAX_RECENT_KEYS: Final = 131_072
 """Committed keys that are kept in memory."""
-MAX_LANES: Final = 16_384
-"""Lanes whose numbers are kept in memory, and lanes with requests that are remembered to be unleased."""
 MAX_WAL: Final = 16 * 1024 * 1024
 """Size of the write-ahead log, in bytes, above which it is written into the database."""
 BUSY_TIMEOUT: Final = 5000
@@ -109,11 +107,6 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         self._override = override
         self._stack = ExitStack()
         self._lock = trio.Lock()
-        self._lanes: dict[str, int] = {}
-        self._epochs: dict[int, int] = {}  # of the leased lanes
-        self._leases = itertools.count()
-        self._unleased: dict[int, None] = {}  # lanes with requests, in the order in which they got them
-        self._scan = True  # whether there may be others in the database
         self._wal = folder / WAL
         self._checkpoint_at = MAX_WAL
         self._has_new_commits = True  # since the last checkpoint
@@ -156,6 +149,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         meta = dict(self._database.execute("SELECT name, value FROM meta"))
         self._name = meta.get("name") or secrets.token_hex(6)
         self._opened = int(meta.get("opened", 0)) + 1
+        self._lanes = SqliteLanes(self._database, self._opened)
         self._number = int(meta.get("number", 0))
         self.live = int(meta.get("live", 0))
         self.exhausted = EXHAUSTED_NOTE in meta
@@ -301,7 +295,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
     @property
     def unclaimed(self) -> bool:
         """Whether there may be groups with requests that are not leased."""
-        return bool(self._unleased) or self._scan
+        return self._lanes.has_unleased
 
     async def ingest(self, requests: Sequence[Request], *, exhausted: bool = False) -> Ingested:
         """Add requests that are not known, and return those in leased groups."""
@@ -320,39 +314,18 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         """Lease groups. There is one owner, so nothing has to be leased by name."""
         async with self._lock:
             with self._errors():
-                leased = [self._lease(lane, n) for lane in self._find_unleased(groups)]
+                leased = [self._lease(lane, n) for lane in self._lanes.find_unleased(groups)]
         return Claimed(groups=leased, seeds=not self.exhausted)
-
-    def _find_unleased(self, count: int) -> list[int]:
-        """Return up to `count` lanes that have requests and are not leased."""
-        found = [lane for lane in list(self._unleased)[:count] if lane not in self._epochs]
-        for lane in found:
-            self._unleased.pop(lane)
-        if len(found) < count and self._scan:
-            taken = set(found)
-            last = -1
-            while len(found) < count:
-                row = self._database.execute(
-                    "SELECT lane FROM pending WHERE lane > ? ORDER BY lane LIMIT 1", (last,)
-                ).fetchone()
-                if row is None:
-                    self._scan = False
-                    break
-                last = row[0]
-                if last not in self._epochs and last not in taken:
-                    found.append(last)
-        return found
 
     def _lease(self, lane: int, n: int) -> Group:
         name, state = self._database.execute("SELECT name, state FROM lane WHERE id = ?", (lane,)).fetchone()
         self._has_leased = True
-        self._epochs[lane] = (self._opened << 32) + next(self._leases)
-        self._lanes[name] = lane
+        epoch = self._lanes.lease(lane, name)
         head = self._requests_after(lane, name, START, n + 1)
         robots = self._database.execute("SELECT * FROM robots WHERE origin = ?", (name,))
         return Group(
             name=name,
-            epoch=self._epochs[lane],
+            epoch=epoch,
             state=msgspec.json.decode(state) if state else {},
             head=head[:n],
             more=len(head) > n,
@@ -363,7 +336,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         """Return the next requests of a group."""
         async with self._lock:
             with self._errors():
-                return self._requests_after(self._lanes[group], group, after, n)
+                return self._requests_after(self._lanes.number(group), group, after, n)
 
     def _requests_after(self, lane: int, name: str, after: Order, n: int) -> list[Pending]:
         tier, number = after
@@ -404,7 +377,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
                 if verdict in (Verdict.DUP, Verdict.FENCED):
                     continue
                 if outcome.lane_state:
-                    lane = self._lanes[outcome.ticket.pending.group]
+                    lane = self._lanes.number(outcome.ticket.pending.group)
                     states[lane] = msgspec.json.encode(outcome.lane_state)
                 if outcome.kind is not Kind.RETRY:
                     if verdict is Verdict.OK:
@@ -447,8 +420,8 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
     def _settle(self, outcome: Outcome) -> Verdict:
         """Remove one request from `pending`, or store its next attempt."""
         pending = outcome.ticket.pending
-        lane = self._lanes.get(pending.group)
-        if lane is None or outcome.ticket.epoch != self._epochs.get(lane):
+        lane = self._lanes.held(pending.group, outcome.ticket.epoch)
+        if lane is None:
             return Verdict.FENCED
         key = (lane, *pending.order)
         if outcome.kind is Kind.RETRY:
@@ -485,7 +458,7 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
         fresh: list[Pending] = []
         keys: list[str] = []
         repeats = 0
-        execute = self._database.execute
+        execute, lanes = self._database.execute, self._lanes
         for request in requests:
             key = request.key
             if not request.dont_filter:
@@ -493,35 +466,20 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
                     repeats += 1
                     continue
                 keys.append(key)
-                seen = (self._lane(urls.origin(request.url)), fingerprint(key))
+                seen = (lanes.number(urls.origin(request.url)), fingerprint(key))
                 if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen).rowcount == 0:
                     repeats += 1
                     continue
             name = lane_name(request)
-            lane = self._lane(name)
+            lane = lanes.number(name)
             self._number += 1
             pending = Pending((-request.priority, self._number), request, name)
             execute(INSERT_PENDING, (lane, *pending.order, *pack(request, name)))
             self._handlers.add(request)
             self.live += 1
-            if lane in self._epochs:
+            if lanes.note_requests(lane):
                 fresh.append(pending)
-            elif len(self._unleased) < MAX_LANES:
-                self._unleased[lane] = None
-            else:
-                self._scan = True
         return fresh, keys, repeats
-
-    def _lane(self, name: str) -> int:
-        """Return the number of a lane or host."""
-        lane = self._lanes.get(name)
-        if lane is None:
-            self._database.execute("INSERT OR IGNORE INTO lane (name) VALUES (?)", (name,))
-            lane = int(self._database.execute("SELECT id FROM lane WHERE name = ?", (name,)).fetchone()[0])
-            if len(self._lanes) >= MAX_LANES + len(self._epochs):
-                self._lanes = {leased: number for leased, number in self._lanes.items() if number in self._epochs}
-            self._lanes[name] = lane
-        return lane
 
     def _rows(self, outcome: Outcome, items: Sequence[ItemRow], first: int) -> Iterator[Row]:
         """Return items of a page in the form of the log. The first one is number `first` of the page."""
@@ -558,16 +516,14 @@ class SqliteStore(OnlyOwner, AbstractContextManager["SqliteStore"]):
 
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group, and store the state of its lane."""
-        lane = self._lanes.get(group)
-        if lane is None or epoch != self._epochs.get(lane):
+        lane = self._lanes.held(group, epoch)
+        if lane is None:
             return
         async with self._lock:
             with self._errors():
-                del self._epochs[lane]
                 if state:
                     self._database.execute("UPDATE lane SET state = ? WHERE id = ?", (msgspec.json.encode(state), lane))
-                if self._database.execute("SELECT 1 FROM pending WHERE lane = ? LIMIT 1", (lane,)).fetchone():
-                    self._unleased[lane] = None
+                self._lanes.release(lane)
 
     # Items
 

@@ -38,7 +38,19 @@ COVERED_ELSEWHERE = {
     # Real servers test the parts of a store that speak to one.
     **{
         f"store/postgres/{name}.py": ["tests/integration/databases/test_postgres_store.py"]
-        for name in ("batch", "connection", "functions", "links", "opening", "reading", "server", "store", "tables")
+        for name in (
+            "batch",
+            "connection",
+            "functions",
+            "functions_leases",
+            "functions_pages",
+            "links",
+            "opening",
+            "reading",
+            "server",
+            "store",
+            "tables",
+        )
     },
     "store/postgres/inspect.py": ["tests/integration/fleet/test_fleet.py"],
     **{

@@ -22,6 +22,7 @@ from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
 from crawler.store.identity import Identity
 from crawler.store.outcome import ItemRow, Observations, Outcome
+from crawler.store.own_log import OwnLog
 from crawler.store.postgres import binary
 from crawler.store.postgres.address import Address
 from crawler.store.postgres.batch import COMMIT, Batch, sink_parameters
@@ -33,7 +34,6 @@ from crawler.store.postgres.server import Server
 from crawler.store.protocol import Claimed, Committed, Extended, Ingested, News, ResumeState, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow
-from crawler.store.shared_store import SharedStore
 
 __all__ = ["PostgresStore"]
 
@@ -83,7 +83,7 @@ RECORD_RUN: Final = Statement(
 )
 
 
-class PostgresStore(SharedStore):
+class PostgresStore(OwnLog):
     """The access of one worker to a job in PostgreSQL. The methods are those of `Store`. Use `open`.
 
     Parameters:
@@ -91,6 +91,7 @@ class PostgresStore(SharedStore):
         name: The name that the job gave itself.
     """
 
+    shared: Final = True
     durable: Final = True
 
     def __init__(self, server: Server, name: str) -> None:

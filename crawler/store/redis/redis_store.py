@@ -18,12 +18,12 @@ from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Observations, Outcome
+from crawler.store.own_log import OwnLog
 from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.redis import calls, reading
 from crawler.store.redis.connection import Connection
 from crawler.store.runs import RunRow
-from crawler.store.shared_store import SharedStore
 
 __all__ = ["RedisStore"]
 
@@ -34,7 +34,7 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 """In the order of their numbers."""
 
 
-class RedisStore(SharedStore):
+class RedisStore(OwnLog):
     """The store of one worker. The methods are those of `Store`; `open_store` makes it.
 
     Parameters:
@@ -42,6 +42,7 @@ class RedisStore(SharedStore):
         joined: The answer of ``join``.
     """
 
+    shared: Final = True
     durable: Final = True
 
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:

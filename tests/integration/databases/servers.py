@@ -277,17 +277,23 @@ def redis(
 
 
 @contextmanager
-def redis_cluster() -> Iterator[Server]:
-    """Run three nodes of Redis as a cluster, and return the first."""
-    cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+def redis_cluster(replicas: int = 0) -> Iterator[list[Server]]:
+    """Run a cluster of Redis with three primaries, each with so many replicas, and return its nodes."""
+    cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--masterauth", PASSWORD)
+    quick = ("--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0")
     with ExitStack() as stack:
-        nodes = [stack.enter_context(redis("redis-server", *cluster)) for _ in range(3)]
+        nodes = [stack.enter_context(redis("redis-server", *cluster, *quick)) for _ in range(3 + 3 * replicas)]
         places = [node.url.rpartition("@")[2] for node in nodes]
+        cli = [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD]
+        options = ["--cluster-replicas", str(replicas), "--cluster-yes"]
         subprocess.run(
-            [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD, "--cluster", "create", *places, "--cluster-yes"],
-            check=True, capture_output=True, timeout=LONGEST,
-        )  # fmt: skip
-        yield nodes[0]
+            [*cli, "--cluster", "create", *places, *options], check=True, capture_output=True, timeout=LONGEST
+        )
+        for place in places[:3]:
+            asking = [*cli, "-p", place.rpartition(":")[2], "info", "replication"]
+            while subprocess.check_output(asking, text=True).count("state=online") < replicas:
+                time.sleep(0.05)
+        yield nodes
 
 
 def _pongs(host: str, port: int) -> bool:

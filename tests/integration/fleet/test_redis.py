@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import random
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,15 +32,6 @@ def job(server: Server, **options: object) -> str:
     return f"{server.url}/job_{next(JOBS)}?{query}"
 
 
-@pytest.fixture(autouse=True)
-def left_by_coredis() -> Iterator[None]:
-    """Collect what coredis has left behind, so that no later test warns."""
-    yield
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Unclosed <MemoryObject", ResourceWarning)
-        gc.collect()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with redis() as running:
@@ -58,7 +47,7 @@ def valkey() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Server]:
     with redis_cluster() as running:
-        yield running
+        yield running[0]
 
 
 class TestRedis(SharedStoreContract):

@@ -15,7 +15,7 @@ from support.stores import A, B, claimed, done, execute, paths, requests, ticket
 import crawler.store.sqlite as module
 from crawler.errors import JobError
 from crawler.hooks.page_effects import MISSING
-from crawler.store import Checkpoint, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer
+from crawler.store import Checkpoint, FailureRow, ItemRow, Kind, Observations, Outcome, RobotsAnswer, sqlite_lanes
 from crawler.store.inspect import inspect_job
 from crawler.store.outcome import CookieChange
 from crawler.store.sqlite import SqliteStore
@@ -173,7 +173,7 @@ async def test_the_keys_in_memory_are_bounded_and_nothing_is_fetched_twice(
 async def test_more_lanes_than_fit_in_memory_are_all_claimed_in_the_end(
     job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_LANES", 5)
+    monkeypatch.setattr(sqlite_lanes, "MAX_LANES", 5)
     with SqliteStore(job) as store:
         await store.ingest([request for n in range(20) for request in requests("1", host=f"http://h{n}.test")])
         names: list[str] = []

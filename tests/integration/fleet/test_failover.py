@@ -1,0 +1,76 @@
+"""A job in a cluster of Redis whose primary is killed, and replaced by its replica."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import trio
+from integration.databases.servers import PASSWORD, Server, redis_cluster
+from support.stores import claimed, done, requests
+
+from crawler.store import ItemRow, Verdict
+from crawler.store.redis.opening import open_store
+
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
+"""coredis leaves streams in memory behind when a connection ends."""
+LONGEST = 30.0
+"""Seconds."""
+
+
+@pytest.fixture
+def nodes() -> Iterator[list[Server]]:
+    with redis_cluster(replicas=1) as running:
+        yield running
+
+
+def ask(node: Server, *words: str) -> str:
+    """Return what a node answers to a command."""
+    command = ["redis-cli", "--no-auth-warning", "-a", PASSWORD, "-p", port_of(node), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
+
+
+def port_of(node: Server) -> str:
+    return node.url.rpartition(":")[2]
+
+
+def primary_of(nodes: list[Server], asked: Server, key: str) -> Server:
+    """Return the node that another one says has a key."""
+    slot = int(ask(asked, "cluster", "keyslot", key))
+    for row in map(str.split, ask(asked, "cluster", "nodes").splitlines()):
+        bounds = [part.split("-") for part in row[8:] if not part.startswith("[")]
+        if "master" in row[2] and any(int(bound[0]) <= slot <= int(bound[-1]) for bound in bounds):
+            port = row[1].partition("@")[0].rpartition(":")[2]
+            return next(node for node in nodes if port_of(node) == port)
+    raise LookupError(key)
+
+
+async def test_a_primary_that_is_killed_and_replaced_by_its_replica_has_lost_nothing(nodes: list[Server]) -> None:
+    url = f"{nodes[0].url}/failover?cluster=yes&replicas=1&lease=60"
+    killed = primary_of(nodes, nodes[0], "{crawler:failover}")
+    witness = next(node for node in nodes if node is not killed)
+
+    async def restart_as_replica() -> None:
+        while primary_of(nodes, witness, "{crawler:failover}") is killed:
+            await trio.sleep(0.1)
+        await trio.to_thread.run_sync(killed.start)
+
+    async with open_store(url) as store:
+        await store.ingest(requests("1", "2"))
+        first, second = await claimed(store)
+        await store.follow("sink")
+        effects = {"items": [ItemRow(b"{}")], "discovered": requests("3"), "lane_state": {"pause": 30}}
+        assert (await store.commit([done(first, **effects)])).verdicts == [Verdict.OK]
+        killed.stop()  # by SIGKILL
+        with trio.fail_after(LONGEST):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(restart_as_replica)
+                assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
+        assert "role:slave" in ask(killed, "info", "replication")
+        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+        assert (store.live, store.logged) == (1, 1)
+        assert [row.data for row in await store.read(0, 10)] == [b"{}"]
+        await store.release(first.pending.group, first.epoch, {})
+        [group] = (await store.claim(1, 1)).groups
+        assert (group.state, [pending.request.url[-2:] for pending in group.head]) == ({"pause": 30}, ["/3"])
