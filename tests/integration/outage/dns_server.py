@@ -4,8 +4,8 @@ The zone is read again for each question::
 
     {"records": {"a.test": ["10.77.0.10", "fd77::10"]}, "fault": "servfail", "names": ["a.test"]}
 
-``fault`` is empty, ``servfail``, ``nxdomain`` or ``silent``; it applies to ``names``. Other names of the zone are
-answered, and names outside of it do not exist. It writes ``ready`` and then each question to standard output.
+``fault`` is empty, ``servfail``, ``nxdomain``, ``silent`` or ``garbage``; it applies to ``names``. Other names of the
+zone are answered, and names outside of it do not exist. It writes ``ready`` and then each question to standard output.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import dns.rrset
 
 CODES = {"servfail": dns.rcode.SERVFAIL, "nxdomain": dns.rcode.NXDOMAIN}
 TTL = 1
+GARBAGE = b"\xff" * 64
+"""What is no DNS message."""
 
 
 def answer(wire: bytes, zone: Path) -> bytes | None:
@@ -38,6 +40,8 @@ def answer(wire: bytes, zone: Path) -> bytes | None:
     say(f"{name} {dns.rdatatype.to_text(question.rdtype)} {fault or 'answered'}")
     if fault == "silent":
         return None
+    if fault == "garbage":
+        return GARBAGE
     reply = dns.message.make_response(asked, recursion_available=True)
     if fault or name not in state["records"]:
         reply.set_rcode(CODES[fault or "nxdomain"])

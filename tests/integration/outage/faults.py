@@ -158,6 +158,7 @@ FAULTS: dict[str, Fault] = {
     "dropped": Fault("packets are dropped", dropped(A), seconds=5),
     "servfail": Fault("DNS: SERVFAIL for a new name", misled("servfail", "c.test")),
     "silent": Fault("DNS: no answer for a new name", misled("silent", "c.test")),
+    "garbage": Fault("DNS: garbage for a new name", misled("garbage", "c.test")),
     "nxdomain": Fault("DNS: NXDOMAIN for a new name", misled("nxdomain", "c.test")),
     "servfail at start": Fault(
         "DNS: SERVFAIL before the start", misled("servfail", "a.test"), from_start=True, seconds=5

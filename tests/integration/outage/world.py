@@ -214,7 +214,7 @@ class World:
         self.sites = (self.a, self.unkept, self.b, self.plain, self.expired, self.gateway, self.proxy)
 
     def set_dns(self, fault: str, *names: str) -> None:
-        """Let the name server answer some names by a fault: ``servfail``, ``nxdomain`` or ``silent``."""
+        """Let the name server answer some names by a fault: ``servfail``, ``nxdomain``, ``silent`` or ``garbage``."""
         state = {"records": self.records, "fault": fault, "names": names}
         beside = self.zone.with_suffix(".new")
         beside.write_text(json.dumps(state), encoding="ascii")
