@@ -11,6 +11,7 @@ import attrs
 from scrapy.crawler import Crawler
 
 from crawler_plugins.scrapy.durability import not_durable
+from crawler_plugins.scrapy.feeds import feed_refusals
 from crawler_plugins.scrapy.project import Project
 from crawler_plugins.scrapy.refusals import missing_arguments, refusals, spider_refusals
 from crawler_plugins.scrapy.settings import ignored_settings, wrong_settings
@@ -59,7 +60,7 @@ def _checked(name: str, kind: Any, settings: Any) -> Checked:
             merged = Crawler(kind, settings.copy()).settings
     except Exception as error:
         return Checked(name, "cannot", (f"its settings raise {type(error).__name__}: {error}",))
-    if reasons := tuple(refusals(merged, kind)) or tuple(wrong_settings(merged)):
+    if reasons := tuple(refusals(merged, kind)) or (*wrong_settings(merged), *feed_refusals(merged)):
         return Checked(name, "cannot", reasons)
     lost = tuple(dict.fromkeys(not_durable(kind)))
     needed = " ".join(f"-a {argument}=VALUE" for argument in missing_arguments(kind))

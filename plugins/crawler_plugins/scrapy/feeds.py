@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -14,9 +16,12 @@ from scrapy.utils.misc import load_object
 from crawler import ConfigError, Plugin, Row, Sink
 from crawler.sinks import Csv, Held, IfExists, Json, JsonLines, open_output
 from crawler_plugins.scrapy.components import build_component
+from crawler_plugins.scrapy.refusals import error_of
 
-__all__ = ["ExporterFeed", "feeds"]
+__all__ = ["ExporterFeed", "feed_refusals", "feeds"]
 
+OPEN: Final = "%("
+"""Beginning of a field in a URI."""
 FORMATS: Final[dict[str, Any]] = {"csv": Csv, "json": Json, "jl": JsonLines, "jsonl": JsonLines, "jsonlines": JsonLines}
 """Formats that outputs of the crawl write, each item once whatever happens."""
 ONLY_EXPORTERS: Final = ("fields", "indent", "item_export_kwargs")
@@ -39,9 +44,9 @@ def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
     Raises:
         ConfigError: A feed cannot be written.
     """
-    given = {str(uri): options or {} for uri, options in (scrapy.settings.getdict("FEEDS") or {}).items()}
-    if scrapy.settings.get("FEED_URI"):
-        given[str(scrapy.settings["FEED_URI"])] = {"format": scrapy.settings.get("FEED_FORMAT")}
+    if reasons := list(feed_refusals(scrapy.settings, partial(_with_parameters, scrapy))):
+        raise error_of(reasons)
+    given = _given(scrapy.settings)
     for uri, options in given.items():
         _check(scrapy, uri, options)
     if job is not None:
@@ -51,19 +56,51 @@ def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
     return []
 
 
+def feed_refusals(settings: Any, place_of: Callable[[str, Any], str] | None = None) -> Iterator[str]:
+    """Yield why the feeds of a project cannot be written, as far as their options, schemes and formats say.
+
+    Parameters:
+        settings: The `scrapy.settings.Settings`.
+        place_of: Returns where a URI with its options leads. `None`: what a URI leaves open is not looked at.
+    """
+    for uri, options in _given(settings).items():
+        if not isinstance(options, Mapping):
+            yield f"FEEDS: {_shown(uri)}: its options must be a dict, not {type(options).__name__}"
+            continue
+        place = uri if place_of is None else place_of(uri, options)
+        scheme = _scheme_of(place)
+        if OPEN not in scheme and scheme not in settings.getwithbase("FEED_STORAGES"):
+            yield f"FEEDS: {_shown(uri)}: no storage for the scheme {scheme!r}"
+        kind = str(options.get("format") or Path(place).suffix.removeprefix(".")).lower()
+        if OPEN not in kind and settings.getwithbase("FEED_EXPORTERS").get(kind) is None:
+            yield f"FEEDS: {_shown(uri)}: no exporter for the format {kind!r}"
+
+
+def _given(settings: Any) -> dict[str, Any]:
+    """Return the options of each feed by its URI."""
+    given = {str(uri): options or {} for uri, options in (settings.getdict("FEEDS") or {}).items()}
+    if settings.get("FEED_URI"):
+        given[str(settings["FEED_URI"])] = {"format": settings.get("FEED_FORMAT")}
+    return given
+
+
+def _shown(uri: str) -> str:
+    """Return a URI without user and password."""
+    return re.sub(r"//[^/]*@", "//***@", uri)
+
+
+def _scheme_of(place: str) -> str:
+    return place.partition(":")[0] if ":" in place else "file"
+
+
 def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
     """Raise `ConfigError` if a feed cannot be written."""
     place = _with_parameters(scrapy, uri, options)
-    scheme = place.partition(":")[0] if ":" in place else "file"
-    if scheme == "file":
+    if _scheme_of(place) == "file":
         _check_file(uri, Path(unquote(place.partition("://")[2]) if "://" in place else place))
-    if scheme not in scrapy.settings.getwithbase("FEED_STORAGES"):
-        raise ConfigError(f"FEEDS: {uri}: no storage for the scheme {scheme!r}")
-    kind = str(options.get("format") or Path(place).suffix.removeprefix(".")).lower()
-    if scrapy.settings.getwithbase("FEED_EXPORTERS").get(kind) is None:
-        raise ConfigError(f"FEEDS: {uri}: no exporter for the format {kind!r}")
     if _batch_size(scrapy, options) and "%(batch_" not in uri:
-        raise ConfigError(f"FEEDS: {uri}: a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI")
+        words = "a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI"
+        raise ConfigError(f"FEEDS: {_shown(uri)}: {words}")
 
 
 def _check_file(uri: str, path: Path) -> None:
@@ -75,7 +112,7 @@ def _check_file(uri: str, path: Path) -> None:
         if is_new:
             path.unlink()
     except OSError as error:
-        raise ConfigError(f"FEEDS: {uri}: {path} cannot be written: {error.strerror}") from error
+        raise ConfigError(f"FEEDS: {_shown(uri)}: {path} cannot be written: {error.strerror}") from error
 
 
 def _batch_size(scrapy: Any, options: Mapping[str, Any]) -> int:
@@ -97,7 +134,7 @@ def _export(scrapy: Any, given: Mapping[str, Mapping[str, Any]], *, overwrites: 
             warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
             exporter = build_component(FeedExporter, scrapy)
     except Exception as error:
-        raise ConfigError(f"FEEDS: {', '.join(given)}: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"FEEDS: {', '.join(map(_shown, given))}: {type(error).__name__}: {error}") from error
     manager = scrapy.extensions
     manager.middlewares = type(manager.middlewares)((*manager.middlewares, exporter))
 
@@ -113,7 +150,7 @@ def _feed(scrapy: Any, uri: str, options: Mapping[str, Any], if_exists: IfExists
     for name in NOT_IN_JOBS:
         if unfit.get(name):
             raise ConfigError(
-                f"FEEDS: {uri}: a job cannot resume a feed with {name}: leave it out, or crawl without a job"
+                f"FEEDS: {_shown(uri)}: a job cannot resume a feed with {name}: leave it out, or crawl without a job"
             )
     place = _with_parameters(scrapy, uri, options)
     existing: IfExists = "overwrite" if options.get("overwrite") or if_exists == "overwrite" else "append"
@@ -149,7 +186,7 @@ def _with_parameters(scrapy: Any, uri: str, options: Mapping[str, Any]) -> str:
     try:
         return uri % values if "%(" in uri else uri
     except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(f"FEEDS: {uri}: {type(error).__name__}: {error}") from None
+        raise ConfigError(f"FEEDS: {_shown(uri)}: {type(error).__name__}: {error}") from None
 
 
 class ExporterFeed(Sink):

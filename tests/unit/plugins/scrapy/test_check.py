@@ -40,6 +40,10 @@ class Wrong(scrapy.Spider):
     name = "wrong"
     custom_settings = {"DOWNLOAD_DELAY": "long", "EXTENSIONS": {"scrapy.extensions.logstats.LogStats": "first"}}
 
+class Fed(scrapy.Spider):
+    name = "fed"
+    custom_settings = {"FEEDS": {"out.what": {}}}
+
 class Broken(scrapy.Spider):
     name = "broken"
     @classmethod
@@ -87,4 +91,5 @@ def test_each_spider_module_and_setting_has_a_verdict(project):
     assert found["DNS_TIMEOUT"] == Checked("DNS_TIMEOUT", "no effect", ("names are resolved by the system",))
     assert found["needs"] == Checked("needs", "runs", ("with -a city=VALUE",))
     assert found["listed"].reasons == ("custom_settings of Listed must be a dict, not list",)
-    assert len(found) == 9
+    assert found["fed"] == Checked("fed", "cannot", ("FEEDS: out.what: no exporter for the format 'what'",))
+    assert len(found) == 10

@@ -7,7 +7,9 @@ import json
 import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
+from crawler_plugins.scrapy.feeds import feed_refusals
 from crawler_plugins.scrapy.reactor import TrioReactor
+from scrapy.settings import Settings
 from support.scrapy_site import SITE, run_scrapy
 
 from crawler import ConfigError
@@ -74,6 +76,8 @@ async def test_the_old_settings_name_a_feed(tmp_path):
         ("items.what", {}, "no exporter for the format 'what'"),
         ("%(missing)s.json", {}, "KeyError: 'missing'"),
         ("gopher://site.test/items.json", {}, "no storage for the scheme 'gopher'"),
+        ("gopher://ann:pw@site.test/a@b.json", {}, r"FEEDS: gopher://\*\*\*@site.test/a@b.json: no storage"),
+        ("items.json", "json", "items.json: its options must be a dict, not str"),
         ("items.json", {"batch_item_count": 5}, "batch_item_count.*batch_id"),
         ("/proc/none.json", {}, "/proc/none.json cannot be written"),
     ],
@@ -84,6 +88,14 @@ def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path,
     TrioReactor.uninstall()
     with pytest.raises(ConfigError, match=message):
         spider.feeds()
+
+
+def test_what_a_uri_leaves_open_is_not_looked_at():
+    given = {"%(a)s://site.test/x.json": {}, "x.%(b)s": {}, "x.what": {}, "x": {"format": "no"}}
+    assert list(feed_refusals(Settings({"FEEDS": given}))) == [
+        "FEEDS: x.what: no exporter for the format 'what'",
+        "FEEDS: x: no exporter for the format 'no'",
+    ]
 
 
 async def test_scrapys_own_exporter_writes_the_feeds_of_a_crawl_without_a_job(tmp_path):
