@@ -20,11 +20,13 @@ WAYS = {
 }
 """The action for requests beyond the limit; the default status of a denied request is 403."""
 
-# Pages are made of their paths, since there is no server behind the proxy.
+# Pages are made of their paths, since there is no server behind the proxy. With several threads, a request too many is
+# sometimes served.
 CONFIG = """\
 global
     log stdout format raw local0
     maxconn 2000
+    nbthread 1
 defaults
     mode http
     log global

@@ -18,7 +18,7 @@ from integration.rate_limiters.servers import Counts, Running, serving
 
 from crawler import Pace, Produced, Response, Settings, Spider, crawl
 
-TYPICAL, LATE, SLACK = 1.06, 1.15, 1.3
+TYPICAL, LATE, SLACK = 1.1, 1.25, 1.3
 """Maximum duration of crawls of servers that declare their limit, as a multiple of the shortest possible time: in the
 median, at the 95th percentile, and at most. On a busy machine a page may miss a window of 5 seconds by a moment."""
 SILENT = (20, 1.6)
@@ -26,20 +26,20 @@ SILENT = (20, 1.6)
 refusal, three to learn the limit, and some more for a machine that is busy with sixty crawls. A window of 5 seconds is
 looked for after 1 and after 10 seconds: 27 seconds instead of 20."""
 UNUSUAL = {
-    "aiohttp": (45, 4.4),
+    "aiohttp": (45, 5.0),
     "flask-silent": (20, 2.3),
     "django-ratelimit": (20, 1.9),
-    "nginx-burst": (30, 5.0),
-    "haproxy-429": (35, 3.3),
-    "haproxy-503": (35, 3.3),
-    "haproxy-403": (35, 3.3),
-    "haproxy-tarpit": (40, 3.5),
+    "nginx-burst": (30, 8.0),
+    "haproxy-429": (35, 4.6),
+    "haproxy-503": (35, 4.6),
+    "haproxy-403": (35, 4.6),
+    "haproxy-tarpit": (40, 4.6),
     "synapse": (35, 1.8),
     "uvicorn": (40, 2.7),
 }
 """The same for limits that are learned late: sliding windows, whose end a probe may miss by a moment; windows that end
 at fixed times; buckets that are refilled often; and connections that are refused, not requests."""
-LONGEST = 90.0
+LONGEST = 120.0
 """Seconds after which a crawl is ended."""
 WAYS = {"default": Settings(), "ten at once": Settings(per_host=10, obey_robots=False)}
 """The settings of the crawls; the second way also does without robots.txt."""
