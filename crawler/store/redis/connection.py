@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
 from collections.abc import Mapping
@@ -51,9 +50,6 @@ KEEP_TIMEOUT: Final = 10_000
 NO_EVICTION: Final = "noeviction"
 READS: Final = frozenset({"open", "more", "has_body", "read", "resume"})
 log = get_logger("crawler.store")
-coredis_log = logging.getLogger("coredis")
-if coredis_log.level == logging.NOTSET:  # it logs a traceback where an attempt to connect is cancelled
-    coredis_log.setLevel(logging.CRITICAL)
 
 
 class Connection:
