@@ -45,6 +45,11 @@ def bucket(size: int, per_second: float, **options: Any) -> Limits:
     return lambda rng: [TokenBucket(quota=size, window=size / per_second, **options)]
 
 
+def nearby(rng: random.Random, in_flight: int) -> float:
+    """Return the latency of a server in the same network that sends small files."""
+    return rng.uniform(0.0005, 0.0015)
+
+
 def sliding(quota: int, window: float, **options: Any) -> Limits:
     """Return a window that slides."""
     return lambda rng: [SlidingLog(quota=quota, window=window, **options)]

@@ -58,6 +58,11 @@ class Answer:
         """Seconds until the request would be served."""
         return max((decision.reset for _, decision in self.refusing), default=0.0)
 
+    @property
+    def delay(self) -> float:
+        """Seconds for which a request that is served waits in a queue of the server."""
+        return max((decision.delay for _, decision in self.limits), default=0.0)
+
 
 Fields = Callable[[Answer], Mapping[str, str]]
 """Returns header fields for an answer."""
@@ -163,7 +168,7 @@ class ModelServer(httpx.AsyncBaseTransport):
             answer = self.decide(self.epoch + trio.current_time())
             fields = {name: value for says in self.model.says for name, value in says(answer).items()}
             if answer.allowed:
-                await trio.sleep(latency - travel)
+                await trio.sleep(latency - travel + answer.delay)
                 self.served.append(trio.current_time())
                 if self.model.answers is not None:
                     return httpx.Response(200, headers=fields | JSON, content=self.model.answers(answer))
@@ -234,7 +239,7 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
         for limit in limits:
             limit.decide(at)
         left[slot % model.hosts].popleft()
-        half = model.latency(rng, slots) / 2
+        half = model.latency(rng, slots) / 2 + max((decision.delay for _, decision in decisions), default=0.0)
         end = max(end, at + half)
         heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))
     return end - begin

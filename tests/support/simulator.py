@@ -39,6 +39,8 @@ class Decision:
     remaining: int
     reset: float
     """Seconds until units are restored."""
+    delay: float = 0.0
+    """Seconds for which the request is held back before it is processed."""
 
 
 @attrs.define(kw_only=True)
@@ -147,11 +149,16 @@ class SlidingCounter:
 
 @attrs.define(kw_only=True)
 class TokenBucket:
-    """Tokens return continuously. The stated reset is the time to the next token, or to all of them."""
+    """Tokens return continuously. The stated reset is the time to the next token, or to all of them.
+
+    Parameters:
+        queues: whether requests wait in a queue until the bucket is as full as if there was no burst.
+    """
 
     quota: int
     window: float
     states_time_to_full: bool = False
+    queues: bool = False
     name: str = "default"
     tokens: float = math.nan
     updated_at: float = 0.0
@@ -163,9 +170,11 @@ class TokenBucket:
             self.tokens = min(self.quota, self.tokens + (now - self.updated_at) * self.quota / self.window)
         self.updated_at = now
         allowed = self.tokens >= 1
+        per_token = self.window / self.quota
+        delay = (self.quota - self.tokens) * per_token if self.queues else 0.0
         self.tokens -= allowed and not dry
         missing = (self.quota if self.states_time_to_full else 1) - self.tokens
-        return Decision(allowed, int(self.tokens), max(0.0, missing * self.window / self.quota))
+        return Decision(allowed, int(self.tokens), max(0.0, missing * per_token), delay)
 
 
 @attrs.define(kw_only=True)

@@ -88,12 +88,15 @@ class LimitLearner:
         refusals = self.refusals
         if refusals is None:
             return -math.inf
+        if len(self.flight) >= refusals.max_in_flight():
+            return math.inf
+        place_at = refusals.place_at(len(self.flight))
+        if now < place_at:
+            return place_at
         if refusals.probing and now >= refusals.gate:
             probe = self.flight.first_since(refusals.gate)
             if probe < math.inf:
                 return refusals.assume_served_at(probe)
-        if len(self.flight) >= refusals.max_in_flight():
-            return math.inf
         return refusals.gate
 
     def quota_at(self, now: float, last: float, *, cost: float, backlog: float, mode: Mode) -> tuple[float, str]:
@@ -191,6 +194,7 @@ class LimitLearner:
         jitter = stated_jitter(wait or 0.0, random=self.rng)
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.untried |= untried
+        refusals.beside = min(refusals.beside, len(self.flight))
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
         silent = wait is None and self.quotas.are_all_undeclared()
         if silent and self._is_doubtful(refusals, report, share, first=first):
@@ -307,8 +311,8 @@ class LimitLearner:
             self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
         self._unexplained = 0
-        if found.limit == 1.0 and not found.is_weak and found.window.length is not None:
-            found = IntervalQuota.of(found.name, 1.0 / found.window.length, report.sent)
+        if found.limit == 1.0:
+            found = IntervalQuota.of(found.name, 1.0 / found.believed_length, report.sent)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 

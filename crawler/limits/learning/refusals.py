@@ -25,6 +25,8 @@ MAX_CHANCE: Final = 0.02
 """Refusals in a row that are less probable than this, if each came at random, come from a limit."""
 MIN_PROBES: Final = 3
 """Bursts in a row that only a rate limit explains, whatever their status."""
+MAX_PLACE_WAIT: Final = 0.5
+"""Seconds, at most, to wait for one of the requests in flight, some of which may take very long."""
 MIN_SERVED_BESIDE: Final = 2
 """Requests served while a refused one was in flight, after which that refusal shows nothing about a limit."""
 
@@ -69,6 +71,8 @@ class Refusals:
     _served_in_burst: int = 0
     suspects_concurrency: bool = False
     """Whether a request is sent alone, to find out whether a limit caused the latest refusals."""
+    beside: float = math.inf
+    """Fewest requests in flight beside a refused one since the last success that ended a wait."""
     untried: bool = False
     """Whether more requests were in flight at these refusals than were ever served at once."""
     _gate_before: float = -math.inf
@@ -237,6 +241,17 @@ class Refusals:
         """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
         return 1.0 + self.served_since_guess / UNITS_PER_REQUEST
 
+    def place_at(self, in_flight: int) -> float:
+        """Return until when a request that is to be sent alone waits for a place, in seconds since the epoch.
+
+        Those in flight beside the refused one may have had all places. As soon as one of them has ended, one is free.
+
+        Parameters:
+            in_flight: Requests in flight now.
+        """
+        is_full = self.suspects_concurrency and in_flight >= max(1.0, self.beside)
+        return self.last_received + MAX_PLACE_WAIT if is_full else -math.inf
+
     def suspect_concurrency(self, probe_at: float) -> None:
         """Send one request alone at `probe_at` (seconds since the epoch). A rate limit would refuse it as well."""
         if not self.suspects_concurrency:
@@ -256,4 +271,4 @@ class Refusals:
         """End the wait and the search."""
         self.gate, self.probing, self.search = -math.inf, False, None
         self.bursts, self._refused_in_burst, self._served_in_burst, self.suspects_concurrency = 0, 0, 0, False
-        self.in_row, self.untried = 0, False
+        self.in_row, self.untried, self.beside = 0, False, math.inf

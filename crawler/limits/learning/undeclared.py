@@ -35,6 +35,10 @@ WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
 SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
+FIRST_PAUSE: Final = 0.25
+"""Seconds, at least, from the beginning or the first refusal to the first probe; at most there is one second."""
+ROUND_TRIPS: Final = 100.0
+"""Round trips of a refusal that this time lasts: a nearby server may be in a hurry."""
 SECOND_PAUSE: Final = 10.0
 """Seconds to wait after a second refusal, where the beginning of the window shows nothing. They double."""
 LONGEST_PAUSE: Final = 21600.0
@@ -76,6 +80,11 @@ class UndeclaredQuota(Quota):
     _refused_window: float = math.nan
     """`opened_at` of the latest window that was refused."""
 
+    @property
+    def believed_length(self) -> float:
+        """The length of a window in seconds, although a shorter one may be tried."""
+        return (self.window.length or math.inf) if math.isnan(self._longer) else self._longer
+
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request that was served. The first one after the end of a window opens the next."""
         length = self.window.length
@@ -94,7 +103,7 @@ class UndeclaredQuota(Quota):
             self.opened_at, self.used = sent, cost
             length = self._try_shorter(length)
             remaining = self.limit + self._trial - cost
-            self.start_counted_window(remaining, sent, received, min(MARGIN, length / MARGIN_DIVISOR))
+            self.start_counted_window(remaining, sent, received, _margin(length))
             return True
         self.spend(cost)
         self.used += cost
@@ -122,7 +131,7 @@ class UndeclaredQuota(Quota):
         if mode != "auto" or self.interval is None:
             return super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
         pause = min(MAX_PAUSE, BRISK_SHARE * self.interval)
-        if not self.is_confirmed():
+        if not self.is_confirmed() or not math.isnan(self._longer):
             pause = max(pause, min(2.0 * self.usage.round_trip, UNCONFIRMED_SHARE * self.interval))
         return last + pause * cost
 
@@ -143,6 +152,8 @@ class UndeclaredQuota(Quota):
         if self.remaining is None or sent >= self.probe_at():
             return self._end_shorter(sent)
         nearly_used = self.is_nearly_used()
+        if not nearly_used and self._end_shorter(sent):
+            return True
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
             return False  # the window is longer than learned: what seemed to be two windows is one
         if self._trial:
@@ -183,6 +194,8 @@ class UndeclaredQuota(Quota):
     def _try_shorter(self, length: float) -> float:
         """Begin a window that is shorter than `length` (seconds) if that is possible. Return its length."""
         shorter = next_shorter(length)
+        if shorter < SEARCHED[0] and not self.is_confirmed():
+            return length
         if shorter <= self.too_short:
             self._longer = math.nan
             return length
@@ -196,13 +209,18 @@ class UndeclaredQuota(Quota):
             return False
         self.window.length, self._longer, self.too_short = self._longer, math.nan, math.inf
         end = self.opened_at + self.window.length
-        self.remaining, self.reset = 0.0, TimeInterval(end, max(end, sent) + MARGIN)
+        self.remaining, self.reset = 0.0, TimeInterval(end, max(end, sent) + _margin(self.window.length))
         return True
 
     def _is_trial_due(self) -> bool:
         if not self.certain:
             return True
         return bool(self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf))
+
+
+def _margin(length: float) -> float:
+    """Return the seconds that are added to the end of a window of that length, in seconds."""
+    return min(MARGIN, length / MARGIN_DIVISOR)
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -245,9 +263,10 @@ class LimitSearch:
         self.stated_end = None
         self.probes += 1
         passed = max(0.0, received - self.since)
-        length = next((length for length in SEARCHED if length > passed), math.inf)
-        pause = 1.0 if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
-        at = min(self.since + length + MARGIN, received + pause)
+        first = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
+        length = next((length for length in (first, *SEARCHED) if length > passed), math.inf)
+        pause = first if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
+        at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
         return min(at, next_aligned(self.since, received))
 
     def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
@@ -270,7 +289,8 @@ class LimitSearch:
             return None
         quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
         if self.stated_end is None and not self.limit_exists:
-            quota.too_short = self.last_refused - self.since
+            passed = self.last_refused - self.since
+            quota.too_short = passed if passed >= SEARCHED[0] else 0.0
         for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
             at = self.since + (self.started - self.since) * number / self.served
             quota.log.add(at, at, self.served)

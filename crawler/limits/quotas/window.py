@@ -23,6 +23,8 @@ COMMON_LENGTHS: Final = (
     3600.0, 10800.0, 21600.0, 43200.0, 86400.0,
 )  # fmt: skip
 """Window lengths in seconds that people choose."""
+FRACTIONS: Final = (0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
+"""Seconds in which a bucket of tokens may be full again."""
 MAX_LATENESS: Final = 2.0
 """Seconds by which a stated reset may be later than the true one."""
 MAX_UNCERTAINTY: Final = 0.5
@@ -66,8 +68,8 @@ def next_common(seconds: float) -> float:
 
 
 def next_shorter(seconds: float) -> float:
-    """Return the next shorter common length, 0 if there is none."""
-    return max((length for length in COMMON_LENGTHS if length < seconds), default=0.0)
+    """Return the next shorter common length, 0 if there is none; below a second, parts of one are common."""
+    return max((length for length in (*FRACTIONS, *COMMON_LENGTHS) if length < seconds), default=0.0)
 
 
 def next_end(since: float, now: float) -> float:

@@ -327,6 +327,16 @@ def test_rule_7_a_refusal_while_others_are_served_is_attributed_to_concurrency()
     assert throttle.ready_at(NOW + 0.5) <= NOW + 0.5
 
 
+def test_rule_7_a_request_that_is_to_be_alone_waits_for_a_place():
+    throttle = limits()
+    grants = [throttle.take(NOW) for _ in range(7)]
+    settle(throttle, grants.pop(), NOW + 0.01, status=429)
+    settle(throttle, grants.pop(), NOW + 0.05)
+    probe = throttle.take(throttle.ready_at(NOW + 0.06))
+    assert probe.at <= NOW + 0.07
+    assert throttle.ready_at(NOW + 0.2) == NOW + 0.51  # it has the place; at last it counts as served
+
+
 def crowd(*, served: int, out: int) -> tuple[Throttle, list[Grant]]:
     """One request was refused after 10 ms, some were served after a second, and some later ones are still in flight."""
     throttle = limits()

@@ -121,6 +121,13 @@ def test_refusals_at_random_lower_no_rate_for_ever(seed):
     assert at < 1100
 
 
+def test_a_limit_of_one_that_a_single_refusal_showed_is_a_rate_as_well():
+    made = learner(served=1.0)
+    ask(made, 0.1, 429)
+    ask(made, 1.3)
+    assert isinstance(made.quotas.undeclared(), IntervalQuota)
+
+
 def test_a_doubted_rate_that_is_refused_once_more_holds_requests_back_again():
     made = learner()
     made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))

@@ -146,9 +146,27 @@ def test_nothing_is_counted_without_a_limit():
 def test_probes_are_sent_at_the_common_lengths_of_windows():
     made, at, probes = search(), 1.0, []
     while at < 200:
-        at = made.record_refusal(NOW + at, NOW + at, None) - NOW
+        at = made.record_refusal(NOW + at - 0.1, NOW + at, None) - NOW
         probes.append(round(at, 1))
     assert probes == [2.0, 10.3, 30.3, 60.3, 140.3, 300.3]
+
+
+def test_the_first_probe_is_sent_sooner_where_round_trips_are_short():
+    made = search(since=NOW - 0.01)
+    assert made.record_refusal(NOW - 0.001, NOW, None) == pytest.approx(NOW + 0.25)
+    assert made.record_refusal(NOW + 0.25, NOW + 0.251, None) == pytest.approx(NOW - 0.01 + 0.325)
+    assert search().record_refusal(NOW - 0.1, NOW, None) == NOW + 1.0
+
+
+def test_a_refusal_within_a_window_that_is_tried_shorter_shows_that_the_longer_one_is_right():
+    made = UndeclaredQuota(name="undeclared", limit=6.0, window=Window(0.5), too_short=0.0)
+    for number in range(9):
+        assert (made.window.length, made.believed_length) == (0.5 if number < 7 else 0.25, 0.5)
+        at = NOW + number / 1000 + 0.6 * (number >= 6)
+        made.record_unreported(sent=at, received=at + 0.001)
+    assert made.explain_refusal(NOW + 0.7)
+    assert (made.limit, made.window.length, made.believed_length) == (6.0, 0.5, 0.5)
+    assert 1.1 <= ready(made, 0.7) <= 1.15
 
 
 def test_probes_are_sent_on_the_hour_and_at_midnight():
