@@ -243,6 +243,8 @@ class LimitSearch:
     """When the latest refused request was sent, in seconds since the epoch."""
     probes: int = 0
     """Bursts of refused requests."""
+    first_pause: float = 1.0
+    """Seconds from the beginning or the first refusal to the first probe."""
     stated_end: TimeInterval | None = None
     """The end of the window by ``Retry-After``. `None` means that it is not stated."""
 
@@ -263,9 +265,10 @@ class LimitSearch:
         self.stated_end = None
         self.probes += 1
         passed = max(0.0, received - self.since)
-        first = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
-        length = next((length for length in (first, *SEARCHED) if length > passed), math.inf)
-        pause = first if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
+        if self.probes == 1:
+            self.first_pause = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
+        length = next((length for length in (self.first_pause, *SEARCHED) if length > passed), math.inf)
+        pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
         at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
         return min(at, next_aligned(self.since, received))
 
