@@ -220,7 +220,7 @@ ROWS = {
     "200 Concurrency-Limit beside others": of_lane(said(200, **THREE), 3, 3, pacing=AT_ONCE, beside=3),
     "429 beside others": of_budget(said(429), 8, pacing=AT_ONCE, beside=3, blocked=1.0, **REFUSED),
     "420 beside others": of_budget(said(420, **AFTER), 8, pacing=AT_ONCE, beside=3, blocked=30.5, **REFUSED),
-    "503 beside others": of_lane(said(503), 3, pacing=AT_ONCE, beside=3),
+    "503 beside others": of_lane(said(503), 3, pacing=AT_ONCE, beside=3, blocked=0.5, **REFUSED),
     "503 Retry-After beside others": of_lane(said(503, **AFTER), 3, pacing=AT_ONCE, beside=3, blocked=30.5, **REFUSED),
     "504 beside others": of_lane(said(504), 2, pacing=AT_ONCE, beside=3),
     "529 beside others": of_lane(said(529), 3, pacing=AT_ONCE, beside=3, blocked=1.0, **REFUSED),
