@@ -139,8 +139,8 @@ CHARSETS = st.sampled_from(["", "utf-8", "windows-1252", "shift_jis", "utf-16"])
 @given(UNITS, CHARSETS)
 def test_a_page_that_is_eight_times_as_long_is_at_most_eight_times_the_work(pieces: list[bytes], charset: str) -> None:
     kind = f"text/html; charset={charset}"
-    # Caches that earlier tests have filled may make the first small page cheap. A page that would outgrow its size is read
-    # in another way from some size on: then both are larger.
+    # Caches that earlier tests have filled may make the first small page cheap. A page that would outgrow its size is
+    # read in another way from some size on: then both are larger.
     for size in (SMALL, SMALL, TIMES * SMALL):
         small, large = sized(pieces, size), sized(pieces, TIMES * size)
         few, many = calls(lambda: ask(small, kind)), calls(lambda: ask(large, kind))  # noqa: B023
