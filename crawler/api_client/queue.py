@@ -79,6 +79,8 @@ class Waiter:
     """The limit that it waits for."""
     permit: Permit | None = None
     """Set, and taken, when it may start."""
+    reports: bool = False
+    """Whether its permit is notified when bytes go out; see `Permit.take`."""
     is_closed: bool = False
     """Whether the queue was closed."""
     task: trio.lowlevel.Task | None = None
@@ -97,12 +99,12 @@ def _order(waiter: Waiter) -> int:
     return waiter.order
 
 
-def _take(costs: Costs, now: float) -> Permit:
+def _take(costs: Costs, now: float, *, reports: bool) -> Permit:
     """Return a permit for these costs, with its place in the lane and its start taken."""
     (lane, units), *budgets = costs
     permit = Permit(lane.throttle, [(one.throttle, cost) for one, cost in budgets] if budgets else (), units)
     permit.enter()
-    permit.take(now)
+    permit.take(now, reports=reports)
     return permit
 
 
@@ -172,15 +174,22 @@ class FairQueue:
 
     # ---- starting ----------------------------------------------------------------------------------------------------
 
-    def start_now(self, costs: Costs) -> Permit | None:
-        """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`."""
+    def start_now(self, costs: Costs, *, reports: bool = False) -> Permit | None:
+        """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`.
+
+        Parameters:
+            costs: What the request takes of which limits.
+            reports: Whether the permit is notified when bytes go out; see `Permit.take`.
+        """
         if costs[0][0].queue:
             return None
         now = self.clock()
         at, _ = self._ready_at(costs, now, None)
-        return _take(costs, now) if at <= now else None
+        return _take(costs, now, reports=reports) if at <= now else None
 
-    async def wait(self, costs: Costs, *, order: int, patience: float, until: Callable[[], float]) -> Permit:
+    async def wait(
+        self, costs: Costs, *, order: int, patience: float, until: Callable[[], float], reports: bool = False
+    ) -> Permit:
         """Wait until a request may start, and return its permit, taken. A wait that is cancelled takes nothing.
 
         Parameters:
@@ -188,12 +197,13 @@ class FairQueue:
             order: Its place, by `next_order`.
             patience: When it gives up, in seconds since the epoch.
             until: Returns when it must have started for the wait to make sense, in seconds since the epoch.
+            reports: As for `start_now`.
 
         Raises:
             WouldExceedDeadline: The request cannot start in time. Raised at once if that is known.
             trio.ClosedResourceError: The queue was closed.
         """
-        waiter = Waiter(costs, order, patience)
+        waiter = Waiter(costs, order, patience, reports=reports)
         self._enqueue(waiter)
         try:
             self._examine(costs[0][0])
@@ -261,7 +271,7 @@ class FairQueue:
         waiter.at, waiter.held_by = self._ready_at(waiter.costs, now, waiter)
         if waiter.at <= now:
             self._dequeue(waiter)
-            waiter.permit = _take(waiter.costs, now)
+            waiter.permit = _take(waiter.costs, now, reports=waiter.reports)
             waiter.wake()
             return True
         if waiter.until < waiter.at < math.inf:

@@ -99,14 +99,16 @@ class RetryingSend:
 
     async def _wait_for_permit(self) -> Permit | None:
         """Wait until the request may start. `None` means not in time, and that there is a response already."""
-        queue = self._queue
+        queue, reports = self._queue, self._context.reports_sending
         costs = self._context.costs(self._request)
-        permit = queue.start_now(costs)
+        permit = queue.start_now(costs, reports=reports)
         if permit is None:
             now = queue.clock()
             patience = math.inf if self._rules.patience is None else now + self._rules.patience - self._waited
             try:
-                permit = await queue.wait(costs, order=self._order, patience=patience, until=self._deadline)
+                permit = await queue.wait(
+                    costs, order=self._order, patience=patience, until=self._deadline, reports=reports
+                )
             except WouldExceedDeadline as error:
                 if self._kept is not None:
                     return None

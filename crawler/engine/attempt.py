@@ -6,7 +6,7 @@ Every request goes this way: those of pages, of robots.txt files and of inline f
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,7 @@ class Attempts:
             room=self._frontier.bodies.room(ticket),
         )
         if self._frontier.holdings.are_shared:
-            network = self._leased(network)
+            network = self._leased(network, ticket)
         if observer is None:
             return network(ticket.request)
         if self._downloader.credentials is not None:
@@ -179,12 +179,27 @@ class Attempts:
             return network(ticket.request)
         return self._hooks.fetch(ticket.request, observer.noting(network))
 
-    def _leased(self, exchange: Network) -> Network:
-        """Return a `Network` that sends nothing while the lease of this worker is not renewed."""
+    def _leased(self, exchange: Callable[..., Coroutine[Any, Any, Response]], ticket: StartTicket) -> Network:
+        """Return a `Network` that sends nothing while the lease of this worker is not renewed.
+
+        The lease may end while a connection is made, or while the process is suspended. So it is checked in the moment
+        in which the bytes would go out; a request that is too late waits for the lease and takes its start again.
+        """
+
+        def note_sent(at: float) -> None:
+            if not self._slots.is_leased():
+                raise _LeaseOver("the lease is not renewed")
+            self._settlement.note_sent(ticket, at)
+
+        options = {"on_sent": note_sent} if self._frontier.reports_sending else {}
 
         async def network(request: Request) -> Response:
-            await self._slots.lease()
-            return await exchange(request)
+            while True:
+                await self._slots.lease(ticket)
+                try:
+                    return await exchange(request, **options)
+                except _LeaseOver:
+                    continue
 
         return network
 
@@ -199,6 +214,10 @@ class Attempts:
             return await send_authenticated(auth, request, exchange, observer.next_exchange)
 
         return network
+
+
+class _LeaseOver(RequestError):
+    """The lease of this worker is not renewed, so others may ask the same hosts."""
 
 
 class _ExchangeObserver(Struct, eq=False):

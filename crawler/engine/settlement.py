@@ -64,7 +64,7 @@ class Settlement:
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
-        ticket.permit.sent(self._clock.from_trio(at))
+        self._frontier.sent(ticket, self._clock.from_trio(at))
         self._stats.requests += 1
         self._stats.lane(ticket.lane.name).requests += 1
 

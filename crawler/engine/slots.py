@@ -100,9 +100,22 @@ class Slots:
         if not ticket.holds_token:
             raise self.too_late(0.0, lane, ticket.request)
 
-    async def lease(self) -> None:
-        """Wait while the lease of this worker is not renewed: until then, others may ask the same hosts."""
-        while self._clock() >= self._frontier.holdings.until:
+    def is_leased(self) -> bool:
+        """Return whether the lease of this worker is renewed: if not, others may ask the same hosts."""
+        return self._clock() < self._frontier.holdings.until
+
+    async def lease(self, ticket: StartTicket | None = None) -> None:
+        """Wait while the lease of this worker is not renewed.
+
+        Parameters:
+            ticket: Takes its start again after a wait: others that have waited start, too. `None`: it has none.
+        """
+        if self.is_leased():
+            return
+        if ticket is not None and ticket.permit.is_open:
+            self._frontier.give_back(ticket)
+            await self.start(ticket)
+        while not self.is_leased():
             await self._frontier.changed.wait()
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
@@ -123,6 +136,6 @@ class Slots:
             if trio.current_time() >= give_up_at and self.wait(lane, request) > 0:
                 raise self.too_late(wait, lane, request)
         ticket.now = self._clock()
-        ticket.permit.take(ticket.now)
+        ticket.permit.take(ticket.now, reports=self._frontier.reports_sending)
         if self._frontier.outages.active:
             self._frontier.reachability.start(ticket)

@@ -73,6 +73,8 @@ class Downloader:
         self._clock = clock
         self._wants_stages = wants_stages
         self._wire: Wire = CurlWire(transport) if isinstance(transport, CurlTransport) else OtherWire(transport)
+        self.reports_sending = self._wire.is_curl
+        """Whether `on_sent` of `fetch` is called as soon as bytes of a request go out."""
         self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, is_curl=self._wire.is_curl)
         basic = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._wire.is_curl:

@@ -113,6 +113,8 @@ class Frontier:
         """Memory for large bodies."""
         self.handed_out = 0
         """Tickets of pages that are neither settled nor put back."""
+        self.reports_sending = False
+        """Whether `sent` is called as soon as bytes of a request go out."""
         self._windows = Windows(self.lanes, size=window, total=most_waiting)
 
     def statistics(self) -> FrontierStatistics:
@@ -336,7 +338,7 @@ class Frontier:
         ticket.holds_token = True
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
-        ticket.permit.take(ticket.now)
+        ticket.permit.take(ticket.now, reports=self.reports_sending)
         lane.handed_out += 1
         if self.outages.active:
             self.reachability.start(ticket)
@@ -368,6 +370,13 @@ class Frontier:
                 ticket.lender.is_lent = False
                 ticket.lender = None
             self.changed.set()  # another request of the same hook may wait
+
+    def sent(self, ticket: StartTicket, at: float) -> None:
+        """Note that bytes of a request went out at `at` (seconds since the epoch); see `Permit.sent`."""
+        ticket.permit.sent(at)
+        if self.reports_sending and ticket.permit.is_paced():  # the next start has waited for this
+            self.advance_clock(at)
+            self._learned(ticket)
 
     def answered(
         self, ticket: StartTicket, now: float, *, status: int, headers: Headers, body: bytes, first_byte: float | None

@@ -20,6 +20,8 @@ class Grant(Struct, eq=False):
     """When the start before it was counted, in seconds since the epoch."""
     load: int = 1
     """Starts that were not settled when it was counted, with itself."""
+    is_out: bool = True
+    """Whether its bytes went out, it ended without, or nobody reports when they do."""
 
 
 class Flight(Struct, eq=False):
@@ -42,6 +44,7 @@ class Flight(Struct, eq=False):
         grants = self.grants
         if grant not in grants:
             return False
+        grant.is_out = True
         grants.remove(grant)
         self.units = self.units - grant.cost if grants else 0.0
         return True

@@ -89,8 +89,11 @@ class Pacing:
         """Return when the next request may start, in seconds since the epoch, and what decides it.
 
         Returns:
-            The time, and `gate_reason`, ``pace`` (a rate) or ``delay``.
+            The time, and `gate_reason`, ``pace`` (a rate) or ``delay``. The time is infinite while the bytes of the
+            last start are not out, since the delay counts from them.
         """
+        if self._interval and (last := self._last) is not None and not last.is_out:
+            return math.inf, "delay"
         at, reason = self.gate, self.gate_reason
         for rate in self.rates:
             rate_at = rate.ready_at()
@@ -143,6 +146,7 @@ class Pacing:
 
         Resolving the name of the host may have taken a while.
         """
+        grant.is_out = True
         if self._interval and self._last is grant:
             self.next_start = max(self.next_start, at + self._interval)
 

@@ -94,18 +94,20 @@ class Permit(Struct, eq=False):
 
     # ---- one start ---------------------------------------------------------------------------------------------------
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, *, reports: bool = False) -> None:
         """Count a start.
 
         Parameters:
             now: Seconds since the epoch.
+            reports: Whether `sent` is called when bytes of the request go out. Limits that keep starts a distance apart
+                let nothing else start before.
         """
         assert self._grant is None, "the last start is not settled"
         self.sent_at = self.refused_by = None
         self.declared = NOTHING
-        self._grant = self.lane.take(now, cost=self.cost)
+        self._grant = self.lane.take(now, cost=self.cost, reports=reports)
         if self.budgets:
-            self._budget_grants = [throttle.take(now, cost=cost) for throttle, cost in self.budgets]
+            self._budget_grants = [throttle.take(now, cost=cost, reports=reports) for throttle, cost in self.budgets]
 
     def sent(self, at: float) -> None:
         """Note that bytes of the request went out: from now on the start is spent, and its delay counts from here.
@@ -115,9 +117,12 @@ class Permit(Struct, eq=False):
         """
         self.sent_at = at
         if self._grant is not None:
+            has_waited = not self._grant.is_out
             self.lane.mark_sent(self._grant, at)
             for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
                 throttle.mark_sent(grant, at)
+            if has_waited and self.is_paced():
+                self._notify()
 
     def cancelled(self) -> None:
         """Settle a start of which no limit learns: give back what was not sent, count as spent what was."""

@@ -203,9 +203,15 @@ class Throttle:
         """Count one request less: its response has ended, body included."""
         self.busy -= 1
 
-    def take(self, now: float, *, cost: float = 1.0) -> Grant:
-        """Count a start of `cost` units."""
-        grant = Grant(now, cost, self._last_start, len(self.flight) + 1)
+    def take(self, now: float, *, cost: float = 1.0, reports: bool = False) -> Grant:
+        """Count a start.
+
+        Parameters:
+            now: Seconds since the epoch.
+            cost: Units that it takes.
+            reports: Whether `mark_sent` is called when its bytes go out. A delay lets nothing else start before.
+        """
+        grant = Grant(now, cost, self._last_start, len(self.flight) + 1, not reports)
         if self._last_start == -math.inf:
             self._first_start = now
             if self.pace.slow_start == "first" and not self.concurrency.has_answered:

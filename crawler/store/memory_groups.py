@@ -40,7 +40,7 @@ class GroupRow(Struct, eq=False):
     ready_at: float = -math.inf
     """When it may be leased, in seconds since the epoch."""
     unclean: bool = False
-    """Whether its last owner was removed."""
+    """Whether its last owner has not released it."""
     grew: bool = False
     """Whether it has received requests that its owner has not been informed of."""
     waiting: list[int] = []

@@ -156,23 +156,22 @@ class MemoryJob:
             for each in self.owners.values():
                 each.until += away
         for other in [other for other in self.owners.values() if other is not owner and other.until <= now]:
-            self.remove(other, unclean=True)
+            self.remove(other)
         owner.log += self.orphans
         self.orphans = []
 
-    def remove(self, owner: OwnerRow | None, *, unclean: bool = False) -> None:
-        """Remove an owner, whose groups come free.
+    def remove(self, owner: OwnerRow | None) -> None:
+        """Remove an owner. Groups that it has not released come free; what it had in flight is not known.
 
         Parameters:
             owner: The owner. `None` if it is gone already.
-            unclean: Whether it may have had something in flight.
         """
         if owner is None:
             return
         del self.owners[owner.number]
         for group in self.groups.of(owner.number):
             self.groups.give_up(group)
-            group.unclean = group.unclean or unclean
+            group.unclean = True
         self.groups.stop_waiting(owner.number)
         if self.seeds == owner.number:
             self.seeds = NOBODY

@@ -80,7 +80,7 @@ class Group(Struct, frozen=True, kw_only=True):
     robots: Sequence[RobotsAnswer] = ()
     """The stored robots.txt files of its origins."""
     unclean: bool = False
-    """Whether its last owner was removed: what that had in flight is not known."""
+    """Whether its last owner has not released it: what that had in flight is not known."""
 
 
 class ResumeState(Struct, frozen=True, kw_only=True):

@@ -14,14 +14,16 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from support.rawserver import ok, start
 from support.workers import Kept, Worker, kept_items
 from trio.testing import MockClock
 
-from crawler import Produced, Request, Response, Settings, Spider
+from crawler import Pace, Produced, Request, Response, Settings, Spider
 from crawler.errors import LeaseLost
 from crawler.sinks.position import TAIL, Position
 from crawler.store.memory_job import MemoryJob
 from crawler.testing import FakeSite, Page
+from crawler.transport.curl import CurlTransport
 
 DELAY = 1.0
 LEASE = 60.0
@@ -394,6 +396,60 @@ async def test_no_item_is_twice_in_the_series_of_workers_of_which_some_were_kill
         gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in tmp_path.iterdir()
     ]
     assert sorted(json.loads(line)["url"] for text in texts for line in text.splitlines()) == site.urls
+
+
+class Pondering(Kept):
+    """Takes its time before each request."""
+
+    async def answer(self, request: Request) -> None:  # type: ignore[override]
+        await trio.sleep(10.0)
+
+
+async def test_requests_that_have_waited_for_the_lease_start_one_by_one(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=1, pages=80)
+    settings = Settings(pacing={"*": Pace(slow_start=False)}, workers=100)
+    worker = Worker(job, Hosts(), site, settings=settings, keeps=[Pondering("pondering")])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(worker.work)
+        await trio.sleep(15.0)
+        worker.connection.cut()
+        await trio.sleep(2 * LEASE)
+        worker.connection.restore()
+    site.check()
+
+
+class SlowNames:
+    """A resolver that takes its time."""
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        await trio.sleep(1.5)
+        return ("127.0.0.1",)
+
+
+async def test_a_request_whose_connection_is_made_when_the_lease_is_over_is_not_sent(nursery: trio.Nursery) -> None:
+    seen: list[float] = []
+
+    async def handler(peer: Any) -> None:
+        while await peer.request():
+            seen.append(trio.current_time())
+            await peer.send(ok())
+
+    server, job = await start(nursery, handler), MemoryJob(lease=1.0)
+    spider = Hosts(start_urls=[f"http://site.test:{server.port}/"])
+    async with CurlTransport(resolver=SlowNames()) as transport:
+        site = FakeSite({})
+        site.transport = transport
+        worker = Worker(job, spider, site, settings=Settings(delay=0.0))
+        await nursery.start(worker.work)
+        await trio.sleep(0.2)
+        worker.connection.cut()
+        await trio.sleep(2.3)
+        assert seen == []
+        worker.connection.restore()
+        await worker.ended.wait()
+    assert len(seen) == 1
+    assert worker.report is not None
+    assert (worker.report.pages, worker.report.requests, worker.report.retries) == (1, 1, 0)
 
 
 class Later(Hosts):

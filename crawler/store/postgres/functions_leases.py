@@ -128,7 +128,7 @@ BEGIN
     PERFORM reap(me, lease);
 END $$;
 
-CREATE FUNCTION leave_job(me integer, clean boolean) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION leave_job(me integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     is_behind boolean;
 BEGIN
@@ -136,7 +136,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    UPDATE lane SET owner = NULL, epoch = epoch + 1, is_unclean = NOT clean WHERE owner = me;
+    UPDATE lane SET owner = NULL, epoch = epoch + 1, is_unclean = true WHERE owner = me;
     IF is_behind THEN
         UPDATE worker SET lease_until = '-infinity' WHERE id = me;
     ELSE
@@ -145,8 +145,8 @@ BEGIN
     PERFORM wake(me);
 END $$;
 """
-"""An owner that leaves after an error may have something in flight. One whose sinks lag is removed by another owner,
-which takes the items."""
+"""An owner that leaves may have something in flight of groups that it has not released. One whose sinks lag is removed
+by another owner, which takes the items."""
 
 EXTEND: Final = """
 CREATE FUNCTION extend_lease(

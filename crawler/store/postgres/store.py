@@ -51,7 +51,7 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 """The verdicts by their numbers in the database."""
 
 JOIN: Final = Statement("SELECT me, totals(me), (SELECT round FROM crawl) FROM join_job($1, $2) AS me")
-LEAVE_JOB: Final = Statement("SELECT leave_job($1, $2)")
+LEAVE_JOB: Final = Statement("SELECT leave_job($1)")
 EXTEND: Final = Statement("SELECT e.*, advance($1, $3, $4, $5) FROM extend_lease($1, $2) AS e")
 CLAIM: Final = Statement("SELECT * FROM claim_lanes($1, $2, $3, $4, $5, $6)")
 RELEASE: Final = Statement("SELECT release_lane($1, $2, $3, $4, $5)")
@@ -140,13 +140,11 @@ class PostgresStore(OwnLog):
         try:
             store = cls(server, await open_job(server, identity, override=override))
             await store._join()
-            clean = False
             try:
                 yield store
-                clean = True
             finally:
                 with trio.move_on_after(LEAVE, shield=True):
-                    await store._leave(clean=clean)
+                    await store._leave()
         finally:
             server.close()
 
@@ -158,11 +156,11 @@ class PostgresStore(OwnLog):
         self._answer(row[1])
         self.round = binary.read_int(row[2])
 
-    async def _leave(self, *, clean: bool) -> None:
+    async def _leave(self) -> None:
         if self._listener is not None:
             self._listener.close()
         with suppress(JobError):  # the others remove this owner when its lease ends
-            await self._call(LEAVE_JOB, [self._me, binary.boolean(clean)])
+            await self._call(LEAVE_JOB, [self._me])
 
     async def _call(self, statement: Statement, parameters: Sequence[Parameter]) -> tuple[Any, ...]:
         """Run a statement that has one row."""

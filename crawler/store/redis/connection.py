@@ -31,7 +31,7 @@ from crawler.store.redis.address import Address
 
 __all__ = ["Connection"]
 
-PREFIX: Final = "crawler_job_2_"
+PREFIX: Final = "crawler_job_3_"
 """Of the names of all functions. Its number is that of the form of their calls, so that versions can share a server."""
 PARTS: Final = ("base", "groups", "owners", "status", "requests", "calls_leases", "calls_pages", "calls_jobs")
 """The files of the library, in their order."""

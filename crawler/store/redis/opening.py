@@ -47,7 +47,8 @@ async def open_store(
     async with Connection(address, power=power) as connection:
         stored = await _identity(connection, identity, override=override)
         host = f"{socket.gethostname()} {os.getpid()}"
-        call = {"version": VERSION, "lease": address.lease, "name": secrets.token_hex(6), "host": host}
+        kept = power or address.replicas > 0  # what it is answered is known after a crash, or a failover
+        call = {"version": VERSION, "lease": address.lease, "name": secrets.token_hex(6), "host": host, "kept": kept}
         store = RedisStore(connection, await connection.call("join", call | stored))
         try:
             yield store

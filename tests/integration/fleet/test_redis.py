@@ -132,8 +132,43 @@ async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: S
         await one._connection._client.hset(key, {"last": "1"})  # as after a crash that has lost the claim
         assert (await one.commit([done(held)])).verdicts == [Verdict.FENCED]
         assert await one.extend() is None
+        assert (await two.claim(1, 1)).groups == []  # the first worker has not learned of it yet, and may ask the host
+        await one._connection.call("leave", {"me": str(one.owner)})
         [group] = (await two.claim(1, 1)).groups
         assert group.unclean
+
+
+@pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
+async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_claim_is_lost(
+    server: Server, power: bool
+) -> None:
+    lease = 2.0
+    url = job(server, lease=lease)
+    async with open_store(url, power=power) as one, open_store(url, power=power) as two:
+        await one.ingest([*requests("1"), *requests("1", host="http://b.test")])
+        [group] = (await one.claim(1, 1)).groups
+        server.stop()
+        server.start()
+        began = trio.current_time()
+        claimed = await two.claim(1, 1, [group.name])
+        assert claimed.groups == []
+        now = (await two.resume_state()).now
+        assert now is not None
+        assert now < claimed.next_at <= now + lease
+        assert not two.unclaimed
+        await one.extend()
+        await two.extend()
+        if power:  # the server knows all workers, and has heard of each
+            assert two.unclaimed
+        else:  # it may not know one that has joined in the last second
+            assert (await two.claim(1, 1)).groups == []
+            while trio.current_time() < began + lease:
+                await trio.sleep(lease / 4)
+                await one.extend()
+                await two.extend()
+        assert [each.name for each in (await two.claim(1, 1)).groups] == ["http://b.test"]
+    async with open_store(url, power=power) as three:
+        assert three.owner > two.owner + 1  # somebody may have got the numbers between
 
 
 async def test_what_a_server_refuses_is_one_line(server: Server) -> None:

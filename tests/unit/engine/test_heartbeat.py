@@ -117,5 +117,5 @@ async def test_a_worker_that_was_removed_ends(autojump_clock: MockClock) -> None
     with pytest.RaisesGroup(LeaseLost, flatten_subgroups=True):
         async with beating(parts):
             await trio.sleep(1.0)
-            job.remove(next(iter(job.owners.values())), unclean=True)
+            job.remove(next(iter(job.owners.values())))
             await trio.sleep(LEASE)

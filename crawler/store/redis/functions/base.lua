@@ -1,4 +1,4 @@
-#!lua name=crawler_job_2
+#!lua name=crawler_job_3
 
 -- The functions of a job in Redis or Valkey. Each call of the store is one of them, and so one round trip, and atomic.
 --
@@ -20,12 +20,14 @@
 --   P:st:N:S      list    effects of a page whose callback is still running; P:sts:N: their numbers
 --   P:news        stream  what other owners should know
 --   P:p:N             hash    the last positions of the sinks of owner N; P:gone: owners that are gone and have one
+--   P:unsure          set     owners that have not been heard of since another server serves the job
 --   P:left            set     owners that left with items in their logs that their sinks have not stored
 --   P:failed          stream  requests that failed permanently; P:reasons: their number by kind of failure
 --   P:cookies, P:state, P:robots, P:handlers, P:stats, P:runs    hashes; P:content: a set
 
 local OK, DUP, FENCED, CONFLICT, SAME_CONTENT = 0, 1, 2, 3, 4
 local ROWS_AT_ONCE = 1000
+local SPARE_NUMBERS = 100  -- numbers that owners may have got whom a server does not know after a crash
 local MAX_INSPECTED = 10000  -- groups whose requests are counted
 
 local P = ''  -- of the call that runs

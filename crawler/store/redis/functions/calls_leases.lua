@@ -5,9 +5,10 @@ register('join', function(a)
   end
   if meta('version') ~= a.version then return {'version'} end
   if a.identity then call('HSET', key('meta'), 'identity', a.identity) end
+  look_at_server(now(), tonumber(meta('lease')))
   local me = string.format('%d', call('HINCRBY', key('meta'), 'owners', 1))
   call('ZADD', key('owners'), text(now() + tonumber(meta('lease'))), me)
-  call('HSET', key('o', me), 'logged', 0, 'joined', text(now()), 'host', a.host)
+  call('HSET', key('o', me), 'logged', 0, 'joined', text(now()), 'host', a.host, 'kept', a.kept and 1 or 0)
   reap(me)
   adopt(me)
   local last = call('XREVRANGE', key('news'), '+', '-', 'COUNT', 1)[1]
@@ -17,7 +18,7 @@ end)
 register('leave', function(a)
   if is_gone(a.me) then return 0 end
   local undelivered = behind_of(a.me) > 0
-  remove(a.me, nil, false)
+  remove(a.me)
   if undelivered then call('SADD', key('left'), a.me) end
   return 1
 end)
@@ -26,6 +27,7 @@ register('extend', function(a)
   return once(a, 'extend', function()
     reap(a.me)
     if is_gone(a.me) then return {} end
+    confirm(a.me)
     adopt(a.me)
     call('ZADD', key('owners'), text(now() + tonumber(meta('lease'))), a.me)
     call('HSET', key('o', a.me), 'news', a.seen)
@@ -65,6 +67,9 @@ register('claim', function(a)
     reap(me)
     if is_gone(me) then return {} end
     local leased, next_at, asked = {}, math.huge, {}
+    local unsure_until = meta('unsure_until')
+    local unsure = is_unsure(me, at, unsure_until)
+    if unsure then next_at = number_of(unsure_until) end
     for _, name in ipairs(a.names) do asked[name] = true end
     for _, name in ipairs(call('SMEMBERS', key('waits', me))) do
       if not asked[name] then
@@ -78,7 +83,7 @@ register('claim', function(a)
       local ready = number_of(group[2])
       if group[1] == me then
         stop_waiting(name, me)
-      elseif not group[1] and ready <= at and (not first or first == me) then
+      elseif not group[1] and not unsure and ready <= at and (not first or first == me) then
         stop_waiting(name, me)
         lease(name, me, 'b')
         leased[#leased + 1] = name
@@ -96,7 +101,7 @@ register('claim', function(a)
     local share, owners = share_of_each()
     share = share - call('SCARD', key('h', me))
     local most = math.min(a.groups, share)
-    if most > 0 then
+    if most > 0 and not unsure then
       for _, name in ipairs(call('ZRANGEBYSCORE', key('free'), '-inf', text(at), 'LIMIT', 0, most)) do
         lease(name, me, 'h')
         leased[#leased + 1] = name

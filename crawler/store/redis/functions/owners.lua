@@ -1,5 +1,17 @@
 -- Owners
 
+-- Note that an owner holds what this server says, or nothing.
+local function confirm(owner)
+  if call('SREM', key('unsure'), owner) == 1 and call('EXISTS', key('unsure')) == 0 then wake_others(owner) end
+end
+
+-- Return whether owners may hold groups that seem free. If the calls of an owner outlive a server (`kept`), this one knows
+-- all owners, and it suffices that each has been heard of.
+local function is_unsure(me, at, unsure_until)
+  if number_of(unsure_until) <= at then return false end
+  return call('EXISTS', key('unsure')) == 1 or call('HGET', key('o', me), 'kept') ~= '1'
+end
+
 -- Put the rows of a log that some of its sinks have not stored into the log of another owner.
 local function hand_over(from, to)
   local cursors = call('HGETALL', key('c', from))
@@ -34,14 +46,15 @@ local function hand_over(from, to)
   until #rows < ROWS_AT_ONCE
 end
 
--- Remove an owner: its groups come free, and `heir`, if there is one, stores what its sinks have not.
-local function remove(owner, heir, unclean)
+-- Remove an owner: groups that it has not released come free, and what it has in flight of them is not known. Its `heir`,
+-- if there is one, stores what its sinks have not.
+local function remove(owner, heir)
   for _, set in ipairs({'h', 'b'}) do
     for _, name in ipairs(call('SMEMBERS', key(set, owner))) do
       local group = key('g', name)
       call('HINCRBY', group, 'epoch', 1)
       call('HDEL', group, 'owner')
-      if unclean then call('HSET', group, 'unclean', 1) end
+      call('HSET', group, 'unclean', 1)
       offer(name, owner)
     end
   end
@@ -55,16 +68,32 @@ local function remove(owner, heir, unclean)
     hand_over(owner, heir)
     call('DEL', key('i', owner), key('c', owner))
   end
-  if unclean then call('HINCRBY', key('meta'), 'lost', 1) end
   for _, kind in ipairs({'h', 'b', 'waits', 'grew', 'want', 'wake', 'sts'}) do call('DEL', key(kind, owner)) end
   if call('EXISTS', key('p', owner)) == 1 then call('SADD', key('gone'), owner) end
   call('ZREM', key('owners'), owner)
+  confirm(owner)
   wake_others(owner)
+end
+
+-- Look whether another server serves the job than before: after a crash or a failover, this one may not know the last
+-- calls. Until each owner has been heard of, or has no lease any more, an owner may hold a group that seems free. An owner
+-- whose joining is not known keeps its number to itself.
+local function look_at_server(at, seconds)
+  local server = string.match(call('INFO', 'server'), 'run_id:(%x+)')
+  local before = meta('server')
+  if server == before then return end
+  call('HSET', key('meta'), 'server', server)
+  if before then
+    call('HINCRBY', key('meta'), 'owners', SPARE_NUMBERS)
+    call('HSET', key('meta'), 'unsure_until', text(at + seconds))
+    for _, owner in ipairs(call('ZRANGE', key('owners'), 0, -1)) do call('SADD', key('unsure'), owner) end
+  end
 end
 
 -- Remove the owners whose leases have ended. Time in which the server served nobody does not count.
 local function reap(me)
   local at, seconds = now(), tonumber(meta('lease'))
+  look_at_server(at, seconds)
   local last = tonumber(meta('served') or at)
   if at - last > seconds / 2 then
     for _, owner in ipairs(call('ZRANGE', key('owners'), 0, -1)) do
@@ -73,7 +102,10 @@ local function reap(me)
   end
   call('HSET', key('meta'), 'served', text(at))
   for _, owner in ipairs(call('ZRANGEBYSCORE', key('owners'), '-inf', text(at))) do
-    if owner ~= me then remove(owner, me, true) end
+    if owner ~= me then
+      remove(owner, me)
+      call('HINCRBY', key('meta'), 'lost', 1)
+    end
   end
 end
 

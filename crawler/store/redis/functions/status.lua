@@ -8,7 +8,8 @@ end
 -- What each answer says about the job: live, exhausted, behind, unclaimed, pages, items and failed of the others, logged,
 -- the version of the states, the round of the job, and the news since the entry of the stream that the owner has named.
 local function status(me, seen)
-  local values = call('HMGET', key('meta'), 'live', 'exhausted', 'pages', 'items', 'failed', 'state_version', 'round')
+  local values = call('HMGET', key('meta'),
+    'live', 'exhausted', 'pages', 'items', 'failed', 'state_version', 'round', 'unsure_until')
   local own = call('HMGET', key('o', me), 'pages', 'items', 'failed', 'logged')
   local behind = 0
   if number_of(values[1]) == 0 then  -- else nobody asks
@@ -17,8 +18,9 @@ local function status(me, seen)
     end
     for _, owner in ipairs(call('SMEMBERS', key('left'))) do behind = behind + behind_of(owner) end
   end
-  local free = call('ZCOUNT', key('free'), '-inf', text(now()))
-  if free > 0 and call('SCARD', key('h', me)) >= share_of_each() then free = 0 end
+  local at = now()
+  local free = call('ZCOUNT', key('free'), '-inf', text(at))
+  if free > 0 and (call('SCARD', key('h', me)) >= share_of_each() or is_unsure(me, at, values[8])) then free = 0 end
   local news = {}
   local last = seen
   for _, entry in ipairs(call('XRANGE', key('news'), '(' .. seen, '+')) do
@@ -39,13 +41,11 @@ local function tell(me, kind, value)
 end
 
 -- Call `act` once for each number, and give a repeated call the answer of the first one. An owner whose acknowledged calls
--- the server has lost in a crash is removed: what it believes to be settled is not.
+-- the server has lost in a crash gets no answer any more: what it believes to be settled is not. It learns from this that
+-- it has to leave. Until then, or until the end of its lease, it may ask its hosts, so they do not come free.
 local function once(a, kind, act)
   local record = key('o', a.me)
-  if number_of(call('HGET', record, 'last')) < a.acknowledged then
-    if not is_gone(a.me) then remove(a.me, nil, true) end
-    return {}
-  end
+  if number_of(call('HGET', record, 'last')) < a.acknowledged then return {} end
   if call('HGET', record, 'call:' .. kind) == a.call then
     call('HSET', record, 'last', a.call)  -- a write: WAIT waits for those of its own connection, which may be a new one
     return cmsgpack.unpack(call('HGET', record, 'answer:' .. kind))
@@ -57,7 +57,7 @@ end
 
 -- Make a function callable.
 local function register(name, act)
-  redis.register_function('crawler_job_2_' .. name, function(keys, argv)
+  redis.register_function('crawler_job_3_' .. name, function(keys, argv)
     P = keys[1]
     return act(cjson.decode(argv[1]))
   end)
