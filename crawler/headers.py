@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import redact_field
 
-__all__ = ["Headers", "may_cross_origins", "product_token"]
+__all__ = ["Fields", "Headers", "may_cross_origins", "names_of", "pairs_of", "product_token"]
 
 PORTABLE: Final = frozenset(
     {
@@ -69,6 +69,11 @@ class Headers(Mapping[str, str]):
                 pairs.append((name, value.strip(LINE_SPACE)))
         return cls(pairs)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of every field line, in lower case."""
+        return tuple([name.lower() for name, _ in self.pairs])
+
     def encode(self) -> list[tuple[bytes, bytes]]:
         """Return the names and values as bytes."""
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.pairs]
@@ -118,6 +123,20 @@ class Headers(Mapping[str, str]):
     def __repr__(self) -> str:
         shown = {name: redact_field(name, value) for name, value in self._fold().items()}
         return f"Headers({shown!r})"
+
+
+Fields: TypeAlias = Headers | Sequence[tuple[str, str]]
+"""Header fields, perhaps as mere pairs of name and value."""
+
+
+def pairs_of(fields: Fields) -> Sequence[tuple[str, str]]:
+    """Return the pairs of name and value."""
+    return fields.pairs if isinstance(fields, Headers) else fields
+
+
+def names_of(fields: Fields) -> tuple[str, ...]:
+    """Return the name of every field line, in lower case."""
+    return fields.names if isinstance(fields, Headers) else tuple([name.lower() for name, _ in fields])
 
 
 def may_cross_origins(name: str, allowed: Collection[str] = ()) -> bool:

@@ -41,7 +41,7 @@ class Attempts:
     Parameters:
         downloader: Sends requests.
         hooks: Answer requests, and wrap the network.
-        frontier: Takes tokens and starts back.
+        frontier: Takes places and starts back.
         slots: Waits for lanes in place.
         settlement: Settles the attempts.
     """
@@ -66,9 +66,9 @@ class Attempts:
         ask_answer: bool = True,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make one attempt: call the hooks, send the request, release the token, settle the permit, count and measure.
+        """Make one attempt: call the hooks, send the request, give back its place, settle, count and measure.
 
-        The token is released as soon as the body has ended, so that a slow callback does not slow its host.
+        The place is given back as soon as the body has ended, so that a slow callback does not slow its host.
 
         Parameters:
             ticket: The request, and the start that it took.
@@ -119,7 +119,7 @@ class Attempts:
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make an attempt in place, which waits here for a token and a start of its lane, and settle its ticket.
+        """Make an attempt in place, which waits here for a place and a start of its lane, and settle its ticket.
 
         Parameters:
             ticket: The request.

@@ -80,7 +80,7 @@ class Settlement:
             ticket,
             self._clock() if now is None else now,
             status=response.status,
-            headers=response.headers.pairs,
+            headers=response.headers,
             body=response.body,
             first_byte=response.first_byte,
         )

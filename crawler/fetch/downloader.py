@@ -228,7 +228,7 @@ class Downloader:
         if "set-cookie" in headers and self.settings.cookies:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         response = Response(request.url, received.status, headers, request=request)
-        response._exchange = (received.status, headers.pairs, fields, received.extensions, None, False)  # noqa: SLF001
+        response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
         try:
             body = None if receiver is not None else self._bodies.arrived(received, response, cut)
             response.body = await self._bodies.read(received, response, cut, receiver, room) if body is None else body

@@ -109,6 +109,9 @@ class Budgets:
             self._holdings.want(lane.name)
             return math.inf, "lease", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
+        if not quotas and throttle.is_free(now) and not self._reachability.outages.active:
+            throttle.blocked_by = ""
+            return max(throttle.pacing.gate, throttle.pacing.next_start), "", None
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
         backlog = self.backlog() if lane.more else len(lane)
         at, found = throttle.ready_at(now, cost=cost, backlog=backlog), None

@@ -69,7 +69,6 @@ class Controls:
         """
         lane = self._lanes[name]
         lane.throttle.set_pace(delay=delay, concurrency=concurrency, robots_delay=lane.robots.delay())
-        lane.fit_limiter()
         self._schedule.remove(lane)
         self._schedule.wake(lane)
 

@@ -35,9 +35,9 @@ from crawler.frontier.ticket import (
     Ticket,
 )
 from crawler.frontier.windows import Windows
+from crawler.headers import Fields
 from crawler.limits.events import QuotaEvent
 from crawler.limits.outages import Outages
-from crawler.limits.permit import Headers
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -83,6 +83,7 @@ class Frontier:
         chance: random.Random | None = None,
     ) -> None:
         self.settings = settings
+        self._obeys_robots = settings.obey_robots
         self.most_lanes = most_lanes
         self.lanes: dict[str, Lane] = {}
         """The lanes in memory, by name."""
@@ -158,17 +159,14 @@ class Frontier:
         if lane is None:
             is_known = group in self.limits.throttles
             lane = Lane(group, self._throttle(group))
-            if not is_known:
-                if state:
-                    lane.throttle.restore(state)
-                lane.fit_limiter()
+            if state and not is_known:
+                lane.throttle.restore(state)
             if self._shared:
                 self._schedule.watch(lane)
             lane.is_paused = self.controls.has_paused(group)
             self.lanes[group] = lane
         elif not lane.is_leased:
             lane.throttle.take_over(state or {})
-            lane.fit_limiter()
         lane.epoch = epoch
         lane.is_leased, lane.is_leaving = epoch != 0 or not self.holdings.are_shared, False
         self.refill(lane, head, more=more)
@@ -291,7 +289,7 @@ class Frontier:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self._windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
-            elif self.budgets.ready_at(lane, head.request, now)[0] <= now and not lane.is_full():
+            elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._hand_out(lane, now)
         return ticket
 
@@ -306,8 +304,8 @@ class Frontier:
                 pending.not_before = at
                 self._windows.add(lane, pending)
                 return None
-        if self.settings.obey_robots:
-            origin = urls.origin(pending.request.url)
+        if self._obeys_robots:
+            origin = lane.name if pending.request.lane is None else urls.origin(pending.request.url)
             rules = self.robots.rules_for(lane, origin, now)
             if rules is None:
                 self._windows.add(lane, pending)
@@ -332,10 +330,8 @@ class Frontier:
         return RefusedTicket(pending, lane, lane.epoch, now, by, error)
 
     def _start(self, ticket: StartTicket) -> None:
-        """Take what a start takes of its lane: a token, and a part of the limits."""
+        """Take what a start takes of its lane: a place, and a part of the limits."""
         lane = ticket.lane
-        lane.limiter.acquire_on_behalf_of_nowait(ticket)
-        ticket.holds_token = True
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
         ticket.permit.take(ticket.now, reports=self.reports_sending)
@@ -352,18 +348,17 @@ class Frontier:
         return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
     def inline_ticket(self, lane: Lane, request: Request, now: float) -> InlineTicket:
-        """Return a ticket for a request that is made in place. It holds no token, and its permit is not taken."""
+        """Return a ticket for a request that is made in place. It has no place yet, and its permit is not taken."""
         permit = self.budgets.permit(lane, request)
         return InlineTicket(Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
     def release(self, ticket: StartTicket) -> None:
-        """Give back the token of a ticket, if it holds or borrows one: the body of its response has ended."""
-        if ticket.holds_token:
-            ticket.holds_token = False
-            ticket.lane.limiter.release_on_behalf_of(ticket)
-            ticket.permit.leave()
+        """Give back the place of a ticket, if it has or borrows one: the body of its response has ended."""
+        permit = ticket.permit
+        if permit.is_in_flight:
+            permit.leave()
             self._schedule.offer(ticket.lane)
         if isinstance(ticket, InlineTicket):
             if ticket.lender is not None:
@@ -379,10 +374,11 @@ class Frontier:
             self._learned(ticket)
 
     def answered(
-        self, ticket: StartTicket, now: float, *, status: int, headers: Headers, body: bytes, first_byte: float | None
+        self, ticket: StartTicket, now: float, *, status: int, headers: Fields, body: bytes, first_byte: float | None
     ) -> list[QuotaEvent]:
         """Let the limits learn from a response; see `Permit.answered`."""
-        self.advance_clock(now)
+        schedule = self._schedule
+        schedule.now = max(schedule.now, now)
         self.bodies.note(len(body))
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         self._learned(ticket)
@@ -401,11 +397,9 @@ class Frontier:
 
     def _learned(self, ticket: StartTicket) -> None:
         """The limits of a ticket have learned: its budgets and its lane may be ready at another time."""
-        lane = ticket.lane
-        lane.fit_limiter()
         for throttle, _ in ticket.permit.budgets:
             self._schedule.offer_budget(self.budgets[throttle.name])
-        self._schedule.wake(lane)
+        self._schedule.wake(ticket.lane)
 
     def settle(self, ticket: Ticket) -> None:
         """Settle a ticket whose request is committed, or needs no commit."""

@@ -42,7 +42,8 @@ class Windows:
         pending = lane.pop(now)
         if pending is not None:
             self._waiting -= 1
-            self._note_if_low(lane)
+            if lane.more:
+                self._note_if_low(lane)
         return pending
 
     def push(self, pending: Pending, share: int) -> Lane | None:
@@ -85,7 +86,8 @@ class Windows:
             lane.after = max(lane.after, rows[-1].order)
         lane.more = more
         self._low.pop(lane.name, None)
-        self._note_if_low(lane)
+        if more:
+            self._note_if_low(lane)
 
     def reload(self, lane: Lane) -> None:
         """Read the window of a lane again from the beginning: the store has got requests before those in memory."""
@@ -111,8 +113,6 @@ class Windows:
         self._low.pop(lane.name, None)
 
     def _note_if_low(self, lane: Lane) -> None:
-        if not lane.more:
-            return
         share = self.share()
         if lane.ready_count() < max(1, share // 4) and len(lane) < 4 * share:
             self._low[lane.name] = lane

@@ -72,6 +72,13 @@ class Attribution(Struct, eq=False):
         expected = learner is not None and learner.quotas.undeclared() is not None
         return steady and report.declared.retry_after is None and not expected
 
+    def record_served(self, load: int) -> None:
+        """Note a response that neither failed nor was refused, and declares nothing."""
+        self.undecided_until = -math.inf
+        self._steady += 1
+        if self._faults is not None:
+            self._faults.record_served(load)
+
     def wait_for_others(self, report: AttemptReport) -> None:
         """Wait until the requests in flight have shown whether a failure stands alone."""
         self.undecided_until = report.received + patience(report.received - report.sent)

@@ -83,8 +83,10 @@ class Concurrency(Struct, eq=False):
     @property
     def limit(self) -> int:
         """Requests that may be in flight now, at least 1."""
-        level, most = self._level, self.cap if self._declared is None else min(self.cap, self._declared)
-        return max(1, int(min(level, most)))
+        level, most = self._level, self.cap
+        if self._declared is not None and self._declared < most:
+            most = self._declared
+        return 1 if level < 1 or most < 1 else int(level) if level < most else int(most)
 
     @property
     def most(self) -> int:
@@ -138,16 +140,18 @@ class Concurrency(Struct, eq=False):
             first_byte: Seconds between sending and the first byte.
             inflight: Requests in flight before the response came, including this one.
         """
-        self._responses += 1
+        self._responses = responses = self._responses + 1
         if inflight > self._peak:
             self._peak, self._at_peak = inflight, 0
         self._at_peak += inflight == self._peak
-        self._average += (first_byte - self._average) / min(self._responses, AVERAGED)
-        if self._average > 2.0 * first_byte:
-            self._average *= 0.95  # the server has recovered, so earlier times count less
+        average = self._average
+        average += (first_byte - average) / (min(AVERAGED, responses))
+        if average > 2.0 * first_byte:
+            average *= 0.95  # the server has recovered, so earlier times count less
+        self._average = average
         if inflight < self._level / 2.0:
             return  # the level is not what limits the requests, so the response says nothing about it
-        queued = first_byte > MIN_QUEUED and first_byte > QUEUE_TOLERANCE * self._average
+        queued = first_byte > MIN_QUEUED and first_byte > QUEUE_TOLERANCE * average
         if self._broken < math.inf:
             self._climb(now, queued=queued)
         elif self._starting and not queued:

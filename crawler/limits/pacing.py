@@ -103,6 +103,10 @@ class Pacing:
             return self.next_start, "delay"
         return at, reason
 
+    def is_free(self, now: float) -> bool:
+        """Return whether any number of requests may start at `now` (seconds since the epoch)."""
+        return self.gate <= now and self.next_start <= now and not self.rates and not self.delay
+
     def draw_interval(self) -> float:
         """Return the seconds between a start and the next one: the delay, with jitter added."""
         delay = self.delay
@@ -134,6 +138,8 @@ class Pacing:
 
     def take(self, grant: Grant) -> None:
         """Count a start."""
+        if not (self.delay or self.rates or self._interval):
+            return
         self._last = grant
         self._interval = self.draw_interval() if self.delay else 0.0
         if self._interval:

@@ -25,6 +25,7 @@ import attrs
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crawler.headers import Fields, pairs_of
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.bodies import is_marked, is_readable, read_body
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
@@ -176,7 +177,7 @@ class Permit(Struct, eq=False):
         return is_readable(status, headers, asked=reads or status in statuses)
 
     def answered(
-        self, now: float, *, status: int, headers: Headers, body: bytes = b"", first_byte: float | None = None
+        self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None
     ) -> list[QuotaEvent]:
         """Settle a start by its response. Return the events of its quotas.
 
@@ -197,7 +198,11 @@ class Permit(Struct, eq=False):
         declared = lane.read(headers, status=status, sent=sent, received=now)
         refused = False
         if status >= 400 or self._looks_closer() or (body[:1] == b"{" and is_marked(body)):
-            refused, declared = self._look(status, headers, body, declared)
+            refused, declared = self._look(status, pairs_of(headers), body, declared)
+        elif declared is NOTHING and not self.budgets and lane.settle_served(grant, now, first_byte, self._inflight()):
+            self.declared, self.refused_by = NOTHING, None
+            self._notify()
+            return []
         self.declared = declared
         report = AttemptReport(
             sent=sent,

@@ -37,6 +37,8 @@ class RefusalBudget(Struct, eq=False):
 
     def record_served(self) -> None:
         """Count a request that was served."""
+        if self.has_served and self._spare == MAX_SPARE:
+            return  # nothing was refused since
         self._refused_since = math.nan
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf

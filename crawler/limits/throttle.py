@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from msgspec.structs import replace
 
+from crawler.headers import Fields, names_of, pairs_of
 from crawler.limits.attribution import Attribution, blames_concurrency
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
-from crawler.limits.headers.field_names import limit_fields
+from crawler.limits.headers.field_names import has_limits
 from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
@@ -129,6 +130,15 @@ class Throttle:
         self.blocked_by = reason if at > now else ""
         return at
 
+    def is_free(self, now: float) -> bool:
+        """Return whether nothing but their number holds back requests at `now` (seconds since the epoch)."""
+        return (
+            self._learner is None
+            and self._attribution.undecided_until <= now
+            and self.pacing.is_free(now)
+            and self.refusal_budget.stalled_until <= now
+        )
+
     def is_paced(self) -> bool:
         """Return whether starts keep a distance that the user or a robots.txt asks for."""
         return self.pacing.is_set()
@@ -211,7 +221,7 @@ class Throttle:
             cost: Units that it takes.
             reports: Whether `mark_sent` is called when its bytes go out. A delay lets nothing else start before.
         """
-        grant = Grant(now, cost, self._last_start, len(self.flight) + 1, not reports)
+        grant = Grant(now, cost, self._last_start, len(self.flight.grants) + 1, not reports)
         if self._last_start == -math.inf:
             self._first_start = now
             if self.pace.slow_start == "first" and not self.concurrency.has_answered:
@@ -300,13 +310,32 @@ class Throttle:
             self.refusal_budget.record_served()
         return events
 
-    def read(self, headers: Sequence[tuple[str, str]], *, status: int, sent: float, received: float) -> Declared:
+    def settle_served(self, grant: Grant, received: float, first_byte: float | None, inflight: int) -> bool:
+        """Settle a start whose response says nothing of limits, as `settle` does. Return whether that could be done.
+
+        Parameters:
+            grant: The start.
+            received: When the response was received, in seconds since the epoch.
+            first_byte: Seconds between sending and its first byte. `None` means that it is not known.
+            inflight: Requests of the lane in flight, including this one.
+        """
+        if self._learner is not None:
+            return False
+        self._attribution.record_served(max(grant.load, inflight))
+        if first_byte is not None:
+            self.concurrency.answered(received, first_byte, inflight)
+        if self.flight.end(grant):
+            self._served += grant.cost
+        self.refusal_budget.record_served()
+        return True
+
+    def read(self, headers: Fields, *, status: int, sent: float, received: float) -> Declared:
         """Return what the header fields of a response declare; see `HeaderReader.read`."""
+        if not has_limits(names_of(headers)):
+            return NOTHING
         if self._reader is None:
-            if not limit_fields(headers):
-                return NOTHING
             self._reader = _new_reader()
-        return self._reader.read(headers, status=status, sent=sent, received=received)
+        return self._reader.read(pairs_of(headers), status=status, sent=sent, received=received)
 
     def stated_wait(self, now: float) -> float:
         """Return the seconds to wait after a refusal as the server has stated; see `LimitLearner.stated_wait`."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from crawler.headers import Headers
+
 __all__ = ["Exchange"]
 
 Fields = tuple[tuple[str, str], ...]
@@ -39,7 +41,7 @@ class Exchange:
     def of(
         cls,
         status: int,
-        fields: Iterable[tuple[str, str]],
+        headers: Headers,
         request_fields: Iterable[tuple[bytes, bytes]],
         known: Mapping[str, Any],
         *,
@@ -50,7 +52,7 @@ class Exchange:
 
         Parameters:
             status: HTTP status code.
-            fields: Header fields of the response.
+            headers: Header fields of the response.
             request_fields: Header fields of the request.
             known: The extensions of an httpx response.
             body: The body in its content coding.
@@ -63,7 +65,7 @@ class Exchange:
             status=status,
             reason=_phrase(status) if reason is None else reason.decode("latin-1"),
             address=known.get("primary_ip", ""),
-            fields=tuple(fields),
+            fields=headers.pairs,
             request_fields=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request_fields),
             body=body,
             is_complete=is_complete,

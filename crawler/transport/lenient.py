@@ -146,8 +146,7 @@ class LenientTransfer(Transfer):
             self._chunks_size += len(body)
             self._body_size += len(body)
         if self._parser.has_headers and not self._has_headers:
-            self._lines = [line + b"\n" for line in self._parser.lines]
-            self._take_headers()
+            self._take_headers([line + b"\n" for line in self._parser.lines])
         if self._parser.is_complete:
             self._finish()
 

@@ -20,6 +20,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from crawler.headers import Headers
+from crawler.http.received_headers import ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.transport.decoding import libcurl_codings, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
@@ -84,8 +85,10 @@ class Transfer(httpx.AsyncByteStream):
     _whole: io.BytesIO | None = None  # a body that is delivered in one piece
     _primary_ip = ""
     _sent_size = 0  # bytes of the request body that libcurl has taken
-    _lines_size = 0  # bytes of all header lines
+    _lines_size = 0  # bytes of all header blocks that have ended
     _body_size = 0  # bytes of the body that libcurl has delivered
+    status_line = b""
+    """The status line of the response; empty until its headers are complete."""
     headers: Headers
     """The header fields of the response, as received."""
     status = 0
@@ -134,7 +137,7 @@ class Transfer(httpx.AsyncByteStream):
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
-        self._lines: list[bytes] = []  # of the current header block
+        self._lines: list[bytes] = []  # of the current header block; later trailers, which are ignored
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
 
     # ---- called by libcurl ------------------------------------------------------------------------------------------
@@ -180,18 +183,8 @@ class Transfer(httpx.AsyncByteStream):
     @enable_ki_protection
     def on_header(self, line: bytes) -> int | None:
         """HEADERFUNCTION: take one line, with its end, of any header block, or of the trailers."""
-        size = len(line)
-        self._lines_size += size
-        if self._lines_size > self._max_headers:
-            words = f"more than {self._max_headers} bytes of response headers"
-            self._error = self._failure(httpx.RemoteProtocolError, words, retryable=False, kind="headers_too_large")
-            return WRITEFUNC_ERROR
-        if not self._has_headers:  # else it is a trailer, and trailers are ignored
-            if size > 2:
-                self._lines.append(line)
-            else:
-                self._end_header_block()
-        return None
+        self._lines.append(line)
+        return None if len(line) > 2 else self._end_header_block()
 
     @enable_ki_protection
     def on_body(self, chunk: bytes) -> int | None:
@@ -218,16 +211,26 @@ class Transfer(httpx.AsyncByteStream):
         self.has_response = True
         self._wake()
 
-    def _end_header_block(self) -> None:
+    def _end_header_block(self) -> int | None:
         """Handle a blank line: of the response, of an interim response, or of a proxy's response to CONNECT."""
-        if self.sent and self._lines and INTERIM.match(self._lines[0]) is None:
-            self._take_headers()
-        else:
-            self._lines.clear()
+        self._lines_size += sum(map(len, self._lines))
+        if self._lines_size > self._max_headers:
+            self._error = self._too_many_lines()
+            return WRITEFUNC_ERROR
+        lines, self._lines = self._lines, []
+        if self.sent and not self._has_headers and len(lines) > 1 and INTERIM.match(lines[0]) is None:
+            del lines[-1]
+            self._take_headers(lines)
+        return None
 
-    def _take_headers(self) -> None:
+    def _too_many_lines(self) -> httpx.RequestError:
+        words = f"more than {self._max_headers} bytes of response headers"
+        return self._failure(httpx.RemoteProtocolError, words, retryable=False, kind="headers_too_large")
+
+    def _take_headers(self, lines: list[bytes]) -> None:
         """Take the header lines as those of the response, and wake the task unless it waits for the body too."""
-        self.headers = headers = Headers.from_lines(self._lines[1:])
+        self.status_line = lines.pop(0)
+        self.headers = headers = ReceivedHeaders(lines)
         self._has_headers = True
         self.headers_at = trio.current_time()
         if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
@@ -243,7 +246,7 @@ class Transfer(httpx.AsyncByteStream):
     @property
     def delivered(self) -> int:
         """Bytes of header fields and of the decoded body that libcurl has delivered."""
-        return self._lines_size + self._body_size
+        return self._lines_size + sum(map(len, self._lines)) + self._body_size
 
     @property
     def is_paused(self) -> bool:
@@ -253,7 +256,7 @@ class Transfer(httpx.AsyncByteStream):
     @property
     def owns_connection(self) -> bool:
         """Whether no other transfer uses its connection at the same time; false until that is known."""
-        return bool(self._lines) and self._lines[0].startswith(b"HTTP/1")
+        return (self.status_line or (self._lines[0] if self._lines else b"")).startswith(b"HTTP/1")
 
     def fail_by_framing(self) -> None:
         """End the transfer because its server sends framing without end."""
@@ -285,6 +288,8 @@ class Transfer(httpx.AsyncByteStream):
             self.fail(self._failure(httpx.DecodingError, words, retryable=False, kind=BOMB))
         elif code == pycurl.E_SEND_ERROR and ALL_STALE in words and not self._has_headers:
             self.fail(self._stale())
+        elif self._lines_size + sum(map(len, self._lines)) > self._max_headers:  # libcurl found that they are too many
+            self.fail(self._too_many_lines())
         elif code != pycurl.E_OK:
             self.fail(
                 curl_error(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
@@ -340,7 +345,7 @@ class Transfer(httpx.AsyncByteStream):
         if not self._has_headers:
             assert self._error is not None
             raise self._error
-        self._version, status, self._reason = parse_status_line(self._lines[0])
+        self._version, status, self._reason = parse_status_line(self.status_line)
         if status < 0:
             words = "invalid status line: the status does not have three digits"
             raise self._failure(httpx.RemoteProtocolError, words, kind="no_http")

@@ -20,7 +20,7 @@ from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.reset_times import counts_milliseconds
 from crawler.limits.headers.vendors import VENDOR_PARSERS
 
-__all__ = ["DEFAULT_POLICY", "FieldName", "limit_fields", "parse_field_name"]
+__all__ = ["DEFAULT_POLICY", "FieldName", "has_limits", "limit_fields", "parse_field_name"]
 
 DEFAULT_POLICY: Final = "default"
 """Policy of fields whose names contain no policy name."""
@@ -129,6 +129,12 @@ def limit_fields(headers: Iterable[tuple[str, str]]) -> list[tuple[FieldName, st
         if field is not None:
             found.append((field, value))
     return found[:MAX_LIMIT_FIELDS]
+
+
+@lru_cache(maxsize=256)  # most responses of a server have the same names
+def has_limits(names: tuple[str, ...]) -> bool:
+    """Return whether one of the first 1,000 names of a message states a limit."""
+    return any(len(name) <= MAX_NAME_LENGTH and parse_field_name(name) for name in names[:MAX_FIELDS])
 
 
 def _parse_with_family(low: str, text: str, match: re.Match[str]) -> FieldName | None:

@@ -20,12 +20,12 @@ from crawler import (
 # ---- the order -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_response_gives_the_token_back_before_the_measure_hooks_are_asked(autojump_clock: MockClock) -> None:
+async def test_a_response_gives_the_place_back_before_the_measure_hooks_are_asked(autojump_clock: MockClock) -> None:
     measure = Measure()
     case = Case(measure)
     measure.look = case.is_settled
     ticket = case.ticket()
-    assert case.lane.limiter.borrowed_tokens == 1
+    assert case.lane.throttle.busy == 1
     found = await case.attempts.make(ticket, 3)
     assert isinstance(found, Response)
     assert measure.seen == [True]
@@ -38,7 +38,7 @@ async def test_a_response_gives_the_token_back_before_the_measure_hooks_are_aske
     assert not ticket.permit.is_open
 
 
-async def test_a_cancelled_attempt_settles_nothing_but_gives_its_token_back(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_attempt_settles_nothing_but_gives_its_place_back(autojump_clock: MockClock) -> None:
     measure = Measure()
     case = Case(measure)
     ticket = case.ticket()

@@ -66,9 +66,9 @@ async def test_a_token_is_waited_for_until_the_request_before_ends(autojump_cloc
         await wait_all_tasks_blocked()
         assert tickets == []
         case.end(first)
-    assert tickets[0].holds_token
+    assert tickets[0].permit.is_in_flight
     case.end(tickets[0])
-    assert case.lane.limiter.borrowed_tokens == 0
+    assert case.lane.throttle.busy == 0
 
 
 async def test_a_token_is_not_waited_for_behind_the_deadline(autojump_clock: MockClock) -> None:
@@ -119,17 +119,17 @@ async def test_a_wait_has_to_fit(
                 case.slots.check(wait, patience, case.lane, REQUEST)
 
 
-async def test_a_hook_inside_an_attempt_shares_its_token(autojump_clock: MockClock) -> None:
+async def test_a_hook_inside_an_attempt_shares_its_place(autojump_clock: MockClock) -> None:
     case = Case(delay=0.0)
     page = await case.begin()
     token = current_ticket.set(page)
     try:
         inner = await case.begin(trio.current_time() + 1.0)
-        assert not inner.holds_token
+        assert not inner.permit.is_in_flight
         case.end(inner)
     finally:
         current_ticket.reset(token)
-    assert case.lane.limiter.borrowed_tokens == 1
+    assert case.lane.throttle.busy == 1
 
 
 async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) -> None:
@@ -139,9 +139,9 @@ async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) 
     with trio.move_on_after(1.0):
         await case.slots.acquire(ticket, math.inf)
     case.frontier.settle(ticket)
-    assert not ticket.holds_token
+    assert not ticket.permit.is_in_flight
     case.end(first)
-    assert (case.lane.limiter.borrowed_tokens, case.lane.handed_out) == (0, 0)
+    assert (case.lane.throttle.busy, case.lane.handed_out) == (0, 0)
 
 
 async def test_nothing_is_sent_while_the_lease_of_this_worker_is_not_renewed(autojump_clock: MockClock) -> None:

@@ -23,7 +23,7 @@ def test_requests_come_in_the_order_of_tier_and_sequence() -> None:
     assert [number(pop(made)) for _ in range(4)] == [9, 1, 2, 3]
 
 
-def test_a_lane_hands_out_no_more_than_its_tokens() -> None:
+def test_a_lane_hands_out_no_more_than_its_places() -> None:
     made = frontier(5, per_host=2)
     first, second = pop(made), pop(made)
     assert made.pop(0.0) == (None, math.inf)
@@ -34,7 +34,7 @@ def test_a_lane_hands_out_no_more_than_its_tokens() -> None:
     for ticket in (second, third, first):
         made.settle(ticket)
     assert made.handed_out == 0
-    assert made.lanes[HOST].limiter.borrowed_tokens == 0
+    assert made.lanes[HOST].throttle.busy == 0
 
 
 def test_starts_of_a_lane_are_a_delay_apart() -> None:
@@ -183,7 +183,7 @@ def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(action
                 settled.append(number(ticket))
             else:
                 made.put_back(ticket, now + 5.0 if action == "put_off" else -math.inf)
-        assert made.handed_out == len(held) == made.lanes[HOST].limiter.borrowed_tokens <= tokens
+        assert made.handed_out == len(held) == made.lanes[HOST].throttle.busy <= tokens
     store = {n: pending(n) for n in range(made_so_far)}
     for ticket in held:
         made.put_back(ticket)

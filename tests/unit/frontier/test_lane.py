@@ -6,6 +6,7 @@ import math
 import random
 from typing import Any
 
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from support.frontiers import HOST, Rules, pending
@@ -15,6 +16,7 @@ from crawler.frontier import (
     Pending,
     lane_name,
 )
+from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -68,22 +70,37 @@ def test_waits_are_counted_by_reason_until_the_reason_changes() -> None:
     assert made.waited == {"delay": 4.0, "quota": 1.0}
 
 
-def test_it_is_full_if_its_tokens_or_those_of_others_are_in_use() -> None:
+def test_it_is_full_if_its_places_are_taken_by_its_requests_or_those_of_others() -> None:
     made = lane(per_host=2, slow_start=False)
     assert not made.is_full()
-    made.throttle.busy = 2  # of another crawl with the same limits
+    made.throttle.busy = 1  # of another crawl with the same limits
+    assert not made.is_full()
+    permit = Permit(made.throttle)
+    permit.enter()
     assert made.is_full()
+    permit.leave()
+    assert not made.is_full()
+
+
+async def test_requests_made_in_place_get_as_many_places_as_are_free(nursery) -> None:
+    made = lane(per_host=2, slow_start=False)
+    made.throttle.busy = 2
+    for _ in range(3):
+        nursery.start_soon(made.queue.wait, Permit(made.throttle))
+    await trio.testing.wait_all_tasks_blocked()
+    made.grant_places()
+    assert (made.throttle.busy, len(made.queue)) == (2, 3)
     made.throttle.busy = 0
-    for request in "ab":
-        made.limiter.acquire_on_behalf_of_nowait(request)
-    assert made.is_full()
+    made.grant_places()
+    assert (made.throttle.busy, len(made.queue)) == (2, 1)
+    nursery.cancel_scope.cancel()
 
 
-def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_tokens() -> None:
+def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_places() -> None:
     made = lane(per_host=8, slow_start=False)
     made.set_robots(HOST, Rules(delay=4.0), until=100.0)
     assert made.throttle.pacing.delay == 4.0
-    assert made.limiter.total_tokens == 2
+    assert made.throttle.concurrency.limit == 2
     assert made.robots.expiry(HOST) == 100.0
 
 

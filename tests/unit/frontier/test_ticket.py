@@ -37,7 +37,7 @@ def test_a_request_waits_in_the_order_of_tier_and_sequence() -> None:
 def test_a_start_knows_whether_it_was_sent_and_rate_limited(kind: type[Any]) -> None:
     made = ticket(kind)
     assert made.request.url == f"{HOST}/1"
-    assert (made.is_sent, made.was_rate_limited, made.holds_token) == (False, False, False)
+    assert (made.is_sent, made.was_rate_limited, made.permit.is_in_flight) == (False, False, False)
     made.permit.take(10.0)
     made.mark_sent(10.5)
     assert made.is_sent
