@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from crawler.api_client.policy import PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
+from crawler.clock import Clock
 from crawler.limits.breaker import Breaker
 from crawler.limits.permit import Permit
 from crawler.transport.curl import CurlTransport
@@ -108,10 +109,10 @@ class _OnSent:
     """Reports to a permit, and to the callback of the user if there is one, that bytes go out."""
 
     permit: Permit
-    clock: Callable[[], float]
-    user_callback: Callable[[], object] | None
+    clock: Clock
+    user_callback: Callable[[float], object] | None
 
-    def __call__(self) -> None:
-        self.permit.sent(self.clock())
+    def __call__(self, at: float) -> None:
+        self.permit.sent(self.clock.from_trio(at))
         if self.user_callback is not None:
-            self.user_callback()
+            self.user_callback(at)

@@ -71,6 +71,8 @@ class Downloader:
         )
         """Decides which addresses may be connected to; `None` allows every address."""
         self._clock = clock
+        self._deadline = settings.request_deadline
+        self._keeps_cookies = settings.cookies
         self._wants_stages = wants_stages
         self._wire: Wire = CurlWire(transport) if isinstance(transport, CurlTransport) else OtherWire(transport)
         self.reports_sending = self._wire.is_curl
@@ -113,20 +115,12 @@ class Downloader:
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
         """
-        seconds = self.settings.request_deadline if request.timeout is None else request.timeout
-        started = sent_at = trio.current_time()
-
-        def sent() -> None:
-            nonlocal sent_at
-            if self._wire.is_curl:  # other transports do not report it, so the start of the request counts
-                sent_at = trio.current_time()
-            if on_sent is not None:
-                on_sent(sent_at)
-
+        seconds = self._deadline if request.timeout is None else request.timeout
+        guard, started = self.address_guard, trio.current_time()
         options = WireOptions(
-            on_sent=sent if self._wire.is_curl else None,  # `OtherWire` calls it
-            address_guard=self.address_guard,
-            is_start_page=self.address_guard is not None and is_start_page(request),
+            on_sent=on_sent,
+            address_guard=guard,
+            is_start_page=guard is not None and is_start_page(request),
             max_body=self._bodies.max_gathered(request, cut, receiver),
             resend=resend,
             decode=self._bodies.may_decode(request.url),
@@ -136,18 +130,13 @@ class Downloader:
         if room is not None:
             room.complete_by = options.complete_by
         try:
-            response = await self._send_by_route(request, options, sent, cut, receiver, room)
+            response = await self._send_by_route(request, options, cut, receiver, room)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
             raise
         response.attempt = attempt
-        headers_at = response.first_byte
-        response.first_byte = max(0.0, headers_at - sent_at)
         response.elapsed = trio.current_time() - started
-        if options.stages is not None:
-            body = max(0.0, started + response.elapsed - headers_at)
-            response.stages = options.stages | {"first_byte": response.first_byte, "body": body}
         return response
 
     def auth_flow(self, request: Request) -> httpx.Auth | None:
@@ -173,27 +162,25 @@ class Downloader:
         self,
         request: Request,
         options: WireOptions,
-        on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
-        rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         send = self._send if self._wire.is_curl else self._send_by_deadline
+        rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
-            return send(request, options, on_sent, cut, receiver, room, None if proxy == DIRECT else proxy)
+            return send(request, options, cut, receiver, room, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        attempt = partial(send, request, options, on_sent, cut, receiver, room)
+        attempt = partial(send, request, options, cut, receiver, room)
         return with_failover(proxies, rotation, request, attempt, self._clock)
 
     async def _send_by_deadline(
         self,
         request: Request,
         options: WireOptions,
-        on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
@@ -201,7 +188,7 @@ class Downloader:
     ) -> Response:
         """Send a request over a transport that does not know `WireOptions.complete_by`."""
         with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, on_sent, cut, receiver, room, proxy)
+            return await self._send(request, options, cut, receiver, room, proxy)
         late = FetchTimeout("the response was not complete by its deadline", request=request)
         late.kind = DEADLINE
         raise late
@@ -210,7 +197,6 @@ class Downloader:
         self,
         request: Request,
         options: WireOptions,
-        on_sent: Callable[[], None],
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
@@ -218,14 +204,14 @@ class Downloader:
     ) -> Response:
         try:
             fields = self._fields.of(request)
-            received = await self._wire.send(request, fields, options, proxy, on_sent)
+            received = await self._wire.send(request, fields, options, proxy)
         except RequestError as error:
             error.request = error.request or request
             raise
         except Exception as error:
             raise translate(error, request) from error
         headers = received.headers
-        if "set-cookie" in headers and self.settings.cookies:  # before the body, which may break off
+        if self._keeps_cookies and "set-cookie" in headers:  # before the body, which may break off
             self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
         response = Response(request.url, received.status, headers, request=request)
         response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
@@ -239,7 +225,10 @@ class Downloader:
             raise
         except Exception as error:
             raise _mark_response(translate(error, request)) from error
-        response.first_byte = received.headers_at
+        response.first_byte = max(0.0, received.headers_at - received.sent_at)
+        if options.stages is not None:
+            took = max(0.0, trio.current_time() - received.headers_at)
+            response.stages = options.stages | {"first_byte": response.first_byte, "body": took}
         return response
 
 

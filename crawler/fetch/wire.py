@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Protocol
 
 import httpx
@@ -30,8 +30,10 @@ class Received(Protocol):
     """Status code."""
     headers: Headers
     """Header fields as received."""
+    sent_at: float
+    """Seconds on trio's clock at which the request went out, as far as the transport reports that, else began."""
     headers_at: float
-    """Seconds on trio's clock at which they were complete."""
+    """Seconds on trio's clock at which the header fields were complete."""
 
     @property
     def extensions(self) -> dict[str, Any]:
@@ -65,7 +67,6 @@ class Wire(Protocol):
         fields: Fields,
         options: WireOptions,
         proxy: str | None,
-        on_sent: Callable[[], None],
     ) -> Awaitable[Received]:
         """Send a request, and return the response as soon as its headers are complete.
 
@@ -74,7 +75,6 @@ class Wire(Protocol):
             fields: The header fields to send.
             options: How it is sent.
             proxy: URL of a proxy; `None` means directly.
-            on_sent: Called when bytes may have gone out, if the transport does not report it.
         """
         ...
 
@@ -97,7 +97,6 @@ class CurlWire:
         fields: Fields,
         options: WireOptions,
         proxy: str | None,
-        on_sent: Callable[[], None],
     ) -> Awaitable[Transfer]:
         """See `Wire`."""
         if proxy is not None:
@@ -135,9 +134,9 @@ class OtherWire:
         fields: Fields,
         options: WireOptions,
         proxy: str | None,
-        on_sent: Callable[[], None],
     ) -> OtherReceived:
-        """See `Wire`."""
+        """See `Wire`. The transport does not report when bytes go out, so the start counts."""
+        started = trio.current_time()
         extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
         content = request.body or None
         wire = httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
@@ -152,9 +151,9 @@ class OtherWire:
             was_sent = False
             raise
         finally:
-            if was_sent:
-                on_sent()
-        return OtherReceived(response)
+            if was_sent and options.on_sent is not None:
+                options.on_sent(started)
+        return OtherReceived(response, started)
 
 
 class OtherReceived:
@@ -162,10 +161,12 @@ class OtherReceived:
 
     Parameters:
         response: The response.
+        sent_at: When its request began, in seconds on trio's clock.
     """
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, sent_at: float) -> None:
         self._response = response
+        self.sent_at = sent_at
         self.status = response.status_code
         fields = response.extensions.get("wire_headers", response.headers.raw)
         self.headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields])

@@ -12,23 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["PlaceQueue"]
 
 
-class PlaceQueue:
-    """Tasks that wait, first come first served. No page of the lane starts meanwhile."""
+class PlaceQueue(dict[trio.lowlevel.Task, "Permit"]):
+    """Tasks that wait, first come first served, and what takes their places. No page of the lane starts meanwhile."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[trio.lowlevel.Task, Permit] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    __slots__ = ()
 
     @trio.lowlevel.enable_ki_protection
     async def wait(self, permit: Permit) -> None:
         """Wait for a place, and take it."""
         task = trio.lowlevel.current_task()
-        self._waiting[task] = permit
+        self[task] = permit
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            del self._waiting[task]
+            del self[task]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
@@ -36,6 +32,6 @@ class PlaceQueue:
     @trio.lowlevel.enable_ki_protection
     def grant(self) -> None:
         """Give a place to the task that has waited longest."""
-        task = next(iter(self._waiting))
-        self._waiting.pop(task).enter()
+        task = next(iter(self))
+        self.pop(task).enter()
         trio.lowlevel.reschedule(task)

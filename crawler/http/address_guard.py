@@ -43,6 +43,7 @@ class AddressGuard:
         """Names of the networks that may be requested beside the public internet."""
         self._opens_start_networks = opens_start_networks
         self._networks: dict[str, str] = {}  # by address
+        self._passed: set[tuple[str, tuple[str, ...], bool]] = set()  # what `check` has found to be allowed as a whole
         self._public: dict[str, None] = {}  # hosts of start pages on the public internet: they open no network
         self._expected: dict[str, None] = {}  # hosts of start pages that a plugin answered
         self._unsaved = False
@@ -59,11 +60,18 @@ class AddressGuard:
         Raises:
             Refused: None of the addresses may be connected to.
         """
+        question = (host, addresses, is_start_page)
+        if question in self._passed:  # no network is closed again
+            return addresses
         if self._opens_start_networks and (is_start_page or host in self._expected):
             self._learn(host, addresses)
         allowed = tuple(filter(self.allows, addresses))
         if not allowed:
             raise self.refusal(addresses[0] if addresses else host, host)
+        if allowed == addresses and host not in self._expected:
+            if len(self._passed) >= MAX_REMEMBERED:
+                self._passed.clear()
+            self._passed.add(question)
         return allowed
 
     def expect_start(self, host: str) -> None:
@@ -73,6 +81,7 @@ class AddressGuard:
                 del self._expected[next(iter(self._expected))]
             self._expected[host] = None
             self._unsaved = True
+            self._passed.clear()  # a start page that was not seen before may open networks, and protects its host
 
     def allows(self, address: str) -> bool:
         """Return whether an address may be connected to."""
@@ -120,6 +129,7 @@ class AddressGuard:
         if "" in networks:
             if len(self._public) >= MAX_REMEMBERED:
                 del self._public[next(iter(self._public))]
+                self._passed.clear()
             self._public[host] = None
             self._unsaved = True
         elif not networks <= self.open_networks:

@@ -105,7 +105,7 @@ class Pacing:
 
     def is_free(self, now: float) -> bool:
         """Return whether any number of requests may start at `now` (seconds since the epoch)."""
-        return self.gate <= now and self.next_start <= now and not self.rates and not self.delay
+        return self.gate <= now and self.next_start <= now and not (self.rates or self.delay or self._interval)
 
     def draw_interval(self) -> float:
         """Return the seconds between a start and the next one: the delay, with jitter added."""

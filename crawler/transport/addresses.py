@@ -7,7 +7,6 @@ import trio
 
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.errors import transport_error
-from crawler.transport.extensions import wire_options
 from crawler.transport.lean import Target
 from crawler.transport.resolver import AddressResolver, Resolver, parse_address
 from crawler.transport.slow_addresses import SlowAddresses
@@ -42,6 +41,8 @@ class Addresses:
             addresses = self._known(target.host)
         except OSError:
             return None
+        if addresses and transfer.stages is not None:
+            transfer.stages["dns"] = 0.0
         return self._allowed(transfer, target.host, target.port, addresses, is_site=True) if addresses else None
 
     async def resolve(self, transfer: Transfer, target: Target) -> list[str]:
@@ -51,7 +52,8 @@ class Addresses:
             httpx.RequestError: A name cannot be resolved, or not before the deadline of the request.
             Refused: The address guard allows none of the addresses.
         """
-        proxy, options = transfer.proxy, wire_options(transfer.request)
+        began = trio.current_time()
+        proxy, options = transfer.proxy, transfer.options
         guard = options.address_guard
         if guard is not None and proxy is not None and (address := parse_address(target.host)):
             guard.check(address, (address,), is_start_page=options.is_start_page)
@@ -75,13 +77,15 @@ class Addresses:
                     proxy_fault=None if is_site else "proxy",
                 ) from error
             entries += self._allowed(transfer, host, port, addresses, is_site=is_site)
+        if transfer.stages is not None:
+            transfer.stages["dns"] = trio.current_time() - began
         return entries
 
     def _allowed(
         self, transfer: Transfer, host: str, port: int, addresses: tuple[str, ...], *, is_site: bool
     ) -> list[str]:
         """Return the entry of a host with the addresses that may be connected to, in order; none for an address."""
-        options = wire_options(transfer.request)
+        options = transfer.options
         if options.address_guard is not None and is_site:
             addresses = options.address_guard.check(host, addresses, is_start_page=options.is_start_page)
         if len(addresses) > 1 and (transfer.proxy is None or not is_site):  # a proxy itself connects to the site

@@ -130,12 +130,9 @@ class CurlTransport(httpx.AsyncBaseTransport):
         while True:  # noqa: ASYNC913 - each turn sends the request
             transfer = self._transfer(request, target, body, proxy, is_lenient=is_lenient)
             try:
-                began = 0.0 if transfer.stages is None else trio.current_time()
                 addresses = self._addresses.known(transfer, target)
                 if addresses is None:
                     addresses = await self._addresses.resolve(transfer, target)
-                if transfer.stages is not None:
-                    transfer.stages["dns"] = trio.current_time() - began
                 while driver.is_full():
                     await driver.wait_for_room(transfer)
                 driver.start(transfer, addresses)

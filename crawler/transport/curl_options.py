@@ -134,7 +134,10 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
             setopt(pycurl.HTTP_CONTENT_DECODING, 0)
             transfer.decode = False
             needs_reset = True
-        return self._configure_connection(curl, transfer) or needs_reset
+        extensions = request.extensions
+        if transfer.new_connection or transfer.connect_only or transfer.proxy is not None or "timeout" in extensions:
+            return self._configure_connection(curl, transfer) or needs_reset
+        return needs_reset
 
     def _configure_connection(self, curl: Any, transfer: Transfer) -> bool:
         """Set what is special about the connection of a request; return whether anything is."""
@@ -270,7 +273,8 @@ def _time_left(deadline: float) -> int:
     """Return the milliseconds until a time on trio's clock, at least 1; 0 if it never comes."""
     if deadline == math.inf:
         return 0
-    return max(1, min(math.ceil((deadline - trio.current_time()) * 1000), MAX_TIMEOUT))
+    left = math.ceil((deadline - trio.current_time()) * 1000)
+    return left if 1 <= left <= MAX_TIMEOUT else max(1, min(left, MAX_TIMEOUT))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -45,8 +45,9 @@ ProxyFault: TypeAlias = Literal["proxy", "beyond"]
 class WireOptions(Struct, kw_only=True):  # one is made for every request, and freezing costs
     """How one request is sent. Treat it as frozen; `msgspec.structs.replace` makes a changed copy."""
 
-    on_sent: Callable[[], object] | None = None
-    """Called when the connection is ready and the first bytes of the request go out, and again if it is sent again."""
+    on_sent: Callable[[float], object] | None = None
+    """Called when the connection is ready and the first bytes of the request go out, with the time on trio's clock, and
+    again if it is sent again."""
     address_guard: AddressGuard | None = None
     """Decides which addresses may be connected to; `None` allows every address."""
     is_start_page: bool = False

@@ -81,6 +81,8 @@ class Transfer(httpx.AsyncByteStream):
     """The host to connect to, the site or its proxy, and its addresses in order; `None` if it has only one."""
     sent = False
     """Whether the connection was ready and the request went out."""
+    sent_at = 0.0
+    """Seconds on trio's clock at which it did."""
     was_inspected = False
     _whole: io.BytesIO | None = None  # a body that is delivered in one piece
     _primary_ip = ""
@@ -105,6 +107,8 @@ class Transfer(httpx.AsyncByteStream):
     _ended = False
     _error: Exception | None = None
     _task: trio.lowlevel.Task | None = None  # the one that waits
+    _read_timeout: float | None = None
+    _write_timeout: float | None = None
     _timeout_scope: trio.CancelScope | None = None  # around its wait
 
     def __init__(
@@ -123,14 +127,10 @@ class Transfer(httpx.AsyncByteStream):
         self.body = body
         self.proxy = proxy
         self.new_connection = new_connection
-        options = wire_options(request)
+        self.options = options = wire_options(request)
         self.decode = decode and options.decode
-        timeout = request.extensions.get("timeout")
-        self._read_timeout: float | None = timeout.get("read") if timeout else None
-        self._write_timeout: float | None = timeout.get("write") if timeout else None
-        self._on_sent = options.on_sent
-        self._allows_resend = options.resend
-        self._guard = options.address_guard if proxy is None else None
+        if timeout := request.extensions.get("timeout"):
+            self._read_timeout, self._write_timeout = timeout.get("read"), timeout.get("write")
         self._max_body = options.max_body
         self.complete_by = options.complete_by
         self.stages = options.stages
@@ -150,14 +150,17 @@ class Transfer(httpx.AsyncByteStream):
         """
         try:
             self._primary_ip = primary_ip
-            if self._guard is not None and not self._guard.allows(primary_ip):
-                self._error = self._guard.refusal(primary_ip)
+            options = self.options
+            guard = options.address_guard
+            if guard is not None and self.proxy is None and not guard.allows(primary_ip):
+                self._error = guard.refusal(primary_ip)
                 return PREREQFUNC_ABORT
             if self.sent and not self.may_resend:
                 self._error = self._stale()
                 return PREREQFUNC_ABORT
-            if self._on_sent is not None:
-                self._on_sent()
+            self.sent_at = trio.current_time()
+            if options.on_sent is not None:
+                options.on_sent(self.sent_at)
             self.sent = True
             if self._timeout_scope is not None:
                 self._extend_timeout()
@@ -233,9 +236,9 @@ class Transfer(httpx.AsyncByteStream):
         self.headers = headers = ReceivedHeaders(lines)
         self._has_headers = True
         self.headers_at = trio.current_time()
+        self._is_coded = "content-encoding" in headers
         if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
             self._whole = io.BytesIO()
-            self._is_coded = "content-encoding" in headers
             if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
                 return
         self.has_response = True
@@ -271,7 +274,7 @@ class Transfer(httpx.AsyncByteStream):
     @property
     def may_resend(self) -> bool:
         """Whether the request may be sent again at once, although the server may have processed it."""
-        return self._allows_resend and self.is_idempotent
+        return self.options.resend and self.is_idempotent
 
     def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         """End the transfer with libcurl's result."""
@@ -350,7 +353,7 @@ class Transfer(httpx.AsyncByteStream):
             words = "invalid status line: the status does not have three digits"
             raise self._failure(httpx.RemoteProtocolError, words, kind="no_http")
         self.status = status
-        if self.decode and "content-encoding" in self.headers and status not in BODILESS:
+        if self._is_coded and self.decode and status not in BODILESS:
             unknown = _unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
             if unknown:
                 words = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
@@ -364,7 +367,7 @@ class Transfer(httpx.AsyncByteStream):
     @property
     def is_coded(self) -> bool:
         """Whether the body is delivered in a content coding."""
-        return not self.decode and "content-encoding" in self.headers
+        return self._is_coded and not self.decode
 
     @property
     def stream(self) -> Self:

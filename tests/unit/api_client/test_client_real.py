@@ -87,7 +87,7 @@ async def test_users_are_told_that_sending_begins_and_their_request_is_left_as_i
     told = []
     async with client() as http:
         request = http.build_request(
-            "GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda: told.append(1))}
+            "GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda _at: told.append(1))}
         )
         before = dict(request.extensions)
         answer = await http.send(request)

@@ -67,14 +67,14 @@ async def test_libcurl_reports_to_the_permit_and_to_the_user_that_sending_begins
     reported = []
     async with CurlTransport() as inner:
         made = context(inner)
-        request = httpx.Request("GET", API, extensions={EXTENSION: WireOptions(on_sent=lambda: reported.append(1))})
+        request = httpx.Request("GET", API, extensions={EXTENSION: WireOptions(on_sent=lambda _at: reported.append(1))})
         wire_request = made.wire_request(request)
         [(limit, _)] = made.costs(request)
         for attempt in (1, 2):
             permit = Permit(limit.throttle)
             permit.take(made.queue.clock())
             made.prepare(wire_request, permit)
-            wire_options(wire_request).on_sent()
+            wire_options(wire_request).on_sent(0.0)
             assert permit.sent_at is not None
             assert len(reported) == attempt
             permit.cancelled()

@@ -102,7 +102,7 @@ async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
 async def test_libcurl_sends_nothing_again_by_itself_where_every_start_counts(autojump_clock):
     class Curl(CurlTransport):
         async def handle_async_request(self, request):
-            wire_options(request).on_sent()
+            wire_options(request).on_sent(0.0)
             seen.append(wire_options(request).resend)
             return httpx.Response(200)
 

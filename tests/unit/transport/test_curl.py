@@ -20,7 +20,7 @@ from crawler.transport.lean import LeanRequest
 
 def telling(sent):
     """Return extensions for a request that appends 1 to a list when it is sent."""
-    return {EXTENSION: WireOptions(on_sent=lambda: sent.append(1))}
+    return {EXTENSION: WireOptions(on_sent=lambda _at: sent.append(1))}
 
 
 async def test_the_request_keeps_the_order_and_the_case_of_its_headers_and_nothing_is_added(serve, transport):
@@ -361,7 +361,7 @@ async def test_ipv6_and_localhost(serve, transport):
 async def test_on_sent_is_called_when_the_request_goes_out_and_not_before(serve, transport):
     sent = []
     server = await serve(answers(ok()))
-    extensions = {EXTENSION: WireOptions(on_sent=lambda: sent.append(len(server.heads)))}
+    extensions = {EXTENSION: WireOptions(on_sent=lambda _at: sent.append(len(server.heads)))}
     await get(transport, server.url, extensions=extensions)
     assert sent == [0]
     with pytest.raises(httpx.ConnectError):
@@ -370,7 +370,7 @@ async def test_on_sent_is_called_when_the_request_goes_out_and_not_before(serve,
 
 
 async def test_an_error_in_on_sent_is_raised_and_nothing_is_sent(serve, transport):
-    def refuse():
+    def refuse(_at):
         raise LookupError("no")
 
     server = await serve(answers(ok()))

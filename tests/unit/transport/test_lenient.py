@@ -75,7 +75,7 @@ async def test_what_changes_something_is_not_sent_twice(serve, transport):
 async def test_it_is_sent_once_more_and_reported_each_time(serve, transport):
     server = await serve(answers(RUBBISH))
     told = []
-    request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda: told.append(1))})
+    request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda _at: told.append(1))})
     await (await transport.handle_async_request(request)).aread()
     assert (len(server.heads), told) == (2, [1, 1])
 
