@@ -17,7 +17,7 @@ from support.stores import A, claimed, done, requests
 
 from crawler.errors import JobError
 from crawler.store import ItemRow, Verdict
-from crawler.store.redis import Redis
+from crawler.store.redis import Redis, connection
 from crawler.store.redis.opening import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -104,8 +104,8 @@ async def test_a_call_whose_answer_is_lost_takes_effect_once(server: Server, mon
     async with open_store(job(server)) as store:
         await store.ingest(requests("1", dont_filter=True))
         [held] = await claimed(store)
-        client = store._connection._client
-        send, lost = client.fcall, []
+        held_by = store._connection
+        send, lost = held_by._call, []
 
         async def lose_first_answer(*arguments: object) -> object:
             answer = await send(*arguments)
@@ -114,7 +114,7 @@ async def test_a_call_whose_answer_is_lost_takes_effect_once(server: Server, mon
                 raise coredis.exceptions.ConnectionError("lost")
             return answer
 
-        monkeypatch.setattr(client, "fcall", lose_first_answer)
+        monkeypatch.setattr(held_by, "_call", lose_first_answer)
         effects = {"items": [ItemRow(b"{}")], "discovered": requests("2", "2", dont_filter=True)}
         committed = await store.commit([done(held, **effects)])
         assert (committed.verdicts, len(committed.fresh), store.live, store.logged) == ([Verdict.OK], 2, 2, 1)
@@ -169,6 +169,26 @@ async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_cla
         assert [each.name for each in (await two.claim(1, 1)).groups] == ["http://b.test"]
     async with open_store(url, power=power) as three:
         assert three.owner > two.owner + 1  # somebody may have got the numbers between
+
+
+async def test_a_connection_may_break_any_number_of_times(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LAST_PAUSE", 0.0)
+    monkeypatch.setattr(connection, "FIRST_PAUSE", 0.0)
+    host, port = server.url.rpartition("@")[2].split(":")
+    async with coredis.Redis(host, int(port), password=PASSWORD) as client, open_store(job(server, lease=60)) as store:
+        own = await client.client_id()
+        for _ in range(70):
+            with trio.fail_after(10):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(store.changed)
+                    waiting: list[int] = []
+                    while not waiting:
+                        others = [each for each in await client.client_list() if int(each["id"]) != own]
+                        waiting = [int(each["id"]) for each in others if each["cmd"] == "blpop"]
+                    await client.client_kill(identifier=waiting[0])
+                assert await store.extend() is not None
 
 
 async def test_what_a_server_refuses_is_one_line(server: Server) -> None:

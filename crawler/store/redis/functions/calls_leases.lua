@@ -66,6 +66,7 @@ register('claim', function(a)
     local me, at = a.me, now()
     reap(me)
     if is_gone(me) then return {} end
+    confirm(me)
     local leased, next_at, asked = {}, math.huge, {}
     local unsure_until = meta('unsure_until')
     local unsure = is_unsure(me, at, unsure_until)
