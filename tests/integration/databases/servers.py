@@ -38,7 +38,7 @@ import httpx
 import pymongo.errors
 from integration.rate_limiters.packages import CACHE, installed, node_modules, run
 
-__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql", "redis", "redis_cluster"]
+__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql", "redis", "redis_cluster", "redis_pair"]
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian installs the programs of PostgreSQL, the newest first."""
@@ -274,6 +274,56 @@ def redis(
             yield server
         finally:
             server.stop()
+
+
+@dataclass
+class RedisPair(Server):
+    """A primary and its replica. When both are stopped and started, they have changed places.
+
+    So the primary that is started has what the replica had, as after a failover.
+    """
+
+    replica: Server | None = None
+
+    def start(self) -> None:
+        """Start both, and wait until the replica follows."""
+        assert self.replica is not None
+        super().start()
+        self.replica.start()
+        host, port = self.url.rpartition("@")[2].partition("?")[0].split(":")
+        asking = [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD, "-h", host, "-p", port, "info", "replication"]
+        give_up_at = time.monotonic() + LONGEST
+        while b"state=online" not in subprocess.check_output(asking):
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Kill both, the primary first."""
+        assert self.replica is not None
+        super().stop()
+        self.replica.stop()
+        own, other = list(self.command), list(self.replica.command)
+        place = own.index("--dir") + 1
+        own[place], other[place] = other[place], own[place]
+        self.command, self.replica.command = own, other
+
+
+@contextmanager
+def redis_pair(*, replicas: int = 1) -> Iterator[RedisPair]:
+    """Run Redis with a replica, whose URL asks for so many `replicas`, until the block is left."""
+    quick = ("--repl-diskless-sync-delay", "0", "--masterauth", PASSWORD)
+    with redis("redis-server", *quick) as first:
+        place = first.url.rpartition(":")[2]
+        with redis("redis-server", *quick, "--replicaof", f"127.0.0.1 {place}") as second:
+            first.stop()
+            second.stop()
+            url = f"{first.url}?replicas={replicas}"
+            pair = RedisPair(url, first.command, first.is_ready, first.scratch, replica=second)
+            pair.start()
+            try:
+                yield pair
+            finally:
+                pair.stop()
 
 
 @contextmanager

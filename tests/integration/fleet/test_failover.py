@@ -1,13 +1,18 @@
-"""A job in a cluster of Redis whose primary is killed, and replaced by its replica."""
+"""A job in Redis whose primary is killed and replaced by its replica, in a cluster and without one."""
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trio
-from integration.databases.servers import PASSWORD, Server, redis_cluster
+from integration.databases.servers import PASSWORD, Server, redis_cluster, redis_pair
+from integration.fleet.fleet import fleet, job_url
 from support.stores import claimed, done, requests
 
 from crawler.store import ItemRow, Verdict
@@ -74,3 +79,42 @@ async def test_a_primary_that_is_killed_and_replaced_by_its_replica_has_lost_not
         await store.release(first.pending.group, first.epoch, {})
         [group] = (await store.claim(1, 1)).groups
         assert (group.state, [pending.request.url[-2:] for pending in group.head]) == ({"pause": 30}, ["/3"])
+
+
+def test_workers_whose_primary_is_replaced_by_its_replica_lose_and_double_nothing(tmp_path: Path) -> None:
+    settings = {"workers": 8, "delay": 0.15, "grace": 1.0}
+    with redis_pair() as server, fleet(tmp_path, server, seed=4, hosts=9, pages=150, size=3, settings=settings) as crawl:
+        crawl.run(random.Random(4), restarts=2)
+        figures = crawl.figures()
+        assert figures.holds(), (figures, crawl.said)
+        assert figures.refetches == 0
+
+
+async def test_commits_that_a_replica_has_not_got_are_made_again_and_no_host_is_asked_by_two_workers() -> None:
+    with redis_pair(replicas=0) as server:
+        url = job_url(server, "lost", lease=3)
+        async with open_store(url) as one, open_store(url) as two:
+            await one.ingest(requests("1", "2"))
+            first, second = await claimed(one)
+            assert await two.extend() is not None
+            with one._connection._client.ensure_replication(1, 10_000):
+                await one._connection._client.set("all", "so far")  # the replica has got it
+            assert server.replica is not None
+            assert server.replica.process is not None
+            os.kill(server.replica.process.pid, signal.SIGSTOP)
+            assert (await one.commit([done(first, items=[ItemRow(b"{}")])])).verdicts == [Verdict.OK]
+            server.stop()
+            server.start()
+            assert await two.extend() is not None
+            assert (await one.commit([done(second)])).verdicts == [Verdict.FENCED]
+            assert (await two.claim(1, 2)).groups == []  # the other one has not ended
+            await one._connection.call("leave", {"me": str(one.owner)})
+            assert await one.extend() is None
+            with trio.fail_after(LONGEST):
+                while not (groups := (await two.claim(1, 2)).groups):
+                    await trio.sleep(0.1)
+                    await two.extend()
+            [group] = groups
+            assert group.unclean
+            assert [pending.request.url[-2:] for pending in group.head] == ["/1", "/2"]
+            assert two.logged == 0
