@@ -184,11 +184,11 @@ class MemoryStore(OwnLog, OnlyOwner):
         lane = self._lanes[pending.group]
         if not lane.held or lane.epoch != ticket.epoch:
             return Verdict.FENCED
+        lane.state = outcome.lane_state or lane.state
         is_pending = self._put_off(lane, outcome) if outcome.kind is Kind.RETRY else self._remove(lane, pending.order)
         if not is_pending:
             return Verdict.DUP
         pending.attempts = outcome.attempts
-        lane.state = outcome.lane_state or lane.state
         return Verdict.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else Verdict.OK
 
     def _put_off(self, lane: _Lane, outcome: Outcome) -> bool:
@@ -279,7 +279,7 @@ class MemoryStore(OwnLog, OnlyOwner):
         if lane is None or lane.epoch != epoch:
             return
         lane.held = False
-        lane.state = state
+        lane.state = state or lane.state
         if lane.tiers or lane.on_disk:
             self._free[group] = lane
 

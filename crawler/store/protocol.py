@@ -39,7 +39,7 @@ class Verdict(enum.Enum):
     OK = "ok"
     """It was committed."""
     DUP = "dup"
-    """The request was settled already. Nothing changed."""
+    """The request was settled already. Nothing changed but the state of its lane."""
     FENCED = "fenced"
     """The lease had ended. Nothing changed."""
     CONFLICT = "conflict"

@@ -35,7 +35,7 @@ from crawler import (
 from crawler.engine import handler_results, wiring
 from crawler.engine.job import Job
 from crawler.engine.session import CrawlSession
-from crawler.store import sqlite
+from crawler.store import sqlite_job
 from crawler.testing import FakeSite, Page
 
 QUOTAS: tuple[dict[str, float], ...] = ({}, {"a": 1.0}, {"b": 3.0}, {"a": 1.0, "b": 2.0}, {"b": 1.0, "a": 1.0})
@@ -194,7 +194,7 @@ async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
     small = {"window": chance.choice([1, 4, 9]), "most_waiting": 30, "most_lanes": chance.choice([1, 2, 4096])}
     monkeypatch.setattr(wiring, "Frontier", functools.partial(wiring.Frontier, **small if seed % 2 else {}))
     monkeypatch.setattr(handler_results, "SPILL_OVER", chance.choice([5, 10_000]))
-    monkeypatch.setattr(sqlite, "MAX_WAL", math.inf)  # virtual time does not wait for threads
+    monkeypatch.setattr(sqlite_job, "MAX_WAL", math.inf)  # virtual time does not wait for threads
     settings = Settings(
         obey_robots=chance.random() < 0.4,
         per_host=chance.choice([1, 2, 8]),

@@ -213,6 +213,19 @@ class SharedStoreContract:
         [again] = (await two.claim(10, 10)).groups
         assert again.state == {"next_start": 7.0}
 
+    async def test_what_limits_have_learned_is_kept_with_a_request_that_was_settled_already(
+        self, clock: object, one: Store, two: Store
+    ) -> None:
+        await one.ingest(requests("1", "2"))
+        [group] = (await one.claim(10, 10)).groups
+        first = tickets(group)[0]
+        await one.commit([done(first, lane_state={"next_start": 7.0})])
+        again = await one.commit([done(first, lane_state={"next_start": 9.0}, items=[ItemRow(b"{}")])])
+        assert (again.verdicts, one.logged) == ([Verdict.DUP], 0)
+        await one.release(A, group.epoch, {})
+        [passed_on] = (await two.claim(10, 10)).groups
+        assert passed_on.state == {"next_start": 9.0}
+
     async def test_a_group_that_is_needed_by_name_is_leased_without_requests(
         self, clock: object, one: Store, two: Store
     ) -> None:

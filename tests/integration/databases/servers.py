@@ -291,7 +291,18 @@ class RedisPair(Server):
         super().start()
         self.replica.start()
         host, port = self.url.rpartition("@")[2].partition("?")[0].split(":")
-        asking = [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD, "-h", host, "-p", port, "info", "replication"]
+        asking = [
+            _find("redis-cli"),
+            "--no-auth-warning",
+            "-a",
+            PASSWORD,
+            "-h",
+            host,
+            "-p",
+            port,
+            "info",
+            "replication",
+        ]
         give_up_at = time.monotonic() + LONGEST
         while b"state=online" not in subprocess.check_output(asking):
             assert time.monotonic() < give_up_at

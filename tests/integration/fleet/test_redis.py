@@ -142,7 +142,7 @@ async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: S
 async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_claim_is_lost(
     server: Server, power: bool
 ) -> None:
-    lease = 2.0
+    lease = 1.2
     url = job(server, lease=lease)
     async with open_store(url, power=power) as one, open_store(url, power=power) as two:
         await one.ingest([*requests("1"), *requests("1", host="http://b.test")])
@@ -171,9 +171,7 @@ async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_cla
         assert three.owner > two.owner + 1  # somebody may have got the numbers between
 
 
-async def test_a_connection_may_break_any_number_of_times(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_connection_may_break_any_number_of_times(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "LAST_PAUSE", 0.0)
     monkeypatch.setattr(connection, "FIRST_PAUSE", 0.0)
     host, port = server.url.rpartition("@")[2].split(":")

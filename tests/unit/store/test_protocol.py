@@ -100,6 +100,17 @@ async def test_a_second_commit_of_the_same_request_changes_nothing(store: Store)
     assert (store.live, store.logged) == (0, 0)
 
 
+async def test_what_limits_have_learned_is_kept_with_a_request_that_was_settled_already(store: Store) -> None:
+    await store.ingest(requests("1", "2"))
+    first, _ = await claimed(store)
+    await store.commit([done(first, lane_state={"next_start": 7.0})])
+    again = await store.commit([done(first, lane_state={"next_start": 9.0})])
+    assert again.verdicts == [Verdict.DUP]
+    await store.release(A, first.epoch, {})
+    [group] = (await store.claim(10, 10)).groups
+    assert group.state == {"next_start": 9.0}
+
+
 async def test_a_commit_under_an_old_lease_changes_nothing(store: Store) -> None:
     await store.ingest(requests("1"))
     [first] = await claimed(store)
