@@ -59,9 +59,12 @@ async def open_store(
 
 
 def check_version(meta: Mapping[str, Any], shown: str) -> None:
-    """Raise `JobError` if a job was made by a version of this program with another format."""
-    if meta.get("version", VERSION) != VERSION:
-        raise JobError(f"{shown} was made by another version of this program: its format is {meta['version']}")
+    """Raise `JobError` if the job belongs to another version."""
+    version = meta.get("version", VERSION)
+    if version != VERSION:
+        raise JobError(
+            f"{shown} has job format {version}, and this version of crawler reads {VERSION}: start a new job"
+        )
 
 
 async def _identity(connection: Connection, identity: Identity | None, *, override: bool) -> dict[str, str]:

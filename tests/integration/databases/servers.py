@@ -38,7 +38,18 @@ import httpx
 import pymongo.errors
 from integration.rate_limiters.packages import CACHE, installed, node_modules, run
 
-__all__ = ["Azure", "Server", "azure", "mariadb", "mongodb", "postgresql", "redis", "redis_cluster", "redis_pair"]
+__all__ = [
+    "Azure",
+    "Server",
+    "ask_redis",
+    "azure",
+    "mariadb",
+    "mongodb",
+    "postgresql",
+    "redis",
+    "redis_cluster",
+    "redis_pair",
+]
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian installs the programs of PostgreSQL, the newest first."""
@@ -276,6 +287,13 @@ def redis(
             server.stop()
 
 
+def ask_redis(server: Server, *words: str) -> str:
+    """Return what a server of Redis answers to a command."""
+    host, port = server.url.rpartition("@")[2].partition("?")[0].split(":")
+    command = [_find("redis-cli"), "--no-auth-warning", "-a", PASSWORD, "-h", host, "-p", port, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
+
+
 @dataclass
 class RedisPair(Server):
     """A primary and its replica. When both are stopped and started, they have changed places.
@@ -290,21 +308,8 @@ class RedisPair(Server):
         assert self.replica is not None
         super().start()
         self.replica.start()
-        host, port = self.url.rpartition("@")[2].partition("?")[0].split(":")
-        asking = [
-            _find("redis-cli"),
-            "--no-auth-warning",
-            "-a",
-            PASSWORD,
-            "-h",
-            host,
-            "-p",
-            port,
-            "info",
-            "replication",
-        ]
         give_up_at = time.monotonic() + LONGEST
-        while b"state=online" not in subprocess.check_output(asking):
+        while "state=online" not in ask_redis(self, "info", "replication"):
             assert time.monotonic() < give_up_at
             time.sleep(0.02)
 

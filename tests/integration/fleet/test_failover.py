@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
-from integration.databases.servers import PASSWORD, Server, redis_cluster, redis_pair
+from integration.databases.servers import Server, ask_redis, redis_cluster, redis_pair
 from integration.fleet.fleet import fleet, job_url
 from support.stores import claimed, done, requests
 
@@ -30,20 +29,14 @@ def nodes() -> Iterator[list[Server]]:
         yield running
 
 
-def ask(node: Server, *words: str) -> str:
-    """Return what a node answers to a command."""
-    command = ["redis-cli", "--no-auth-warning", "-a", PASSWORD, "-p", port_of(node), *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST).stdout
-
-
 def port_of(node: Server) -> str:
     return node.url.rpartition(":")[2]
 
 
 def primary_of(nodes: list[Server], asked: Server, key: str) -> Server:
     """Return the node that another one says has a key."""
-    slot = int(ask(asked, "cluster", "keyslot", key))
-    for row in map(str.split, ask(asked, "cluster", "nodes").splitlines()):
+    slot = int(ask_redis(asked, "cluster", "keyslot", key))
+    for row in map(str.split, ask_redis(asked, "cluster", "nodes").splitlines()):
         bounds = [part.split("-") for part in row[8:] if not part.startswith("[")]
         if "master" in row[2] and any(int(bound[0]) <= slot <= int(bound[-1]) for bound in bounds):
             port = row[1].partition("@")[0].rpartition(":")[2]
@@ -72,7 +65,7 @@ async def test_a_primary_that_is_killed_and_replaced_by_its_replica_has_lost_not
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(restart_as_replica)
                 assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
-        assert "role:slave" in ask(killed, "info", "replication")
+        assert "role:slave" in ask_redis(killed, "info", "replication")
         assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
         assert (store.live, store.logged) == (1, 1)
         assert [row.data for row in await store.read(0, 10)] == [b"{}"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import trio
-from integration.databases.servers import Server, postgresql, redis
+from integration.databases.servers import Server, ask_redis, postgresql, redis
 from integration.fleet.cables import cables
 from integration.fleet.fleet import LEASE, Fleet, fleet, job_url
 from support.environments import environment
@@ -37,6 +37,10 @@ class Books(Spider):
     def parse(self, response):
         yield {"url": response.url}
 """
+
+KINDS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
+    "postgresql": postgresql, "redis": redis, "valkey": partial(redis, "valkey-server"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +77,7 @@ def test_workers_that_are_cut_off_for_shorter_or_longer_than_their_lease_lose_an
         assert re.search("does not answer|did not reach", "".join(crawl.said))  # one was cut off for long
 
 
-@pytest.mark.parametrize(
-    "kind", [postgresql, redis, partial(redis, "valkey-server")], ids=["postgresql", "redis", "valkey"]
-)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_while_the_server_is_away_every_worker_waits_and_says_so_once(
     kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
 ) -> None:
@@ -190,18 +192,39 @@ def refused(folder: Path, *words: str) -> str:
     return said
 
 
-def test_a_job_of_another_crawl_or_version_is_refused(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "books.py").write_text(SPIDER)
-    url = job_url(server, "refused")
-    options = ("-s", "attempts=1", "-s", "obey_robots=false")
-    crawler(tmp_path, "run", "books.py", "--job", url, *options)
-    said = refused(tmp_path, "run", "books.py", "--job", url, "-a", "topic=birds", *options)
-    assert 'belongs to another crawl: arguments topic was null and is now "birds"' in said
-    assert "--override" in said
+def set_version(server: Server, job: str, version: str) -> None:
+    """Let a job have another format."""
+    if server.url.startswith("redis"):
+        ask_redis(server, "hset", f"{{crawler:{job}}}:meta", "version", version)
+        return
     with psycopg.connect(server.url, autocommit=True) as database:
-        database.execute("UPDATE crawler_refused.meta SET value = '9' WHERE name = 'version'")
-    assert "has job format 9, and this version of crawler reads 1" in refused(tmp_path, "job", url)
-    assert "has job format 9" in refused(tmp_path, "worker", url, "books.py", *options)
+        database.execute(f"UPDATE crawler_{job}.meta SET value = '{version}' WHERE name = 'version'")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_job_of_another_crawl_or_version_is_refused(
+    kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    (tmp_path / "books.py").write_text(SPIDER)
+    options = ("-s", "attempts=1", "-s", "obey_robots=false")
+    with kind() as server:
+        url = job_url(server, "refused")
+        crawler(tmp_path, "run", "books.py", "--job", url, *options)
+        said = refused(tmp_path, "run", "books.py", "--job", url, "-a", "topic=birds", *options)
+        assert 'belongs to another crawl: arguments topic was null and is now "birds"' in said
+        assert "--override" in said
+        set_version(server, "refused", "9")
+        assert "has job format 9, and this version of crawler reads 1" in refused(tmp_path, "job", url)
+        assert "has job format 9" in refused(tmp_path, "worker", url, "books.py", *options)
+
+
+@pytest.mark.parametrize("program", ["redis-server", "valkey-server"])
+def test_a_wrong_password_is_one_line(program: str, tmp_path: Path) -> None:
+    (tmp_path / "books.py").write_text(SPIDER)
+    with redis(program) as server:
+        url = job_url(server, "none").replace("pass%2Fword%40", "secret")
+        for words in (("run", "books.py", "--job", url), ("worker", url, "books.py"), ("job", url)):
+            assert "the server refuses the user or password" in refused(tmp_path, *words)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from crawler import ConfigError, PluginError
 from crawler.store import registry
 from crawler.store.postgres import PostgreSQL
+from crawler.store.redis import Redis
 from crawler.store.registry import find_store, is_url
 
 
@@ -33,10 +34,15 @@ def test_the_url_is_checked() -> None:
         find_store("postgresql://db.test/crawls")
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PostgreSQL, "requires", {"no_such_driver": "trio-crawler[postgres]"})
-    with pytest.raises(ConfigError, match=r"needs no_such_driver, which is not installed: pip install 'trio-crawler\["):
-        find_store("postgresql://db.test/crawls/books")
+@pytest.mark.parametrize(
+    ("store", "url"), [(PostgreSQL, "postgresql://db.test/crawls/books"), (Redis, "redis://cache.test/books")]
+)
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, store: Any, url: str) -> None:
+    [extra] = store.requires.values()
+    monkeypatch.setattr(store, "requires", {"no_such_driver": extra})
+    with pytest.raises(ConfigError) as caught:
+        find_store(url)
+    assert f"needs no_such_driver, which is not installed: pip install '{extra}'" in str(caught.value)
 
 
 class Other:
