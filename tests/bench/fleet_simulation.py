@@ -3,12 +3,13 @@
 ::
 
     python tests/bench/fleet_simulation.py [--hosts 1000] [--pages 10000] [--workers 4] [--tasks 256] [--delay 1.0]
-        [--store memory|redis] [--refusals 0.0] [--kills 0] [--seed 1]
+        [--connect 0.0] [--store memory|redis] [--refusals 0.0] [--kills 0] [--seed 1]
 
-Each worker has a `Frontier`, `Leases` and a store of its own job; only the fetches are simulated: a page takes as long
-as its host does, some answers are a 429 with ``Retry-After``, and killed workers leave their leases to the others. The
-job is in memory, or in a Redis server whose functions read the virtual time. The numbers of pages of the hosts follow a
-power law; pages and hosts are found by links.
+Each worker has a `Frontier`, `Leases` and a store of its own job; only the fetches are simulated: a request goes out
+after `--connect` seconds on average, exponentially distributed, a page takes as long as its host does, some answers are
+a 429 with ``Retry-After``, and killed workers leave their leases to the others. The job is in memory, or in a Redis
+server whose functions read the virtual time. The numbers of pages of the hosts follow a power law; pages and hosts are
+found by links.
 
 *again* counts the pages that were fetched again after kills and refusals, *early* the starts within the delay of a host
 or its ``Retry-After``. *bound* is the longer of two times: that of the largest host by its delay, and that of all pages
@@ -180,6 +181,7 @@ class Worker:
         self._outcomes: list[Outcome] = []
         self._looks_at = math.inf
         self._frontier = Frontier(settings, chance=simulation.chance)
+        self._frontier.reports_sending = True
         self._frontier.holdings.are_shared, self._frontier.holdings.until = True, -math.inf
         self._leases = Leases(self._frontier, store, cast("Any", simulation.clock), NewsReader())
 
@@ -223,11 +225,26 @@ class Worker:
         await self.look()
 
     def _start(self, ticket: PageTicket) -> None:
+        """Let the bytes of a request go out, as soon as there is a connection."""
+        simulation = self.simulation
+        self._in_flight += 1
+        connect = simulation.options.connect
+
+        async def send() -> None:
+            if not self.is_dead:
+                self._send(ticket)
+                await self.look()
+
+        if connect:
+            simulation.at(simulation.now + simulation.chance.expovariate(1 / connect), send)
+        else:
+            self._send(ticket)
+
+    def _send(self, ticket: PageTicket) -> None:
         simulation = self.simulation
         host, _ = place(ticket.request)
         seconds = simulation.start(host)
-        self._in_flight += 1
-        ticket.mark_sent(simulation.now)
+        self._frontier.sent(ticket, simulation.now)
 
         async def end() -> None:
             if not self.is_dead:
@@ -402,6 +419,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--tasks", type=int, default=256, help="of each worker (256)")
     parser.add_argument("--delay", type=float, default=1.0, help="between two starts on a host, in seconds (1.0)")
+    parser.add_argument(
+        "--connect", type=float, default=0.0, help="from a start until its bytes go out, on average (0)"
+    )
     parser.add_argument("--refusals", type=float, default=0.0, help="share of answers that are a 429 (0)")
     parser.add_argument("--kills", type=int, default=0, help="of random workers (0)")
     parser.add_argument("--store", choices=("memory", "redis"), default="memory")
