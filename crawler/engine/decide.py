@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
-from crawler.engine.retries import UNAVAILABLE, RetryPolicy
+from crawler.engine.retries import MAX_WAIT, UNAVAILABLE, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier.reachability import given_up_error
 from crawler.http.redirects import redirect_request, refresh_request
@@ -205,8 +205,9 @@ def decide_robots_error(error: RequestError, history: History, retries: RetryPol
     pages fail before they need the file.
     """
     outage = _outage_of(error, history)
-    if outage is not None and outage.is_open:
-        return Again("unreachable")
+    stated = error.retry_after or 0.0
+    if outage is not None and outage.is_open and not outage.gives_up and stated <= MAX_WAIT:
+        return Again("unreachable", max(outage.wait, stated))
     if isinstance(error, WouldExceedDeadline):
         return _put_off(error, now)
     wait = retries.wait(history.request, history.attempts, error) if error.retryable else None

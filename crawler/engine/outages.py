@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Final
 from crawler import urls
 from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
+from crawler.frontier import RobotsTicket, StartTicket
 from crawler.limits.outages import NETWORK_PROBE, Contact, Trouble
 from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
 
 if TYPE_CHECKING:
     from crawler.engine.decide import Policy
-    from crawler.frontier import Frontier, StartTicket
+    from crawler.frontier import Frontier
     from crawler.messages import Response
 
-__all__ = ["GATEWAY_ERRORS", "OutageMonitor", "contact_of"]
+__all__ = ["LEAST_STATUS", "OutageMonitor", "contact_of"]
 
 GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
 """Statuses by which a gateway says that it got no response of its server (RFC 9110 sections 15.6.3 and 15.6.5). Those
 from 520 on are Cloudflare's."""
+TOO_MANY_REQUESTS: Final = 429
+LEAST_STATUS: Final = TOO_MANY_REQUESTS
+"""The least status that may say that a host is down."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
 """Kinds of `ConnectFailed` that tell more than that there was no connection."""
 TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
@@ -44,7 +48,7 @@ class OutageMonitor:
         self._policy = policy
 
     def received(self, ticket: StartTicket, response: Response, now: float) -> None:
-        """Note a response. If it is the error of a gateway, set `StartTicket.outage` to what that means.
+        """Note a response. If it says that the host is down, set `StartTicket.outage` to what that means.
 
         Parameters:
             ticket: The request.
@@ -52,13 +56,23 @@ class OutageMonitor:
             now: Seconds since the epoch.
         """
         outages = self._frontier.outages
-        if outages.network is not None or response.status not in GATEWAY_ERRORS or self._policy.accepts(response):
+        if outages.network is not None or not self._is_down(ticket, response):
             self.answered(ticket, now)
             return
         error = FetchError(f"status {response.status}", request=ticket.request)
         outage = outages.failed(self._trouble(ticket, error, "gateway", is_proxy=False), now)
         if may_repeat(ticket.request):
             ticket.outage = outage
+
+    def _is_down(self, ticket: StartTicket, response: Response) -> bool:
+        """Return whether a response says that its host is down.
+
+        Without its robots.txt nothing of a host may be fetched (RFC 9309 section 2.3.1.4), so that a temporary error
+        of that file is waited for.
+        """
+        if _holds_all(ticket):
+            return response.status == TOO_MANY_REQUESTS or response.status >= 500
+        return response.status in GATEWAY_ERRORS and not self._policy.accepts(response)
 
     def answered(self, ticket: StartTicket, now: float) -> None:
         """Note that a response has arrived while something was down, in seconds since the epoch."""
@@ -108,6 +122,7 @@ class OutageMonitor:
             request=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
+            holds_all=_holds_all(ticket),
             is_proxy=is_proxy,
         )
 
@@ -152,3 +167,8 @@ def _is_known(ticket: StartTicket) -> bool:
     lane, request = ticket.lane, ticket.request
     is_own = request.lane is not None or lane.name == urls.origin(request.url)  # else it borrows the lane of another
     return is_own and lane.throttle.concurrency.has_answered
+
+
+def _holds_all(ticket: StartTicket) -> bool:
+    """Return whether all requests of a host wait for a ticket: that of a robots.txt of which there is no copy."""
+    return isinstance(ticket, RobotsTicket) and ticket.origin not in ticket.lane.robots.expired

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -81,20 +80,18 @@ class RobotsFetcher:
         settled = False
         token = no_request.set(True)
         try:
-            wait = await self._fetch(ticket)
+            again = await self._fetch(ticket)
             settled = True
         finally:
             no_request.reset(token)
             if not settled:
                 self._frontier.put_back(ticket)
-        if wait is not None:
-            self._frontier.put_back(ticket, self._clock() + wait)
+        if again is not None:
+            counts = again.counts != "unreachable"
+            self._frontier.robots.put_back(ticket, self._clock() + (again.wait or 0.0), counts=counts)
 
-    async def _fetch(self, ticket: RobotsTicket) -> float | None:
-        """Return the seconds until the next attempt; `None` means that the frontier has the rules.
-
-        Minus infinite means that no attempt was used up.
-        """
+    async def _fetch(self, ticket: RobotsTicket) -> Again | None:
+        """Return when the next attempt is due; `None` means that the frontier has the rules."""
         request = ticket.request
         history = History(request=request, attempts=ticket.pending.attempts + 1)
         rules: Robots | None = None
@@ -116,7 +113,7 @@ class RobotsFetcher:
         if rules is None:
             decision = decide_robots_error(error, history, self._policy.retries, self._clock())
             if isinstance(decision, Again):
-                return -math.inf if decision.counts == "unreachable" else decision.wait
+                return decision
             if isinstance(decision.error, HookError):
                 self._errors.log(decision.error, request.url)
             rules = self._rules_without(ticket, decision.error)

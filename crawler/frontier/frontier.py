@@ -422,8 +422,7 @@ class Frontier:
 
         Parameters:
             ticket: The ticket, which is settled.
-            not_before: The earliest time of the next start, in seconds since the epoch. For a robots.txt see
-                `RobotsLookups.put_back`.
+            not_before: The earliest time of the next start, in seconds since the epoch.
         """
         if isinstance(ticket, RobotsTicket):
             self.robots.put_back(ticket, not_before)

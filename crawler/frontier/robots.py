@@ -163,7 +163,7 @@ class RobotsLookups:
 
     def has_failed(self, origin: str) -> bool:
         """Return whether the robots.txt of an origin could not be fetched, and is tried again."""
-        return self._attempts.get(origin, (0, 0.0))[0] > 0
+        return self._attempts.get(origin, (0, -math.inf))[1] > -math.inf
 
     def resolve(self, ticket: RobotsTicket, rules: RobotsRules, until: float = math.inf, grace: int = 1) -> None:
         """Set the rules that a fetch has found out, for all lanes that wait for them.
@@ -191,17 +191,18 @@ class RobotsLookups:
         self._settle(ticket)
         self._wake(lane)
 
-    def put_back(self, ticket: RobotsTicket, not_before: float = -math.inf) -> None:
+    def put_back(self, ticket: RobotsTicket, not_before: float = -math.inf, *, counts: bool = False) -> None:
         """Give up a fetch; another one may follow.
 
         Parameters:
             ticket: The fetch, which is settled.
             not_before: The earliest time of the next attempt, in seconds since the epoch; its lane starts nothing
-                before. Minus infinite means that no attempt was used up.
+                before.
+            counts: Whether an attempt was used up.
         """
         lane, origin = ticket.lane, ticket.origin
         self._settle(ticket)
-        self._attempts[origin] = (ticket.pending.attempts + (not_before > -math.inf), not_before)
+        self._attempts[origin] = (ticket.pending.attempts + counts, not_before)
         lane.throttle.block(not_before)
         waiting = self._waiting.pop(origin)
         for one in (lane, *waiting):

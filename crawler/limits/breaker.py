@@ -37,10 +37,12 @@ class Breaker(Struct, eq=False):
     Parameters:
         since: Time of the first failure, in seconds since the epoch.
         era: Number of times that a host was reached for the first time, or again, before the first failure.
+        is_known: Whether the host had answered before.
     """
 
     since: float
     era: int = 0
+    is_known: bool = False
     failed_at: float = -math.inf
     """Time of the last failure, in seconds since the epoch."""
     failures: int = 0
@@ -59,12 +61,15 @@ class Breaker(Struct, eq=False):
     """The last failure."""
     unanswered: set[str] = set()
     """URLs of requests that were sent and got no response, while the breaker is closed."""
-    denials: int = 0
-    """Negative DNS answers in a row, each to a question of its own."""
-    is_wrong: bool = False
-    """Whether the host is taken not to exist: its failures say nothing of others, and count as attempts."""
+    tries: int = 0
+    """Failures in a row; those in flight together count once."""
     given_up_until: float = -math.inf
     """Until then every request fails without being sent; in seconds since the epoch."""
+
+    @property
+    def was_given_up(self) -> bool:
+        """Whether all requests of the host failed at once at some time since it last answered."""
+        return self.given_up_until > -math.inf
 
     def note(self, now: float, error: FetchError) -> None:
         """Note a failure, and the downtime that it proves.

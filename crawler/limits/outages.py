@@ -1,7 +1,7 @@
 """`Outages`: which hosts cannot be reached, whether the network is down, and what a failed connection means.
 
-Invariant: while a host is down, its requests lose no attempt. A failed connection counts as an attempt only if nothing
-suggests an outage, that is, if the host has never answered and others are well.
+Invariant: while a host is down, its requests lose no attempt. They fail together when it has been down for too long:
+for `patience` if it has answered before, for some seconds if it never has, since then its URL is probably wrong.
 
 A *scope* is what a breaker stands for: an origin such as ``https://example.com``, or a proxy. Each scope that fails has
 a `Breaker`; one more stands for the network. Scopes that answer have none, so a crawl without failures pays nothing.
@@ -34,13 +34,14 @@ OPEN_AT_ONCE: Final = 10
 UNANSWERED_WAIT: Final = 5.0
 """Seconds before a request is sent again if it is the second in a row without response: others are tried first."""
 DOUBT: Final = 90.0
-"""Seconds after which a host that has never answered is given up, although others fail as well."""
+"""Seconds after which a host that has never answered is given up although the fault may be elsewhere: others fail as
+well, this machine has no route, or a gateway or a robots.txt has answered with an error."""
 LOOKUP_DOUBT: Final = 30.0
-"""Seconds for which failed lookups of a host that has never answered are no attempts."""
-NAME_DOUBT: Final = 5.0
-"""Seconds for which negative DNS answers for a host that has never answered are no attempts."""
-MIN_LOOKUPS: Final = 2
-"""Negative DNS answers, at least, before the name of a host that has never answered is taken to be wrong."""
+"""The same if the lookups of its name fail."""
+NEW_DOUBT: Final = 5.0
+"""The same if nothing else suggests an outage."""
+MIN_TRIES: Final = 2
+"""Failures one after the other, at least, before that."""
 MANY: Final = 3
 """Scopes that fail together before an outage of more than one host is suspected."""
 MANY_KNOWN: Final = 2
@@ -81,6 +82,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """When it started, in seconds since the epoch."""
     is_known: bool
     """Whether the host has answered before, in this run or an earlier one of the job."""
+    holds_all: bool = False
+    """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False
     """Whether the scope is a proxy."""
 
@@ -222,7 +225,7 @@ class Outages:
         self.active = True
         probes_network = self.network is not None and self.network.probe is trouble.request
         self.end(trouble.request)
-        breaker = self._breaker(trouble.scope, now)
+        breaker = self._breaker(trouble, now)
         is_late = trouble.started < breaker.failed_at  # it started before the last failure, and is part of that
         breaker.note(now, trouble.error)
         self._has_answered = self._has_answered or trouble.is_known
@@ -238,13 +241,13 @@ class Outages:
     def _count(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> None:
         """Count a failure of a host that may be down."""
         breaker.failures += 1
-        breaker.denials = breaker.denials + (not is_late) if trouble.contact == "name" else 0
+        breaker.tries += not is_late
         if trouble.contact in ("sent", "gateway"):
             breaker.unanswered.add(trouble.url)
         if trouble.contact == "gateway":
             self._end_silence()  # it is reachable, and so is the network
             return
-        if not trouble.is_known and (breaker.is_wrong or self._is_alone(breaker)):
+        if not trouble.is_known and (breaker.was_given_up or self._is_alone(breaker)):
             return
         if trouble.contact != "sent":
             self._doubtful.add(trouble.scope)
@@ -268,48 +271,45 @@ class Outages:
             breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
         return Outage(self._wait(breaker, now))
 
-    def _judge_unknown(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
+    def _judge_unknown(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage:
         """Return what it means that a host failed which has never answered: its URL may be wrong."""
-        if breaker.is_wrong:
-            return None
-        is_alone = self._is_alone(breaker) or len(self._doubtful) < MANY
-        if self.network is not None or not is_alone or now < breaker.given_up_until:
-            breaker.failures = max(breaker.failures, OPEN_AT_ONCE)
-            has_worked = self.network is not None and self._has_answered
-            limit = math.inf if has_worked else min(DOUBT, self._patience)
-            return self._judge(breaker, now, limit=limit, is_late=is_late)
-        if trouble.contact == "lookup" and breaker.down_for < min(LOOKUP_DOUBT, self._patience):
-            breaker.failures = max(breaker.failures, OPEN_AT_ONCE)
-            return self._judge(breaker, now, limit=math.inf, is_late=is_late)
-        if trouble.contact == "name" and self._doubts_denial(breaker):
-            if not is_late:
-                doubt = min(NAME_DOUBT, self._patience) - breaker.down_for
-                rest = breaker.rest(self._rng)
-                breaker.open(now, rest=min(rest, doubt) if doubt > 0.0 else rest)
-            return Outage(self._wait(breaker, now))
-        breaker.close()
-        breaker.is_wrong = breaker.failures >= self._attempts
-        if breaker.is_wrong:
+        breaker.failures = max(breaker.failures, OPEN_AT_ONCE)  # it is probed, too
+        limit = min(self._doubt(breaker, trouble), self._patience)
+        if breaker.tries < max(MIN_TRIES, self._attempts):
+            limit = math.inf
+        outage = self._judge(breaker, now, limit=limit, is_late=is_late)
+        if outage.gives_up:
             self._doubtful.discard(trouble.scope)
             self._silent.pop(trouble.scope, None)
-        return None
+        return outage
 
-    def _doubts_denial(self, breaker: Breaker) -> bool:
-        """Return whether the name of a host is looked up once more before it is taken not to exist."""
-        is_early = breaker.down_for < min(NAME_DOUBT, self._patience)
-        return is_early or breaker.denials < max(MIN_LOOKUPS, self._attempts)
+    def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
+        """Return the seconds after which a host that has never answered is given up."""
+        if self.network is not None:
+            return math.inf if self._has_answered else DOUBT
+        fails_with_others = not self._is_alone(breaker) and len(self._doubtful) >= MANY
+        if fails_with_others or (trouble.contact == "local" and not self._has_answered):
+            return DOUBT
+        return LOOKUP_DOUBT if trouble.contact == "lookup" else NEW_DOUBT
 
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
-        in_doubt = self.network is not None or len(self._silent) >= MANY
-        if breaker.down_for >= self._patience or not (trouble.is_known or in_doubt):
+        is_general = self.network is not None or len(self._silent) >= MANY
+        is_page = not (is_general or trouble.holds_all)
+        if breaker.is_known or is_general:
+            limit = self._patience
+        else:
+            limit = min(DOUBT if trouble.holds_all or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
+            is_page = is_page and trouble.contact == "gateway"
+        if breaker.down_for >= limit:
             breaker.close()
             return None
-        if not (breaker.is_open or in_doubt or _is_enough(len(breaker.unanswered), breaker, now)):
+        if is_page and not (breaker.is_open or _is_enough(len(breaker.unanswered), breaker, now)):
             return Outage(UNANSWERED_WAIT, is_open=False, counts=True) if breaker.failures > 1 else None
         if not (is_late and breaker.is_open):
-            breaker.open(now, rest=breaker.rest(self._rng))
-        return Outage(2.0 * self._wait(breaker, now))  # so that another page is the next probe
+            breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
+        wait = self._wait(breaker, now)
+        return Outage(wait if trouble.holds_all else 2.0 * wait)  # so that another page is the next probe
 
     def _wait(self, breaker: Breaker, now: float) -> float:
         """Return the seconds until the next probe."""
@@ -323,7 +323,9 @@ class Outages:
             self._silent[trouble.scope] = trouble.is_known
         self._silent_since = min(self._silent_since, now)
         hosts, known = len(self._silent), sum(self._silent.values())
-        is_only = hosts == known == 1 and trouble.contact in ("local", "lookup")
+        is_only = hosts == 1 and (
+            trouble.contact in ("local", "lookup") if known else trouble.contact == "local" and not self._has_answered
+        )
         are_many = known >= MANY_KNOWN or hosts >= (MANY_NEW if self._has_answered else MANY)
         if self.network is None and (is_only or are_many) and now - self._silent_since >= SILENCE:
             self.network = Breaker(self._silent_since)
@@ -348,13 +350,13 @@ class Outages:
         self._silent.clear()
         self._silent_since = math.inf
 
-    def _breaker(self, scope: str, now: float) -> Breaker:
+    def _breaker(self, trouble: Trouble, now: float) -> Breaker:
         """Return the breaker of a scope, made when it first fails."""
-        found = self._breakers.get(scope)
+        found = self._breakers.get(trouble.scope)
         if found is None:
             if len(self._breakers) >= MAX_SCOPES:
                 del self._breakers[next(iter(self._breakers))]
-            found = self._breakers[scope] = Breaker(now, self._era)
+            found = self._breakers[trouble.scope] = Breaker(now, self._era, is_known=trouble.is_known)
         return found
 
 

@@ -12,6 +12,8 @@ __all__ = ["RefusalBudget"]
 STALL: Final = 900.0
 """Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
 overloaded, or has never served anything."""
+MAX_IN_VAIN: Final = 20
+"""Stated waits in a row after which the server has refused again. Then what it states is wrong, and all waits count."""
 STALL_OF_QUOTA: Final = 90_000.0
 """The same where a server that has served requests refuses them because of a limit: quotas of a day are common."""
 MAX_SPARE: Final = 20.0
@@ -33,6 +35,12 @@ class RefusalBudget(Struct, eq=False):
     """Whether the server has ever served a request."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
+    _first_at: float = math.nan
+    """When that refusal came, in seconds since the epoch."""
+    _stated_until: float = -math.inf
+    """End of the latest stated wait, in seconds since the epoch."""
+    _in_vain: int = 0
+    """Stated waits since the last success that a refusal followed."""
     _spare: float = MAX_SPARE
 
     def record_served(self) -> None:
@@ -40,6 +48,7 @@ class RefusalBudget(Struct, eq=False):
         if self.has_served and self._spare == MAX_SPARE:
             return  # nothing was refused since
         self._refused_since = math.nan
+        self._in_vain = 0
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
@@ -54,8 +63,12 @@ class RefusalBudget(Struct, eq=False):
         """
         self.refuses_all = not math.isnan(self._refused_since)
         if not self.refuses_all:
-            self._refused_since = now
-        if now - self._refused_since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
+            self._refused_since = self._first_at = now
+        if stated_wait and now >= self._stated_until:
+            self._in_vain += self.refuses_all
+            self._stated_until = now + stated_wait
+        since = self._refused_since if self._in_vain < MAX_IN_VAIN else self._first_at
+        if now - since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
             self.stalled_until = now + STALL
             self._refused_since = math.nan
         else:

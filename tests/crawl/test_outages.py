@@ -175,6 +175,26 @@ async def test_a_crawl_of_a_mistyped_host_ends_soon(autojump_clock: MockClock, f
     assert 2 <= len(internet.failed) <= 5
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_many_pages_of_a_host_that_never_answers_are_given_up_together(
+    autojump_clock: MockClock, fault: str
+) -> None:
+    internet = Internet(between(0, 1e9), fault)
+    report = (await collect(Pages(1, 300), internet)).report
+    assert (report.pages, report.failed) == (0, 300)
+    assert report.seconds < 110
+    assert len(internet.failed) < 30
+
+
+@pytest.mark.parametrize("fault", ["unreachable", "reset", "closed", "gateway"])
+async def test_an_outage_of_a_minute_at_the_start_of_the_only_host_loses_nothing(
+    autojump_clock: MockClock, fault: str
+) -> None:
+    internet = Internet(between(0, 60), fault)
+    assert await lost(Pages(1, 60), internet, Settings()) == []
+    assert internet.now < 120
+
+
 @pytest.mark.parametrize("fault", ["nxdomain", "refused", "tls"])
 async def test_links_to_wrong_hosts_do_not_hold_up_a_crawl(autojump_clock: MockClock, fault: str) -> None:
     internet = Internet(between(0, 1e9), fault, hosts=lambda host: int(host[1:-5]) % 2 == 1)

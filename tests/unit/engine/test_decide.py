@@ -261,7 +261,12 @@ def test_where_requests_fail_at_random_pages_and_inline_fetches_have_more_attemp
 
 def test_a_robots_txt_keeps_its_attempts_while_only_the_gateway_of_its_host_answers() -> None:
     error, retries = bad_status(response(502), NOW), POLICY.retries
-    assert decide_robots_error(error, history(outage=Outage(7.0), attempts=3), retries, NOW) == Again("unreachable")
+    again = Again("unreachable", 7.0)
+    assert decide_robots_error(error, history(outage=Outage(7.0), attempts=3), retries, NOW) == again
+    error.retry_after = 60.0
+    assert decide_robots_error(error, history(outage=Outage(7.0)), retries, NOW) == Again("unreachable", 60.0)
+    given_up = Outage(0.0, gives_up=True)
+    assert decide_robots_error(error, history(outage=given_up, attempts=3), retries, NOW) == Fail(error)
     in_doubt = Outage(7.0, is_open=False, counts=True)
     assert decide_robots_error(error, history(outage=in_doubt, attempts=3), retries, NOW) == Fail(error)
 

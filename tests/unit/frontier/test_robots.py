@@ -44,7 +44,7 @@ def test_a_crawl_delay_is_kept_from_the_response_on() -> None:
 
 def test_a_robots_txt_that_failed_is_fetched_again_with_its_attempts() -> None:
     made = frontier(1, obey_robots=True)
-    made.put_back(pop(made, 0.0), not_before=3.0)
+    made.robots.put_back(pop(made, 0.0), 3.0, counts=True)
     assert made.pop(1.0) == (None, 3.0)
     again = pop(made, 3.0)
     assert (again.origin, again.pending.attempts) == (HOST, 1)
@@ -72,7 +72,7 @@ def test_if_the_lane_that_fetches_gives_up_another_one_fetches() -> None:
     made.put_back(asked)
     again = pop(made)
     assert (again.origin, again.pending.attempts) == (HOST, 0)
-    made.put_back(again, not_before=5.0)
+    made.robots.put_back(again, 5.0, counts=True)
     assert made.pop(0.0) == (None, 5.0)
     assert pop(made, 5.0).pending.attempts == 1
 

@@ -14,8 +14,8 @@ from crawler.limits.outages import (
     GIVEN_UP,
     LOOKUP_DOUBT,
     MAX_SCOPES,
-    NAME_DOUBT,
     NETWORK_PROBE,
+    NEW_DOUBT,
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
@@ -203,26 +203,74 @@ def test_after_the_patience_requests_without_response_are_attempts_again() -> No
 # ---- a host that has never answered ----------------------------------------------------------------------------------
 
 
-def test_a_refused_connection_to_a_new_host_is_an_attempt() -> None:
+@pytest.mark.parametrize("contact", ["none", "name"])
+def test_a_new_host_is_given_up_after_seconds(contact: Contact) -> None:
     made = outages()
-    assert [fail(made, A, float(now), is_known=False) for now in range(9)] == [None] * 9
+    at, found = fail_for(made, A, 0.0, 100.0, contact=contact, is_known=False)
+    assert found is not None
+    assert found.gives_up
+    assert at == NEW_DOUBT
+    assert made.given_up([A], at + 1.0) is not None
 
 
-def test_a_name_that_does_not_exist_is_asked_for_again() -> None:
-    at, found = fail_for(outages(), A, 0.0, 100.0, contact="name", is_known=False)
-    assert found is None
-    assert at == NAME_DOUBT
-
-
-def test_answers_to_one_question_count_once() -> None:
+def test_a_new_host_that_takes_long_to_fail_is_tried_as_often_as_a_request() -> None:
     made = outages()
-    assert None not in [fail(made, A, 1.0, "name", is_known=False, started=0.0) for _ in range(10)]
+    results = [fail(made, A, 20.0 * number, is_known=False) for number in range(1, 4)]
+    assert [found is not None and found.gives_up for found in results] == [False, False, True]
 
 
-def test_a_failed_lookup_of_a_new_host_is_no_attempt_for_a_while() -> None:
+def test_failures_in_flight_together_are_one_try() -> None:
+    made = outages()
+    for _ in range(10):
+        found = fail(made, A, 10.0, "name", is_known=False, started=0.0)
+        assert found is not None
+        assert not found.gives_up
+
+
+def test_a_failed_lookup_of_a_new_host_is_no_attempt_for_longer() -> None:
     at, found = fail_for(outages(), A, 0.0, 100.0, contact="lookup", is_known=False)
-    assert LOOKUP_DOUBT <= at <= 90.0
-    assert found is None or not found.gives_up
+    assert found is not None
+    assert found.gives_up
+    assert LOOKUP_DOUBT <= at <= DOUBT
+
+
+def test_without_a_route_the_network_is_down_before_anything_has_answered() -> None:
+    made = outages()
+    fail(made, A, 0.0, "local", is_known=False)
+    fail(made, A, 3.0, "local", is_known=False)
+    assert made.network is not None
+    made = outages()
+    made.answered([B], is_known=False)
+    at, found = fail_for(made, A, 0.0, 100.0, contact="local", is_known=False)
+    assert found is not None
+    assert found.gives_up, "others can be reached, so this host has no address that we can use"
+    assert at == NEW_DOUBT
+
+
+@pytest.mark.parametrize(("contact", "doubt"), [("sent", NEW_DOUBT), ("gateway", DOUBT)])
+def test_requests_to_a_new_host_without_response_become_attempts(contact: Contact, doubt: float) -> None:
+    made, now, found = outages(), 0.0, None
+    for number in range(200):
+        known = contact == "gateway" and number > 0  # it has answered, but only with errors of its gateway
+        found = fail(made, A, now, contact, url=f"{A}/{number}", is_known=known)
+        if found is None and number > 3:
+            break
+        now += max(0.5, 0.0 if found is None else found.wait)
+    assert doubt <= now <= doubt + 60.0
+    assert made.given_up([A], now) is None, "its pages may be to blame"
+
+
+@pytest.mark.parametrize(("known", "patience"), [(False, DOUBT), (True, 600.0)])
+@pytest.mark.parametrize("contact", ["sent", "gateway"])
+def test_a_request_for_which_all_others_wait_is_tried_for_long(known: bool, patience: float, contact: Contact) -> None:
+    made, now = outages(), 0.0
+    while True:
+        found = fail(made, A, now, contact, is_known=known or now > 0.0, holds_all=True)
+        if found is None:
+            break
+        assert (found.is_open, found.counts) == (True, False)
+        now += found.wait
+    assert patience <= now <= patience + 60.0
 
 
 @pytest.mark.parametrize("contact", ["none", "name", "lookup"])
@@ -234,8 +282,10 @@ def test_new_hosts_that_fail_together_are_in_doubt_until_one_is_reached(contact:
     assert found is not None
     assert not found.gives_up
     made.answered([A], is_known=False)
-    results = [fail(made, D, 10.0 + now, "none", is_known=False) for now in range(3)]
-    assert results[-1] is None, "others were reached: this one is wrong"
+    found = fail(made, D, 10.0, "none", is_known=False)
+    found = fail(made, D, 11.0, "none", is_known=False)
+    assert found is not None
+    assert found.gives_up, "others were reached: this one is wrong"
 
 
 def test_doubt_ends_although_nothing_is_reached() -> None:
@@ -251,9 +301,13 @@ def test_doubt_ends_although_nothing_is_reached() -> None:
 def test_hosts_that_are_wrong_are_no_reason_to_doubt_others() -> None:
     made = outages()
     for scope in (A, B, C):
-        for now in range(3):
-            fail(made, scope, float(now), is_known=False)
-    assert fail(made, D, 5.0, is_known=False) is None
+        for now in (0.0, 3.0, 6.0):
+            fail(made, scope, now, is_known=False)
+        made.answered([f"https://other-{scope[8:]}"], is_known=False)
+    for now in (10.0, 13.0, 15.0):
+        found = fail(made, D, now, is_known=False)
+    assert found is not None
+    assert found.gives_up
 
 
 # ---- the network -----------------------------------------------------------------------------------------------------
@@ -328,11 +382,15 @@ def test_a_proxy_that_is_down_is_no_outage_of_the_network() -> None:
     for now in range(20):
         found = fail(made, PROXY, float(now), is_known=False, is_proxy=True)
         assert made.network is None
-    assert found is None, "nothing has ever answered through it"
-    made.answered([A], is_known=True)
-    found = fail(made, PROXY, 30.0, is_known=False, is_proxy=True)
     assert found is not None
-    assert PROXY in made.statistics() or not found.is_open
+    assert found.gives_up, "nothing has ever answered through it"
+    made = outages()
+    made.answered([A], is_known=True)
+    for now in range(20):
+        found = fail(made, PROXY, float(now), is_known=False, is_proxy=True)
+    assert found is not None
+    assert not found.gives_up
+    assert PROXY in made.statistics()
 
 
 def test_the_number_of_breakers_is_limited() -> None:

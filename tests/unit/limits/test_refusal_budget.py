@@ -55,6 +55,20 @@ def test_a_stated_wait_is_no_stall() -> None:
     assert budget.stalled_until == -math.inf
 
 
+def test_stated_waits_that_are_always_in_vain_count() -> None:
+    budget = RefusalBudget()
+    now = 0.0
+    while budget.stalled_until == -math.inf:
+        for _ in range(8):  # those in flight together
+            refuse(budget, now, stated=10.0)
+        now += 60.0
+    assert 20 * 60.0 <= now <= 25 * 60.0
+    budget = RefusalBudget()
+    for hour in range(15):
+        refuse(budget, hour * 3600.0, stated=3600.0)
+    assert budget.stalled_until == -math.inf, "fifteen hours of maintenance"
+
+
 def test_whether_everything_is_refused() -> None:
     budget = RefusalBudget()
     refuse(budget, 0.0)
