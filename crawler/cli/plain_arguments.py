@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from msgspec import Struct
+
+from crawler.cli.logs import Level
 
 __all__ = ["PlainArguments", "plain_arguments"]
 
@@ -22,8 +24,17 @@ FLAGS: Final = {
     "--quiet": "quiet",
 }
 """Options without a value, and the parameters of the command."""
-VALUES: Final = {"--job": "job", "--report": "report", "--tolerate": "tolerate"}
+VALUES: Final = {
+    "--job": "job",
+    "--log-level": "log_level",
+    "--report": "report",
+    "--scrapy": "scrapy",
+    "--tolerate": "tolerate",
+}
 """Options with one value."""
+PATHS: Final = ("report", "scrapy")
+"""Parameters whose values are paths."""
+LEVELS: Final = get_args(Level)
 REPEATABLE: Final = {
     "-a": "argument", "--argument": "argument",
     "-o": "output", "--output": "output",
@@ -70,7 +81,7 @@ def plain_arguments(words: Sequence[str]) -> PlainArguments | None:
                 return None
         if word in REPEATABLE:
             value = (*options.get(name, ()), value)
-        elif name in options:
+        elif name in options or (name == "log_level" and value not in LEVELS):
             return None
-        options[name] = Path(value) if name == "report" else value
+        options[name] = Path(value) if name in PATHS else value
     return PlainArguments(targets, options) if targets else None

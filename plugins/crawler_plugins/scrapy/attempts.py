@@ -18,7 +18,7 @@ from crawler_plugins.scrapy.components import build_components
 from crawler_plugins.scrapy.downloader_middlewares import DownloaderMiddlewares, is_done_by_the_crawl
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
-from crawler_plugins.scrapy.fast_responses import beginning
+from crawler_plugins.scrapy.fast_responses import begins_with
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -129,7 +129,7 @@ class Attempts:
         """Return whether one of Scrapy's own middlewares may do something about a response."""
         if answer.status in REDIRECTS or answer.status in self._retries.codes:
             return True
-        return self.middlewares.refreshes and b"refresh" in beginning(answer.body).lower()
+        return self.middlewares.refreshes and begins_with(answer.body, b"refresh")
 
     async def _through_middlewares(self, attempt: _Attempt) -> Any:
         """Return what the crawl gets: a response, a request to send instead, or a decision of another plugin."""

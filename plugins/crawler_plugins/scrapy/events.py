@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+from functools import lru_cache
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from pydispatch.dispatcher import Any as ANYBODY  # noqa: N814 - it is a constant
 from pydispatch.dispatcher import connections, getAllReceivers, liveReceivers
 from pydispatch.robustapply import robustApply
-from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.exceptions import CloseSpider, IgnoreRequest, StopDownload
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from crawler_plugins.scrapy.deferreds import is_pending, result_of
@@ -36,11 +40,25 @@ class Signals:
     def _receivers(self, signal: object) -> list[Any]:
         """Return the receivers of a signal."""
         sender = self._manager.sender
-        tables = [connections.get(id(one), {}) for one in (sender, ANYBODY)]
-        found = [receivers for table in tables for one in (signal, ANYBODY) if (receivers := table.get(one))]
-        if len(found) > 1:  # some may be there twice
-            return list(liveReceivers(getAllReceivers(sender, signal)))
-        return list(liveReceivers(found[0])) if found else []
+        found: Any = None
+        for one in (sender, ANYBODY):
+            table = connections.get(id(one))
+            for key in (signal, ANYBODY) if table else ():
+                receivers = table.get(key)
+                if receivers and found:  # some may be there twice
+                    return list(liveReceivers(getAllReceivers(sender, signal)))
+                found = receivers or found
+        return list(liveReceivers(found)) if found else []
+
+    def _call(self, receiver: Any, signal: object, spider: Any, arguments: dict[str, Any]) -> Any:
+        """Call a receiver with those arguments that it takes."""
+        if type(receiver) is not MethodType or type(receiver.__func__) is not FunctionType:
+            return robustApply(receiver, signal=signal, sender=self._manager.sender, spider=spider, **arguments)
+        given = {"signal": signal, "sender": self._manager.sender, "spider": spider, **arguments}
+        names = _taken(receiver.__func__.__code__)
+        if names is None:
+            return receiver(**given)
+        return receiver(**{name: given[name] for name in names if name in given})
 
     def send(self, signal: object, *, quiet: Any = (), **arguments: Any) -> list[Any]:
         """Send a signal, and return what its receivers return; a `Failure` for an exception.
@@ -50,18 +68,27 @@ class Signals:
             quiet: Classes of exceptions that are not logged.
             arguments: Arguments of the receivers, beside the spider.
         """
-        if not self.is_heard(signal):
-            return []
-        sent = self._manager.send_catch_log(signal, dont_log=quiet, spider=self._crawler.spider, **arguments)
-        return [result for _, result in sent]
+        results: list[Any] = []
+        spider = self._crawler.spider
+        for receiver in self._receivers(signal):
+            try:
+                result = self._call(receiver, signal, spider, arguments)
+                if isinstance(result, Deferred):
+                    log.error("Cannot return deferreds from signal handler: %s", receiver, extra={"spider": spider})
+            except Exception as error:
+                if not isinstance(error, (quiet, StopDownload)):
+                    log.exception("Error caught on signal handler: %s", receiver, extra={"spider": spider})
+                result = Failure()
+            results.append(result)
+        return results
 
     async def send_async(self, signal: object, **arguments: Any) -> list[Any]:
         """Send a signal, and wait for receivers that are coroutines or return a Deferred."""
         results = []
-        sender, spider = self._manager.sender, self._crawler.spider
+        spider = self._crawler.spider
         for receiver in self._receivers(signal):
             try:
-                result = robustApply(receiver, signal=signal, sender=sender, spider=spider, **arguments)
+                result = self._call(receiver, signal, spider, arguments)
                 if is_pending(result):
                     result = await result_of(result)
             except Exception as error:
@@ -75,6 +102,12 @@ class Signals:
         """Send a signal, and return whether a receiver raises `IgnoreRequest`."""
         results = self.send(signal, quiet=IgnoreRequest, **arguments)
         return any(isinstance(result, Failure) and isinstance(result.value, IgnoreRequest) for result in results)
+
+
+@lru_cache(maxsize=256)
+def _taken(code: CodeType) -> tuple[str, ...] | None:
+    """Return the names of the arguments that a method takes, as `robustApply` finds them; `None` if it takes any."""
+    return None if code.co_flags & inspect.CO_VARKEYWORDS else code.co_varnames[1 : code.co_argcount]
 
 
 def log_result(log: logging.Logger, words: Any, spider: Any, *, exc_info: Any = None, **extra: Any) -> None:

@@ -170,14 +170,16 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     if state is None or not response.is_simple:
         return None
     document = response.document
-    if document.find("template") is not None or any(
-        document.find(tag) is not None and document.select_one(f"{tag} a") is not None for tag in ("svg", "math")
+    find = document.select_one
+    if find("template") is not None or any(
+        find(tag) is not None and find(f"{tag} a") is not None for tag in ("svg", "math")
     ):
         return None
     base, encoding = response.base, response.encoding
     urls, page = state.folder(base, encoding), _places(base)[0]
     here = page if state.reads_fragments else state.allowed(page)
-    elements = document.find_all(state.tags[0]) if len(state.tags) == 1 else document.select(",".join(state.tags))
+    elements = document.select(",".join(state.tags))
+    has_relations = find(",".join(f"{tag}[rel]" for tag in state.tags)) is not None
     links: list[Any] = []
     seen: set[str] = set()
     for element in elements:
@@ -192,8 +194,8 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
         if not url or (state.unique and url in seen):
             continue
         seen.add(url)
-        rel = element.attr("rel")
-        links.append(Link(url, element.text, nofollow=rel is not None and rel_has_nofollow(rel)))
+        rel = element.attr("rel") if has_relations else None
+        links.append(Link(url, element.text, "", rel is not None and rel_has_nofollow(rel)))
     return links
 
 

@@ -35,7 +35,7 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request}
     if response.source in CACHES:
         made["flags"] = ["cached"]
-    found = FastHtmlResponse.of(response, url, **made) if kind is HtmlResponse else kind(url, **made)
+    found = (FastHtmlResponse if kind is HtmlResponse else kind)(url, **made)
     found.headers = headers  # the constructor would copy them
     return found
 

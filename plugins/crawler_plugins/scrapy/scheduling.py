@@ -49,11 +49,14 @@ class Scheduling:
         self._is_heard = True
         self._pages: dict[str, str] = {}
         """URLs of requests as the crawl has them, without their fragments; empty for what is not on the web."""
+        self._known: set[str] = set()
+        """Those of them that the crawl has certainly seen."""
 
     def open(self, crawl: crawler.Crawl) -> None:
         """Begin, with the running crawl."""
         self.crawl = crawl
         self._is_heard = self._signals.is_heard(signals.request_scheduled)
+        self._known.clear()
 
     def enter(
         self, request: Any, depth: int, response: Any = None, misfits: list[tuple[Any, ValueError]] | None = None
@@ -107,14 +110,17 @@ class Scheduling:
         """
         if self._is_heard:
             return lambda _: False
-        pages, seen = self._pages, set[str]()
+        pages, known, seen = self._pages, self._known, set[str]()
         if len(pages) > MAX_PAGES:
             pages.clear()
+            known.clear()
 
         def is_repeat(request: Any) -> bool:
             if request.method != "GET" or request.dont_filter or request.body:
                 return False
             url = request.url
+            if url in known:
+                return True
             page = pages.get(url)
             if page is None:
                 page = pages[url] = canonical(url.partition("#")[0]) or ""
@@ -123,7 +129,10 @@ class Scheduling:
             if not page:
                 return False
             seen.add(page)
-            return is_known(page)
+            if is_known(page):
+                known.add(url)
+                return True
+            return False
 
         return is_repeat
 

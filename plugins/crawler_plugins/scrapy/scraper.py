@@ -202,8 +202,11 @@ class Scraper:
                         await self._take(value, outputs)
             return
         for value in produced or ():
-            if isinstance(value, Request) and is_repeat(value):  # as most links of a page are
-                outputs.repeats += 1
+            if isinstance(value, Request):
+                if is_repeat(value):  # as most links of a page are
+                    outputs.repeats += 1
+                else:
+                    self._take_request(value, outputs)
             else:
                 await self._take(value, outputs)
 

@@ -22,6 +22,8 @@ USUAL = [
     ["-s", "workers=2", "-a", "key=", "-a", "text=[1] {", "--report", "report.json", "package.module", "--append"],
     ["spider.py", "--spider", "One", "--spider", "Two", "-p", "tidy", "-P", "tidy.depth=2", "--no-plugin", "cache"],
     ["", "--tolerate", "5%", "--override", "--overwrite", "--log-json", "--output", "", "--job", ""],
+    ["quotes", "--scrapy", "a/project", "--log-level", "info"],
+    *(["spider.py", "--log-level", level] for level in ("debug", "warning", "error", "critical")),
     ["a b", "--setting", "headers={'A': '--b'}", "--argument", "1", "--plugin", "m:C", "--plugin-option", "m.a=["],
 ]
 NOT_PLAIN = [
@@ -37,12 +39,14 @@ NOT_PLAIN = [
     ["spider.py", "--job", "a", "--job", "b"],
     ["spider.py", "--quiet", "--quiet"],
     ["spider.py", "--ui="],
-    ["spider.py", "--log-level", "info"],
+    ["spider.py", "--log-level", "loud"],
+    ["spider.py", "--log-level", "INFO"],
+    ["spider.py", "--log-level", "info", "--log-level", "info"],
     ["--", "spider.py"],
     ["-"],
 ]
 NAMES = [*FLAGS, *VALUES, *REPEATABLE]
-WORDS = st.sampled_from([*NAMES, "-", "--", "--ui", "-x", "a=b", "", "[1", '["a", "b"]', "{}", "1"])
+WORDS = st.sampled_from([*NAMES, "-", "--", "--ui", "-x", "a=b", "", "info", "[1", '["a", "b"]', "{}", "1"])
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import logging
 
 from crawler_plugins.scrapy.events import Signals, log_result
 from scrapy import signals
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import IgnoreRequest, StopDownload
 from scrapy.signalmanager import SignalManager
+from twisted.internet import defer
 
 
 class Crawler:
@@ -33,6 +34,55 @@ def test_a_receiver_gets_the_arguments_that_it_takes():
     crawler.signals.connect(receive, signals.item_scraped)
     assert Signals(crawler).send(signals.item_scraped, item=1, response=None) == ["result"]
     assert got == [(1, "spider")]
+
+
+class Component:
+    """A component whose methods are receivers."""
+
+    def __init__(self):
+        self.got = []
+
+    def some(self, item, unknown=None, *, response="own", **_kept):
+        self.got.append(("some", item, unknown, response, sorted(_kept)))
+
+    def few(self, spider, item=0):
+        local = spider  # a local variable is no argument
+        self.got.append(("few", local, item))
+
+    def none(self):
+        self.got.append(("none",))
+        return defer.succeed(1)
+
+    @staticmethod
+    def alone(item):
+        return item
+
+    @classmethod
+    def of_class(cls, signal, sender):
+        raise StopDownload
+
+    def __call__(self, spider):
+        return "called"
+
+
+def test_methods_get_the_arguments_that_scrapy_gives_them(caplog):
+    outcomes = []
+    for sends in ("scrapy", "crawl"):
+        crawler, component = Crawler(), Component()
+        kept = [component.some, component.few, component.none, component.alone, component.of_class, component]
+        for receiver in kept:
+            crawler.signals.connect(receiver, signals.item_scraped)
+        given = {"item": 1, "response": "page", "new": 2}
+        if sends == "scrapy":
+            sent = crawler.signals.send_catch_log(signals.item_scraped, spider="spider", **given)
+            results = [result for _, result in sent]
+        else:
+            results = Signals(crawler).send(signals.item_scraped, **given)
+        shown = [type(result).__name__ if not isinstance(result, (int, str)) else result for result in results]
+        outcomes.append((shown, component.got, [record.getMessage()[:45] for record in caplog.records]))
+        caplog.clear()
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0][0]) == 6
 
 
 def test_a_receiver_refuses_a_request():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from hypothesis import given
+from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 from scrapy.utils.response import get_base_url
-
-import crawler
 
 URL = "https://site.test/"
 BODY = """<html><head><title>A &amp; B</title><meta name=d content=" x "></head><body class="home page">
@@ -21,9 +21,8 @@ QUERIES = [
 
 
 def responses(body=BODY):
-    page = crawler.Response(URL, 200, {"content-type": "text/html; charset=utf-8"}, body.encode())
-    arguments = {"url": URL, "body": page.body, "headers": {"Content-Type": "text/html; charset=utf-8"}}
-    return HtmlResponse(**arguments), FastHtmlResponse.of(page, **arguments)
+    arguments = {"url": URL, "body": body.encode(), "headers": {"Content-Type": "text/html; charset=utf-8"}}
+    return HtmlResponse(**arguments), FastHtmlResponse(**arguments)
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -46,10 +45,9 @@ def test_line_ends_are_those_of_the_page():
     assert fast.css("h1::text").getall() == plain.css("h1::text").getall()
 
 
-def test_the_tree_is_shared_with_the_crawl_and_made_again_for_a_copy():
-    page = crawler.Response(URL, 200, {"content-type": "text/html; charset=utf-8"}, BODY)
-    fast = FastHtmlResponse.of(page, url=URL, body=page.body, encoding="utf-8")
-    assert fast.document is page.document
+def test_the_tree_is_made_once_and_again_for_a_copy():
+    _, fast = responses()
+    assert fast.document is fast.document
     copy = fast.replace(body=b"<title>new</title>")
     assert type(copy) is FastHtmlResponse
     assert copy.css("title::text").get() == "new"
@@ -72,3 +70,41 @@ def test_the_base_is_that_of_scrapy(body, encoding):
         kind(URL, body=body.encode(encoding), encoding=encoding) for kind in (HtmlResponse, FastHtmlResponse)
     )
     assert fast.base == get_base_url(plain)
+
+
+FORMS = [
+    b"", b"a", "é".encode(), b"\xff", b"\xef\xbb\xbfa", b"\xff\xfea\0", b"\xfe\xff\0a", b"\0\0\xfe\xff\0\0\0a",
+    b"<meta charset=latin1>", b"<meta charset='koi8-r'>", b'<META CharSet="utf-8"/>', b"<meta name=charset>",
+    b"<meta http-equiv=content-type content='text/html; charset=windows-1251'>", b"<meta charset",
+    b"<meta content='text/html; charset=windows-1251' http-equiv=content-type>",
+    b"<meta content='text/html; charset=koi8-r>x' http-equiv=content-type>", b"<meta content='charset=koi8-r>'>",
+    b"<meta content='text/html; charset=koi8-r>' charset=utf-8 http-equiv=content-type>",
+    b"<!-- <meta charset=utf-8> --><meta charset=koi8-r>", b"<!-- charset> --><meta charset=koi8-r>", b"charset>",
+    b"<?xml version='1.0' encoding='iso-8859-2'?><meta charset=utf-8>", b"<body><meta charset=utf-8>",
+    b"<title>charset></title><meta charset=koi8-r>", b"<meta charset=nothing><meta charset=koi8-r>",
+    b" " * 4090 + b"<meta charset=koi8-r>", b" " * 4070 + b"<meta charset=koi8-r>",
+    b"<meta a='charset>'><meta charset=koi8-r>",
+]  # fmt: skip
+TYPES = [None, "text/html", "text/html; charset=koi8-r", "text/html; charset=nothing", 'text/html; a="charset=koi8-r"']
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize("body", FORMS)
+def test_the_encoding_is_that_of_scrapy(body, content_type):
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    plain, fast = (kind(URL, headers=headers, body=body) for kind in (HtmlResponse, FastHtmlResponse))
+    assert [fast.encoding, fast.encoding, fast.text] == [plain.encoding, plain.encoding, plain.text]
+    named = FastHtmlResponse(URL, headers=headers, body=body, encoding="utf-16")
+    assert named.encoding == "utf-16"
+
+
+PARTS = st.sampled_from(
+    ["<meta ", "charset", "=", "utf-8", "koi8-r", "'", '"', ">", "<!--", "-->", "http-equiv=content-type ", "content=",
+     " ", "<body", "<?xml ", "encoding=", "<", "/", "x"]
+)  # fmt: skip
+
+
+@given(parts=st.lists(PARTS, max_size=20))
+def test_the_encoding_of_any_beginning_is_that_of_scrapy(parts):
+    plain, fast = (kind(URL, body="".join(parts).encode()) for kind in (HtmlResponse, FastHtmlResponse))
+    assert fast.encoding == plain.encoding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import scrapy
 from crawler_plugins.scrapy import quick_requests
 from scrapy import Request
 from scrapy.http import request
@@ -48,3 +49,56 @@ def test_no_more_urls_are_remembered_than_a_crawl_has_use_for(monkeypatch):
     urls = [f"https://site.test/safe/{n}" for n in range(9)]
     assert [Request(url).url for url in urls] == urls
     assert len(quick_requests._safe) <= 3
+
+
+def nothing(*_):
+    """A callback."""
+
+
+GIVEN = [
+    {}, {"callback": nothing}, {"errback": nothing, "priority": -3, "dont_filter": True}, {"encoding": "cp1252"},
+    {"meta": {"a": [1]}, "cb_kwargs": {"b": 2}}, {"meta": {}, "cb_kwargs": {}, "headers": {}},
+    {"cookies": {}, "flags": []},
+    {"headers": {"A": "b"}}, {"cookies": {"c": "d"}}, {"cookies": [{"name": "c", "value": "d"}]}, {"flags": ["f"]},
+    {"body": "é"}, {"body": b"x", "method": "post"}, {"method": "get"}, {"method": b"GET"}, {"priority": True},
+    {"callback": 1}, {"errback": "x"}, {"priority": "1"}, {"priority": 1.5}, {"body": 5},
+    {"meta": {"verbatim_url": True}},
+]  # fmt: skip
+NAMES = ("url", "callback", "errback", "method", "headers", "body", "cookies", "meta", "encoding", "priority",
+         "dont_filter", "flags", "cb_kwargs")  # fmt: skip
+
+
+class Own(Request):
+    """A request of a project."""
+
+
+def made(make, kind, url, **given):
+    """What a constructor does with a request: its parts, or why it is refused."""
+    found = object.__new__(kind)
+    try:
+        make(found, url, **given)
+    except Exception as error:
+        return repr(error)
+    return quick_requests._parts(found), [getattr(found, name) for name in NAMES]
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
+@pytest.mark.parametrize("url", ["https://site.test/made", "https://site.test/a b", "no-scheme", 1])
+@pytest.mark.parametrize("kind", [Request, Own, scrapy.FormRequest])
+def test_a_request_has_the_parts_that_scrapy_gives_it(given, url, kind):
+    theirs = Request.__init__.__wrapped__
+    Request("https://site.test/made")
+    assert made(Request.__init__, kind, url, **given) == made(theirs, kind, url, **given)
+
+
+def test_what_a_request_was_made_of_is_copied():
+    meta, arguments = {"a": 1}, {"b": 2}
+    requests = [Request("https://site.test/copied", meta=meta, cb_kwargs=arguments) for _ in range(2)]
+    requests[1].meta["a"] = requests[1].cb_kwargs["b"] = 3
+    assert (meta, arguments, requests[0].meta, requests[0].cb_kwargs) == ({"a": 1}, {"b": 2}, {"a": 1}, {"b": 2})
+
+
+def test_a_constructor_that_makes_other_parts_is_not_installed():
+    assert quick_requests._makes_the_same(Request, Request.__init__)
+    assert not quick_requests._makes_the_same(Request, lambda self, url: setattr(self, "_url", url))
+    assert not quick_requests._makes_the_same(Request, lambda self, url: setattr(self, "url", url))

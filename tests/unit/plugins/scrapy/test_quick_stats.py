@@ -41,6 +41,18 @@ def test_values_are_counted_as_before(kind, counted):
         _ = stats.other
 
 
+def test_a_method_of_a_project_is_warned_of_once_and_a_call_of_its_base_is_not():
+    class Passing(MemoryStatsCollector):
+        def inc_value(self, key, count=1, start=0, spider=None):
+            super().inc_value(key, count, start, spider=spider)
+
+    stats = Passing(Crawler())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stats.inc_value("a", spider=1)
+    assert (stats.get_stats(), len(caught)) == ({"a": 1}, 1)
+
+
 def test_a_dict_that_replaces_the_values_is_used():
     stats = MemoryStatsCollector(Crawler())
     stats.inc_value("a")
@@ -60,6 +72,6 @@ def test_a_spider_that_is_passed_is_warned_of_as_before():
 
 
 def test_it_is_installed_once():
-    before = StatsCollector.__getattribute__
+    before = StatsCollector.__init__
     quick_stats.install()
-    assert StatsCollector.__getattribute__ is before
+    assert StatsCollector.__init__ is before
