@@ -1,7 +1,7 @@
 """`install`: modules that Scrapy imports, and that few projects use, are executed at their first use.
 
-Most belong to Twisted's networking, which a crawl here does not need: half of the time in which Scrapy is imported. The
-modules are the installed ones, and complete as soon as one of their names is read.
+Most belong to Twisted's networking, which a crawl here does not need. With `late_pydantic`, that is most of the time in
+which Scrapy is imported. The modules are the installed ones, and complete as soon as one of their names is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["MODULES", "install"]
+from crawler_plugins.scrapy import late_pydantic
+
+__all__ = ["CALLED", "MODULES", "install"]
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "charset_normalizer": ("from_bytes",),
@@ -23,10 +25,14 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "scrapy.utils.display": ("_tty_supports_color", "pformat", "pprint"),  # it imports packaging
     "scrapy.utils.versions": ("get_versions", "scrapy_components_versions"),  # it imports OpenSSL
     "twisted.internet.asyncioreactor": (),
+    "twisted.internet.base": (),
     "twisted.web.client": (),
     "twisted.web.http": (),
+    "xmlrpc.server": (),
 }
 """The modules, with their functions that other modules import by name: the module is executed when one is called."""
+CALLED: Final = {("twisted.internet.base", "DelayedCall"): "twisted.internet.task"}
+"""Classes that one other module imports by name and only calls, and that module: until then it gets a function."""
 
 
 def install() -> None:
@@ -45,12 +51,13 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of one of the modules; `None` for any other module."""
-        if fullname not in MODULES or fullname in self._asked:
+        kind = _Waiting if fullname in MODULES else late_pydantic.LOADERS.get(fullname)
+        if kind is None or fullname in self._asked:
             return None
         self._asked.add(fullname)  # once: a module that is imported again is imported as usual
         spec = find_spec(fullname)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Waiting(spec.loader)
+            spec.loader = kind(spec.loader)
         return spec
 
 
@@ -71,8 +78,8 @@ class _Waiting(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Let the module wait."""
+        vars(module)["__loader__"] = vars(module.__spec__)["loader"] = self._loader
         module.__class__ = _LazyModule
-        vars(module)["__loader__"] = self._loader
 
 
 class _LazyModule(ModuleType):
@@ -82,16 +89,22 @@ class _LazyModule(ModuleType):
         """Execute the module, and return the value of a name; of some functions, one that does so when it is called."""
         if name.startswith("__") and name != "__version__":  # the import system asks for some
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        if name in MODULES[self.__name__]:
+        importer = CALLED.get((self.__name__, name))
+        if name in MODULES[self.__name__] or (importer and sys._getframe(1).f_globals["__name__"] == importer):  # noqa: SLF001
             return partial(_call, self, name)
         self.execute()
         return getattr(self, name)
 
     def execute(self) -> None:
-        """Execute the module. It is one like others then."""
+        """Execute the module. It is one like others then, with what was set before."""
         self.__class__ = ModuleType  # type: ignore[assignment]
         loader: Any = self.__loader__
+        before = dict(vars(self))
         loader.exec_module(self)
+        vars(self).update((name, value) for name, value in before.items() if not name.startswith("__"))
+        for (module, name), importer in CALLED.items():
+            if module == self.__name__ and importer in sys.modules:
+                setattr(sys.modules[importer], name, getattr(self, name))
 
 
 def _call(module: ModuleType, name: str, *args: Any, **kw: Any) -> Any:

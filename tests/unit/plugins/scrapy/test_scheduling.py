@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import scrapy
+from crawler_plugins.scrapy import ScrapySpider
 from scrapy import signals
 from scrapy.exceptions import IgnoreRequest
 from support.scrapy_site import SITE, run_scrapy
@@ -94,3 +95,28 @@ async def test_cookies_may_be_a_list_and_may_be_disabled():
 
     assert sent(await run_scrapy(Listed, PAGES)) == ["a=1", "a=1; sid=server"]
     assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == ["a=1", None]
+
+
+def test_the_crawl_is_asked_about_a_url_until_it_knows_it():
+    bridged = ScrapySpider.of(One)
+    scheduling = bridged._scheduling
+    scheduling.open(None)
+    asked, known = [], set()
+
+    def is_known(url):
+        asked.append(url)
+        return url in known
+
+    def repeats(*ends, **given):
+        is_repeat = scheduling.repeats(is_known)
+        return [is_repeat(scrapy.Request(f"{SITE}{end}", **given)) for end in ends]
+
+    assert repeats("/b", "/b#x", "/b") == [False, True, True]
+    known.add(f"{SITE}/b")
+    assert repeats("/b", "/b#x", "/b") == [True, True, True]
+    assert repeats("/b", "/b#x") == [True, True]
+    assert asked == [f"{SITE}/b"] * 3  # the second page asked once, the third once for the other form
+    assert repeats("/b", dont_filter=True) == repeats("/b", method="POST") == repeats("/b", body="x") == [False]
+    scheduling.open(None)  # another crawl
+    known.clear()
+    assert repeats("/b") == [False]
