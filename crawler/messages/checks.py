@@ -17,7 +17,7 @@ from crawler.headers import Headers
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import redact_field
 from crawler.settings import proxies
-from crawler.settings.headers import TOKEN, VALUE, misfit, shown_name
+from crawler.settings.headers import OPAQUE, TOKEN, VALUE, misfit, shown_name
 
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""
@@ -149,7 +149,9 @@ def parse_proxy(proxy: Any) -> str:
 
 
 def parse_headers(headers: Any) -> Headers:
-    """Return header fields that can be sent. Values are visible ASCII, spaces and tabs; `None` is an empty value.
+    """Return header fields that can be sent. `None` is an empty value.
+
+    A value has visible ASCII, spaces, tabs, and bytes that are not ASCII, each as one character (Latin-1).
 
     Raises:
         TypeError: The argument is neither a mapping nor pairs.
@@ -159,8 +161,8 @@ def parse_headers(headers: Any) -> Headers:
     for name, value in given:
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise ValueError(f"headers: not a field name: {shown_name(name)}")
-        if value is not None and (not isinstance(value, str) or not VALUE.fullmatch(value)):
-            raise ValueError(f"headers: not a valid value for {name}: {misfit(value, VALUE)}")
+        if value is not None and (not isinstance(value, str) or not OPAQUE.fullmatch(value)):
+            raise ValueError(f"headers: not a valid value for {name}: {misfit(value, OPAQUE)}")
     return headers if isinstance(headers, Headers) else Headers([(name, value or "") for name, value in given])
 
 

@@ -65,7 +65,8 @@ class Request(_Draft):
         errback: Method that gets the `Failure` if the callback is not reached, or the method's name.
         method: HTTP method.
         params: Query parameters to add to the URL. A list of values repeats the name.
-        headers: Header fields. They replace those of the settings; an empty value removes a field.
+        headers: Header fields. They replace those of the settings; an empty value removes a field. A character of a
+            value is a byte, as in `Response.headers`: a value in UTF-8 is written ``"…".encode().decode("latin-1")``.
         body: Bytes, or text that is sent as UTF-8. Give only one of `body`, `json` and `data`.
         json: A value that is sent as JSON.
         data: Form fields, sent URL-encoded. A list of values repeats the name.

@@ -10,12 +10,24 @@ from crawler.errors import ConfigError
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import character_at, describe
 
-__all__ = ["TOKEN", "VALUE", "DefaultHeaders", "default_fields", "merge_layers", "merged", "misfit", "shown_name"]
+__all__ = [
+    "OPAQUE",
+    "TOKEN",
+    "VALUE",
+    "DefaultHeaders",
+    "default_fields",
+    "merge_layers",
+    "merged",
+    "misfit",
+    "shown_name",
+]
 
 TOKEN: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token, such as the name of a header (RFC 9110 section 5.6.2)."""
 VALUE: Final = lazy_pattern(r"[\t -~]*")
 """The value of a header as a client may send it (RFC 9110 section 5.5), without line breaks."""
+OPAQUE: Final = lazy_pattern(r"[\t -~\x80-\xff]*")
+"""The same with bytes that are not ASCII, each as one character: what they mean is up to the server ("obs-text")."""
 DefaultHeaders: TypeAlias = Mapping[str, str | Mapping[str, str]]
 """Names to values, for all hosts, and globs of hosts to such mappings."""
 FORBIDDEN: Final = {

@@ -48,7 +48,7 @@ class RequestTranslator:
         self._spider = spider
         self._is_free = is_free
         self._default = spider.parse if type(spider)._parse is Spider._parse else None  # noqa: SLF001 - it calls `parse`
-        self._headers = dict(headers)
+        self._headers = list(headers.items())
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
         self._merges_cookies = settings.getbool("COOKIES_ENABLED")
@@ -161,14 +161,14 @@ class RequestTranslator:
         if request.body:
             options["body"] = request.body
         merges = self._merges_cookies and not meta.get("dont_merge_cookies")
-        headers = dict(self._headers) if self._headers else {}
+        fields = [pair for pair in self._headers if pair[0] not in request.headers]
         if request.headers:
-            pairs = [*headers.items(), *header_pairs(request.headers)]
-            options["headers"] = [pair for pair in pairs if not (merges and pair[0].lower() == "cookie")]
-        elif headers:
-            options["headers"] = headers
+            own = header_pairs(request.headers)
+            fields += [pair for pair in own if pair[0] != "Cookie"] if merges else own
         if meta.get("dont_merge_cookies") and "Cookie" not in request.headers:
-            options["headers"] = [*dict(options.get("headers", ())).items(), ("Cookie", "")]
+            fields.append(("Cookie", ""))
+        if fields:
+            options["headers"] = fields
         if request.cookies:
             options["cookies"] = {name: value for name, value in cookie_pairs(request.cookies) if value.isascii()}
         if request.dont_filter or self._keeps_repeats:

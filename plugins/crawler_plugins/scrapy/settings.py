@@ -154,7 +154,11 @@ def _fields(settings: Any) -> Mapping[str, str]:
 def _default_headers(settings: Any) -> dict[str, str]:
     fields = _fields(settings)
     has_accept = any(name.lower() == "accept" for name in fields)
-    kept = {name: value for name, value in fields.items() if name.lower() not in NOT_DEFAULTS | {"user-agent"}}
+    kept = {
+        name: value
+        for name, value in fields.items()
+        if name.lower() not in NOT_DEFAULTS | {"user-agent"} and value.isascii()
+    }
     return kept if has_accept else kept | {"Accept": ""}
 
 
@@ -165,8 +169,15 @@ def _user_agent(settings: Any) -> str:
 
 
 def request_headers(settings: Any) -> dict[str, str]:
-    """Return the fields that each request has to name itself: ``Host``, and a ``User-Agent`` that is not sent."""
-    fields = {name: value for name, value in _fields(settings).items() if name.lower() == "host"}
+    """Return the fields that each request has to name itself, in the form of the crawl.
+
+    They are ``Host``, fields that are not ASCII, which Scrapy sends in UTF-8, and a ``User-Agent`` that is not sent.
+    """
+    fields = {
+        name: value.encode().decode("latin-1")
+        for name, value in _fields(settings).items()
+        if name.lower() == "host" or (name.lower() not in NOT_DEFAULTS | {"user-agent"} and not value.isascii())
+    }
     return fields if _is_active(settings, "useragent.UserAgentMiddleware") else fields | {"User-Agent": ""}
 
 

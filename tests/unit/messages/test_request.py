@@ -168,6 +168,13 @@ def test_a_content_type_that_was_given_stays():
     assert request.headers.pairs == (("content-TYPE", "application/vnd.api+json"),)
 
 
+def test_bytes_of_header_values_that_are_not_ascii_are_sent_as_they_are():
+    fields = [("X-A", "日本".encode().decode("latin-1")), ("X-B", "\x80\xff")]
+    request = Request(URL, headers=fields)
+    assert request.headers.encode() == [(b"X-A", "日本".encode()), (b"X-B", b"\x80\xff")]
+    assert Request.from_json(request.to_json()).replace(headers=[*request.headers.pairs]).headers == request.headers
+
+
 def test_headers_keep_their_order_and_spelling():
     pairs = [("X-B", "1"), ("x-a", ""), ("X-B", "\t!~ ")]
     assert Request(URL, headers=pairs).headers.pairs == tuple(pairs)

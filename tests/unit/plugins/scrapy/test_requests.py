@@ -136,3 +136,24 @@ def test_a_redirected_request_has_the_new_url():
     made = requests.to_crawl(scrapy.Request(URL, method="POST", body=b"x", meta={"list": []}))
     again = requests.to_scrapy(made.replace(url=f"{URL}new", method="GET", body=b""))
     assert (again.url, again.method, again.body, again.meta["list"]) == (f"{URL}new", "GET", b"", [])
+
+
+@pytest.mark.parametrize("value", ["ä", "日本", b"\xff\xe4", "a\tb"])
+def test_a_header_value_that_is_not_ascii_is_sent_as_scrapy_sends_it(value):
+    request = scrapy.Request(URL, headers={"X-A": value})
+    requests = translator()
+    made = crawler.Request.from_json(requests.to_crawl(request).to_json()).replace(method="POST")
+    assert made.headers.encode() == [(b"X-A", request.headers["X-A"])]
+    assert requests.to_scrapy(made).headers == request.headers
+
+
+def test_a_field_of_a_request_replaces_that_of_all_requests():
+    requests = RequestTranslator(Spider(), Settings(), bool, {"Host": "all.test", "X-Default": "1"})
+    made = requests.to_crawl(scrapy.Request(URL, headers={"host": "own.test", "X-A": ["1", "2"]}))
+    assert made.headers.pairs == (("X-Default", "1"), ("Host", "own.test"), ("X-A", "1"), ("X-A", "2"))
+    assert requests.to_crawl(scrapy.Request(URL)).headers.pairs == (("Host", "all.test"), ("X-Default", "1"))
+
+
+def test_repeated_fields_are_all_sent_without_the_cookies_of_the_session():
+    request = scrapy.Request(URL, headers={"X-A": ["1", "2"]}, meta={"dont_merge_cookies": True})
+    assert translator().to_crawl(request).headers.pairs == (("X-A", "1"), ("X-A", "2"), ("Cookie", ""))

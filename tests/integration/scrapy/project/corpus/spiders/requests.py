@@ -47,13 +47,21 @@ class RequestArguments(scrapy.Spider):
 
 
 class HeaderBytes(scrapy.Spider):
-    """Header fields of responses that are not ASCII."""
+    """Header fields of requests and responses that are not ASCII."""
 
     name = "header_bytes"
     start_urls = [f"{SHOP}/utf-8"]
+    custom_settings = {"DEFAULT_REQUEST_HEADERS": {"X-Default": "ä"}}
 
     def parse(self, response):
         yield {"url": response.url, "texts": [value.decode() for value in response.headers.getlist("X-Text")]}
+        fields = {"X-Test": "日本", "X-Bytes": b"\xff\xe4"}
+        yield scrapy.Request(f"{SHOP}/echo", self.echo, headers=fields)
+        yield scrapy.Request(f"{SHOP}/echo?own", self.echo, headers={"X-Default": "ö"}, meta={"day": {1}})
+
+    def echo(self, response):
+        sent = response.request.headers
+        yield response.json() | {"sent": sorted(sent.getlist("X-Test") + sent.getlist("X-Bytes"))}
 
 
 class WrittenUrls(scrapy.Spider):
