@@ -20,6 +20,7 @@ from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
 if TYPE_CHECKING:
+    from crawler.engine.processes.remote_fetch import RemoteFetch
     from crawler.engine.settlement import Settlement
     from crawler.engine.slots import Slots
     from crawler.fetch.body_receiver import BodyReceiver
@@ -44,16 +45,24 @@ class Attempts:
         frontier: Takes places and starts back.
         slots: Waits for lanes in place.
         settlement: Settles the attempts.
+        remote: Has other processes send requests; `None`: there are none.
     """
 
     def __init__(
-        self, downloader: Downloader, hooks: FetchHooks, frontier: Frontier, slots: Slots, settlement: Settlement
+        self,
+        downloader: Downloader,
+        hooks: FetchHooks,
+        frontier: Frontier,
+        slots: Slots,
+        settlement: Settlement,
+        remote: RemoteFetch | None = None,
     ) -> None:
         self._downloader = downloader
         self._hooks = hooks
         self._frontier = frontier
         self._slots = slots
         self._settlement = settlement
+        self._remote = remote
         self.answer = hooks.answer
         """Returns the response of the first `answer` hook that has one; `None` if no hook has."""
 
@@ -160,10 +169,13 @@ class Attempts:
         receiver: BodyReceiver | None,
     ) -> Coroutine[Any, Any, Result]:
         """Send the request through the `fetch` hooks."""
+        on_sent = partial(self._settlement.note_sent, ticket)
+        if self._remote is not None and self._remote.takes(ticket):
+            return self._remote.fetch(ticket, number, on_sent)
         network: Network = partial(
             self._downloader.fetch,
             attempt=number,
-            on_sent=partial(self._settlement.note_sent, ticket),
+            on_sent=on_sent,
             resend=not ticket.permit.is_paced(),
             cut=cut,
             receiver=receiver,

@@ -82,6 +82,7 @@ class Settlement:
             status=response.status,
             headers=response.headers,
             body=response.body,
+            size=response.body_size,
             first_byte=response.first_byte,
         )
         if events:

@@ -14,7 +14,7 @@ from crawler.fetch.body_reader import BodyReader
 from crawler.fetch.default_fields import DefaultFields
 from crawler.fetch.request_fields import RequestFields
 from crawler.fetch.start_origins import StartOrigins
-from crawler.fetch.wire import CurlWire, OtherWire, Wire
+from crawler.fetch.wire import CurlWire, Fields, OtherWire, Wire
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
@@ -97,6 +97,7 @@ class Downloader:
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
         room: BodyRoom | None = None,
+        fields: Fields | None = None,
     ) -> Response:
         """Return the response to a request, whatever its status.
 
@@ -111,6 +112,7 @@ class Downloader:
                 body must fit into `max_body`.
             receiver: Takes the body as it arrives. `None` means that it is kept in memory.
             room: Reserves memory for a large body. `None` means that there is enough.
+            fields: The header fields to send. `None`: those of `fields_of`.
 
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
@@ -130,7 +132,7 @@ class Downloader:
         if room is not None:
             room.complete_by = options.complete_by
         try:
-            response = await self._send_by_route(request, options, cut, receiver, room)
+            response = await self._send_by_route(request, options, cut, receiver, room, fields)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
@@ -138,6 +140,25 @@ class Downloader:
         response.attempt = attempt
         response.elapsed = trio.current_time() - started
         return response
+
+    def keep_cookies(self, session: str, url: str, lines: list[str]) -> None:
+        """Keep the cookies that a response sets.
+
+        Parameters:
+            session: The name of the session.
+            url: The URL of the response.
+            lines: The values of its ``Set-Cookie`` lines.
+        """
+        self.cookies.store(session, url, lines, self._clock())
+
+    def fields_of(self, request: Request) -> Fields:
+        """Return the header fields that a request is sent with now: those of the crawl, its own, its cookies."""
+        return self._fields.of(request)
+
+    @property
+    def usual_fields(self) -> Fields | None:
+        """The fields of a request without any of its own and cookies; `None`: they depend on the origin."""
+        return self._fields.usual
 
     def auth_flow(self, request: Request) -> httpx.Auth | None:
         """Return the authentication of a request's origin if it may take several exchanges; else `None`."""
@@ -165,16 +186,17 @@ class Downloader:
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
+        fields: Fields | None,
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
         send = self._send if self._wire.is_curl else self._send_by_deadline
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
-            return send(request, options, cut, receiver, room, None if proxy == DIRECT else proxy)
+            return send(request, options, cut, receiver, room, fields, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        attempt = partial(send, request, options, cut, receiver, room)
+        attempt = partial(send, request, options, cut, receiver, room, fields)
         return with_failover(proxies, rotation, request, attempt, self._clock)
 
     async def _send_by_deadline(
@@ -184,11 +206,12 @@ class Downloader:
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
+        fields: Fields | None,
         proxy: str | None,
     ) -> Response:
         """Send a request over a transport that does not know `WireOptions.complete_by`."""
         with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, cut, receiver, room, proxy)
+            return await self._send(request, options, cut, receiver, room, fields, proxy)
         late = FetchTimeout("the response was not complete by its deadline", request=request)
         late.kind = DEADLINE
         raise late
@@ -200,10 +223,11 @@ class Downloader:
         cut: int | None,
         receiver: BodyReceiver | None,
         room: BodyRoom | None,
+        fields: Fields | None,
         proxy: str | None,
     ) -> Response:
         try:
-            fields = self._fields.of(request)
+            fields = self._fields.of(request) if fields is None else fields
             received = await self._wire.send(request, fields, options, proxy)
         except RequestError as error:
             error.request = error.request or request
@@ -212,7 +236,7 @@ class Downloader:
             raise translate(error, request) from error
         headers = received.headers
         if self._keeps_cookies and "set-cookie" in headers:  # before the body, which may break off
-            self.cookies.store(request.session, request.url, headers.get_list("set-cookie"), self._clock())
+            self.keep_cookies(request.session, request.url, headers.get_list("set-cookie"))
         response = Response(request.url, received.status, headers, request=request)
         response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
         try:

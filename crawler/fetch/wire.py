@@ -16,7 +16,7 @@ from crawler.transport.extensions import EXTENSION, WireOptions
 from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlWire", "OtherWire", "Received", "Wire"]
+__all__ = ["CurlWire", "Fields", "OtherWire", "Received", "Wire"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)

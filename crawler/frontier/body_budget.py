@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable
+from typing import Final
 
 import trio
 from msgspec import Struct
 
-from crawler.frontier.ticket import PageTicket
-
-if TYPE_CHECKING:
-    from crawler.frontier.ticket import StartTicket
+from crawler.frontier.ticket import InlineTicket, RobotsTicket
 
 __all__ = ["LARGE_BODY", "BodyBudget", "BodyRoom"]
 
@@ -34,14 +31,15 @@ class BodyBudget:
     """
 
     def __init__(self, limit: int, changed: Callable[[], object]) -> None:
-        self._limit = limit
+        self.limit = limit
+        """Bytes in memory."""
         self._changed = changed
-        self._held: dict[StartTicket, int] = {}
+        self._held: dict[Hashable, int] = {}
         self._reserved = 0
-        self._waiting: dict[StartTicket, tuple[int, trio.Event]] = {}
+        self._waiting: dict[Hashable, tuple[int, trio.Event]] = {}
         self._usual = 0.0  # bytes of a large body, times the share of responses that have one
 
-    def room(self, ticket: StartTicket) -> BodyRoom:
+    def room(self, ticket: Hashable) -> BodyRoom:
         """Return the part of the budget that a ticket may take."""
         return BodyRoom(self, ticket)
 
@@ -50,7 +48,7 @@ class BodyBudget:
         if not in_flight or not (self._usual or self._held):
             return True
         unknown = in_flight - len(self._held) + 1
-        return not self._waiting and self._reserved + unknown * self._usual <= self._limit
+        return not self._waiting and self._reserved + unknown * self._usual <= self.limit
 
     def note(self, size: int) -> None:
         """Learn the usual size from a body of `size` bytes."""
@@ -58,7 +56,7 @@ class BodyBudget:
             usual = self._usual + LEARNING_RATE * ((size if size > LARGE_BODY else 0) - self._usual)
             self._usual = usual if usual > 1 else 0.0
 
-    def reserve(self, ticket: StartTicket, size: int) -> trio.Event | None:
+    def reserve(self, ticket: Hashable, size: int) -> trio.Event | None:
         """Reserve memory for the body of a ticket.
 
         A ticket that has a part of the budget already gets more at once, and so does an inline fetch: the page that
@@ -71,7 +69,7 @@ class BodyBudget:
         Returns:
             An event that is set when there is memory. `None` if there is.
         """
-        is_free = ticket in self._held or not isinstance(ticket, PageTicket)
+        is_free = ticket in self._held or isinstance(ticket, (InlineTicket, RobotsTicket))
         if is_free or (not self._waiting and self._fits(size)):
             self.resize(ticket, size)
             return None
@@ -79,14 +77,14 @@ class BodyBudget:
         self._waiting[ticket] = (size, granted)
         return granted
 
-    def resize(self, ticket: StartTicket, size: int) -> None:
+    def resize(self, ticket: Hashable, size: int) -> None:
         """Set the reserved size of a ticket."""
         self._waiting.pop(ticket, None)
         self._reserved += size - self._held.get(ticket, 0)
         self._held[ticket] = size
         self._grant()
 
-    def release(self, ticket: StartTicket) -> None:
+    def release(self, ticket: Hashable) -> None:
         """Give back what a ticket has reserved, or let it wait no longer, if it has asked for memory."""
         if ticket in self._held or ticket in self._waiting:
             self._waiting.pop(ticket, None)
@@ -95,7 +93,7 @@ class BodyBudget:
             self._changed()
 
     def _fits(self, size: int) -> bool:
-        return not self._held or self._reserved + size <= self._limit
+        return not self._held or self._reserved + size <= self.limit
 
     def _grant(self) -> None:
         """Let the bodies continue that fit now."""
@@ -113,7 +111,7 @@ class BodyRoom(Struct, eq=False):
     """The part of the budget that one ticket may take."""
 
     budget: BodyBudget
-    ticket: StartTicket
+    ticket: Hashable
     complete_by: float = math.inf
     """Deadline of the request, in seconds on trio's clock."""
 

@@ -374,12 +374,23 @@ class Frontier:
             self._learned(ticket)
 
     def answered(
-        self, ticket: StartTicket, now: float, *, status: int, headers: Fields, body: bytes, first_byte: float | None
+        self,
+        ticket: StartTicket,
+        now: float,
+        *,
+        status: int,
+        headers: Fields,
+        body: bytes,
+        first_byte: float | None,
+        size: int | None = None,
     ) -> list[QuotaEvent]:
-        """Let the limits learn from a response; see `Permit.answered`."""
+        """Let the limits learn from a response; see `Permit.answered`.
+
+        `size` is that of a body that is elsewhere, in bytes.
+        """
         schedule = self._schedule
         schedule.now = max(schedule.now, now)
-        self.bodies.note(len(body))
+        self.bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         self._learned(ticket)
         return events

@@ -143,6 +143,16 @@ class Throttle:
         """Return whether starts keep a distance that the user or a robots.txt asks for."""
         return self.pacing.is_set()
 
+    def is_simple(self) -> bool:
+        """Return whether nothing but the number of requests in flight limits starts, as far as is known.
+
+        No pace is asked for, the server has neither declared nor refused anything, and no body has to be read for that.
+        """
+        pace, pacing = self.pace, self.pacing
+        if self._learner is not None or pacing.gate != -math.inf or pacing.is_set():
+            return False
+        return not (pace.bodies or pace.refusals or self.watchers)
+
     def is_full(self) -> bool:
         """Return whether as many requests are in flight as do well."""
         return self.busy >= self.concurrency.limit

@@ -89,7 +89,7 @@ class Settings:
     """Requests in flight, over all lanes together."""
     processes: Annotated[int, Meta(ge=1, le=256)] | Literal["auto"] = 1
     """Processes that run the callbacks of the spider. 1 means that the crawl is one process; with more, another one
-    fetches, decides and stores. ``auto`` means one for each core that the crawl may use."""
+    decides and stores. ``auto`` means one for each core that the crawl may use."""
     per_host: Count = 8
     """Requests in flight on one lane (scheme, host and port), at most. Former name: ``per_domain``."""
     slow_start: bool | None = None

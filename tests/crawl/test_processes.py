@@ -45,6 +45,7 @@ from crawler.engine import handler_results
 from crawler.engine.processes import child, packing, pool, process, shared_bodies, wire
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.child import CallbackRunner
+from crawler.engine.processes.link_news import LinkNews
 from crawler.engine.session import CrawlSession
 from crawler.engine.several import run_several
 from crawler.testing import FakeSite
@@ -479,9 +480,17 @@ def test_processes_know_the_links_of_pages_that_others_had(monkeypatch: pytest.M
     send = process.Process.send
 
     def note(self: process.Process, number: int, response: Response, known: Any) -> Any:
-        told.append([url.removeprefix(URL) for url in self._heard if url in known])
-        return send(self, number, response, known)
+        page = send(self, number, response, known)
+        told.append([url.removeprefix(URL) for url in news.pop()])
+        return page
 
+    def noted(self: LinkNews, known: Any) -> Any:
+        found = take(self, known)
+        news.append([url for number, urls in found if not number for url in urls])
+        return found
+
+    take, news = LinkNews.take, list[list[str]]()
+    monkeypatch.setattr(LinkNews, "take", noted)
     monkeypatch.setattr(process.Process, "send", note)
     monkeypatch.setattr(
         process.ProcessChoice, "choose", lambda self, both: both[next(turns) % 2] if all_ready(both) else None
@@ -506,7 +515,7 @@ def test_pages_larger_than_the_shared_memory_arrive(monkeypatch: pytest.MonkeyPa
 async def test_a_log_record_has_been_sent_when_its_callback_ends_the_process() -> None:
     ends, calls = socket.socketpair(), socket.socketpair()
     spider = Chain()
-    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = CallbackRunner(spider, [spider], Settings(), True, mmap.mmap(-1, 4096), ends[1], calls[1])
     with ends[0], calls[0], calls[1]:
         runner.log(wire.Log(b"last words"))
         [message] = await Channel(ends[0], wire.FROM_OTHER).receive()
@@ -518,7 +527,7 @@ async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
     """Return the first `n` messages of a process that gets these ones at once, behind the one that it is ready."""
     ends, calls = socket.socketpair(), socket.socketpair()
     first = Channel(ends[0], wire.FROM_OTHER)
-    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = CallbackRunner(spider, [spider], Settings(), True, mmap.mmap(-1, 4096), ends[1], calls[1])
     found: list[Any] = []
     with calls[0], calls[1]:
         async with trio.open_nursery() as nursery:
@@ -542,7 +551,7 @@ async def test_a_page_that_was_cancelled_before_its_turn_is_not_handled() -> Non
 
 async def test_links_that_a_process_has_heard_of_are_not_sent() -> None:
     page = Response(URL, 200, {"Content-Type": "text/html"}, "<a href='/1'>1</a><a href='/2'>2</a>")
-    [handled] = await answers(Chain(), packing.pack_response(1, page, (), [f"{URL}1"]), n=1)
+    [handled] = await answers(Chain(), packing.pack_response(1, page, [(0, [f"{URL}1"])]), n=1)
     assert (handled.part.requests, handled.repeats) == ([(None, 1, [f"{URL}2"])], 1)
 
 

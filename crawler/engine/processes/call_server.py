@@ -54,7 +54,8 @@ class CallServer:
         """Return an attribute of the crawl, or the result of a method."""
         (arguments, options), crawl = wire.unpack(call.arguments), self._spider.crawl
         if call.name == "wire":
-            return process.pages[call.number].response.wire
+            page = process.pages[call.number].response
+            return None if page is None else page.wire
         if call.name == "statistics":
             now = crawl.statistics()
             return attrs.evolve(now, limits=dict(now.limits), lanes=dict(now.lanes), outages=dict(now.outages))

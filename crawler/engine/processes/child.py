@@ -20,10 +20,12 @@ from crawler.engine.processes import wire
 from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.errors import pack_error, unpack_error
+from crawler.engine.processes.fetch_tasks import FetchTasks
 from crawler.engine.processes.items import needs_objects, pack_part
 from crawler.engine.processes.known_links import KnownLinks
 from crawler.engine.processes.log_records import send_records
 from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_response
+from crawler.engine.processes.page_fetcher import PageFetcher, SentCookies, body_share
 from crawler.engine.processes.read_state import ReadState
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
 from crawler.engine.processes.shared_bodies import BodyReader
@@ -37,7 +39,7 @@ from crawler.scope import Scope
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
-    from crawler.messages import Request
+    from crawler.messages import Request, Response
     from crawler.settings import Settings
     from crawler.spiders import Spider
 
@@ -54,6 +56,7 @@ def run_process(
     spider: Spider,
     plugins: Sequence[Plugin],
     settings: Settings,
+    authorities: bool | str | os.PathLike[str],
     memories: Sequence[mmap.mmap],
     place: int,
     channel: socket.socket,
@@ -62,7 +65,8 @@ def run_process(
     """Run callbacks until the first process has no more pages or has ended. It is what a `Launcher` runs."""
 
     async def main() -> None:
-        runner = CallbackRunner(spider, plugins, settings, memories[place], channel, calls)
+        runner = CallbackRunner(spider, plugins, settings, authorities, memories[place], channel, calls)
+        runner.share = body_share(len(memories))
         send_records(runner.log)
         await runner.run()
 
@@ -76,6 +80,7 @@ class CallbackRunner:
         spider: Whose callbacks are called. Its `crawl` and `state` are set.
         plugins: Those of the crawl, for callbacks that look at them.
         settings: Those in force.
+        authorities: What `CurlTransport` takes as `tls_verify`.
         memory: Has the bodies of responses.
         channel: This end of the channel to the first process.
         calls: This end of the socket for calls that block.
@@ -86,6 +91,7 @@ class CallbackRunner:
         spider: Spider,
         plugins: Sequence[Plugin],
         settings: Settings,
+        authorities: bool | str | os.PathLike[str],
         memory: mmap.mmap,
         channel: socket.socket,
         calls: socket.socket,
@@ -98,6 +104,12 @@ class CallbackRunner:
         self._agent = product_token(settings.user_agent)
         self._obey_nofollow = settings.obey_nofollow
         self._callbacks = Callbacks(spider)
+        self._settings = settings
+        self._authorities = authorities
+        self.share = 1.0
+        """Part of the memory for large bodies that this process may use."""
+        self._fetcher: PageFetcher
+        self._fetches: FetchTasks
         self._slow = SlowSteps()
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
@@ -114,7 +126,10 @@ class CallbackRunner:
 
     async def run(self) -> None:
         """Run callbacks until the channel is closed or says stop."""
+        cookies = SentCookies(lambda *cookies: self.channel.send(wire.Cookies(*cookies)))
+        self._fetcher = PageFetcher(self._settings, self._authorities, self.share, cookies)
         async with trio.open_nursery() as nursery:
+            self._fetches = FetchTasks(nursery, self._fetcher, self.channel.send, self._handle_fetched)
             nursery.start_soon(self.channel.run_writer)
             self.channel.send(wire.Ready(os.getpid()))
             while not self._stops:
@@ -123,15 +138,18 @@ class CallbackRunner:
                     page = self._queue.popleft()
                     body = None if page.shared is None else self._bodies.read(*page.shared)
                     if self._callbacks.is_generator(page.callback):
-                        await self._handle(page, body, None)
+                        self._send(await self._handle(page.number, self._response(page, body), None))
                     else:
                         nursery.start_soon(self._handle_in_task, page, body)
-                if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
+                if (
+                    self._pages or self._fetches or self.channel.is_behind
+                ):  # all that has arrived may have been taken without a wait
                     await trio.lowlevel.checkpoint()
             self._slow.finish()
             self.channel.flush()
             with trio.move_on_after(1):
                 await self.channel.drain()
+            await self._fetcher.aclose()
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         self.channel.close()
 
@@ -143,13 +161,18 @@ class CallbackRunner:
     async def _receive(self) -> None:
         """Take the next messages."""
         messages = await self.channel.receive()
+        self._attributes.warn("a callback", log)
         self._stops = self._stops or not messages
         for message in messages:
             self._take(message)
 
     def _take(self, message: wire.FromFirst) -> None:
         match message:
+            case wire.Fetch():
+                self._links.learn(message.news)
+                self._fetches.start(message)
             case wire.Page():
+                self._links.learn(message.news)
                 self._queue.append(message)
             case wire.StateChange(version, changed):
                 self._state.version = version
@@ -162,51 +185,66 @@ class CallbackRunner:
             case wire.Continue(number):
                 if number in self._pages:
                     self._pages[number].is_stored.set()
+            case wire.Again() | wire.Networks():
+                self._fetches.take(message)
             case wire.Cancel(number):
-                if number in self._pages:
-                    self._pages[number].cancel()
-                else:
-                    self._queue = deque(page for page in self._queue if page.number != number)
+                self._cancel(number)
             case wire.Stop():
                 self._stops = True
+
+    def _cancel(self, number: int) -> None:
+        """End what is done for a page."""
+        if number in self._pages:
+            self._pages[number].cancel()
+        elif not self._fetches.cancel(number):
+            self._queue = deque(page for page in self._queue if page.number != number)
+
+    def _response(self, page: wire.Page, body: bytes | None) -> Response:
+        """Return the response of a message. The first process has its exchange with the server."""
+        response = unpack_response(page, RemoteResponse, body)
+        if page.has_exchange and isinstance(response, RemoteResponse):
+            response.ask_for_wire(self._crawl.ask, page.number)
+        return response
 
     async def _handle_in_task(self, page: wire.Page, body: bytes | None) -> None:
         """Run a callback that may wait, while others run."""
         with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
-            await self._handle(page, body, scope)
+            self._send(await self._handle(page.number, self._response(page, body), scope))
 
-    async def _handle(self, page: wire.Page, body: bytes | None, scope: trio.CancelScope | None) -> None:
-        """Run the callback of a page, and send its results.
+    async def _handle_fetched(self, number: int, response: Response, scope: trio.CancelScope) -> bool:
+        """Handle a page that this process has fetched; see `fetch_tasks.Handle`."""
+        result = await self._handle(number, response, scope)
+        self.channel.send(result)
+        return isinstance(result, wire.Handled) and bool(result.reads)
+
+    async def _handle(
+        self, number: int, response: Response, scope: trio.CancelScope | None
+    ) -> wire.Handled | wire.Raised:
+        """Run the callback of a page, and return the message about its results.
 
         Parameters:
-            page: The message.
-            body: The body, if it was in shared memory.
+            number: That of the page.
+            response: The page.
             scope: Of the task of the page; `None`: it is the task that receives messages.
         """
         began = time.perf_counter()
-        number, name = page.number, page.callback or "parse"
-        self._links.learn(page)
+        request = response.request
+        name = request.callback or "parse"
         refuses = self._scope.refuses
         links = LinkFilter(self._links.keys, refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
-        result = PageResult(handler=name)
-        message: wire.Handled | wire.Raised | None = None
+        result = PageResult(handler=name, spill=partial(self._send_part, number, request))
         current_page.set(result.effects)
         page_number.set(number)
         self._pages[number] = _Page(scope)
         try:
-            response = unpack_response(page, RemoteResponse, body)
             response._bind(links)  # noqa: SLF001 - not for users
-            result.spill = partial(self._send_part, number, response.request)
-            if page.has_exchange:
-                response.ask_for_wire(self._crawl.ask, number)  # type: ignore[attr-defined]
-            await collect(self._callbacks.bind(name, response), result, page.url, self._slow)
-            message = self._handled(number, result, links, response.request, began)
+            await collect(self._callbacks.bind(name, response), result, request.url, self._slow)
+            return self._handled(number, result, links, request, began)
         except (Exception, SystemExit) as error:
-            message = wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
+            return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
         finally:
             del self._pages[number]
             self._state.reads.pop(number, None)
-        self._send(message)
 
     def _send(self, result: wire.Handled | wire.Raised) -> None:
         """Send the result of a page, now or together with those of the next pages."""
@@ -216,7 +254,6 @@ class CallbackRunner:
         if not waiting or now - self._sent_at > (GATHERED if self._results >= waiting else HELD):
             self._results, self._sent_at = 0, now
             self.channel.flush()
-            self._attributes.warn("a callback", log)
 
     def _handled(
         self, number: int, result: PageResult, links: LinkFilter, request: Request, began: float

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from crawler.engine.processes.wire import Page, Requests
+from crawler.engine.processes.wire import News, Requests
 from crawler.store.recent_keys import RecentKeys
 
 __all__ = ["KnownLinks"]
@@ -12,7 +13,7 @@ __all__ = ["KnownLinks"]
 MAX_KNOWN: Final = 65_536
 """Keys of known requests in the memory of each process."""
 MAX_SENT: Final = 256
-"""Pages whose links are kept until the first process has said which of them are known."""
+"""Pages whose links are kept until the first process has said that they are known."""
 
 
 class KnownLinks:
@@ -24,7 +25,7 @@ class KnownLinks:
         self._sent: dict[int, list[str]] = {}
 
     def note(self, number: int, requests: Requests) -> None:
-        """Note which links of a page are sent. A later page says which of them were new.
+        """Note which links of a page are sent. A later message says that they are known.
 
         Parameters:
             number: That of the page.
@@ -35,10 +36,12 @@ class KnownLinks:
             if len(self._sent) > MAX_SENT:
                 del self._sent[next(iter(self._sent))]
 
-    def learn(self, page: Page) -> None:
-        """Keep the links that a message says are known: those of earlier pages that were not new, and of others."""
-        for number, urls in page.fresh:
-            new = frozenset(urls)
-            self.keys.update(url for url in self._sent.pop(number, ()) if url not in new)
-        if page.known:
-            self.keys.update(page.known)
+    def learn(self, news: Sequence[News]) -> None:
+        """Keep the links that are known: those of earlier pages, and those of other processes."""
+        for number, urls in news:
+            if not number:
+                self.keys.update(urls)
+            elif not urls:
+                self.keys.update(self._sent.pop(number, ()))
+            else:
+                self.keys.update(url for url in self._sent.pop(number, ()) if url not in urls)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from crawler.engine.processes.shared_bodies import BodyWriter
-from crawler.engine.processes.wire import Page, Requests
+from crawler.engine.processes.wire import Fetch, News, Page, Requests
 from crawler.headers import Headers
 from crawler.messages import Request, Response, Retry
 from crawler.messages.request import has_options, plain_get
 
-__all__ = ["pack_requests", "pack_response", "pack_retry", "unpack_requests", "unpack_response"]
+__all__ = [
+    "pack_request", "pack_requests", "pack_response", "pack_retry", "unpack_request", "unpack_requests",
+    "unpack_response",
+]  # fmt: skip
 
 
 def pack_response(
     number: int,
     response: Response,
-    fresh: Sequence[tuple[int, list[str]]] = (),
-    known: Sequence[str] = (),
+    news: Sequence[News] = (),
     bodies: BodyWriter | None = None,
 ) -> Page:
     """Return a response as a message.
@@ -25,14 +27,12 @@ def pack_response(
     Parameters:
         number: That of the `Page`.
         response: The response.
-        fresh: That of the `Page`.
-        known: That of the `Page`.
+        news: That of the `Page`.
         bodies: Gets the body if it has room. `None`: the message has the body.
     """
     body = response.body
     at = None if bodies is None else bodies.write(body)
     request = response.request
-    has_more = has_options(request) or request.priority
     return Page(
         number,
         response.url,
@@ -40,7 +40,7 @@ def pack_response(
         response.headers.pairs,
         body if at is None else b"",
         None if at is None else (at, len(body)),
-        _json_of(request) if has_more else b"",
+        pack_request(request),
         request.url,
         request.callback,
         request.depth,
@@ -50,8 +50,7 @@ def pack_response(
         response.source,
         None if response.stages is None else dict(response.stages),
         response._exchange is not None,  # noqa: SLF001 - not for users
-        fresh,
-        known,
+        news,
         None if response.original is None else pack_response(number, response.original),
         response.screenshot,
         response.pdf,
@@ -85,6 +84,18 @@ def unpack_response(page: Page, kind: type[Response] = Response, body: bytes | N
         response.original = unpack_response(page.original)
     response.screenshot, response.pdf = page.screenshot, page.pdf
     return response
+
+
+def pack_request(request: Request) -> bytes:
+    """Return a request as JSON; empty for a GET that has no more than a URL, a callback and a depth."""
+    return _json_of(request) if has_options(request) or request.priority else b""
+
+
+def unpack_request(message: Fetch) -> Request:
+    """Return the request of a message."""
+    if message.request:
+        return Request.from_json(message.request)
+    return plain_get(message.url, message.callback, message.depth)
 
 
 def pack_requests(requests: Sequence[Request]) -> Requests:

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from crawler.engine.held_pages import HeldPage, PageLost
 from crawler.engine.processes import wire
 from crawler.engine.processes.call_server import CallServer
 from crawler.engine.processes.errors import unpack_error
 from crawler.engine.processes.items import unpack_items
 from crawler.engine.processes.keeper import ProcessKeeper
 from crawler.engine.processes.packing import unpack_requests
+from crawler.engine.processes.page_fetcher import body_share
 from crawler.engine.processes.process import Page, Process
+from crawler.engine.processes.remote_fetch import RemoteFetch
 from crawler.engine.processes.state_versions import StateVersions
 from crawler.errors import ConfigError, HookError
 from crawler.logs import get_logger
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from crawler.engine.handler_results import PageResult
     from crawler.engine.processes.attributes import Attributes
     from crawler.engine.processes.launcher import Launcher
+    from crawler.fetch.downloader import Downloader
+    from crawler.frontier.body_budget import BodyBudget
     from crawler.hooks.state import State
     from crawler.spiders import Spider
 
@@ -68,10 +73,17 @@ class ProcessPool:
         self._versions = StateVersions(state)
         self._calls = CallServer(spider)
         self._keeper = ProcessKeeper(
-            launcher, memories, self._versions, self._calls, partial(attributes.warn, "start() or a hook", log)
+            launcher,
+            memories,
+            self._versions,
+            self._calls,
+            partial(attributes.warn, "start() or a hook", log),
+            self._keep_cookies,
         )
         self._numbers = itertools.count(1)
         self._again = trio.Lock()
+        self._downloader: Downloader | None = None
+        self._remote: RemoteFetch | None = None
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
@@ -87,6 +99,9 @@ class ProcessPool:
             HookError: The processes that had the page have ended.
             Exception: What the callback raised.
         """
+        if isinstance(response, HeldPage):
+            await self._handle_held(response, result, forget)
+            return None
         deaths = 0
         process, message = await self._try(response, result)
         while True:
@@ -94,8 +109,7 @@ class ProcessPool:
                 raise unpack_error(message.error)
             if message is not None and not self._versions.is_outdated(message.reads):
                 return self._fill(response, result, message, process)
-            result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
-            forget()
+            _clear(result, forget)
             deaths += message is None
             if deaths == MAX_DEATHS:
                 self._keeper.useless = 0  # the page is the reason
@@ -117,14 +131,47 @@ class ProcessPool:
         page = process.send(number, response, self._known())
         message: Any = None
         try:
-            message = await page.take()
-            if isinstance(message, (wire.Part, wire.Call)):
-                message = await self._converse(process, page, message, result)
+            message = await self._result(process, page, result)
         finally:
             del process.pages[number]
             if message is None:
                 process.channel.send(wire.Cancel(number))
         return process, message
+
+    async def _handle_held(self, response: HeldPage, result: PageResult, forget: Callable[[], None]) -> None:
+        """Wait for the callback of a page that its process has fetched.
+
+        Raises:
+            PageLost: The process has ended.
+            Exception: What the callback raised.
+        """
+        process, number = response.process, response.number
+        page, message = process.pages[number], None
+        try:
+            message = await self._result(process, page, result)
+            while isinstance(message, wire.Handled) and self._versions.is_outdated(message.reads):
+                _clear(result, forget)
+                async with self._again:
+                    process.channel.send(wire.Again(number))
+                    message = await self._result(process, page, result)
+        finally:
+            del process.pages[number]
+            if message is None or (isinstance(message, wire.Handled) and message.reads):
+                process.channel.send(wire.Cancel(number))  # it keeps the page until then
+        if message is None:
+            if self._remote is not None:
+                self._remote.lose(response)
+            raise PageLost
+        if isinstance(message, wire.Raised):
+            raise unpack_error(message.error)
+        self._fill(response, result, message, process)
+
+    async def _result(self, process: Process, page: Page, result: PageResult) -> Any:
+        """Return the last message about the callback of a page; `None` if its process has ended."""
+        message = await page.take()
+        if isinstance(message, (wire.Part, wire.Call)):
+            message = await self._converse(process, page, message, result)
+        return message
 
     async def _converse(self, process: Process, page: Page, message: Any, result: PageResult) -> Any:
         """Do what a callback asks for until it has ended, and return its last message."""
@@ -156,10 +203,10 @@ class ProcessPool:
         fresh: list[str] = []
         self._add_part(result, message.part, fresh)
         if message.part.requests:
-            process.learn(message.number, fresh)
+            process.news.note(message.number, fresh)
             for other in self._keeper.processes if fresh else ():
                 if other is not process:
-                    other.hear(fresh)
+                    other.news.hear(fresh)
         response._filter.repeats += message.repeats  # noqa: SLF001 - as `follow_all` does
         response._filter.refused += message.refused  # noqa: SLF001
         result.retry = None if message.retry is None else Retry(message.retry[0], after=message.retry[1])
@@ -175,6 +222,23 @@ class ProcessPool:
         requests, repeats = unpack_requests(part.requests, self._known(), fresh)
         result.requests += requests
         result.repeats += repeats
+
+    def remote_fetch(self, downloader: Downloader, bodies: BodyBudget) -> RemoteFetch:
+        """Return what has the processes send requests, too.
+
+        Parameters:
+            downloader: That of the first process. Its transport is a `CurlTransport` as the processes have one.
+            bodies: That of the first process, which shares it with the others.
+        """
+        bodies.limit = int(bodies.limit * body_share(self._keeper.size))
+        self._downloader = downloader
+        self._remote = RemoteFetch(self._keeper, downloader, self._known, self._numbers)
+        return self._remote
+
+    def _keep_cookies(self, message: wire.Cookies) -> None:
+        downloader = self._downloader
+        if downloader is not None and downloader.settings.cookies:
+            downloader.keep_cookies(message.session, message.url, message.lines)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 
@@ -202,3 +266,9 @@ class ProcessPool:
             await self._keeper.run()
         finally:
             self._state.on_change = None
+
+
+def _clear(result: PageResult, forget: Callable[[], None]) -> None:
+    """Forget what a callback has made so far, since it runs again."""
+    result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
+    forget()

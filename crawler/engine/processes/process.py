@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import mmap
 import socket
-from collections.abc import Container
-from typing import Any, Final
+from collections.abc import Collection, Container
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from msgspec import Struct
 
 from crawler.engine.processes import wire
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.packing import pack_response
+from crawler.engine.processes.link_news import LinkNews
+from crawler.engine.processes.packing import pack_request, pack_response
 from crawler.engine.processes.shared_bodies import BodyWriter
-from crawler.messages import Response
+from crawler.messages import Request, Response
+
+if TYPE_CHECKING:
+    from crawler.fetch.wire import Fields
+    from crawler.frontier import Lane
 
 __all__ = ["Page", "Process", "ProcessChoice"]
 
 QUEUED: Final = 0.002
 """Seconds of work that one process gets before another one gets any: each process that runs takes cores and caches from
 the others."""
-MAX_HEARD: Final = 1024
-"""New links of other processes that are kept for the next page."""
-MAX_UNKNOWN: Final = 64
-"""Those of them that are kept on because the crawl does not know them yet. If it refuses them, it never will."""
+SHORT: Final = 0.004
+"""Seconds of a callback that does not keep its process from receiving responses."""
+SPREAD: Final = 8
+"""Requests in flight on a lane from which on several processes fetch its pages."""
 WEIGHT: Final = 0.1
 """How much the last page counts in the mean of the times of pages."""
 
@@ -32,7 +37,8 @@ WEIGHT: Final = 0.1
 class Page(Struct, eq=False):
     """A page that a process has."""
 
-    response: Response
+    response: Response | None = None
+    """`None`: the process fetches it."""
     messages: list[Any] = []
     """Those about the page that its task has not taken. `None` says that the process has ended."""
     task: trio.lowlevel.Task | None = None
@@ -74,8 +80,8 @@ class Process:
         """0 until it is ready, and when it has ended."""
         self.pages: dict[int, Page] = {}
         """By number."""
-        self._fresh: list[tuple[int, list[str]]] = []
-        self._heard: list[str] = []
+        self.news = LinkNews()
+        self._networks = 0
 
     def send(self, number: int, response: Response, known: Container[str]) -> Page:
         """Give a page to the process.
@@ -85,24 +91,31 @@ class Process:
             response: The page.
             known: Keys of known requests.
         """
-        told: list[str] = []
-        if self._heard:
-            told = [url for url in self._heard if url in known]
-            self._heard = [url for url in self._heard if url not in known][-MAX_UNKNOWN:]
-        self.channel.send(pack_response(number, response, self._fresh, told, self.bodies))
-        self._fresh = []
+        self.channel.send(pack_response(number, response, self.news.take(known), self.bodies))
         page = self.pages[number] = Page(response)
         return page
 
-    def learn(self, number: int, fresh: list[str]) -> None:
-        """Tell the process, with its next page, which links of a page were new: it need not send the others again."""
-        self._fresh.append((number, fresh))
+    def fetch(self, number: int, request: Request, attempt: int, fields: Fields | None, known: Container[str]) -> Page:
+        """Let the process send a request.
 
-    def hear(self, urls: list[str]) -> None:
-        """Tell the process of new links from another one, when the crawl knows them: it need not send them then."""
-        self._heard += urls
-        if len(self._heard) > 2 * MAX_HEARD:  # it has got no page for long
-            del self._heard[:-MAX_HEARD]
+        Parameters:
+            number: Identifies the page.
+            request: The request.
+            attempt: The number of the attempt, from 1.
+            fields: See `wire.Fetch`.
+            known: Keys of known requests.
+        """
+        callback, depth, packed = request.callback, request.depth, pack_request(request)
+        news = self.news.take(known)
+        self.channel.send(wire.Fetch(number, request.url, callback, depth, packed, attempt, fields, news))
+        page = self.pages[number] = Page()
+        return page
+
+    def open_networks(self, names: Collection[str]) -> None:
+        """Tell the process which networks may be connected to, if it does not know."""
+        if len(names) > self._networks:  # none is ever closed
+            self._networks = len(names)
+            self.channel.send(wire.Networks(list(names)))
 
     def close(self) -> None:
         """Close both ends."""
@@ -120,6 +133,23 @@ class ProcessChoice:
         """Note how long the callback of a page took."""
         self._mean += WEIGHT * (seconds - self._mean)
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether callbacks take so long that a process could not receive responses meanwhile."""
+        return self._mean > SHORT
+
+    def for_lane(self, processes: list[Process], lane: Lane) -> Process | None:
+        """Return the process that fetches a page of a lane; `None`: none is ready.
+
+        It is the one with the fewest pages. A lane with few requests in flight has the same one each time, for the sake
+        of its connections.
+        """
+        is_small = lane.throttle.concurrency.limit < SPREAD
+        ready = [process for process in processes if process.pid]
+        if is_small and ready:
+            return ready[hash(lane.name) % len(ready)]
+        return min(ready, key=_pages, default=None)
+
     def choose(self, processes: list[Process]) -> Process | None:
         """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""
         few = QUEUED / self._mean
@@ -131,3 +161,7 @@ class ProcessChoice:
                 if fewest is None or len(process.pages) < len(fewest.pages):
                     fewest = process
         return fewest
+
+
+def _pages(process: Process) -> int:
+    return len(process.pages)

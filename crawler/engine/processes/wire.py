@@ -1,6 +1,7 @@
 """The messages between the process that fetches and the processes that run callbacks, in MessagePack.
 
-The first process sends `Page`, `StateChange`, `Answer`, `Continue`, `Cancel` and `Stop`; the others send the rest.
+The first process sends `Page`, `Fetch`, `Networks`, `Again`, `StateChange`, `Answer`, `Continue`, `Cancel` and `Stop`;
+the others send the rest.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import msgspec
 from msgspec import Struct
 
 __all__ = [
-    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "FromFirst", "FromOther",
-    "Handled", "Log", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
+    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Again", "Answer", "Call", "Cancel", "Continue", "Cookies",
+    "Fetch", "Fetched", "FromFirst", "FromOther", "Handled", "Held", "Log", "Networks", "News", "NotFetched", "Page",
+    "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
 ]  # fmt: skip
 
 ALL_KEYS: Final = ""
@@ -22,6 +24,9 @@ ALL_KEYS: Final = ""
 
 Links: TypeAlias = tuple[str | None, int, list[str]]
 """Plain GET requests with the same callback and depth: these two, and the URLs."""
+News: TypeAlias = tuple[int, list[str]]
+"""The number of an earlier page of the process, and those of its links that are not known, while all others are; or 0,
+and links of other processes that are known."""
 Requests: TypeAlias = list[Links | bytes]
 """Requests in their order. Those with options are JSON."""
 
@@ -49,10 +54,8 @@ class Page(Struct, tag=1, array_like=True, frozen=True, eq=False):
     stages: dict[str, float] | None
     has_exchange: bool
     """Whether `Response.wire` can be asked for."""
-    fresh: Sequence[tuple[int, list[str]]] = ()
-    """Numbers of earlier pages of the process, with the links of each that were new. The others are known."""
-    known: Sequence[str] = ()
-    """Links of pages of other processes that are known."""
+    news: Sequence[News] = ()
+    """About links that are known by now."""
     original: Page | None = None
     """`Response.original`; its number means nothing."""
     screenshot: bytes | None = None
@@ -85,6 +88,35 @@ class Continue(Struct, tag=4, array_like=True, frozen=True, eq=False):
 
 class Cancel(Struct, tag=5, array_like=True, frozen=True, eq=False):
     """Nobody waits for a page any more."""
+
+    number: int
+
+
+class Fetch(Struct, tag=13, array_like=True, frozen=True, eq=False):
+    """A request that the process is to send. It handles the response, too, if that is a page."""
+
+    number: int
+    """Identifies the request, and its page, in the messages about it."""
+    url: str
+    callback: str | None
+    depth: int
+    request: bytes
+    """The request as JSON; empty for a plain GET."""
+    attempt: int
+    fields: Sequence[tuple[bytes, bytes]] | None
+    """The header fields to send; `None`: those that the settings give to every request."""
+    news: Sequence[News] = ()
+    """As in `Page`."""
+
+
+class Networks(Struct, tag=14, array_like=True, frozen=True, eq=False):
+    """The networks beside the public internet that may be connected to."""
+
+    names: list[str]
+
+
+class Again(Struct, tag=15, array_like=True, frozen=True, eq=False):
+    """The callback of a page that the process has fetched is to run again."""
 
     number: int
 
@@ -158,8 +190,50 @@ class Log(Struct, tag=12, array_like=True, frozen=True, eq=False):
     record: bytes
 
 
-FromFirst: TypeAlias = Page | StateChange | Answer | Continue | Cancel | Stop
-FromOther: TypeAlias = Ready | Part | Handled | Raised | Call | Log
+class Held(Struct, tag=16, array_like=True, frozen=True, eq=False):
+    """The response to a `Fetch`: a page. The process keeps its body, and handles it."""
+
+    number: int
+    status: int
+    headers: Sequence[tuple[str, str]]
+    """Empty unless some of them state limits."""
+    size: int
+    """Bytes of the body."""
+    first_byte: float
+    elapsed: float
+    sent: Sequence[float]
+    """Times at which the request went out, in seconds of `time.perf_counter`, which is the same in all processes."""
+
+
+class Fetched(Struct, tag=17, array_like=True, frozen=True, eq=False):
+    """The response to a `Fetch`: not simply a page. The first process decides what becomes of it."""
+
+    number: int
+    page: Page
+    sent: Sequence[float]
+    """As in `Held`."""
+
+
+class NotFetched(Struct, tag=18, array_like=True, frozen=True, eq=False):
+    """There is no response to a `Fetch`."""
+
+    number: int
+    error: bytes
+    sent: Sequence[float]
+    """As in `Held`."""
+
+
+class Cookies(Struct, tag=19, array_like=True, frozen=True, eq=False):
+    """Cookies that a response to a `Fetch` sets."""
+
+    session: str
+    url: str
+    lines: list[str]
+    """The values of its ``Set-Cookie`` lines."""
+
+
+FromFirst: TypeAlias = Page | Fetch | Networks | Again | StateChange | Answer | Continue | Cancel | Stop
+FromOther: TypeAlias = Ready | Held | Fetched | NotFetched | Cookies | Part | Handled | Raised | Call | Log
 
 
 def pack(value: Any) -> bytes:

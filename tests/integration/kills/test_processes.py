@@ -28,6 +28,18 @@ def test_kills_of_the_crawl_and_of_processes_that_run_callbacks(tmp_path: Path) 
         assert read_output(tmp_path / "items.jsonl") == read_output(tmp_path / "items.csv")
 
 
+def test_kills_while_processes_fetch(tmp_path: Path) -> None:
+    settings = {"workers": 16, "processes": 2, "slow_start": False}
+    with durable(tmp_path, seed=5, hosts=6, pages=400, outputs=OUTPUTS, settings=settings, drag=0.02) as crawl:
+        with crawl.killing_callbacks(random.Random(5)) as killed:
+            crawl.run_with_kills(2, random.Random(5))
+        figures = crawl.figures()
+        figures.in_flight += len(killed) * settings["workers"]  # what a process has fetched ends with it
+        assert figures.holds(), figures
+        assert len(killed) > 3
+        assert read_output(tmp_path / "items.jsonl") == read_output(tmp_path / "items.csv")
+
+
 def test_ctrl_c_ends_the_whole_group_with_one_line(tmp_path: Path) -> None:
     settings = {"workers": 8, "delay": 0.01, "processes": 2}
     with durable(tmp_path, seed=4, hosts=4, pages=60, outputs=OUTPUTS, settings=settings) as crawl:

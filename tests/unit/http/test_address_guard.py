@@ -85,6 +85,13 @@ def test_a_job_keeps_what_was_opened_at_once_and_public_hosts_in_time():
         again.check("a.test", ("10.0.0.1",), is_start_page=True)
 
 
+def test_a_guard_expects_the_start_page_that_a_plugin_answered():
+    guard = AddressGuard()
+    assert not guard.is_expectant
+    guard.expect_start("a.test")
+    assert guard.is_expectant
+
+
 def test_what_was_opened_counts_no_more_where_nothing_may_be():
     guard = AddressGuard(opens_start_networks=False)
     guard.restore(b'{"opened":["loopback"],"public":[]}')

@@ -30,7 +30,7 @@ def test_a_response_arrives_as_it_was_sent(request_: Request) -> None:
     response.stages = {"dns": 0.1}
     page = sent(packing.pack_response(7, response, [(3, [URL])]))
     assert isinstance(page, wire.Page)
-    assert (page.number, page.fresh, page.has_exchange) == (7, [(3, [URL])], False)
+    assert (page.number, page.news, page.has_exchange) == (7, [(3, [URL])], False)
     found = packing.unpack_response(page)
     for name in ("url", "status", "headers", "body", "request", "elapsed", "first_byte", "attempt", "source", "stages"):
         assert getattr(found, name) == getattr(response, name), name

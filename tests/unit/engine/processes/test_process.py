@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 import socket
 from collections.abc import Iterator
 
@@ -10,11 +11,12 @@ import pytest
 import trio
 import trio.testing
 
-from crawler import Request, Response
-from crawler.engine.processes import process as module
+from crawler import Request, Response, Settings
 from crawler.engine.processes import wire
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.process import QUEUED, Page, Process, ProcessChoice
+from crawler.engine.processes.process import QUEUED, SPREAD, Page, Process, ProcessChoice
+from crawler.frontier import Lane
+from crawler.limits.throttle import Throttle
 
 URL = "https://site.test/"
 
@@ -32,6 +34,12 @@ def processes() -> Iterator[list[tuple[Process, Channel]]]:
     for pair in pairs:
         for end in pair:
             end.close()
+
+
+def new_lane(concurrency: int) -> Lane:
+    """Return a lane with so many requests in flight at most."""
+    settings = Settings(per_host=concurrency, slow_start=False)
+    return Lane("a", Throttle("a", settings.pace("http://a.test"), random.Random(1)))
 
 
 def give(process: Process, *known: str, pages: int = 1) -> None:
@@ -68,25 +76,37 @@ def test_only_processes_that_are_ready_get_pages(processes: list[tuple[Process, 
     assert choice.choose(both) is None
 
 
-async def test_a_process_hears_of_links_of_others_once_they_are_known(
-    processes: list[tuple[Process, Channel]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_UNKNOWN", 2)
+async def test_a_process_gets_the_news_with_its_pages(processes: list[tuple[Process, Channel]]) -> None:
     process, end = processes[0]
-    process.hear([f"{URL}{n}" for n in range(5)])
-    give(process, f"{URL}1")
-    give(process, f"{URL}0", f"{URL}2", f"{URL}4")  # by then, 0 and 2 are forgotten
-    give(process, f"{URL}3")
+    process.news.note(7, [f"{URL}1"])
+    give(process)
+    process.fetch(2, Request(URL), 1, None, {f"{URL}1"})
     process.channel.flush()
-    assert [page.known for page in await end.receive()] == [[f"{URL}1"], [f"{URL}4"], [f"{URL}3"]]
+    assert [message.news for message in await end.receive()] == [[], [(7, [])]]
 
 
-def test_what_a_process_without_pages_hears_is_bounded(processes: list[tuple[Process, Channel]]) -> None:
-    process = processes[0][0]
-    for n in range(3 * module.MAX_HEARD):
-        process.hear([f"{URL}{n}"])
-    assert len(process._heard) <= 2 * module.MAX_HEARD
-    assert process._heard[-1] == f"{URL}{3 * module.MAX_HEARD - 1}"
+async def test_a_process_is_told_of_open_networks_once(processes: list[tuple[Process, Channel]]) -> None:
+    process, end = processes[0]
+    for names in ((), ("a",), ("a",), ("a", "b")):
+        process.open_networks(set(names))
+    process.channel.flush()
+    assert [sorted(message.names) for message in await end.receive()] == [["a"], ["a", "b"]]
+
+
+def test_a_lane_with_few_requests_in_flight_has_one_process(processes: list[tuple[Process, Channel]]) -> None:
+    both, choice = [process for process, _ in processes], ProcessChoice()
+    lane = new_lane(concurrency=SPREAD - 1)
+    one = choice.for_lane(both, lane)
+    assert one is not None
+    give(one, pages=9)
+    assert choice.for_lane(both, lane) is one
+    other = choice.for_lane(both, new_lane(concurrency=SPREAD))
+    assert other is not one
+    assert other is not None
+    one.pid = 0
+    assert choice.for_lane(both, lane) is other
+    other.pid = 0
+    assert choice.for_lane(both, lane) is None
 
 
 async def test_a_body_without_room_in_shared_memory_is_part_of_the_message(
