@@ -14,6 +14,8 @@ __all__ = ["encoding_by_markup"]
 _PRESCAN = 1024
 _MAX_SCAN = 262_144
 """Bytes that are searched for a ``<meta>``. Browsers search the whole document."""
+_MAX_LOOKED_AT = 65_536
+"""Bytes of possible ``<meta>`` elements that are read one by one: without an end, each would be as long as the rest."""
 _RAW_TEXT = {
     name: lazy_pattern(rb"</%b(?=[\t\n\f\r />])" % name, re.IGNORECASE)
     for name in (b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea", b"title", b"xmp")
@@ -36,6 +38,7 @@ _MARKUP = re.compile(
     % {b"attributes": rb"(?:[\t\n\f\r /]*+%b(?:%b=%b%b)?+)*+" % (_NAME, _SPACE, _SPACE, _VALUE)},
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_META = re.compile(rb"<meta(?=[\t\n\f\r /])", re.IGNORECASE)
 _META_CONTENT = lazy_pattern(
     rb"""charset [\t\n\f\r ]*+ = [\t\n\f\r ]*+ (?: "([^"]*+)" | '([^']*+)' | ([^\t\n\f\r ;"'] [^\t\n\f\r ;]*+) )""",
     re.VERBOSE | re.IGNORECASE,
@@ -80,7 +83,7 @@ def _encoding_by_prescan(head: bytes) -> str | None:
 def _encoding_by_late_meta(body: bytes) -> str | None:
     """Return the encoding of the first ``<meta>`` in the first 256 KiB that is an element, not text of a script."""
     document = body[:_MAX_SCAN]
-    if len(document) <= _PRESCAN or b"charset" not in document.lower():  # spares nearly all pages the search
+    if len(document) <= _PRESCAN or not _may_declare(document):  # spares nearly all pages the search
         return None
     at: int | None = 0
     while at is not None and (markup := _MARKUP.search(document, at)) is not None:
@@ -89,6 +92,18 @@ def _encoding_by_late_meta(body: bytes) -> str | None:
             return label
         at = _end_of_text(document, markup)
     return None
+
+
+def _may_declare(document: bytes) -> bool:
+    """Return whether anything that looks like a ``<meta>`` declares an encoding, be it an element or text."""
+    looked_at = 0
+    for beginning in _META.finditer(document):
+        markup = _MARKUP.match(document, beginning.start())
+        if markup is not None:
+            looked_at += markup.end() - markup.start()
+            if looked_at > _MAX_LOOKED_AT or (markup["meta"] is not None and _encoding_of_meta(markup["meta"])):
+                return True
+    return False
 
 
 def _end_of_text(document: bytes, markup: re.Match[bytes]) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.content import detect_encoding
+from crawler.content import detect_encoding, meta_charset
 from crawler.content.labels import _LABELS
 
 
@@ -126,6 +126,19 @@ def test_any_broken_markup_gets_a_label(fragments):
     assert detect_encoding(b"".join(fragments), None) in _LABELS.values()
 
 
+@given(st.lists(st.sampled_from([*FRAGMENTS, b"<META\n", b"<mEtA/", b"<script>", b"</script>", b"<p "]), max_size=60))
+def test_the_look_that_spares_pages_the_search_changes_no_label(fragments):
+    body = FAR + b"".join(fragments)
+    label = detect_encoding(body, "text/html")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(meta_charset, "_may_declare", lambda _document: True)
+        assert detect_encoding(body, "text/html") == label
+
+
+def test_a_meta_element_counts_behind_many_that_declare_nothing():
+    assert detect_encoding(FAR + b"<meta name=a>" * 200 + b"<meta charset=koi8-r>", "text/html") == "koi8-r"
+
+
 @pytest.mark.parametrize("start", [b"", FAR + b"charset"], ids=["at the start", "behind it"])
 @pytest.mark.parametrize(
     "fragment",
@@ -141,6 +154,8 @@ def test_any_broken_markup_gets_a_label(fragments):
         b"<script>",
         b"</script",
         b"<x ",
+        b"<meta charset",
+        b"<META a>",
     ],
 )
 def test_the_label_of_a_megabyte_of_anything_takes_no_time(fragment, start):
