@@ -23,10 +23,10 @@ log = get_logger("crawler.store")
 
 @attrs.frozen(kw_only=True)
 class Identity:
-    """What makes a later run the same crawl."""
+    """The values that make a later run the same crawl."""
 
     crawl: dict[str, Any]
-    """What must not change, as JSON values: ``spider``, ``arguments`` without secrets, and ``settings``."""
+    """The values that must not change, as JSON values: ``spider``, ``arguments`` without secrets, and ``settings``."""
     secrets: dict[str, Any] = attrs.field(factory=dict, repr=False)
     """JSON values of arguments that are secret or contain a secret. They may change from run to run."""
     references: dict[str, Any] = attrs.field(factory=dict)

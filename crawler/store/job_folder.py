@@ -147,7 +147,7 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
     database: sqlite3.Connection | None = None
     try:
         if not read_only:
-            create_private(path)  # SQLite gives the other files of a database the permissions of its main file
+            create_private(path)  # the other files of a database get the permissions of its main file
         database = _open_to_read(path) if read_only else _open(path, "mode=rwc")
         new = _is_empty(database)
         if new and read_only:
@@ -202,7 +202,7 @@ def size(path: Path) -> int:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a database to read it. Without a write-ahead log nobody is writing, and none is created."""
+    """Open a database to read it. Without a write-ahead log it is not being written, and none is created."""
     return _open(path, "mode=ro" if path.with_name(WAL).exists() else "mode=ro&immutable=1")
 
 

@@ -1,4 +1,4 @@
-"""What the URLs of all jobs in databases have in common: the name of the job, and its lease."""
+"""The parts that the URLs of all jobs in databases have: the name of the job, and its lease."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class GroupRow(Struct, eq=False):
     requests: dict[Order, RequestRow] = {}
 
     def is_free_for(self, owner: int, now: float) -> bool:
-        """Return whether an owner may lease it: nobody has it, nothing has to be waited for, and it is next."""
+        """Return whether an owner may lease it: it has no owner, its limits are ready, and the owner is next."""
         is_next = not self.waiting or self.waiting[0] == owner
         return self.owner == NOBODY and self.ready_at <= now and is_next
 
@@ -61,7 +61,7 @@ class MemoryGroups:
         self.busy = 0
         """Number of groups with requests."""
         self.free: dict[str, GroupRow] = {}
-        """Those with requests that nobody has."""
+        """Groups with requests and without an owner."""
         self._of: defaultdict[int, dict[str, GroupRow]] = defaultdict(dict)
         self._busy_of: Counter[int] = Counter()
         self._awaited: dict[str, GroupRow] = {}

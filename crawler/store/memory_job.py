@@ -48,7 +48,7 @@ class OwnerRow(Struct, eq=False):
     until: float
     """When its lease ends, in seconds since the epoch."""
     stats: Stats = field(default_factory=Stats)
-    """What it has counted."""
+    """Its counts."""
     log: list[Row] = []
     """Its part of the item log."""
     cursors: dict[str, int] = {}
@@ -109,7 +109,7 @@ class MemoryJob:
         self.positions: dict[int, dict[str, Any]] = {}
         """The positions of the sinks of owners that are gone, by owner and name."""
         self.runs: dict[int, Any] = {}
-        """What each owner has recorded of its run."""
+        """The record of the run of each owner."""
         self.changed = Wakeup()
         """Set whenever an answer may be another one."""
         self.numbers = itertools.count()
@@ -147,7 +147,7 @@ class MemoryJob:
     def reap(self, owner: OwnerRow) -> None:
         """Remove the other owners whose leases have ended. Their items go to the log of the owner that calls.
 
-        If nobody has called for long, the store itself was away: that time does not count.
+        If there was no call for half a lease, the store itself was away: that time does not count.
         """
         now = self.now()
         away = now - self._called_at

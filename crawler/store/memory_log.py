@@ -51,7 +51,7 @@ class MemoryLog(OwnLog):
     # ---- items -------------------------------------------------------------------------------------------------------
 
     async def follow(self, sink: str) -> tuple[int, Any]:
-        """Return where a sink stands in the log of this worker. A new one begins at its beginning."""
+        """Return the number of the next item of a sink, and its position. A new sink begins with the first item."""
         await self._transaction()
         return self._owner.cursors.setdefault(sink, 0), self._owner.positions.get(sink)
 

@@ -50,7 +50,7 @@ class Verdict(enum.Enum):
 
 
 class News(Struct, frozen=True, kw_only=True):
-    """What other owners have committed since the last answer to this one."""
+    """Commits of other owners since the last answer to this one."""
 
     cookies: Sequence[CookieChange] = ()
     """Cookies that were set or removed, in order."""
@@ -117,7 +117,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     seeds: bool = False
     """Whether this owner runs `start()` from now on: nobody else does, and it is not exhausted."""
     news: News = News()
-    """What other owners have committed."""
+    """Commits of other owners."""
 
 
 class Extended(Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class Extended(Struct, frozen=True, kw_only=True):
     surplus: int = 0
     """Number of groups that this owner holds beyond its share, while another owner holds fewer than its own."""
     news: News = News()
-    """What other owners have committed."""
+    """Commits of other owners."""
 
 
 class Ingested(Struct, kw_only=True):
@@ -156,7 +156,7 @@ class Committed(Struct, kw_only=True):
     duplicates: int = 0
     """Number of discovered requests that were known."""
     news: News = News()
-    """What other owners have committed. After a `CONFLICT` the states are all there are."""
+    """Commits of other owners. After a `CONFLICT`, it has all states."""
 
 
 class Store(Protocol):

@@ -26,7 +26,7 @@ MAX_READ: Final = 1000
 
 
 class RunRow(Struct, frozen=True, kw_only=True):
-    """What a job stores of one run."""
+    """The record of one run, as a job stores it."""
 
     spider: str
     """The name of the spider."""

@@ -37,7 +37,7 @@ class SharedJob:
     """The state of a job that many workers share."""
 
     state: JobState
-    """What every job has."""
+    """The state that every job has, shared or not."""
     groups: int
     """Number of groups that have requests."""
     free: int

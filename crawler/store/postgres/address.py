@@ -30,7 +30,7 @@ class Address:
     """
 
     conninfo: str = attrs.field(repr=False)
-    """What libpq connects to, as a URL. It may contain a password."""
+    """The server and the database, as a URL for libpq. It may contain a password."""
     job: str
     """The name of the job."""
     lease: float

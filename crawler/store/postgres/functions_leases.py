@@ -37,8 +37,8 @@ BEGIN
     ]::bigint[] FROM worker);
 END $$;
 """
-"""What each answer says of the job: live, exhausted, behind; pages, items and failed of other owners; logged. It is in
-PL/pgSQL, which keeps its plan; SQL would make one in each transaction."""
+"""The state of the job in each answer: live, exhausted, behind; pages, items and failed of other owners; logged. It is
+in PL/pgSQL, which keeps its plan; SQL would make one in each transaction."""
 
 REMOVE: Final = """
 CREATE FUNCTION remove_owner(gone integer, lost boolean) RETURNS void LANGUAGE plpgsql AS $$
@@ -81,7 +81,7 @@ BEGIN
     UPDATE worker SET logged = logged + taken WHERE id = me;
 END $$;
 """
-"""`take_items` gives the items that sinks of a removed owner have not stored to another owner. An owner without sinks
+"""`take_items` passes items that sinks of a removed owner have not stored to another owner. An owner without sinks
 that has committed something wanted none."""
 
 REAP: Final = """

@@ -29,7 +29,7 @@ SET: Final = Statement("INSERT INTO meta VALUES ($1, $2) ON CONFLICT (name) DO U
 
 
 async def open_job(server: Server, identity: Identity | None, *, override: bool) -> str:
-    """Connect to a job, which is created if it does not exist, and return the name that it gave itself.
+    """Connect to a job, which is created if it does not exist, and return the name that was drawn for it.
 
     Parameters:
         server: The server, which is not connected.

@@ -1,4 +1,4 @@
-"""What a worker reads of a job: groups and their requests, news of other owners, and the state to resume from."""
+"""Reads parts of a job: groups and their requests, news of other owners, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ UNION ALL
 SELECT 'note', name, '', '', '', value, 0 FROM note
 WHERE writer <> $1 AND NOT pg_visible_in_snapshot(change, $3::text::pg_snapshot)
 """)
-"""What other owners have committed since two snapshots and a version. The first row has the present ones."""
+"""The commits of other owners since two snapshots and a version. The first row has the present ones."""
 SNAPSHOT: Final = Statement("SELECT pg_current_snapshot()::text, version, exhausted FROM crawl")
 STATES: Final = Statement("SELECT owner, name, value FROM state WHERE value IS NOT NULL")
 COOKIES: Final = Statement("SELECT session, value FROM cookie WHERE value IS NOT NULL")

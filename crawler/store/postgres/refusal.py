@@ -1,6 +1,6 @@
 """Why a server of PostgreSQL has refused a connection, as its SQLSTATE.
 
-libpq gives no SQLSTATE of a connection that was not made, only a message in the language of the server. What the server
+libpq has no SQLSTATE of a connection that was not made, only a message in the language of the server. What the server
 sends is read from a trace of another attempt.
 """
 

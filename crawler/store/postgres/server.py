@@ -26,8 +26,8 @@ SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
-"""What each connection sets. Plans are made while the tables are empty, so they must use indexes. A server that reports
-a commit that a crash takes back would lose requests."""
+"""The settings of each connection. Plans are made while the tables are empty, so they must use indexes. A server that
+reports a commit that a crash takes back would lose requests."""
 PASSING: Final = ("08", "25006", "40", "53", "57")
 """Classes and codes of SQLSTATE that another attempt may not meet: the connection, a standby, a rollback, resources, a
 shutdown."""

@@ -88,7 +88,7 @@ class PostgresStore(OwnLog):
 
     Parameters:
         server: Connected to the job.
-        name: The name that the job gave itself.
+        name: The name that was drawn for the job.
     """
 
     shared: Final = True

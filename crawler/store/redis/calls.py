@@ -1,4 +1,4 @@
-"""What is sent to the functions in ``functions/``, and the form of requests in the server."""
+"""Arguments of the functions in ``functions/``, and the form of requests in the server."""
 
 from __future__ import annotations
 

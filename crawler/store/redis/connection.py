@@ -18,8 +18,11 @@ from coredis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ClusterDownError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
+    UnblockedError,
 )
 from coredis.pool import ClusterConnectionPool, ConnectionPool
 from coredis.retry import NoRetryPolicy
@@ -37,8 +40,10 @@ PARTS: Final = ("base", "groups", "owners", "status", "requests", "calls_leases"
 """The files of the library, in their order."""
 FIRST_PAUSE: Final = 0.1
 LAST_PAUSE: Final = 2.0
-OUT_OF_SERVICE: Final = ("LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY")
+OUT_OF_SERVICE: Final = (BusyLoadingError, ClusterDownError, ReadOnlyError, TryAgainError, UnblockedError)
 """Errors of a server that is starting, has no data yet, or is giving its place to another one."""
+OUT_OF_SERVICE_CODES: Final = ("MASTERDOWN", "BUSY")
+"""Beginnings of such errors for which coredis has no class."""
 CONNECT_TIMEOUT: Final = 5
 """Seconds."""
 CLOSE_TIMEOUT: Final = 2
@@ -48,7 +53,7 @@ LONGEST_SLEEP: Final = 5
 KEEP_TIMEOUT: Final = 10_000
 """Milliseconds in which the disk and the replicas must have what was written; then the call is repeated."""
 MAX_CONNECTIONS: Final = 65_536
-"""coredis gives each connection one of so many places, and loses the place of one that breaks while it is in use."""
+"""Size of the pool. coredis never frees the place of a connection that breaks while it is in use."""
 NO_EVICTION: Final = "noeviction"
 READS: Final = frozenset({"open", "more", "has_body", "read", "resume"})
 log = get_logger("crawler.store")
@@ -193,7 +198,7 @@ class Connection:
             kept = send(b"WAIT", copies, KEEP_TIMEOUT, decode=False)
         answer = await called
         if kept is not None and not _suffices(await kept, copies):
-            raise RedisError("what was written is not on the disk, or not on all replicas")
+            raise RedisError("a write is not on the disk, or not on all replicas")
         return answer
 
     async def _call_in_cluster(self, name: str, text: bytes) -> Any:
@@ -220,8 +225,10 @@ class Connection:
             if "Function not found" in text:
                 await self._reload()
                 return
-            if not text.startswith(OUT_OF_SERVICE) and not isinstance(error, (BusyLoadingError, ClusterDownError)):
+            if not isinstance(error, OUT_OF_SERVICE) and not text.startswith(OUT_OF_SERVICE_CODES):
                 raise self._describe(error) from error
+            if isinstance(error, ReadOnlyError) and not self.address.cluster:
+                self._client.connection_pool.disconnect()  # the address may lead to the new primary by now
         log.debug("%s cannot be reached: %s", self.address.shown, error)
 
     async def _reload(self) -> None:

@@ -1,4 +1,4 @@
-"""What is read of a job: the values and rows of the server as objects."""
+"""Values and rows of the server, read as objects."""
 
 from __future__ import annotations
 

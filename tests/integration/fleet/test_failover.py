@@ -76,7 +76,7 @@ async def test_a_primary_that_is_killed_and_replaced_by_its_replica_has_lost_not
 
 def test_workers_whose_primary_is_replaced_by_its_replica_lose_and_double_nothing(tmp_path: Path) -> None:
     settings = {"workers": 8, "delay": 0.15, "grace": 1.0}
-    with redis_pair() as server, fleet(tmp_path, server, seed=4, hosts=9, pages=90, size=3, settings=settings) as crawl:
+    with redis_pair() as server, fleet(tmp_path, server, seed=4, hosts=9, pages=60, size=3, settings=settings) as crawl:
         crawl.run(random.Random(4), restarts=2)
         figures = crawl.figures()
         assert figures.holds(), (figures, crawl.said)

@@ -10,7 +10,7 @@ from pathlib import Path
 import coredis
 import pytest
 import trio
-from integration.databases.servers import PASSWORD, Server, redis, redis_cluster
+from integration.databases.servers import PASSWORD, Server, ask_redis, redis, redis_cluster
 from integration.fleet.fleet import fleet
 from support.store_contract import OpenWorker, SharedStoreContract
 from support.stores import A, claimed, done, requests
@@ -187,6 +187,22 @@ async def test_a_connection_may_break_any_number_of_times(server: Server, monkey
                         waiting = [int(each["id"]) for each in others if each["cmd"] == "blpop"]
                     await client.client_kill(identifier=waiting[0])
                 assert await store.extend() is not None
+
+
+async def test_a_worker_waits_while_its_server_is_a_replica_and_looks_for_another_one(server: Server) -> None:
+    async with open_store(job(server, lease=60)) as store:
+        await store.extend()
+        before = store._connection._direct
+        ask_redis(server, "replicaof", "127.0.0.1", "1")
+        try:
+            with trio.move_on_after(1.0) as scope:
+                await store.extend()
+            assert scope.cancelled_caught
+            assert not before.usable
+        finally:
+            ask_redis(server, "replicaof", "no", "one")
+        with trio.fail_after(10):
+            assert await store.extend() is not None
 
 
 async def test_what_a_server_refuses_is_one_line(server: Server) -> None:
