@@ -1,7 +1,8 @@
-"""`OutageMonitor`: reports to the limits whether hosts can be reached, and logs when the network is down."""
+"""`OutageMonitor`: reports to the limits whether hosts can be reached, and logs what is down."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ from crawler import urls
 from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
 from crawler.frontier import RobotsTicket, StartTicket
+from crawler.limits.breaker import MAX_REST
 from crawler.limits.outages import NETWORK_PROBE, Contact, Trouble
 from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
@@ -32,6 +34,10 @@ TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
 """Kinds of `FetchTimeout` before anything was sent."""
 UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
 """Kinds of broken exchanges without any response."""
+LOG_AFTER: Final = 10.0
+"""Seconds for which a host that has answered before is down until the log says so."""
+MAX_LOGGED: Final = 20
+"""Hosts whose outages are logged as warnings; those of further ones are debug messages."""
 log = get_logger("crawler.engine")
 
 
@@ -46,6 +52,7 @@ class OutageMonitor:
     def __init__(self, frontier: Frontier, policy: Policy) -> None:
         self._frontier = frontier
         self._policy = policy
+        self._logged: set[str] = set()
 
     def received(self, ticket: StartTicket, response: Response, now: float) -> None:
         """Note a response. If it says that the host is down, set `StartTicket.outage` to what that means.
@@ -60,9 +67,11 @@ class OutageMonitor:
             self.answered(ticket, now)
             return
         error = FetchError(f"status {response.status}", request=ticket.request)
-        outage = outages.failed(self._trouble(ticket, error, "gateway", is_proxy=False), now)
+        trouble = self._trouble(ticket, error, "gateway", is_proxy=False)
+        outage = outages.failed(trouble, now)
         if may_repeat(ticket.request):
             ticket.outage = outage
+        self._log_down(trouble.scope)
 
     def _is_down(self, ticket: StartTicket, response: Response) -> bool:
         """Return whether a response says that its host is down.
@@ -79,6 +88,8 @@ class OutageMonitor:
         outages, reachability = self._frontier.outages, self._frontier.reachability
         network = outages.network
         scopes = reachability.scopes(ticket.request)
+        for scope in scopes:
+            self._log_back(scope, now)
         outages.end(ticket)
         retried = outages.answered(scopes, is_known=_is_known(ticket))
         if network is not None:
@@ -104,7 +115,9 @@ class OutageMonitor:
                 self.answered(ticket, now)
             return
         network = outages.network
-        outage = outages.failed(self._trouble(ticket, error, contact, is_proxy=is_proxy), now)
+        trouble = self._trouble(ticket, error, contact, is_proxy=is_proxy)
+        outage = outages.failed(trouble, now)
+        self._log_down(trouble.scope)
         if not ticket.is_sent or may_repeat(request):
             error.outage = outage
         if outages.network is not network:
@@ -125,6 +138,32 @@ class OutageMonitor:
             holds_all=_holds_all(ticket),
             is_proxy=is_proxy,
         )
+
+    def _log_down(self, scope: str) -> None:
+        """Log once that a host which has answered before is down."""
+        outages = self._frontier.outages
+        breaker = outages.breaker_of(scope)
+        if breaker is None or breaker.is_logged or breaker.down_for < LOG_AFTER or outages.network is not None:
+            return
+        if not (breaker.is_known and breaker.is_open):
+            return
+        breaker.is_logged = True
+        self._logged.add(scope)
+        log.log(
+            logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG,
+            "%s is down since %s, trying it every 1 to %.0f s: %s",
+            scope,
+            time.strftime("%H:%M:%S", time.localtime(breaker.since)),
+            MAX_REST,
+            breaker.error,
+        )
+
+    def _log_back(self, scope: str, now: float) -> None:
+        """Log that a host answers of which the log says that it is down."""
+        breaker = self._frontier.outages.breaker_of(scope)
+        if breaker is not None and breaker.is_logged:
+            level = logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG
+            log.log(level, "%s answers again after %.0f s", scope, now - breaker.since)
 
     def _log_network(self, now: float) -> None:
         """Log that the network is down, or was given up."""

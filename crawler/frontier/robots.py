@@ -203,7 +203,7 @@ class RobotsLookups:
         lane, origin = ticket.lane, ticket.origin
         self._settle(ticket)
         self._attempts[origin] = (ticket.pending.attempts + counts, not_before)
-        lane.throttle.block(not_before)
+        lane.throttle.block(not_before, "refusal" if counts else "outage")
         waiting = self._waiting.pop(origin)
         for one in (lane, *waiting):
             one.robots.pending = False

@@ -63,6 +63,8 @@ class Breaker(Struct, eq=False):
     """URLs of requests that were sent and got no response, while the breaker is closed."""
     tries: int = 0
     """Failures in a row; those in flight together count once."""
+    is_logged: bool = False
+    """Whether the log says that the host is down."""
     given_up_until: float = -math.inf
     """Until then every request fails without being sent; in seconds since the epoch."""
 

@@ -141,6 +141,10 @@ class Outages:
             for name, breaker in down.items()
         }
 
+    def breaker_of(self, scope: str) -> Breaker | None:
+        """Return the breaker of a scope; `None` if it has answered since its last failure."""
+        return self._breakers.get(scope)
+
     # ---- before a request --------------------------------------------------------------------------------------------
 
     def ready_at(self, scopes: Iterable[str], now: float) -> float:

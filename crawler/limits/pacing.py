@@ -71,7 +71,7 @@ class Pacing:
     gate: float = attrs.field(default=-math.inf, init=False)
     """Nothing starts before this time, in seconds since the epoch."""
     gate_reason: str = attrs.field(default="refusal", init=False)
-    """What the gate is closed for: ``refusal``, or ``pause`` if a plugin has asked for it."""
+    """What the gate is closed for: ``refusal``, ``outage``, or ``pause`` if a plugin has asked for it."""
     next_start: float = attrs.field(default=-math.inf, init=False)
     """The earliest next start by the delay, in seconds since the epoch."""
     delay: float = attrs.field(default=attrs.Factory(_delay, takes_self=True), init=False)

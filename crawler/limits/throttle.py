@@ -167,9 +167,9 @@ class Throttle:
         if seconds > 0:
             self.concurrency.cap = min(self.concurrency.cap, ROBOTS_CONCURRENCY)
 
-    def block(self, until: float) -> None:
-        """Start nothing before `until` (seconds since the epoch)."""
-        self.pacing.block(until)
+    def block(self, until: float, reason: str = "refusal") -> None:
+        """Start nothing before `until` (seconds since the epoch), for a reason as of `Pacing.block`."""
+        self.pacing.block(until, reason)
         self.notify()
 
     def set_pace(

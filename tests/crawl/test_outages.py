@@ -329,6 +329,18 @@ async def test_the_log_says_once_that_the_network_is_down_and_once_that_it_is_ba
     assert words[1].startswith("network back after 6")
 
 
+async def test_the_log_says_once_that_a_host_is_down_and_once_that_it_is_back(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    internet = Internet(between(2, 62), "refused", hosts=lambda host: host == "h0.test")
+    with caplog.at_level(logging.WARNING, "crawler"):
+        assert await lost(Pages(2, 60), internet, FAST | Settings(obey_robots=False)) == []
+    down, back = (record.message for record in caplog.records)
+    assert down.startswith("https://h0.test is down since ")
+    assert "refused" in down
+    assert back.startswith("https://h0.test answers again after ")
+
+
 async def test_statistics_and_the_report_say_why_a_host_waits(autojump_clock: MockClock) -> None:
     seen: list[Any] = []
 
