@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -82,4 +83,19 @@ def _bridge(what: str) -> Any:
     found = entry_points_of(GROUP).get(SCRAPY)
     if found is None:
         raise ConfigError(f"{what}: no plugin for Scrapy projects is installed: pip install '{EXTRA}'")
-    return load_entry_point(found, "the plugin for Scrapy projects")
+    with _without_collector():
+        return load_entry_point(found, "the plugin for Scrapy projects")
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Turn the garbage collector off while modules are imported: their objects live on, and need not be traversed."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()

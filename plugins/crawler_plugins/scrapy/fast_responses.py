@@ -7,16 +7,20 @@ agree. Everything else, elements above all, comes from Scrapy's own selectors.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, Final
+from urllib.parse import urljoin
 
-from scrapy import Selector
-from scrapy.http import HtmlResponse
+from parsel import css2xpath
+from scrapy.http import HtmlResponse, Request
+from scrapy.link import Link
 from scrapy.utils.response import get_base_url
 from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding
 
 from crawler.html import parse, parse_text
-from crawler_plugins.scrapy.quick_requests import safe_url
+from crawler_plugins.scrapy.joins import folder_of, plain_page
+from crawler_plugins.scrapy.quick_requests import FRAGMENT, safe_url
+from crawler_plugins.scrapy.quick_selectors import texts_of
 
 __all__ = ["FastHtmlResponse", "begins_with"]
 
@@ -27,6 +31,8 @@ BOM: Final = re.compile(rb"\xff\xfe|\xfe\xff|\xef\xbb\xbf|\0\0\xfe\xff")
 """A byte order mark."""
 SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
 """A selector of one element, with its text or an attribute."""
+SIMPLE_XPATH: Final = re.compile(r"//([a-z][a-z0-9]*)/(?:text\(\)|@([a-z][a-z-]*))")
+"""An XPath expression of the same kind."""
 LOOSE: Final = frozenset(
     """
     body caption col colgroup form frame frameset head html isindex math noscript option p plaintext select svg table
@@ -34,13 +40,12 @@ LOOSE: Final = frozenset(
     """.split()  # noqa: SIM905 - one name a line is too long to read
 )
 """Elements that the two parsers place differently in some pages."""
-TEXTS: Final = Selector.selectorlist_cls
 
 
 class FastHtmlResponse(HtmlResponse):
     """An HTML response with the tree of the parser of the crawl."""
 
-    __slots__ = ("_known_encoding", "_tree")
+    __slots__ = ("_base", "_folder", "_here", "_known_encoding", "_tree")
 
     @property
     def encoding(self) -> str:
@@ -65,9 +70,11 @@ class FastHtmlResponse(HtmlResponse):
     @property
     def base(self) -> str:
         """What `get_base_url` returns: it reads the beginning of the text only, so the rest need not be decoded."""
-        is_declared = self.encoding != "utf-8" or begins_with(self.body, b"<base")
-        base: str = get_base_url(self) if is_declared else safe_url(self.url)
-        return base
+        found: str | None = getattr(self, "_base", None)
+        if found is None:
+            is_declared = self.encoding != "utf-8" or begins_with(self.body, b"<base")
+            found = self._base = get_base_url(self) if is_declared else safe_url(self.url)
+        return found
 
     @property
     def document(self) -> Any:
@@ -80,29 +87,70 @@ class FastHtmlResponse(HtmlResponse):
 
     def css(self, query: str) -> Any:
         """Select by a CSS selector."""
-        plain = _plain_query(query)
+        plain = _plain_css(query)
         if plain is None or self._cached_selector is not None or not self.is_simple:
             return super().css(query)
-        selector, name = plain
+        return self._texts(*plain)
+
+    def xpath(self, query: str, **options: Any) -> Any:
+        """Select by an XPath expression."""
+        plain = _plain_xpath(query)
+        if plain is None or options or self._cached_selector is not None or not self.is_simple:
+            return super().xpath(query, **options)
+        return self._texts(*plain)
+
+    def _texts(self, selector: str, name: str | None, query: str) -> Any:
+        """Return selectors of the texts in some elements, or of one of their attributes."""
         elements = self.document.select(selector)
         if name is None:
-            texts = [text for element in elements for text in _own_texts(element)]
-        else:
-            texts = [value for element in elements if (value := element.attr(name)) is not None]
-        return TEXTS([Selector(root=text, type="html") for text in texts])
+            return texts_of([text for element in elements for text in _own_texts(element)], query)
+        return texts_of([value for element in elements if (value := element.attr(name)) is not None], query)
+
+    def urljoin(self, url: str) -> str:
+        """Return the URL to which a reference of the page leads."""
+        folder = getattr(self, "_folder", None)
+        if folder is None:
+            self._here = plain_page(self.base)
+            folder = self._folder = folder_of(self._here)
+        if type(url) is not str:
+            return urljoin(self.base, url)
+        if url.startswith("#") and self._here and FRAGMENT.fullmatch(url, 1):
+            return f"{self._here}{url}"
+        found: str | None = folder[url]
+        return urljoin(self.base, url) if found is None else found
+
+    @wraps(HtmlResponse.follow)
+    def follow(self, url: Any, callback: Any = None, *further: Any, encoding: Any = None, **options: Any) -> Any:
+        """Return a request for a link of the page."""
+        if type(url) is Link:
+            url = url.url
+        if type(url) is not str or further:
+            return super().follow(url, callback, *further, encoding=encoding, **options)
+        encoding = self.encoding if encoding is None else encoding
+        return Request(self.urljoin(url), callback, encoding=encoding, **options)
 
 
 FastHtmlResponse.__name__ = FastHtmlResponse.__qualname__ = HtmlResponse.__name__  # spiders may look at the name
 
 
 @lru_cache(maxsize=1000)
-def _plain_query(query: str) -> tuple[str, str | None] | None:
-    """Return the selector of elements and the name of the attribute of a simple selector; `None` of any other."""
+def _plain_css(query: str) -> tuple[str, str | None, str] | None:
+    """Return the selector of elements, the name of the attribute and the XPath expression of a simple CSS selector.
+
+    Of any other, `None`.
+    """
     found = SIMPLE.fullmatch(query)
     selector = query.partition("::")[0]
     if found is None or selector.partition(".")[0].partition("#")[0].lower() in LOOSE:
         return None
-    return selector, found[2]
+    return selector, found[2], css2xpath(query)
+
+
+@lru_cache(maxsize=1000)
+def _plain_xpath(query: str) -> tuple[str, str | None, str] | None:
+    """Return the same of a simple XPath expression."""
+    found = SIMPLE_XPATH.fullmatch(query)
+    return None if found is None or found[1] in LOOSE else (found[1], found[2], query)
 
 
 def begins_with(body: bytes, word: bytes) -> bool:

@@ -21,11 +21,13 @@ __all__ = ["CALLED", "MODULES", "install"]
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "charset_normalizer": ("from_bytes",),
+    "logging.config": ("dictConfig",),
     "scrapy.utils.curl": ("curl_to_request_kwargs",),
     "scrapy.utils.display": ("_tty_supports_color", "pformat", "pprint"),  # it imports packaging
     "scrapy.utils.versions": ("get_versions", "scrapy_components_versions"),  # it imports OpenSSL
     "twisted.internet.asyncioreactor": (),
     "twisted.internet.base": (),
+    "twisted.internet.threads": ("deferToThread",),
     "twisted.web.client": (),
     "twisted.web.http": (),
     "xmlrpc.server": (),

@@ -20,6 +20,7 @@ from w3lib.html import strip_html5_whitespace
 from w3lib.url import safe_url_string
 
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from crawler_plugins.scrapy.joins import PLAIN, folders_above
 from crawler_plugins.scrapy.quick_requests import FRAGMENT, PLAIN_URL
 
 __all__ = ["install", "quick_links"]
@@ -37,8 +38,6 @@ UNCLEAR: Final = re.compile(
     r"[?; ]|(?:https?:)?//(?![\w.-])|https?:(?!//)|.*(?:[\t\n\f\r]| \Z)", re.IGNORECASE | re.DOTALL
 )
 """A reference for which more of the page's URL than its folder may count."""
-PLAIN: Final = re.compile(r"((?:\.\./)*)((?:[\w~-][\w.~-]*/)*(?:[\w~-][\w.~-]*)?)", re.ASCII)
-"""A reference that is joined as it is to the folder of the page, or to one above it."""
 MAX_KNOWN: Final = 50_000
 """References that an extractor remembers, and URLs of which it remembers whether it allows them."""
 _states: WeakKeyDictionary[Any, _State | None] = WeakKeyDictionary()
@@ -108,10 +107,8 @@ class _Folder(dict[str, str | None]):
         self._pages: dict[str, str | None] = {}
         """The same for references without a fragment, before the extractor is asked if it reads fragments."""
         _, self._folder, self._origin = _places(base)
-        self._above = [self._folder]
+        self._above = folders_above(self._folder, self._origin)
         """The folder and those above it, if plain references can be joined to them as they are."""
-        while len(self._above[-1]) > len(self._origin):
-            self._above.append(self._above[-1][: self._above[-1].rindex("/", 0, -1) + 1])
         if any(_joined(folder, "a", encoding) != f"{folder}a" for folder in self._above):
             self._above = []
 

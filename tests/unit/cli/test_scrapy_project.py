@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.reactor import TrioReactor
 
+from crawler.cli import scrapy_project
 from crawler.cli.app import main
 from crawler.cli.run import feeds_of, job_of
 from crawler.cli.scrapy_project import project_spider
@@ -127,3 +129,25 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
     assert job_of("given", [spider]) == "given"
     [sink] = feeds_of(spider, "error", Path("kept"))
     assert sink.path == Path("books.jsonl")
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_collector_rests_while_scrapy_is_imported(monkeypatch, is_enabled):
+    enabled = []
+
+    def load(*_):
+        enabled.append(gc.isenabled())
+        if len(enabled) > 1:
+            raise ImportError("broken")
+        return ScrapySpider
+
+    monkeypatch.setattr(scrapy_project, "load_entry_point", load)
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # the other tests have garbage
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        scrapy_project.prepare_import(Path("books.py"))
+        with pytest.raises(ImportError):
+            scrapy_project.prepare_import(Path("books.py"))
+        assert (enabled, gc.isenabled()) == ([False, False], is_enabled)
+    finally:
+        gc.enable()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from crawler_plugins.scrapy import quick_requests
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
+from scrapy.link import Link
 from scrapy.utils.response import get_base_url
 
 URL = "https://site.test/"
@@ -31,7 +33,50 @@ def test_the_results_are_the_same(query):
     found = fast.css(query)
     assert found.getall() == plain.css(query).getall()
     assert found.get() == plain.css(query).get()
-    assert type(found) is type(plain.css(query))
+    assert isinstance(found, type(plain.css(query)))
+    assert repr(found) == repr(plain.css(query))
+
+
+PATHS = [
+    "//title/text()", "//h1/text()", "//a/@href", "//a/@class", "//b/text()", "//img/@alt", "//nothing/@a", "//A/@href",
+    "//td/text()", "//p/text()", "//a", "//a[@name]/text()", "//*/@href", "//h1//text()", "/html", "//meta/@content",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_results_of_paths_are_the_same(path):
+    plain, fast = responses()
+    assert repr(fast.xpath(path)) == repr(plain.xpath(path))
+    assert fast.xpath(path).getall() == plain.xpath(path).getall()
+    assert fast.xpath("//a[@class=$c]/@href", c="more").get() == "/a?b=1&c=2"
+
+
+GIVEN = [{}, {"callback": print}, {"callback": print, "method": "POST", "body": "ä", "encoding": "cp1252"},
+         {"meta": {"a": 1}, "cb_kwargs": {"b": 2}, "dont_filter": True, "priority": 3, "headers": {"A": "b"}},
+         {"flags": ["f"], "cookies": {"c": "d"}, "errback": repr}, {"encoding": None}]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
+@pytest.mark.parametrize("target", ["a", "/b#c", "?d", " e ", "", Link("https://other.test/f"), "ä"])
+def test_requests_follow_the_same_links(given, target):
+    plain, fast = responses()
+    made = [response.follow(target, **given) for response in (plain, fast)]
+    assert quick_requests._parts(made[0]) == quick_requests._parts(made[1])
+    assert [one.url for one in fast.follow_all([target], **given)] == [made[0].url]
+    options = dict(given)
+    callback = options.pop("callback", None)
+    assert fast.follow(target, callback, options.pop("method", "GET"), **options).method == made[0].method
+
+
+def test_selectors_are_followed_and_what_is_no_link_is_refused():
+    plain, fast = responses()
+    for response in (plain, fast):
+        assert response.follow(response.css("a")[0]).url == "https://site.test/a?b=1&c=2"
+        assert response.follow(response.css("a::attr(href)")[0]).url == "https://site.test/a?b=1&c=2"
+        assert [one.url for one in response.follow_all(css="a")] == ["https://site.test/a?b=1&c=2"]
+        for wrong in (None, response.css("a::attr(href)"), 5):
+            with pytest.raises((ValueError, TypeError)):
+                response.follow(wrong)
 
 
 def test_a_text_is_cleaned_by_the_methods_of_selectors():

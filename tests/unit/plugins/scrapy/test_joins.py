@@ -1,0 +1,64 @@
+"""References lead where `urljoin` says."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+import pytest
+from crawler_plugins.scrapy import joins
+from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from hypothesis import given
+from hypothesis import strategies as st
+
+BASES = [
+    "http://a.test/b/c/d.html", "http://a.test/b/", "http://a.test/", "http://a.test", "https://a.test:8080/b//c",
+    "http://a.test/b?q=/x/", "http://a.test/b#c/d", "http://a.test/b%20c/d", "http://A.test/b", "http://a.test/b/../c/",
+    "http://u@a.test/b", "http://a.test/ä/b",
+]  # fmt: skip
+REFERENCES = [
+    "x", "x.html", "x/", "x/y.html#z", "../x", "../../../../x/y", "../", "..", ".", "./x", "/x", "//b.test/x", "", "#",
+    "#x",
+    "#a b", "x#", "x#a#b", "x?y", "?y", " x", "x\n", "x;y", "http:x", "http://b.test", "https://b.test/x#y", "mailto:x",
+    "HTTP://b.test/", "http://b.test/../x", "x:y", "ä", "x%20y", ".x", "x//y", "javascript:void(0)", "~x", "-", "x..y",
+]  # fmt: skip
+PARTS = st.sampled_from(
+    ["..", ".", "/", "x", "#", "?", ":", "http", "//", "a.test", " ", "y.z", "%", "~", "-", "_", "\t", "é"]
+)
+
+
+def page(url: str) -> FastHtmlResponse:
+    return FastHtmlResponse(url, body=b"", encoding="utf-8")
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_reference_leads_where_it_leads_without_memory(base):
+    response = page(base)
+    for _ in range(2):
+        assert [response.urljoin(one) for one in REFERENCES] == [urljoin(response.base, one) for one in REFERENCES]
+
+
+@given(parts=st.lists(PARTS, max_size=8), base=st.sampled_from(BASES))
+def test_any_reference_does(parts, base):
+    response, reference = page(base), "".join(parts)
+    assert _outcome(response.urljoin, reference) == _outcome(urljoin, response.base, reference)
+
+
+def _outcome(function, *args):
+    try:
+        return function(*args)
+    except ValueError as error:
+        return str(error)
+
+
+def test_the_pages_of_a_folder_share_what_is_known():
+    one, two, other = map(joins.folder_of, ("http://a.test/b/c", "http://a.test/b/d", "http://a.test/e"))
+    assert one is two
+    assert (one["x"], other["x"], one["x?y"], one["#x"]) == ("http://a.test/b/x", "http://a.test/x", None, None)
+    assert "#x" not in one
+
+
+def test_no_more_references_are_remembered_than_a_crawl_has_use_for(monkeypatch):
+    monkeypatch.setattr(joins, "MAX_KNOWN", 3)
+    folder = joins.Folder(["http://a.test/"])
+    assert [folder[f"x{n}"] for n in range(9)] == [f"http://a.test/x{n}" for n in range(9)]
+    assert len(folder) <= 3
