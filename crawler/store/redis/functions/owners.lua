@@ -79,7 +79,7 @@ end
 -- calls. Until each owner has been heard of, or has no lease any more, an owner may hold a group that seems free. An owner
 -- whose joining is not known keeps its number to itself.
 local function look_at_server(at, seconds)
-  local server = string.match(call('INFO', 'server'), 'run_id:(%x+)')
+  local server = string.match(call('INFO', 'server'), 'run_id:(%x+)') or ''  -- a hosted server may hide it
   local before = meta('server')
   if server == before then return end
   call('HSET', key('meta'), 'server', server)
