@@ -1,4 +1,4 @@
-"""`advice_for`: how to name oneself, for a crawl of a public site with the user agent that every crawl has."""
+"""`advice_for`: advice to identify the crawler, for crawls of public sites with the default user agent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NOT_PUBLIC: Final = frozenset(
     {"arpa", "corp", "example", "home", "internal", "invalid", "lan", "local", "localhost", "onion", "test"}
 )
 """Last labels of names that are not in the public DNS (RFC 2606, RFC 6762, RFC 8375, RFC 9476 and usage)."""
-ADVICE: Final = "name yourself, so that the site can write to you: -s user_agent='MyBot/1.0 (+https://my.site/bot)'"
+ADVICE: Final = "identify yourself, so that the site can contact you: -s user_agent='MyBot/1.0 (+https://my.site/bot)'"
 
 
 def advice_for(lanes: Mapping[str, Mapping[str, Any]], settings: Settings) -> str:
-    """Return one line of advice for a crawl of a public host that sets no `user_agent`; empty for any other.
+    """Return one line of advice for a crawl of a public host that sets no `user_agent`; empty otherwise.
 
     Parameters:
         lanes: `Report.lanes`. A lane without requests does not count: its host was refused, or has no address.

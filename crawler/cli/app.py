@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     except OSError as error:
         if error.filename is not None:
             raise
-        if isinstance(error, FileNotFoundError):  # what `os.getcwd` raises, and no stream
+        if isinstance(error, FileNotFoundError):  # `os.getcwd` raises it, a stream never does
             return _report_error("the working directory does not exist any more: change to another one", 2)
         discard_output()
         code = _report_error(f"cannot write to standard output: {error.strerror}", 1)
@@ -80,14 +80,14 @@ def _command(words: Sequence[str]) -> Callable[[], int | None]:
 
 
 def _check(words: Sequence[str]) -> None:
-    """Refuse words that no file name and no URL may contain."""
+    """Refuse a NUL character, which neither a file name nor a URL may contain."""
     for word in words:
         if "\0" in word:
             raise ConfigError(f"the argument {word!r} contains a NUL character")
 
 
 def _completed(words: list[str]) -> list[str]:
-    """Return the arguments with a value for each option that may be given without one, ``--ui``; help as an option."""
+    """Return the words that the parser expects: an empty value after a bare ``--ui``, and ``--help`` for ``help``."""
     if words[:1] == ["help"]:
         return [*words[1:], "--help"]
     for place, word in enumerate(words):

@@ -91,4 +91,4 @@ class EndsWithParent(Plugin):
 
     async def _watch(self, crawl: Crawl) -> None:
         await trio.lowlevel.wait_readable(0)
-        signal.raise_signal(signal.SIGTERM)  # as a parent that ends orderly does; the report says so as well
+        signal.raise_signal(signal.SIGTERM)  # the signal that a parent sends when it exits normally

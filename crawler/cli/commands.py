@@ -1,4 +1,4 @@
-"""`app_of` assembles the commands with cyclopts; `parse_and_run` runs one."""
+"""`app_of` assembles the commands with cyclopts; `command_line` parses the arguments of one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COMMANDS: Final = {
 }
 """Module and function of each command, in the order of the help page."""
 SUBCOMMANDS: Final = {"new": {"project": "new_project:new_project"}}
-"""Module and function of each command of a command."""
+"""Module and function of each subcommand."""
 
 
 def app_of(*names: str) -> App:

@@ -76,7 +76,7 @@ class Configuration:
     arguments: Mapping[str, str] = {}
     """Arguments of the spider, as text."""
     outputs: tuple[str, ...] = ()
-    """Where items are written. Those of the command line replace those of the environment, and these the file's."""
+    """Where items are written: as the command line says; without its word, the environment; else the file."""
     job: str = ""
     """Folder or URL of the durable job; empty if there is none."""
 

@@ -1,4 +1,4 @@
-"""What the environment configures.
+"""Configuration in environment variables.
 
 Settings have their names in capitals: ``CRAWLER_WORKERS=8``. ``CRAWLER_OUTPUTS`` and ``CRAWLER_PLUGINS`` are lists,
 separated by commas or as JSON. ``CRAWLER_ARGUMENTS`` are the arguments of the spider, as a JSON object, and
@@ -23,7 +23,7 @@ __all__ = ["Variables", "as_text", "from_environment"]
 PREFIX: Final = "CRAWLER_"
 OTHERS: Final = ("outputs", "plugins", "arguments", "job")
 OF_PLUGINS: Final = ("browser",)
-"""Names that plugins read themselves."""
+"""Variables that plugins read themselves."""
 log = get_logger("crawler.cli")
 
 
@@ -89,7 +89,7 @@ def _listed(name: str, texts: Mapping[str, str]) -> tuple[str, ...]:
     try:
         return msgspec.json.decode(text, type=tuple[str, ...])
     except msgspec.DecodeError as error:
-        raise ConfigError(f"environment: {PREFIX}{name.upper()} is not a list of texts: {error}") from None
+        raise ConfigError(f"environment: {PREFIX}{name.upper()} is not a list of strings: {error}") from None
 
 
 def _arguments(text: str) -> dict[str, str]:
@@ -98,7 +98,9 @@ def _arguments(text: str) -> dict[str, str]:
     try:
         values = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise ConfigError(f'environment: {PREFIX}ARGUMENTS is no JSON object such as {{"page": 2}}: {error}') from None
+        raise ConfigError(
+            f'environment: {PREFIX}ARGUMENTS is not a JSON object such as {{"page": 2}}: {error}'
+        ) from None
     return {name: as_text(value) for name, value in values.items()}
 
 

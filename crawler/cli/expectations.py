@@ -1,4 +1,4 @@
-"""What the docstring of a callback expects of it: lines that begin with ``@``, as in Scrapy's contracts.
+"""Expectations in the docstring of a callback: lines that begin with ``@``, like Scrapy's contracts.
 
 ::
 
@@ -103,7 +103,7 @@ def _expectation(callback: str, lines: list[tuple[str, str]]) -> Expectation:
 
 
 def _take(found: Expectation, name: str, text: str) -> None:
-    """Take one line."""
+    """Add one line to an expectation."""
     if name == "url":
         found.url = text
     elif name == "page":
@@ -118,11 +118,11 @@ def _take(found: Expectation, name: str, text: str) -> None:
     elif name == "returns":
         kind, *numbers = text.split()
         if kind not in KINDS or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-            raise ConfigError("write items or requests, then the least and the largest number: @returns items 1 10")
+            raise ConfigError("write items or requests, then the minimum and the maximum: @returns items 1 10")
         least = int(numbers[0]) if numbers else 1
         most = int(numbers[1]) if len(numbers) > 1 else None
         if most is not None and most < least:
-            raise ConfigError("the largest number is below the least")
+            raise ConfigError("the maximum is below the minimum")
         found.counts[KINDS[kind]] = Range(least, most)
     else:
         raise ConfigError(f"no such expectation{did_you_mean(name, NAMES)}; there are {', '.join(NAMES)}")

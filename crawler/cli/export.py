@@ -1,4 +1,4 @@
-"""`export_items`: writes the items of a job to an output, whether it runs or not."""
+"""`export_items`: writes the items of a job, running or not, to an output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from crawler.store.registry import find_store
 
 __all__ = ["export_items"]
 
-Following: TypeAlias = Callable[[], Awaitable[list[Row]]]
+NextRows: TypeAlias = Callable[[], Awaitable[list[Row]]]
 """Returns the next items, and an empty list at their end."""
 
 
@@ -43,7 +43,7 @@ async def export_items(job: Path | str, output: str, *, overwrite: bool) -> int:
     """
     if isinstance(job, Path):
         spider = inspect_job(job).spider
-        items: AbstractAsyncContextManager[Following] = _items_in(job)
+        items: AbstractAsyncContextManager[NextRows] = _items_in(job)
     else:
         store = find_store(job)
         spider, items = (await store.inspect(job)).state.spider, store.items(job)
@@ -66,21 +66,21 @@ async def export_items(job: Path | str, output: str, *, overwrite: bool) -> int:
 
 
 @asynccontextmanager
-async def _items_in(folder: Path) -> AsyncIterator[Following]:
+async def _items_in(folder: Path) -> AsyncIterator[NextRows]:
     batches = read_items(folder)
 
-    async def following() -> list[Row]:
+    async def next_rows() -> list[Row]:
         await trio.lowlevel.checkpoint()
         return next(batches, [])
 
-    yield following
+    yield next_rows
 
 
-async def _write(items: AbstractAsyncContextManager[Following], spider: str, sink: Plugin) -> int:
+async def _write(items: AbstractAsyncContextManager[NextRows], spider: str, sink: Plugin) -> int:
     crawl: Any = SimpleNamespace(settings=Settings(), spider=SimpleNamespace(name=spider), clock=time.time)
     count = 0
-    async with items as following, sink.lifespan(crawl):
-        while rows := await following():
+    async with items as next_rows, sink.lifespan(crawl):
+        while rows := await next_rows():
             try:
                 await call_sink(sink.persist, rows)
             except CrawlFailed as error:

@@ -80,7 +80,7 @@ def fetch(
 
 
 def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> None:
-    """Check that the options of `fetch` do not contradict each other.
+    """Check that no two options of `fetch` contradict each other.
 
     Parameters:
         forms: The options that choose what is printed.
@@ -88,7 +88,7 @@ def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> Non
         browser: Whether the page is rendered.
 
     Raises:
-        ConfigError: They do.
+        ConfigError: Two of them do.
     """
     if len(forms) > 1:
         raise ConfigError(f"use either {forms[0]} or {forms[1]}, not both")
@@ -99,10 +99,10 @@ def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> Non
 
 
 def _kind_of(path: Path) -> str:
-    """Return the option of the plugin that makes a picture of this kind.
+    """Return the option of the plugin `browser` that makes a picture of this format.
 
     Raises:
-        ConfigError: There is no such kind, or the path is a folder.
+        ConfigError: There is no such format, or the path is a folder.
     """
     kind = {".png": "screenshot", ".pdf": "pdf"}.get(path.suffix.lower())
     if kind is None or path.is_dir():

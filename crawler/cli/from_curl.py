@@ -1,4 +1,4 @@
-"""``crawler from-curl``: the `Request` that sends what a command line of curl sends."""
+"""``crawler from-curl``: translate a curl command into a `Request`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IGNORED: Final = frozenset(
         "--no-progress-meter", "--show-error", "--silent", "--verbose", "-L", "-S", "-f", "-g", "-i", "-k", "-s", "-v",
     }
 )  # fmt: skip
-"""Options without a value that a crawl does anyway, or that are settings of it."""
+"""Options without a value that every crawl implies, or that correspond to a setting."""
 IGNORED_WITH_VALUE: Final = frozenset(
     {"--connect-timeout", "--max-time", "--output", "--retry", "--write-out", "-m", "-o", "-w"}
 )
@@ -35,25 +35,31 @@ NOTES: Final = {
     "-m": "request_deadline",
     "--max-time": "request_deadline",
 }
-"""Options that are settings of a crawl."""
+"""Options that correspond to a setting of the crawl."""
+FORM: Final = "application/x-www-form-urlencoded"
+"""The media type of a body that curl sends unless another one is given."""
 OWN_FIELDS: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
 """Header fields that the crawler writes itself."""
+CLUSTER: Final = re.compile(r"-(?=.)(?P<flags>[a-zA-Z]*?)(?:(?P<option>[XHbdAeuxFmow])(?P<value>.*))?", re.DOTALL)
+"""Short options in one word: flags, then an option and its value, if the value is not the next word."""
 ANSI_C: Final = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 """A string as bash quotes it, which browsers use in “Copy as cURL”."""
 
 
 class CurlRequest(Struct, kw_only=True):
-    """What a command line of curl sends."""
+    """The request of a curl command."""
 
     url: str = ""
     method: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    default_headers: dict[str, str] = field(default_factory=dict)
+    """Header fields that are sent unless `headers` has fields of the same names."""
     cookies: dict[str, str] = field(default_factory=dict)
     data: list[str] = field(default_factory=list)
     is_query: bool = False
     proxy: str = ""
     settings: list[str] = field(default_factory=list)
-    """Settings of a crawl that do what ignored options do."""
+    """Settings of the crawl that correspond to ignored options."""
 
 
 def from_curl(
@@ -79,12 +85,12 @@ def parse_curl(text: str) -> CurlRequest:
     """Parse a command line of curl.
 
     Raises:
-        ConfigError: It is no such command, or has an option that no request can express.
+        ConfigError: The text is not a curl command, or has an option that a request cannot express.
     """
     try:
         words = shlex.split(_plain_quotes(text.replace("\\\r\n", " ").replace("\\\n", " ")))
     except ValueError as error:
-        raise ConfigError(f"this is no command line: {str(error).lower()}") from None
+        raise ConfigError(f"this is not a command line: {str(error).lower()}") from None
     if words and words[0].rpartition("/")[2] in ("curl", "curl.exe"):
         words = words[1:]
     found = CurlRequest()
@@ -108,16 +114,16 @@ def _plain_quotes(text: str) -> str:
 
 
 def _expanded(words: list[str]) -> list[str]:
-    """Return the words with ``--name=value`` and ``-XPOST`` split in two."""
+    """Return the words with ``--name=value``, ``-XPOST`` and clusters such as ``-sSLo`` split."""
     expanded: list[str] = []
     for word in words:
         name, equals, value = word.partition("=")
         if word.startswith("--") and equals:
             expanded += [name, value]
-        elif re.fullmatch(r"-[XHbdAeuxF].+", word, re.DOTALL):
-            expanded += [word[:2], word[2:]]
-        elif re.fullmatch(r"-[a-zA-Z]{2,}", word):
-            expanded += [f"-{letter}" for letter in word[1:]]
+        elif cluster := CLUSTER.fullmatch(word):
+            expanded += [f"-{letter}" for letter in cluster["flags"]]
+            expanded += [f"-{cluster['option']}"] if cluster["option"] else []
+            expanded += [cluster["value"]] if cluster["value"] else []
         else:
             expanded.append(word)
     return expanded
@@ -130,7 +136,7 @@ def _option(word: str, rest: list[str], found: CurlRequest) -> None:
     if word in IGNORED:
         return
     if not word.startswith("-") or word == "-":
-        found.url = word if "://" in word else f"http://{word}"
+        _url(found, word)
         return
     if word in ("-G", "--get"):
         found.is_query = True
@@ -146,6 +152,12 @@ def _option(word: str, rest: list[str], found: CurlRequest) -> None:
     value = rest.pop(0)
     if take is not None:
         take(found, value)
+
+
+def _url(found: CurlRequest, value: str) -> None:
+    if found.url:
+        raise ConfigError(f"this command has two URLs, {found.url} and {value}: give one of them")
+    found.url = (value if "://" in value else f"http://{value}").partition("#")[0]
 
 
 def _header(found: CurlRequest, value: str) -> None:
@@ -167,20 +179,28 @@ def _cookies(found: CurlRequest, value: str) -> None:
 
 def _data(found: CurlRequest, value: str) -> None:
     if value.startswith("@"):
-        raise ConfigError(f"curl's option -d {value} reads a file: pass its content as body= of Request")
+        raise _reads_file(value)
     found.data.append(value)
 
 
+def _reads_file(value: str) -> ConfigError:
+    return ConfigError(f"curl's option -d {value} reads a file: pass its content as body= of Request")
+
+
 def _encoded(found: CurlRequest, value: str) -> None:
-    from urllib.parse import quote_plus  # noqa: PLC0415
+    from urllib.parse import quote_plus  # noqa: PLC0415 - few commands need it
 
     name, equals, text = value.partition("=")
-    found.data.append(f"{name}={quote_plus(text)}" if equals else quote_plus(name))
+    if not equals:
+        if "@" in name:
+            raise _reads_file(value)
+        name, text = "", value
+    found.data.append(f"{name}={quote_plus(text)}" if name else quote_plus(text))
 
 
 def _json(found: CurlRequest, value: str) -> None:
     _data(found, value)
-    found.headers += [("Content-Type", "application/json"), ("Accept", "application/json")]
+    found.default_headers |= {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 def _user(found: CurlRequest, value: str) -> None:
@@ -196,7 +216,7 @@ def _set(attribute: str) -> Callable[[CurlRequest, str], None]:
 
 
 OPTIONS: Final[dict[str, Callable[[CurlRequest, str], None]]] = {
-    "-X": _set("method"), "--request": _set("method"), "--url": _set("url"),
+    "-X": _set("method"), "--request": _set("method"), "--url": _url,
     "-H": _header, "--header": _header,
     "-b": _cookies, "--cookie": _cookies,
     "-d": _data, "--data": _data, "--data-raw": lambda found, value: found.data.append(value),
@@ -216,14 +236,14 @@ def _code(found: CurlRequest) -> str:
     if body and found.is_query:
         url += ("&" if "?" in url else "?") + body
         body = ""
-    method = found.method.upper() or ("POST" if body else "GET")
+    has_body = bool(found.data) and not found.is_query
+    method = found.method.upper() or ("POST" if has_body else "GET")
     if method != "GET":
         arguments["method"] = method
-    headers = dict(found.headers)
-    if body and not any(name.lower() == "content-type" for name in headers):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    headers = _headers(found, has_body=has_body)
     if headers:
-        arguments["headers"] = headers
+        names = {name.lower() for name, _ in headers}
+        arguments["headers"] = dict(headers) if len(names) == len(headers) else headers
     if found.cookies:
         arguments["cookies"] = found.cookies
     if body:
@@ -237,9 +257,19 @@ def _code(found: CurlRequest) -> str:
     return text + "Request(\n" + "\n".join(lines) + "\n)\n"
 
 
+def _headers(found: CurlRequest, *, has_body: bool) -> list[tuple[str, str]]:
+    """Return the header fields, with those that curl adds."""
+    defaults = ({"Content-Type": FORM} if has_body else {}) | found.default_headers
+    given = {name.lower() for name, _ in found.headers}
+    return [*found.headers, *(pair for pair in defaults.items() if pair[0].lower() not in given)]
+
+
 def _literal(value: Any) -> str:
-    """Return a value as Python, a mapping with one line per key."""
-    if not isinstance(value, dict):
-        return repr(value)
-    entries = "".join(f"        {name!r}: {text!r},\n" for name, text in value.items())
-    return f"{{\n{entries}    }}"
+    """Return a value as Python, a mapping or a list with one line per entry."""
+    if isinstance(value, dict):
+        entries = "".join(f"        {name!r}: {text!r},\n" for name, text in value.items())
+        return f"{{\n{entries}    }}"
+    if isinstance(value, list):
+        entries = "".join(f"        {entry!r},\n" for entry in value)
+        return f"[\n{entries}    ]"
+    return repr(value)

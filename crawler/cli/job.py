@@ -105,7 +105,7 @@ def _shared_lines(place: str, found: SharedJob) -> Iterator[str]:
     for worker in found.workers:
         behind = f", {plural(worker.behind, 'item')} to write" if worker.behind else ""
         yield (
-            f"    {worker.owner:>4} {worker.name} for {worker.joined:.0f} s, heard of {worker.seen:.0f} s ago: "
+            f"    {worker.owner:>4} {worker.name} for {worker.joined:.0f} s, last seen {worker.seen:.0f} s ago: "
             f"{plural(worker.groups, 'group')}, {plural(worker.pages, 'page')}{behind}"
         )
     if found.state.failed_by_reason:

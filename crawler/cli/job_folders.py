@@ -1,4 +1,4 @@
-"""`JobFolders`: the jobs in some folders, and what is known of each from outside."""
+"""`JobFolders`: the jobs in some folders, as other processes see them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crawler.suggest import did_you_mean
 __all__ = ["JobEntry", "JobFolders", "JobSource", "State"]
 
 RECORD: Final = ".serve.json"
-"""The end of the name of a job's record, which lies beside the folder of the job."""
+"""The end of the name of a job's record, a file next to the folder of the job."""
 LOG: Final = ".serve.log"
 """The end of the name of the file to which a crawl writes its messages."""
 PAGE: Final = "web-page"
@@ -32,7 +32,7 @@ State: TypeAlias = Literal["pending", "running", "finished", "stopped", "failed"
 
 
 class JobSource(Struct, kw_only=True):
-    """What a crawl is started with, as it lies beside the folder of its job."""
+    """The arguments of a crawl, stored in a file next to the folder of its job."""
 
     target: str
     """TARGET of ``crawler run``."""
@@ -54,11 +54,11 @@ class JobEntry(Struct, frozen=True, kw_only=True):
     """A job. All values are JSON values; text is safe to be shown."""
 
     name: str
-    """Its name: that of its folder, which is preceded by the one above if there are several of that name."""
+    """The name of its folder, preceded by that of the parent folder if several jobs have the same name."""
     folder: str
     """Its folder."""
     state: State
-    """What it does."""
+    """Its state."""
     spider: str = ""
     """Name of the spider."""
     pages: int = 0
@@ -135,7 +135,7 @@ class JobFolders:
             raise ConfigError(f"there is a job named {name} already")
         return parent / name
 
-    # ---- the records beside the jobs ---------------------------------------------------------------------------------
+    # ---- the records next to the jobs --------------------------------------------------------------------------------
 
     def source(self, folder: Path) -> JobSource | None:
         """Return what a job is started with; `None` if it was not scheduled here."""

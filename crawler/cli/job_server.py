@@ -55,7 +55,7 @@ async def start_child(arguments: Sequence[str], folder: Path, log: Path) -> Runn
 
 
 class JobServer:
-    """Knows the jobs in some folders, and runs their crawls. They end when `run` is cancelled, and can be resumed.
+    """Runs the crawls of the jobs in some folders. They end when `run` is cancelled, and can be resumed.
 
     Parameters:
         folders: Each is the folder of a job, or has such folders in it.
@@ -90,7 +90,7 @@ class JobServer:
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run crawls until it is cancelled. Those that wait since an earlier time are started first."""
+        """Run crawls until cancelled, beginning with those that an earlier server left pending."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._start_pending()
@@ -230,7 +230,7 @@ class JobServer:
         return spiders[name]
 
     def _put(self, folder: Path, source: JobSource) -> None:
-        """Let a job wait for its turn, which may come at once."""
+        """Queue a job, and start it at once if one more crawl may run."""
         waiting = msgspec.structs.replace(source, scheduled=time.time(), is_pending=True, message="")
         self.folders.keep(folder, waiting)
         self._start_pending()
@@ -264,7 +264,7 @@ class JobServer:
         self._start_pending()
 
     def _note(self, folder: Path, source: JobSource, message: str = "") -> None:
-        """Note that a job waits no more, and why it failed. Where that cannot be written, crawls continue."""
+        """Record that a job is no longer pending, and why it failed. Crawls continue if that cannot be written."""
         try:
             self.folders.keep(folder, msgspec.structs.replace(source, is_pending=False, message=message))
         except ConfigError as error:

@@ -18,7 +18,7 @@ __all__ = ["FoundSpider", "find_spiders", "list_spiders"]
 SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"})
 """Folders that contain no spiders of the user. Neither do those whose names begin with a dot."""
 BASES: Final = ("Spider",)
-"""What the names of base classes of spiders end with."""
+"""The endings of the names of spider base classes."""
 
 
 class FoundSpider(NamedTuple):

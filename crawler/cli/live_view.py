@@ -1,4 +1,4 @@
-"""The live view of a crawl in a terminal: a few lines of text, made of a snapshot."""
+"""The live view of a crawl in a terminal: a few lines of text, made from a snapshot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["HOSTS", "live_view", "one_line"]
 
 HOSTS: Final = 5
-"""Hosts that are shown, at most."""
+"""Maximum number of hosts shown."""
 PROBLEMS: Final = 2
-"""Kinds of failures that are shown, at most."""
+"""Maximum number of kinds of failures shown."""
 NAME: Final = 32
-"""Columns of the name of a host, at most."""
+"""Maximum width of the name of a host, in columns."""
 BAR: Final = 10
 """Characters of the gauge of a quota."""
 LOW: Final = 0.2
@@ -51,7 +51,7 @@ def live_view(now: Snapshot, width: int, height: int, *, named: bool = False) ->
 
 
 def one_line(now: Snapshot, *, named: bool = False) -> str:
-    """Return the state of a crawl on one line, the most important first; `named` puts the name of the spider there."""
+    """Return the state of a crawl on one line, most important first; with `named`, after the name of the spider."""
     parts = [
         plural(now.pages, "page"),
         f"{now.pages_per_second:.1f}/s",
@@ -77,7 +77,7 @@ def _down(now: Snapshot) -> str:
 
 
 def _second_line(now: Snapshot) -> str:
-    """Return how long it may take, and the counts that matter less."""
+    """Return the estimated time left, and the less important counts."""
     parts = []
     if now.seconds_left is not None and now.seconds >= 5 and now.stopping is None:
         parts.append(f"{duration(now.seconds_left)} left for what waits now")

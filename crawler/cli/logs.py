@@ -28,7 +28,7 @@ log = get_logger("crawler.cli")
 
 
 class StderrHandler(logging.Handler):
-    """Writes to the present `sys.stderr`, which the live progress line replaces while it is shown."""
+    """Writes to the current `sys.stderr`, which the live progress line replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""

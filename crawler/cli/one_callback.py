@@ -1,4 +1,4 @@
-"""`run_callback`: what one callback of a spider makes of one page, without following anything."""
+"""`run_callback`: runs one callback of a spider on one page, and follows nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Outcome", "run_callback"]
 
 
 class Outcome(Struct, eq=False):
-    """What a callback has made of a page."""
+    """The result of a callback for one page."""
 
     response: Response | None = None
     """The page; `None` if there was none."""

@@ -1,4 +1,4 @@
-"""``crawler parse``: what a callback makes of one page."""
+"""``crawler parse``: print what a callback yields for one page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`plain_arguments`: the arguments of a usual ``crawler run``, without cyclopts.
+"""`plain_arguments`: the arguments of a typical ``crawler run``, parsed without cyclopts.
 
 To import cyclopts and describe every option to it takes an eighth of the start of a crawl. Most command lines can be
 read in only one way: options by their names, each followed by its value as a word of its own.
@@ -44,7 +44,7 @@ REPEATABLE: Final = {
     "--no-plugin": "no_plugin",
     "--spider": "spider",
 }  # fmt: skip
-"""Options with any number of values, each of them behind the name."""
+"""Options that may be repeated, each time with one value."""
 STANDARD_OUTPUT: Final = ("output", "-")
 """The only value that may begin with a hyphen."""
 
@@ -62,7 +62,7 @@ def plain_arguments(words: Sequence[str]) -> PlainArguments | None:
     """Return the arguments of ``crawler run``; `None` if cyclopts has to read them, or to say what is wrong.
 
     Parameters:
-        words: The words of the command line behind ``run``.
+        words: The words of the command line after ``run``.
     """
     targets: list[str] = []
     options: dict[str, Any] = {}

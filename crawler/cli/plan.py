@@ -24,10 +24,10 @@ from crawler.spiders import Spider
 
 __all__ = ["plan"]
 
-MOST: Final = 20
-"""Start requests that are shown unless another number is given."""
-ENOUGH: Final = 10_000
-"""Start requests that are counted, at most: `start` may never end."""
+MAX_SHOWN: Final = 20
+"""Default number of start requests that are printed, and maximum number of hosts."""
+MAX_COUNTED: Final = 10_000
+"""Maximum number of start requests that are counted: `start` may never end."""
 
 
 class _Planner(Plugin):
@@ -41,7 +41,7 @@ class _Planner(Plugin):
     def admit(self, request: Request) -> Drop:
         """Record a request."""
         self.requests.append(request)
-        if len(self.requests) >= ENOUGH:
+        if len(self.requests) >= MAX_COUNTED:
             self.crawl.stop("plan")
         return Drop("planned")
 
@@ -52,7 +52,7 @@ def plan(
     *,
     requests: Annotated[
         int, Parameter(metavar="N", validator=Number(gte=0), help="Start requests to print; default 20.")
-    ] = MOST,
+    ] = MAX_SHOWN,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",
@@ -77,7 +77,7 @@ def plan(
         for request in planner.requests[:requests]
     )
     if len(planner.requests) > requests:
-        more = "at least " if len(planner.requests) >= ENOUGH else ""
+        more = "at least " if len(planner.requests) >= MAX_COUNTED else ""
         show([f"          and {more}{len(planner.requests) - requests} more"])
     return 0 if planner.requests else 4
 
@@ -98,14 +98,14 @@ def _facts(spider: Spider, configuration: Configuration) -> Iterator[str]:
 def _hosts(requests: Sequence[Request], settings: Settings) -> Iterator[str]:
     """Yield each host with its start requests and its pace."""
     lanes = Counter(request.lane or urls.origin(request.url) for request in requests)
-    for lane, count in lanes.most_common(MOST):
+    for lane, count in lanes.most_common(MAX_SHOWN):
         pace = settings.pace(lane)
         parts = [plural(count, "start request"), f"up to {pace.concurrency} in flight"]
         if pace.delay:
             parts.append(f"{pace.delay:g} s between two")
         parts += [f"rate {rate}" for rate in pace.rate or ()]
         yield f"host      {lane}: {', '.join(parts)}"
-    if len(lanes) > MOST:
-        yield f"          and {len(lanes) - MOST} more"
+    if len(lanes) > MAX_SHOWN:
+        yield f"          and {len(lanes) - MAX_SHOWN} more"
     if not requests:
         yield "host      none: the spider has no start requests"

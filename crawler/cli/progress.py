@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Progress"]
 
 PLAIN_INTERVAL: Final = 30.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 SAMPLE_INTERVAL: Final = 2.5
-"""Seconds between two measurements of the rate where there is no terminal."""
+"""Seconds between two measurements of the rate without a terminal."""
 
 
 class Progress(Plugin):
@@ -52,7 +52,7 @@ class Progress(Plugin):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Show the view while the crawl runs, below the log messages; without a terminal, a line at times."""
+        """Show the view below the log messages while the crawl runs; without a terminal, a line every 30 seconds."""
         self._started = time.monotonic()
         if not self._shown:
             yield
@@ -82,13 +82,13 @@ class Progress(Plugin):
         return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
 
     async def _draw(self, monitor: Monitor) -> None:
-        """Draw the view on the terminal again and again."""
+        """Draw the view on the terminal repeatedly."""
         from crawler.cli.screen import Screen  # noqa: PLC0415 - only a terminal needs it
 
         await (self._screen or Screen()).show(monitor)
 
     async def _say(self, monitor: Monitor) -> None:
-        """Write a line at times."""
+        """Write a line every 30 seconds."""
         await trio.sleep(SAMPLE_INTERVAL)  # a short crawl needs no line
         from crawler.cli.live_view import one_line  # noqa: PLC0415
 

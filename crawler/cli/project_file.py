@@ -34,7 +34,7 @@ from crawler.suggest import did_you_mean
 __all__ = ["PROJECT_FILES", "ProjectFile"]
 
 PROJECT_FILES: Final = ("crawler.toml", "pyproject.toml")
-"""The files that are looked for, the first one first."""
+"""The names of the file; the first one that exists is loaded."""
 TABLE: Final = "tool.crawler"
 """The table of ``pyproject.toml``."""
 OWN_TABLE: Final = lazy_pattern(r"""tool["'\s]*+(?:[]=]|\.["'\s]*+crawler)""")
@@ -77,7 +77,7 @@ class ProjectFile(Struct, frozen=True, kw_only=True, eq=False):
 
 def _content(path: Path) -> dict[str, Any] | None:
     """Return the configuration in a file; `None` if it is another program's."""
-    is_shared = path.name == "pyproject.toml"  # it concerns others more than us
+    is_shared = path.name == "pyproject.toml"  # the error is for the program that it belongs to
     try:
         text = path.read_text(encoding="utf-8")
         if is_shared and not OWN_TABLE.search(text):
@@ -109,7 +109,7 @@ def _fields(content: Any) -> dict[str, Any]:
     outputs, job = content.get("outputs", []), content.get("job", "")
     outputs = [outputs] if isinstance(outputs, str) else outputs
     if not isinstance(outputs, list) or not all(isinstance(output, str) for output in outputs):
-        raise ConfigError('outputs must be a list of texts: outputs = ["books.jsonl"]')
+        raise ConfigError('outputs must be a list of strings: outputs = ["books.jsonl"]')
     if not isinstance(job, str):
         raise ConfigError('job must be the path of a folder: job = "books.job"')
     return {

@@ -42,7 +42,7 @@ __all__ = ["command", "open_outputs"]
 Texts = tuple[str, ...]
 """The values of an option that may be repeated."""
 OBJECTS: Final = 50
-"""Objects that the garbage collector knows of for each request in flight, about."""
+"""Approximate number of objects that the garbage collector tracks for each request in flight."""
 
 
 def command(
@@ -242,7 +242,7 @@ def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[
 
 
 def split_settings(texts: Texts) -> tuple[Texts, Texts]:
-    """Return the values of ``-s``, and apart from them those whose names are in capitals, as Scrapy's are."""
+    """Split the values of ``-s`` into settings of the crawler and settings of Scrapy, whose names are in capitals."""
     theirs = tuple(text for text in texts if text.partition("=")[0].strip().isupper())
     return tuple(text for text in texts if text not in theirs), theirs
 
@@ -266,9 +266,9 @@ def scrapy_spiders(
 
 
 def set_collector(workers: int) -> None:
-    """Let the garbage collector look for cycles less often if many requests are in flight.
+    """Let the garbage collector run less often if many requests are in flight.
 
-    It runs whenever a number of objects was allocated and not freed: by default 700, which 1,000 requests exceed all
+    It runs whenever 700 more objects have been allocated than freed, by default, which 1,000 requests exceed all
     the time without any garbage. It would take a third of the CPU time.
     """
     first, *others = gc.get_threshold()

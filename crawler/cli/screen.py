@@ -21,23 +21,23 @@ __all__ = ["Screen"]
 INTERVAL: Final = 0.25
 """Seconds between two updates of the view."""
 MAX_INTERVAL: Final = 2.0
-"""Seconds between two updates, at most."""
+"""Maximum number of seconds between two updates."""
 SHARE: Final = 0.01
 """Share of the time that the view may take: it is updated less often if there are many hosts."""
 
 
 class Screen:
-    """Draws a view on standard error again and again, and removes it when the last crawl has ended."""
+    """Draws a view on standard error repeatedly, and removes it when the last crawl has ended."""
 
     def __init__(self) -> None:
         self._monitors: list[Monitor] = []
-        self._turn = trio.Lock()
+        self._lock = trio.Lock()
 
     async def show(self, monitor: Monitor) -> None:
         """Show a crawl until it is cancelled."""
         self._monitors.append(monitor)
         try:
-            async with self._turn:  # the task of another crawl draws until that crawl has ended
+            async with self._lock:  # the task of another crawl draws until that crawl has ended
                 await self._draw()
         finally:
             self._monitors.remove(monitor)

@@ -26,7 +26,7 @@ class ServesJobs(Protocol):
     """The plugin that serves web pages."""
 
     def serving_jobs(self, jobs: JobServer) -> AbstractAsyncContextManager[str]:
-        """Serve the web page of several jobs while the block runs, and give its address."""
+        """Serve the web page of several jobs while the block runs, and yield its address."""
 
 
 def serve(

@@ -24,7 +24,7 @@ from crawler.spiders import Spider
 __all__ = ["changed_settings", "settings"]
 
 WIDTH: Final = 100
-"""Columns of a line, at most."""
+"""Maximum width of a line, in columns."""
 
 
 def settings(

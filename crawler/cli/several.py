@@ -31,7 +31,7 @@ __all__ = ["run_spiders"]
 FIELD: Final = "%(spider)s"
 """Stands for the name of the spider in the names of outputs and reports."""
 CODES: Final = (130, 1, 2, 3, 4)
-"""Exit codes in the order of their importance: that of the command is the first one that a crawl has."""
+"""Exit codes by priority: the command returns the first one that any of its crawls has."""
 
 
 def run_spiders(

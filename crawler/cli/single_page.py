@@ -125,7 +125,7 @@ def with_hint(error: RequestError) -> RequestError:
 
 
 def quiet_engine() -> None:
-    """Let the engine log no warnings, unless they are asked for: the error says the same."""
+    """Silence the engine's warnings at the default log level: the error of the command says the same."""
     if logging.getLogger().level == logging.WARNING:
         logging.getLogger("crawler.engine").setLevel(logging.ERROR)
 

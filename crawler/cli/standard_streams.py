@@ -1,4 +1,4 @@
-"""Standard input, output and error, which may be closed, full, or of another encoding than the data."""
+"""Standard input, output and error, which may be closed, full, or use another encoding than the data."""
 
 from __future__ import annotations
 

@@ -252,6 +252,6 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == "scrapy":
         return "the file imports Scrapy, which is not installed: pip install 'trio-crawler[scrapy]'"
     if isinstance(error, SystemExit):
-        return "the file exited while it was imported; put such code behind: if __name__ == '__main__'"
+        return "the file exited while it was imported; put such code under: if __name__ == '__main__'"
     text = str(error).partition("\n")[0]
     return text if isinstance(error, CrawlerError) else f"{type(error).__name__}: {text}"

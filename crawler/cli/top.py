@@ -24,7 +24,7 @@ from crawler.store.inspect import JobState, inspect_job
 __all__ = ["top"]
 
 INTERVAL: Final = 1.0
-"""Seconds between two looks."""
+"""Seconds between two snapshots."""
 TIMEOUT: Final = 10.0
 """Seconds until a web page must have answered."""
 
@@ -90,14 +90,14 @@ class _PageSource:
         http: Sends the requests.
 
     Raises:
-        ConfigError: It is no address.
+        ConfigError: The address is not a URL.
     """
 
     def __init__(self, address: str, http: Client) -> None:
         try:
             parts = urlsplit(address)
         except ValueError as error:
-            raise ConfigError(f"{address!r} is no address of a web page: {str(error).lower()}") from None
+            raise ConfigError(f"{address!r} is not the address of a web page: {str(error).lower()}") from None
         token = parse_qs(parts.query).get("token", [""])[0]
         self._place = f"{parts.scheme}://{parts.netloc}"
         self._known = {"Authorization": f"Bearer {token or '-'}"}
@@ -122,7 +122,7 @@ class _PageSource:
         try:
             snapshot = msgspec.convert(msgspec.json.decode(response.content), Snapshot, strict=False)
         except msgspec.MsgspecError as error:
-            raise ConfigError(f"{self._place} is no web page of this version: {error}") from None
+            raise ConfigError(f"{self._place} is not a web page of this version of crawler: {error}") from None
         self._has_answered = True
         return snapshot
 
@@ -144,7 +144,7 @@ class _JobSource:
         """Return a snapshot; `None` after the last one of a finished job.
 
         Raises:
-            JobError: It is no job.
+            JobError: The folder is not a job.
         """
         if self._is_finished:
             return None
@@ -155,7 +155,7 @@ class _JobSource:
 
 
 def _snapshot(state: JobState, rate: Rate, now: float, began: float) -> Snapshot:
-    """Return what is known of a job from outside."""
+    """Return a snapshot of a job from its files."""
     stats: dict[str, Any] = state.stats
     hosts = [_host(name, waiting, stats) for name, waiting in state.waiting_by_lane.items()]
     per_second = rate.per_second()

@@ -1,4 +1,4 @@
-"""`for_command_line`: messages of the framework, which name arguments of Python, in terms of the command line."""
+"""`for_command_line`: rewrites messages that name Python arguments, so that they name command-line options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OPTIONS: Final = {
     "Job(…, override=True)": "--override",
     "run it again": "run the same command again",
 }
-"""What messages say in Python, and what it is called here."""
+"""What messages say in Python, and its name on the command line."""
 
 
 def for_command_line(message: str) -> str:

@@ -39,10 +39,10 @@ def test_a_variable_of_a_plugin_is_no_setting(caplog):
     ("name", "text", "message"),
     [
         ("CRAWLER_WORKERS", "many", "workers"),
-        ("CRAWLER_OUTPUTS", "[1]", "CRAWLER_OUTPUTS is not a list of texts"),
-        ("CRAWLER_OUTPUTS", "[", "CRAWLER_OUTPUTS is not a list of texts"),
-        ("CRAWLER_ARGUMENTS", "page=2", "CRAWLER_ARGUMENTS is no JSON object"),
-        ("CRAWLER_ARGUMENTS", "[]", "CRAWLER_ARGUMENTS is no JSON object"),
+        ("CRAWLER_OUTPUTS", "[1]", "CRAWLER_OUTPUTS is not a list of strings"),
+        ("CRAWLER_OUTPUTS", "[", "CRAWLER_OUTPUTS is not a list of strings"),
+        ("CRAWLER_ARGUMENTS", "page=2", "CRAWLER_ARGUMENTS is not a JSON object"),
+        ("CRAWLER_ARGUMENTS", "[]", "CRAWLER_ARGUMENTS is not a JSON object"),
     ],
 )
 def test_what_is_wrong_is_named(name, text, message):

@@ -25,7 +25,7 @@ def spider(doc):
         ("@returns pages 1", "write items or requests"),
         ("@returns items x", "write items or requests"),
         ("@returns items 1 2 3", "write items or requests"),
-        ("@returns items 5 1", "the largest number is below the least"),
+        ("@returns items 5 1", "the maximum is below the minimum"),
         ("@cb_kwargs [1]", "not a JSON object"),
     ],
 )

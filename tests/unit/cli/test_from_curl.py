@@ -54,6 +54,22 @@ def request(text):
         ),
         (f"curl {URL} -u me:pw", Request(URL, headers={"Authorization": "Basic bWU6cHc="})),
         (f"curl {URL} \\\n  -H $'X-Key: it\\'s'", Request(URL, headers={"X-Key": "it's"})),
+        (f"curl -d '' {URL}", Request(URL, method="POST", headers={"Content-Type": FORM})),
+        (f"curl -sXPUT {URL}", Request(URL, method="PUT")),
+        (f"curl -sSLo page.html -vm5 {URL}", Request(URL)),
+        (f"curl '{URL}#part' -G -d a=1", Request(f"{URL}?a=1")),
+        (f"curl {URL} -H 'X-Key: 1' -H 'x-key: 2'", Request(URL, headers=[("X-Key", "1"), ("x-key", "2")])),
+        (
+            f"curl -d =1 --data-urlencode '=x y' --data-urlencode 'x y' {URL}",
+            Request(URL, method="POST", body="=1&x+y&x+y", headers={"Content-Type": FORM}),
+        ),
+        (
+            f"curl {URL} --json '{{}}' -H 'content-type: application/vnd.api+json'",
+            Request(
+                URL, method="POST", body="{}",
+                headers={"content-type": "application/vnd.api+json", "Accept": "application/json"},
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_a_command_becomes_the_same_request(text, expected):
@@ -68,12 +84,14 @@ def test_a_command_becomes_the_same_request(text, expected):
     [
         ("", "no URL"),
         ("curl", "no URL"),
-        (f"curl '{URL}", "no command line"),
+        (f"curl '{URL}", "not a command line"),
         (f"curl {URL} -F a=b", "-F has no counterpart"),
         (f"curl {URL} -d @file", "reads a file"),
         (f"curl {URL} -b jar.txt", "file of cookies"),
         (f"curl {URL} -H", "needs a value"),
         ("curl ftp://a.test/", "ftp"),
+        (f"curl {URL} http://other.test/", "two URLs"),
+        (f"curl {URL} --data-urlencode name@file", "reads a file"),
     ],
 )
 def test_what_no_request_can_express_is_named(text, message):
