@@ -18,8 +18,8 @@ class Body(httpx.AsyncByteStream):
         stream: The stream of the transport.
         on_end: Called when the body has ended or is closed; further calls must do nothing.
         head: Chunks that were read ahead.
-        rest: The iterator that continues behind them; `None` starts one.
-        error: The exception that ended the body, raised behind `head`.
+        rest: The iterator that continues after them; `None` starts one.
+        error: The exception that ended the body, raised after `head`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ async def read_ahead(response: httpx.Response, on_end: Callable[[], None], *, ma
     Parameters:
         response: The response.
         on_end: Called when the body has ended or is closed; further calls must do nothing.
-        max_size: Bytes to read, at most.
+        max_size: Maximum number of bytes to read.
     """
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)

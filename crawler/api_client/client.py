@@ -119,7 +119,7 @@ class Client(httpx.AsyncClient):
         Parameters:
             requests: URLs or requests of httpx. They are taken when the window has room, so the source may be endless.
             method: The method of requests given as URLs.
-            window: Requests in flight plus responses not yet taken, at most.
+            window: Maximum number of requests in flight plus responses not yet taken.
             return_exceptions: Whether to yield the exception of a request instead of raising it.
             options: Options of ``http.request``, for every request.
 
@@ -260,7 +260,8 @@ def client(
 
     Parameters:
         rate: Requests per time on each lane, such as ``"60/min"``; of several rates all are kept.
-        concurrency: Requests in flight on one lane, at most; `None` means 8. The best number below it is learned.
+        concurrency: Maximum number of requests in flight on one lane; `None` means 8. The best number up to it is
+            learned.
         delay: Seconds between the starts of two requests on one lane.
         pacing: `Pace` by glob of lanes, hosts or budgets; the first match counts.
         limits: Throttles to share with other clients and crawls; `None` makes new ones. An `httpx.Limits` is passed to

@@ -49,7 +49,7 @@ class _Slot:
         self.done = trio.Event()
         self.response: httpx.Response | None = None
         self.error: Exception | None = None
-        self.is_last = False  # whether `error` is the source's, behind which nothing follows
+        self.is_last = False  # whether `error` is the source's, after which nothing follows
 
 
 class _Sender:
@@ -98,16 +98,16 @@ class MappedResponses(AsyncIterator[Result_co], Generic[Result_co]):
     """Responses in the order of their requests: ``async for response in http.map(urls)``.
 
     Requests are taken from their source when the window has room, so the source may be endless. An exception is raised
-    at the place of its request; the next step continues behind it. To leave the loop early, open it first: ``async
+    at the place of its request; the next step continues after it. To leave the loop early, open it first: ``async
     with http.map(urls) as responses``. Otherwise the requests in flight are cancelled when the iterator is
     garbage-collected or the client is closed.
 
     Parameters:
         requests: URLs or requests of httpx.
         send: Sends one of them.
-        window: Requests in flight plus responses not yet taken, at most.
+        window: Maximum number of requests in flight plus responses not yet taken.
         return_exceptions: Whether to yield the exception of a request instead of raising it.
-        start: Starts a task that lives no longer than the client is open.
+        start: Starts a task that ends when the client is closed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the user asks of a governed transport: `RetryRules` for waits and retries, `PaceRules` for lanes and budgets."""
+"""Settings of a governed transport: `RetryRules` for waits and retries, `PaceRules` for lanes and budgets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crawler.limits.pace import Pace, first_match
 __all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
 
 CONCURRENCY: Final = 8
-"""Requests in flight on one lane, at most, unless the user says otherwise."""
+"""Default of the maximum number of requests in flight on one lane."""
 DAY: Final = 86_400.0
 """Seconds."""
 Deadlines: TypeAlias = Literal["fail", "wait"]
@@ -71,7 +71,7 @@ class PaceRules:
 
     Parameters:
         rate: Requests per time on each lane, such as ``"60/min"``. Several rates are all kept.
-        concurrency: Requests in flight on one lane, at most. `None` means 8.
+        concurrency: Maximum number of requests in flight on one lane. `None` means 8.
         delay: Seconds between two starts on one lane.
         pacing: Glob of lanes (``"https://api.example"``), hosts or budgets to `Pace`. The first glob that matches
             counts; for a lane, fields that its `Pace` leaves out come from the other arguments.

@@ -72,7 +72,7 @@ class Waiter:
     patience: float
     """When it gives up, in seconds since the epoch."""
     until: float = math.inf
-    """When it must have started for the wait to make sense, in seconds since the epoch."""
+    """The latest useful time of its start, in seconds since the epoch."""
     at: float = math.inf
     """When it may start, as far as is known, in seconds since the epoch."""
     held_by: LimitQueue | None = None
@@ -196,7 +196,7 @@ class FairQueue:
             costs: What the request takes of which limits.
             order: Its place, by `next_order`.
             patience: When it gives up, in seconds since the epoch.
-            until: Returns when it must have started for the wait to make sense, in seconds since the epoch.
+            until: Returns the latest useful time of its start, in seconds since the epoch.
             reports: As for `start_now`.
 
         Raises:
@@ -275,7 +275,7 @@ class FairQueue:
             waiter.wake()
             return True
         if waiter.until < waiter.at < math.inf:
-            waiter.wake()  # it cannot start in time any more
+            waiter.wake()  # it can no longer start in time
         elif waiter.alarm is not None:
             waiter.alarm.deadline = self._wake_up_at(waiter)
         return False

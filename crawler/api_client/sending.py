@@ -32,17 +32,17 @@ from crawler.transport.extensions import failure_of, wire_options
 __all__ = ["RetryingSend"]
 
 FINAL: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
-"""Errors that another attempt would meet again."""
+"""Errors that another attempt would raise again."""
 OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 """Errors that an overloaded server causes."""
 BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 """Errors of a connection that was established."""
 ALONE: Final = 3
-"""How many times as many there may be if a server that has served requests refuses all of them."""
+"""Factor for `MAX_REFUSALS` if a server that has served requests refuses all of them now."""
 MAX_REFUSALS: Final = 20
-"""Refusals after which one request is sent again."""
+"""Maximum number of refusals after which one request is sent again."""
 MAX_KEPT: Final = 1024 * 1024
-"""Bytes of a body that is kept while its request is sent again. A request with a larger response is not sent again."""
+"""Maximum size of a body that is kept while its request is sent again, in bytes. A larger response is returned."""
 BACKOFF_BASE: Final = 0.5
 """Seconds; the longest wait before the second attempt, doubled for each further one."""
 BACKOFF_CAP: Final = 30.0

@@ -25,7 +25,7 @@ log = get_logger("crawler.fetch")
 class StateFile:
     """The file with the state of limits. Only its owner may read it: names of budgets may contain keys.
 
-    While it is in use, a file beside it with the ending ``.lock`` is locked (flock); that file stays.
+    While it is in use, a file of its name with the ending ``.lock`` is locked (flock); that file stays.
 
     Parameters:
         path: The file; its folder must exist.

@@ -13,7 +13,7 @@ from crawler.content.gunzip import Gunzipped
 __all__ = ["BodyStream"]
 
 SNIFF_BYTES: Final = 1024
-"""Bytes in which the encoding is looked for."""
+"""Number of bytes that are searched for the encoding."""
 
 
 class BodyStream:

@@ -105,7 +105,7 @@ def _encoding_by_bom(body: bytes) -> str | None:
 def _encoding_by_content(body: bytes) -> str:
     """Return UTF-8 if the bytes are valid UTF-8, except for a cut last character; else a guess.
 
-    The guess looks at 8 kB from the first byte outside ASCII. UTF-16 without a mark shows by its zeros, since markup is
+    The guess uses 8 kB from the first byte outside ASCII. UTF-16 without a mark shows by its zeros, since markup is
     ASCII.
     """
     if b"\0" in body[:_ZEROS] and (wide := _utf16_by_zeros(body[:_ZEROS])):

@@ -61,7 +61,7 @@ def mime_type(content_type: str) -> MimeType:
     """Parse ``Content-Type`` header fields, joined by commas, up to 256 characters. The last valid MIME type counts.
 
     The charset may come from an earlier field of the same type. It is also found in quotes, without a semicolon before
-    it, and beside an invalid MIME type.
+    it, and next to an invalid MIME type.
     """
     return _mime_type(content_type[:_MAX_CONTENT_TYPE])
 

@@ -107,7 +107,7 @@ def _may_declare(document: bytes) -> bool:
 
 
 def _end_of_text(document: bytes, markup: re.Match[bytes]) -> int | None:
-    """Return where the next markup may start: behind a tag, and behind the text of a script. `None`: nowhere."""
+    """Return where the next markup may start: after a tag, and after the text of a script. `None`: nowhere."""
     name = markup["name"]
     is_start_tag = name is not None and markup.start("name") == markup.start() + 1
     end_tag = _RAW_TEXT.get(name.partition(b"/")[0].lower()) if is_start_tag else None

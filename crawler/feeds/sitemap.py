@@ -22,11 +22,11 @@ __all__ = ["MAX_SITEMAP_BYTES", "Sitemaps", "sitemaps"]
 MAX_SITEMAP_BYTES: Final = 50 * 1024 * 1024
 """Limit of the decompressed bytes of one sitemap (sitemaps.org: 50 MB)."""
 MAX_FIELD: Final = 8192
-"""Characters of one field. A longer field counts as missing."""
+"""Maximum length of a field, in characters. A longer field counts as missing."""
 MAX_ATTACHMENTS: Final = 1000
-"""Images, videos or alternates of one entry. Further ones are left out."""
+"""Maximum number of images, videos or alternates of one entry. Further ones are left out."""
 MAX_GROUP_FIELDS: Final = 50
-"""Fields of one image or video."""
+"""Maximum number of fields of one image or video."""
 FREQUENCIES: Final = frozenset({"always", "hourly", "daily", "weekly", "monthly", "yearly", "never"})
 FIELDS: Final = frozenset({"loc", "lastmod", "changefreq", "priority"})
 FEED_FIELDS: Final = frozenset({"link", "guid", "pubdate", "date", "updated", "published"})
@@ -302,7 +302,7 @@ def _split(chunks: Iterable[str]) -> Iterator[str]:
 def _absolute(base: str, url: str) -> str | None:
     """Return the absolute URL of an entry.
 
-    It is seen once only: `join` would cache it, and drop URLs that pages link to again and again.
+    It is seen once only: `join` would cache it, and drop URLs that pages link to repeatedly.
     """
     if not url[:8].lower().startswith(("http://", "https://")):
         return join(base, url)

@@ -16,19 +16,19 @@ from xml.parsers import expat
 __all__ = ["XmlStream"]
 
 MAX_DEPTH: Final = 100
-"""Nesting of elements."""
+"""Maximum depth of nested elements."""
 MAX_TAG: Final = 1024 * 1024
-"""Bytes of one tag or comment."""
+"""Maximum size of one tag or comment, in bytes."""
 MAX_PREAMBLE: Final = 4096
-"""Characters at the beginning in which the document is looked for."""
+"""Number of characters at the beginning that are searched for the document."""
 MAX_RESTARTS: Final = 1000
-"""Errors after which parsing resumes."""
+"""Maximum number of errors after which parsing resumes."""
 ENTRY_OVERLAP: Final = 100
 """Bytes to keep of a chunk, in which the start tag of an entry may begin that the next chunk completes."""
 WRAPPER: Final = b"<_>"
 """A start tag in place of those around the entries, for a parser that resumes."""
 MAX_NAMES: Final = 10_000
-"""Different names of elements and attributes in one document, all of which expat keeps in memory."""
+"""Maximum number of different names in one document, all of which expat keeps in memory."""
 TRUNCATED: Final = frozenset({3, 5, 20})
 """Errors of expat for documents that end early: no element found, unclosed token, unclosed CDATA section."""
 PREDEFINED: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
@@ -78,7 +78,8 @@ class XmlStream:
         self.depth = 0
         """Number of open elements."""
         self.entry_level = 0
-        """Number of elements around an entry; 0 before the first entry. The callbacks set it, which know the format."""
+        """Number of elements around an entry; 0 before the first entry. The callbacks, which know the format, set
+        it."""
         self._on_start, self._on_end, self._on_text, self._on_broken = on_start, on_end, on_text, on_broken
         self._names: dict[str, str] = {}
         self._begun = False

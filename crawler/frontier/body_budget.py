@@ -44,7 +44,7 @@ class BodyBudget:
         return BodyRoom(self, ticket)
 
     def admits(self, in_flight: int) -> bool:
-        """Return whether one more request may start beside those in flight."""
+        """Return whether one more request may start in addition to those in flight."""
         if not in_flight or not (self._usual or self._held):
             return True
         unknown = in_flight - len(self._held) + 1
@@ -85,7 +85,7 @@ class BodyBudget:
         self._grant()
 
     def release(self, ticket: Hashable) -> None:
-        """Give back what a ticket has reserved, or let it wait no longer, if it has asked for memory."""
+        """Release what a ticket has reserved, or remove it from the queue."""
         if ticket in self._held or ticket in self._waiting:
             self._waiting.pop(ticket, None)
             self._reserved -= self._held.pop(ticket, 0)
@@ -96,7 +96,7 @@ class BodyBudget:
         return not self._held or self._reserved + size <= self.limit
 
     def _grant(self) -> None:
-        """Let the bodies continue that fit now."""
+        """Grant memory to the waiting bodies that fit now, in order."""
         while self._waiting:
             ticket, (size, granted) = next(iter(self._waiting.items()))
             if not self._fits(size):

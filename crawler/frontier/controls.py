@@ -1,4 +1,4 @@
-"""`Controls`: what users, hooks and plugins change of lanes while a crawl runs."""
+"""`Controls`: changes that users, hooks and plugins make to lanes while a crawl runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Controls:
         lanes: The lanes in memory, by name.
         budgets: The budgets.
         limits: The throttles of both.
-        schedule: Looks at lanes again.
+        schedule: Schedules lanes again after a change.
     """
 
     def __init__(self, lanes: dict[str, Lane], budgets: Budgets, limits: Limits, schedule: Schedule) -> None:
@@ -62,7 +62,7 @@ class Controls:
         Parameters:
             name: Name of the lane.
             delay: Seconds between two starts. `None` keeps it.
-            concurrency: Requests in flight, at most. `None` keeps it.
+            concurrency: Maximum number of requests in flight. `None` keeps it.
 
         Raises:
             KeyError: The lane is not in memory.

@@ -65,9 +65,9 @@ class Frontier:
 
     Parameters:
         settings: The pace of lanes and budgets, and whether robots.txt is obeyed.
-        most_lanes: Lanes in memory, at most.
-        window: Requests of one lane in memory, at most.
-        most_waiting: Requests of all lanes in memory, about. The more lanes there are, the smaller their windows.
+        most_lanes: Maximum number of lanes in memory.
+        window: Maximum number of requests of one lane in memory.
+        most_waiting: Approximate maximum number of requests in memory. With more lanes, their windows are smaller.
         limits: Limits that are shared with other crawls and clients. `None` means limits of its own.
         chance: Source of jitter, for limits of its own.
     """
@@ -119,7 +119,7 @@ class Frontier:
         self._windows = Windows(self.lanes, size=window, total=most_waiting)
 
     def statistics(self) -> FrontierStatistics:
-        """Return counts of this moment."""
+        """Return the current counts."""
         lanes = self.lanes.values()
         return FrontierStatistics(len(lanes), sum(map(len, lanes)), self.handed_out)
 
@@ -272,12 +272,12 @@ class Frontier:
                 return tickets, self._schedule.next_at()
             while (ticket := self._pop(lane, now)) is not None:
                 tickets.append(ticket)
-                if len(tickets) == most or not self._may_go_on(now):
+                if len(tickets) == most or not self._may_continue(now):
                     break
             self._schedule.offer(lane)
         return tickets, now
 
-    def _may_go_on(self, now: float) -> bool:
+    def _may_continue(self, now: float) -> bool:
         """Return whether the lane that has just started a request may start the next one: no other lane is due."""
         return self._schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.handed_out)
 
@@ -371,7 +371,7 @@ class Frontier:
         ticket.permit.sent(at)
         if self.reports_sending and ticket.permit.is_paced():  # the next start has waited for this
             self.advance_clock(at)
-            self._learned(ticket)
+            self._reschedule(ticket)
 
     def answered(
         self,
@@ -392,22 +392,22 @@ class Frontier:
         schedule.now = max(schedule.now, now)
         self.bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
-        self._learned(ticket)
+        self._reschedule(ticket)
         return events
 
     def failed(self, ticket: StartTicket, now: float, *, overloaded: bool) -> None:
         """Let the limits learn that there was no response; see `Permit.failed`."""
         self.advance_clock(now)
         ticket.permit.failed(now, overloaded=overloaded)
-        self._learned(ticket)
+        self._reschedule(ticket)
 
     def give_back(self, ticket: StartTicket) -> None:
         """Undo what a start took of the limits if nothing was sent; see `Permit.cancelled`."""
         ticket.permit.cancelled()
-        self._learned(ticket)
+        self._reschedule(ticket)
 
-    def _learned(self, ticket: StartTicket) -> None:
-        """The limits of a ticket have learned: its budgets and its lane may be ready at another time."""
+    def _reschedule(self, ticket: StartTicket) -> None:
+        """Reschedule the lane and the budgets of a ticket after a change of their limits."""
         for throttle, _ in ticket.permit.budgets:
             self._schedule.offer_budget(self.budgets[throttle.name])
         self._schedule.wake(ticket.lane)
@@ -444,11 +444,11 @@ class Frontier:
         self._schedule.offer(ticket.lane)
 
     def wake_all(self) -> None:
-        """Look at all lanes again: a proxy or the network is down, is back, or was given up."""
+        """Reschedule all lanes: a proxy or the network is down, is back, or was given up."""
         self.wake(self.lanes)
 
     def wake(self, names: Iterable[str]) -> None:
-        """Look at the lanes of these names again: their hosts may be reachable."""
+        """Reschedule the lanes of these names: their hosts may be reachable."""
         for name in names:
             lane = self.lanes.get(name)
             if lane is not None:

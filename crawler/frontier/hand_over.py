@@ -13,7 +13,7 @@ __all__ = ["HandOver"]
 
 
 class HandOver:
-    """Takes limits over with all that is known of them, and starts nothing that is to be passed on.
+    """Takes limits over with everything known about them, and starts nothing that is to be passed on.
 
     Parameters:
         frontier: Has the lanes and the budgets.
@@ -39,7 +39,7 @@ class HandOver:
         self._frontier.wake_all()
 
     def hold_back(self, name: str) -> None:
-        """Start nothing of a lane or budget any more, since another worker is to have it.
+        """Stop starting requests of a lane or budget, since another worker is to have it.
 
         A page that is in flight may still fetch from its own lane.
         """
@@ -55,7 +55,7 @@ class HandOver:
         return budget is not None and budget.throttle.inflight > 0
 
     def close(self, name: str) -> None:
-        """Let go of a lane or budget. What waits for it here waits for its next lease."""
+        """Give up a lane or budget. Requests that wait for it here wait for its next lease."""
         lane, budget = self._find(name)
         if lane is not None and not lane.handed_out:
             self._frontier.close(lane)

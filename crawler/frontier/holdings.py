@@ -9,7 +9,7 @@ __all__ = ["Holdings"]
 
 
 class Holdings:
-    """The lease of this worker, and the names that it needs a lease of. A crawl by itself holds everything for ever.
+    """The lease of this worker, and the names that it needs a lease of. A crawl with one worker holds everything.
 
     Parameters:
         wake: Called when a name is needed.

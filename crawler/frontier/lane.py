@@ -53,7 +53,7 @@ class Lane:
     handed_out: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     listed: float = math.inf
-    """When the frontier looks at it next, in seconds since the epoch; infinite: it is not in the schedule."""
+    """When the frontier checks it next, in seconds since the epoch; infinite: it is not in the schedule."""
     parked: Budget | None = None
     """The budget that it waits for."""
     held: set[Order] = attrs.field(factory=set)
@@ -114,7 +114,7 @@ class Lane:
         ordered = sorted(self._ready)
         self._ready = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
-        self.after = min(self.after, self._ready[-1].order)  # what was put back may lie behind what has been read
+        self.after = min(self.after, self._ready[-1].order)  # what was put back may come after what has been read
         self.more = True
         return len(ordered) - size
 
@@ -141,7 +141,7 @@ class Lane:
     # ---- limits ------------------------------------------------------------------------------------------------------
 
     def is_full(self) -> bool:
-        """Return whether as many requests are in flight as do well, including those of others that share its limits."""
+        """Return whether no more requests may be in flight now, counting those of others that share its limits."""
         throttle = self.throttle
         return throttle.busy >= throttle.concurrency.limit
 
@@ -156,7 +156,7 @@ class Lane:
         self.throttle.set_robots_delay(self.robots.delay())
 
     def note_wait(self, now: float, reason: str) -> None:
-        """Note what the lane waits for from now on; an empty reason means for nothing."""
+        """Record the reason for which the lane waits from now on; an empty one means that it does not wait."""
         if reason != self._waits_for:
             if self._waits_for:
                 passed = max(0.0, now - self._waits_since)

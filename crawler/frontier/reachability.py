@@ -25,11 +25,11 @@ def _direct(_request: Request) -> str:
 
 
 class Reachability:
-    """Which requests may start while hosts, proxies or the network are down.
+    """Decides which requests may start while hosts, proxies or the network are down.
 
     Parameters:
         outages: The breakers.
-        wake_all: Looks at all lanes again.
+        wake_all: Reschedules all lanes.
     """
 
     def __init__(self, outages: Outages, wake_all: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class Reachability:
         """Returns the name of the proxy of a request; empty: it has none."""
 
     def scopes(self, request: Request) -> tuple[str, ...]:
-        """Return what may be down for a request: its origin and its proxy."""
+        """Return the origin and the proxy of a request, each of which may be down."""
         origin, proxy = urls.origin(request.url), self.route(request)
         return (origin, proxy) if proxy else (origin,)
 
@@ -52,7 +52,7 @@ class Reachability:
         return -math.inf if request.lane is not None else self.outages.ready_at(self.scopes(request), now)
 
     def put_off_until(self, request: Request, now: float) -> float:
-        """Return until when a request is put off that names its lane, in seconds since the epoch."""
+        """Return the time until which a request that names its lane is put off, in seconds since the epoch."""
         if request.lane is None:
             return -math.inf
         at = self.outages.ready_at(self.scopes(request), now)

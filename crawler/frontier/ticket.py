@@ -79,8 +79,8 @@ class RefusedTicket(Ticket):
     """A request that must not be sent. It takes nothing of its lane."""
 
     by: Literal["robots", "quota", "outage"]
-    """What refuses it: a robots.txt, a limit that has refused everything for so long that asking again is no use, or
-    an outage that has lasted too long."""
+    """What refuses it: a robots.txt, a limit that has refused everything for so long that another attempt is
+    pointless, or an outage that has lasted too long."""
     error: FetchError | None = None
     """The error of an outage."""
 
@@ -96,12 +96,12 @@ class StartTicket(Ticket):
     """Whether an inline fetch of a `fetch` hook uses its place."""
 
     def mark_sent(self, at: float) -> None:
-        """Note that bytes of the request went out at `at` (seconds since the epoch)."""
+        """Record that bytes of the request were sent at `at` (seconds since the epoch)."""
         self.permit.sent(at)
 
     @property
     def is_sent(self) -> bool:
-        """Whether bytes of the request went out. If so, pace and quota are spent."""
+        """Whether bytes of the request were sent. If so, pace and quota are spent."""
         return self.permit.sent_at is not None
 
     @property

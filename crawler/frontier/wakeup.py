@@ -16,7 +16,7 @@ class Wakeup:
     def __init__(self) -> None:
         self._waiting: list[trio.lowlevel.Task] = []
         self.was_set = False
-        """Whether `set` was called since somebody has cleared this."""
+        """Whether `set` was called since this was last cleared."""
 
     @trio.lowlevel.enable_ki_protection
     def set(self) -> None:

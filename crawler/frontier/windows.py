@@ -17,8 +17,8 @@ class Windows:
 
     Parameters:
         lanes: The lanes in memory, by name.
-        size: Requests of one lane in memory, at most.
-        total: Requests of all lanes in memory, about; half as many again while lanes come and go.
+        size: Maximum number of requests of one lane in memory.
+        total: Approximate number of requests in memory; up to half as many again while lanes come and go.
     """
 
     def __init__(self, lanes: dict[str, Lane], *, size: int, total: int) -> None:

@@ -30,7 +30,7 @@ class Held:
     rows: int
     """Number of rows that are held, of this batch and those before: the last ones that came."""
     position: Any = None
-    """The position behind the rows that are stored."""
+    """The position after the rows that are stored."""
 
 
 class Sink(Plugin):
@@ -38,7 +38,7 @@ class Sink(Plugin):
 
     Items arrive in commit order. A batch comes again if `persist` raised, and in a resumed job if the process died
     before the position of the batch was kept. There are two ways to store each item exactly once: write under
-    ``row.key``, which never changes its item, or cut off everything behind `position` when the crawl starts.
+    ``row.key``, which never changes its item, or cut off everything after `position` when the crawl starts.
 
     **An output for ``-o``** is a sink whose distribution names it in the entry-point group ``crawler.outputs``, under
     a file extension or the scheme of a URL::
@@ -54,7 +54,7 @@ class Sink(Plugin):
     the constructor ends the command before the first request. The module must be importable without the package that
     it needs (`requires`): import that package in `lifespan` or `persist`.
 
-    `crawler.sinks` has base classes: `FileSink` writes formats that can be cut behind any item. A sink that can only
+    `crawler.sinks` has base classes: `FileSink` writes formats that can be cut after any item. A sink that can only
     write whole files or objects collects rows, returns `Held` from `persist`, and writes the rest in `flush`.
     """
 
@@ -82,7 +82,7 @@ class Sink(Plugin):
         """
 
     def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
-        """Cut the part of a worker that is gone behind its last position: others have the items there.
+        """Cut the part of a lost worker after its last position: others have the items there.
 
         Called after `divide`, on the machine of any worker. The default does nothing, as that of `divide`.
 
@@ -107,7 +107,7 @@ class Sink(Plugin):
         """Check that the output is as the job left it at `position`.
 
         Parameters:
-            rows: Iterates over the rows that may have been stored behind `position`, in order.
+            rows: Iterates over the rows that may have been stored after `position`, in order.
 
         Raises:
             JobError: Items that the job has stored are missing, or somebody has changed them.

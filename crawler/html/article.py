@@ -17,7 +17,7 @@ __all__ = ["Article", "article"]
 LINK_SIGNS: Final = "¶§🔗 \t\n\r\f"
 """Signs at the end of headings that link to themselves."""
 MAX_NAMES: Final = 20
-"""Authors that a byline names at most."""
+"""Maximum number of authors in a byline."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -29,7 +29,7 @@ class Article:
     byline: str | None
     """Author: of ``<meta name=author>``, ``rel=author`` or the JSON-LD data. Several are separated by commas."""
     date: str | None
-    """Date of publication as the page writes it, mostly by ISO 8601: of the JSON-LD data, ``<meta>`` or ``<time>``."""
+    """Date of publication as the page writes it, usually in ISO 8601: of the JSON-LD data, ``<meta>`` or ``<time>``."""
     language: str | None
     """Language tag (BCP 47): of ``<html lang>`` or the ``Content-Language`` header field."""
     description: str | None

@@ -1,4 +1,4 @@
-"""`FormContexts`: what the ancestors of a control mean for it, found in one visit to each of them.
+"""`FormContexts`: how the ancestors of a control affect it, found in one visit to each of them.
 
 A search of the ancestors of each control would take seconds for half a megabyte of nested elements.
 """
@@ -17,7 +17,7 @@ DIRECTIONS: Final = frozenset({"ltr", "rtl"})
 
 @attrs.frozen
 class FormContext:
-    """What an element and its ancestors mean for the controls in it."""
+    """How an element and its ancestors affect the controls in it."""
 
     form: Element | None = None
     """The innermost ``<form>``; `None` if there is none."""

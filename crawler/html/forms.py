@@ -176,7 +176,7 @@ class _TableArea:
         self._tables = {table}  # and those found in it
 
     def contains(self, element: Element) -> bool:
-        """Tell whether an element is in the table."""
+        """Return whether an element is in the table."""
         between: list[Element] = []
         context = self._contexts.of(element)
         while (table := context.table) is not None and table not in self._tables:

@@ -131,7 +131,7 @@ class _Writer:
         self._is_first_cell = True
 
     def begin_cell(self) -> None:
-        """Begin a cell, behind a tab unless it is the first one of its row."""
+        """Begin a cell, after a tab unless it is the first one of its row."""
         if not self._is_first_cell:
             self._needs_space = False
             self._put("\t")

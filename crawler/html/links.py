@@ -1,4 +1,4 @@
-"""The links of a page: `hrefs` for crawls that follow them, `links` for those that look at them.
+"""The links of a page: `hrefs` for crawls that follow them, `links` for those that examine them.
 
 A link is what a browser would follow or load. ``<template>`` is inert and left out, unless it is a declarative shadow
 root; ``<a>`` in ``<svg>`` counts, also with the old ``xlink:href``; URLs are joined with ``<base href>``.
@@ -29,8 +29,8 @@ _NOFOLLOW_TYPES: Final = frozenset({"nofollow", "ugc", "sponsored"})
 """Values of ``rel`` that ask not to follow a link. Google defines ``ugc`` and ``sponsored``."""
 _LINKS = (*_WITH_HREF, "iframe", "frame")
 MAX_LINKS: Final = 1_000_000
-"""Links of a page that are read, with repeats: more would block the event loop for seconds. The longest pages of
-links in use, such as the index of all projects of PyPI, have some 700,000."""
+"""Maximum number of links of a page that are read, with repeats: more would block the event loop for seconds. The
+longest pages of links in use, such as the index of all projects of PyPI, have some 700,000."""
 MAX_PARSED: Final = 200_000
 """Different links of a page that only a URL parser can join: with percent-encoding, dots, or unusual hosts."""
 BATCH: Final = 50_000
@@ -293,7 +293,7 @@ def _elements(document: Document, tags: Sequence[str], having: str = "") -> list
 
 
 def _first(elements: list[Element]) -> list[Element]:
-    """Return the elements that count."""
+    """Return the first `MAX_LINKS` elements."""
     if len(elements) <= MAX_LINKS:
         return elements
     log.warning("a page has %d links: the first %d count", len(elements), MAX_LINKS)

@@ -1,6 +1,6 @@
 """`select_live`: the elements of a page without those in the inert content of templates, in linear time.
 
-The selector ``:not(template *)`` looks at each ancestor of each element: half a megabyte of nested elements takes
+The selector ``:not(template *)`` visits each ancestor of each element: half a megabyte of nested elements takes
 seconds.
 """
 

@@ -35,7 +35,7 @@ AROUND: Final = frozenset({
 })  # fmt: skip
 """Classes and ids of navigation and notices, whatever they hold."""
 NEARLY_ALL: Final = 0.95
-"""Share of the text outside of links that an element must hold for the content to be looked for inside of it only."""
+"""Share of the text outside of links that an element must hold for the content to be inside of it."""
 MIN_SHARE: Final = 0.2
 """Share of the text that a landmark must have, and that must be outside of links for links not to count."""
 MAX_SHARE: Final = 0.4
@@ -45,7 +45,7 @@ MIN_LINKS: Final = 0.3
 MAX_KEPT: Final = 64
 """Elements with names of navigation that stay, after which no further one is weighed: they may be nested."""
 MAX_DEPTH: Final = 64
-"""Steps from the body towards the content at most."""
+"""Maximum number of steps from the body towards the content."""
 PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"})
 """Elements that are parts of a content, never all of it."""
 

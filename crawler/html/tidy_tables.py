@@ -21,7 +21,7 @@ MAX_TABLES: Final = 10_000
 MAX_SPAN: Final = 1000
 """Columns or rows that a cell may span (HTML Standard section 4.9.11)."""
 MAX_FILLING: Final = 1000
-"""Cells that may be added to a table, beside one for each cell that it has."""
+"""Cells that may be added to a table, in addition to one for each cell that it has."""
 
 _Row = tuple[Element, list[Element]]
 

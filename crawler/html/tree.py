@@ -43,11 +43,11 @@ formatting elements in each paragraph."""
 MAX_REOPENED: Final = 1_000_000
 """Elements that may be reopened in a larger page, besides one for each of its tags: 100 MB."""
 MAX_COUNTED: Final = 1_000_000
-"""Tags of formatting elements that are looked at to add those up. That takes 0.4 CPU seconds."""
+"""Maximum number of tags of formatting elements that are added up. That takes 0.4 CPU seconds."""
 MAX_IDENTICAL: Final = 3
 """Identical formatting elements that are reopened at once."""
 PIECE: Final = 1024 * 1024
-"""Characters in which formatting elements are looked for at once."""
+"""Characters that are searched for formatting elements at once."""
 CHUNK_SIZE: Final = 16_384
 """Characters that are parsed in one step."""
 BASE_CPU_SECONDS: Final = 0.1
@@ -57,7 +57,7 @@ CPU_SECONDS_PER_CHARACTER: Final = 1e-7
 MAX_CPU_SECONDS: Final = 0.6
 """CPU seconds that a page of any size may take in steps. An ordinary page of `MAX_STARTS` takes less."""
 MAX_PARSED_AGAIN: Final = 8 * 1024 * 1024
-"""Characters of a page that grows that are parsed without formatting elements. That takes 0.6 seconds."""
+"""Maximum size of a page that is parsed without formatting elements, in characters. That takes 0.6 seconds."""
 STEP_SIZE: Final = 1024 * 1024
 """Characters that `parse_steps` parses before it lets other tasks run. They take up to 80 ms."""
 MAX_MERGED: Final = 32_768
@@ -232,7 +232,7 @@ def _limit(page: str) -> str:
     if not _has_too_many_starts(page):
         return page
     log.warning("a page has more than %d start tags: the first ones count", MAX_STARTS)
-    return cut_tags(cut_tags(page, 2 * MAX_STARTS), MAX_STARTS, _starts)  # so that few are looked at closely
+    return cut_tags(cut_tags(page, 2 * MAX_STARTS), MAX_STARTS, _starts)  # so that few have to be examined
 
 
 def _exceeds_limits(page: Any) -> bool:

@@ -32,8 +32,8 @@ class Exchange:
     request_fields: Fields
     """Header fields of the request that the crawl set, in order. They may hold cookies and credentials."""
     body: bytes | None
-    """The body in its content coding, without transfer coding. `None`: nobody asked for it by `Plugin.wants_wire`, the
-    transport decoded it, or it was not kept."""
+    """The body in its content coding, without transfer coding. `None`: no plugin asked for it by `Plugin.wants_wire`,
+    the transport decoded it, or it was not kept."""
     is_complete: bool
     """Whether the whole body was read and kept."""
 

@@ -207,7 +207,7 @@ def forms_on(response: Response, most: int, *, skip_nofollow: bool = False) -> l
 
     Parameters:
         response: The page.
-        most: Number of forms, at most.
+        most: Maximum number of forms.
         skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
     """
     if not response.is_html or response.document.select_one("form") is None:

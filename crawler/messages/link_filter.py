@@ -13,7 +13,7 @@ def _accept(url: str, depth: int) -> None:
 
 
 class LinkFilter:
-    """The knowledge of a crawl about the links of one page, and a record of those that were left out for it.
+    """Decides which links of one page need a request, and records those that do not.
 
     `Response.follow_all` leaves such links out before it makes a `Request`.
 

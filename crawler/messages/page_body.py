@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["PageBody"]
 
 MAX_READ_TAGS: Final = 500_000
-"""Tags of a page in whose beginning `markdown`, `article`, `data` and `form` look. The HTML Standard has some 400,000.
-More would block the event loop for seconds."""
+"""Maximum number of tags of a page that `markdown`, `article`, `data` and `form` read. The HTML Standard has some
+400,000. More would block the event loop for seconds."""
 log = get_logger("crawler.messages")
 
 

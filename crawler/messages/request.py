@@ -14,6 +14,7 @@ from crawler import urls
 from crawler.headers import Headers
 from crawler.messages import checks
 from crawler.messages.checks import Handler
+from crawler.messages.stored_request import StoredRequest
 from crawler.redaction import redact
 
 __all__ = ["Request"]
@@ -106,7 +107,7 @@ class Request(_Draft):
     depth: int
     """Links between a start page and this request. A start page has depth 0."""
 
-    # The defaults of most requests stand here once for all. A request keeps what differs in its `__dict__`.
+    # These defaults are shared by all requests. A request keeps the values that differ in its `__dict__`.
     errback: str | None = None
     method: str = "GET"
     headers: Headers = NO_FIELDS
@@ -288,7 +289,7 @@ class Request(_Draft):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Return the request that `to_json` wrote."""
-        fields = msgspec.json.decode(data, type=_Stored)
+        fields = msgspec.json.decode(data, type=StoredRequest)
         stored = {name: value for name in _OPTIONS if (value := getattr(fields, name))}
         if "headers" in stored:
             stored["headers"] = Headers(stored["headers"])
@@ -318,7 +319,7 @@ class Request(_Draft):
 
 _FIELDS: Final = tuple(Request.__annotations__)
 _MAPPINGS: Final = ("meta", "cb_kwargs")
-"""The fields that code of users may change in place."""
+"""The fields that spiders and plugins may change in place."""
 _OPTIONS: Final = tuple(name for name in _FIELDS if name not in ("url", "callback", "depth"))
 _set_url: Final = Request.url.__set__  # type: ignore[attr-defined]
 _set_callback: Final = Request.callback.__set__  # type: ignore[union-attr]
@@ -388,32 +389,3 @@ def copy_unchecked(request: Request, **fields: Any) -> Request:
     """
     values = {"url": request.url, "callback": request.callback, "depth": request.depth} | request.__dict__ | fields
     return _new(Request, values.pop("url"), values.pop("callback"), values.pop("depth"), values)
-
-
-class _Stored(msgspec.Struct):
-    """A request in JSON."""
-
-    url: str
-    callback: str | None = None
-    errback: str | None = None
-    method: str = "GET"
-    headers: list[tuple[str, str]] = []
-    body: bytes = b""
-    cookies: dict[str, str] = {}
-    session: str = ""
-    auth: tuple[str, str] | str | None = None
-    proxy: str | None = None
-    meta: dict[str, Any] = {}
-    cb_kwargs: dict[str, Any] = {}
-    priority: int = 0
-    dont_filter: bool = False
-    ignore_robots: bool = False
-    lane: str | None = None
-    quotas: dict[str, float] = {}
-    accept_status: tuple[int, ...] = ()
-    timeout: float | None = None
-    attempts: int | None = None
-    max_body: int | None = None
-    plugins: dict[str, Any] = {}
-    depth: int = 0
-    redirects: tuple[str, ...] = ()

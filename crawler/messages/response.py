@@ -66,11 +66,11 @@ class Response(PageContent):
         ``first_byte`` and ``body``. A kept connection has no `connect` and `tls`. `None` unless `Plugin.wants_stages`
         asks for them."""
         self.original: Response | None = None
-        """The response of the server, if a plugin made this one of it: `browser`, which renders pages."""
+        """The response of the server, if a plugin made this response from it, as `browser` does when it renders."""
         self.screenshot: bytes | None = None
         """The page as PNG, if the plugin `browser` took a picture."""
         self.pdf: bytes | None = None
-        """The page as it is printed, if the plugin `browser` did that."""
+        """The page as PDF, if the plugin `browser` printed it."""
         self._filter = NO_FILTER
         self._robots: frozenset[str] | None = None
         self._is_html: bool | None = None

@@ -93,7 +93,7 @@ class BodyWriter(Protocol):
 
 
 Receive: TypeAlias = "Callable[[Response], Awaitable[BodyWriter | Drop | None]]"
-"""Chooses what becomes of the body of a response. See `Crawl.fetch`."""
+"""Chooses the destination of the body of a response. See `Crawl.fetch`."""
 
 
 @attrs.frozen

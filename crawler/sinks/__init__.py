@@ -1,4 +1,4 @@
-"""Outputs: files of several formats, standard output, and base classes for outputs of one's own.
+"""Outputs: files of several formats, standard output, and base classes for your own outputs.
 
 `crawler.Sink` describes how a package adds outputs to the command line.
 """

@@ -1,4 +1,4 @@
-"""`FileSink`: the base class of sinks that write a file of a format that can be cut behind any item.
+"""`FileSink`: the base class of sinks that write a file of a format that can be cut after any item.
 
 The constructor checks the file, so that a bad output is refused before the first request. The file is open during the
 crawl. A batch is written completely or not at all: a partial write is cut off, since the same batch comes again.
@@ -10,7 +10,6 @@ import copy
 import io
 import os
 import shlex
-import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,9 +29,9 @@ from crawler.sinks.compression import BrokenMember, Content, compression_of, fir
 from crawler.sinks.content import open_content
 from crawler.sinks.if_exists import OTHER, IfExists, check_target
 from crawler.sinks.names import part_of
-from crawler.sinks.position import TAIL, Position, checksum, difference
+from crawler.sinks.position import TAIL, Position, as_text, checksum, difference, place_of
 
-__all__ = ["FileSink", "place_of"]
+__all__ = ["FileSink"]
 
 LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
@@ -44,7 +43,7 @@ REMEDY = f"restore it, or {OTHER}"
 
 
 class FileSink(Sink, ABC):
-    """Base class of sinks that write one file, each batch behind the last one.
+    """Base class of sinks that write one file, each batch after the last one.
 
     A subclass writes a batch with `put` and reads the file through `open_content`; a file that ends in ``.gz`` or
     ``.zst`` is compressed there, each batch as a member of its own. With ``%(n)d`` in its name, or an argument `rows`
@@ -64,7 +63,7 @@ class FileSink(Sink, ABC):
     compressible: ClassVar[bool] = True
     """Whether the file may be compressed: the format never changes what it has written."""
     ignored = b"\0"
-    """Bytes that may stand behind the position of a job in place of items that were not written."""
+    """Bytes that may follow the position of a job in place of items that were not written."""
     ignored_content: ClassVar[bytes] = b""
     """The same in the content of a compressed file."""
     file: FileIO
@@ -78,9 +77,9 @@ class FileSink(Sink, ABC):
     def __init__(self, path: Path, if_exists: IfExists = "error", *, job: Path | None = None) -> None:
         self.path = Path(path)
         self._in_job = job is not None
-        self.place = "" if job is None else _text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
+        self.place = "" if job is None else as_text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
         """Path of the file from the folder of the job."""
-        self.name = f"{type(self).name}:{_text(path)}"
+        self.name = f"{type(self).name}:{as_text(path)}"
         self._output = self.path
         self._if_exists = if_exists
         check_target(self.path, "append" if self._in_job else if_exists)
@@ -108,17 +107,17 @@ class FileSink(Sink, ABC):
         return part_of(self._output, part) == path
 
     def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
-        """Cut the part of a worker that is gone behind its last position: another worker has these items.
+        """Cut the part of a lost worker after its last position: another worker has these items.
 
         A file on another disk, or that does not hold what that worker has written, is left alone.
         """
         kept, other = Position.of(position), copy.copy(self)
         other.path = part_of(self._output, part)
         if kept.place == place_of(other.path):
-            other.cut_behind(kept)
+            other.cut_after(kept)
 
-    def cut_behind(self, kept: Position) -> None:
-        """Cut the file behind a position, unless it does not hold what was written before it."""
+    def cut_after(self, kept: Position) -> None:
+        """Cut the file after a position, unless it does not hold what was written before it."""
         with suppress(OSError, JobError), FileIO(self.path, "r+") as self.file:
             end, tail = self.locate(self.file, kept.end)
             if kept.ends_with(tail) and self.file.seek(0, os.SEEK_END) > end:
@@ -134,7 +133,7 @@ class FileSink(Sink, ABC):
 
     @abstractmethod
     async def write(self, batch: Sequence[Row]) -> None:
-        """Write a batch behind the last one, completely or not at all.
+        """Write a batch after the last one, completely or not at all.
 
         Raises:
             OSError: The batch could not be written.
@@ -153,7 +152,7 @@ class FileSink(Sink, ABC):
 
     @abstractmethod
     def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
-        """Yield what `write` would write behind `length` for items as JSON."""
+        """Yield the bytes that `write` would write at `length` for items as JSON."""
 
     @abstractmethod
     def begin(self) -> int:
@@ -218,7 +217,7 @@ class FileSink(Sink, ABC):
     # What a job has written
 
     async def persist(self, batch: Sequence[Row]) -> Any:
-        """Write items, and return the position behind them.
+        """Write items, and return the position after them.
 
         Raises:
             CrawlFailed: The disk is full.
@@ -291,8 +290,8 @@ class FileSink(Sink, ABC):
 
         Parameters:
             position: The last position that the job has kept.
-            items: Those that may have been written behind it, as JSON, in order.
-            entirely: Read all of it. Otherwise only the bytes before and behind the position.
+            items: Those that may have been written after it, as JSON, in order.
+            entirely: Read all of it. Otherwise only the bytes before and after the position.
 
         Raises:
             JobError: It is missing, too short, or somebody has changed it.
@@ -306,7 +305,7 @@ class FileSink(Sink, ABC):
                     raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
                 if self._differs(file, end, self.encode(items, position.end)):
                     raise JobError(
-                        f"{self.path} has content behind byte {end} that the job did not write: truncate -s {end} "
+                        f"{self.path} has content after byte {end} that the job did not write: truncate -s {end} "
                         f"{shlex.quote(str(self.path))} removes it; or {OTHER}"
                     )
                 return tail
@@ -380,7 +379,7 @@ class FileSink(Sink, ABC):
         return await trio.to_thread.run_sync(self.compression.compress, data)
 
     def put(self, data: bytes, at: int) -> int:
-        """Write `data` at byte offset `at`, completely or not at all, and return the offset behind it.
+        """Write `data` at byte offset `at`, completely or not at all, and return the offset after it.
 
         Raises:
             OSError: The write failed. The file ends at `at`.
@@ -401,18 +400,8 @@ class FileSink(Sink, ABC):
         return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
 
 
-def place_of(path: Path) -> str:
-    """Return which file of which machine a path is."""
-    return _text(f"{socket.gethostname()}:{path.resolve()}")
-
-
 def _is_refusal(error: Exception) -> bool:
     """Return whether an error says that the crawl has not begun, alone or in a group."""
     if isinstance(error, ExceptionGroup):
         return error.subgroup(ConfigError) is not None
     return isinstance(error, ConfigError)
-
-
-def _text(path: str | Path) -> str:
-    """Return a path as text that UTF-8 can encode."""
-    return os.fsencode(path).decode(errors="backslashreplace")

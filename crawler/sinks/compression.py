@@ -1,4 +1,4 @@
-"""Compressed files: each batch is a gzip member or a zstd frame of its own, so that a file can be cut behind any batch.
+"""Compressed files: each batch is a gzip member or a zstd frame of its own, so that a file can be cut after any batch.
 
 Members of gzip (RFC 1952 section 2.2) and frames of zstd (RFC 8878 section 3.1) may follow each other: their contents
 are one content. A file that ends within a member, as a killed process leaves it, has the content of the whole members
@@ -22,7 +22,7 @@ from crawler.hooks.requirements import require
 __all__ = ["COMPRESSIONS", "BrokenMember", "Compression", "Content", "compression_of", "first_lost_block"]
 
 CHUNK: Final = 16 * 1024
-"""Bytes of a file that are decompressed at once."""
+"""Bytes of a file that are decompressed in one step."""
 AHEAD: Final = 4 * 1024 * 1024
 """Bytes of content, before the end of what was read, in which `Content` knows where members end."""
 GZIP: Final = 31
@@ -44,7 +44,7 @@ class Decompressor(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """Bytes behind the member."""
+        """Bytes after the member."""
 
     def decompress(self, data: bytes, /) -> bytes:
         """Return the content of further bytes."""
@@ -58,9 +58,9 @@ class Compression(Struct, frozen=True, kw_only=True, eq=False):
     compress: Callable[[bytes], bytes]
     """Returns one member with the given content."""
     decompressor: Callable[[], Decompressor]
-    """Returns what decompresses one member."""
+    """Returns a decompressor for one member."""
     errors: tuple[type[Exception], ...]
-    """What the decompressor raises."""
+    """The exceptions that the decompressor raises."""
 
 
 def _gzip() -> Compression:

@@ -21,7 +21,7 @@ def open_content(path: Path, compression: Compression | None) -> BinaryIO:
 
     Parameters:
         path: The file.
-        compression: How it is compressed; `None`: it is not.
+        compression: Its compression; `None` without one.
     """
     file = path.open("rb", buffering=CHUNK)
     return file if compression is None else io.BufferedReader(_Decompressed(file, compression), CHUNK)

@@ -37,8 +37,8 @@ class Csv(FileSink):
     """Items as CSV (RFC 4180), UTF-8, with a header line.
 
     The columns are the fields of the first batch, in order. A new field adds a column: a wider copy of the file is
-    written beside it and replaces it. Strings are written as they are, `None` and missing fields are empty, and every
-    other value is JSON.
+    written in the same folder and replaces it. Strings are written as they are, `None` and missing fields are empty,
+    and every other value is JSON.
     """
 
     name = "csv"
@@ -47,7 +47,7 @@ class Csv(FileSink):
     _last: bytes
     """The last record."""
     _crc = 0
-    """Checksum of the records behind the header, each in the form of `_narrow`."""
+    """Checksum of the records after the header, each in the form of `_narrow`."""
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the first record is a header and the last one is complete."""
@@ -88,7 +88,7 @@ class Csv(FileSink):
         return self.cut_at(end)
 
     def checksum(self) -> str:
-        """Return the checksum of the records, and their columns: more of them may be added behind this position."""
+        """Return the checksum of the records, and their columns: more of them may be added after this position."""
         return f"{self._crc:08x}.{_columns_id(self._columns or ())}"
 
     def continue_checksum(self, kept: str) -> None:
@@ -101,7 +101,7 @@ class Csv(FileSink):
             self._crc = self._sum(self._rows, width, width)
 
     def is_unchanged(self, file: BinaryIO, position: Position) -> bool:
-        """Return whether the records and the columns are those at a position, but for columns that were added later."""
+        """Return whether the records and the columns are those at a position, except columns that were added later."""
         crc, _, columns = position.checksum.partition(".")
         header = list(self._header())
         old = header[: int(columns.partition(".")[0])]
@@ -116,7 +116,7 @@ class Csv(FileSink):
         return crc
 
     def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
-        """Return the byte offset behind `length` records, and the last of them without empty fields at its end."""
+        """Return the byte offset after `length` records, and the last of them without empty fields at its end."""
         end, last = self._find(length)
         return end, _identity(last) if length > 0 else b""
 
@@ -125,7 +125,7 @@ class Csv(FileSink):
         return self._rows, _identity(self._last) if self._rows > 0 else b""
 
     def _find(self, length: int) -> tuple[int, bytes]:
-        """Return the byte offset behind `length` records, and the last of them."""
+        """Return the byte offset after `length` records, and the last of them."""
         rows, end, last = -1, 0, b""
         with self.open_content() as file:
             try:
@@ -148,7 +148,7 @@ class Csv(FileSink):
         try:
             with self.open_content() as file:
                 header = next(_records(file), b"").decode("utf-8-sig", "replace")
-        except BrokenMember:  # the file has lost what the job wrote behind its first position
+        except BrokenMember:  # the file has lost what the job wrote after its first position
             header = ""
         return dict.fromkeys(next(csv.reader(io.StringIO(header, newline="")), []))
 
@@ -252,7 +252,7 @@ def _records_of(rows: Iterable[Iterable[str]]) -> bytes:
 
 
 def _identity(record: bytes) -> bytes:
-    """Return the end of a record as it is whatever columns were added later."""
+    """Return the end of a record, which does not depend on columns that were added later."""
     return _bare(record).rstrip(b",")[-TAIL:]
 
 

@@ -30,33 +30,33 @@ class Json(FileSink):
 
     def inspect(self, file: BinaryIO) -> None:
         """Check that the file is an array of objects. Of a plain file only its two ends are read."""
-        head, behind, tail = _ends(file)
+        head, end, tail = _ends(file)
         if head[:1] != b"[" or tail[-1:] != b"]" or len(head) < 2:
             raise self.refuse("it is not a JSON array")
         first, last = head[1:2], tail[:-1].rstrip(SPACE)[-1:]
         if (first, last) not in ((b"{", b"}"), (b"]", b"[")):
             raise self.refuse("it is not a JSON array of objects")
-        if self.compression is not None and _member_end(file, behind) is None:
+        if self.compression is not None and _member_end(file, end) is None:
             raise self.refuse(
                 f"its closing bracket is not compressed by itself, as in the {self.path.suffix} of a crawl"
             )
 
     def begin(self) -> int:
-        """Return the offset behind the last item, or behind the opening bracket."""
+        """Return the offset after the last item, or after the opening bracket."""
         self._empty = True
         if not self.continues:
             opening = self._packed(b"[")
             self.file.truncate(self.put(opening + self._packed(CLOSING), 0))
             return len(opening)
         with self.open_content() as file:
-            head, behind, _ = _ends(file)
-            at = behind if self.compression is None else _member_end(file, behind)
+            head, end, _ = _ends(file)
+            at = end if self.compression is None else _member_end(file, end)
         assert at is not None
         self._empty = head[1:2] == b"]"
         return at
 
     def cut(self, length: int) -> int:
-        """Truncate the file behind the last item of the job, and close the array again."""
+        """Truncate the file after the last item of the job, and close the array again."""
         self.cut_at(length)
         self._empty = self._is_empty_at(length)
         return self._close(length)
@@ -100,7 +100,7 @@ class Json(FileSink):
 
 
 def _ends(file: BinaryIO, size: int = 4096) -> tuple[bytes, int, bytes]:
-    """Return the first two characters that are not space, the offset behind the last item, and the last bytes.
+    """Return the first two characters that are not space, the offset after the last item, and the last bytes.
 
     A file that cannot seek is read from here on.
     """
@@ -122,7 +122,7 @@ def _ends(file: BinaryIO, size: int = 4096) -> tuple[bytes, int, bytes]:
 
 
 def _member_end(file: BinaryIO, length: int) -> int | None:
-    """Return the offset of a compressed file, whose content was read, behind `length` bytes; `None` within a member."""
+    """Return the offset of a compressed file, whose content was read, after `length` bytes; `None` within a member."""
     content = getattr(file, "raw", None)
     assert isinstance(content, Content)
     return content.end_at(length)

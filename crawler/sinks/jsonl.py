@@ -40,7 +40,7 @@ class JsonLines(FileSink):
         return end
 
     def cut(self, length: int) -> int:
-        """Truncate the file behind the last line of the job."""
+        """Truncate the file after the last line of the job."""
         return self.cut_at(length)
 
     def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class Cursor:
     """A hash of all of them, in order."""
 
     def after(self, rows: Iterable[Row]) -> Cursor:
-        """Return the cursor behind further rows."""
+        """Return the cursor after further rows."""
         stored, chain = self.stored, self.chain
         for row in rows:
             stored += 1
@@ -103,7 +103,7 @@ class KeyedSink(Sink, ABC):
 
     @abstractmethod
     def write(self, connection: Any, rows: Sequence[Row], cursor: Cursor) -> None:
-        """Store rows by key, and the cursor behind them, all in one transaction."""
+        """Store rows by key, and the cursor after them, all in one transaction."""
 
     @abstractmethod
     def close(self, connection: Any) -> None:
@@ -260,7 +260,7 @@ class KeyedSink(Sink, ABC):
         self._cursor = after
 
     def _write(self, rows: Sequence[Row], after: Cursor) -> None:
-        """Write rows with the cursor behind them, unless the last connection ended when they had been stored."""
+        """Write rows with the cursor after them, unless the last connection ended when they had been stored."""
         if self._connection is None:
             self._connection = self.connect()
             if self.cursor(self._connection, after.id) == after:

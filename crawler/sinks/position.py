@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import zlib
 from collections.abc import Iterable
 from io import FileIO
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct, structs
 
-__all__ = ["TAIL", "Position", "checksum", "difference", "digest"]
+__all__ = ["TAIL", "Position", "as_text", "checksum", "difference", "digest", "place_of"]
 
 TAIL: Final = 512
 """Bytes before the end of what the job has written that identify a file."""
@@ -40,7 +42,7 @@ class Position(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def at(cls, end: int, tail: bytes, place: str, checksum: str = "") -> Position:
-        """Return the position at `end`, behind the bytes `tail`."""
+        """Return the position at `end`, after the bytes `tail`."""
         return cls(end=end, tail=digest(tail), place=place, checksum=checksum)
 
     def ends_with(self, tail: bytes) -> bool:
@@ -91,3 +93,13 @@ def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> boo
         if len(found) < len(part):
             return False
     return any(chunk.strip(ignored) for chunk in iter(lambda: file.read(BLOCK), b""))
+
+
+def place_of(path: Path) -> str:
+    """Return which file of which machine a path is."""
+    return as_text(f"{socket.gethostname()}:{path.resolve()}")
+
+
+def as_text(path: str | Path) -> str:
+    """Return a path as text that UTF-8 can encode."""
+    return os.fsencode(path).decode(errors="backslashreplace")

@@ -14,11 +14,11 @@ from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.base import GATHER, FileSink, place_of
+from crawler.sinks.base import GATHER, FileSink
 from crawler.sinks.compression import COMPRESSIONS
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import Names, part_of
-from crawler.sinks.position import Position
+from crawler.sinks.position import Position, place_of
 
 __all__ = ["Series"]
 
@@ -41,7 +41,7 @@ class _Part(Struct, eq=False):
 class Series(Sink):
     """An output of several files, whose names are made from a template.
 
-    A part ends behind the item that reaches a limit, and is final then. Where the parts end depends on the items alone,
+    A part ends after the item that reaches a limit, and is final then. Where the parts end depends on the items alone,
     so a resumed job makes the same parts again. Only files of types that come are deleted: the names of other outputs
     may look like those of further types.
 
@@ -105,7 +105,7 @@ class Series(Sink):
             self.check()
 
     def divide(self, part: int) -> None:
-        """Write files of its own: the number of the part stands at the end of their names."""
+        """Write files of its own: the number of the part is at the end of their names."""
         self._is_shared = True
         self.names = self._names_of(part)
         self.check()
@@ -114,13 +114,13 @@ class Series(Sink):
         return Names(os.fspath(part_of(Path(self._template), part)))
 
     def claims(self, path: Path, part: int, position: Any) -> bool:
-        """Return whether a file is one of the types that a worker which is gone has written."""
+        """Return whether a file has one of the types that a lost worker has written."""
         names = self._names_of(part)
         names.spider, names.time = position["names"]
         return any(path == found and kind in position["parts"] for kind, _, found in names.existing())
 
     def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
-        """Cut the last file of each type of a worker that is gone, and delete those behind it.
+        """Cut the last file of each type of a lost worker, and delete those after it.
 
         Files on another disk are left alone.
         """
@@ -133,7 +133,7 @@ class Series(Sink):
             if n > last and (kind in position["parts"] or not claimed(path)):
                 path.unlink(missing_ok=True)
             elif n == last and kept is not None:
-                self._kind(path, "append", job=path.parent).cut_behind(Position.of(kept))
+                self._kind(path, "append", job=path.parent).cut_after(Position.of(kept))
 
     def check(self) -> None:
         """Check that no file of the series exists, under ``error``. Its name may depend on the crawl."""

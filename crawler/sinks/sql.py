@@ -41,8 +41,8 @@ TEXTS: Final = {str, type(None)}
 class SqlSink(KeyedSink):
     """Base class of sinks for SQL databases.
 
-    A subclass gives the SQL of its database: `types`, `quote`, `placeholder`, `upsert`, `columns` and `tables`, and the
-    methods `connect` and `is_lost` of `KeyedSink`.
+    A subclass provides the SQL of its database: `types`, `quote`, `placeholder`, `upsert`, `columns` and `tables`, and
+    the methods `connect` and `is_lost` of `KeyedSink`.
 
     Parameters:
         place: The database, for messages.
@@ -63,9 +63,10 @@ class SqlSink(KeyedSink):
     max_name: ClassVar[int] = 63
     """Bytes of the longest name of a column or table."""
     max_columns: ClassVar[int] = 1000
-    """Columns of a table, at most. Further fields are kept as a JSON object in the column ``_rescued_data``."""
+    """Maximum number of columns of a table. Further fields are kept as a JSON object in the column
+    ``_rescued_data``."""
     table_options: ClassVar[str] = ""
-    """What follows the columns in a ``CREATE TABLE``."""
+    """SQL that follows the columns in a ``CREATE TABLE``."""
     placeholder: ClassVar[str] = "%s"
     """The placeholder of the driver."""
 
@@ -118,7 +119,7 @@ class SqlSink(KeyedSink):
         return [f"ALTER TABLE {table} {changes}"] if changes else []
 
     def start(self, connection: Any) -> None:
-        """Begin a transaction, if the driver does not do so by itself."""
+        """Begin a transaction, unless the driver begins it."""
 
     def execute(self, connection: Any, statement: str, rows: Sequence[Sequence[Any]] | None = None) -> list[Any]:
         """Execute a statement, once or for each row of values, and return what it selects."""

@@ -1,4 +1,4 @@
-"""Spiders: where a crawl starts, and what it makes of each page."""
+"""Spiders: where a crawl starts, and what each page yields."""
 
 from __future__ import annotations
 

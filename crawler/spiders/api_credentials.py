@@ -1,4 +1,4 @@
-"""Credentials of an API: header fields, a token, a user, given directly or as names of environment variables."""
+"""Credentials of an API: header fields, a token or a user, given as values or as names of environment variables."""
 
 from __future__ import annotations
 

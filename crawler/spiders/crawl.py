@@ -1,4 +1,4 @@
-"""`CrawlSpider`: a site by rules, which say which links to follow and which method handles the pages."""
+"""`CrawlSpider`: crawls a site by rules: which links to follow, and which method handles the pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CrawlSpider"]
 OPTIONS: Final = frozenset(inspect.signature(Request).parameters) - {"url", "callback", "errback", "cb_kwargs"}
 """Arguments of `Request` that `Rule.options` may set."""
 MAX_REMEMBERED: Final = 16_384
-"""URLs whose rule is cached."""
+"""Maximum number of URLs whose rule is cached."""
 
 
 class _CompiledRule(Struct, frozen=True, eq=False):
@@ -126,7 +126,7 @@ class CrawlSpider(Spider):
             self.crawl.add(request)
 
     def _no_callback(self, response: Response) -> None:
-        """Handle a page that only plugins look at."""
+        """Handle a page that only plugins use."""
 
     def _claimed_by_url(self, response: Response, ready: Sequence[_CompiledRule]) -> dict[int, list[str]]:
         """Return the links of a page by the index of the first rule that accepts their URL."""

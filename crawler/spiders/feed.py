@@ -23,7 +23,7 @@ from crawler.spiders.spider import Spider
 __all__ = ["FeedSpider"]
 
 MAX_LOGGED: Final = 5
-"""Broken records per file that are logged. All are counted."""
+"""Maximum number of broken records that are logged for a file. All are counted."""
 HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
 """The beginning of an HTML page, including XHTML."""
 log = get_logger("crawler.spiders")

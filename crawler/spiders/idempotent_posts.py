@@ -11,7 +11,7 @@ __all__ = ["IdempotentPosts"]
 
 
 class IdempotentPosts:
-    """A `RetryPolicy` that allows to send the POST requests of one callback again.
+    """A `RetryPolicy` that also retries the POST requests of one callback.
 
     By default a POST is not repeated (RFC 9110 section 9.2.2), but one that asks for a page of a list is a read.
 

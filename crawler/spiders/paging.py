@@ -1,4 +1,4 @@
-"""How the pages of an API follow one another. Everything here is pure: the content of a page decides."""
+"""Pagination of an API: from the content of a page to the position of the next. Everything here is pure."""
 
 from __future__ import annotations
 

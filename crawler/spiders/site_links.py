@@ -15,11 +15,11 @@ from crawler.messages.page_links import LARGE
 __all__ = ["form_targets", "linked_urls"]
 
 MAX_FORMS: Final = 20
-"""Forms of one page that are considered."""
+"""Maximum number of forms of one page that are submitted."""
 MAX_BUTTONS: Final = 20
-"""Buttons of one form that are pressed."""
+"""Maximum number of buttons of one form that are pressed."""
 MAX_CONTROLS: Final = 2000
-"""Buttons and fields of one page. The forms of a page with more are left out, since each form may own any of them."""
+"""Maximum number of buttons and fields of a page whose forms are submitted: each form may own any of them."""
 
 
 def linked_urls(response: Response) -> Generator[None, None, list[str]]:

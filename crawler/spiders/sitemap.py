@@ -27,7 +27,7 @@ __all__ = ["SitemapSpider"]
 ROBOTS: Final = "/robots.txt"
 """Path of robots.txt (RFC 9309 section 2.3)."""
 DEFINITIVE_ERRORS: Final = tuple(status for status in range(400, 500) if status not in (408, 425, 429))
-"""Statuses that say for good that a file does not exist."""
+"""Statuses that mean that a file does not exist, so that a retry is pointless."""
 SITEMAP_LINE: Final = re.compile(r"(?:\A\ufeff?|[\r\n])[ \t]*site-?map[ \t]*:[ \t]*([^\s#]+)", re.IGNORECASE)
 """A ``Sitemap`` line of a robots.txt."""
 log = get_logger("crawler.spiders")
@@ -36,8 +36,8 @@ log = get_logger("crawler.spiders")
 class SitemapSpider(Spider):
     """Fetches the pages that sitemaps list.
 
-    Each entry becomes a request while its sitemap is parsed, so sitemaps may be of any size and number. Its ``lastmod``
-    is ``response.meta["lastmod"]``, in ISO 8601, as the last moment that it stands for.
+    Each entry becomes a request while its sitemap is parsed, so sitemaps may be of any size and number.
+    ``response.meta["lastmod"]`` holds its ``lastmod`` in ISO 8601; a date without a time means the end of that day.
 
     ::
 

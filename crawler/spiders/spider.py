@@ -1,4 +1,4 @@
-"""`Spider`: where a crawl starts, and what it makes of each page."""
+"""`Spider`: where a crawl starts, and what each page yields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Spider"]
 
 
 class Spider(Plugin):
-    """A spider says where a crawl starts and what it makes of each page. Subclass it, set `start_urls`, write `parse`::
+    """Defines where a crawl starts and what each page yields. Subclass it, set `start_urls`, and write `parse`::
 
         class Quotes(Spider):
             start_urls = ["https://quotes.example/"]
@@ -64,7 +64,7 @@ class Spider(Plugin):
     `Request.auth` takes precedence."""
 
     secret_arguments: ClassVar[frozenset[str]] = frozenset()
-    """Names of arguments that hold secrets although their names do not say so, as ``token`` and ``api_key`` do."""
+    """Names of arguments that hold secrets, in addition to those that say so, such as ``token`` and ``api_key``."""
     environment_arguments: Mapping[str, Any] = {}
     """Arguments that were given as ``env:NAME``, as they were given. A job stores these, not the values."""
     given_secrets: frozenset[str] = frozenset()

@@ -195,7 +195,7 @@ def test_bytes_of_others_behind_the_items_are_refused_and_can_be_removed(command
     code, _, err = command(*half)
     advice = f"truncate -s {end} items.jsonl"
     said = (
-        f"crawler: items.jsonl has content behind byte {end} that the job did not write: {advice} removes it; or name "
+        f"crawler: items.jsonl has content after byte {end} that the job did not write: {advice} removes it; or name "
     )
     assert (code, err) == (2, f"{said}another output, which gets all items of the job\n")
     assert (tmp_path / "items.jsonl").read_text().endswith('{"url": "mine"}\n')

@@ -65,10 +65,10 @@ async def test_content_that_the_job_did_not_write_is_refused(tmp_path):
     path = tmp_path / "items.arrows"
     first, second, _ = await store(open_output(path, job=tmp_path), [{"n": 1}], [{"n": 2}])
     for position, behind in ((first, [{"n": 1}, {"n": 3}]), (second, [{"n": 3}])):
-        with pytest.raises(JobError, match="has content behind byte"):
+        with pytest.raises(JobError, match="has content after byte"):
             await store(open_output(path, job=tmp_path, if_exists="append"), position=position, behind=behind)
     path.write_bytes(path.read_bytes() + b"something else")
-    with pytest.raises(JobError, match="has content behind byte"):
+    with pytest.raises(JobError, match="has content after byte"):
         await store(open_output(path, job=tmp_path, if_exists="append"), position=second, behind=[{"n": 2}])
 
 

@@ -150,7 +150,7 @@ async def test_a_compressed_file_that_somebody_has_changed_is_refused(tmp_path, 
     path.write_bytes(path.read_bytes()[: position["end"]] + compress(b',\n{"n": "other"}\n]\n'))
     again = Json(path, job=tmp_path / "job")
     again.resumes, again.position = True, position
-    with pytest.raises(JobError, match="has content behind byte"):
+    with pytest.raises(JobError, match="has content after byte"):
         again.verify(lambda: iter(rows([{"n": 2}])))
 
 

@@ -158,7 +158,7 @@ async def test_a_part_that_somebody_has_edited_is_refused(tmp_path):
     [*_, position] = await store(series(), [row(n) for n in range(7)])
     content = (tmp_path / "a-2.jsonl").read_bytes()
     (tmp_path / "a-2.jsonl").write_bytes(content + b'{"n":7}\n')
-    with pytest.raises(JobError, match="content behind byte 16 that the job did not write"):
+    with pytest.raises(JobError, match="content after byte 16 that the job did not write"):
         await store(series(), position=position)
     (tmp_path / "a-2.jsonl").write_bytes(content)
     with pytest.raises(JobError, match="the job began this output with max_rows=5: keep them"):
