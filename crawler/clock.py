@@ -38,7 +38,8 @@ class Clock:
     Parameters:
         earliest: The earliest time that the clock may show, in seconds since the epoch. Times saved by an earlier
             process are not in the future then, even if the wall clock was set back meanwhile.
-        now: The present time by another clock that counts, in seconds since the epoch. `None`: the wall clock counts.
+        now: The current time of another clock to follow, in seconds since the epoch. `None`: the wall clock is
+            followed.
         asleep: Returns the seconds for which the machine was suspended so far, which trio's clock leaves out: others,
             who compare times with this clock, were not. `None`: they are left out here, too.
     """

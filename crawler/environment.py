@@ -54,7 +54,7 @@ def resolve_credentials(value: str, where: str) -> str:
 
 
 def resolve_values(value: Any, where: str) -> Any:
-    """Return a value in which each text, in lists and mappings too, is resolved. Without references it is the same one.
+    """Return a value in which each text, in lists and mappings too, is resolved; the same object without references.
 
     Raises:
         ConfigError: A variable is not set, or empty.

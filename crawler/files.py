@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""Numbers of errors that say that there is no space; not every system has quotas."""
+"""Numbers of the errors for a lack of space; not every system has quotas."""
 PRIVATE: Final = 0o600
 """Permissions of a file that only its owner may read and write."""
 
@@ -154,7 +154,7 @@ def create_private(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold the exclusive lock (`flock`) of a file, and give its descriptor.
+    """Hold the exclusive lock (`flock`) of a file, and yield its descriptor.
 
     The file is created for its owner alone if it does not exist, and stays: removing it would let two processes lock
     two files of the same name. The lock ends with the process, also if that is killed.

@@ -58,7 +58,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
         "a selector found nothing, so .get() returned None; .get('') returns an empty string",
     ),
 }
-"""By class, or base class: attribute that does not exist, and what to use instead."""
+"""By class, or base class: an attribute that does not exist, and its replacement."""
 
 IN_TRIO: Final = (
     "callbacks run in trio, not asyncio: await trio functions, or run a blocking library in trio.to_thread.run_sync(…)"

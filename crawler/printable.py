@@ -15,7 +15,7 @@ NOT_IN_LINE: Final = lazy_pattern("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
-    r"""Return text in which each control character but tab and line feed is written as ``\u001b``.
+    r"""Return text in which each control character except tab and line feed is written as ``\u001b``.
 
     In JSON, which has the same escapes, this changes no value.
     """

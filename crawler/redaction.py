@@ -57,7 +57,7 @@ GRANT: Final = lazy_pattern(
     r"(?<![\w.%~$\[\]-])(?:state|code_verifier|grant_type)=|[/._-](?:callback|oauth[12]?|authorize|token)(?![^\W_])",
     re.IGNORECASE,
 )
-"""What stands beside such a code, but not beside other codes: further parameters, and words of a path."""
+"""What comes with such a code, but not with other codes: further parameters, and words of a path."""
 ENTRY: Final = lazy_pattern(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
 """An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
 FIELD: Final = lazy_pattern(
@@ -67,7 +67,7 @@ FIELD: Final = lazy_pattern(
 SEPARATORS: Final = lazy_pattern(r"[/?#@:%\[\]]+")
 """Characters at which a library may divide a password that is not percent-encoded."""
 MIN_SIZE: Final = 3
-"""Characters of a part of a secret that is looked for in other texts; a shorter one is in many words."""
+"""Minimum length of a part of a secret that is hidden in other texts; a shorter one is in many words."""
 AFTER: Final = "'),.:;]}"
 """Characters that belong to the sentence or the list around a value rather than to the value."""
 
@@ -98,7 +98,7 @@ def redact(text: str) -> str:
 
 
 def redact_field(name: str, value: str) -> str:
-    """Return the value of a header field, an argument or an option as it may be shown beside its name."""
+    """Return the value of a header field, an argument or an option as it may be shown next to its name."""
     return HIDDEN if value and is_secret(name) else redact(value)
 
 

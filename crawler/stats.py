@@ -14,9 +14,9 @@ from crawler.redaction import redact
 __all__ = ["LaneStats", "RunRecord", "Stats"]
 
 MAX_LANES = 10_000
-"""Lanes that are counted one by one."""
+"""Maximum number of lanes that are counted one by one."""
 MAX_EVENTS = 20
-"""The latest events of the quotas of one lane that are kept."""
+"""Maximum number of quota events of one lane that are kept."""
 OTHERS = "(others)"
 """The name under which all further lanes are counted."""
 

@@ -96,8 +96,8 @@ class Settlement:
         if self._quota_events is None:
             from crawler.engine.quota_events import QuotaEvents  # noqa: PLC0415 - most servers declare nothing
 
-            told = any(hook.plugin.tells_of_quotas for hook in self._hooks)
-            self._quota_events = QuotaEvents(self._stats, is_logged=not told)
+            reported = any(hook.plugin.reports_quotas for hook in self._hooks)
+            self._quota_events = QuotaEvents(self._stats, is_logged=not reported)
         self._quota_events.note(events, self._clock())
 
     def settle(

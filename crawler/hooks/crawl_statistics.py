@@ -1,4 +1,4 @@
-"""What a running crawl says of itself when it is asked: `CrawlStatistics` and `UrlFacts`."""
+"""The state of a running crawl, for plugins and views: `CrawlStatistics` and `UrlFacts`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LaneStatistics:
 
 @attrs.frozen(kw_only=True)
 class CrawlStatistics:
-    """What a crawl does at one moment."""
+    """The state of a crawl at one moment."""
 
     in_flight: int
     """Pages that are being fetched or handled."""

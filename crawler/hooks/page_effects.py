@@ -17,7 +17,7 @@ MISSING: Final = object()
 
 
 class PageEffects(Struct, eq=False):
-    """Changes that the handlers of one page made, beside the items and requests that they yielded."""
+    """Changes that the handlers of one page made, in addition to the items and requests that they yielded."""
 
     counters: dict[str, int] = {}
     """Increments by `crawl.count`, by counter name."""

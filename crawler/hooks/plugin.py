@@ -1,8 +1,8 @@
 """`Plugin`: the base class of plugins, and the one page to read for writing one.
 
 A plugin is a class whose methods are named after the events of a crawl. Override the hooks you need; the others cost
-nothing. A hook states its wish by its return value, and ``None`` means "no opinion" everywhere. An exception is always
-a failure; each hook says of what. A spider is a plugin too: the first one.
+nothing. The return value of a hook decides, and ``None`` means "no opinion" everywhere. An exception is always a
+failure; each hook documents of what. A spider is a plugin too: the first one.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Crawl(Protocol):
         """
 
     def mark_sent(self) -> None:
-        """Count the present attempt as sent, for a `fetch` hook that reaches the server without `send`.
+        """Count the current attempt as sent, for a `fetch` hook that reaches the server without `send`.
 
         Call it right before the request goes out. The start then counts in the pace and the quotas of the lane, which
         learn from the response that the hook returns; without it, a plugin has answered, and the start is given back.
@@ -158,7 +158,7 @@ class Crawl(Protocol):
         """
 
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
-        """Call ``function([value, …])`` right before the present request is settled, if it is.
+        """Call ``function([value, …])`` right before the current request is settled, if it is.
 
         Changes that the function makes to the `State` of a plugin belong to the same commit. The function gets the
         values of all requests of the commit at once, must not be async, and an exception in it ends the crawl. The call
@@ -181,7 +181,7 @@ class Crawl(Protocol):
         Parameters:
             lane: Name of the lane, which has requests.
             delay: Seconds between two starts. `None` keeps it.
-            concurrency: Requests in flight, at most. `None` keeps it.
+            concurrency: Maximum number of requests in flight. `None` keeps it.
 
         Raises:
             ValueError: The lane has no requests in memory, or a value is out of range.
@@ -201,7 +201,7 @@ class Crawl(Protocol):
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""
+        """Start a background task. It is cancelled when the crawl ends; an exception in it ends the crawl."""
 
 
 class Plugin:
@@ -225,8 +225,8 @@ class Plugin:
     wraps_answers: bool = False
     """Whether `fetch` also wraps the responses of `answer` hooks: `send` returns such a response, and nothing is sent.
     For plugins that make another response of each, whether it comes from a server, a cache or an archive."""
-    tells_of_quotas: bool = False
-    """Whether the plugin tells of low quotas itself, so that the crawl does not log them."""
+    reports_quotas: bool = False
+    """Whether the plugin reports low quotas itself, so that the crawl does not log them."""
     repeats: bool = False
     """Whether a finished job begins again in its next run. All requests are new then, and the counts begin at 0; items,
     outputs, states, cookies and limits stay."""

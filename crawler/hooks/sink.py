@@ -48,7 +48,7 @@ class Sink(Plugin):
         "postgresql" = "crawler_plugins.outputs.postgresql:PostgreSQL"
 
     Its constructor gets the place, which is its first parameter: a `Path` for an extension, the URL as text for a
-    scheme. The query (``items.parquet?max_rows=1000``, ``postgresql://host/db?table=quotes``) gives the other
+    scheme. The query (``items.parquet?max_rows=1000``, ``postgresql://host/db?table=quotes``) holds the other
     arguments, converted by their annotations. If it has parameters of these names, it also gets ``if_exists``
     (``error``, ``overwrite`` or ``append``) and ``job``, the folder of the durable job or `None`. A `ConfigError` of
     the constructor ends the command before the first request. The module must be importable without the package that
@@ -66,7 +66,7 @@ class Sink(Plugin):
     """The last result of `persist` that the job has kept, a JSON value; `None` in a new job. Set before `lifespan`,
     which may set another one: the job keeps it before the first item is stored."""
     gather: float = 0.0
-    """Seconds in which items gather for the next batch, so that batches are large."""
+    """Seconds for which items are collected for the next batch, so that batches are large."""
 
     def divide(self, part: int) -> None:
         """Write to a part of the output that no other worker writes to, if several of them share the crawl.
@@ -93,7 +93,7 @@ class Sink(Plugin):
         """
 
     def claims(self, path: Path, part: int, position: Any) -> bool:
-        """Return whether a worker that is gone wrote a file as its part of this output. See `cut_part`."""
+        """Return whether a lost worker wrote a file as its part of this output. See `cut_part`."""
         return False
 
     def check(self) -> None:

@@ -40,7 +40,7 @@ class AddressGuard:
 
     def __init__(self, *, opens_start_networks: bool = True) -> None:
         self.open_networks: set[str] = set()
-        """Names of the networks that may be requested beside the public internet."""
+        """Names of the networks that may be requested in addition to the public internet."""
         self._opens_start_networks = opens_start_networks
         self._networks: dict[str, str] = {}  # by address
         self._passed: set[tuple[str, tuple[str, ...], bool]] = set()  # what `check` has found to be allowed as a whole

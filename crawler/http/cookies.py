@@ -1,4 +1,4 @@
-"""`CookieJar`: cookies by RFC 6265, by session and site, so that a request looks at the cookies of one site only."""
+"""`CookieJar`: cookies by RFC 6265, by session and site, so that a request reads those of one site only."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class CookieJar:
         return changes
 
     def replace(self, session: str, domain: str, path: str, name: str, value: bytes | None) -> None:
-        """Put a cookie of another worker into the jar, or remove it. It is no change of this jar.
+        """Put a cookie of another worker into the jar, or remove it. `take_changes` does not return it.
 
         Parameters:
             session: The session.

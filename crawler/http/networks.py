@@ -86,7 +86,7 @@ EMBEDDING: Final = tuple(
         ("2002::/16", 80),  # RFC 3056: 6to4
     )
 )
-"""Prefixes followed by an IPv4 address, and the number of bits behind it."""
+"""Prefixes followed by an IPv4 address, and the number of bits after it."""
 
 
 def network_of(address: str) -> str:

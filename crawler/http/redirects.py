@@ -35,12 +35,12 @@ def redirect_request(response: Response, *, max_redirects: int, portable: Collec
     The new request keeps everything of the old one except what the rules change: 303 becomes GET (HEAD stays HEAD),
     301 and 302 turn POST into GET as browsers do, 307 and 308 change nothing. Credentials, cookies of the request
     itself and fields that `may_cross_origins` does not name stay on their origin. The duplicate filter is off for a
-    target in its own chain of redirects, since the hop may have set a cookie, and behind methods other than GET and
+    target in its own chain of redirects, since the hop may have set a cookie, and after methods other than GET and
     HEAD, whose results differ.
 
     Parameters:
         response: Any response.
-        max_redirects: Redirects in one chain, at most.
+        max_redirects: Maximum number of redirects in one chain.
         portable: Names of fields that may go to another origin, in lower case.
 
     Raises:
@@ -84,8 +84,8 @@ def refresh_request(
 
     Parameters:
         response: A response with a body.
-        max_delay: Seconds until the refresh, at most.
-        max_redirects: Redirects in one chain, at most.
+        max_delay: Maximum delay of the refresh, in seconds.
+        max_redirects: Maximum number of redirects in one chain.
         portable: Names of fields that may go to another origin, in lower case.
     """
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes

@@ -31,7 +31,7 @@ def is_idempotent(method: str, headers: Mapping[str, str]) -> bool:
 
 
 def is_transient(status: int) -> bool:
-    """Return whether a status says nothing about the resource: 408, 425, 429, and those from 500 but 501 and 505."""
+    """Return whether a status says nothing about the resource: 408, 425, 429, and those from 500 except 501 and 505."""
     return status in TRANSIENT or (status >= 500 and status not in UNSUPPORTED)
 
 

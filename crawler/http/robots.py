@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MAX_ROBOTS_SIZE: Final = 512 * 1024
-"""Bytes of a file that count (RFC 9309 section 2.5 requires at least 500 KiB)."""
+"""Maximum number of bytes of a file that are read (RFC 9309 section 2.5 requires at least 500 KiB)."""
 MAX_CRAWL_DELAY: Final = 86_400.0
 """Seconds; a longer ``Crawl-delay`` counts as this one, since the file itself is valid for no longer."""
 ROBOTS_MAX_AGE: Final = 86_400.0

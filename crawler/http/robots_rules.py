@@ -51,14 +51,14 @@ class _Starred(Struct, eq=False):
     head: str
     """The beginning of the path."""
     middle: tuple[str, ...]
-    """Pieces that follow somewhere behind it, in this order."""
+    """Pieces that follow somewhere after it, in this order."""
     tail: str
     """The end of the path; empty for any."""
     min_size: int
-    """Octets of the path, at least."""
+    """Minimum length of the path, in octets."""
 
     def may_match(self, path: str) -> bool:
-        """Return whether the pattern may match, without a look at most of its pieces."""
+        """Return whether the pattern may match, without comparing most of its pieces."""
         if not (path.startswith(self.head) and path.endswith(self.tail)):
             return False
         return len(self.middle) <= 2 or (len(path) >= self.min_size and self.middle[-1] in path)
@@ -225,7 +225,7 @@ def _path(url: str) -> str:
 def _spellings(path: str) -> Iterable[str]:
     """Return the path, and if its query has slashes or question marks, it with all of them plain and all escaped.
 
-    They separate nothing behind the first question mark: there ``/`` equals ``%2F`` (RFC 9309 section 2.2.2, the second
+    They separate nothing after the first question mark: there ``/`` equals ``%2F`` (RFC 9309 section 2.2.2, the second
     row of the table).
     """
     head, mark, query = path.partition("?")

@@ -1,4 +1,4 @@
-"""What a running crawl does, for people and programs: rates, hosts with the reasons why they wait, quotas, errors.
+"""The state of a running crawl, for people and programs: rates, hosts and the reasons why they wait, quotas, errors.
 
 The live view, the web page and plugins that export metrics show snapshots of a `Monitor`.
 """

@@ -1,4 +1,4 @@
-"""`Host`: what one host does at one moment, and why it waits."""
+"""`Host`: the state of one host at one moment, and why it waits."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ NO_LANE: Final = LaneStatistics(in_flight=0, waiting=0, has_more=False, ready_at
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """What one host, or another lane, does at one moment."""
+    """The state of one host, or of another lane, at one moment."""
 
     name: str
     """Name of the lane as it is shown: an origin, or the name that requests give."""
     state: HostState
-    """What it does."""
+    """The state in one word."""
     words: str
     """The same in words, with the reason and the time, such as ``waiting for quota, 41 s``."""
     in_flight: int
@@ -62,7 +62,7 @@ def busiest(crawl: Crawl, now: CrawlStatistics, most: int) -> list[Host]:
     Parameters:
         crawl: The running crawl.
         now: Its statistics.
-        most: Number of hosts, at most.
+        most: Maximum number of hosts.
     """
     time = crawl.clock()
     names = heapq.nlargest(most, now.lanes, key=lambda name: _load(now.lanes[name]))
@@ -70,7 +70,7 @@ def busiest(crawl: Crawl, now: CrawlStatistics, most: int) -> list[Host]:
 
 
 def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host:
-    """Return what one host does.
+    """Return the state of one host.
 
     Parameters:
         name: Name of the lane.

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Monitor", "Problem", "Snapshot"]
 
 MAX_PROBLEMS: Final = 100
-"""Failures that are kept."""
+"""Maximum number of kinds of failures that are kept."""
 MAX_RATES: Final = 1_000
-"""Hosts whose rate is measured, at most."""
+"""Maximum number of hosts whose rate is measured."""
 
 
 class Problem(Struct, kw_only=True):
@@ -45,7 +45,7 @@ class Problem(Struct, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """What a crawl does at one moment. All values are JSON values; text is safe to be shown in a terminal."""
+    """The state of a crawl at one moment. All values are JSON values; text is safe to be shown in a terminal."""
 
     time: float
     """Seconds since the epoch."""
@@ -82,7 +82,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     next_start: float | None
     """When the next request may start, in seconds since the epoch; `None` if it is not known."""
     seconds_left: float | None
-    """Seconds until nothing waits, at least, if no further requests are found; `None` if it is not known."""
+    """Minimum number of seconds until nothing waits, if no further requests are found; `None` if unknown."""
     network_down_since: float | None
     """When the network went down, in seconds since the epoch; `None` if it is up."""
     down: Sequence[str]
@@ -129,10 +129,10 @@ class Monitor:
             del self._problems[next(iter(self._problems))]
 
     def snapshot(self, hosts: int = 10) -> Snapshot:
-        """Return what the crawl does now.
+        """Return the state of the crawl.
 
         Parameters:
-            hosts: Number of hosts to describe, at most.
+            hosts: Maximum number of hosts to describe.
         """
         crawl, stats = self._crawl, self._crawl.stats
         now, time = crawl.statistics(), crawl.clock()
@@ -183,7 +183,7 @@ class Monitor:
 
 
 def seconds_left(waiting: int, rate: float, hosts: Sequence[Host], now: float) -> float | None:
-    """Return the seconds until nothing waits, at least; `None` if it is not known.
+    """Return the minimum number of seconds until nothing waits; `None` if unknown.
 
     Parameters:
         waiting: Requests in flight and waiting.

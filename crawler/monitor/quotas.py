@@ -30,7 +30,7 @@ class QuotaGauge(Struct, frozen=True, kw_only=True):
     reset_at: float | None
     """When the window ends, in seconds since the epoch; `None` if it is not known."""
     used_up_at: float | None = None
-    """When nothing will be left at the present rate, if that is before the window ends; in seconds since the epoch."""
+    """When nothing will be left at the current rate, if that is before the window ends; in seconds since the epoch."""
 
 
 def gauges(limit: ThrottleStatistics) -> Iterator[QuotaGauge]:
@@ -64,7 +64,7 @@ def forecast(gauge: QuotaGauge, rate: float, now: float) -> QuotaGauge:
 
 
 def seconds_for(gauge: QuotaGauge, units: float, now: float) -> float:
-    """Return the seconds that a quota takes for a number of units, at least.
+    """Return the minimum number of seconds that a quota takes for a number of units.
 
     Parameters:
         gauge: The quota.

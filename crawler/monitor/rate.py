@@ -10,7 +10,7 @@ __all__ = ["Rate"]
 WINDOW: Final = 10.0
 """Seconds over which a rate is measured."""
 STEP: Final = 0.25
-"""Seconds between two values that are kept, at least."""
+"""Minimum number of seconds between two values that are kept."""
 
 
 class Rate:
@@ -25,7 +25,7 @@ class Rate:
         self._values: deque[tuple[float, float]] = deque()
 
     def note(self, now: float, value: float) -> None:
-        """Note the value of the counter at `now`, in seconds by any clock. A clock that goes back starts afresh."""
+        """Record the value of the counter at `now`, in seconds of any clock. A clock that goes back restarts the measurement."""
         values = self._values
         if values and now < values[-1][0]:
             values.clear()

@@ -1,4 +1,4 @@
-"""What a host does, in words: ``waiting for quota, 41 s``."""
+"""The state of a host in words: ``waiting for quota, 41 s``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REASONS: Final = {"quota": "for quota", "pace": "for its rate", "delay": "for it
 def state_of(
     lane: LaneStatistics, limit: ThrottleStatistics | None, now: float, attempts: int
 ) -> tuple[HostState, str]:
-    """Return what a host does, and the same in words with the reason.
+    """Return the state of a host, and the same in words with the reason.
 
     Parameters:
         lane: Its requests.
@@ -55,7 +55,7 @@ def _robots(lane: LaneStatistics, wait: float) -> tuple[HostState, str]:
 def _unlimited(
     lane: LaneStatistics, limit: ThrottleStatistics | None, now: float, attempts: int
 ) -> tuple[HostState, str]:
-    """Return what a host does that no limit keeps waiting."""
+    """Return the state of a host that no limit holds back."""
     has_work = lane.waiting > 0 or lane.has_more
     if lane.in_flight:
         most = "" if limit is None or limit.concurrency < lane.in_flight else f" of {limit.concurrency}"

@@ -18,7 +18,7 @@ SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]', re.DOTALL)
 """Tokens that decide where a JSON value ends: strings, brackets and commas."""
 MAX_QUICK_ERRORS: Final = 100
-"""Errors after which elements are delimited before they are decoded."""
+"""Number of errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
 """Exceptions of a decoder, also for numbers of thousands of digits and for deep nesting."""
 

@@ -18,7 +18,7 @@ from crawler.records.broken import BrokenRecord
 __all__ = ["element_to_dict", "qualified_name", "xml_records"]
 
 MAX_DEPTH: Final = 200
-"""Nesting of elements in a record. A deeper one is broken."""
+"""Maximum depth of elements in a record. A deeper record is broken."""
 MAX_SPLIT_TAG: Final = 4096
 """Bytes of the beginning of a tag that may be split between two chunks."""
 MAX_TAG: Final = 1024 * 1024
@@ -43,7 +43,7 @@ def qualified_name(tag: str, namespaces: Mapping[str, str]) -> str:
 
 
 def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRecord]:
-    """Yield the elements called `tag`, in document order. Elements inside a record are no records themselves.
+    """Yield the elements called `tag`, in document order. Elements inside a record are not records themselves.
 
     Parameters:
         chunks: The text of the document.
@@ -63,7 +63,7 @@ def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRec
 def element_to_dict(element: Element) -> dict[str, Any]:
     """Convert an element to a dict, by the local names of its children. Repeated ones become a list.
 
-    A child without children and attributes becomes its text, stripped. Attributes are ``@name``, and text beside
+    A child without children and attributes becomes its text, stripped. Attributes are ``@name``, and text next to
     children or attributes is ``#text``.
     """
     found: dict[str, Any] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
@@ -158,7 +158,7 @@ class _Reader:
         self._fed = len(root)
 
     def _report(self, reason: str) -> None:
-        """Report an error inside a record or its tag as a broken record. The end of a resumed document is no error."""
+        """Report an error inside a record or its tag as a broken record, but not the end of a resumed document."""
         if self._builder is None and self._begun:  # it resumed at a tag, which was complete
             return
         if self._builder is not None or self._resumed:

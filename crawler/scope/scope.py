@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Scope"]
 
 MAX_SESSION_URLS: Final = 5
-"""URLs that differ only in a session identifier."""
+"""Maximum number of URLs that differ only in a session identifier."""
 
 
 def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
@@ -50,7 +50,7 @@ class Scope:
     max_depth: int | None = None
     """Maximum number of links from a start page; `None` means no limit."""
     include: Patterns | None = attrs.field(default=None, kw_only=True)
-    """Patterns of which links must match one; `None` means no restriction."""
+    """Patterns, one of which a link must match; `None` means no restriction."""
     exclude: Patterns | None = attrs.field(default=None, kw_only=True)
     """Patterns that no request may match."""
     skip_extensions: FileTypes | None = attrs.field(default=None, kw_only=True)

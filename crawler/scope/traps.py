@@ -20,15 +20,15 @@ from crawler.lazy_pattern import lazy_pattern
 __all__ = ["TemplateCounter", "session_template", "template", "trap_of"]
 
 MAX_SEGMENT_REPEATS: Final = 3
-"""Occurrences of one segment in a path."""
+"""Maximum number of occurrences of one segment in a path."""
 MAX_SHORT_SEGMENT_REPEATS: Final = 8
-"""Occurrences of an empty segment, a number or a single character: directories by digits and letters repeat them."""
+"""The same for an empty segment, a number or a single character: directories by digits and letters repeat them."""
 MAX_PAIR_REPEATS: Final = 2
-"""Occurrences of two different consecutive segments in a path."""
+"""Maximum number of occurrences of two different consecutive segments in a path."""
 MAX_PARAMETERS: Final = 100
-"""Parameters of a query."""
+"""Maximum number of parameters of a query."""
 MAX_PARAMETER_REPEATS: Final = 2
-"""Occurrences of one name and value in a query."""
+"""Maximum number of occurrences of one name and value in a query."""
 OVERESCAPED: Final = "%252525"
 """A percent sign that was escaped three times."""
 MAX_REMEMBERED: Final = 100_000

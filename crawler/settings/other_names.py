@@ -55,7 +55,7 @@ SCRAPY: Final = {
     "URLLENGTH_LIMIT": "max_url_length",
     "USER_AGENT": "user_agent",
 }
-"""Settings of Scrapy, and what has their effect here."""
+"""Settings of Scrapy, and their equivalents."""
 
 OTHERS: Final = {
     "agent": "user_agent",

@@ -82,20 +82,20 @@ class Settings:
 
     user_agent: Annotated[str, Meta(pattern=PRINTABLE)] = "trio-crawler/0.1"
     """Value of the ``User-Agent`` header. The default names the program but no page, since only its user can answer for
-    a crawl: name yourself, as in ``MyBot/1.0 (+https://my.site/bot)``. The product token, the part before the first
+    a crawl: identify yourself, as in ``MyBot/1.0 (+https://my.site/bot)``. The product token, the part before the first
     space or slash, selects the group of robots.txt. The token of ``Mozilla/5.0 (compatible; ExampleBot/1.0)`` is
     ``ExampleBot``."""
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 32
-    """Requests in flight, over all lanes together."""
+    """Maximum number of requests in flight, over all lanes together."""
     processes: Annotated[int, Meta(ge=1, le=256)] | Literal["auto"] = 1
     """Processes that run the callbacks of the spider. 1 means that the crawl is one process; with more, another one
     decides and stores. ``auto`` means one for each core that the crawl may use."""
     per_host: Count = 8
-    """Requests in flight on one lane (scheme, host and port), at most. Former name: ``per_domain``."""
+    """Maximum number of requests in flight on one lane (scheme, host and port). Former name: ``per_domain``."""
     slow_start: bool | None = None
     """Whether a lane starts with one request at a time and adds more while the server keeps up, up to `per_host`.
-    `None` means yes, unless `per_host` or the `Pace` of the host was given: then so many go at once as soon as a first
-    one was answered, or after half a second."""
+    `None` means yes, unless `per_host` or the `Pace` of the host was given: then that many are sent at once after the
+    first response, or after half a second."""
     delay: Wait = 0.0
     """Seconds between the starts of two requests on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -135,19 +135,19 @@ class Settings:
     request_deadline: Timeout = 60.0
     """Seconds for one whole exchange, from the DNS look-up to the last byte of the body."""
     max_body: Count = 32 * 1024 * 1024
-    """Bytes of one decoded body. A larger body fails with `BodyTooLarge` and is not read further."""
+    """Maximum size of one decoded body, in bytes. A larger body fails with `BodyTooLarge` and is not read further."""
     max_active_size: Count = 80 * 1024 * 1024
-    """Bytes of bodies larger than 1 MiB in memory at once, about, over all lanes together. Further responses are not
-    read, and no request starts, until a page is done. A single body may be larger."""
+    """Approximate limit of bytes in memory for bodies larger than 1 MiB, over all lanes together. Further responses are
+    not read, and no request starts, until a page is done. A single body may be larger."""
     max_headers: Count = 256 * 1024
-    """Bytes of all header lines of one response."""
+    """Maximum size of all header lines of one response, in bytes."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
-    """Redirects in one chain."""
+    """Maximum number of redirects in one chain."""
     follow_refresh: Wait | None = None
     """Seconds: a page that refreshes to another URL (``Refresh`` header or ``<meta http-equiv=refresh>``) within this
     time counts as a redirect. `None` means never."""
     max_depth: Annotated[int, Meta(ge=0)] | None = None
-    """Links between a start page and a page, at most. `None` means no limit."""
+    """Maximum number of links between a start page and a page. `None` means no limit."""
     include: Texts = attrs.field(default=(), converter=_listed)
     """Patterns of the URLs that links may lead to: ``/blog/*``, ``https://example.com/*``, ``re:/[0-9]+$``. Empty means
     any. A start page need not match."""
@@ -157,13 +157,13 @@ class Settings:
     """File extensions of links that are not fetched, such as ``pdf``. ``media`` stands for images, audio, video and
     fonts; ``archives`` for compressed files, packages and programs."""
     max_url_length: Count | None = 4096
-    """Characters of the URL of a link, at most. `None` means no limit."""
+    """Maximum length of the URL of a link, in characters. `None` means no limit."""
     traps: bool = True
     """Whether to skip links that look like a crawler trap: repeated path segments or query pairs, a query of more than
     100 parts, or one page under many session ids."""
     max_per_template: Count | None = None
-    """URLs of one host that differ only in numbers, such as the days of a calendar, at most. `None` means no limit. The
-    count restarts when a job is resumed."""
+    """Maximum number of URLs of one host that differ only in numbers, such as the days of a calendar. `None` means no
+    limit. The count restarts when a job is resumed."""
     dedup_content: bool = False
     """Whether to skip a page whose body equals that of another page: its callback is not called. Empty bodies, sitemaps
     and requests with `dont_filter` are never skipped."""
@@ -176,21 +176,21 @@ class Settings:
     max_errors: Count | None = None
     """Stop after this many failed requests (exit code 3)."""
     attempts: Count = 3
-    """Attempts per request, the first included."""
+    """Maximum number of attempts per request, including the first."""
     backoff_base: Wait = 0.5
-    """Seconds: the longest wait before the second attempt. It doubles with each further attempt; `backoff_jitter` draws
+    """Longest wait before the second attempt, in seconds. It doubles with each further attempt; `backoff_jitter` draws
     the wait at random below it."""
     backoff_max: Wait = 30.0
-    """Seconds: the longest wait between two attempts."""
+    """Longest wait between two attempts, in seconds."""
     backoff_jitter: Jitter = "full"
     """Range of the random wait: ``full`` from zero to the longest, ``equal`` from half of it, ``decorrelated`` from
     `backoff_base` to three times the previous wait."""
     outage_patience: Seconds | None = 600.0
     """Seconds for which a host that has answered before may be unreachable until its requests fail. Until then they
-    wait, and lose no attempts. `None` means that they wait for ever; 0 that each failed connection is an attempt."""
+    wait, and lose no attempts. `None` means no limit; 0 that each failed connection is an attempt."""
     quota_patience: Seconds | None = None
     """Seconds that a crawl with nothing else to do waits for limits of servers. Then it stops (exit code 3), and a job
-    can be resumed later. `None` means as long as the servers say, be it a month."""
+    can be resumed later. `None` means as long as the servers say, even a month."""
     inline_wait: Seconds = 5.0
     """Seconds that `crawl.fetch` in a handler may wait for its lane. A page that must wait longer is retried later."""
     grace: Seconds = 10.0
@@ -208,7 +208,7 @@ class Settings:
     http3: bool = False
     """Whether to try HTTP/3 first."""
     sink_lag: Count = 10_000
-    """Items that a sink may lag behind before the crawl waits for it."""
+    """Maximum number of items that a sink may lag behind before the crawl waits for it."""
 
     _given: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
 

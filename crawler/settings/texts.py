@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["WORDS", "is_utf8", "plain"]
 
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-"""Words for a boolean, beside those that msgspec reads."""
+"""Words for a boolean, in addition to those that msgspec reads."""
 
 
 def is_utf8(text: str) -> bool:

@@ -84,7 +84,7 @@ LINKS: Final = (
 
 @attrs.frozen
 class Hit:
-    """A request that the site has answered."""
+    """A request to which the site has responded."""
 
     time: float
     """Seconds since the site was opened."""

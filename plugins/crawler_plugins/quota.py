@@ -43,7 +43,7 @@ class Quota(Plugin):
 
     transport: Any = None
     """The httpx transport of the webhook; `None` means libcurl."""
-    tells_of_quotas = True
+    reports_quotas = True
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ def test_every_setting_is_printed_with_its_meaning(command):
     for field in attrs.fields(Settings):
         if not field.name.startswith("_"):
             assert any(line.split(" ")[0] == field.name for line in lines), field.name
-    assert "Requests in flight, over all lanes together" in out
+    assert "Maximum number of requests in flight" in out
 
 
 def test_the_source_of_each_value_is_named(command, tmp_path):
