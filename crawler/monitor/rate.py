@@ -25,7 +25,7 @@ class Rate:
         self._values: deque[tuple[float, float]] = deque()
 
     def note(self, now: float, value: float) -> None:
-        """Record the value of the counter at `now`, in seconds of any clock. A clock that goes back restarts the measurement."""
+        """Record the value of the counter at `now`, in seconds. A clock that goes back starts a new measurement."""
         values = self._values
         if values and now < values[-1][0]:
             values.clear()
