@@ -1,4 +1,4 @@
-"""`Alerts`: tell people of an event by a command and a webhook, beside a crawl or a client."""
+"""`Alerts`: alert people of an event by a command and a webhook, in a crawl or a client."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Alert:
     reset_at: float | None = None
     """When the quota is restored, in seconds since the epoch."""
     breach_at: float | None = None
-    """When the quota will be used up at the present rate, in seconds since the epoch."""
+    """When the quota will be used up at the current rate, in seconds since the epoch."""
     spider: str = ""
     """The name of the spider; empty for a client."""
 

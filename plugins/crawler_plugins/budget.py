@@ -20,7 +20,7 @@ from crawler_plugins.alerts import Alert, Alerts
 __all__ = ["Budget"]
 
 MAX_SHOWN = 100
-"""Budgets in the report, at most."""
+"""Maximum number of budgets in the report."""
 log = logging.getLogger("crawler.plugins.budget")
 WHOLE = "the crawl"
 """The scope of a budget for the crawl as a whole."""
@@ -165,7 +165,7 @@ class Budget(Plugin):
         return price
 
     def _current(self, scope: str) -> Spent:
-        """Return what was spent in the present window."""
+        """Return what was spent in the current window."""
         now, spent = self.crawl.clock(), self._spent.get(scope)
         if spent is None or now >= self._ends(spent):
             spent = self._spent[scope] = Spent(now)
@@ -214,7 +214,7 @@ class Budget(Plugin):
                 self.crawl.count(counter, now - self.crawl.stats.counters[counter])
 
     def _keep(self, scope: str, spent: Spent) -> None:
-        """Keep in the job what was spent. That is no effect of a page: it is spent even if the page fails."""
+        """Keep in the job what was spent. That is not an effect of a page: it is spent even if the page fails."""
         Context().run(self.state.__setitem__, scope, attrs.asdict(spent))
 
 

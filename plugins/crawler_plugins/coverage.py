@@ -20,7 +20,7 @@ class Coverage(Plugin):
 
     The counters of the report are ``coverage Book`` (items) and ``coverage Book.title`` (items with a title). Dicts are
     counted as ``item``. A value is anything but `None`, a blank text, and an empty list or dict. List this plugin
-    behind those that drop items.
+    after those that drop items.
 
     Parameters:
         most: Number of different fields that are counted, at least 1. The others are left out.

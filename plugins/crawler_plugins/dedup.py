@@ -23,7 +23,7 @@ DIGEST_SIZE = 16
 class Dedup(Plugin):
     """Drops items that the crawl has kept before. Items of different classes are never the same.
 
-    A durable job remembers all items, across runs. List this plugin behind those that change or drop items. A page with
+    A durable job remembers all items, across runs. List this plugin after those that change or drop items. A page with
     an item that another page has, which is still being handled, waits for that page: if it fails, the item is kept.
 
     Parameters:
@@ -63,7 +63,7 @@ class Dedup(Plugin):
         return None
 
     def measure(self, usage: Usage) -> None:
-        """Forget the oldest items, whatever becomes of the page that is handled."""
+        """Forget the oldest items, whether or not the page that is handled succeeds."""
         if len(self._remembered) > self.memory:
             Context().run(self._forget)
 

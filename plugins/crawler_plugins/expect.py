@@ -1,4 +1,4 @@
-"""`Expect`: compare the result of a crawl with what is expected of it. What is not met makes the exit code 1."""
+"""`Expect`: compare the result of a crawl with expectations. One that is not met sets the exit code to 1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASELINE = "items"
 
 
 class Expect(Plugin):
-    """Compares the result of a crawl with what is expected of it. What is not met makes the exit code 1.
+    """Compares the result of a crawl with expectations. One that is not met sets the exit code to 1.
 
     Each expectation that is not met is a line of the log, and an entry of `problems` in the report. A crawl that a
     signal interrupts is not judged. Shares are numbers from 0 to 1, or texts such as ``20%``.

@@ -19,7 +19,7 @@ class LlmsTxt(Plugin):
 
     The file lists the pages of a site that its owner recommends to language models, as Markdown (llmstxt.org). The
     spider handles it and the pages that it links to like other pages: scope, robots.txt and limits apply. A missing
-    file is no failure.
+    file is not a failure.
     """
 
     name = "llms_txt"

@@ -10,9 +10,9 @@ __all__ = ["pieces", "sections"]
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 MARKUP = re.compile(r"!?\[([^\[\]]*+)\]\([^()]*+\)|\\([!-/:-@\[-`{-~])|[*`]")
-"""What a heading has beside its text: links, escapes, emphasis."""
+"""The markup in a heading: links, escapes, emphasis."""
 MAX_HEADING = 500
-"""Characters of a heading that a path has at most: it is repeated in each chunk."""
+"""Maximum length of a heading in a path, in characters: it is repeated in each chunk."""
 SEPARATORS = ("\n\n", "\n", ". ", " ")
 """Where a text is cut, the best place first."""
 

@@ -23,7 +23,7 @@ __all__ = ["Prometheus"]
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms, in seconds."""
 MAX_LABELS = 100
-"""Values of one label, at most. The rest is counted as ``(others)``."""
+"""Maximum number of values of one label. The rest is counted as ``(others)``."""
 OTHERS = "(others)"
 IDLE = 10.0
 """Seconds after which a connection without a request is closed."""
@@ -241,7 +241,7 @@ class Prometheus(Plugin):
 
 
 class _Collector:
-    """What the registry asks for metrics."""
+    """The collector that the registry calls for metrics."""
 
     def __init__(self, plugin: Prometheus) -> None:
         self._plugin = plugin

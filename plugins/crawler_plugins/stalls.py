@@ -22,7 +22,7 @@ from crawler_plugins.frames import own_frames, place_of
 __all__ = ["Stall", "Stalls"]
 
 MAX_FRAMES = 40
-"""Innermost frames that are kept of a stack."""
+"""Maximum number of frames of a stack that are kept, the innermost ones."""
 log = logging.getLogger("crawler.plugins.stalls")
 
 
@@ -94,7 +94,7 @@ class Stalls(Plugin):
 
 
 class _Watch(trio.abc.Instrument):
-    """Measures the steps of tasks, and looks at the stack of one that takes long, from another thread."""
+    """Measures the steps of tasks, and reads the stack of one that takes long, from another thread."""
 
     def __init__(self, threshold: float, note: Callable[[Stall], None]) -> None:
         self.ended = threading.Event()
@@ -118,7 +118,7 @@ class _Watch(trio.abc.Instrument):
             self._note(seen[1])
 
     def run(self) -> None:
-        """Look at the event loop until the crawl has ended."""
+        """Watch the event loop until the crawl has ended."""
         while not self.ended.wait(self._threshold / 4):
             step = self._step
             is_new = step is not None and (self._seen is None or self._seen[0] is not step)

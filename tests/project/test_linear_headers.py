@@ -256,5 +256,9 @@ def _peak(parse: Callable[[], object]) -> int:
 
 
 def test_growth_is_noticed() -> None:
-    assert excess(lambda text: [text[:at].count("b") for at in range(0, len(text), 200)], lambda size: "a" * size)
+    def quadratic(text: str) -> list[int]:
+        return [text[:at].count("b") for at in range(0, len(text), 200)]
+
+    # A doubtful measurement shows no growth, and those of a busy machine are often doubtful.
+    assert any(excess(quadratic, lambda size: "a" * size) for _ in range(10))
     assert not excess(lambda text: [text.count("b") for _ in range(100)], lambda size: "a" * size)

@@ -18,7 +18,7 @@ class Cache(Plugin):
     """Keeps every response in an SQLite file, and answers later requests from it, whatever the server says of caching.
 
     Each spider has a cache of its own. A request is found by method, URL, body and session. Responses without a body
-    are kept if that is no surprise: redirects, and those with ``Content-Length: 0``.
+    are kept only where they are expected: redirects, and those with ``Content-Length: 0``.
 
     Parameters:
         path: The file; it is created if it is missing.

@@ -32,7 +32,7 @@ class Location:
     offset: int
     """Byte offset in it."""
     kind: Literal["response", "revisit", "failure"]
-    """What it holds."""
+    """The type of the record."""
     status: int = 0
     """HTTP status code of a response or revisit."""
 
@@ -78,7 +78,7 @@ class Catalog:
         return catalog
 
     def next(self, request: Request) -> Location | None:
-        """Return the place of the next response to a request, the last one again and again; `None` if there is none.
+        """Return the place of the next response to a request, or of the last one if all were used; `None` without one.
 
         Attempts that were repeated count as their last one.
         """

@@ -33,7 +33,7 @@ class ArchiveFiles:
     """The WARC files and the index of an archive. Nothing is created before the first `write`.
 
     Parameters:
-        path: The first WARC file. The others have a number behind its name.
+        path: The first WARC file. The others have a number after its name.
         ending: The ending of the name, such as ``.warc.gz``.
         place: How far they are written.
         sync: Whether `write` waits until the disk has everything.
@@ -65,7 +65,7 @@ class ArchiveFiles:
         return [path for path in (self.path, *later_parts(self.path, self._ending), self.index) if path.exists()]
 
     def cut(self) -> None:
-        """Cut the files to their place. The bytes behind it belong to a commit that did not happen.
+        """Cut the files to their place. The bytes after it belong to a commit that did not happen.
 
         Raises:
             JobError: A file is missing or shorter.

@@ -75,7 +75,7 @@ def _gzip(record: bytes, level: int) -> bytes:
 
 
 def read_member(file: BinaryIO, offset: int, compression: Compression) -> tuple[bytes, int]:
-    """Return the bytes of a record with its header, and the offset behind it; empty bytes at the end of the file.
+    """Return the bytes of a record with its header, and the offset after it; empty bytes at the end of the file.
 
     Parameters:
         file: The archive.

@@ -21,7 +21,7 @@ BODILESS: Final = (204, 304)
 GZIP: Final = 31
 CHUNK: Final = 65_536
 MAX_CODINGS: Final = 5
-"""Content codings of a body, as many as libcurl decodes."""
+"""Maximum number of content codings of a body, as in libcurl."""
 LINE_END: Final = re.compile(r"\r?\n")
 STATUS_LINE: Final = re.compile(r"HTTP/\S*+[ \t]++([0-9]{3})(?![0-9])", re.IGNORECASE)
 CHUNK_SIZE: Final = re.compile(rb"[ \t]*+([0-9a-fA-F]{1,16})[ \t]*+(?:;[^\r\n]{0,1024}+)?\r\n")
@@ -101,7 +101,7 @@ def to_response(request: Request, block: bytes, body_block: bytes | None = None,
         request: The request to answer.
         block: The content of a ``response`` or ``revisit`` record.
         body_block: The content of the record that holds the body; `None`: the same.
-        most: Bytes of the decoded body, at most.
+        most: Maximum size of the decoded body, in bytes.
 
     Raises:
         BrokenRecord: The content is not an HTTP response, or its body is too large.
@@ -187,7 +187,7 @@ def _inflate(body: bytes, window: int) -> Iterator[bytes]:
         except zlib.error as error:
             if not members:
                 raise BrokenRecord(f"a body cannot be decoded: {error}") from error
-            return  # bytes behind the coded body
+            return  # bytes after the coded body
         at += len(coded) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
         if inflater.eof:
             if window != GZIP:

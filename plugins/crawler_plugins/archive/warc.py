@@ -272,7 +272,7 @@ class Warc(Plugin):
             self._files.write(bytes(records), bytes(lines))
         except OSError as error:
             raise CrawlFailed(
-                f"warc: cannot write {self.path}: {error.strerror}; a job continues when that is mended"
+                f"warc: cannot write {self.path}: {error.strerror}; a job continues when that is fixed"
             ) from error
         self.state["place"] = attrs.asdict(self._files.place)
 

@@ -13,9 +13,9 @@ from crawler import Request, Response
 __all__ = ["Assets"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of all bodies that are kept."""
+"""Maximum size of all bodies that are kept, in bytes."""
 LIFETIME: Final = 300.0
-"""Seconds for which a response without ``Cache-Control: max-age`` is used without a question to its server."""
+"""Seconds for which a response without ``Cache-Control: max-age`` is used without revalidation."""
 NEVER: Final = ("no-store", "private")
 """Directives of responses that are not kept."""
 
@@ -34,7 +34,7 @@ class Assets:
 
     Parameters:
         clock: Returns seconds since the epoch.
-        max_bytes: Bytes of all bodies that are kept.
+        max_bytes: Maximum size of all bodies that are kept, in bytes.
     """
 
     def __init__(self, clock: Callable[[], float], max_bytes: int = MAX_BYTES) -> None:
@@ -97,7 +97,7 @@ def _directives(response: Response) -> dict[str, str]:
 
 
 def _lifetime(directives: dict[str, str]) -> float:
-    """Return the seconds for which a response is used without a question to its server."""
+    """Return the seconds for which a response is used without revalidation."""
     if "no-cache" in directives:
         return 0.0
     age = directives.get("max-age", "")

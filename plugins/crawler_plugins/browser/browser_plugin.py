@@ -31,10 +31,11 @@ __all__ = ["Browser"]
 
 MAX_TABS: Final = 64
 MIN_MEMORY: Final = 500
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at the memory of the browser."""
+MEMORY_INTERVAL: Final = 1.0
+"""Seconds between two measurements of the memory of the browser."""
 USELESS: Final = 5
-"""Pages of a host in a row that rendering did not complete, after which its pages are not rendered any more, …"""
+"""Number of pages of a host in a row that rendering did not complete, after which its pages are no longer rendered,
+…"""
 LOOK_AGAIN: Final = 50
 """… except one in so many."""
 LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -59,7 +60,7 @@ class Browser(Plugin):
         block: Requests that are not made: font, image, manifest, media, other, ping, script, stylesheet, xhr, or
             patterns of URLs. Default: font, image, manifest, media, ping, unless there is a picture to take.
         timeout: Seconds for a page, without those in which limits hold back its requests.
-        tabs: Pages that are rendered at once, at most.
+        tabs: Maximum number of pages that are rendered at once.
         memory: Megabytes of Chromium. Above it the largest tab is ended; above three quarters the browser is replaced
             when its pages are finished.
         screenshot: Whether `Response.screenshot` has the whole page, as PNG.
@@ -232,7 +233,7 @@ class Browser(Plugin):
     async def _watch_memory(self) -> None:
         """End the largest tab of a browser that uses too much memory. Replace one that uses much."""
         while True:
-            await trio.sleep(LOOK_EVERY)
+            await trio.sleep(MEMORY_INTERVAL)
             processes = [one for browser in self._pool.browsers if browser.pid for one in processes_of(browser.pid)]
             used = sum(process.memory for process in processes)
             if used > self.memory * 3 // 4:

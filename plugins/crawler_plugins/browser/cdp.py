@@ -11,7 +11,7 @@ import trio
 __all__ = ["Channel", "CommandFailed", "Connection", "Disconnected", "Listener", "PipeChannel"]
 
 PIECE: Final = 1 << 20
-"""Bytes that are read from a pipe at once, at most."""
+"""Maximum number of bytes that are read from a pipe at once."""
 
 Listener = Callable[[str, dict[str, Any]], None]
 """Takes the name and the parameters of an event. It must not wait."""
@@ -85,7 +85,7 @@ class _Call:
 
 
 class Connection:
-    """A connection to a browser. `run` has to run beside its users.
+    """A connection to a browser. `run` must run in a task of its own.
 
     Commands are queued without a wait, so a cancelled command leaves no half of a message behind.
 

@@ -20,7 +20,7 @@ from crawler_plugins.browser.cdp import CommandFailed, Connection, PipeChannel
 __all__ = ["Chromium", "find_executable", "run_chromium"]
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-"""Names of Chromium and its relatives, in the order in which they are looked for."""
+"""Names of Chromium and its relatives, in the order in which they are tried."""
 FLAGS: Final = (
     "--headless=new", "--remote-debugging-pipe", "--block-new-web-contents", "--disable-background-networking",
     "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-breakpad",
@@ -98,7 +98,7 @@ async def run_chromium(  # noqa: ASYNC114 - a task of a pool, not of a context m
 
     Parameters:
         executable: Its path.
-        flags: Arguments beside `FLAGS`.
+        flags: Arguments in addition to `FLAGS`.
         task_status: Gets the browser when it has started.
 
     Raises:

@@ -35,7 +35,7 @@ class CookieSync:
         self._before: Known = {}
 
     async def push(self) -> None:
-        """Give the browser the cookies that the crawl has for the page.
+        """Set the cookies that the crawl has for the page in the browser.
 
         Raises:
             CommandFailed: The browser is gone.

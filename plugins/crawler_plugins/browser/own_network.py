@@ -15,7 +15,7 @@ from crawler_plugins.browser.tab import Tab
 __all__ = ["is_plain", "received"]
 
 MAX_MOVES: Final = 10
-"""Documents of which the next one is waited for, if scripts leave each at once."""
+"""Maximum number of documents in a row that scripts may replace at once."""
 MOVE_PAUSE: Final = 0.5
 """Seconds in which the next one must arrive."""
 
@@ -76,7 +76,7 @@ async def _document(tab: Tab) -> tuple[dict[str, Any], bytes]:
             raise
         except CommandFailed:  # a script has left the page: the next document counts
             await tab.wait_for_change(trio.current_time() + MOVE_PAUSE)
-    raise CommandFailed("the page was left again and again")
+    raise CommandFailed("scripts replaced the page repeatedly")
 
 
 async def _body(tab: Tab, number: str) -> bytes:

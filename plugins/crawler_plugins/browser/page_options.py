@@ -13,7 +13,7 @@ import attrs
 __all__ = ["Action", "PageOptions", "Wait", "parse_action", "parse_wait"]
 
 VERBS: Final = {"click": (1, 2), "evaluate": (1, 1), "press": (1, 1), "scroll": (0, 1), "type": (2, 2), "wait": (1, 1)}
-"""The actions, with the least and the largest number of their arguments."""
+"""The actions, with the minimum and maximum number of their arguments."""
 KEYS: Final = frozenset(
     {"Enter", "Tab", "Escape", "Backspace", "Delete", "ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "End", "Home",
      "PageDown", "PageUp", "Space"}
@@ -34,7 +34,7 @@ class Wait:
 
     @property
     def is_certain(self) -> bool:
-        """Whether a page without it is no page."""
+        """Whether a page that never reaches it fails."""
         return self.kind in ("script", "selector")
 
 
@@ -101,7 +101,7 @@ def parse_wait(text: str) -> Wait:
     """Return what a text says to wait for.
 
     Raises:
-        ValueError: It says nothing.
+        ValueError: It has none of these forms.
     """
     text = text.strip()
     if text in ("load", "idle"):
@@ -126,7 +126,7 @@ def parse_action(given: Any) -> Action:
         given: Its words as a list, or a text in which they are quoted as in a shell.
 
     Raises:
-        ValueError: It is no action.
+        ValueError: It is not an action.
     """
     if isinstance(given, str):
         try:
@@ -138,7 +138,7 @@ def parse_action(given: Any) -> Action:
     elif isinstance(given, Sequence) and all(isinstance(word, (str, int)) for word in given):
         words = [str(word) for word in given]
     else:
-        raise ValueError(f"actions: a text or a list of texts is needed, not {given!r:.80}")
+        raise ValueError(f"actions: expected a string or a list of strings, not {given!r:.80}")
     verb, *rest = words or [""]
     if verb not in VERBS:
         raise ValueError(f"actions: no such action: {verb!r}; there are {', '.join(sorted(VERBS))}")

@@ -25,7 +25,7 @@ __all__ = ["PageRenderer"]
 TAB_PAUSE: Final = 0.5
 """Seconds after which a page looks for a free tab again."""
 START_SLACK: Final = 0.1
-"""Seconds between the start that limits give a request and the request, at most."""
+"""Maximum number of seconds between the start that limits grant a request, and the request."""
 RENDERS: Final = 3
 """Times that a page is rendered if its tab crashes or the browser is killed."""
 REPLACED: Final = ("content-encoding", "content-length", "content-type", "transfer-encoding")

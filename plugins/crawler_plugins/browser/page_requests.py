@@ -30,7 +30,7 @@ from crawler_plugins.browser.tab import Paused, Tab
 __all__ = ["PageRequests", "SubRequest", "current_sub"]
 
 MAX_REQUESTS: Final = 1000
-"""Requests of one page, at most."""
+"""Maximum number of requests of one page."""
 MAX_WAIT: Final = 60.0
 """Seconds for which a page waits for a limit in its tab; else it is put off."""
 MIN_WAIT: Final = 0.05
@@ -262,7 +262,7 @@ class PageRequests:
         await self._give(paused, response.status, fields, response.body)
 
     async def _block(self, paused: Paused, kind: str) -> None:
-        """Answer a blocked request as a page likes it best."""
+        """Answer a blocked request in the way that disturbs the page least."""
         if kind == "image":
             await self._give(paused, 200, [{"name": "Content-Type", "value": "image/gif"}], PIXEL)
         elif kind == "stylesheet":

@@ -24,11 +24,11 @@ __all__ = ["PageTooLarge", "Rendered", "navigate", "render", "wait_until_idle"]
 QUIET: Final = 0.2
 """Seconds without a request after which a page is idle."""
 SETTLE: Final = 10.0
-"""Seconds for which a page may take to become idle, at most: some never do."""
+"""Maximum number of seconds for a page to become idle: some never do."""
 MAX_FRAMES: Final = 100
-"""Frames in one document whose content is taken."""
+"""Maximum number of frames in one document whose content is taken."""
 SCROLLS: Final = 50
-"""Times that a page is scrolled to its end, at most, unless the action says otherwise."""
+"""Maximum number of times that a page is scrolled to its end, unless the action has another number."""
 CODES: Final = {
     "Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8, "Delete": 46, "ArrowDown": 40, "ArrowUp": 38, "ArrowLeft": 37,
     "ArrowRight": 39, "End": 35, "Home": 36, "PageDown": 34, "PageUp": 33, "Space": 32,
@@ -90,7 +90,7 @@ async def render(tab: Tab, options: PageOptions, watch: Stopwatch, max_size: int
 
 
 async def _snapshot(tab: Tab, max_size: int) -> tuple[str, str]:
-    """Return the URL of the document, and the document with the content of its frames behind each of them.
+    """Return the URL of the document, and the document with the content of its frames after each of them.
 
     Raises:
         CommandFailed: The tab is gone.
@@ -205,7 +205,7 @@ async def _click(tab: Tab, selector: str, times: int, watch: Stopwatch) -> None:
 
 
 async def _scroll(tab: Tab, times: int, watch: Stopwatch) -> None:
-    """Scroll to the end, again and again until the page no longer grows."""
+    """Scroll to the end, repeatedly until the page no longer grows."""
     for _ in range(times):
         before = await tab.evaluate(scripts.COUNT)
         await tab.evaluate(scripts.SCROLL)

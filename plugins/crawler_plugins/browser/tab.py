@@ -18,11 +18,11 @@ __all__ = ["Paused", "ScriptFailed", "Tab", "TabOptions"]
 WORLD: Final = "crawler"
 """The name of the world in which the scripts of the crawl run: pages cannot see or replace anything in it."""
 MAX_LINES: Final = 100
-"""Lines of the console of one page that are logged, at most."""
+"""Maximum number of console lines of one page that are logged."""
 MAX_MOVES: Final = 5
-"""Times that a script is run again because its page was replaced."""
+"""Maximum number of times that a script is run again because its page was replaced."""
 MOVE_PAUSE: Final = 0.05
-"""Seconds between two of these times, at most."""
+"""Maximum number of seconds between two of these times."""
 MOVED: Final = ("context", "navigated", "collected", "No frame")
 """Words in the errors of scripts whose page was replaced."""
 log = logging.getLogger("crawler.plugins.browser")
@@ -84,7 +84,7 @@ class Tab:
         self.changed = RepeatedEvent()
         """Set when anything in the page changes."""
         self.document: dict[str, Any] | None = None
-        """What ``Network.responseReceived`` says of the document, if the browser has requested it."""
+        """The parameters of ``Network.responseReceived`` for the document, if the browser has requested it."""
         self.active_at = 0.0
         """When a request of the page began or ended last, in seconds on trio's clock."""
         self._paused: trio.MemorySendChannel[Paused] | None = None
@@ -170,7 +170,7 @@ class Tab:
         """End the page: its scripts stop.
 
         Raises:
-            CommandFailed: The tab is of no use any more.
+            CommandFailed: The tab can no longer be used.
         """
         await self.call("Page.navigate", url="about:blank")
 
@@ -202,7 +202,7 @@ class Tab:
 
         Raises:
             ScriptFailed: It raised an exception.
-            CommandFailed: The tab is gone, or the page is replaced again and again.
+            CommandFailed: The tab is gone, or the page is replaced repeatedly.
         """
         for move in range(MAX_MOVES + 1):
             try:

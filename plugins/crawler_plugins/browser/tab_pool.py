@@ -60,12 +60,12 @@ class _Member:
 
 
 class TabPool:
-    """Lends tabs. `run` has to run beside its users.
+    """Lends tabs. `run` must run in a task of its own.
 
     Parameters:
         start: Starts a browser.
         options: What all tabs have in common.
-        tabs: Tabs that are lent at once, at most.
+        tabs: Maximum number of tabs that are lent at once.
     """
 
     def __init__(self, start: Start, options: TabOptions, tabs: int) -> None:

@@ -20,14 +20,14 @@ __all__ = ["Checks", "Download", "validator_of"]
 BLOCK: Final = 1024 * 1024
 """Bytes that are written together, in a thread."""
 MAX_MISFITS: Final = 1
-"""Responses that may fit neither the file nor its rest."""
+"""Maximum number of responses that match neither the file nor its rest."""
 LENGTH: Final = re.compile(r"[0-9]{1,18}")
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @attrs.frozen(kw_only=True)
 class Checks:
-    """What a file must be."""
+    """The requirements for a file."""
 
     min_bytes: int
     """Minimum size in bytes."""
@@ -60,7 +60,7 @@ class Download:
         url: The canonical URL that the item named.
         partial: The file on the disk.
         index: Keeps the validator, with which the file can be continued.
-        checks: What the file must be.
+        checks: The requirements for the file.
     """
 
     def __init__(self, owner: object, url: str, partial: PartialFile, index: FileIndex, checks: Checks) -> None:

@@ -32,7 +32,7 @@ class Content:
     kind: str
     """The media type."""
     facts: dict[str, Any] = attrs.field(factory=dict)
-    """What else the item tells of it."""
+    """Further fields of its entry in the item."""
     extras: dict[str, Path] = attrs.field(factory=dict)
     """Files made of it, such as thumbnails, by name."""
 

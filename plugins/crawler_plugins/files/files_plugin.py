@@ -38,11 +38,11 @@ __all__ = ["Files"]
 GIB: Final = 1024**3
 DAY: Final = 86_400.0
 LOCKED_PAUSE: Final = 1.0
-"""Seconds between two looks at a file that another process downloads."""
+"""Seconds between two attempts to lock a file that another process downloads."""
 MIN_PAUSE: Final = 0.5
-"""Seconds at least between two tries to get a start of a busy lane."""
+"""Minimum number of seconds between two attempts to start a request on a busy lane."""
 MAX_PREPARED: Final = 2
-"""Files that `Files.prepare` works on at once, at most: decoded images are large."""
+"""Maximum number of files that `Files.prepare` works on at once: decoded images are large."""
 TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
 """Statuses that another item may not meet again."""
 BLANK: Final = {"path": None, "digest": None, "size": None, "type": None}
@@ -70,7 +70,7 @@ class Files(Plugin):
         min_bytes: Minimum size in bytes.
         max_bytes: Maximum size in bytes.
         types: Accepted media types as globs, such as ``application/pdf,image/*``. Default: any.
-        concurrency: Files that are downloaded at once, at most. The limits of each host apply as well.
+        concurrency: Maximum number of files that are downloaded at once. The limits of each host apply as well.
         timeout: Seconds for one attempt. The next one continues where it ended, if the server can do that.
         expires: Days after which a file is downloaded again; 0 means always.
         required: Whether a file that cannot be downloaded fails its page.
@@ -121,7 +121,7 @@ class Files(Plugin):
         self.expires = expires * DAY
         self.required = required
         self.variant = f"{self.name} {path}"
-        """What makes one file of a URL differ from another."""
+        """Distinguishes the files that different options make of one URL."""
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class Files(Plugin):
         """Open the unfinished file of a URL. Wait while another process has it."""
         digest = hashlib.sha256(f"{self.name} {url}".encode()).hexdigest()
         path = self._store.hidden / f"{digest[:32]}.part"
-        while (found := PartialFile.open(path)) is None:  # noqa: ASYNC110 - a lock of the system gives no event
+        while (found := PartialFile.open(path)) is None:  # noqa: ASYNC110 - a lock of the system cannot be awaited
             await trio.sleep(LOCKED_PAUSE)
         with closing(found):
             yield found

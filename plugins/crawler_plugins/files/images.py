@@ -15,17 +15,17 @@ from crawler_plugins.files.pattern import FIELDS, PathPattern
 __all__ = ["Images"]
 
 MAX_PIXELS: Final = 2 * 89_478_485
-"""Pixels of an image above which Pillow does not open it."""
+"""Number of pixels above which Pillow does not open an image."""
 MAX_SIDE: Final = 65_535
-"""Pixels on one side of a thumbnail, at most: JPEG allows no more."""
+"""Maximum width and height of a thumbnail, in pixels: JPEG allows no more."""
 
 
 class Images(Files):
     """Downloads the images that items point to. It needs Pillow: ``pip install 'trio-crawler[images]'``.
 
     It does what `Files` does, and adds ``width`` and ``height`` (pixels) and ``thumbs`` (paths by name) to each entry.
-    ``type`` is what the image is, whatever its server says; a file that is no image fails. An image that is converted
-    is stored in its new form, of which ``digest``, ``size`` and ``type`` are.
+    ``type`` is what the image is, whatever its server says; a file that is not an image fails. An image that is
+    converted is stored in its new form, which ``digest``, ``size`` and ``type`` describe.
 
     Parameters:
         folder: See `Files`.

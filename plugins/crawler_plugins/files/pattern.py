@@ -12,7 +12,7 @@ from crawler_plugins.files.names import safe_name
 __all__ = ["FIELDS", "PathPattern"]
 
 FIELDS: Final = ("digest", "dir", "ext", "host", "name", "stem")
-"""What a pattern may contain, in braces."""
+"""The fields that a pattern may contain, in braces."""
 
 
 class PathPattern:

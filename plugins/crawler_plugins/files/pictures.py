@@ -18,7 +18,7 @@ WHITE: Final = (255, 255, 255)
 
 
 class Unusable(Exception):
-    """Raised when a file is no image, is broken, or is too large to be decoded."""
+    """Raised when a file is not an image, is broken, or is too large to be decoded."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +41,7 @@ def opened(path: Path, max_pixels: int) -> Iterator[Picture]:
 
     Parameters:
         path: The file.
-        max_pixels: Pixels that it may have.
+        max_pixels: Maximum number of pixels.
 
     Raises:
         Unusable: It cannot be decoded, or is too large.
@@ -51,7 +51,7 @@ def opened(path: Path, max_pixels: int) -> Iterator[Picture]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unusable(f"it has more than {max_pixels} pixels") from None
     except Exception as error:
-        raise Unusable("it is no image") from error
+        raise Unusable("it is not an image") from error
     with image:
         if image.width * image.height > max_pixels:
             raise Unusable(f"it has {image.width} × {image.height} pixels, more than {max_pixels}")

@@ -29,7 +29,7 @@ ROOM: Final = 64 * 1024 * 1024
 class ArrowStream(FileSink):
     """Items as an Arrow IPC stream: a record batch for each batch of items, valid after each of them.
 
-    The schema stands at the beginning of a stream, so the columns are the fields of the first batch. The column
+    The schema is at the beginning of a stream, so the columns are the fields of the first batch. The column
     ``_rescued_data`` holds all other values, as a JSON object: new fields, and values of another type than the first
     one of their column. Lists and objects are text, as JSON. Use ``.parquet`` for items with varying fields.
     """
@@ -63,7 +63,7 @@ class ArrowStream(FileSink):
         return end - len(END) if self.file.read() == END else end
 
     def cut(self, length: int) -> int:
-        """Truncate the file behind the last record batch of the job."""
+        """Truncate the file after the last record batch of the job."""
         self._types = self._read_types() if length else None
         return self.cut_at(length)
 

@@ -24,14 +24,14 @@ OWN: Final = {KEY: "string", PAGE: "string"}
 PREFIX: Final = "delta+"
 """Begins the schemes of tables in object stores."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
-"""What an error of S3 says."""
+"""The message of an error of S3."""
 ARROW: Final = re.compile(r"\x1b\[\d+m|↳")
 KINDS: Final = {"string": "string", "long": "wide", "double": "double", "boolean": "bool"}
 """Kinds of columns by the types of Delta. A column of whole numbers stays one: ``wide`` takes no fractions."""
 BRIEF: Final = {"max_retries": "2", "retry_timeout": "10s"}
 """Options of an object store: a server that is away is an error soon, and the sink tries again."""
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of items as JSON in a commit, at most: its rows are in memory."""
+"""Maximum size of the items of a commit as JSON, in bytes: its rows are in memory."""
 
 
 class Delta(KeyedSink):
@@ -49,7 +49,7 @@ class Delta(KeyedSink):
     Parameters:
         place: The folder or URL.
         if_exists: ``error``, ``overwrite`` (a new version without the old rows) or ``append``.
-        rows: Items in a commit, at most, from 1. Items of 64 MiB as JSON are committed, too.
+        rows: Maximum number of items in a commit, at least 1. Items of 64 MiB as JSON are committed, too.
         seconds: Seconds after which items are committed, with the first one that comes then, from 0.
         retry: Seconds in which a store that has gone away is tried again.
 

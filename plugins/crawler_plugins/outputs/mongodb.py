@@ -29,7 +29,7 @@ TYPE: Final = "%(type)s"
 UNSAFE: Final = re.compile(r"\W+")
 MAX_INTEGER: Final = 2**63
 MAX_DEPTH: Final = 90
-"""Lists and objects in each other, at most: MongoDB takes 100 of them."""
+"""Maximum depth of nested lists and objects: MongoDB allows 100."""
 MAX_BATCH: Final = 1000
 """Documents of one write."""
 CLIENT: Final[dict[str, Any]] = {
@@ -93,7 +93,7 @@ class MongoDB(KeyedSink):
             raise ConfigError(f"{self.place}: name a database, as in mongodb://HOST/DATABASE")
         plain = collection.replace(TYPE, "")
         if not collection or "%(" in plain or "\0" in plain or "$" in plain or plain.startswith("system."):
-            raise ConfigError(f"{self.place}: {collection!r} is no name of a collection")
+            raise ConfigError(f"{self.place}: {collection!r} is not the name of a collection")
         if not id_field:
             raise ConfigError(f"{self.place}: id_field must be the name of a field")
         self.collection = collection

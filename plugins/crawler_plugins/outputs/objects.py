@@ -29,11 +29,11 @@ BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 QUIET: Final = 10.0
 """Seconds after which a store that does not answer is reported."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
-"""What an error of S3 or Azure says."""
+"""The message of an error of S3 or Azure."""
 RETRIES: Final = re.compile(r" in [\d.]+(?:ns|µs|ms|s)(?:, after [^-]*+)? - ")
-"""What an error says of the time and the retries of the request."""
+"""The part of an error about the time and the retries of the request."""
 LINE_END: Final = re.compile(r"\n|\\n")
-"""The end of its first line, as it is or as source code: the lines behind it identify the request."""
+"""The end of its first line, as it is or as source code: the lines after it identify the request."""
 log = logging.getLogger("crawler.plugins.objects")
 
 
@@ -52,7 +52,7 @@ class ObjectFolder:
         self._prefix = prefix
 
     def names(self) -> list[str]:
-        """Return the names behind the prefix, in order."""
+        """Return the names after the prefix, in order."""
         import obstore  # noqa: PLC0415 - an extra
 
         with self._waiting():
@@ -127,7 +127,7 @@ class ObjectStore(PartSink):
         url: The folder.
         if_exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to.
-        rows: Items in an object, at most, from 1. An object of 64 MiB of items as JSON ends too.
+        rows: Maximum number of items in an object, at least 1. An object of 64 MiB of items as JSON ends too.
         seconds: Seconds after which an object ends, with the first item that comes then, from 0.
         compression: Of ``.parquet``: ``zstd``, ``snappy``, ``gzip``, ``lz4``, ``brotli`` or ``none``.
 

@@ -37,7 +37,7 @@ class Parquet(PartSink):
         path: The file, or the folder in a job. Its parent folder must exist.
         if_exists: ``error``, ``overwrite`` or ``append``.
         job: The folder of the durable job that the output belongs to.
-        rows: Items in a part, at most, from 1. A part of 64 MiB of items as JSON ends too.
+        rows: Maximum number of items in a part, at least 1. A part of 64 MiB of items as JSON ends too.
         seconds: Seconds after which a part ends, with the first item that comes then, from 0.
         compression: ``zstd``, ``snappy``, ``gzip``, ``lz4``, ``brotli`` or ``none``.
 

@@ -2,7 +2,7 @@
 
 A part holds the rows of one interval of the item log. Its name is the number of its first row, and the position of the
 job is the number of the first row that is in no part. So a part that is written again replaces itself, and a resumed
-job deletes the parts behind its position, whose rows come again: each row is in exactly one part.
+job deletes the parts after its position, whose rows come again: each row is in exactly one part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Dataset", "Folder", "Format", "PartSink"]
 
 PART: Final = re.compile(r"part-(\d{12,})\.")
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of items as JSON in a part, at most: the rows of a part are in memory."""
+"""Maximum size of the items of a part as JSON, in bytes: the rows of a part are in memory."""
 
 
 class Folder(Protocol):
@@ -45,7 +45,7 @@ class Folder(Protocol):
         """Delete a part."""
 
     def tidy(self) -> None:
-        """Delete what a killed process has left, which is no part."""
+        """Delete incomplete parts that a killed process has left."""
 
 
 class Format(Protocol):
@@ -54,7 +54,7 @@ class Format(Protocol):
     suffix: str
     """End of the names of parts: ``.jsonl.gz``."""
     state: Any
-    """What it has learned, as a JSON value. Set when a job is resumed."""
+    """Its state, such as the known columns, as a JSON value. Set when a job is resumed."""
 
     def encode(self, rows: Sequence[Row]) -> tuple[bytes, Any]:
         """Return a part, and the state to set when it is written."""
@@ -108,7 +108,7 @@ class Dataset:
         self.count += 1
 
     def begin(self, if_exists: IfExists) -> None:
-        """Delete the parts that exist, or continue behind them."""
+        """Delete the parts that exist, or continue after them."""
         self.folder.tidy()
         existing = self.parts()
         if if_exists == "overwrite":
@@ -154,7 +154,7 @@ class PartSink(Sink):
         place: Its name, for messages.
         if_exists: ``error`` parts that exist, ``overwrite`` (delete) them, or ``append`` parts.
         in_job: Whether it belongs to a durable job.
-        rows: Items in a part, at most, from 1. A part of 64 MiB of items as JSON ends too.
+        rows: Maximum number of items in a part, at least 1. A part of 64 MiB of items as JSON ends too.
         seconds: Seconds after which a part ends, with the first item that comes then, from 0.
 
     Raises:

@@ -136,7 +136,7 @@ class PageStore:
         self._set("open", 0)
 
     def forget_reports(self, number: int, length: int) -> None:
-        """Forget what was reported in a round behind a length of the report, which is cut there."""
+        """Forget what was reported in a round after a length of the report, which is cut there."""
         self._database.execute(
             "UPDATE page SET change = '', reported = 0 WHERE round = ? AND reported > ?", (number, length)
         )
@@ -150,7 +150,7 @@ class PageStore:
         return None if row is None else _snapshot(row[0])
 
     def reported(self, key: bytes, number: int) -> tuple[str, int]:
-        """Return the change of a page that was reported in a round, and the length of the report behind it."""
+        """Return the change of a page that was reported in a round, and the length of the report after it."""
         query = "SELECT change, reported FROM page WHERE key = ? AND round = ?"
         row = self._database.execute(query, (key, number)).fetchone()
         return ("", 0) if row is None else (row[0], row[1])
@@ -160,7 +160,7 @@ class PageStore:
         last, [end] = 0, self._database.execute("SELECT max(id) FROM page").fetchone()
         query = "SELECT id, request, now FROM page WHERE round <> ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
         while rows := self._database.execute(query, (number, last, end or 0, BATCH)).fetchall():
-            for last, request, data in rows:  # noqa: B007 - the next batch begins behind the last one
+            for last, request, data in rows:  # noqa: B007 - the next batch begins after the last one
                 yield request, _snapshot(data)
 
     def handlers(self) -> dict[str, int]:
@@ -198,7 +198,7 @@ class PageStore:
         Parameters:
             number: The round.
             record: The page.
-            report: The change that is reported now, and the length of the report behind it. `None` means that nothing
+            report: The change that is reported now, and the length of the report after it. `None` means that nothing
                 is reported, or was before in this round.
         """
         execute = self._database.execute

@@ -32,9 +32,9 @@ class Recrawl(Plugin):
     """Crawls a site again, and fetches only what may have changed: the second run of the same command is a new round.
 
     All pages of the round before are asked for again, conditionally (``If-None-Match``, ``If-Modified-Since``), when
-    they are due. A page that has not changed (304) is not handled and has no items; the pages behind it are known, so
-    they are reached all the same. Items get a field with ``new``, ``changed`` or ``unchanged``; a page that is gone
-    (404, 410) gives an item of its URL and ``gone``.
+    they are due. A page that has not changed (304) is not handled and has no items; the pages that it links to are
+    known, and are visited all the same. Items get a field with ``new``, ``changed`` or ``unchanged``; a page that is
+    gone (404, 410) yields an item of its URL and ``gone``.
 
     A page is due after the mean time between two of its changes, as its visits so far show it (Cho and
     Garcia-Molina), but after at most the time for which it has been known; and at once if ``lastmod`` of a sitemap is
@@ -51,8 +51,8 @@ class Recrawl(Plugin):
         compare: What is compared: the ``body``, or the ``text`` of the main content.
         bodies: Keep bodies, and handle those of unchanged pages: each round has the items of all pages.
         full: Fetch and handle all pages, after the spider has changed.
-        min_interval: Seconds between two visits, at least, from 0.
-        max_interval: Seconds between two visits, at most, from 0; 0 visits each page in each round.
+        min_interval: Minimum number of seconds between two visits, 0 or more.
+        max_interval: Maximum number of seconds between two visits; 0 visits each page in each round.
 
     Raises:
         ConfigError: An option is wrong, or the file cannot be used.
@@ -278,7 +278,7 @@ class Recrawl(Plugin):
                 self.state["length"] = self._log.length
         except OSError as error:
             raise CrawlFailed(
-                f"recrawl: cannot write {self.changes}: {error.strerror}; a job continues when that is mended"
+                f"recrawl: cannot write {self.changes}: {error.strerror}; a job continues when that is fixed"
             ) from error
         length = 0 if self._log is None else self._log.length
         with self._pages.transaction():

@@ -22,7 +22,7 @@ import msgspec
 __all__ = ["Change", "Snapshot", "is_page", "parse_http_date", "parse_lastmod", "usable_date", "usable_etag"]
 
 Change: TypeAlias = Literal["new", "changed", "unchanged", "gone"]
-"""What a visit has found."""
+"""The result of a visit."""
 EARLY: Final = 0.9
 """Share of the time between two visits after which a page is due: runs at the same hour of the day vary a little."""
 MAX_UNMODIFIED: Final = 20
@@ -31,11 +31,11 @@ MAX_MISSING: Final = 10
 """Responses 404 in a row after which a page is forgotten."""
 GONE: Final = 410
 ETAG: Final = re.compile(r"[!-~\x80-\xff]{1,1000}")
-"""What is sent back as an entity tag, quoted and weak ones included (RFC 9110 section 8.8.3)."""
+"""An entity tag that can be sent back, quoted and weak ones included (RFC 9110 section 8.8.3)."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What is known of a page. A page that was found but has sent no definitive response has the status 0."""
+    """The state of a page after its visits. Before a definitive response, its status is 0."""
 
     status: int = 0
     """HTTP status of the last definitive response, a success, a redirect, 404 or 410; 0 without one."""

@@ -86,7 +86,7 @@ async def _index(_request: Request) -> Response:  # noqa: ASYNC124 - a plain fun
 
 
 class _JobsApi:
-    """What the endpoints return and do."""
+    """The endpoints of the API."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -101,7 +101,7 @@ class _JobsApi:
         }
 
     def job(self, query: dict[str, str]) -> dict[str, Any]:
-        """What is known of one job: its runs, compared, its failures and its last messages."""
+        """One job: its runs, compared, its failures and its last messages."""
         return self._jobs.job(query.get("name", ""))
 
     async def export(self, request: Request) -> Response:

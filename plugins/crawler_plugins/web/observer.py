@@ -16,21 +16,22 @@ from crawler_plugins.item_fields import fields_of, is_empty, type_of
 __all__ = ["Observer"]
 
 MAX_PAGES: Final = 2_000
-"""Recent pages that are kept."""
+"""Maximum number of recent pages that are kept."""
 MAX_ITEMS: Final = 200
-"""Recent items that are kept."""
+"""Maximum number of recent items that are kept."""
 MAX_FAILURES: Final = 500
-"""Recent failures that are kept, with their requests."""
+"""Maximum number of recent failures that are kept, with their requests."""
 MAX_RECORDS: Final = 500
-"""Records of the log that are kept."""
+"""Maximum number of log records that are kept."""
 MAX_LINKS: Final = 20_000
-"""Requests of which the page that they were found on is remembered."""
+"""Maximum number of requests whose source page is remembered."""
 MAX_FIELDS: Final = 200
-"""Fields of items that are counted."""
+"""Maximum number of fields of items that are counted."""
 POINTS: Final = 720
-"""Points of the plots. When they are full, every second one is dropped, and new ones come half as often."""
+"""Maximum number of points of the plots. When they are full, every second one is dropped, and new ones come half as
+often."""
 MAX_TEXT: Final = 2_000
-"""Characters of one text that is shown."""
+"""Maximum length of one text that is shown, in characters."""
 
 page_of: contextvars.ContextVar[str] = contextvars.ContextVar("page_of", default="")
 """URL of the page whose requests are being admitted."""

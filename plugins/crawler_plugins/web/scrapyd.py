@@ -84,7 +84,7 @@ def _refusing(name: str) -> Callable[[Values], dict[str, Any]]:
 
 
 class _Scrapyd:
-    """What the endpoints return and do."""
+    """The endpoints of the API."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -132,7 +132,7 @@ class _Scrapyd:
         return {"currstate": ("finished" if states[0] in FINISHED else states[0]) if states else None}
 
     def schedule(self, values: Values) -> dict[str, Any]:
-        """Start a spider. What is no parameter of scrapyd is an argument of the spider."""
+        """Start a spider. Parameters that scrapyd does not define are arguments of the spider."""
         given = dict(values)
         self._check_project(given)
         settings = dict(_pair(text) for name, text in values if name == "setting")

@@ -28,9 +28,9 @@ __all__ = ["make_app"]
 
 STATIC: Final = Path(__file__).parent / "static"
 HOSTS: Final = 200
-"""Hosts that are described, at most."""
+"""Maximum number of hosts that are described."""
 LISTED: Final = 200
-"""Pages, requests and records in one response, unless another number is asked for."""
+"""Default number of pages, requests or records in one response."""
 INTERVAL: Final = 1.0
 """Seconds between two events."""
 SECRET: Final = frozenset({"headers", "proxies"})
@@ -69,7 +69,7 @@ async def _index(_request: Request) -> Response:  # noqa: ASYNC124 - a plain fun
 
 
 class _Api:
-    """What the endpoints return and do."""
+    """The endpoints of the API."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
@@ -105,7 +105,7 @@ class _Api:
     # ---- reading -----------------------------------------------------------------------------------------------------
 
     def snapshot(self, query: dict[str, str]) -> dict[str, Any]:
-        """What the crawl does now, with its busiest hosts."""
+        """The state of the crawl, with its busiest hosts."""
         return self._now(number(query, "hosts", HOSTS))
 
     def history(self, query: dict[str, str]) -> list[dict[str, float]]:
@@ -156,7 +156,7 @@ class _Api:
         }
 
     def explain(self, query: dict[str, str]) -> dict[str, Any]:
-        """What the crawl knows of a URL."""
+        """The knowledge of the crawl about a URL."""
         facts = attrs.asdict(self._crawl.explain(query.get("url", "")))
         url = facts["url"]
         shown = crawler.Request(url).shown_url

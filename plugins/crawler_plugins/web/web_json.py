@@ -52,7 +52,7 @@ def acting(function: Callable[[dict[str, Any]], Any]) -> Endpoint:
         except BodyTooLarge as error:
             return json_response({"error": str(error)}, 413)
         except msgspec.DecodeError as error:
-            return json_response({"error": f"the body is no JSON object: {error}"}, 400)
+            return json_response({"error": f"the body is not a JSON object: {error}"}, 400)
         return answer(function, values)
 
     return endpoint

@@ -110,7 +110,7 @@ class Web(Plugin):
         except re2.error as error:
             [reason] = error.args
             words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-            raise ValueError(f"{pattern!r} is no regular expression in linear time: {words}") from None
+            raise ValueError(f"{pattern!r} is not a regular expression of RE2: {words}") from None
 
     def excludes(self, url: str) -> bool:
         """Return whether a URL is excluded."""
@@ -118,7 +118,7 @@ class Web(Plugin):
 
     @asynccontextmanager
     async def serving_jobs(self, jobs: Jobs) -> AsyncIterator[str]:
-        """Serve the web page of several jobs while the block runs, instead of that of a crawl; give its address.
+        """Serve the web page of several jobs while the block runs, instead of that of a crawl; yield its address.
 
         Raises:
             ConfigError: The port is taken.
@@ -129,7 +129,7 @@ class Web(Plugin):
             yield address
 
     async def _sample(self) -> None:
-        """Take snapshots, so that the plots have no gaps while nobody looks."""
+        """Take snapshots, so that the plots have no gaps while no browser is connected."""
         while True:
             self.observer.snapshot(0)
             await trio.sleep(1.0)

@@ -54,7 +54,7 @@ class WebServer:
 
     @asynccontextmanager
     async def serving(self, app: ASGIApp) -> AsyncIterator[str]:
-        """Serve an application while the block runs, and give its address, with the token.
+        """Serve an application while the block runs, and yield its address, with the token.
 
         Raises:
             ConfigError: The port is taken.

@@ -71,8 +71,8 @@ async def test_an_image_is_what_its_content_is(autojump_clock: MockClock, tmp_pa
 @pytest.mark.parametrize(
     ("body", "options", "error"),
     [
-        (b"<html>", {}, "it is no image"),
-        (b"", {}, "it is no image"),
+        (b"<html>", {}, "it is not an image"),
+        (b"", {}, "it is not an image"),
         (picture("PNG")[:-30], {}, "it is a broken image"),
         (picture("JPEG", (400, 400))[:300], {}, "it is"),
         (picture("PNG"), {"min_width": 41}, "it has 40 × 20 pixels, less than 41 × 0"),

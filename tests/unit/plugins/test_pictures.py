@@ -20,7 +20,7 @@ def test_a_picture_is_decoded_inside_of_the_block(tmp_path):
 
 def test_what_cannot_be_used_is_named(tmp_path):
     (tmp_path / "text").write_text("text")
-    with pytest.raises(Unusable, match="no image"), opened(tmp_path / "text", 800):
+    with pytest.raises(Unusable, match="not an image"), opened(tmp_path / "text", 800):
         pass
     with pytest.raises(Unusable, match="40 × 20 pixels, more than 799"), opened(write(tmp_path / "a"), 799):
         pass

@@ -124,11 +124,11 @@ async def test_actions_change_the_crawl(autojump_clock: MockClock) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"),
     [
-        ("POST", "exclude", {"pattern": "("}, "is no regular expression"),
+        ("POST", "exclude", {"pattern": "("}, "is not a regular expression"),
         ("POST", "exclude", {"pattern": ""}, "pattern is empty"),
         ("POST", "exclude", {"pattern": 3}, "pattern must be a text"),
-        ("POST", "exclude", b"[1]", "no JSON object"),
-        ("POST", "exclude", b"{", "no JSON object"),
+        ("POST", "exclude", b"[1]", "not a JSON object"),
+        ("POST", "exclude", b"{", "not a JSON object"),
         ("POST", "pace", {"lane": "nosuch", "delay": 1}, "no requests of nosuch"),
         ("POST", "pace", {"lane": HOST, "delay": -1}, "delay"),
         ("POST", "pace", {"lane": HOST, "delay": "fast"}, "delay"),

@@ -29,8 +29,8 @@ APP = Starlette(
     [
         ("/act", b'{"a": 1}', 200, '{"a":1}'),
         ("/act", b"", 200, "{}"),
-        ("/act", b"[1]", 400, "the body is no JSON object"),
-        ("/act", b"{", 400, "the body is no JSON object"),
+        ("/act", b"[1]", 400, "the body is not a JSON object"),
+        ("/act", b"{", 400, "the body is not a JSON object"),
         ("/act", b"x" * 70_000, 413, "the body is too large"),
         ("/fails", b"", 400, "not like this"),
     ],
