@@ -17,8 +17,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.open_outputs import open_outputs
 from crawler.cli.progress import Progress
-from crawler.cli.run import open_outputs
 from crawler.cli.summary import summary
 from crawler.engine.api import run
 from crawler.engine.report import Report

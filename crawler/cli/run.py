@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import functools
 import gc
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 
 from crawler.cli.configuration import Configuration, parse_pairs
-from crawler.cli.logs import Level, log_to_stderr, say
+from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.open_outputs import feeds_of, open_outputs
 from crawler.cli.progress import Progress
-from crawler.cli.standard_streams import output_is_open
-from crawler.cli.summary import summary
+from crawler.cli.results import check_report, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
 from crawler.engine.api import run
-from crawler.engine.report import Report, tolerated
+from crawler.engine.report import tolerated
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import replace_file
 from crawler.hooks.plugin import Plugin
-from crawler.redaction import hide_userinfo
-from crawler.sinks.base import FileSink
-from crawler.sinks.choose import open_output
 from crawler.sinks.if_exists import IfExists
-from crawler.sinks.series import Series
 from crawler.spiders import Spider
 from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
@@ -37,7 +31,7 @@ if TYPE_CHECKING:
 
     from crawler.engine.job import Job
 
-__all__ = ["command", "open_outputs"]
+__all__ = ["command"]
 
 Texts = tuple[str, ...]
 """The values of an option that may be repeated."""
@@ -202,6 +196,7 @@ def command(
         )  # fmt: skip
     sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], if_exists, folder)]
     progress = Progress(shown=not quiet, drawn=drawn)
+    show = functools.partial(show_result, progress=progress, outputs=places, job=durable, file=report)
     try:
         result = run(
             spiders[0],
@@ -211,15 +206,14 @@ def command(
             job=durable,
         )
     except CrawlFailed as error:
-        partial = progress.report("failed")
         closed = reader_has_closed(error)
+        partial = progress.report("failed")
         if partial is not None:
-            is_quiet = quiet or closed is not None
-            show_result(partial, progress, outputs=places, job=durable, file=report, quiet=is_quiet)
+            show(partial, quiet=quiet or closed is not None)
         if closed is not None:
             raise closed from None
         raise
-    show_result(result, progress, outputs=places, job=durable, file=report, quiet=quiet)
+    show(result, quiet=quiet)
     return result.exit_code(tolerate)
 
 
@@ -233,12 +227,6 @@ def _durable(place: str, *, override: bool) -> Job:
     from crawler.engine.job import Job  # noqa: PLC0415 - a crawl without a job does not need it
 
     return Job(place, override)
-
-
-def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:
-    """Return the outputs that the settings of a Scrapy project name; none for other spiders."""
-    feeds: Callable[[IfExists, Path | None], Sequence[Plugin]] = getattr(spider, "feeds", lambda *_: ())
-    return feeds(if_exists, job)
 
 
 def split_settings(texts: Texts) -> tuple[Texts, Texts]:
@@ -290,35 +278,6 @@ def with_content(form: ContentForm | None, target: str, arguments: Mapping[str, 
     return {**arguments, "content": form}
 
 
-def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:
-    """Return the sinks for the outputs of a command line.
-
-    Parameters:
-        specs: Values of ``-o``.
-        if_exists: What to do with files that exist.
-        job: The folder of the durable job that the outputs belong to.
-
-    Raises:
-        ConfigError: An output cannot be written, is given twice, or may be a file of another one.
-    """
-    sinks: list[Plugin] = []
-    places: set[str] = set()
-    for spec in specs:
-        if spec == "-" and not output_is_open():
-            raise ConfigError("cannot write items to standard output (-o -): it is closed")
-        sink = open_output(spec, if_exists=if_exists, job=job)
-        sinks.append(sink)
-        place = str(sink.path.resolve()) if isinstance(sink, FileSink) else sink.name
-        if place in places:
-            raise ConfigError(f"output {hide_userinfo(spec)} is given twice")
-        places.add(place)
-    for series in [sink for sink in sinks if isinstance(sink, Series)]:
-        for sink in sinks:
-            if isinstance(sink, FileSink) and series.names.may_be(sink.path):
-                raise ConfigError(f"output {sink.path} may be a file of the output {series.names.template}")
-    return sinks
-
-
 def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) -> None:
     """Remove plugins from those of a spider.
 
@@ -338,58 +297,3 @@ def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugi
             known = [*own, *(plugin.name for plugin in others)]
             raise ConfigError(f"--no-plugin: no plugin named {name!r} is enabled{did_you_mean(name, known)}")
     spider.plugins = [plugin for plugin in spider.plugins if plugin.name not in names]
-
-
-def reader_has_closed(error: CrawlFailed) -> BrokenPipeError | None:
-    """Return why a crawl failed if the reader of standard output has closed it, as ``head`` does; `None` if not."""
-    cause: BaseException | None = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    origin = None if cause is None else cause.__cause__
-    return origin if isinstance(origin, BrokenPipeError) else None
-
-
-def show_result(
-    report: Report, progress: Progress, *, outputs: Sequence[str], job: Job | None, file: Path | None, quiet: bool
-) -> None:
-    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
-    if not quiet:
-        places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
-        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
-            places.append("none: use -o FILE to keep the items")
-        from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
-
-        advice = advice_for(report.lanes, progress.crawl.settings)
-        lines = summary(
-            report, outputs=places, causes=progress.causes, job="" if job is None else hide_userinfo(str(job.place))
-        )
-        say(lines + (f"  advice    {advice}\n" if advice else ""))
-    if file is not None:
-        write_report(file, report)
-
-
-def check_report(path: Path) -> None:
-    """Raise `ConfigError` if a report cannot be written to `path`."""
-    if path.is_dir():
-        raise ConfigError(f"--report {path} is a directory, not a file")
-    if not path.parent.is_dir():
-        raise ConfigError(f"no such directory: {path.parent} (for --report {path})")
-    if not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"no permission to write --report {path}")
-
-
-def write_report(path: Path, report: Report) -> None:
-    """Write a report to `path`, replacing a file in one step.
-
-    Raises:
-        ConfigError: The report cannot be written.
-    """
-    replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
-    try:
-        if replaceable:
-            with replace_file(path) as file:
-                file.write(report.to_json())
-        else:  # a pipe or a device, such as /dev/stderr
-            path.write_bytes(report.to_json())
-    except OSError as error:
-        raise ConfigError(f"cannot write --report {path}: {(error.strerror or str(error)).lower()}") from error

@@ -9,8 +9,9 @@ from typing import Final
 
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_traceback, say
+from crawler.cli.open_outputs import open_outputs
 from crawler.cli.progress import Progress
-from crawler.cli.run import open_outputs, show_result
+from crawler.cli.results import show_result
 from crawler.cli.screen import Screen
 from crawler.cli.web_page import address_options
 from crawler.cli.wording import for_command_line

@@ -77,17 +77,6 @@ def test_a_site_can_be_crawled_from_its_url_alone(command, tmp_path, site):
     assert first == {"url": site.url, "status": 200, "title": "The Quiet Shelf", "depth": 0, "links": 7}
 
 
-def test_an_existing_output_is_refused_appended_to_or_overwritten(command, books, tmp_path):
-    page = ["run", "books.py", "-o", "items.jsonl", "-s", "max_depth=0", "--quiet"]
-    assert command(*page) == (0, "", "")
-    code, _, err = command(*page)
-    assert (code, err.count("\n")) == (2, 1)
-    assert command(*page, "--append") == (0, "", "")
-    assert len(lines(tmp_path / "items.jsonl")) == 2
-    assert command(*page, "--overwrite") == (0, "", "")
-    assert len(lines(tmp_path / "items.jsonl")) == 1
-
-
 def test_arguments_plugins_and_their_options_reach_the_crawl(command, tmp_path, site):
     (tmp_path / "shop.py").write_text(
         "from crawler import Drop, Plugin, Spider\n"
@@ -218,16 +207,6 @@ def test_a_signal_stops_it_soon_with_exit_code_130_and_all_items(start, books, t
     assert 2 <= report["items"] == len(lines(items)) < 29
 
 
-def test_a_reader_that_closes_standard_output_ends_the_crawl_quietly(start, books, tmp_path):
-    process = start("run", "books.py", "-o", "-", "-s", "delay=0.05", "--report", "report.json")
-    assert process.stdout.readline().startswith('{"url":')
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait(20) == 1
-    assert err == ""
-    assert json.loads((tmp_path / "report.json").read_text())["finished"] == "failed"
-
-
 @pytest.fixture
 def private_site(tmp_path):
     """An HTTPS server whose certificate is signed by an authority of its own, in ``ca.pem``."""
@@ -333,13 +312,6 @@ def test_a_wrong_result_of_a_callback_is_reported_without_a_traceback(command, t
         "not str\n"
         f"WARNING crawler.engine: no start page gave a page: {site.url} failed (callback_error.parse)\n"
     )
-
-
-def test_the_summary_is_shown_even_if_the_report_cannot_be_written(command, books):
-    code, _, err = command("run", "books.py", "-s", "max_pages=1", "--report", "/dev/full")
-    assert code == 2
-    assert err.startswith("finished by max_pages: 1 page")
-    assert err.endswith("crawler: cannot write --report /dev/full: no space left on device\n")
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])

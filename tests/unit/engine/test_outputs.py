@@ -17,7 +17,7 @@ from backports import zstd
 from trio.testing import MockClock
 
 from crawler import ConfigError, JobError, Produced, Response, Settings, Spider, crawl
-from crawler.cli.run import open_outputs
+from crawler.cli.open_outputs import open_outputs
 from crawler.testing import FakeSite
 
 PAGES = 12

@@ -1,0 +1,77 @@
+"""The result of a crawl: the summary on standard error, and the report in a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.cli.logs import say
+from crawler.cli.progress import Progress
+from crawler.cli.summary import summary
+from crawler.engine.report import Report
+from crawler.errors import ConfigError, CrawlFailed
+from crawler.files import error_reason, replace_file
+from crawler.hooks.plugin import Plugin
+from crawler.redaction import hide_userinfo
+
+if TYPE_CHECKING:
+    from crawler.engine.job import Job
+
+__all__ = ["check_report", "reader_has_closed", "show_result", "write_report"]
+
+
+def check_report(path: Path) -> None:
+    """Raise `ConfigError` if a report cannot be written to `path`."""
+    if path.is_dir():
+        raise ConfigError(f"--report {path} is a directory, not a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"no such directory: {path.parent} (for --report {path})")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"no permission to write --report {path}")
+
+
+def show_result(
+    report: Report, progress: Progress, *, outputs: Sequence[str], job: Job | None, file: Path | None, quiet: bool
+) -> None:
+    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
+    if not quiet:
+        places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
+        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
+            places.append("none: use -o FILE to keep the items")
+        from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
+
+        advice = advice_for(report.lanes, progress.crawl.settings)
+        lines = summary(
+            report, outputs=places, causes=progress.causes, job="" if job is None else hide_userinfo(str(job.place))
+        )
+        say(lines + (f"  advice    {advice}\n" if advice else ""))
+    if file is not None:
+        write_report(file, report)
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report to `path`, replacing a file in one step.
+
+    Raises:
+        ConfigError: The report cannot be written.
+    """
+    replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
+    try:
+        if replaceable:
+            with replace_file(path) as file:
+                file.write(report.to_json())
+        else:  # a pipe or a device, such as /dev/stderr
+            path.write_bytes(report.to_json())
+    except OSError as error:
+        raise ConfigError(f"cannot write --report {path}: {error_reason(error)}") from error
+
+
+def reader_has_closed(error: CrawlFailed) -> BrokenPipeError | None:
+    """Return why a crawl failed if the reader of standard output has closed it, as ``head`` does; `None` if not."""
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    origin = None if cause is None else cause.__cause__
+    return origin if isinstance(origin, BrokenPipeError) else None

@@ -1,0 +1,74 @@
+"""The summary and the report of a crawl, and what prevents them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+
+from crawler.cli.results import check_report, reader_has_closed, write_report
+from crawler.engine.report import Timer
+from crawler.errors import ConfigError, CrawlFailed
+from crawler.stats import Stats
+
+
+@pytest.fixture
+def report():
+    now = time.monotonic()
+    return Timer(now).report(Stats(pages=2), now=now + 1, finished="finished", spider="books")
+
+
+def test_a_reader_that_closes_standard_output_ends_the_crawl_quietly(start, books, tmp_path):
+    process = start("run", "books.py", "-o", "-", "-s", "delay=0.05", "--report", "report.json")
+    assert process.stdout.readline().startswith('{"url":')
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(20) == 1
+    assert err == ""
+    assert json.loads((tmp_path / "report.json").read_text())["finished"] == "failed"
+
+
+def test_the_summary_is_shown_even_if_the_report_cannot_be_written(command, books):
+    code, _, err = command("run", "books.py", "-s", "max_pages=1", "--report", "/dev/full")
+    assert code == 2
+    assert err.startswith("finished by max_pages: 1 page")
+    assert err.endswith("crawler: cannot write --report /dev/full: no space left on device\n")
+
+
+def test_a_report_replaces_a_file_and_is_written_into_a_pipe(tmp_path, report):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    write_report(path, report)
+    assert json.loads(path.read_text())["pages"] == 2
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_report(pipe, report)
+    assert json.loads(os.read(reading, 65536))["pages"] == 2
+    os.close(reading)
+    assert pipe.is_fifo()
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_crawl(tmp_path):
+    check_report(tmp_path / "report.json")
+    with pytest.raises(ConfigError, match="is a directory, not a file"):
+        check_report(tmp_path)
+    with pytest.raises(ConfigError, match="no such directory"):
+        check_report(tmp_path / "missing" / "report.json")
+
+
+def test_only_a_closed_pipe_is_the_end_of_a_reader():
+    def failed_by(cause: BaseException | None) -> CrawlFailed:
+        sink = RuntimeError("the sink failed")
+        sink.__cause__ = cause
+        error = CrawlFailed("a sink failed")
+        error.__cause__ = ExceptionGroup("tasks", [ExceptionGroup("sinks", [sink])])
+        return error
+
+    pipe = BrokenPipeError()
+    assert reader_has_closed(failed_by(pipe)) is pipe
+    assert reader_has_closed(failed_by(OSError("full"))) is None
+    assert reader_has_closed(failed_by(None)) is None
+    assert reader_has_closed(CrawlFailed("no cause")) is None
