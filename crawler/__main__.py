@@ -50,7 +50,7 @@ def _say(message: str) -> None:
 
 
 def _missing(error: ImportError) -> str:
-    """Return what to do if a dependency cannot be imported: mostly, this is the Python of another environment."""
+    """Return what to do if a dependency cannot be imported: usually, this is the Python of another environment."""
     module = (error.name or "").partition(".")[0]
     why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
     own = Path(".venv/bin/python")

@@ -271,7 +271,7 @@ def client(
         longest: Seconds; if a server demands a longer wait, the request is not retried.
         patience: Seconds that one request may wait for the limits in all; `None` means no limit.
         outage_patience: Seconds for which a request waits, without using up attempts, if its host has answered before
-            and cannot be reached; `None`: for ever; 0: each failed connection is an attempt.
+            and cannot be reached; `None`: no limit; 0: each failed connection is an attempt.
         on_deadline: How a wait behaves that would pass the deadline of its cancel scopes: ``"fail"`` at once, or
             ``"wait"`` until the deadline.
         on_event: Called with each `QuotaEvent`; an exception of it is raised by the request.

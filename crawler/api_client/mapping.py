@@ -76,7 +76,7 @@ class _Sender:
                             slot = _Slot()
                     self.is_exhausted = True
                 except trio.BrokenResourceError:
-                    nursery.cancel_scope.cancel(reason="the responses are not wanted any more")
+                    nursery.cancel_scope.cancel(reason="the responses are no longer wanted")
                 except Exception as error:
                     slot.error, slot.is_last, self.is_exhausted = error, True, True
                     slot.done.set()

@@ -37,8 +37,8 @@ class RetryRules:
     patience: float | None = None
     """Seconds that one request may wait to start, over all its attempts. `None` means no limit."""
     outage_patience: float | None = 0.0
-    """Seconds for which a request waits if its host has answered before and cannot be reached. `None` means that it
-    waits for ever; 0 that each failed connection is an attempt."""
+    """Seconds for which a request waits if its host has answered before and cannot be reached. `None` means no
+    limit; 0 that each failed connection is an attempt."""
     on_deadline: Deadlines = "fail"
     """How a request fails that cannot start before the deadline of its cancel scopes: ``fail`` raises at once, ``wait``
     waits until the deadline."""
@@ -106,6 +106,6 @@ class PaceRules:
         return self._usual if own is None else own.over(self._usual)
 
     def of_budget(self, name: str) -> Pace:
-        """Return the pace of a budget, with every field set. It has a rate only if `pacing` gives it one."""
+        """Return the pace of a budget, with every field set. It has a rate only if `pacing` sets one."""
         own = first_match(self._pacing, name)
         return self._budget if own is None else own.over(self._budget)

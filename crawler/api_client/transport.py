@@ -66,7 +66,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         longest: Seconds. A response that asks for a longer wait is returned instead.
         patience: Seconds that one request may wait to start, over all its attempts. `None` means no limit.
         outage_patience: Seconds for which a request waits, without using up attempts, if its host has answered before
-            and cannot be reached. `None` means that it waits for ever; 0 that each failed connection is an attempt.
+            and cannot be reached. `None` means no limit; 0 that each failed connection is an attempt.
         on_deadline: How a request fails that cannot start before the deadline of its cancel scopes: ``"fail"`` raises
             at once, ``"wait"`` waits until the deadline.
         on_event: Called with every `QuotaEvent`. An exception that it raises is raised by the request.
@@ -167,4 +167,4 @@ def _check_inner(inner: object) -> None:
     if not is_transport(inner):
         raise ConfigError(f"not a transport for httpx's async clients: {inner!r}")
     if isinstance(inner, GovernedTransport):
-        raise ConfigError("this transport is governed already; use it as it is")
+        raise ConfigError("this transport is already governed: use it directly")

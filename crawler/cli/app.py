@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         if error.filename is not None:
             raise
         if isinstance(error, FileNotFoundError):  # `os.getcwd` raises it, a stream never does
-            return _report_error("the working directory does not exist any more: change to another one", 2)
+            return _report_error("the working directory no longer exists: change to another one", 2)
         discard_output()
         code = _report_error(f"cannot write to standard output: {error.strerror}", 1)
     except KeyboardInterrupt:

@@ -58,7 +58,7 @@ class Sourced(NamedTuple):
     source: str
     """Where they come from: ``crawler.toml``, ``environment`` or ``-s``."""
     settings: Settings
-    """The settings that it gives."""
+    """The settings that it contains."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

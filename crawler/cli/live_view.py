@@ -37,7 +37,7 @@ def live_view(now: Snapshot, width: int, height: int, *, named: bool = False) ->
     Parameters:
         now: What the crawl does.
         width: Columns of the terminal; longer lines are cut.
-        height: Rows of the terminal. The view takes half of them, at most.
+        height: Rows of the terminal. The view takes at most half of them.
         named: Whether to begin with the name of the spider.
     """
     from rich.text import Text  # noqa: PLC0415 - slow to import, and only a terminal needs it

@@ -62,7 +62,7 @@ def class_name(name: str) -> str:
 
 
 def start_page(url: str) -> str:
-    """Return the URL of a first page as it may stand in the text of a program: without quotes and backslashes.
+    """Return the URL of a first page in a form that source code can quote: without quotes and backslashes.
 
     Raises:
         ConfigError: It is not an absolute http or https URL.

@@ -189,7 +189,7 @@ def text_of(text: str) -> list[str]:
 def option_docs(kind: type) -> dict[str, list[str]]:
     """Return what the docstrings of a class and its bases say about each parameter, in lines.
 
-    For "See `Base`." the words of the base class stand in its place.
+    "See `Base`." is replaced by the text of the base class.
     """
     docs: dict[str, list[str]] = {}
     sources = [base for base in reversed(kind.__mro__) if base.__doc__]

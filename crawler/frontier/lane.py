@@ -35,7 +35,7 @@ class Lane:
     throttle: Throttle
     """Its limits: what the user asks for, and what the server declares and shows."""
     epoch: int = 0
-    """The lease under which it is held; 0 until the store gives one."""
+    """The lease under which it is held; 0 until the store grants one."""
     queue: PlaceQueue = attrs.field(factory=PlaceQueue)
     """The requests made in place that wait until fewer are in flight."""
     robots: LaneRobots = attrs.field(factory=LaneRobots)

@@ -110,7 +110,7 @@ class Sink(Plugin):
             rows: Iterates over the rows that may have been stored after `position`, in order.
 
         Raises:
-            JobError: Items that the job has stored are missing, or somebody has changed them.
+            JobError: Items that the job has stored are missing or have been changed.
         """
 
     def sync(self) -> None:

@@ -1,7 +1,7 @@
 """``:contains("text")`` of CSS selectors: the elements whose text contains a string, as cssselect defines it.
 
 Browsers have no such pseudo-class. While a query runs, an attribute marks the elements with the text, and an attribute
-selector takes the place of the pseudo-class. So it works wherever a pseudo-class may stand.
+selector takes the place of the pseudo-class. So it works wherever a pseudo-class is allowed.
 """
 
 from __future__ import annotations

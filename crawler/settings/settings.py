@@ -351,7 +351,7 @@ def _other(name: str) -> str:
 
 
 def setting_name(name: str) -> str:
-    """Return the present name of a setting.
+    """Return the current name of a setting.
 
     Raises:
         ConfigError: There is no such setting.

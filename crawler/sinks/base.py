@@ -198,7 +198,7 @@ class FileSink(Sink, ABC):
             return False
 
     def check(self) -> None:
-        """Check the file as it is now.
+        """Check the current file.
 
         Raises:
             ConfigError: It cannot be written, must not be, or cannot be continued in this format.
@@ -234,7 +234,7 @@ class FileSink(Sink, ABC):
         return self.here()
 
     def here(self) -> Any:
-        """Return the present position, in the form of `persist`."""
+        """Return the current position, in the form of `persist`."""
         length, tail = self.written()
         return Position.at(length, tail, self.place, self.checksum() if self._in_job else "").to_json()
 
@@ -294,7 +294,7 @@ class FileSink(Sink, ABC):
             entirely: Read all of it. Otherwise only the bytes before and after the position.
 
         Raises:
-            JobError: It is missing, too short, or somebody has changed it.
+            JobError: It is missing, too short, or has been changed.
         """
         try:
             with self.path.open("rb") as file:
@@ -329,7 +329,7 @@ class FileSink(Sink, ABC):
         return open_content(self.path, self.compression)
 
     def sync(self) -> None:
-        """Wait until the file and its name are on the disk. It may be closed, or somebody may have removed it.
+        """Wait until the file and its name are on the disk. It may be closed or removed.
 
         Raises:
             JobError: It cannot be written to the disk.

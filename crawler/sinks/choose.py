@@ -68,7 +68,7 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "error", job: Path | 
 
 
 def _kind_of(name: str) -> type[Plugin] | None:
-    """Return the class for a file by its extension. That of a compressed file stands before the compression's."""
+    """Return the class for a file by its extension, which precedes that of a compression."""
     path = Path(name)
     ending = path.suffix.lower()
     kind = find_output(ending) if ending else None

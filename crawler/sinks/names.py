@@ -29,7 +29,7 @@ def is_template(name: str) -> bool:
 
 
 def file_name(text: str) -> str:
-    """Return a text, such as the name of a spider, as it stands in file names."""
+    """Return a text, such as the name of a spider, in the form that it has in file names."""
     return UNSAFE.sub("-", text)
 
 

@@ -82,7 +82,7 @@ def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> boo
     Parameters:
         file: The file.
         expected: What the file should hold, in parts.
-        ignored: Bytes that may stand in place of any other: zeros, and what a format overwrites.
+        ignored: Bytes that may replace any other: zeros, and what a format overwrites.
     """
     for part in expected:
         found = file.read(len(part))

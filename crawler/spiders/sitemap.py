@@ -58,7 +58,7 @@ class SitemapSpider(Spider):
     The counters of the report show entries that were left out, and sitemaps that could not be read completely.
 
     Raises:
-        ConfigError: A pattern or `since` is invalid, or the spider has no method of the name that a rule gives.
+        ConfigError: A pattern or `since` is invalid, or the spider does not have the method that a rule names.
     """
 
     waypoints = frozenset({"parse_sitemap", "parse_robots"})

@@ -34,7 +34,7 @@ class Stall(msgspec.Struct, kw_only=True):
     seconds: float
     """How long it lasted."""
     task: str
-    """Name of the task that did not give way."""
+    """Name of the task that blocked the event loop."""
     place: str
     """File, line and function of the user's code that was running."""
     stack: list[str]

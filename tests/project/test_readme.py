@@ -129,3 +129,12 @@ def test_what_scrapy_and_crawlee_lost_is_in_the_table():
     assert f"Scrapy lost {min(scrapy)} to {max(scrapy)} of 100 pages" in words
     assert f"Crawlee lost {min(crawlee)} to {max(crawlee)} pages of 100" in words
     assert f"throttling, {' and '.join(str(lost) for lost in throttled if lost)} at the two of nginx" in words
+
+
+def test_the_speed_in_the_comparison_is_that_of_the_readme():
+    [ours] = [
+        row for row in table(page("explanation/comparison.md"), "| | this framework |") if "libglib2.0-doc" in row[0]
+    ]
+    [row] = [row for row in table(README, "| site |") if row[0] == "libglib2.0-doc"]
+    assert ours[1] == row[4].partition(" ")[0]
+    assert ours[2] == f"{row[2]} with `LinkExtractor`, {row[3]} by hand"

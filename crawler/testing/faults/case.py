@@ -33,13 +33,13 @@ class Peer:
     server: FaultServer
     """The server that accepted it."""
     head: bytes = b""
-    """The head of the present request, unchanged."""
+    """The head of the current request, unchanged."""
     target: str = ""
-    """Path and query of the present request."""
+    """Path and query of the current request."""
     method: str = ""
-    """Method of the present request."""
+    """Method of the current request."""
     count: int = 0
-    """Number of the present request on this connection, from 1."""
+    """Number of the current request on this connection, from 1."""
     keep: bool = False
     """Whether the connection stays open after the response."""
     _received: bytearray = attrs.field(factory=bytearray)
@@ -60,7 +60,7 @@ class Peer:
         return True
 
     async def serve(self, reply: bytes | Handler) -> None:
-        """Answer requests until the connection is not kept any more.
+        """Answer requests until the connection is no longer kept.
 
         Parameters:
             reply: The bytes of each response, after which the connection is closed, or a handler that sends them.

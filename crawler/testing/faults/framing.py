@@ -40,7 +40,7 @@ FRAMING: Final = (
           b"1;" + b"x" * 16_000 + b"\r\na\r\n"),
     _case("chunk-size-blank", "a chunk size with blanks without end", CHUNKED + b"5", b" "),
     _case("chunk-size-zeros", "a chunk size with leading zeros without end", CHUNKED, b"0", "bad_chunk"),
-    _case("chunk-end-endless", "carriage returns without end behind a chunk", CHUNKED + b"1\r\na", b"\r"),
+    _case("chunk-end-endless", "carriage returns without end after a chunk", CHUNKED + b"1\r\na", b"\r"),
     _case("trailer-line-endless", "a trailer field that never ends", CHUNKED + b"1\r\na\r\n0\r\nX-Bomb: ", b"x",
           "headers_too_large"),
     _case("trailers-endless", "trailer fields without end", CHUNKED + b"1\r\na\r\n0\r\n", b"X-Bomb: 1\r\n",

@@ -86,7 +86,7 @@ def _speaks(*frames: bytes, ends: bool = False) -> Handler:
 
     Parameters:
         frames: What is sent.
-        ends: Whether the connection is closed behind them.
+        ends: Whether the connection is closed after them.
     """
     return _plays(lambda: frames, ends=ends)
 

@@ -38,7 +38,7 @@ METAS: Final = (
         '<meta http-equiv="Content-Type" content="text/html; charset=shift_jis">', JAPANESE, "cp932",
     ),
     (
-        "text-meta-late", "meta charset behind the first 1024 bytes, for which browsers parse the page again",
+        "text-meta-late", "meta charset after the first 1024 bytes, for which browsers parse the page again",
         f"<!-- {'-' * 1024} --><script>'<meta charset=koi8-r>'</script><meta charset=windows-1251>", RUSSIAN, "cp1251",
     ),
     (

@@ -34,7 +34,7 @@ MAX_REQUESTS: Final = 1000
 MAX_WAIT: Final = 60.0
 """Seconds for which a page waits for a limit in its tab; else it is put off."""
 MIN_WAIT: Final = 0.05
-"""Seconds for which it waits at least."""
+"""Minimum number of seconds for which it waits."""
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ASSETS: Final = ("script", "stylesheet")
 NOT_SENT: Final = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
@@ -277,7 +277,7 @@ class PageRequests:
                 responseCode=status if 100 <= status < 600 else 200, responseHeaders=fields,
                 body=base64.b64encode(body).decode(),
             )  # fmt: skip
-        except CommandFailed:  # the page does not wait for it any more, or Chromium rejects a field
+        except CommandFailed:  # the page no longer waits for it, or Chromium rejects a field
             self._fail(paused, "Failed")
 
     def _fail(self, paused: Paused, reason: str) -> None:

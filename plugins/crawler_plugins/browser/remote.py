@@ -103,7 +103,7 @@ async def run_remote(  # noqa: ASYNC114 - a task of a pool, not of a context man
                 else:
                     task_status.started(browser)
                     await browser.closing.wait()
-                nursery.cancel_scope.cancel(reason="the browser is not needed any more")
+                nursery.cancel_scope.cancel(reason="the browser is no longer needed")
         except* HandshakeError:  # from a task of the connection
             problem = "it refuses the connection"
         finally:

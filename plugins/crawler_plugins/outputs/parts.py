@@ -161,7 +161,7 @@ class PartSink(Sink):
         ConfigError: A limit is out of range.
     """
 
-    guarantee = "exactly once: a part is named after its first row, and parts behind the position are written again"
+    guarantee = "exactly once: a part is named after its first row, and parts after the position are written again"
 
     def __init__(self, place: str, if_exists: IfExists, *, in_job: bool, rows: int, seconds: float) -> None:
         if rows < 1:

@@ -236,7 +236,7 @@ def test_the_version_is_printed(in_process, capfd):
         (CrawlFailed("no database"), 1, "the crawl failed: no database"),
         (ConnectFailed("connection refused by\nsite.test"), 1, "connection refused by site.test"),
         (OSError(28, "No space left on device"), 1, "cannot write to standard output: No space left on device"),
-        (FileNotFoundError(2, "getcwd"), 2, "the working directory does not exist any more: change to another one"),
+        (FileNotFoundError(2, "getcwd"), 2, "the working directory no longer exists: change to another one"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (BaseExceptionGroup("nursery", [KeyboardInterrupt()]), 130, "interrupted"),
     ],
