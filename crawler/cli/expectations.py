@@ -77,7 +77,9 @@ class Expectation(Struct, kw_only=True):
 
 
 def expectations_of(spider: Spider) -> Iterator[Expectation]:
-    """Yield what the docstrings of a spider's methods expect.
+    """Yield the expectations in the docstrings of a spider's methods.
+
+    A docstring without any known line has none: tools for documentation use such lines as well (``@param``).
 
     Raises:
         ConfigError: A line cannot be understood; the message names the method and the line.
@@ -86,7 +88,7 @@ def expectations_of(spider: Spider) -> Iterator[Expectation]:
         method = getattr(type(spider), name)
         doc = inspect.getdoc(method) if inspect.isfunction(method) else None
         lines = [(word, rest.strip()) for word, rest in LINE.findall(doc or "")]
-        if lines:
+        if any(word in NAMES for word, _ in lines):
             yield _expectation(name, lines)
 
 

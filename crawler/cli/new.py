@@ -15,6 +15,7 @@ from crawler.cli.logs import say
 from crawler.cli.target import check_url
 from crawler.cli.templates import TEMPLATES, Template
 from crawler.errors import ConfigError
+from crawler.files import error_reason
 
 __all__ = ["check_name", "class_name", "domain_of", "new", "start_page"]
 
@@ -50,7 +51,7 @@ def new(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
     say(f"wrote {path}; run it with: crawler run {path} -o {name}.jsonl\n")
     return 0
 

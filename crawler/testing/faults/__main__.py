@@ -8,6 +8,7 @@ import sys
 
 import trio
 
+from crawler.files import error_reason
 from crawler.testing.faults.server import FAULT_CASES, fault_server
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     try:
         trio.run(serve, port)
     except OSError as error:
-        sys.exit(f"cannot listen on port {port}: {(error.strerror or str(error)).lower()}")
+        sys.exit(f"cannot listen on port {port}: {error_reason(error)}")
     sys.exit(130)
 
 

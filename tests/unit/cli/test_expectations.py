@@ -1,4 +1,4 @@
-"""What the docstring of a callback expects of it."""
+"""The expectations in the docstring of a callback."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ def test_an_expectation_needs_a_page():
 
 def test_methods_without_such_lines_are_left_out():
     assert list(expectations_of(spider("Mail to a@b.test."))) == []
+
+
+def test_docstrings_in_the_markup_of_other_tools_expect_nothing():
+    assert list(expectations_of(spider("Parse.\n\n@param response: the page\n@return: items\n"))) == []
 
 
 @pytest.mark.parametrize(
