@@ -43,8 +43,8 @@ PLAIN_PATH: Final = re.compile(rf"(?!\?|\Z)/?{_PATH}", re.ASCII)
 """A reference that a URL parser appends as it is to the folder or the origin of the base URL: no segment is ``.`` or
 ``..``, and no character is special or percent-encoded."""
 PLAIN_URL: Final = re.compile(rf"https?://(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)++[a-z]{{2,}}+/{_PATH}", re.ASCII)
-"""A URL that is its own canonical form: a host name in lower case that is no IPv4 address and not internationalised,
-without a port, and a plain path."""
+"""A URL that is its own canonical form: a host name in lower case that is not an IPv4 address and not
+internationalised, without a port, and a plain path."""
 
 SPACE: Final = "".join(map(chr, range(0x21)))
 """Characters that a URL parser drops at both ends of its input."""

@@ -59,8 +59,12 @@ def find_spiders(folder: Path) -> list[FoundSpider]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the Python files of a folder and those below, in alphabetical order."""
-    for path in sorted(folder.iterdir()):
+    """Yield the Python files of a folder and those below, in alphabetical order, as far as they can be listed."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in paths:
         if path.name.startswith(".") or path.name in SKIPPED or path.is_symlink():
             continue
         if path.is_dir() and not (path / "pyvenv.cfg").exists():
@@ -76,7 +80,7 @@ def _spiders_of(path: Path) -> Iterator[FoundSpider]:
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two by deeply nested code
         return
     spiders: dict[str, ast.ClassDef] = {}
     for node in tree.body:

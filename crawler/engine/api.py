@@ -161,7 +161,7 @@ async def stream(
     limits: Limits | None = None,
     if_exists: IfExists = "error",
 ) -> AsyncIterator[ItemStream]:
-    """Run a crawl beside a block that reads its items. A slow reader slows the crawl; leaving the block ends it.
+    """Run a crawl alongside a block that reads its items. A slow reader slows the crawl; leaving the block ends it.
 
     Parameters and errors are those of `crawl`. The loop over the items raises `CrawlFailed`. An exception of the block
     passes through unchanged.

@@ -35,7 +35,7 @@ class Checkpointer:
         cookies: Of all sessions.
         states: Of the spider and the plugins.
         clock: Returns the time in seconds since the epoch.
-        origins: The origins of start pages; `None` if nobody needs them.
+        origins: The origins of start pages; `None` if they are not needed.
         durable: Whether a later run reads the counts.
     """
 

@@ -93,7 +93,7 @@ class AddedRequests:
 
 
 class BackgroundTasks:
-    """Tasks that run beside the crawl. Those that are started before it wait for its nursery."""
+    """Background tasks of the crawl. Those that are started before it wait for its nursery."""
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
@@ -117,7 +117,7 @@ class BackgroundTasks:
         self._waiting.clear()
 
     def close(self) -> None:
-        """Start no task any more."""
+        """Stop starting tasks."""
         self._nursery = None
 
 
@@ -134,7 +134,7 @@ class Crawl:
         shutdown: Ends the crawl.
         inline: Fetches in place.
         added: Takes requests that no page made.
-        tasks: Runs tasks beside the crawl.
+        tasks: Runs background tasks.
         frontier: For statistics.
         store: For statistics.
         commits: Calls functions before commits.
@@ -290,7 +290,7 @@ class Crawl:
         self._cookies.store(session, urls.normalize(url), [cookie], self.clock())
 
     def mark_sent(self) -> None:
-        """Count the present attempt as sent; see `crawler.hooks.plugin.Crawl.mark_sent`.
+        """Count the current attempt as sent; see `crawler.hooks.plugin.Crawl.mark_sent`.
 
         Raises:
             RuntimeError: It was not called by a `fetch` hook.
@@ -301,7 +301,7 @@ class Crawl:
         observer.note_sent(trio.current_time())
 
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
-        """Call ``function([value, …])`` right before the present request is settled, if it is."""
+        """Call ``function([value, …])`` right before the current request is settled, if it is."""
         if inspect.iscoroutinefunction(function):
             raise TypeError(f"before_commit() takes a plain function, not the async {function.__name__}()")
         self._commits.add(function, value)
@@ -352,5 +352,5 @@ class Crawl:
         self.problems.append(text)
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Start a task beside the crawl. It is cancelled when the crawl ends; an exception in it ends the crawl."""
+        """Start a background task. It is cancelled when the crawl ends; an exception in it ends the crawl."""
         self._tasks.start_soon(function, *args)

@@ -1,4 +1,4 @@
-"""`Decision`: what becomes of a request after an attempt.
+"""`Decision`: how a request continues after an attempt.
 
 `crawler.engine.decide` returns one, and the worker carries it out.
 """

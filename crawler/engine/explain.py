@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 MOST: int = 10_000
-"""Waiting requests of a lane that are looked through, at most."""
+"""Maximum number of waiting requests of a lane that are searched."""
 
 
 def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
@@ -27,7 +27,7 @@ def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
         frontier: Knows the waiting requests and the robots.txt files.
 
     Raises:
-        ValueError: It is no such URL.
+        ValueError: It is not such a URL.
     """
     request = Request(url)
     lane = frontier.lanes.get(urls.origin(request.url))

@@ -38,7 +38,7 @@ UNINTERRUPTED: Final = 1000
 """Values that a generator yields before other tasks run."""
 NOTHING: Final = object()
 PAUSE: Final = 2
-"""What `_sort` returns behind a `None`, at which a handler lets other tasks run."""
+"""The result of `_sort` after a `None`, at which a handler lets other tasks run."""
 STEP: Final = 0.01
 """Seconds that a handler must have taken for other tasks to run at a `None`."""
 
@@ -136,7 +136,7 @@ async def collect(
 
 
 def _sort(values: Iterable[Any], result: PageResult) -> int:
-    """Sort values up to the first `None`, and return whether there were any: 0, 1, or `PAUSE` behind a `None`."""
+    """Sort values up to the first `None`, and return whether there were any: 0, 1, or `PAUSE` after a `None`."""
     value: Any = NOTHING
     paused = 0
     before = len(result.items)
@@ -186,7 +186,7 @@ def hint_of(error: BaseException) -> str:
 
 
 def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:
-    """Return whether a handler returned a generator, as most do, which is no coroutine of the old form."""
+    """Return whether a handler returned a generator, as most do, which is not a coroutine of the old form."""
     return isinstance(produced, types.GeneratorType) and not (produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
@@ -260,7 +260,7 @@ def describe_bad_field(item: Item) -> str:
 
 
 def describe_wrong(result: Any, wanted: str) -> str:
-    """Return what is wrong with the result of a hook. A coroutine is closed, since nobody awaits it.
+    """Return what is wrong with the result of a hook. A coroutine is closed, since it is never awaited.
 
     Parameters:
         result: The result.

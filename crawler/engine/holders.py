@@ -51,7 +51,7 @@ def describe_tasks(root: trio.lowlevel.Task) -> str:
 
 
 def _step(frame: FrameType | None) -> Iterator[FrameType]:
-    """Yield the frames of the present step of an event loop, the outermost first; none if no loop runs."""
+    """Yield the frames of the current step of an event loop, the outermost first; none if no loop runs."""
     frames: list[FrameType] = []
     while frame is not None:
         if frame.f_code.co_name == "unrolled_run" and _module(frame) == "trio._core._run":

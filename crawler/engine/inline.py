@@ -39,7 +39,7 @@ in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
 
 
 class Inline:
-    """Fetches in place: ahead of the queue, without deduplication; the result is no page.
+    """Fetches in place: ahead of the queue, without deduplication; the result is not a page.
 
     Parameters:
         attempts: Make the attempts.
@@ -84,7 +84,7 @@ class Inline:
 
         Parameters:
             request: The request.
-            receive: What becomes of each body. `None` means that all are kept in memory.
+            receive: Chooses the destination of each body. `None` means that all are kept in memory.
 
         Raises:
             RequestError: There was no response.
@@ -263,7 +263,7 @@ def _receiver(receive: Receive) -> BodyReceiver:
 
 
 def with_child_depth(request: Request) -> Request:
-    """Return a request with the depth of a link, if it is made beside a page or in a sink.
+    """Return a request with the depth of a link, if it is made outside of a page or in a sink.
 
     A page may have said where such a request goes, so it is not a start request.
     """

@@ -150,7 +150,7 @@ def _arguments(spider: Spider) -> Iterator[tuple[str, Any]]:
 
 
 def _shown_reference(given: Any) -> Any:
-    """Return an argument that names environment variables, without secrets that stand beside the names."""
+    """Return an argument that names environment variables, without secrets next to the names."""
     if is_reference(given):
         return given
     try:

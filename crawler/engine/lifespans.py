@@ -1,6 +1,6 @@
 """`lifespan`: enters and leaves the lifespan of one plugin, and names the plugin in what it raises.
 
-`watching` looks at the calls of hooks meanwhile.
+`watching` measures the calls of hooks meanwhile.
 """
 
 from __future__ import annotations

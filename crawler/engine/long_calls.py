@@ -59,7 +59,7 @@ class LongCalls:
         Parameters:
             call: The call.
             verb: The message up to the seconds.
-            advice: The message behind the URL.
+            advice: The message after the URL.
         """
         name = f"{call.plugin}.{call.hook}"
         if name not in self._named and len(self._named) < MAX_NAMED:

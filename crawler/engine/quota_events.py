@@ -59,7 +59,7 @@ class QuotaEvents:
                 log.warning("%s", _line(event, now))
 
     def _is_due(self, event: QuotaEvent, now: float) -> bool:
-        """Return whether to log an event: ever more rarely, since short windows are used up again and again."""
+        """Return whether to log an event: ever more rarely, since short windows are used up repeatedly."""
         key = event.scope, event.policy, event.kind
         lines, due_at = self._logged.get(key, (0, -math.inf))
         if now < due_at:

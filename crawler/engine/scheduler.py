@@ -51,7 +51,7 @@ __all__ = ["Scheduler"]
 CHECKPOINT_FIRST: Final = 1.0
 """Seconds from the start of a job to its first checkpoint while it runs."""
 CHECKPOINT_MAX: Final = 30.0
-"""Seconds between two checkpoints of a job, at most."""
+"""Maximum number of seconds between two checkpoints of a job."""
 
 MAX_OUTCOMES: Final = 64
 """Messages that may wait for the writer."""

@@ -67,7 +67,7 @@ class Shutdown:
         return scope
 
     def stop(self, reason: str, *, by_limit: bool = False, interrupted: bool = False) -> None:
-        """Start no request any more, and cancel those in flight after `grace` seconds. Only the first reason counts.
+        """Stop starting requests, and cancel those in flight after `grace` seconds. Only the first reason counts.
 
         Parameters:
             reason: Such as ``max_pages``.

@@ -191,4 +191,4 @@ os.register_at_fork(after_in_child=_restore_in_child)
 
 
 def _wake() -> None:
-    """Let the event loop look at what the handlers of other signals have done."""
+    """Wake the event loop, so that it reacts to the handlers of other signals."""

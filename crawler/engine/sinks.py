@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
-"""Items in one call of `persist`, at most."""
+"""Maximum number of items in one call of `persist`."""
 RETRY_PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further call of a `persist` that raised."""
 GATHER_MIN: Final = 0.001
@@ -87,7 +87,7 @@ async def restore_positions(
 
 
 def _cut_parts(sinks: Sequence[Sink], owner: int, positions: Mapping[str, Any]) -> None:
-    """Cut the outputs of a worker that is gone behind its last positions."""
+    """Cut the outputs of a lost worker after its last positions."""
     for sink in sinks:
         others = [other for other in sinks if other is not sink]
 

@@ -72,7 +72,7 @@ class SlowSteps:
 
     @types.coroutine
     def watch(self, awaitable: Awaitable[T], handler: Callable[..., Any], url: str) -> Generator[Any, Any, T]:
-        """Await something, and look at each of its steps. The other parameters are those of `check`."""
+        """Await something, and measure each of its steps. The other parameters are those of `check`."""
         coroutine: Any = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         resume: Callable[[Any], Any] = coroutine.send
         value: Any = None

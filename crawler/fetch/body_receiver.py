@@ -17,7 +17,7 @@ class BodyReceiver:
     """The bodies of one request: of its attempts, of its redirects, and of plugins that answer it.
 
     Parameters:
-        receive: Chooses what becomes of a body; see `Crawl.fetch`.
+        receive: Chooses the destination of a body; see `Crawl.fetch`.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -30,7 +30,7 @@ class BodyReceiver:
         self._has_opened = False
 
     async def open(self, response: Response) -> BodyWriter | Drop | None:
-        """Return what becomes of the body of a response: it is written, not read, or kept (`None`).
+        """Return the destination of the body of a response: it is written, not read, or kept (`None`).
 
         Parameters:
             response: The response, whose body is still empty.

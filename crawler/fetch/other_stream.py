@@ -35,8 +35,8 @@ class OtherStream(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Close the response, in a cancelled scope too.
 
-        httpx and httpcore nest generators without closing the inner ones. Reading on behind the closed stream lets each
-        of them raise, and so end.
+        httpx and httpcore nest generators without closing the inner ones. Reading on after the end of the closed stream
+        lets each of them raise, and so end.
         """
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True), suppress(Exception):
             await self._received.aclose()

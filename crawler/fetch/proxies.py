@@ -26,7 +26,7 @@ __all__ = ["Proxies", "Proxy", "Rotation"]
 BASE_PAUSE: Final = 5.0
 """Seconds that a proxy is avoided after a failure, doubled for each further failure in a row."""
 MAX_PAUSE: Final = 600.0
-"""Seconds that a proxy is avoided, at most."""
+"""Maximum number of seconds for which a proxy is avoided."""
 log = get_logger("crawler.fetch")
 
 

@@ -19,7 +19,7 @@ log = get_logger("crawler.fetch")
 
 
 class StartOrigins:
-    """The scheme, host and port of each start page. Targets of redirects are no start pages."""
+    """The scheme, host and port of each start page. Targets of redirects are not start pages."""
 
     def __init__(self) -> None:
         self._origins: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""The body of a response in its content coding, beside the decoded one, for `Response.wire`."""
+"""The body of a response in its content coding, in addition to the decoded one, for `Response.wire`."""
 
 from __future__ import annotations
 

@@ -48,11 +48,11 @@ class Pending(Struct, order=True):
     put_offs: int = 0
     """Times that its page was put off because an inline fetch in its callback had to wait too long."""
     refusals: int = 0
-    """Times that the server refused it because of too many requests; these are no attempts."""
+    """Times that the server refused it because of too many requests; these do not count as attempts."""
     stale: int = 0
-    """Times that it was sent on a kept connection that the server had closed; these are no attempts."""
+    """Times that it was sent on a kept connection that the server had closed; these do not count as attempts."""
     unreachable: int = 0
-    """Times that its host could not be reached; these are no attempts."""
+    """Times that its host could not be reached; these do not count as attempts."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
 

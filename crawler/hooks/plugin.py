@@ -92,7 +92,7 @@ class Crawl(Protocol):
         Parameters:
             request: The request.
             receive: Keeps large bodies out of memory. It is awaited with the status and header fields of each response,
-                those of redirects, refusals and further attempts included, and returns what becomes of the body: a
+                those of redirects, refusals and further attempts included, and returns the destination of the body: a
                 `BodyWriter` gets it piece by piece as it arrives, decoded, up to `max_body` bytes; a `Drop` leaves it
                 unread; `None` keeps it in `Response.body`, up to `Settings.max_body` bytes. A body that was written or
                 dropped is empty in `Response.body`. Default: every body is kept.

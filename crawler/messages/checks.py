@@ -294,7 +294,7 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def is_json(value: Any) -> bool:
-    """Return whether `value` can be written as JSON, whatever becomes of it when it is read."""
+    """Return whether `value` can be written as JSON, whether or not reading returns the same value."""
     try:
         msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError):

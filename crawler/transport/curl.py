@@ -69,7 +69,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         max_headers: Bytes of response header lines; libcurl itself allows 307,200, in lines of 102,400.
         tls_verify: Whether certificates are verified, or the path of a file with trusted authorities, or of a
             folder as ``openssl rehash`` prepares it; `True` trusts those of certifi.
-        http3: Whether to try HTTP/3 beside HTTP/2 and 1.1.
+        http3: Whether to try HTTP/3 before HTTP/2 and 1.1.
         max_connections: Connections kept at most; 0 means 4,096. Fewer are kept if the limit on open files, which is
             raised as far as the system allows, requires it, and requests wait until there is room for theirs.
         resolver: Resolves host names; `None` means a `Resolver`.

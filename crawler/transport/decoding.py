@@ -1,7 +1,7 @@
 """Content codings (RFC 9110 section 8.4) that libcurl does not decode: other transports', and those it rejects.
 
 The rule is that of browsers (Fetch Standard, "handle content codings"): a body with an unknown coding is delivered as
-it came, and a known coding that cannot be decoded is an error. Bytes behind the end of a coded body are ignored; of one
+it came, and a known coding that cannot be decoded is an error. Bytes after the end of a coded body are ignored; of one
 that ends too early, what came is delivered. Unlike in browsers and libcurl, all members of a gzip file are decoded.
 """
 
@@ -20,7 +20,7 @@ from crawler.lazy_pattern import lazy_pattern
 __all__ = ["Decoder", "libcurl_codings", "make_decoder", "may_be_multi_member", "parse_content_encoding"]
 
 MAX_PIECE: Final = 65_536
-"""Bytes that are unpacked at once, at most."""
+"""Maximum number of bytes that are unpacked at once."""
 INPUT_STEP: Final = 16_384
 """Bytes of a body that are decoded together."""
 MAX_CODINGS: Final = 5
@@ -107,7 +107,7 @@ class _Inflate:
     def __init__(self, window: int) -> None:
         self._window = window
         self._inflater = zlib.decompressobj(window) if window else None
-        self._start = b""  # of deflate, or behind a gzip member: bytes too few to tell what they are
+        self._start = b""  # of deflate, or after a gzip member: bytes too few to tell what they are
         self._ended = False
 
     def decode(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

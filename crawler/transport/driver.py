@@ -230,7 +230,7 @@ class CurlDriver:
             self._end_all(httpx.TransportError, f"the HTTP engine failed: {self._fault!r}")
 
     def _inspect(self) -> None:
-        """Let libcurl look at all its connections, and end the transfers whose server sends framing without end.
+        """Let libcurl check all its connections, and end the transfers whose server sends framing without end.
 
         libcurl does not ask for a call after some errors of HTTP/2.
         """

@@ -63,7 +63,7 @@ class WireOptions(Struct, kw_only=True):  # one is made for every request, and f
     complete_by: float = math.inf
     """Seconds on trio's clock by which the response must be complete. A later one fails with the kind `DEADLINE`."""
     stages: dict[str, float] | None = None
-    """Gets the seconds of the stages ``dns``, ``connect`` and ``tls``; `None`: nobody wants them."""
+    """Gets the seconds of the stages ``dns``, ``connect`` and ``tls``; `None`: they are not wanted."""
     deadline: float = math.inf
     """Seconds on trio's clock by which the request must be able to start; `GovernedTransport` reads it."""
 

@@ -1,4 +1,4 @@
-"""`Inspection`: when libcurl looks at all its connections, and which of them receive framing without end."""
+"""`Inspection`: when libcurl checks all its connections, and which of them receive framing without end."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
 CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 BODILESS: Final = (b"204", b"304")
 MAX_CHUNK_LINE: Final = 16_384
-"""Bytes of a line between chunks, at most."""
+"""Maximum length of a line between chunks, in bytes."""
 
 
 class ParseError(Exception):
@@ -39,7 +39,7 @@ class LenientHTTP11Parser:
 
     Parameters:
         has_body: Whether the response has a body; a response to HEAD has none.
-        max_headers: Bytes of header lines, at most.
+        max_headers: Maximum size of the header lines, in bytes.
     """
 
     def __init__(self, *, has_body: bool, max_headers: int) -> None:

@@ -47,7 +47,8 @@ class TransferRoom:
         max_kept: Connections kept at most.
 
     Raises:
-        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened beside the files.
+        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened in addition to the
+            files.
     """
 
     def __init__(self, max_kept: int) -> None:

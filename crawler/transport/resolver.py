@@ -30,7 +30,7 @@ SLOW_FAILURE: Final = 0.5
 STALE_TTL: Final = 30.0
 """Seconds for which expired addresses are used after a failed lookup (RFC 8767 section 5)."""
 MAX_STALE: Final = 86_400.0
-"""Seconds since their lookup after which addresses are not used any more (RFC 8767 section 5)."""
+"""Seconds since their lookup after which addresses are no longer used (RFC 8767 section 5)."""
 
 
 class AddressResolver(Protocol):
@@ -86,8 +86,8 @@ class Resolver:
     thread cannot be stopped and counts among the `lookups` until the system gives up. A lookup has no task of its own,
     and takes its thread from trio's cache directly: crawls of many hosts make one for each.
 
-    If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name does not
-    exist any more. Without any, a lookup that failed slowly is not repeated for as long as it took, up to 5 seconds
+    If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name no
+    longer exists. Without any, a lookup that failed slowly is not repeated for as long as it took, up to 5 seconds
     (RFC 9520).
 
     Parameters:
@@ -211,7 +211,7 @@ class Resolver:
         while self._waiting and self._threads < self._lookups:
             following = next(iter(self._waiting))
             self._start(following, self._waiting.pop(following))
-        if self._pending.get(host) is lookup:  # else nobody waits for it any more
+        if self._pending.get(host) is lookup:  # else it is no longer awaited
             self._end(host, lookup, result)
 
     def _end(self, host: str, lookup: _Lookup, result: tuple[str, ...] | Exception) -> None:

@@ -122,7 +122,7 @@ class Quota(Plugin):
     def _send(self, scope: str, event: QuotaEvent) -> None:
         if self._is_due(scope, event.policy, event.kind):
             name = f"quota {event.policy} of {scope}" if event.policy else f"quota of {scope}"
-            Context().run(self.crawl.count, f"{name}: {event.kind}")  # an alert is no effect of a page
+            Context().run(self.crawl.count, f"{name}: {event.kind}")  # an alert is not an effect of a page
             self._alerts.send(alert_of(event, scope, self.crawl.spider.name))
 
     def _is_due(self, scope: str, policy: str, what: str) -> bool:

@@ -96,6 +96,13 @@ ADVICE = (
     Phrase("gives", r"\b(?:gives|gave) (?!up\b)", "“returns”, “yields”, “provides”"),
     Phrase("but for", r"\b(?:but for|all but)\b", "“except”"),
     Phrase("tells of", r"\btells? of\b", "“describes”, “reports”"),
+    Phrase("behind", r"\bbehind\b(?![.;])", "of order: “after”"),
+    Phrase("beside", r"\bbeside\b", "“in addition to”, “next to”"),
+    Phrase("…, at most", r", at most(?=[.:])", "“maximum number of …”, “maximum size of …”"),
+    Phrase("is no …", r"(?<!\bthere\s)\b(?:is|are|was|were) no (?!longer\b|more\b)[a-z]", "“is not a …”"),
+    Phrase("any more", r"\bany more\b", "“no longer”"),
+    Phrase("again and again", r"\bagain and again\b", "“repeatedly”"),
+    Phrase("becomes of", r"\bbecomes? of\b", "name the result"),
     Phrase("stands in", r"\bstands? (?:in|on|at|there)\b", "“is in”, “appears in”"),
 )
 """Phrases that are often wrong; the test does not fail for them."""

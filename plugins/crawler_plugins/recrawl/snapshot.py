@@ -92,7 +92,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         return self.status == 0 or now >= self.at + EARLY * self.interval(least, most)
 
     def change(self, after: Snapshot) -> Change | None:
-        """Return what a visit has found; `None` for a redirect or an error that was no page before."""
+        """Return what a visit has found; `None` for a redirect or an error that was not a page before."""
         if is_page(after.status):
             if not is_page(self.status):
                 return "new"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def test_spiders_are_found_without_running_the_files(command, tmp_path):
     (tmp_path / "one.py").write_text('import sys; sys.exit(3)\nclass One(Spider):\n    """The first.\n\n    More."""\n')
@@ -28,3 +30,19 @@ def test_a_folder_without_spiders_and_one_that_is_missing(command, tmp_path):
     assert (code, out) == (0, "")
     assert err.endswith("create one with: crawler new NAME\n")
     assert command("list", "nosuch") == (2, "", "crawler: no such folder: nosuch\n")
+
+
+def test_files_and_folders_that_cannot_be_read_are_left_out(command, tmp_path, monkeypatch):
+    (tmp_path / "quotes.py").write_text("class Quotes(Spider): pass\n")
+    (tmp_path / "deep.py").write_text(f"x = {'-' * 20_000}1\n")
+    (tmp_path / "latin.py").write_bytes(b"# \xe9\n")
+    (tmp_path / "private").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == "private":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert command("list") == (0, "quotes.py\n", "")
