@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -15,7 +16,7 @@ from crawler.settings.texts import plain
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
 
-__all__ = ["check_argument_types", "check_start_urls", "is_secret_argument", "method_name"]
+__all__ = ["check_argument_types", "check_start_urls", "check_urls", "is_secret_argument", "method_name"]
 
 
 def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
@@ -45,14 +46,25 @@ def check_start_urls(spider: Spider) -> None:
     Raises:
         ConfigError: The spider has no start URL, or one is not a web URL.
     """
-    where = f"{type(spider).__name__}: "
     if not spider.start_urls:
-        raise ConfigError(f"{where}set the argument url, or start_urls")
-    for url in spider.start_urls:
+        raise ConfigError(f"{type(spider).__name__}: set the argument url, or start_urls")
+    check_urls(spider, "url", spider.start_urls)
+
+
+def check_urls(spider: Spider, argument: str, values: Iterable[Any]) -> None:
+    """Check that each value of an argument is an absolute web URL.
+
+    Raises:
+        ConfigError: One of them is not.
+    """
+    where = f"{type(spider).__name__}: argument {argument}"
+    for value in values:
+        if not isinstance(value, str):
+            raise ConfigError(f"{where}: not a URL: {value!r}")
         try:
-            urls.normalize(url)
+            urls.normalize(value)
         except ValueError as error:
-            raise ConfigError(f"{where}argument url: {error}") from None
+            raise ConfigError(f"{where}: {error}") from None
 
 
 def is_secret_argument(spider: Spider, name: str) -> bool:

@@ -6,6 +6,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,9 +16,11 @@ from crawler.errors import ConfigError, RequestError
 from crawler.feeds.dates import parse_w3c_date
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
+from crawler.hooks.plugin import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Failure, Produced, Request, Response
 from crawler.messages.request import set_position
+from crawler.spiders.arguments import check_urls
 from crawler.spiders.site import title_of
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
@@ -58,7 +61,7 @@ class SitemapSpider(Spider):
     The counters of the report show entries that were left out, and sitemaps that could not be read completely.
 
     Raises:
-        ConfigError: A pattern or `since` is invalid, or the spider does not have the method that a rule names.
+        ConfigError: A URL, a pattern or `since` is invalid, or the spider does not have the method that a rule names.
     """
 
     waypoints = frozenset({"parse_sitemap", "parse_robots"})
@@ -84,6 +87,19 @@ class SitemapSpider(Spider):
         self._rules = [self._rule(rule) for rule in self.sitemap_rules]
         self._follow = [_pattern("sitemap_follow", pattern) for pattern in _as_sequence(self.sitemap_follow)]
         self._since = _parse_since(self.since)
+        self._check_urls()
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """Check the URLs again, since a subclass may have set some after `__init__`."""
+        self._check_urls()
+        if type(self).start is SitemapSpider.start and not self.sitemap_urls and not self.start_urls:
+            raise ConfigError(f"{type(self).__name__}: set sitemap_urls or start_urls: there is nothing to crawl")
+        yield
+
+    def _check_urls(self) -> None:
+        check_urls(self, "sitemap_urls", _as_sequence(self.sitemap_urls))
+        check_urls(self, "start_urls", _as_sequence(self.start_urls))
 
     def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
         """Return what an entry, page or sitemap, becomes: the entry, a changed one, or a request. `None` leaves it out.
@@ -97,8 +113,6 @@ class SitemapSpider(Spider):
 
     async def start(self) -> AsyncIterator[Request]:  # noqa: ASYNC900 - the engine drains and closes it
         """Yield requests for the given sitemaps, and for those of the given sites."""
-        if not self.sitemap_urls and not self.start_urls:
-            log.warning("%s has no sitemap_urls and no start_urls: there is nothing to crawl", type(self).__name__)
         for url in _as_sequence(self.sitemap_urls):
             if urlsplit(url).path == ROBOTS:
                 for request in await self._site_requests(url, guess=False):

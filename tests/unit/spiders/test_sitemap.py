@@ -356,10 +356,28 @@ def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held(monkeypatch
     assert peak < 2 * 1024 * 1024
 
 
-async def test_a_spider_that_names_no_sitemap_and_no_site_says_so(autojump_clock, caplog):
-    found = await collect(SitemapSpider(), FakeSite({}))
-    assert found.report.requests == 0
-    assert "SitemapSpider has no sitemap_urls and no start_urls: there is nothing to crawl" in caplog.text
+async def test_a_spider_that_names_no_sitemap_and_no_site_is_refused():
+    with pytest.raises(ConfigError, match="SitemapSpider: set sitemap_urls or start_urls: there is nothing to crawl"):
+        await collect(SitemapSpider(), FakeSite({}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sitemap_urls": "sitemap.xml"}, "SitemapSpider: argument sitemap_urls: not a URL: 'sitemap.xml'"),
+        ({"sitemap_urls": [5]}, "SitemapSpider: argument sitemap_urls: not a URL: 5"),
+        ({"start_urls": ["site.test"]}, "SitemapSpider: argument start_urls: not a URL: 'site.test'"),
+    ],
+)
+async def test_a_wrong_url_is_refused_before_the_crawl(arguments, message):
+    with pytest.raises(ConfigError) as caught:
+        SitemapSpider(**arguments)
+    assert str(caught.value) == message
+    spider = SitemapSpider()
+    vars(spider).update(arguments)  # as the constructor of a subclass may set it
+    with pytest.raises(ConfigError) as caught:
+        await collect(spider, FakeSite({}))
+    assert str(caught.value).endswith(message)
 
 
 TEXT = {"Content-Type": "text/plain"}
