@@ -19,7 +19,7 @@ from crawler import Response, Spider
 
 @attrs.frozen
 class Quote:
-    """What a valid item has."""
+    """The fields that a valid item has."""
 
     text: str = attrs.field(validator=min_len(1))
     by: str

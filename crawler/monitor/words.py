@@ -41,7 +41,7 @@ def state_of(
         return _robots(lane, wait)
     if has_work and reason == "refusal":
         return "waiting", f"refused, {_next_try(wait)}"
-    if has_work and reason in REASONS and wait >= SOON:
+    if has_work and reason in REASONS and SOON <= wait < math.inf:  # an endless wait is for a request in flight
         return "waiting", f"waiting {REASONS[reason]}, {duration(wait)}"
     return _unlimited(lane, limit, now, attempts)
 

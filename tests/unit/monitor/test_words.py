@@ -43,6 +43,8 @@ def limit(blocked_by: str = "", wait: float = 0.0, concurrency: int = 8) -> Thro
         (lane(), limit("quota", 41.0), "waiting", "waiting for quota, 41 s"),
         (lane(), limit("delay", 5.0), "waiting", "waiting for its delay, 5 s"),
         (lane(), limit("pace", 0.2), "waiting", "next in turn"),
+        (lane(in_flight=1), limit("delay", math.inf), "fetching", "1 of 8 in flight"),
+        (lane(), limit("quota", math.inf), "waiting", "next in turn"),
         (lane(waiting=0), limit("quota", 41.0), "done", "nothing waits"),
         (lane(ready_at=NOW + 8, attempts=2), limit(), "waiting", "attempt 3 of 5 in 8 s"),
         (lane(ready_at=NOW + 8, attempts=7), limit(), "waiting", "attempt 8 in 8 s"),
