@@ -1,4 +1,4 @@
-"""`Budget`: a limit that lanes share, such as the quota of one API key on several hosts."""
+"""`Budget`: a limit that lanes share, such as what one API key may ask on several hosts."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Budget(Struct, eq=False):
     is_leaving: bool = False
     """Whether it is passed on to another worker as soon as nothing is in flight."""
     listed: float = math.inf
-    """When the schedule checks it next, in seconds since the epoch; infinite: never."""
+    """When the schedule looks at it next, in seconds since the epoch; infinite: never."""
 
     def park(self, lane: Lane) -> None:
-        """Queue a lane. A lane that waits already keeps its place."""
+        """Let a lane wait. A lane that waits already keeps its place."""
         lane.parked = self
         self.parked[lane] = None
 
     def unpark(self, lane: Lane) -> None:
-        """Remove a lane from the queue."""
+        """Let a lane wait no longer."""
         lane.parked = None
         del self.parked[lane]
 
@@ -56,7 +56,7 @@ class Budget(Struct, eq=False):
 
 
 class Budgets:
-    """The budgets that requests have named so far: what a request has to wait for, and what it costs.
+    """The budgets that requests have named so far. It knows what a request has to wait for, and what it costs.
 
     A request that names its own lane among its budgets costs that many units of the lane.
 
@@ -86,7 +86,7 @@ class Budgets:
         return found
 
     def of(self, lane: Lane, request: Request) -> list[Budget]:
-        """Return the budgets that a request names, except its own lane."""
+        """Return the budgets that a request costs beside its lane."""
         return [self[name] for name in mapping_of(request, "quotas") if name != lane.name]
 
     def permit(self, lane: Lane, request: Request) -> Permit:
@@ -138,7 +138,7 @@ class Budgets:
         return next((budget for budget in budgets if budget.parked and lane.parked is not budget), lane.parked)
 
     def is_stalled(self, lane: Lane, request: Request, now: float) -> bool:
-        """Return whether a limit of a request has refused everything for so long that another attempt is pointless."""
+        """Return whether a limit of a request has refused everything for so long that asking again is no use."""
         if lane.throttle.is_stalled(now):
             return True
         if not mapping_of(request, "quotas"):
