@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--site", choices=tuple(SITES), action="append", help=f"a Debian package ({', '.join(DEFAULT)})"
     )
-    parser.add_argument("--idiom", default="extractor", help="of spider_scrapy.py: extractor, follow or distinct")
+    parser.add_argument("--idiom", default="extractor", help="one of spider_scrapy.py (extractor)")
     options = parser.parse_args(arguments)
     ratios = []
     for package in options.site or DEFAULT:

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
+from types import GeneratorType
 from typing import Any
 
 from scrapy.exceptions import CloseSpider
@@ -72,7 +73,9 @@ class SpiderMiddlewares:
                 except Exception as error:
                     function = partial(errback, error)
                     break
-            produced = await result_of(iterate_spider_output(await result_of(function())))
+            produced = await result_of(function())
+            if type(produced) is not GeneratorType:  # which most callbacks return, and which Scrapy iterates as it is
+                produced = await result_of(iterate_spider_output(produced))
         except CloseSpider:
             raise
         except Exception as error:
