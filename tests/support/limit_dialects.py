@@ -24,6 +24,7 @@ from support.simulator import (
     TokenBucket,
 )
 
+HOUR = 3600.0
 Limits = Callable[[random.Random], Sequence[Limit]]
 
 
@@ -128,6 +129,22 @@ def iso_minute(answer: Answer, reset: float) -> str:
     return datetime.fromtimestamp(answer.now + reset, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
+def http_date(answer: Answer, reset: float) -> str:
+    """State a reset as a date of HTTP."""
+    return formatdate(math.ceil(answer.now + reset), usegmt=True)
+
+
+def javascript_date(answer: Answer, reset: float) -> str:
+    """State a reset as JavaScript writes dates."""
+    at = datetime.fromtimestamp(answer.now + reset + HOUR, UTC)
+    return at.strftime("%a %b %d %Y %H:%M:%S GMT+0100 (Central European Standard Time)")
+
+
+def milliseconds(answer: Answer, reset: float) -> str:
+    """State a reset as milliseconds from now."""
+    return str(math.ceil(1000 * reset))
+
+
 def fields(limit: str = "", left: str = "", reset: str = "", *, by: Stated = epoch, of: int = 0) -> Fields:
     """Return fields with these names for the limit of a number."""
 
@@ -147,6 +164,11 @@ def legacy(by: Stated = epoch, prefix: str = "X-RateLimit-", *, of: int = 0) -> 
 def constant(**said: str) -> Fields:
     """Return fields that never change; ``_`` in their names stands for ``-``."""
     return lambda answer: {name.replace("_", "-"): value for name, value in said.items()}
+
+
+def only_empty(says: Fields) -> Fields:
+    """Return fields that are stated when nothing is left."""
+    return lambda answer: {} if answer.limits[0][1].remaining else says(answer)
 
 
 def date(answer: Answer) -> dict[str, str]:
@@ -232,6 +254,14 @@ def shopify_graphql(answer: Answer) -> str:
     if answer.allowed:
         return json.dumps({"data": {}} | found)
     return json.dumps({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]} | found)
+
+
+def matrix(answer: Answer) -> str:
+    """Return an answer of a homeserver of Matrix, whose error states the wait to the millisecond."""
+    if answer.allowed:
+        return "{}"
+    wait = math.ceil(1000 * answer.wait)
+    return json.dumps({"errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests", "retry_after_ms": wait})
 
 
 def google(word: str) -> str:

@@ -42,6 +42,7 @@ from support.limit_dialects import (
 )
 from support.model_server import Model
 from support.shared_limit_models import SHARED_MODELS
+from support.vendor_limit_models import VENDOR_MODELS
 
 from crawler import Pace
 
@@ -499,5 +500,7 @@ MODELS: Final[dict[str, Model]] = {
     ),
     # 11. Shared quotas
     **SHARED_MODELS,
+    # 12. Further vendors
+    **VENDOR_MODELS,
 }
 """Model by name."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import attrs
 import httpx
 import trio
-from support.simulator import Decision, Limit, PricedWindow, SlidingCounter
+from support.simulator import CostlyBucket, Decision, Limit, PricedWindow, SlidingCounter, TokenBucket
 from support.virtual import EPOCH, run_virtually, seeded
 
 from crawler import Pace, Request, Response, Settings, Spider, client, crawl
@@ -229,7 +229,7 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
             coming.append(next(arriving))
         kept = sum(one < until for one in coming)
         waits = [
-            min(decision.reset, limit.window / STEPS) if isinstance(limit, SlidingCounter) else decision.reset
+            _until_free(limit, decision)
             for limit, decision in decisions
             if not decision.allowed or decision.remaining <= kept
         ]
@@ -243,6 +243,15 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
         end = max(end, at + half)
         heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))
     return end - begin
+
+
+def _until_free(limit: Limit, decision: Decision) -> float:
+    """Return the seconds until a unit is free, at least, which not every server states."""
+    if isinstance(limit, SlidingCounter):
+        return min(decision.reset, limit.window / STEPS)
+    if isinstance(limit, TokenBucket) and not isinstance(limit, CostlyBucket) and limit.states_time_to_full:
+        return max(0.0, 1.0 - limit.tokens) * limit.window / limit.quota
+    return decision.reset
 
 
 @attrs.frozen

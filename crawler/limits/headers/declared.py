@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -88,6 +88,7 @@ def merge(parts: Iterable[Declared]) -> Declared:
     """Merge what the parts of one response declare.
 
     Each policy keeps one observation with the smallest remainder, the longest wait counts, and the lowest concurrency.
+    A wait is stated to the millisecond by some bodies, and rounded up to whole seconds in the header section.
     """
     observations: dict[str, Observation] = {}
     violated: dict[str, None] = {}
@@ -105,10 +106,18 @@ def merge(parts: Iterable[Declared]) -> Declared:
         limits += () if part.concurrency is None else (part.concurrency,)
     return Declared(
         observations=tuple(observations.values()),
-        retry_after=max(waits, default=None),
+        retry_after=_longest_wait(waits),
         concurrency=min(limits, default=None),
         violated=tuple(violated),
     )
+
+
+def _longest_wait(waits: Sequence[float]) -> float | None:
+    """Return the longest wait; one that lies less than a second below a whole number is the same, not rounded up."""
+    longest = max(waits, default=None)
+    if longest is None or not longest.is_integer():
+        return longest
+    return max((wait for wait in waits if longest - 1.0 < wait < longest), default=longest)
 
 
 def _merge_observations(first: Observation, second: Observation) -> Observation:

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from crawler.limits.headers.field_names import ROLES, FieldName
+from crawler.limits.headers.field_names import DEFAULT_POLICY, ROLES, FieldName
 from crawler.limits.headers.structured_fields import Member, Policy, leading_number, parse_members, parse_policies
 
 __all__ = ["FieldGroup", "FieldValue", "GroupedFields", "group_fields"]
@@ -80,6 +80,11 @@ class FieldGroup:
         ours, theirs = self.numbers("limit"), other.numbers("limit")
         return not ours or not theirs or ours[0] == theirs[0]
 
+    def repeats(self, other: FieldGroup) -> bool:
+        """Return whether the values of this group are those of another one that states no reset, as Kong's are."""
+        ours, theirs = self.limit_and_remaining(), other.limit_and_remaining()
+        return other is not self and ours == theirs and None not in ours and "reset" not in other.fields
+
     def absorb(self, other: FieldGroup) -> None:
         """Add every field of another group."""
         for role, fields in other.fields.items():
@@ -131,6 +136,10 @@ class GroupedFields:
             else:
                 group.policy = f"{group.family}-{group.policy}"
                 kept.setdefault(group.policy, group)
+        unnamed = kept.get(DEFAULT_POLICY)
+        named = next((group for group in kept.values() if unnamed is not None and unnamed.repeats(group)), None)
+        if named is not None and unnamed is not None:
+            named.absorb(kept.pop(DEFAULT_POLICY))
         self.groups = list(kept.values())
 
     def _group(self, field: FieldName) -> FieldGroup:

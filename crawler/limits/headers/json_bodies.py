@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.refusal_words import META_CODES, REFUSAL_CODES
-from crawler.limits.headers.reset_times import DAY
-from crawler.limits.headers.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from crawler.limits.headers.reset_times import DAY, parse_time
+from crawler.limits.headers.retry_after import MAX_RETRY_AFTER
 from crawler.limits.json_numbers import json_count
 
 __all__ = ["read_json_limits"]
 
 PROBLEM_TYPES: Final = ("quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected")
 """Problem types of the IETF draft, under ``https://iana.org/assignments/http-problem-types#``."""
-WAIT_MEMBERS: Final = (("retry_after_ms", 1e-3), ("retry_after", 1.0), ("backoff", 1.0))
-"""Members that state a wait, with their unit in seconds: Matrix, Discord, Stack Exchange."""
+WAIT_MEMBERS: Final = {
+    "backoff": 1.0,  # Stack Exchange
+    "retryafter": 1.0,  # Discord, Telegram
+    "retryafterseconds": 1.0,
+    "retryafterms": 1e-3,  # Matrix
+    "retryaftermillis": 1e-3,
+    "retryaftermilliseconds": 1e-3,
+    "retrydelay": 1.0,  # google.rpc.RetryInfo
+}
+"""Members that state a wait, spelled in small letters alone, with the unit of their numbers in seconds."""
+ENVELOPES: Final = ("error", "errors", "details", "parameters", "extensions", "meta", "metadata")
+"""Members whose objects describe the error, or how it is to be handled."""
+MAX_DEPTH: Final = 3
+"""Envelopes inside each other that are opened."""
 MAX_MEMBERS: Final = 32
 """Members of a list; the rest is ignored."""
 MAX_NAME_LENGTH: Final = 100
@@ -27,8 +41,8 @@ def read_json_limits(document: Any) -> Declared:
     """Return what a decoded JSON document declares about limits. Unknown content is ignored; no document raises.
 
     Parameters:
-        document: a decoded JSON document of Matrix, Discord, Stack Exchange, Shopify, GitHub, Google, Amazon, Meta,
-            MediaWiki, Slack, Salesforce or Linear, or problem details (RFC 9457) of the IETF draft on rate limit
+        document: a decoded JSON document of Matrix, Discord, Telegram, Stack Exchange, Shopify, GitHub, Google, Amazon,
+            Meta, MediaWiki, Slack, Salesforce or Linear, or problem details (RFC 9457) of the IETF draft on rate limit
             fields.
     """
     if isinstance(document, list):  # Salesforce: a list of errors
@@ -56,16 +70,24 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [one for one in values[:MAX_MEMBERS] if isinstance(one, dict)]
 
 
-def _waits(document: dict[str, Any]) -> Iterator[float]:
-    """Yield every wait that the document states, in seconds."""
-    for key, unit in WAIT_MEMBERS:
-        if (wait := json_count(document.get(key))) is not None:
-            yield wait * unit
-    for error in _objects(document.get("error")):
-        for detail in _objects(error.get("details")):
-            delay = detail.get("retryDelay")  # google.rpc.RetryInfo
-            if isinstance(delay, str) and (wait := parse_retry_after(delay, now=0.0)) is not None:
-                yield wait
+def _waits(document: dict[str, Any], depth: int = MAX_DEPTH) -> Iterator[float]:
+    """Yield every wait that the document or an envelope in it states, in seconds."""
+    for key, value in islice(document.items(), MAX_MEMBERS):
+        unit = WAIT_MEMBERS.get(key.replace("_", "").replace("-", "").lower())
+        if unit is not None and (wait := _seconds(value, unit)) is not None:
+            yield wait
+    for name in ENVELOPES if depth else ():
+        for inner in _objects(document.get(name)):
+            yield from _waits(inner, depth - 1)
+
+
+def _seconds(value: Any, unit: float) -> float | None:
+    """Return a number of a unit, or a text such as ``"12.77s"``, in seconds; `None` if it is no time from now."""
+    if isinstance(value, str):
+        time = parse_time(value, now=-math.inf, milliseconds=unit < 1.0)
+        return None if time is None or time.absolute else time.value
+    number = json_count(value)
+    return None if number is None else number * unit
 
 
 def _error_codes(document: dict[str, Any]) -> Iterator[Any]:

@@ -213,7 +213,10 @@ class HeaderReader:
         plain = context.parse_reset(text, milliseconds=field.milliseconds)
         may_be_milliseconds = not field.milliseconds and text.strip().isdigit()
         milliseconds = context.parse_reset(text, milliseconds=True) if may_be_milliseconds else None
-        if not verdict and _exceeds_window(plain, milliseconds, policy.window, context):
+        if not verdict and milliseconds is not None and plain is None:  # as seconds, it would be implausibly long
+            verdict = "milliseconds"
+            self._semantics.remember(field.name, verdict)
+        elif not verdict and _exceeds_window(plain, milliseconds, policy.window, context):
             verdict, plain = "milliseconds", None
         if plain is None or verdict == "moving":
             return milliseconds if verdict == "milliseconds" else None, None

@@ -126,8 +126,12 @@ class ResetSemantics:
         if (new.remaining or 0.0) <= (self._lowest[key].remaining or 0.0):
             self._lowest[key] = new
         verdict = compare_readings(old, new)
-        before = self.verdicts.get(field)
-        if verdict and not (verdict == "full" and before == "moving") and (before or len(self.verdicts) < MAX_FIELDS):
+        if verdict and not (verdict == "full" and self.verdicts.get(field) == "moving"):
+            self.remember(field, verdict)
+
+    def remember(self, field: str, verdict: str) -> None:
+        """Keep a verdict, unless as many fields have one as are remembered."""
+        if field in self.verdicts or len(self.verdicts) < MAX_FIELDS:
             self.verdicts[field] = verdict
 
     def rate(self, field: str, policy: str, reading: ResetReading) -> float | None:

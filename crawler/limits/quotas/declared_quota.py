@@ -39,6 +39,8 @@ class DeclaredQuota(Quota):
     """When the first request of the window was sent and answered, if it was ours."""
     _last_sent: float = -math.inf
     """When the latest causal request was sent."""
+    _in_flight_then: float = 0.0
+    """Units that were in flight when the window began, and may be missing in what was left then."""
 
     def observe(
         self,
@@ -141,9 +143,25 @@ class DeclaredQuota(Quota):
         """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
         if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
             return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
+        if self._is_served_anew(sample):
+            return True
         if sample.reset is None and sample.causal and sample.remaining >= (self.limit or math.inf) - sample.cost:
             return True  # nothing but this request was counted
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
+
+    def _is_served_anew(self, sample: QuotaSample) -> bool:
+        """Return whether a request was served although nothing was left, when a window of whole seconds may have ended.
+
+        Where windows are as short as the seconds in which resets are stated, the ends of two windows overlap.
+        """
+        nothing_left = sample.causal and not sample.refused and (self.remaining or 0.0) < sample.cost
+        reset = sample.reset
+        return (
+            nothing_left
+            and reset is not None
+            and self.reset.earliest <= sample.received
+            and (self.reset.latest < reset.latest)
+        )
 
     def _check_prediction(self, sample: QuotaSample) -> None:
         """Apply rules 4 and 5 if a unit returned before the predicted time, or did not return in time."""
@@ -215,6 +233,7 @@ class DeclaredQuota(Quota):
         reset = sample.reset or self._guess_reset(sample)
         first = self._is_first(sample)
         self._first_request = (sample.sent, sample.received) if first else None
+        self._in_flight_then = sample.inflight
         if sample.reset is not None:
             self.window.begin(reset, last=self.reset, sent=sample.sent, received=sample.received, first=first)
         self._start_window(sample.remaining, reset, sample.received)
@@ -289,3 +308,6 @@ class DeclaredQuota(Quota):
                 causal=sample.causal,
                 rate=self.replenishment.rate or 0.0,
             )
+            if self.usage.counts_requests and self.remaining < sample.cost and self.replenishment.kind == "unknown":
+                returned, seconds = self.usage.returned(self.remaining, sample.received)
+                self.replenishment.record_returned(returned - self._in_flight_then, seconds, self.interval)

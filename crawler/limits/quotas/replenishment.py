@@ -17,6 +17,8 @@ Kind = Literal["unknown", "fixed", "continuous"]
 
 MAX_VOTES: Final = 3
 """Votes for one kind that are remembered."""
+MIN_RETURNED: Final = 2.0
+"""Units that return until a window is used up, at least, and their difference from the prediction, at most."""
 KNOWN_INTERVALS: Final = 1.1
 """Intervals of one unit to wait for the next unit, where units are known to return in that time."""
 MAX_PROBE_DELAY: Final = 30.0
@@ -83,12 +85,13 @@ class Replenishment:
             limit: units per window.
             interval: average seconds in which one unit is restored. `None` means unknown.
         """
-        if sample.remaining >= limit / 2 > before:
-            gradual = interval is not None and (sample.received - updated_at) / interval >= sample.remaining - before
+        restored = sample.remaining + sample.inflight  # what is in flight was restored, too, and spent
+        if restored >= limit / 2 > before:
+            gradual = interval is not None and (sample.received - updated_at) / interval >= restored - before
             if not (self.continuous_votes and gradual):
                 self.fixed_votes = min(MAX_VOTES, self.fixed_votes + 1)
                 self.continuous_votes = max(0, self.continuous_votes - 1)
-        elif before < 2.0 and sample.remaining < limit / 4 and sample.sent >= reset.earliest:
+        elif before < 2.0 and restored < limit / 4 and (sample.reset is None or sample.sent >= reset.earliest):
             self.vote_continuous(1)
         elif (
             sample.reset is not None
@@ -104,6 +107,17 @@ class Replenishment:
             if self._moving_resets > 1:
                 self.vote_continuous(MAX_VOTES)
                 self.before_reset = True
+
+    def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
+        """Vote for continuous replenishment if a window was used up, and units had returned as its rate predicts.
+
+        Parameters:
+            units: units that have returned since the window began.
+            seconds: seconds since then.
+            interval: average seconds in which one unit is restored. `None` means unknown.
+        """
+        if units >= MIN_RETURNED and interval is not None and abs(units - seconds / interval) <= MIN_RETURNED:
+            self.vote_continuous(MAX_VOTES)
 
     def measure_rate(self, sample: QuotaSample, limit: float) -> None:
         """Measure the rate if the stated reset is the time to full; forget it if the reset no longer is."""

@@ -86,6 +86,15 @@ class QuotaUsage:
         self._ours += cost
         self._responses += 1
 
+    def returned(self, remaining: float, received: float) -> tuple[float, float]:
+        """Return the units, at least, that have returned since the window began, and the seconds since then.
+
+        Parameters:
+            remaining: units left.
+            received: when the response that states them was received, in seconds since the epoch.
+        """
+        return self._ours + remaining - self._remaining, received - self._since
+
     def record_round_trip(self, seconds: float) -> None:
         """Update the average time from request to response."""
         self.round_trip += SMOOTHING * (seconds - self.round_trip) if self.round_trip else seconds

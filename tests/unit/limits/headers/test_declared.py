@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,14 @@ def test_observations_of_two_policies_stay_apart_in_order():
 def test_the_longest_wait_and_the_lowest_concurrency_count():
     merged = merge((Declared(retry_after=5.0, concurrency=4), Declared(retry_after=9.0, concurrency=2), NOTHING))
     assert (merged.retry_after, merged.concurrency) == (9.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("waits", "longest"),
+    [((2.0, 1.992), 1.992), ((1.001, 2.0), 1.001), ((2.0, 1.0), 2.0), ((1337.0, 64.57), 1337.0), ((2.5, 2.0), 2.5)],
+)
+def test_a_wait_just_below_a_whole_number_is_the_same_not_rounded_up(waits, longest):
+    assert merge(Declared(retry_after=wait) for wait in waits).retry_after == longest
 
 
 def test_each_violated_policy_is_named_once():

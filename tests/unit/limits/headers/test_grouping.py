@@ -36,6 +36,25 @@ def test_two_families_that_agree_describe_one_policy():
     assert found.limit_and_remaining() == (60.0, 5.0)
 
 
+def test_fields_without_a_name_that_repeat_a_named_policy_state_its_reset():
+    """Kong states every policy by the name of its window, and the strictest one once more, with its reset."""
+    grouped = group(
+        ("X-RateLimit-Limit-Minute", "30"), ("X-RateLimit-Remaining-Minute", "29"),
+        ("X-RateLimit-Limit-Hour", "200"), ("X-RateLimit-Remaining-Hour", "7"),
+        ("RateLimit-Limit", "200"), ("RateLimit-Remaining", "7"), ("RateLimit-Reset", "312"),
+    )  # fmt: skip
+    assert {found.policy: "reset" in found.fields for found in grouped.groups} == {"minute": False, "hour": True}
+
+
+@pytest.mark.parametrize("other", ["RateLimit-Remaining-Hour", "RateLimit-Reset-Hour"])
+def test_fields_without_a_name_are_a_policy_of_their_own_unless_all_agrees(other):
+    grouped = group(
+        ("RateLimit-Limit-Hour", "200"), ("RateLimit-Remaining-Hour", "7"), (other, "8"),
+        ("RateLimit-Limit", "200"), ("RateLimit-Remaining", "6" if "Rem" in other else "7"), ("RateLimit-Reset", "9"),
+    )  # fmt: skip
+    assert {found.policy for found in grouped.groups} == {"hour", "default"}
+
+
 def test_two_families_that_contradict_each_other_describe_two_policies():
     grouped = group(("RateLimit-Limit", "60"), ("X-RateLimit-Limit", "1000"))
     assert [found.policy for found in grouped.groups] == ["default", "x-ratelimit-default"]

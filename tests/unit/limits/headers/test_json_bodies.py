@@ -62,6 +62,28 @@ DOCUMENTS = {
         ),
         Declared(retry_after=12.771204034),
     ),
+    "gRPC-Gateway": (
+        (
+            '{"code": 8, "message": "quota exceeded", "details": [{"@type": '
+            '"type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3.5s"}]}'
+        ),
+        Declared(retry_after=3.5),
+    ),
+    "Telegram": (
+        (
+            '{"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 14", '
+            '"parameters": {"retry_after": 14}}'
+        ),
+        Declared(retry_after=14.0),
+    ),
+    "seconds in camel case": ('{"error": {"message": "slow down", "retryAfter": 2.5}}', Declared(retry_after=2.5)),
+    "seconds as text": ('{"retry_after_seconds": "7"}', Declared(retry_after=7.0)),
+    "milliseconds in an extension": (
+        '{"errors": [{"message": "slow down", "extensions": {"retryAfterMs": 500}}]}',
+        Declared(retry_after=0.5),
+    ),
+    "a date is no time from now": ('{"retry_after": "2026-05-04T12:34:56Z"}', NOTHING),
+    "a wait of something else": ('{"items": [{"retry_after": 5}], "job": {"retry_after": 5}}', NOTHING),
     "Google, by reason": (
         '{"error": {"code": 403, "errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}]}}',
         Declared(violated=("userRateLimitExceeded",)),
@@ -105,9 +127,9 @@ def test_a_document_without_limits_returns_the_constant():
     assert read_json_limits({"id": 7}) is NOTHING
 
 
-KEYS = ["retry_after", "retry_after_ms", "backoff", "quota_remaining", "quota_max", "error", "errors", "details",
-        "code", "retryDelay", "extensions", "cost", "throttleStatus", "currentlyAvailable", "restoreRate", "type",
-        "errcode", "violated-policies", "reason", "global"]  # fmt: skip
+KEYS = ["retryAfter", "parameters", "retry_after", "retry_after_ms", "backoff", "quota_remaining", "quota_max",
+        "error", "errors", "details", "code", "retryDelay", "extensions", "cost", "throttleStatus",
+        "currentlyAvailable", "restoreRate", "type", "errcode", "violated-policies", "reason", "global"]  # fmt: skip
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["5s", "maxlag", 10**400])
 )

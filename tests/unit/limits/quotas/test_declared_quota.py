@@ -61,6 +61,18 @@ def test_rule_2_overlapping_resets_belong_to_one_window_and_narrow_its_end():
     assert made.reset.latest == NOW + 60.1
 
 
+def test_rule_2_a_request_served_after_nothing_was_left_begins_a_window_as_short_as_the_seconds_of_resets():
+    """A request may arrive a moment after the window ended, but was sent before the latest end of it."""
+
+    def one(left: float, end: float) -> Observation:
+        return Observation(policy="p", limit=2.0, remaining=left, reset=(NOW + end - 1.1, NOW + end), window=1.0)
+
+    made = quota((one(1, 1.1), 0.0, 0.1), (one(0, 1.2), 0.1, 0.2))
+    made.observe(one(0, 2.15), sent=NOW + 1.05, received=NOW + 1.15)
+    assert made.window_count == 2
+    assert made.reset.latest > NOW + 2.0
+
+
 # ---- rule 5: replenishment -------------------------------------------------------------------------------------------
 
 
@@ -73,6 +85,26 @@ def test_rule_5_a_quota_of_which_almost_nothing_returns_is_continuous():
     made = quota((observation(0, 1), 0.0, 0.1), (observation(0, 4), 2.1, 2.2))
     assert made.replenishment.kind == "continuous"
     assert 2.2 + 1.0 < ready(made, 2.3) <= 2.2 + 1.2  # the share of one unit, not a window
+
+
+def test_rule_5_units_that_return_while_a_window_lasts_are_continuous():
+    """A bucket of 20 that is refilled at two a second never shows a jump while it is emptied."""
+    window = [
+        (Observation(policy="p", limit=20.0, remaining=float(int(20 - 0.8 * used)), window=10.0), 0.1 * used)
+        for used in range(1, 25)
+    ]
+    made = quota(*((one, at, at + 0.05) for one, at in window))
+    assert made.window_count == 1
+    assert made.replenishment.kind == "continuous"
+
+
+def test_rule_5_a_server_that_does_not_count_a_request_is_not_continuous():
+    window = [
+        (Observation(policy="p", limit=20.0, remaining=21.0 - used, window=10.0), 0.1 * used) for used in range(2, 21)
+    ]
+    first = Observation(policy="p", limit=20.0, remaining=19.0, window=10.0)
+    made = quota((first, 0.0, 0.05), *((one, at, at + 0.05) for one, at in window))
+    assert made.replenishment.kind == "unknown"
 
 
 def test_rule_5_a_refused_probe_shows_that_it_is_continuous():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import pytest
 
 from crawler.limits.quotas.replenishment import Replenishment
@@ -53,6 +54,38 @@ def vote(replenishment: Replenishment, before: float, remaining: float, *, passe
         limit=LIMIT,
         interval=1.0,
     )
+
+
+@pytest.mark.parametrize(("in_flight", "kind"), [(0.0, "continuous"), (10.0, "fixed")])
+def test_units_in_flight_when_a_window_begins_were_restored_as_well(in_flight, kind):
+    """The probe was overtaken by the others of its window."""
+    replenishment = Replenishment()
+    replenishment.vote(
+        attrs.evolve(sample(0.0, 110.0, None), inflight=in_flight),
+        before=0.0,
+        updated_at=100.0,
+        reset=TimeInterval(100.0, 110.0),
+        limit=LIMIT,
+        interval=1.0,
+    )
+    assert replenishment.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("units", "seconds", "interval", "kind"),
+    [
+        (2.0, 3.2, 1.0, "continuous"),
+        (20.0, 22.0, 1.0, "continuous"),
+        (1.0, 2.0, 1.0, "unknown"),
+        (3.0, 30.0, 1.0, "unknown"),
+        (8.0, 0.5, 1.0, "unknown"),
+        (3.0, 3.0, None, "unknown"),
+    ],
+)
+def test_as_many_units_as_the_rate_predicts_return_until_a_window_is_used_up(units, seconds, interval, kind):
+    replenishment = Replenishment()
+    replenishment.record_returned(units, seconds, interval)
+    assert replenishment.kind == kind
 
 
 def test_a_reset_that_moves_with_the_missing_units_is_the_time_to_full():

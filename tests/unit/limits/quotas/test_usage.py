@@ -20,6 +20,14 @@ def test_units_that_are_gone_and_were_not_used_by_us_were_used_by_others():
     assert usage.others == pytest.approx(20 / (15 + 5))  # five seconds without use are assumed before the first
 
 
+def test_units_return_in_a_window_if_more_were_used_than_are_missing():
+    usage = QuotaUsage()
+    usage.start_window(100.0, 10.0, None)
+    usage.update(99.0, 11.0, 1.0, 0.0)
+    usage.update(99.0, 12.0, 1.0, 0.0)
+    assert usage.returned(99.0, 12.0) == (1.0, 2.0)
+
+
 def test_less_than_a_unit_per_window_counts_as_chance():
     usage = QuotaUsage(others=0.01)
     assert usage.rate_of_others(60.0) == 0.0
