@@ -30,6 +30,8 @@ class Flight(Struct, eq=False):
     grants: set[Grant] = set()
     units: float = 0.0
     """Units that they take together."""
+    last: float = -math.inf
+    """When the latest one was counted, in seconds since the epoch; one that was given back, too."""
 
     def __len__(self) -> int:
         return len(self.grants)
@@ -37,6 +39,7 @@ class Flight(Struct, eq=False):
     def begin(self, grant: Grant) -> None:
         """Add a grant."""
         self.grants.add(grant)
+        self.last = grant.at
         self.units += grant.cost
 
     def end(self, grant: Grant) -> bool:

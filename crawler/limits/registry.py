@@ -26,6 +26,7 @@ class Limits:
         """The throttles in use, by name."""
         self._pacing = dict(pacing or {})
         self._rng = chance or random.Random()
+        self._named: dict[str, Any] = {}
         self._states: dict[str, dict[str, Any]] = {}
         self._resumed: dict[str, float] = {}
 
@@ -44,7 +45,7 @@ class Limits:
         if found is not None:
             found.tighten(asked)
         else:
-            found = Throttle(name, asked, self._rng)
+            found = Throttle(name, asked, self._rng, self._named)
             state = self._states.pop(name, None)
             if state is not None:
                 found.restore(state)

@@ -58,11 +58,13 @@ class Throttle:
         name: Name of the lane or budget.
         pace: What the user asks for, with every field set.
         rng: Source of jitter.
+        named: The quotas that a server names by an id, which several lanes may share, by name. `None`: none does.
     """
 
     name: str
     pace: Pace
     rng: random.Random
+    named: dict[str, Any] | None = None
     pacing: Pacing = attrs.field(default=attrs.Factory(_pacing, takes_self=True), init=False)
     """The delay, the rates and the gate."""
     concurrency: Concurrency = attrs.field(default=attrs.Factory(_concurrency, takes_self=True), init=False)
@@ -375,6 +377,7 @@ class Throttle:
                 rng=self.rng,
                 since=self._first_start,
                 served=self._served,
+                named={} if self.named is None else self.named,
             )
         return self._learner
 

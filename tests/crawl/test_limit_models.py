@@ -35,7 +35,6 @@ OTHERS: dict[str, Mark] = {
     "nearby-11-of-50": Mark(refused=15, ratio=1.1),
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.75),
-    "discord-one-bucket": Mark(ratio=1.75),
     "pyannote": Mark(ratio=1.55),
     "klaviyo": Mark(refused=65, ratio=1.55),
     "attio": Mark(refused=13, ratio=1.35),

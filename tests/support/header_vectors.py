@@ -49,6 +49,7 @@ def p(
     rate: float | None = None,
     unit: str = "requests",
     unusable: bool = False,
+    has_id: bool = False,
 ) -> Observation:
     return Observation(
         policy=policy,
@@ -59,6 +60,7 @@ def p(
         window=window,
         rate=rate,
         unit=unit,
+        has_id=has_id,
     )
 
 
@@ -236,11 +238,12 @@ VENDORS: list[Row] = [
         says(p("default", 100, 57, seconds(312)))),
     row("Discord", 200,
         "X-RateLimit-Limit: 5 | X-RateLimit-Remaining: 4 | X-RateLimit-Reset: 1767225664.570 | "
-        "X-RateLimit-Reset-After: 64.570 | X-RateLimit-Bucket: abcd1234", says(p("abcd1234", 5, 4, exact(64.57)))),
+        "X-RateLimit-Reset-After: 64.570 | X-RateLimit-Bucket: abcd1234",
+        says(p("abcd1234", 5, 4, exact(64.57), has_id=True))),
     row("Discord: a bucket is empty", 429,
         "X-RateLimit-Limit: 10 | X-RateLimit-Remaining: 0 | X-RateLimit-Reset: 1767225664.570 | "
         "X-RateLimit-Reset-After: 64.57 | X-RateLimit-Bucket: abcd1234 | X-RateLimit-Scope: user | Retry-After: 65",
-        says(p("abcd1234", 10, 0, exact(64.57)), wait=65, violated=["abcd1234"])),
+        says(p("abcd1234", 10, 0, exact(64.57), has_id=True), wait=65, violated=["abcd1234"])),
     row("Discord: the global limit", 429, "Retry-After: 65 | X-RateLimit-Global: true | X-RateLimit-Scope: global",
         says(wait=65, violated=["global"])),
     row("Discord: other clients used it up", 429,

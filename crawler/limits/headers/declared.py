@@ -37,6 +37,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """Units restored per second."""
     unit: str = "requests"
     """The unit that is counted: ``requests``, ``tokens``, ``points``, ``content-bytes``, …"""
+    has_id: bool = False
+    """Whether the name is an id of the server, by which several lanes may share one quota."""
 
 
 class Declared(Struct, frozen=True, kw_only=True):

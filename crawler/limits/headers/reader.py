@@ -8,12 +8,14 @@ recognised by how they change, policies may be named in one response and used in
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
 from msgspec.structs import replace
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.clock_skew import ClockSkew
 from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange, intersect, merge
 from crawler.limits.headers.field_names import DEFAULT_POLICY, FieldName, limit_fields
@@ -34,6 +36,9 @@ MAX_POLICIES: Final = 64
 """Declared policies that are remembered per server."""
 MAX_NAME_LENGTH: Final = 100
 """Characters; longer names are cut."""
+
+BUCKET_ID = lazy_pattern(r"(?=\D*\d)[\w:-]{8,100}", re.ASCII)
+"""The id of a quota (Discord), which two servers do not have by chance."""
 
 HeaderPairs = Sequence[tuple[str, str]]
 
@@ -136,11 +141,14 @@ class HeaderReader:
 
     def _parts(self, grouped: GroupedFields, context: _ResponseContext) -> Iterator[Declared]:
         ungrouped = grouped.ungrouped
-        name = next((value.strip()[:MAX_NAME_LENGTH] for _, value in ungrouped.get("name", ())), "")
+        names = [(value.strip()[:MAX_NAME_LENGTH], field.name) for field, value in ungrouped.get("name", ())]
+        name, source = names[0] if names else ("", "")
+        has_id = "bucket" in source and BUCKET_ID.fullmatch(name) is not None
         for field, item in grouped.items:
             yield self._read_item(field, item, context)
         for group in grouped.groups:
-            yield self._read_group(group, name if group.policy == DEFAULT_POLICY else "", context)
+            declared = self._read_group(group, name if group.policy == DEFAULT_POLICY else "", context)
+            yield _with_id(declared, name) if has_id else declared
             for policy in group.policies:
                 yield _read_policy(policy)
         for field, value in ungrouped.get("vendor", ()):
@@ -244,6 +252,12 @@ class HeaderReader:
                 return context.within(1 / rate) if rate and is_empty else None, rate
             case _:
                 return plain, None
+
+
+def _with_id(declared: Declared, name: str) -> Declared:
+    """Return the same, with the observation of this name marked as one that has an id."""
+    marked = (replace(one, has_id=True) if one.policy == name else one for one in declared.observations)
+    return replace(declared, observations=tuple(marked))
 
 
 def _concurrency(limit: float | None) -> int | None:

@@ -24,11 +24,17 @@ from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.rate_fit import RateFit
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.quota import Mode, Quota
+from crawler.limits.quotas.shared_quotas import Flights
 
 __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
+LOOKS: Final = 4.0
+"""How often a lane looks, in a round trip, whether the request in flight of another one has changed their quota."""
+MIN_LOOK: Final = 0.001
+"""Seconds, at least, between two looks."""
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
 COMPARED: Final = 4
@@ -55,13 +61,17 @@ class LimitLearner:
         rng: source of jitter.
         since: when the first request was sent, in seconds since the epoch.
         served: units served since then.
+        named: the quotas of all lanes that are named by an id.
     """
 
     flight: Flight
     rng: random.Random
     since: float
     served: float
-    quotas: QuotaSet = attrs.field(factory=QuotaSet, init=False)
+    named: dict[str, DeclaredQuota] = attrs.field(factory=dict)
+    quotas: QuotaSet = attrs.field(
+        default=attrs.Factory(lambda self: QuotaSet(self.flight, self.named), takes_self=True), init=False
+    )
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
@@ -118,11 +128,17 @@ class LimitLearner:
         for quota in self.quotas:
             if tests_limit and isinstance(quota, UndeclaredQuota):
                 continue  # the request alone is to show whether there is such a limit
-            inflight = quota.usage.units_in_flight(len(flight), flight.units)
-            ready_at = quota.ready_at(now, cost=cost, inflight=inflight, in_flight_since=flight.has_since)
+            flights: Flight | Flights = flight
+            before = last
+            if isinstance(quota, DeclaredQuota) and quota.flights is not None:
+                flights, before = quota.flights, quota.flights.last
+            inflight = quota.usage.units_in_flight(len(flights), flights.units)
+            ready_at = quota.ready_at(now, cost=cost, inflight=inflight, in_flight_since=flights.has_since)
+            if ready_at == math.inf and not flight:
+                ready_at = now + max(MIN_LOOK, quota.usage.round_trip / LOOKS)  # no response of this lane will tell
             if ready_at > at:
                 at, reason = ready_at, "quota"
-            start_at = quota.start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
+            start_at = quota.start_at(before, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
             if start_at > at:
                 at, reason = start_at, "pace"
         return at, reason

@@ -8,13 +8,15 @@ from typing import Any, Final
 import attrs
 
 from crawler.limits.events import QuotaEvent
-from crawler.limits.headers.declared import AttemptReport, Declared
+from crawler.limits.headers.declared import AttemptReport, Declared, Observation
+from crawler.limits.in_flight import Flight
 from crawler.limits.learning.forecast import Forecast, quota_event
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.persistence import load_quota, save_quota
 from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.quota import Quota
+from crawler.limits.quotas.shared_quotas import find_shared
 
 __all__ = ["QuotaSet"]
 
@@ -26,6 +28,10 @@ MAX_QUOTAS: Final = 16
 class QuotaSet:
     """The quotas of one server."""
 
+    flight: Flight = attrs.field(factory=Flight)
+    """The requests in flight of the lane."""
+    named: dict[str, DeclaredQuota] = attrs.field(factory=dict)
+    """The quotas of all lanes that are named by an id."""
     by_name: dict[str, Quota] = attrs.field(factory=dict, init=False)
     _forecasts: dict[str, Forecast] = attrs.field(factory=dict, init=False)
 
@@ -67,16 +73,27 @@ class QuotaSet:
                 for known in self:  # the policies of a server are assumed to be of one kind
                     quota.replenishment.assume_like(known.replenishment)
                 self.add(quota)
+            in_flight = requests, units
+            if observation.has_id:
+                quota = self._join(quota, observation)
+                in_flight = (len(quota.flights), quota.flights.units) if quota.flights is not None else in_flight
             if quota.observe(
                 observation,
                 sent=report.sent,
                 received=report.received,
                 cost=cost,
-                inflight=quota.usage.units_in_flight(requests, units),
+                inflight=quota.usage.units_in_flight(*in_flight),
                 refused=report.refused,
             ):
                 events.append(quota_event("policy_changed", quota))
         return events
+
+    def _join(self, quota: DeclaredQuota, observation: Observation) -> DeclaredQuota:
+        """Return the quota that a response states, which other lanes may share. It replaces that of this lane."""
+        shared = find_shared(self.named, quota, observation, self.flight)
+        if shared is not quota:
+            self.add(shared)
+        return shared
 
     def record_unreported(self, report: AttemptReport, *, cost: float) -> list[QuotaEvent]:
         """Count a response for the quotas that it does not mention. Remove those that others have replaced.

@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -28,6 +29,9 @@ from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
+if TYPE_CHECKING:
+    from crawler.limits.quotas.shared_quotas import Flights
+
 __all__ = ["DeclaredQuota"]
 
 
@@ -35,6 +39,10 @@ __all__ = ["DeclaredQuota"]
 class DeclaredQuota(Quota):
     """A policy that responses state."""
 
+    flights: Flights | None = None
+    """The requests in flight of the lanes that share it. `None` means that it has no id, so that none can."""
+    fitting: int = 0
+    """Responses in a row that fit to the quota of the same id that other lanes share."""
     _first_request: TimeRange | None = None
     """When the first request of the window was sent and answered, if it was ours."""
     _last_sent: float = -math.inf
@@ -143,13 +151,13 @@ class DeclaredQuota(Quota):
         """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
         if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
             return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
-        if self._is_served_anew(sample):
+        if self._is_served_again(sample):
             return True
         if sample.reset is None and sample.causal and sample.remaining >= (self.limit or math.inf) - sample.cost:
             return True  # nothing but this request was counted
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
 
-    def _is_served_anew(self, sample: QuotaSample) -> bool:
+    def _is_served_again(self, sample: QuotaSample) -> bool:
         """Return whether a request was served although nothing was left, when a window of whole seconds may have ended.
 
         Where windows are as short as the seconds in which resets are stated, the ends of two windows overlap.
