@@ -63,7 +63,8 @@ class ServerLimits:
     fields: list[tuple[str, str]]
     """The header fields about limits."""
     policies: dict[str, dict[str, Any]]
-    """By name: ``limit``, ``remaining``, ``window`` and others; ``ends_in`` is in seconds."""
+    """By name: ``limit``, ``remaining``, ``window`` and others; ``ends_in`` is in seconds. With ``window_is_guess``, a
+    single reset has shown the window, which may be longer."""
     next_in: float | None
     """Seconds until a crawl would start the next request. `None` means unknown."""
     held_by: str
@@ -171,7 +172,8 @@ def _quota(name: str, policy: Mapping[str, Any]) -> str:
 def _amount(policy: Mapping[str, Any]) -> str:
     """Return the limit, unit and window of a quota, as far as they are known: ``100 requests per 60 s``."""
     unit = policy.get("unit", "requests")
-    window = f" per {_duration(policy['window'])}" if policy.get("window") else ""
+    guess = " or longer, by a single reset" if policy.get("window_is_guess") else ""
+    window = f" per {_duration(policy['window'])}{guess}" if policy.get("window") else ""
     return f"{policy['limit']:g} {unit}{window}" if policy.get("limit") else f"{unit}{window}"
 
 
@@ -188,7 +190,8 @@ def _paces(limits: ServerLimits) -> Iterator[str]:
     """Yield the paces that hold in the long run."""
     for name, policy in limits.policies.items():
         if policy.get("limit") and policy.get("window") and policy.get("unit", "requests") == "requests":
-            yield f"{_pace(policy['limit'] / policy['window'])} on average, from the quota {name}"
+            at_most = "at most " if policy.get("window_is_guess") else ""
+            yield f"{at_most}{_pace(policy['limit'] / policy['window'])} on average, from the quota {name}"
     for rate in limits.rates:
         requests, seconds = parse_rate(rate)
         yield f"{_pace(requests / seconds)}, from your rate of {rate}"

@@ -34,8 +34,17 @@ class Budget(Struct, eq=False):
     """Whether this worker may use it."""
     is_leaving: bool = False
     """Whether it is passed on to another worker as soon as nothing is in flight."""
+    requests: int = 0
+    """Requests so far that named it."""
+    units: float = 0.0
+    """Units that they cost."""
     listed: float = math.inf
     """When the schedule looks at it next, in seconds since the epoch; infinite: never."""
+
+    @property
+    def average_cost(self) -> float:
+        """Units that a request costs on average, as far as is known."""
+        return self.units / self.requests if self.requests else 1.0
 
     def park(self, lane: Lane) -> None:
         """Let a lane wait. A lane that waits already keeps its place."""
@@ -94,7 +103,12 @@ class Budgets:
         quotas = mapping_of(request, "quotas")
         if not quotas:
             return Permit(lane.throttle)
-        budgets = [(self[name].throttle, cost) for name, cost in quotas.items() if name != lane.name]
+        budgets = []
+        for name, cost in quotas.items():
+            if name != lane.name:
+                budget = self[name]
+                budget.requests, budget.units = budget.requests + 1, budget.units + cost
+                budgets.append((budget.throttle, cost))
         return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0))
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
@@ -123,7 +137,7 @@ class Budgets:
                     if not budget.is_leased:
                         self._holdings.want(name)
                     return math.inf, "lease", None
-                budget_at = budget.throttle.ready_at(now, cost=cost, backlog=cost * self.backlog())
+                budget_at = budget.throttle.ready_at(now, cost=cost, backlog=budget.average_cost * self.backlog())
                 if budget_at > max(at, now):
                     at, why, found = budget_at, budget.throttle.blocked_by, budget
         if self._reachability.outages.active:

@@ -112,7 +112,7 @@ class Schedule:
 
     def _ready_at(self, budget: Budget, cost: float) -> float:
         """Return when a budget allows the next start, in seconds since the epoch."""
-        return budget.throttle.ready_at(self.now, cost=cost, backlog=cost * self._budgets.backlog())
+        return budget.throttle.ready_at(self.now, cost=cost, backlog=budget.average_cost * self._budgets.backlog())
 
     def remove(self, entry: Lane | Budget) -> None:
         """Do not look at an entry any more, until it is offered again."""

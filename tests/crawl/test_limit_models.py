@@ -38,7 +38,7 @@ OTHERS: dict[str, Mark] = {
     "pyannote": Mark(ratio=1.55),
     "klaviyo": Mark(refused=65, ratio=1.55),
     "attio": Mark(refused=13, ratio=1.35),
-    "synapse": Mark(refused=65, ratio=1.9),
+    "synapse": Mark(refused=14, ratio=1.1),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 

@@ -53,10 +53,11 @@ SHARED_MODELS: Final[dict[str, Model]] = {
     ),
     "post-costs-five": Model(
         page="https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#calculating-points",
-        limits=priced(200, MINUTE),
+        limits=priced(198, MINUTE),
         says=[legacy(seconds)],
         costs=lambda number: 5 if number % 2 else 1,
         quotas={"points": 1.0},
+        pages=330,
     ),
     "two-processes": Model(
         page="https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api",

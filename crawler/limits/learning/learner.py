@@ -213,6 +213,8 @@ class LimitLearner:
         refusals.beside = min(refusals.beside, len(self.flight))
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
         silent = wait is None and self.quotas.are_all_undeclared()
+        if wait is not None and first and self.quotas.are_all_undeclared():
+            self._detect_leaky_bucket(refusals, (sent + received) / 2.0 + wait, first=first)
         if silent and self._is_doubtful(refusals, report, share, first=first):
             self._suspect_concurrency(refusals, received)  # one request more will tell
             return [*events, QuotaEvent(kind="refused", policy="")] if first else events

@@ -170,7 +170,7 @@ class Refusals:
         if self.bursts == 0:
             return "", None
         concurrency = self.suspects_concurrency
-        if self._wait_stated or (concurrency and self._refused_in_burst == 1):
+        if concurrency and self._refused_in_burst == 1:
             self.bucket_full_at = math.nan
         # a limit would have refused the requests beside this one, too
         isolated = self._refused_in_burst == 1 and self._served_in_burst >= MIN_SERVED_BESIDE

@@ -341,6 +341,7 @@ class Quota:
             "limit": self.limit,
             "remaining": self.remaining,
             "window": self.window.length,
+            "window_is_guess": self.window.is_guess() or None,
             "rate": self.replenishment.rate,
             "reset_at": self.reset.latest if self.reset.latest < math.inf else None,
             "kind": self.replenishment.kind,

@@ -265,6 +265,10 @@ class Window:
         """Return whether the length is declared, or was confirmed after it was learned."""
         return self.declared or self.log_confirmed or self._confirmations > 1
 
+    def is_guess(self) -> bool:
+        """Return whether a single window has shown the length. A longer one may have begun earlier."""
+        return self._confirmations == 1 and not self.is_certain()
+
     def end(self, reset: TimeInterval) -> None:
         """End a window: learn whether the server rounds resets down."""
         self._rounded_windows = self._rounded_windows + 1 if reset.rounded_down else 0

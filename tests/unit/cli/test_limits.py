@@ -24,6 +24,18 @@ def test_a_declared_quota_is_explained_with_the_pace_that_keeps_it(command):
         assert [asked.path for asked in site.log] == ["/robots.txt", "/users"]
 
 
+def test_a_window_of_which_a_single_reset_is_known_may_be_longer(command):
+    """The request may have come in the last minute of an hour."""
+    fields = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "99", "X-RateLimit-Reset": "60"}
+    with local_site({"/users": Answer("{}", headers=fields)}) as site:
+        code, out, err = command("limits", f"{site.url}users")
+        assert (code, err) == (0, "")
+        assert "  quota     default: 100 requests per 60 s or longer, by a single reset, 99 left, reset in " in out
+        assert "  pace      at most 1.67 requests per second on average, from the quota default\n" in out
+        code, out, err = command("limits", f"{site.url}users", "--json")
+        assert json.loads(out)["policies"]["default"]["window_is_guess"] is True
+
+
 def test_a_refusal_is_explained_and_not_retried(command):
     refusal = Answer("slower", 429, {"Retry-After": "3600"})
     with local_site({"/users": refusal}) as site:

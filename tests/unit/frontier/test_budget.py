@@ -11,6 +11,7 @@ from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.holdings import Holdings
 from crawler.frontier.reachability import Reachability
+from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -83,6 +84,22 @@ def test_a_permit_costs_the_lane_and_its_budgets() -> None:
     shared = budgets.permit(lane, Request(HOST, quotas={"key:A": 2.0, HOST: 3.0}))
     assert [(throttle.name, cost) for throttle, cost in shared.budgets] == [("key:A", 2.0)]
     assert shared.cost == 3.0  # the request names its own lane
+
+
+def test_the_waiting_requests_are_assumed_to_cost_as_much_as_those_before() -> None:
+    """All that wait fit into what is left, although all of them would not at the cost of the next one."""
+    budgets, lane = made()
+    assert budgets["key"].average_cost == 1.0
+    requests = [Request(HOST, method="POST", quotas={"key": 5.0}), Request(HOST, quotas={"key": 1.0})]
+    for request in requests:
+        budgets.permit(lane, request)
+    assert budgets["key"].average_cost == 3.0
+    budgets.backlog = lambda: 2.0
+    policy = Observation(policy="p", limit=20.0, remaining=6.0, reset=(59.0, 60.0), window=60.0)
+    report = AttemptReport(sent=0.0, received=0.1, status=200, declared=Declared(observations=(policy,)))
+    throttle = budgets["key"].throttle
+    throttle.settle(throttle.take(0.0), report, inflight=1)
+    assert budgets.ready_at(lane, requests[0], 0.2)[0] <= 0.2
 
 
 def test_a_request_waits_for_the_limit_that_is_ready_last() -> None:

@@ -198,6 +198,27 @@ def test_a_request_served_right_after_the_second_refusal_disproves_a_leaky_bucke
     assert not made.quotas.has_leaky_bucket()
 
 
+def test_a_leaky_bucket_is_found_by_two_refusals_that_state_when_the_next_unit_is_free():
+    """Matrix states it to the millisecond: a window would return all of its units at that time."""
+    made = learner(served=20.0)
+    ask(made, 1.0, 429, Declared(retry_after=0.25))
+    for number in range(4):
+        ask(made, 1.4 + 0.25 * number)
+    ask(made, 2.2, 429, Declared(retry_after=0.3))
+    bucket = made.quotas.leaky_bucket()
+    assert bucket is not None
+    assert bucket.replenishment.rate == pytest.approx(4.0, rel=0.15)
+
+
+def test_a_window_whose_end_is_stated_is_no_leaky_bucket():
+    made = learner(served=20.0)
+    ask(made, 1.0, 429, Declared(retry_after=4.0))
+    for number in range(20):
+        ask(made, 5.4 + 0.05 * number)
+    ask(made, 6.5, 429, Declared(retry_after=4.0))
+    assert not made.quotas.has_leaky_bucket()
+
+
 def test_a_leaky_bucket_is_found_by_two_refusals():
     made = learner(served=20.0)
     ask(made, 0.0, 429)

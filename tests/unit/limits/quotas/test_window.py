@@ -108,10 +108,12 @@ def test_a_length_that_is_not_positive_is_ignored():
 
 def test_a_learned_length_is_certain_once_it_is_confirmed():
     window = Window()
+    assert not window.is_guess()
     begin(window, 0.0, TimeInterval(59.1, 60.1))
-    assert (window.length, window.is_certain()) == (60, False)
+    assert (window.length, window.is_certain(), window.is_guess()) == (60, False, True)
     begin(window, 100.0, TimeInterval(159.1, 160.1))
     assert window.is_certain()
+    assert not window.is_guess()
 
 
 def test_a_window_that_follows_the_last_one_shows_its_length_too():
