@@ -36,7 +36,7 @@ OTHERS: dict[str, Mark] = {
     "bucket-40-of-40": Mark(refused=11, ratio=1.6),
     "haproxy-sticky-counter": Mark(refused=11, ratio=1.75),
     "pyannote": Mark(ratio=1.55),
-    "klaviyo": Mark(refused=65, ratio=1.55),
+    "klaviyo": Mark(refused=11, ratio=1.3),
     "attio": Mark(refused=13, ratio=1.35),
     "synapse": Mark(refused=14, ratio=1.1),
 }  # fmt: skip

@@ -154,6 +154,12 @@ class UndeclaredQuota(Quota):
         nearly_used = self.is_nearly_used()
         if not nearly_used and self._end_shorter(sent):
             return True
+        proven = retry_after is not None and self.opened_at == self.proven_at
+        if proven and sent + (retry_after or 0.0) - ROUNDING <= self.reset.latest:
+            self.overestimated = not nearly_used  # the window ends as expected, so its limit is lower
+            self.limit, self.clean_windows, self.remaining = max(1.0, self.used), 0, 0.0
+            self.too_short = min(self.too_short, sent - self.opened_at)
+            return True
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
             return False  # the window is longer than learned: what seemed to be two windows is one
         if self._trial:

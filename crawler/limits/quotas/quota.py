@@ -208,7 +208,8 @@ class Quota:
         if self.is_counted or mode == "burst" or self.remaining is None:
             return self._even_start_at(last, cost) if self.is_counted else -math.inf
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
-        if mode == "auto" and (backlog * need <= share * cost or self._may_be_sliding(last)):
+        average = self.usage.average_cost(cost)
+        if mode == "auto" and (backlog * average <= share * cost or self._may_be_sliding(last)):
             return -math.inf
         continuous = self.replenishment.kind == "continuous"
         if self.is_declared() and self.limit is not None and not continuous:
@@ -218,7 +219,7 @@ class Quota:
                 return kept_until
         if interval is not None and (continuous or not self.window.reset_stated):
             plenty = continuous and share >= PLENTY_SHARE * (self.limit or math.inf)
-            return -math.inf if plenty else last + STEADY_FACTOR * interval * need
+            return -math.inf if plenty else last + STEADY_FACTOR * interval * average
         return self._peek_at(last) if share < need else self._spread_at(last, need, share, mode)
 
     def _spread_at(self, last: float, need: float, share: float, mode: Mode) -> float:

@@ -74,7 +74,7 @@ class QuotaUsage:
         if not self.counts_requests:
             if causal:
                 used += rate * (received - self._since)
-                self._learn_cost(max(0.0, used) / self._responses)
+                self._learn_cost(max(0.0, used) / self._responses, self._responses)
                 self._remaining, self._since, self._responses = remaining, received, 0
         else:
             by_others = max(0.0, used - self._ours - inflight)
@@ -111,18 +111,27 @@ class QuotaUsage:
         """Return the units that one request with a grant of `cost` is likely to take."""
         return cost if self.counts_requests else self.cost_per_request + 2.0 * self.cost_deviation
 
+    def average_cost(self, cost: float) -> float:
+        """Return the units that many requests with a grant of `cost` take on average."""
+        return cost if self.counts_requests else self.cost_per_request
+
     def units_in_flight(self, requests: int, cost: float) -> float:
-        """Return the units of the requests in flight.
+        """Return the units of the requests in flight, as many as they are likely to take together at most.
 
         Parameters:
             requests: number of requests in flight.
             cost: units of their grants.
         """
-        return cost if self.counts_requests else self.cost_per_request * requests
+        if self.counts_requests:
+            return cost
+        uncertain = 2.0 * self.cost_deviation * (math.sqrt(requests + 1) - 1.0)  # beside that of the next request
+        return self.cost_per_request * requests + uncertain
 
-    def _learn_cost(self, cost: float) -> None:
+    def _learn_cost(self, cost: float, requests: int) -> None:
+        """Learn from the average cost of some requests."""
         if self._cost_is_known:
             self.cost_deviation += SMOOTHING * (abs(cost - self.cost_per_request) - self.cost_deviation)
-            self.cost_per_request += SMOOTHING * (cost - self.cost_per_request)
+            weight = 1.0 - (1.0 - SMOOTHING) ** requests
+            self.cost_per_request += weight * (cost - self.cost_per_request)
         else:
             self.cost_per_request, self._cost_is_known = cost, True

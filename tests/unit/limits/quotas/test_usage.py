@@ -20,6 +20,15 @@ def test_units_that_are_gone_and_were_not_used_by_us_were_used_by_others():
     assert usage.others == pytest.approx(20 / (15 + 5))  # five seconds without use are assumed before the first
 
 
+def test_many_requests_take_their_average_cost_and_those_in_flight_somewhat_more():
+    usage = QuotaUsage(counts_requests=False, cost_per_request=400.0, cost_deviation=100.0)
+    assert usage.average_cost(1.0) == 400.0
+    assert usage.expected_cost(1.0) == 600.0
+    assert usage.units_in_flight(0, 0.0) == 0.0
+    assert usage.units_in_flight(8, 8.0) == 8 * 400.0 + 2 * 200.0
+    assert QuotaUsage().average_cost(3.0) == 3.0
+
+
 def test_units_return_in_a_window_if_more_were_used_than_are_missing():
     usage = QuotaUsage()
     usage.start_window(100.0, 10.0, None)
