@@ -67,7 +67,7 @@ def check_project(project: Path) -> Iterable[Any]:
 
 
 def prepare_import(path: Path) -> None:
-    """Let a file that imports Scrapy find names that Scrapy has removed, and no event loop of Twisted.
+    """Prepare the import of a file that imports Scrapy: restore removed names, and let Twisted start no event loop.
 
     Parameters:
         path: The file, which is imported next.

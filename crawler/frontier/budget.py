@@ -1,4 +1,4 @@
-"""`Budget`: a limit that lanes share, such as what one API key may ask on several hosts."""
+"""`Budget`: a limit that lanes share, such as the quota of one API key on several hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Budget(Struct, eq=False):
     units: float = 0.0
     """Units that they cost."""
     listed: float = math.inf
-    """When the schedule looks at it next, in seconds since the epoch; infinite: never."""
+    """When the schedule checks it next, in seconds since the epoch; infinite: never."""
 
     @property
     def average_cost(self) -> float:
@@ -47,12 +47,12 @@ class Budget(Struct, eq=False):
         return self.units / self.requests if self.requests else 1.0
 
     def park(self, lane: Lane) -> None:
-        """Let a lane wait. A lane that waits already keeps its place."""
+        """Queue a lane. A lane that waits already keeps its place."""
         lane.parked = self
         self.parked[lane] = None
 
     def unpark(self, lane: Lane) -> None:
-        """Let a lane wait no longer."""
+        """Remove a lane from the queue."""
         lane.parked = None
         del self.parked[lane]
 
@@ -65,7 +65,7 @@ class Budget(Struct, eq=False):
 
 
 class Budgets:
-    """The budgets that requests have named so far. It knows what a request has to wait for, and what it costs.
+    """The budgets that requests have named so far: what a request has to wait for, and what it costs.
 
     A request that names its own lane among its budgets costs that many units of the lane.
 
@@ -95,7 +95,7 @@ class Budgets:
         return found
 
     def of(self, lane: Lane, request: Request) -> list[Budget]:
-        """Return the budgets that a request costs beside its lane."""
+        """Return the budgets that a request names, except its own lane."""
         return [self[name] for name in mapping_of(request, "quotas") if name != lane.name]
 
     def permit(self, lane: Lane, request: Request) -> Permit:
@@ -152,7 +152,7 @@ class Budgets:
         return next((budget for budget in budgets if budget.parked and lane.parked is not budget), lane.parked)
 
     def is_stalled(self, lane: Lane, request: Request, now: float) -> bool:
-        """Return whether a limit of a request has refused everything for so long that asking again is no use."""
+        """Return whether a limit of a request has refused everything for so long that another attempt is pointless."""
         if lane.throttle.is_stalled(now):
             return True
         if not mapping_of(request, "quotas"):

@@ -1,4 +1,4 @@
-"""What lanes know of robots.txt files, and which lane fetches which.
+"""The robots.txt files that lanes know, and which lane fetches which.
 
 A robots.txt belongs to an origin. The requests of one origin may be spread over several lanes, and one lane may hold
 requests of several origins. One lane fetches the file; meanwhile the others that need it start nothing.
@@ -29,7 +29,7 @@ MAX_KNOWN: Final = 10_000
 
 
 class RobotsRules(Protocol):
-    """What a robots.txt says, as far as a lane needs it."""
+    """The rules of a robots.txt that a lane needs."""
 
     @property
     def delay(self) -> float | None:
@@ -98,7 +98,7 @@ class RobotsLookups:
         lanes: The lanes in memory, by name.
         start: Takes what a start takes of its lane.
         settle: Gives back what a ticket has taken of its lane.
-        wake: Looks at a lane again, which may now start a request.
+        wake: Reschedules a lane, which may now start a request.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class RobotsLookups:
         self._settle = settle
         self._wake = wake
         self._waiting: dict[str, set[Lane]] = {}
-        """Origins whose robots.txt is being fetched: the lanes that wait for it, beside the one that fetches it."""
+        """Origins whose robots.txt is being fetched: the lanes that wait for it, without the one that fetches it."""
         self._attempts: dict[str, tuple[int, float]] = {}
         """Origins whose robots.txt is not known yet: attempts so far, and the earliest time of the next one."""
         self._knows: dict[str, Lane] = {}

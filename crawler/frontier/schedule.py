@@ -1,4 +1,4 @@
-"""`Schedule`: which lane is looked at next, and when.
+"""`Schedule`: which lane may start a request next, and when.
 
 ::
 
@@ -26,7 +26,7 @@ from crawler.messages.request import mapping_of
 __all__ = ["Schedule"]
 
 SLACK: Final = 64
-"""Outdated places in the heap that are kept, beside as many as there are valid ones."""
+"""Number of outdated places that the heap may hold, in addition to one for each valid place."""
 
 
 class Schedule:
@@ -68,7 +68,7 @@ class Schedule:
         return self._heap[0][0] if self._heap else math.inf
 
     def first(self) -> Lane | Budget | None:
-        """Return what `next_at` is about."""
+        """Return the entry that `next_at` belongs to."""
         return self._heap[0][2] if self._heap else None
 
     # ---- entries come and go -----------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Schedule:
         return budget.throttle.ready_at(self.now, cost=cost, backlog=budget.average_cost * self._budgets.backlog())
 
     def remove(self, entry: Lane | Budget) -> None:
-        """Do not look at an entry any more, until it is offered again."""
+        """Remove an entry from the schedule until it is offered again."""
         self._valid -= entry.listed < math.inf
         entry.listed = math.inf
 
@@ -148,7 +148,7 @@ class Schedule:
     # ---- the heap ----------------------------------------------------------------------------------------------------
 
     def _put(self, entry: Lane | Budget, due: float) -> None:
-        """Look at an entry at `due` (seconds since the epoch), unless it is looked at earlier."""
+        """Schedule an entry for `due` (seconds since the epoch), unless it is scheduled earlier."""
         if due >= entry.listed:
             return
         self._valid += entry.listed == math.inf

@@ -12,7 +12,8 @@ from crawler_plugins.scrapy.reactor import TrioReactor
 
 from crawler.cli import scrapy_project
 from crawler.cli.app import main
-from crawler.cli.run import feeds_of, job_of
+from crawler.cli.open_outputs import feeds_of
+from crawler.cli.run import job_of
 from crawler.cli.scrapy_project import project_spider
 from crawler.cli.target import make_spider
 from crawler.errors import ConfigError
