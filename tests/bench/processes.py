@@ -1,4 +1,4 @@
-"""The speed of a crawl whose callbacks run in several processes, against that of one process, on the same cores.
+"""The speed of a crawl whose pages are fetched and handled in several processes, against that of one process.
 
 ::
 
@@ -10,8 +10,10 @@
 A site of generated pages, or of a documentation package, is served by nginx on the same machine and crawled in turn by
 one process and by several. ``--busy 5`` adds 5 ms of CPU time to each callback. The crawls must find the same items.
 
+All of them and nginx share the same cores.
+
 Besides pages a second, which depend on what else the machine does, the table has the CPU time of a page in µs: of the
-process that fetches, of those that run callbacks, and of nginx, and the largest memory of one of the processes. `most`
+first process, of those that run callbacks, and of nginx, and the largest memory of one of the processes. `most`
 is the ratio that these times allow: all cores are busy all the time, except if the first process needs longer.
 """
 # ruff: noqa: T201  # a program that prints
