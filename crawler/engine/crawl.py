@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
-import trio_util
 
 from crawler import urls
 from crawler.content import replace_surrogates
@@ -19,6 +18,7 @@ from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
 from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
+from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.plugin import Plugin
 from crawler.logs import get_logger
@@ -56,7 +56,7 @@ class AddedRequests:
         """Whether the crawl starts no more requests."""
         self._requests: list[Request] = []
         self._series: deque[Iterator[Request]] = deque()
-        self._added = trio_util.RepeatedEvent()
+        self._added = Wakeup()
 
     def __bool__(self) -> bool:
         return bool(self._requests or self._series)

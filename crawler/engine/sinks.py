@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
-import trio_util
 from msgspec import Struct, field
 
 from crawler.engine.handler_results import describe_wrong
@@ -21,6 +20,7 @@ from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
 from crawler.files import full_disk_cause
+from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
@@ -166,7 +166,7 @@ class SinkRunner:
         self._max_lag = max_lag
         self._lease = lease
         self._sinks: list[_Sink] = []
-        self._changed = trio_util.RepeatedEvent()
+        self._changed = Wakeup()
         self._complete = False
         self._waiting = False  # whether the writer waits for a sink
 

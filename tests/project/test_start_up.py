@@ -16,8 +16,8 @@ LIST = Path(__file__).with_name("start_up_modules.txt")
 RARE = {"asyncio", "concurrent.futures", "csv", "difflib", "multiprocessing", "pickle", "sqlite3", "unittest", "xml"}
 """Modules of the standard library that only some crawls need."""
 LIBRARIES = {
-    "ada_url", "async_generator", "attr", "attrs", "certifi", "httpx", "idna", "msgspec", "outcome",
-    "publicsuffixlist", "pycurl", "sniffio", "sortedcontainers", "trio", "trio_util", "turbohtml", "typing_extensions",
+    "ada_url", "attr", "attrs", "certifi", "httpx", "idna", "msgspec", "outcome",
+    "publicsuffixlist", "pycurl", "sniffio", "sortedcontainers", "trio", "turbohtml", "typing_extensions",
 }  # fmt: skip
 """Packages that a plain crawl imports, those that its libraries import included."""
 IF_INSTALLED = {"brotli", "zstandard"}
