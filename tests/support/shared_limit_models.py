@@ -57,7 +57,7 @@ SHARED_MODELS: Final[dict[str, Model]] = {
         says=[legacy(seconds)],
         costs=lambda number: 5 if number % 2 else 1,
         quotas={"points": 1.0},
-        pages=330,
+        pages=320,
     ),
     "two-processes": Model(
         page="https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api",
