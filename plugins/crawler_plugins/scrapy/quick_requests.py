@@ -1,4 +1,4 @@
-"""`install`: requests of Scrapy are made in a third of the time, one for each link of a page as a rule.
+"""`install`: requests of Scrapy are made in less than half of the time, one for each link of a page as a rule.
 
 A URL is made safe once, not for each link to it, and a request that only follows a link is not converted: its parts
 are what they are given as. Scrapy counts its living objects in `scrapy.utils.trackref`, for its telnet console, which

@@ -1,4 +1,4 @@
-"""`texts_of`: selectors of texts, made in a quarter of the time."""
+"""`texts_of`: selectors of texts, made in less than a quarter of the time."""
 
 from __future__ import annotations
 
