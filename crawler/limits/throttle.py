@@ -303,6 +303,10 @@ class Throttle:
             if report.refused and learner is not None and learner.explains_chance(grant, report):
                 reasons.doubt_chance()
             return self.settle_lost(grant, report)
+        plain = report.refused and report.status not in AMBIGUOUS_STATUSES
+        if plain and learner is not None and learner.proves_chance(grant, report):
+            self.concurrency.forgive()
+            return self.settle_lost(grant, report)
         if isolated:
             reasons.wait_for_others(report)
             report = replace(report, refused=False, overloaded=False, first_byte=None)

@@ -18,6 +18,7 @@ import pytest
 import trio
 from support.faulty_server import KINDS, FaultyServer, shortest_time
 from support.trees import FREE, Follow
+from support.virtual import run_virtually, seeded
 from trio.testing import MockClock
 
 from crawler import (
@@ -493,6 +494,17 @@ async def test_a_limit_that_chance_has_shown_starves_no_crawl(
     report = await crawl(Pages(300), transport=server, settings=Settings(obey_robots=False))
     best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
     assert best / report.seconds >= 0.35
+
+
+@pytest.mark.parametrize("seed", [22, 29, 35])
+def test_refusals_at_random_starve_no_crawl(seed: int) -> None:
+    """A fifth of the responses are refusals. These crawls reached a hundredth to a tenth of the possible throughput."""
+    shares = {"429": 0.2}
+    server, settings = FaultyServer(random.Random(seed), shares), Settings(obey_robots=False)
+    best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
+    report = run_virtually(lambda: crawl(Pages(300), transport=server, settings=settings), randomness=seeded(seed))
+    assert report.pages == 300
+    assert best / report.seconds >= 0.2
 
 
 @pytest.mark.parametrize("shares", [{"cut": 0.1, "503": 0.1}, {"drip": 0.2, "cut": 0.1}])

@@ -251,6 +251,22 @@ class LimitLearner:
         self._by_chance += 1
         return self._by_chance % COMPARED == 0 and self.rates.is_likely()
 
+    def proves_chance(self, grant: Grant, report: AttemptReport) -> bool:
+        """Return whether refusals certainly come at random. Then a limit that they seemed to show is forgotten.
+
+        Parameters:
+            grant: the start of the request, which is not settled yet.
+            report: a refusal.
+        """
+        declared = report.declared
+        if declared.retry_after is not None or declared.violated or declared.observations:
+            return False
+        if not self.rates.are_random():
+            return False
+        self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
+        self.forget_undeclared()
+        return True
+
     def stated_wait(self, now: float) -> float:
         """Return the seconds to wait after a refusal as the server has stated, 0 if it states nothing.
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Collection
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
 __all__ = ["RateFit"]
 
-REMEMBERED: Final = 48
+REMEMBERED: Final = 200
 """Requests that are compared."""
+FITTED: Final = 48
+"""The latest of them, whose fates rates have to explain."""
 RATES: Final = tuple(0.25 * 2.0 ** (step / 3) for step in range(27))
 """Units per second that are tried."""
 STEPS: Final = tuple(1 / divisor for divisor in (6, 12, 24, 48, 96))
@@ -44,6 +47,21 @@ MIN_REFUSED: Final = 2
 """Refusals without which nothing is proven."""
 PROOF: Final = 3.0
 """Logarithm of the odds that prove a rate."""
+RARE: Final = (0.5, 2.0)
+"""Requests that count as refused and served before anything is known of a chance: it is rather low."""
+STICKY: Final = (4.0, 1.0)
+"""The same for the request right after a refused one, if a limit is the reason."""
+PROMPT: Final = 0.02
+"""Seconds, and at least two round trips, after a refusal in which no unit of a quota returns. At 20 a second one does
+in 50 ms."""
+MIN_RANDOM: Final = 4
+"""Refusals without which none is certainly random."""
+MAX_REFUSED: Final = 0.45
+"""Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
+UNDECIDED: Final = 1.0
+"""Logarithm of the odds of refusals in a row that show nothing: each of them was followed by a pause."""
+CHANCE: Final = 1.0
+"""Logarithm of the odds that prove that refusals come at random."""
 
 Fate: TypeAlias = tuple[float, float, float, bool, int]
 """When a request was sent, and about when the server decided, in seconds since the epoch; how uncertain that is;
@@ -93,12 +111,13 @@ class RateFit(Struct, eq=False):
 
     def evidence(self) -> float:
         """Return the logarithm of the odds of a rate; 0 as long as few requests were refused."""
-        refused = sum(not fate[3] for fate in self._latest)
+        latest = self._last_ones()
+        refused = sum(not fate[3] for fate in latest)
         if refused < MIN_REFUSED:
             return 0.0
-        served = len(self._latest) - refused
+        served = len(latest) - refused
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
-        return self._fit()[1] - max(chance, self._concurrency())
+        return self._fit()[1] - max(chance, _best_concurrency(latest))
 
     def is_likely(self) -> bool:
         """Return whether a rate explains the latest requests much better than anything else."""
@@ -112,18 +131,26 @@ class RateFit(Struct, eq=False):
         alone = any(load == 1 and not served for *_, served, load in self._latest)
         return alone and self.is_likely()
 
-    def _concurrency(self) -> float:
-        """Return the logarithm of the likelihood of the best limit of concurrency."""
-        loads = [(load, served) for *_, served, load in self._latest if load]
-        unknown = (len(self._latest) - len(loads)) * math.log(CERTAINTY)
-        right, wrong = math.log(CERTAIN_LOAD), math.log(1.0 - CERTAIN_LOAD)
-        return unknown + max(
-            sum(right if served == (load <= most) else wrong for load, served in loads) for most in LEVELS
-        )
+    def are_random(self) -> bool:
+        """Return whether chance explains the latest requests better than any limit does.
+
+        The limits are a rate, one of concurrency, and one that, once it refuses, does so for a while.
+        """
+        latest, last_ones = self._latest, self._last_ones()
+        refused = sum(not fate[3] for fate in latest)
+        if refused < MIN_RANDOM or refused > MAX_REFUSED * len(latest):
+            return False
+        chance = _chance(latest)
+        if chance - max(_runs(latest) - UNDECIDED, _average_concurrency(latest)) <= CHANCE:
+            return False
+        return _chance(last_ones) - self._fit()[1] > CHANCE
+
+    def _last_ones(self) -> list[Fate]:
+        return list(self._latest)[-FITTED:]
 
     def _fit(self) -> tuple[Fit, float]:
         if self._fitted is None:
-            latest = sorted(self._latest, key=_order)
+            latest = sorted(self._last_ones(), key=_order)
             fits: list[Fit] = []
             most = -math.inf
             for size in SIZES:
@@ -131,7 +158,7 @@ class RateFit(Struct, eq=False):
                     likelihood = _likelihood(latest, rate, size, most - NEGLIGIBLE)
                     most = max(most, likelihood)
                     fits.append(Fit(rate, size, likelihood))
-            average = most + math.log(sum(math.exp(fit.likelihood - most) for fit in fits) / len(fits))
+            average = _average([fit.likelihood for fit in fits])
             likely = sorted(fit for fit in fits if fit.likelihood >= most - EQUIVALENT)
             middle = math.log(likely[0].rate * likely[-1].rate) / 2.0
             self._fitted = _refined(latest, min(likely, key=lambda fit: abs(math.log(fit.rate) - middle))), average
@@ -141,6 +168,77 @@ class RateFit(Struct, eq=False):
 def _order(fate: Fate) -> tuple[float, bool]:
     """Sort by time, and those sent together so that the served ones came first."""
     return fate[0], not fate[3]
+
+
+def _decided(fate: Fate) -> tuple[float, bool]:
+    """Sort by the time of the decision, and those decided together so that the served ones came first."""
+    return fate[1], not fate[3]
+
+
+def _best_concurrency(fates: Collection[Fate]) -> float:
+    """Return the logarithm of the likelihood of the best limit of concurrency."""
+    loads = [(load, served) for *_, served, load in fates if load]
+    unknown = (len(fates) - len(loads)) * math.log(CERTAINTY)
+    right, wrong = math.log(CERTAIN_LOAD), math.log(1.0 - CERTAIN_LOAD)
+    return unknown + max(sum(right if served == (load <= most) else wrong for load, served in loads) for most in LEVELS)
+
+
+def _average_concurrency(fates: Collection[Fate]) -> float:
+    """Return the logarithm of the average likelihood of limits of concurrency.
+
+    As many as were in flight with a refused request may have been too many, never fewer.
+    """
+    loads = [(load, served) for *_, served, load in fates if load]
+    likelihoods = []
+    for most in range(1, max((load for load, _ in loads), default=1) + 1):
+        certain = [CERTAINTY if load <= most else CERTAIN_LOAD for load, _ in loads]
+        right = [served == (load <= most) for load, served in loads]
+        likelihoods.append(sum(math.log(c if r else 1.0 - c) for c, r in zip(certain, right, strict=True)))
+    return (len(fates) - len(loads)) * math.log(CERTAINTY) + _average(likelihoods)
+
+
+def _runs(fates: Collection[Fate]) -> float:
+    """Return the logarithm of the likelihood of a limit that, once it refuses, does so for a while.
+
+    The chance of a refusal then depends on what happened to the request before, and on whether time has passed.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    before, refused_at = "served", -math.inf
+    for _, at, uncertain, served, _ in sorted(fates, key=_decided):
+        if before == "refused" and at - refused_at > max(PROMPT, 2.0 * uncertain / DELAY_SHARE):
+            before = "rested"
+        refused, others = counts.get(before, (0, 0))
+        counts[before] = refused + (not served), others + served
+        before, refused_at = ("served", refused_at) if served else ("refused", at)
+    return sum(_any_chance(*found, STICKY if state == "refused" else RARE) for state, found in counts.items())
+
+
+def _chance(fates: Collection[Fate]) -> float:
+    """Return the logarithm of the likelihood that each request is refused with the same chance."""
+    refused = sum(not fate[3] for fate in fates)
+    return _any_chance(refused, len(fates) - refused)
+
+
+def _any_chance(refused: int, served: int, before: tuple[float, float] = RARE) -> float:
+    """Return the logarithm of the likelihood that each request is refused with the same chance, whatever that is.
+
+    Parameters:
+        refused: Requests that were refused.
+        served: Requests that were served.
+        before: Requests that count as refused and as served before anything is known.
+    """
+    return _beta(refused + before[0], served + before[1]) - _beta(*before)
+
+
+def _average(likelihoods: list[float]) -> float:
+    """Return the logarithm of the average of likelihoods, of which the logarithms are given."""
+    most = max(likelihoods)
+    return most + math.log(sum(math.exp(one - most) for one in likelihoods) / len(likelihoods))
+
+
+def _beta(refused: float, served: float) -> float:
+    """Return the logarithm of the beta function."""
+    return math.lgamma(refused) + math.lgamma(served) - math.lgamma(refused + served)
 
 
 def _refined(requests: list[Fate], fit: Fit) -> Fit:

@@ -77,3 +77,24 @@ def test_served_requests_of_which_only_the_number_is_known_count() -> None:
             fit.record(NOW + 0.05 * number, NOW + 0.05 * number + 0.02, served=False, load=1)
         fit.record(NOW + 0.5, NOW + 0.52, served=True, load=1)
     assert known.best().size > unknown.best().size
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_refusals_at_random_are_put_down_to_chance(share: float) -> None:
+    chance = random.Random(1)
+    assert tell(lambda at, load: chance.random() >= share, 150, at_once=8).are_random()
+
+
+@pytest.mark.parametrize(("rate", "size"), [(4.0, 1.0), (4.0, 6.0)])
+def test_a_rate_is_not_put_down_to_chance(rate: float, size: float) -> None:
+    assert not tell(bucket(rate, size), 40).are_random()
+
+
+def test_a_limit_of_concurrency_and_one_that_refuses_for_a_while_are_not_put_down_to_chance() -> None:
+    assert not tell(lambda at, load: load <= 4, 80, at_once=8).are_random()
+    assert not tell(lambda at, load: at % 4.0 < 3.0, 80).are_random()
+
+
+def test_few_refusals_and_those_of_nearly_all_requests_are_not_put_down_to_chance() -> None:
+    assert not tell(lambda at, load: not 1.0 < at < 1.2, 30).are_random()
+    assert not tell(lambda at, load: False, 30).are_random()
