@@ -42,7 +42,7 @@ class Attempts:
     Parameters:
         downloader: Sends requests.
         hooks: Answer requests, and wrap the network.
-        frontier: Takes places and starts back.
+        frontier: Takes tokens and starts back.
         slots: Waits for lanes in place.
         settlement: Settles the attempts.
         remote: Has other processes send requests; `None`: there are none.
@@ -75,9 +75,9 @@ class Attempts:
         ask_answer: bool = True,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make one attempt: call the hooks, send the request, give back its place, settle, count and measure.
+        """Make one attempt: call the hooks, send the request, release the token, settle, count and measure.
 
-        The place is given back as soon as the body has ended, so that a slow callback does not slow its host.
+        The token is released as soon as the body has ended, so that a slow callback does not slow its host.
 
         Parameters:
             ticket: The request, and the start that it took.
@@ -128,7 +128,7 @@ class Attempts:
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make an attempt in place, which waits here for a place and a start of its lane, and settle its ticket.
+        """Make an attempt in place, which waits here for a token and a start of its lane, and settle its ticket.
 
         Parameters:
             ticket: The request.

@@ -1,4 +1,4 @@
-"""`Slots`: waiting in the caller's task for a place and the next start of a lane."""
+"""`Slots`: waiting in the caller's task for a token and the next start of a lane."""
 
 from __future__ import annotations
 
@@ -73,32 +73,29 @@ class Slots:
         )
 
     async def acquire(self, ticket: InlineTicket, give_up_at: float) -> None:
-        """Take a place of the ticket's lane.
+        """Acquire a token of the ticket's lane.
 
-        A `fetch` hook that runs inside an attempt on the same lane shares the place of that attempt: one of its
+        A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt: one of its
         requests at a time uses it, and others need one of their own.
 
         Parameters:
-            ticket: Takes the place.
+            ticket: Borrows the token.
             give_up_at: Deadline in seconds on trio's clock.
 
         Raises:
-            WouldExceedDeadline: No place was free before the deadline.
+            WouldExceedDeadline: No token was free before the deadline.
         """
         lane, page = ticket.lane, current_ticket.get()
         with trio.move_on_at(give_up_at):
             if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.permit.is_in_flight:
-                while page.is_lent and lane.is_full():
+                while page.is_lent and lane.limiter.available_tokens <= 0:
                     await self._frontier.changed.wait()
                 if not page.is_lent:
                     page.is_lent = True
                     ticket.lender = page
                     return
-            await trio.lowlevel.checkpoint()
-            if lane.queue or lane.is_full():
-                await lane.queue.wait(ticket.permit)
-            else:
-                ticket.permit.enter()
+            await lane.limiter.acquire_on_behalf_of(ticket.permit)
+            ticket.permit.enter()
         if not ticket.permit.is_in_flight:
             raise self.too_late(0.0, lane, ticket.request)
 

@@ -330,8 +330,9 @@ class Frontier:
         return RefusedTicket(pending, lane, lane.epoch, now, by, error)
 
     def _start(self, ticket: StartTicket) -> None:
-        """Take what a start takes of its lane: a place, and a part of the limits."""
+        """Take what a start takes of its lane: a token, and a part of the limits."""
         lane = ticket.lane
+        lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
         ticket.permit.take(ticket.now, reports=self.reports_sending)
@@ -348,16 +349,17 @@ class Frontier:
         return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
     def inline_ticket(self, lane: Lane, request: Request, now: float) -> InlineTicket:
-        """Return a ticket for a request that is made in place. It has no place yet, and its permit is not taken."""
+        """Return a ticket for a request that is made in place. It holds no token, and its permit is not taken."""
         permit = self.budgets.permit(lane, request)
         return InlineTicket(Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
     def release(self, ticket: StartTicket) -> None:
-        """Give back the place of a ticket, if it has or borrows one: the body of its response has ended."""
+        """Give back the token of a ticket, if it holds or borrows one: the body of its response has ended."""
         permit = ticket.permit
         if permit.is_in_flight:
+            ticket.lane.limiter.release_on_behalf_of(permit)
             permit.leave()
             self._schedule.offer(ticket.lane)
         if isinstance(ticket, InlineTicket):

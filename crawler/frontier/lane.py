@@ -7,9 +7,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import trio
 
 from crawler import urls
-from crawler.frontier.place_queue import PlaceQueue
 from crawler.frontier.robots import LaneRobots, RobotsRules
 from crawler.frontier.ticket import START, Order, Pending
 from crawler.limits.throttle import Throttle
@@ -26,6 +26,14 @@ def lane_name(request: Request) -> str:
     return request.lane or urls.origin(request.url)
 
 
+def _limiter(lane: Lane) -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(lane.throttle.concurrency.limit)
+
+
+def _tokens(lane: Lane) -> int:
+    return int(lane.limiter.total_tokens)
+
+
 @attrs.define(eq=False, repr=False)
 class Lane:
     """A bounded window of waiting requests, and what decides when the next one may start."""
@@ -36,8 +44,8 @@ class Lane:
     """Its limits: what the user asks for, and what the server declares and shows."""
     epoch: int = 0
     """The lease under which it is held; 0 until the store grants one."""
-    queue: PlaceQueue = attrs.field(factory=PlaceQueue)
-    """The requests made in place that wait until fewer are in flight."""
+    limiter: trio.CapacityLimiter = attrs.field(default=attrs.Factory(_limiter, takes_self=True))
+    """One token for each request in flight; as many tokens as requests do well."""
     robots: LaneRobots = attrs.field(factory=LaneRobots)
     """What it knows of robots.txt files; see `set_robots`."""
     more: bool = False
@@ -60,6 +68,8 @@ class Lane:
     """The places of its requests in memory: in the window, or handed out."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
+    _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
+    """The tokens of the limiter: reading them there takes three calls."""
     _waits_for: str = ""
     _waits_since: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
@@ -143,12 +153,13 @@ class Lane:
     def is_full(self) -> bool:
         """Return whether no more requests may be in flight now, counting those of others that share its limits."""
         throttle = self.throttle
-        return throttle.busy >= throttle.concurrency.limit
+        return throttle.busy >= throttle.concurrency.limit or self.limiter.borrowed_tokens >= self._tokens
 
-    def grant_places(self) -> None:
-        """Let requests that are made in place continue, as many as may be in flight now."""
-        while self.queue and not self.is_full():
-            self.queue.grant()
+    def fit_limiter(self) -> None:
+        """Give the limiter as many tokens as requests may be in flight now."""
+        tokens = self.throttle.concurrency.limit
+        if tokens != self._tokens:
+            self._tokens = self.limiter.total_tokens = tokens
 
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
         """Set what the robots.txt of an origin says, which applies until then (seconds since the epoch)."""

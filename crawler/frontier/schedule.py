@@ -5,7 +5,7 @@
     Schedule ─► Lane                 it may start its next request at that time
              └► Budget ─► Lane ─► …  lanes that wait for nothing but this budget, first come first served
 
-A lane is in the schedule only while it has a request and a free place, so a lane that cannot start anything costs
+A lane is in the schedule only while it has a request and a free token, so a lane that cannot start anything costs
 nothing.
 """
 
@@ -74,9 +74,8 @@ class Schedule:
     # ---- entries come and go -----------------------------------------------------------------------------------------
 
     def offer(self, lane: Lane) -> None:
-        """Schedule a lane, or park it under the budget that it waits for. It needs a request and a free place."""
-        if lane.queue:
-            lane.grant_places()
+        """Schedule a lane, or park it under the budget that it waits for. It needs a request and a free token."""
+        lane.fit_limiter()
         if lane.listed <= self.now:
             return  # `next` returns it
         head = lane.head()

@@ -86,14 +86,14 @@ class RefusedTicket(Ticket):
 
 
 class StartTicket(Ticket):
-    """A request that may be sent. It takes a place of its lane while it is in flight."""
+    """A request that may be sent. It borrows a token of its lane's limiter while it is in flight."""
 
     permit: Permit
     """What its start takes of the limits of its lane and budgets."""
     outage: Outage | None = None
     """What the crawl knows of an outage of the host, if only its gateway has answered."""
     is_lent: bool = False
-    """Whether an inline fetch of a `fetch` hook uses its place."""
+    """Whether an inline fetch of a `fetch` hook uses its token."""
 
     def mark_sent(self, at: float) -> None:
         """Record that bytes of the request were sent at `at` (seconds since the epoch)."""
@@ -125,7 +125,7 @@ class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
 
     lender: StartTicket | None = None
-    """The attempt whose place it uses, if a `fetch` hook makes it."""
+    """The attempt whose token it uses, if a `fetch` hook makes it."""
 
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket

@@ -234,7 +234,8 @@ def check(session: CrawlSession, *, emptied: bool) -> None:
     assert {name: throttle.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
     assert frontier.handed_out == 0
     for lane in frontier.lanes.values():
-        assert (lane.throttle.busy, lane.handed_out, lane.robots.pending) == (0, 0, False)
+        assert (lane.limiter.borrowed_tokens, lane.throttle.busy) == (0, 0)
+        assert (lane.handed_out, lane.robots.pending) == (0, False)
         assert not (emptied and len(lane))
     if emptied:
         assert session.scheduler.store.live == 0

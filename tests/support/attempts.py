@@ -90,7 +90,7 @@ class Case:
 
     def is_settled(self) -> bool:
         throttle = self.lane.throttle
-        return not throttle.busy
+        return self.lane.limiter.borrowed_tokens == 0 and not throttle.busy
 
     def next_start(self) -> float:
         """Seconds until the lane may start another request."""

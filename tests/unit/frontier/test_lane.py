@@ -82,25 +82,26 @@ def test_it_is_full_if_its_places_are_taken_by_its_requests_or_those_of_others()
     assert not made.is_full()
 
 
-async def test_requests_made_in_place_get_as_many_places_as_are_free(nursery) -> None:
+async def test_requests_made_in_place_wait_for_its_tokens(nursery: trio.Nursery) -> None:
     made = lane(per_host=2, slow_start=False)
-    made.throttle.busy = 2
-    for _ in range(3):
-        nursery.start_soon(made.queue.wait, Permit(made.throttle))
+    for name in "ab":
+        made.limiter.acquire_on_behalf_of_nowait(name)
+    nursery.start_soon(made.limiter.acquire_on_behalf_of, "c")
     await trio.testing.wait_all_tasks_blocked()
-    made.grant_places()
-    assert (made.throttle.busy, len(made.queue)) == (2, 3)
-    made.throttle.busy = 0
-    made.grant_places()
-    assert (made.throttle.busy, len(made.queue)) == (2, 1)
-    nursery.cancel_scope.cancel()
+    assert made.is_full()
+    assert made.limiter.statistics().tasks_waiting == 1
+    made.limiter.release_on_behalf_of("a")
+    await trio.testing.wait_all_tasks_blocked()
+    assert made.limiter.statistics().tasks_waiting == 0
+    assert made.is_full()
 
 
-def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_places() -> None:
+def test_a_crawl_delay_applies_to_the_lane_and_lowers_its_tokens() -> None:
     made = lane(per_host=8, slow_start=False)
     made.set_robots(HOST, Rules(delay=4.0), until=100.0)
     assert made.throttle.pacing.delay == 4.0
-    assert made.throttle.concurrency.limit == 2
+    made.fit_limiter()
+    assert made.limiter.total_tokens == made.throttle.concurrency.limit == 2
     assert made.robots.expiry(HOST) == 100.0
 
 
