@@ -104,7 +104,7 @@ class Fetcher:
         return self._spider.token
 
     def _run(self) -> None:
-        settings = Settings(grace=0.0) | self._configuration.settings
+        settings = Settings(grace=0.0, outage_patience=0.0) | self._configuration.settings
         try:
             run(self._spider, settings=settings, plugins=self._configuration.plugins)
         except BaseException as error:  # noqa: ASYNC103 - raised in the thread of the prompt

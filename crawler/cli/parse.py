@@ -48,7 +48,7 @@ def parse(
     outcome = run_callback(
         made,
         request.replace(callback=callback),
-        settings=Settings(grace=0.0) | configuration.settings,
+        settings=Settings(grace=0.0, outage_patience=0.0) | configuration.settings,
         plugins=configuration.plugins,
     )
     if outcome.failure is not None:

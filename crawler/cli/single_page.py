@@ -188,7 +188,7 @@ def fetch_page(
         overrides: Settings that override those of the configuration.
         show_status: Whether to report a status that is not a success on standard error.
     """
-    settings = Settings(grace=0.0) | configuration.settings | overrides
+    settings = Settings(grace=0.0, outage_patience=0.0) | configuration.settings | overrides
     quiet_engine()
     report = run(spider, settings=settings, plugins=configuration.plugins)
     if report.interrupted:

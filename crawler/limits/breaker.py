@@ -21,7 +21,7 @@ from msgspec import Struct
 from crawler.errors import FetchError
 from crawler.limits.backoff import equal_jitter
 
-__all__ = ["MAX_REST", "Breaker"]
+__all__ = ["MAX_REST", "MAX_STEP", "Breaker"]
 
 MIN_REST: Final = 1.0
 """Seconds between the first failure of an open breaker and its probe; they double with each failed probe."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from crawler.errors import FetchError
-from crawler.limits.breaker import Breaker
+from crawler.limits.breaker import MAX_STEP, Breaker
 
 if TYPE_CHECKING:
     from crawler.limits.outage_statistics import OutageStatistics
@@ -361,6 +361,7 @@ class Outages:
             if len(self._breakers) >= MAX_SCOPES:
                 del self._breakers[next(iter(self._breakers))]
             found = self._breakers[trouble.scope] = Breaker(now, self._era, is_known=trouble.is_known)
+            found.down_for = min(max(0.0, now - trouble.started), MAX_STEP)
         return found
 
 

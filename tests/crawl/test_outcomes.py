@@ -275,7 +275,7 @@ async def test_an_errback_gets_failures_and_may_yield(autojump_clock: MockClock)
     site = FakeSite(pages | {"https://down.test/unreachable": httpx.ConnectError("refused")})
     found = await collect(Errback(), site)
     missed = sorted((item["missed"], item["reason"], item["n"]) for item in found.items if "missed" in item)
-    assert missed == [("broken", "status_500", 3), ("gone", "status_410", 1), ("unreachable", "connect_failed", 3)]
+    assert missed == [("broken", "status_500", 3), ("gone", "status_410", 1), ("unreachable", "connect_failed", 1)]
     # A definitive response is not a failure of the crawl.
     assert (found.report.failed, found.report.pages) == (2, 1)
 
@@ -463,7 +463,7 @@ async def test_robots_txt_is_fetched_first_and_obeyed(autojump_clock: MockClock)
 async def test_an_unavailable_robots_txt_forbids_everything(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x", "/robots.txt": Page(status=503)})
     report = (await collect(Follow(), site, settings=ROBOTS)).report
-    assert len(site.visits("/robots.txt")) == 3
+    assert 90 <= site.visits("/robots.txt")[-1].at - site.log[0].at <= 100
     assert not site.visits("/")
     assert report.filtered == {"robots": 1}
 

@@ -177,7 +177,9 @@ async def test_a_response_of_the_proxy_itself_is_not_a_page_and_another_proxy_is
 async def test_no_proxy_is_paused_if_all_report_that_the_site_is_down(serve: Serve, blind: CurlTransport) -> None:
     proxies = [await serve(http_proxy(answer=HTTP_FAILED)) for _ in range(2)]
     names = [f"127.0.0.1:{proxy.port}" for proxy in proxies]
-    settings = FREE | Settings(proxies=[f"http://me:secret@{name}" for name in names], workers=1, attempts=1)
+    settings = FREE | Settings(
+        proxies=[f"http://me:secret@{name}" for name in names], workers=1, attempts=1, outage_patience=0
+    )
     found = await collect(Pages(count=2), blind, settings=settings)
     assert [item["failed"] for item in found.items] == [f"the proxy {names[1]} answered 502"] * 2
     assert found.report.failures == {"connect_failed": 2}
@@ -288,7 +290,7 @@ async def test_an_unsafe_request_is_not_sent_again_after_a_gateway_failure(autoj
             await super().handle_async_request(request)
             return httpx.Response(504, headers={"Proxy-Status": "p; error=connection_timeout"})
 
-    settings = FREE | Settings(proxies=["http://a:1", "http://b:1"], attempts=1)
+    settings = FREE | Settings(proxies=["http://a:1", "http://b:1"], attempts=1, outage_patience=0)
     for method, asked in (("POST", 1), ("GET", 2)):
         wires = Gateway()
         found = await collect(Pages(count=1, more={"method": method}), wires, settings=settings)

@@ -154,8 +154,9 @@ class UndeclaredQuota(Quota):
         nearly_used = self.is_nearly_used()
         if not nearly_used and self._end_shorter(sent):
             return True
-        proven = retry_after is not None and self.opened_at == self.proven_at
-        if proven and sent + (retry_after or 0.0) - ROUNDING <= self.reset.latest:
+        # a wait in whole seconds says nothing of the end of a shorter window
+        is_told = retry_after is not None and (self.window.length or 0.0) > 2 * ROUNDING
+        if is_told and self.opened_at == self.proven_at and sent + (retry_after or 0.0) - ROUNDING <= self.reset.latest:
             self.overestimated = not nearly_used  # the window ends as expected, so its limit is lower
             self.limit, self.clean_windows, self.remaining = max(1.0, self.used), 0, 0.0
             self.too_short = min(self.too_short, sent - self.opened_at)

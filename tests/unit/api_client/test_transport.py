@@ -132,5 +132,5 @@ async def test_two_transports_with_one_limits_count_together(autojump_clock):
 async def test_what_is_no_transport_or_is_governed_is_refused(autojump_clock):
     with pytest.raises(ConfigError, match="not a transport"):
         GovernedTransport(httpx.HTTPTransport())
-    with pytest.raises(ConfigError, match="governed already"):
+    with pytest.raises(ConfigError, match="already governed"):
         GovernedTransport(GovernedTransport(httpx.MockTransport(lambda _: httpx.Response(200))))

@@ -317,7 +317,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 from crawler.__main__ import main
-sys.argv[1:] = ["run", "none.py", "--log-level", "info"]
+sys.argv[1:] = ["run", "none.py", "--dry-run"]
 sys.exit(main())
 """
 

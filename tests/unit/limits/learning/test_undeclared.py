@@ -114,12 +114,20 @@ def test_a_refusal_that_states_a_longer_window_is_not_explained():
 
 
 def test_a_refusal_whose_stated_wait_ends_with_the_window_lowers_the_limit_at_once():
-    """What seemed to be twenty in two seconds were two windows of ten; a shorter one may be tried from then on."""
+    """What seemed to be twenty in four seconds were two windows of ten; a shorter one may be tried from then on."""
+    made = UndeclaredQuota(name="undeclared", limit=20.0, window=Window(4.0))
+    for number in range(10):
+        made.record_unreported(sent=NOW + number / 10, received=NOW + number / 10 + 0.05)
+    assert made.explain_refusal(NOW + 2.0, retry_after=2.0)
+    assert (made.limit, made.remaining, made.overestimated, made.too_short) == (10.0, 0.0, True, 2.0)
+
+
+def test_a_wait_in_whole_seconds_says_nothing_of_the_end_of_a_shorter_window():
     made = UndeclaredQuota(name="undeclared", limit=20.0, window=Window(2.0))
     for number in range(10):
         made.record_unreported(sent=NOW + number / 10, received=NOW + number / 10 + 0.05)
-    assert made.explain_refusal(NOW + 1.0, retry_after=1.0)
-    assert (made.limit, made.remaining, made.overestimated, made.too_short) == (10.0, 0.0, True, 1.0)
+    made.explain_refusal(NOW + 1.0, retry_after=1.0)
+    assert made.limit == 20.0
 
 
 def test_after_an_interrupted_run_the_window_counts_as_used_up():
