@@ -32,7 +32,15 @@ class Zoo(Spider):
         for way in (*failure.request.redirects, failure.request.url):
             yield {"url": way, "became": failure.error.full_reason}
 """
-LIMITS = ("request_deadline=3", "connect_timeout=2", "attempts=1", "slow_start=false", "per_host=64", "workers=64")
+LIMITS = (
+    "request_deadline=3",
+    "connect_timeout=2",
+    "attempts=2",
+    "outage_patience=0",
+    "slow_start=false",
+    "per_host=64",
+    "workers=64",
+)
 
 
 async def run(folder, *arguments):
