@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from crawler.frontier import Frontier
     from crawler.messages import Response
 
-__all__ = ["LEAST_STATUS", "OutageMonitor", "contact_of"]
+__all__ = ["MIN_OUTAGE_STATUS", "OutageMonitor", "contact_of"]
 
 GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
 """Statuses by which a gateway says that it got no response of its server (RFC 9110 sections 15.6.3 and 15.6.5). Those
 from 520 on are Cloudflare's."""
 TOO_MANY_REQUESTS: Final = 429
-LEAST_STATUS: Final = TOO_MANY_REQUESTS
-"""The least status that may say that a host is down."""
+MIN_OUTAGE_STATUS: Final = TOO_MANY_REQUESTS
+"""Lowest status that may mean that a host is down."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
 """Kinds of `ConnectFailed` that tell more than that there was no connection."""
 TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
@@ -35,9 +35,9 @@ TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
 UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
 """Kinds of broken exchanges without any response."""
 LOG_AFTER: Final = 10.0
-"""Seconds for which a host that has answered before is down until the log says so."""
+"""Downtime of a host that has answered before, in seconds, after which it is logged."""
 MAX_LOGGED: Final = 20
-"""Hosts whose outages are logged as warnings; those of further ones are debug messages."""
+"""Hosts whose outages are logged as warnings. Outages of further hosts are logged at level DEBUG."""
 log = get_logger("crawler.engine")
 
 
@@ -71,15 +71,15 @@ class OutageMonitor:
         outage = outages.failed(trouble, now)
         if may_repeat(ticket.request):
             ticket.outage = outage
-        self._log_down(trouble.scope)
+        self._log_outage(trouble.scope)
 
     def _is_down(self, ticket: StartTicket, response: Response) -> bool:
-        """Return whether a response says that its host is down.
+        """Return whether a response means that its host is down.
 
         Without its robots.txt nothing of a host may be fetched (RFC 9309 section 2.3.1.4), so that a temporary error
         of that file is waited for.
         """
-        if _holds_all(ticket):
+        if _blocks_host(ticket):
             return response.status == TOO_MANY_REQUESTS or response.status >= 500
         return response.status in GATEWAY_ERRORS and not self._policy.accepts(response)
 
@@ -89,7 +89,7 @@ class OutageMonitor:
         network = outages.network
         scopes = reachability.scopes(ticket.request)
         for scope in scopes:
-            self._log_back(scope, now)
+            self._log_recovery(scope, now)
         outages.end(ticket)
         retried = outages.answered(scopes, is_known=_is_known(ticket))
         if network is not None:
@@ -117,7 +117,7 @@ class OutageMonitor:
         network = outages.network
         trouble = self._trouble(ticket, error, contact, is_proxy=is_proxy)
         outage = outages.failed(trouble, now)
-        self._log_down(trouble.scope)
+        self._log_outage(trouble.scope)
         if not ticket.is_sent or may_repeat(request):
             error.outage = outage
         if outages.network is not network:
@@ -135,11 +135,11 @@ class OutageMonitor:
             request=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
-            holds_all=_holds_all(ticket),
+            blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,
         )
 
-    def _log_down(self, scope: str) -> None:
+    def _log_outage(self, scope: str) -> None:
         """Log once that a host which has answered before is down."""
         outages = self._frontier.outages
         breaker = outages.breaker_of(scope)
@@ -151,15 +151,15 @@ class OutageMonitor:
         self._logged.add(scope)
         log.log(
             logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG,
-            "%s is down since %s, trying it every 1 to %.0f s: %s",
+            "%s has been down since %s, retrying every 1 to %.0f s: %s",
             scope,
             time.strftime("%H:%M:%S", time.localtime(breaker.since)),
             MAX_REST,
             breaker.error,
         )
 
-    def _log_back(self, scope: str, now: float) -> None:
-        """Log that a host answers of which the log says that it is down."""
+    def _log_recovery(self, scope: str, now: float) -> None:
+        """Log that a host answers again whose outage was logged."""
         breaker = self._frontier.outages.breaker_of(scope)
         if breaker is not None and breaker.is_logged:
             level = logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG
@@ -208,6 +208,6 @@ def _is_known(ticket: StartTicket) -> bool:
     return is_own and lane.throttle.concurrency.has_answered
 
 
-def _holds_all(ticket: StartTicket) -> bool:
+def _blocks_host(ticket: StartTicket) -> bool:
     """Return whether all requests of a host wait for a ticket: that of a robots.txt of which there is no copy."""
     return isinstance(ticket, RobotsTicket) and ticket.origin not in ticket.lane.robots.expired

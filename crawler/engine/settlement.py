@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler.engine.handler_results import describe_wrong
-from crawler.engine.outages import LEAST_STATUS
+from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
 from crawler.messages import Pause, Request, Response, Stop, Usage
 
@@ -121,7 +121,7 @@ class Settlement:
         is_sent = ticket.is_sent
         if error is not None:  # first: it decides when the lane is looked at again
             self._outages.failed(ticket, error, now)
-        elif is_sent and response is not None and (frontier.outages.active or response.status >= LEAST_STATUS):
+        elif is_sent and response is not None and (frontier.outages.active or response.status >= MIN_OUTAGE_STATUS):
             self._outages.received(ticket, response, now)
         if ticket.permit.is_open:
             if response is None:

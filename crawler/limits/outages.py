@@ -82,7 +82,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """When it started, in seconds since the epoch."""
     is_known: bool
     """Whether the host has answered before, in this run or an earlier one of the job."""
-    holds_all: bool = False
+    blocks_host: bool = False
     """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False
     """Whether the scope is a proxy."""
@@ -299,11 +299,11 @@ class Outages:
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
         is_general = self.network is not None or len(self._silent) >= MANY
-        is_page = not (is_general or trouble.holds_all)
+        is_page = not (is_general or trouble.blocks_host)
         if breaker.is_known or is_general:
             limit = self._patience
         else:
-            limit = min(DOUBT if trouble.holds_all or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
+            limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
             is_page = is_page and trouble.contact == "gateway"
         if breaker.down_for >= limit:
             breaker.close()
@@ -313,7 +313,7 @@ class Outages:
         if not (is_late and breaker.is_open):
             breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
         wait = self._wait(breaker, now)
-        return Outage(wait if trouble.holds_all else 2.0 * wait)  # so that another page is the next probe
+        return Outage(wait if trouble.blocks_host else 2.0 * wait)  # so that another page is the next probe
 
     def _wait(self, breaker: Breaker, now: float) -> float:
         """Return the seconds until the next probe."""

@@ -12,8 +12,8 @@ __all__ = ["RefusalBudget"]
 STALL: Final = 900.0
 """Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
 overloaded, or has never served anything."""
-MAX_IN_VAIN: Final = 20
-"""Stated waits in a row after which the server has refused again. Then what it states is wrong, and all waits count."""
+MAX_BROKEN_WAITS: Final = 20
+"""Stated waits in a row that were kept and followed by another refusal. From then on, stated waits count, too."""
 STALL_OF_QUOTA: Final = 90_000.0
 """The same where a server that has served requests refuses them because of a limit: quotas of a day are common."""
 MAX_SPARE: Final = 20.0
@@ -39,8 +39,8 @@ class RefusalBudget(Struct, eq=False):
     """When that refusal came, in seconds since the epoch."""
     _stated_until: float = -math.inf
     """End of the latest stated wait, in seconds since the epoch."""
-    _in_vain: int = 0
-    """Stated waits since the last success that a refusal followed."""
+    _broken_waits: int = 0
+    """Stated waits since the last success that were followed by a refusal."""
     _spare: float = MAX_SPARE
 
     def record_served(self) -> None:
@@ -48,7 +48,7 @@ class RefusalBudget(Struct, eq=False):
         if self.has_served and self._spare == MAX_SPARE:
             return  # nothing was refused since
         self._refused_since = math.nan
-        self._in_vain = 0
+        self._broken_waits = 0
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
@@ -65,9 +65,9 @@ class RefusalBudget(Struct, eq=False):
         if not self.refuses_all:
             self._refused_since = self._first_at = now
         if stated_wait and now >= self._stated_until:
-            self._in_vain += self.refuses_all
+            self._broken_waits += self.refuses_all
             self._stated_until = now + stated_wait
-        since = self._refused_since if self._in_vain < MAX_IN_VAIN else self._first_at
+        since = self._refused_since if self._broken_waits < MAX_BROKEN_WAITS else self._first_at
         if now - since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
             self.stalled_until = now + STALL
             self._refused_since = math.nan

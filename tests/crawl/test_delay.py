@@ -52,8 +52,8 @@ async def by_a_client(transport, urls):
             nursery.start_soon(get, http, url)
 
 
-@pytest.mark.parametrize("way", [by_a_crawl, by_a_client])
-async def test_a_slow_look_up_does_not_shorten_the_delay(nursery: trio.Nursery, way: Callable[..., object]) -> None:
+async def times(nursery, way, count, names):
+    """Return the times at which the server of a lane gets so many requests."""
     seen = []
 
     async def handler(peer):
@@ -62,21 +62,18 @@ async def test_a_slow_look_up_does_not_shorten_the_delay(nursery: trio.Nursery, 
             await peer.send(ok())
 
     server = await start(nursery, handler)
-    async with CurlTransport(resolver=Names()) as transport:
-        await way(transport, [f"http://site.test:{server.port}/{number}" for number in range(2)])
+    async with CurlTransport(resolver=names) as transport:
+        await way(transport, [f"http://site.test:{server.port}/{number}" for number in range(count)])
+    return seen
+
+
+@pytest.mark.parametrize("way", [by_a_crawl, by_a_client])
+async def test_a_slow_look_up_does_not_shorten_the_delay(nursery: trio.Nursery, way: Callable[..., object]) -> None:
+    seen = await times(nursery, way, 2, Names())
     assert seen[1] - seen[0] > DELAY - SLOW / 2
 
 
 @pytest.mark.parametrize("way", [by_a_crawl, by_a_client])
 async def test_while_a_request_is_not_out_the_next_one_waits(nursery: trio.Nursery, way: Callable[..., object]) -> None:
-    seen = []
-
-    async def handler(peer):
-        while await peer.request():
-            seen.append(trio.current_time())
-            await peer.send(ok())
-
-    server = await start(nursery, handler)
-    async with CurlTransport(resolver=Names(2.5 * DELAY)) as transport:
-        await way(transport, [f"http://site.test:{server.port}/{number}" for number in range(4)])
+    seen = await times(nursery, way, 4, Names(2.5 * DELAY))
     assert min(later - earlier for earlier, later in pairwise(seen)) > DELAY - SLOW / 2

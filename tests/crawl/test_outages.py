@@ -336,7 +336,7 @@ async def test_the_log_says_once_that_a_host_is_down_and_once_that_it_is_back(
     with caplog.at_level(logging.WARNING, "crawler"):
         assert await lost(Pages(2, 60), internet, FAST | Settings(obey_robots=False)) == []
     down, back = (record.message for record in caplog.records)
-    assert down.startswith("https://h0.test is down since ")
+    assert down.startswith("https://h0.test has been down since ")
     assert "refused" in down
     assert back.startswith("https://h0.test answers again after ")
 

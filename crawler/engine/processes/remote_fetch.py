@@ -1,8 +1,8 @@
-"""`RemoteFetch`: has the processes for callbacks send requests, too, where nothing in the first process needs the body.
+"""`RemoteFetch`: lets the processes for callbacks send requests whose bodies the first process does not need.
 
-The first process decides which request starts and when, as ever, and learns from the status and the header fields of
-its response. The body stays in the process that has received it, which runs the callback. That spares the first process
-most of its work, and both the way of the body.
+The first process still decides which request starts and when, and learns from the status and the header fields of its
+response. The body stays in the process that has received it, which runs the callback. So the first process has little
+to do, and the body is not copied.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class RemoteFetch:
         self._lost: set[str] = set()
 
     def takes(self, ticket: StartTicket) -> bool:
-        """Return whether another process is to send a request.
+        """Return whether another process sends a request.
 
-        It is not where the first process has to see more than the status and the header fields of the response, or to
-        know when exactly the request goes out; if callbacks take long, since then the first process has time; and if a
-        process has ended while it had the page.
+        The first process sends it if callbacks take long, so that it has time for this; if the lane has limits, for
+        which it has to know when the request goes out; if the request may open a network, has a proxy or other options
+        of its own, or is not stored; and if a process has ended while it had the page.
         """
         if self._keeper.choice.takes_long or not isinstance(ticket, PageTicket) or not ticket.permit.is_simple():
             return False

@@ -1,4 +1,4 @@
-"""`find_shared`: quotas that a server names by an id, which hold for several lanes together.
+"""`find_shared`: quotas that a server identifies by an id, which apply to several lanes together.
 
 Discord names the quota of a response in ``X-RateLimit-Bucket``. Two lanes with the same bucket use one quota, unless
 their requests concern different channels, of which each has such a quota of its own. So a lane joins the quota of
@@ -22,7 +22,7 @@ MAX_QUOTAS: Final = 1000
 MAX_IDLE: Final = 3600.0
 """Seconds after which a lane without requests is dropped; its next response adds it again."""
 MIN_FITTING: Final = 2
-"""Responses in a row, at least, that fit to the quota of another lane before it is joined."""
+"""Consecutive responses that match the quota of another lane before it is joined, at least."""
 
 
 class Flights(Struct, eq=False):
@@ -44,7 +44,7 @@ class Flights(Struct, eq=False):
         return max(part.last for part in self.parts)
 
     def add(self, flight: Flight) -> None:
-        """Add the requests of a lane, unless they are there, and drop those of lanes that have long been idle."""
+        """Add the requests of a lane, unless present, and drop those of lanes that have long been idle."""
         if not any(part is flight for part in self.parts):
             since = flight.last - MAX_IDLE
             self.parts = [*(part for part in self.parts if part or part.last >= since), flight]
@@ -61,7 +61,7 @@ def find_shared(
 
     Parameters:
         known: The quotas that are named by an id, by name; `own` is added if it is the first of its name.
-        own: What the lane takes for its quota.
+        own: The quota that the lane has so far.
         observation: What the response states.
         flight: The requests of the lane that are in flight.
     """

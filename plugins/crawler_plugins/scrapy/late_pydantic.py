@@ -1,49 +1,28 @@
 """`LOADERS`: pydantic is imported when a project imports it.
 
 Scrapy's `itemadapter` imports it in all its versions to know items that are models, which takes longer than to import
-Scrapy. An item can be a model only if somebody has imported pydantic: `itemadapter` hears of it at that time.
+Scrapy. An item can be a model only if somebody has imported pydantic: `itemadapter` gets its names at that time.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib.abc import Loader
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
+
+from crawler_plugins.scrapy.delegating_loader import DelegatingLoader
 
 __all__ = ["LOADERS"]
 
 PYDANTIC: Final = "pydantic"
-ASKING: Final = "itemadapter._imports"
+IMPORTER: Final = "itemadapter._imports"
 """The module that imports pydantic."""
-USING: Final = "itemadapter.utils"
+USER: Final = "itemadapter.utils"
 """The module that has these names from it."""
 NAMES: Final = ("PydanticUndefined", "PydanticV1Undefined", "pydantic", "pydantic_v1")
 
 
-class _Passing(Loader):
-    """Loads a module as another loader does.
-
-    Parameters:
-        loader: The other loader.
-    """
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Return what the loader creates."""
-        created: ModuleType | None = self._loader.create_module(spec)
-        return created
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the module."""
-        module.__loader__ = vars(module.__spec__)["loader"] = self._loader
-        self._loader.exec_module(module)
-
-
-class _Asking(_Passing):
+class _WithoutPydantic(DelegatingLoader):
     """Loads the module that imports pydantic, and lets it find none unless it has been imported."""
 
     def exec_module(self, module: ModuleType) -> None:
@@ -58,20 +37,20 @@ class _Asking(_Passing):
             del sys.modules[PYDANTIC]
 
 
-class _Telling(_Passing):
-    """Loads pydantic, and lets the other modules find it then."""
+class _Pydantic(DelegatingLoader):
+    """Loads pydantic, then gives its names to the modules of `itemadapter`."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module."""
         super().exec_module(module)
-        asking, using = sys.modules.get(ASKING), sys.modules.get(USING)
-        if asking is None:
+        importer, user = sys.modules.get(IMPORTER), sys.modules.get(USER)
+        if importer is None:
             return
-        loader: Any = asking.__loader__
-        loader.exec_module(asking)
-        for name in NAMES if using is not None else ():
-            setattr(using, name, getattr(asking, name))
+        loader: Any = importer.__loader__
+        loader.exec_module(importer)
+        for name in NAMES if user is not None else ():
+            setattr(user, name, getattr(importer, name))
 
 
-LOADERS: Final[dict[str, type[_Passing]]] = {ASKING: _Asking, PYDANTIC: _Telling}
+LOADERS: Final[dict[str, type[DelegatingLoader]]] = {IMPORTER: _WithoutPydantic, PYDANTIC: _Pydantic}
 """Modules that are loaded in another way than usual."""

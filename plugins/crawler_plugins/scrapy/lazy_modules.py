@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
 from crawler_plugins.scrapy import late_pydantic
+from crawler_plugins.scrapy.delegating_loader import DelegatingLoader
 
 __all__ = ["CALLED", "MODULES", "install"]
 
@@ -63,24 +64,12 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-class _Waiting(Loader):
-    """Executes a module when one of its names is read.
-
-    Parameters:
-        loader: The loader of the module.
-    """
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Return what the loader creates."""
-        created: ModuleType | None = self._loader.create_module(spec)
-        return created
+class _Waiting(DelegatingLoader):
+    """Executes a module when one of its names is read."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Let the module wait."""
-        vars(module)["__loader__"] = vars(module.__spec__)["loader"] = self._loader
+        self._restore(module)
         module.__class__ = _LazyModule
 
 

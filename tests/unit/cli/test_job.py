@@ -97,7 +97,7 @@ class Bad(Spider):
 def bad(command, tmp_path, site, asked):
     """A job that is finished, with two failures."""
     (tmp_path / "bad.py").write_text(BAD.format(url=site.url))
-    run = ["run", "bad.py", "--job", "job", "-o", "bad.jsonl", "-s", "attempts=1"]
+    run = ["run", "bad.py", "--job", "job", "-o", "bad.jsonl", "-s", "attempts=1", "-s", "outage_patience=0"]
     code, _, _ = command(*run, traceback=True)
     assert code == 4
     asked()

@@ -265,7 +265,7 @@ def test_requests_to_a_new_host_without_response_become_attempts(contact: Contac
 def test_a_request_for_which_all_others_wait_is_tried_for_long(known: bool, patience: float, contact: Contact) -> None:
     made, now = outages(), 0.0
     while True:
-        found = fail(made, A, now, contact, is_known=known or now > 0.0, holds_all=True)
+        found = fail(made, A, now, contact, is_known=known or now > 0.0, blocks_host=True)
         if found is None:
             break
         assert (found.is_open, found.counts) == (True, False)

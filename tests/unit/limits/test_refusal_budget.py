@@ -55,7 +55,7 @@ def test_a_stated_wait_is_no_stall() -> None:
     assert budget.stalled_until == -math.inf
 
 
-def test_stated_waits_that_are_always_in_vain_count() -> None:
+def test_stated_waits_that_are_always_broken_count() -> None:
     budget = RefusalBudget()
     now = 0.0
     while budget.stalled_until == -math.inf:

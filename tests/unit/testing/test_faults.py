@@ -200,6 +200,6 @@ async def test_redirects_may_leave_their_origin(name):
 
 async def test_a_job_keeps_the_kinds_of_failures(tmp_path):
     async with fault_server() as server:
-        settings = Settings(obey_robots=False, attempts=1, request_deadline=PATIENT)
+        settings = Settings(obey_robots=False, attempts=1, request_deadline=PATIENT, outage_patience=0)
         report = await crawl(Zoo({"refused": server.url("refused")}), settings=settings, job=tmp_path / "job")
     assert inspect_job(tmp_path / "job").stats["kinds"] == report.kinds == {"connect_failed.refused": 1}
