@@ -1,4 +1,4 @@
-"""``env:NAME`` in place of a value: the value of an environment variable, which is read when a crawl starts.
+"""``env:NAME`` in place of a value: a reference to an environment variable, which is read when a crawl starts.
 
 Only configuration is read in this way: settings, arguments of spiders, options of plugins, `Spider.auth`. Requests are
 not, since their values may come from pages, which could name any variable.

@@ -138,7 +138,7 @@ class FetchError(RequestError):
     """Whether the header section of a response had arrived."""
 
     outage: Outage | None = None
-    """What the crawl knows of an outage of the host; `None` if the failure counts as an attempt."""
+    """The known outage of the host; `None` if the failure counts as an attempt."""
 
 
 class ConnectFailed(FetchError):

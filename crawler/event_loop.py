@@ -1,4 +1,4 @@
-"""`require_trio`: the error of code for trio that runs in another event loop, with what to do instead."""
+"""`require_trio`: raises an error with advice if code for trio runs in another event loop."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ __all__ = ["lazy_pattern"]
 
 
 class _LazyPattern:
-    """A stand-in for an `re.Pattern`. It keeps each method that is asked for, so none is looked up twice.
+    """A proxy for an `re.Pattern`. It keeps each method after its first use, so none is looked up twice.
 
     Parameters:
         text: The regular expression.

@@ -1,4 +1,4 @@
-"""`printable`: text of servers and files in a form that a terminal only shows, and does not obey."""
+"""`printable`: text of servers and files without control characters, which a terminal would obey."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ GRANT: Final = lazy_pattern(
     r"(?<![\w.%~$\[\]-])(?:state|code_verifier|grant_type)=|[/._-](?:callback|oauth[12]?|authorize|token)(?![^\W_])",
     re.IGNORECASE,
 )
-"""What comes with such a code, but not with other codes: further parameters, and words of a path."""
+"""Parameters and words of a path that appear together with such a code, but not with other codes."""
 ENTRY: Final = lazy_pattern(r"(['\"])([\w.%$-]{1,64})\1(: ?)(['\"])(?:\\.|(?!\4).)*\4")
 """An entry of a mapping, in Python or JSON: ``'X-Api-Key': 'abc'``."""
 FIELD: Final = lazy_pattern(
@@ -157,7 +157,7 @@ def describe(value: Any) -> str:
 
 
 def unsendable(value: str) -> str:
-    """Return in words why a text cannot be a secret, without the text; empty if it can.
+    """Return why a text cannot be sent as a secret, without the text; empty if it can.
 
     Positions count from 1.
     """
@@ -166,7 +166,7 @@ def unsendable(value: str) -> str:
 
 
 def character_at(text: str, index: int) -> str:
-    """Return in words the character of a secret that cannot be sent, and its position."""
+    """Describe the character of a secret that cannot be sent, and its position."""
     character = text[index]
     kind = CHARACTERS.get(character) or ("a control character" if CONTROLS.match(character) else "a character")
     return f"{kind} that cannot be sent at position {index + 1}"

@@ -155,7 +155,7 @@ class Stats(Struct):
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
-    """What one run of a job did. The counts are those of this run alone."""
+    """The record of one run of a job. The counts are those of this run alone."""
 
     number: int
     """Number of the run, from 1. A run that was refused before its first request has a number, but no record."""

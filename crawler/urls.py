@@ -40,7 +40,7 @@ white space that may hide one, or a scheme without slashes, after which a relati
 _SEGMENT: Final = r"\.{0,2}[\w-][\w.-]*"
 _PATH: Final = rf"(?:{_SEGMENT}/)*+(?:{_SEGMENT})?(?:\?[\w.~=&;/-]*)?"
 PLAIN_PATH: Final = re.compile(rf"(?!\?|\Z)/?{_PATH}", re.ASCII)
-"""A reference that a URL parser appends as it is to the folder or the origin of the base URL: no segment is ``.`` or
+"""A reference that a URL parser appends unchanged to the folder or the origin of the base URL: no segment is ``.`` or
 ``..``, and no character is special or percent-encoded."""
 PLAIN_URL: Final = re.compile(rf"https?://(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)++[a-z]{{2,}}+/{_PATH}", re.ASCII)
 """A URL that is its own canonical form: a host name in lower case that is not an IPv4 address and not
@@ -126,7 +126,7 @@ def without_fragments(hrefs: list[str]) -> list[str]:
 
 
 class _Folder(dict[str, str | None]):
-    """The URLs of references without fragments on the pages of one folder, joined when they are first asked for.
+    """The URLs of references without fragments on the pages of one folder, joined at their first use.
 
     An empty one depends on more of the base URL than its folder.
     """
@@ -165,7 +165,7 @@ class _Joins:
         self._size = 0
 
     def folder(self, base: str) -> _Folder:
-        """Return what is remembered for the folder of a base URL."""
+        """Return the remembered references for the folder of a base URL."""
         end = base.find("?")
         name = base[: base.rfind("/", 0, end if end >= 0 else len(base)) + 1]
         folder = self._folders.get(name)

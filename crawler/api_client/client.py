@@ -76,7 +76,7 @@ class Client(httpx.AsyncClient):
         return self._governed.limits
 
     def usage(self) -> dict[str, dict[str, Any]]:
-        """Return what the server declared and what was learned, by lane or budget and by policy, as JSON values."""
+        """Return the declared and the learned quotas, by lane or budget and by policy, as JSON values."""
         return self._governed.usage()
 
     @overload
@@ -110,7 +110,7 @@ class Client(httpx.AsyncClient):
         return_exceptions: bool = False,
         **options: Any,
     ) -> MappedResponses[Any]:
-        """Send many requests, a few at a time, and yield the responses in order: ``async for r in http.map(urls)``.
+        """Send many requests, a few at once, and yield the responses in order: ``async for r in http.map(urls)``.
 
         The bodies are read. The exception of a request is raised at its place. A deadline around the loop applies to
         the waits of its requests. To leave the loop early, open it first: ``async with http.map(urls) as responses``
@@ -251,7 +251,7 @@ def client(
     cross_origin_headers: Sequence[str] = (),
     **options: Any,
 ) -> Client:
-    """Return an httpx client that keeps within the limits of servers and within those that you set.
+    """Return an httpx client that keeps to the limits of servers and to those that you set.
 
     ``async with client(rate="60/min") as http``: it is an `httpx.AsyncClient` in everything, and its requests raise
     httpx's exceptions. They only wait until the limits allow them, and are sent again where that makes sense; see

@@ -1,4 +1,4 @@
-"""`SendContext`: what all requests of one governed transport share, and how it prepares each of them."""
+"""`SendContext`: the parts that all requests of one governed transport share, and the preparation of each request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _reports_sending(context: SendContext) -> bool:
 
 @attrs.define(eq=False, kw_only=True)
 class SendContext:
-    """Where requests are sent, and by which rules.
+    """The inner transport, and the rules by which requests are sent over it.
 
     Parameters:
         inner: The transport that sends.

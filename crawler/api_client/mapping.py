@@ -1,4 +1,4 @@
-"""`MappedResponses`: many requests, a few at a time, and their responses in order."""
+"""`MappedResponses`: sends many requests, a few at once, and yields their responses in order."""
 
 from __future__ import annotations
 

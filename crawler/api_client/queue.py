@@ -1,4 +1,4 @@
-"""`FairQueue`: decides whose turn it is. Requests start in the order in which they came, as soon as limits allow.
+"""`FairQueue`: starts requests in the order in which they came, as soon as limits allow.
 
 A request names limits: that of its lane, and those of budgets. It starts when its lane has a free place and all of its
 limits are ready at the same moment; then its permit is taken, with no checkpoint in between. ::
@@ -130,7 +130,7 @@ class FairQueue:
         return self._clock
 
     def next_order(self) -> int:
-        """Return the place of a request that comes now."""
+        """Return the place in the order for a new request."""
         return next(self._orders)
 
     def limit(self, name: str, pace: Callable[[str], Pace]) -> LimitQueue:
@@ -333,7 +333,7 @@ class FairQueue:
                 self._examine(limit)
 
     def _raise_if_useless(self, waiter: Waiter) -> None:
-        """Raise if waiting makes no sense: the queue is closed, or the request cannot start in time."""
+        """Raise if waiting is useless: the queue is closed, or the request cannot start in time."""
         if waiter.is_closed:
             raise trio.ClosedResourceError("the transport was closed while the request waited to start")
         if waiter.until == math.inf:
@@ -362,7 +362,7 @@ class FairQueue:
         return at if at > now else math.inf
 
     def _drop(self, name: str, limit: LimitQueue, *, keep_throttle: bool = False) -> None:
-        """Drop a limit, and its throttle too unless it is to be kept or others watch it."""
+        """Drop a limit, and its throttle too unless its state must be kept or others watch it."""
         del self._queues[name]
         throttle = limit.throttle
         throttle.watchers = tuple(watcher for watcher in throttle.watchers if watcher is not limit.watcher)

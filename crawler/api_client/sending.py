@@ -98,7 +98,7 @@ class RetryingSend:
                 return response
 
     async def _wait_for_permit(self) -> Permit | None:
-        """Wait until the request may start. `None` means not in time, and that there is a response already."""
+        """Wait until the request may start. `None`: it cannot start in time, but there is a response already."""
         queue, reports = self._queue, self._context.reports_sending
         costs = self._context.costs(self._request)
         permit = queue.start_now(costs, reports=reports)
@@ -210,7 +210,7 @@ class RetryingSend:
         return True
 
     def _waits_out(self, error: httpx.TransportError, permit: Permit) -> bool:
-        """Return whether to send the request again when its host may be back. Until then its lane starts nothing."""
+        """Return whether to send the request again after the outage of its host. Until then its lane starts nothing."""
         rules, lane, failure = self._rules, permit.lane, translate(error)
         patience = math.inf if rules.outage_patience is None else rules.outage_patience
         if not patience or was_sent(error) or not lane.concurrency.has_answered or not self._may_repeat(applied=False):

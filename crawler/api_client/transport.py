@@ -1,4 +1,4 @@
-"""`GovernedTransport`: any httpx transport, kept within what servers allow and the user asks for.
+"""`GovernedTransport`: any httpx transport, within the limits of servers and those of the user.
 
 It sends a request when the limits allow it (`crawler.api_client.queue`), learns from the response, and retries what was
 refused or failed for a moment (`crawler.api_client.sending`). httpx handles redirects, authentication and cookies above
@@ -143,7 +143,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
         return self._context.queue.limits
 
     def usage(self) -> dict[str, dict[str, Any]]:
-        """Return what servers declared and what was learned, as JSON values: by lane or budget, then by policy."""
+        """Return the declared and the learned quotas as JSON values: by lane or budget, then by policy."""
         return {name: throttle.policies() for name, throttle in self.limits.throttles.items()}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

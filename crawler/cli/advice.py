@@ -1,4 +1,4 @@
-"""`advice_for`: advice to identify the crawler, for crawls of public sites with the default user agent."""
+"""`advice_for`: the advice to set `user_agent`, for crawls of public sites with the default one."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from crawler.spiders import SiteSpider
 __all__ = ["bench"]
 
 SERVER_BOUND = 0.8
-"""Share of the duration; if the server used more CPU time than that, the crawl waited for the server."""
+"""Share of the duration. If the server used more CPU time than that, it was the bottleneck."""
 
 
 def bench(

@@ -69,7 +69,7 @@ def check(
 
 
 def _problems(target: str, configuration: Configuration, expected: Expectation, *, record: bool) -> Iterator[str]:
-    """Yield what one callback does not do as expected."""
+    """Yield each expectation that one callback does not meet, in words."""
     spider = make_spider(target, configuration.arguments)
     file = expected.file(spider)
     request = Request(check_url(expected.url), expected.callback, cb_kwargs=expected.cb_kwargs or None)

@@ -54,7 +54,7 @@ class Range(Struct, frozen=True):
 
 
 class Expectation(Struct, kw_only=True):
-    """What is expected of one callback."""
+    """The expectations of one callback."""
 
     callback: str
     """Name of the method."""
@@ -131,7 +131,7 @@ def _take(found: Expectation, name: str, text: str) -> None:
 
 
 def problems_of(expected: Expectation, outcome: Outcome) -> Iterator[str]:
-    """Yield what is not as expected."""
+    """Yield each expectation that is not met, in words."""
     if outcome.failure is not None:
         yield str(outcome.failure.error)
         return

@@ -1,4 +1,4 @@
-"""`Fetcher`: a crawl in a thread that fetches what a prompt asks for."""
+"""`Fetcher`: a crawl in a thread that fetches pages for a prompt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Fetcher"]
 
 
 class Fetcher:
-    """Fetches pages one by one, within one crawl: cookies, limits and robots.txt last from page to page.
+    """Fetches pages one by one, within one crawl: cookies, limits and robots.txt are kept from page to page.
 
     The crawl begins with the first page, and ends with the block.
 

@@ -226,7 +226,7 @@ OPTIONS: Final[dict[str, Callable[[CurlRequest, str], None]]] = {
     "-u": _user, "--user": _user,
     "-x": _set("proxy"), "--proxy": _set("proxy"),
 }  # fmt: skip
-"""What each option with a value does."""
+"""The function for each option with a value."""
 
 
 def _code(found: CurlRequest) -> str:

@@ -138,14 +138,14 @@ class JobFolders:
     # ---- the records next to the jobs --------------------------------------------------------------------------------
 
     def source(self, folder: Path) -> JobSource | None:
-        """Return what a job is started with; `None` if it was not scheduled here."""
+        """Return the source of a job; `None` if it was not scheduled here."""
         try:
             return msgspec.json.decode(_beside(folder, RECORD).read_bytes(), type=JobSource)
         except (OSError, msgspec.MsgspecError):
             return None
 
     def keep(self, folder: Path, source: JobSource) -> None:
-        """Keep what a job is started with.
+        """Store the source of a job.
 
         Raises:
             ConfigError: The file cannot be written.
@@ -186,7 +186,7 @@ class JobFolders:
         return sorted(entries, key=lambda entry: entry.began or 0.0, reverse=True)
 
     def entry(self, name: str, folder: Path, running: Mapping[Path, int | None]) -> JobEntry:
-        """Return what is known of one job."""
+        """Return the entry of one job."""
         source = self.source(folder) or JobSource(target="", spider="")
         known: dict[str, Any] = {"name": name, "folder": str(folder), "message": printable_line(redact(source.message))}
         if not (folder / DATABASE).exists():

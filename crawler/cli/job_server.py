@@ -108,7 +108,7 @@ class JobServer:
         return self.folders.entries(self._numbers())
 
     def job(self, name: str) -> dict[str, Any]:
-        """Return what is known of one job: its state, its arguments, its runs, its failures and its last messages.
+        """Return the details of one job: its state, its arguments, its runs, its failures and its last messages.
 
         Raises:
             ConfigError: There is no such job.

@@ -25,7 +25,7 @@ NAME: Final = 32
 BAR: Final = 10
 """Characters of the gauge of a quota."""
 LOW: Final = 0.2
-"""Share of a quota that counts as little."""
+"""Share of a quota below which it is shown as low."""
 MANY_HOSTS: Final = 2
 """From this number of hosts on, each has a line even if it is only fetching."""
 STYLES: Final = {"fetching": "green", "waiting": "yellow", "down": "red", "done": "dim"}
@@ -90,7 +90,7 @@ def _second_line(now: Snapshot) -> str:
 
 
 def _hosts(now: Snapshot) -> Iterator[Text]:
-    """Yield a line for each host that says something."""
+    """Yield a line for each host that has something to show."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - some characters take two columns
     from rich.text import Text  # noqa: PLC0415
 

@@ -40,7 +40,7 @@ class StderrHandler(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people."""
+    """Formats records as plain lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record, without secrets: it may be one of the user's own loggers."""

@@ -59,7 +59,7 @@ class PlainArguments(Struct, eq=False):
 
 
 def plain_arguments(words: Sequence[str]) -> PlainArguments | None:
-    """Return the arguments of ``crawler run``; `None` if cyclopts has to read them, or to say what is wrong.
+    """Return the arguments of ``crawler run``; `None` if cyclopts has to parse them, or to report an error.
 
     Parameters:
         words: The words of the command line after ``run``.

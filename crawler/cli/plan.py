@@ -1,4 +1,4 @@
-"""``crawler plan``: what a crawl would do first, without sending anything."""
+"""``crawler plan``: the first requests of a crawl, without sending anything."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def plan(
 
 
 def _facts(spider: Spider, configuration: Configuration) -> Iterator[str]:
-    """Yield what is known before the start of the spider."""
+    """Yield the lines that are known before the spider starts."""
     yield f"spider    {spider.name} ({type(spider).__module__}:{type(spider).__qualname__})"
     for line in changed_settings(spider, configuration):
         yield f"setting   {line}"

@@ -1,4 +1,4 @@
-"""``crawler robots``: what a robots.txt allows us, and which of its rules decides about a URL."""
+"""``crawler robots``: whether robots.txt allows a URL, and the rule that decides."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WORDS: Final = {
     "cannot": ("cannot run", "cannot run"),
     "no effect": ("setting without effect", ""),
 }
-"""What is printed for each verdict: in its line, and in the total."""
+"""The words for each verdict: in its line, and in the total."""
 
 
 def scrapy(

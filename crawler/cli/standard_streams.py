@@ -28,7 +28,7 @@ __all__ = [
 
 
 class PrintableStream:
-    """A stream on which no text commands the terminal."""
+    """A stream to a terminal, without control characters."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

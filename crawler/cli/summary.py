@@ -20,7 +20,7 @@ ENDINGS: Final = {
     "max_items": "finished by max_items",
     "max_seconds": "finished by max_seconds",
 }
-"""How the summary names the values of `Report.finished`; other values are reasons to stop."""
+"""The words of the summary for the values of `Report.finished`; other values are reasons to stop."""
 MAX_SHOWN: Final = 2
 """Maximum number of URLs per kind, of failing proxies, and of lanes that had to wait."""
 FORBIDDEN: Final = 403

@@ -1,4 +1,4 @@
-"""`for_command_line`: rewrites messages that name Python arguments, so that they name command-line options."""
+"""`for_command_line`: replaces the names of Python arguments in messages by those of command-line options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OPTIONS: Final = {
     "Job(…, override=True)": "--override",
     "run it again": "run the same command again",
 }
-"""What messages say in Python, and its name on the command line."""
+"""Python arguments that messages name, and their names on the command line."""
 
 
 def for_command_line(message: str) -> str:

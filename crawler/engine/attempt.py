@@ -1,6 +1,6 @@
 """`Attempts`: one whole attempt, from the `answer` hooks to the `measure` hooks.
 
-Every request goes this way: those of pages, of robots.txt files and of inline fetches.
+All requests are sent here: those of pages, of robots.txt files and of inline fetches.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ current_observer: ContextVar[_ExchangeObserver | None] = ContextVar("current_obs
 
 
 class Attempts:
-    """Makes attempts, and settles what each of them took of the limits.
+    """Makes attempts, and settles their permits.
 
     Parameters:
         downloader: Sends requests.
         hooks: Answer requests, and wrap the network.
-        frontier: Takes tokens and starts back.
-        slots: Waits for lanes in place.
+        frontier: Gets back the tokens and the starts of attempts.
+        slots: Waits for the lanes of inline fetches.
         settlement: Settles the attempts.
-        remote: Has other processes send requests; `None`: there are none.
+        remote: Lets other processes send requests; `None`: there are none.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Attempts:
         cut: int | None = None,
         receiver: BodyReceiver | None = None,
     ) -> Result:
-        """Make an attempt in place, which waits here for a token and a start of its lane, and settle its ticket.
+        """Make an attempt of an inline fetch: wait for a token and a start of its lane, and settle its ticket.
 
         Parameters:
             ticket: The request.
@@ -244,13 +244,12 @@ class _ExchangeObserver(Struct, eq=False):
     response: Response | None = None
     failure: RequestError | None = None
     events: Sequence[QuotaEvent] = ()
-    """What the limits have noticed in the response."""
+    """The events that the limits have found in the response."""
 
     def noting(self, network: Network) -> Network:
         """Return a `Network` whose response or error is noted.
 
-        The limits learn from the response at once: a `fetch` hook may take its time, and make requests that wait for
-        them.
+        The limits learn from the response at once: a `fetch` hook may take long, and make requests that wait for them.
         """
 
         async def send(request: Request) -> Response:

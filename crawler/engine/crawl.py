@@ -93,7 +93,7 @@ class AddedRequests:
 
 
 class BackgroundTasks:
-    """Background tasks of the crawl. Those that are started before it wait for its nursery."""
+    """The background tasks of a crawl. Those that are started before it has a nursery wait for that."""
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None

@@ -39,7 +39,7 @@ MAX_UNREACHABLE: Final = 20
 """How often a request is sent again because of a failed connection to a host that answers other requests."""
 
 BEHIND: Final = 1.0
-"""Seconds by which a request stays behind the others of its lane, so that one of them is sent first."""
+"""Seconds by which a request is delayed so that another one of its lane is sent first."""
 MAX_FIRST: Final = 2
 """Refusals of a request that keep its place. After one more, another request of its lane is sent first, to find out
 whether the server refuses all of them or only this one."""
@@ -58,7 +58,7 @@ class Policy(Struct, eq=False):
     accept_status: frozenset[int] = frozenset()
     """Statuses that reach a callback, in addition to 200–299. Those of a request take precedence."""
     max_redirects: int = 10
-    """Number of redirects in one chain, at most."""
+    """Maximum number of redirects in one chain."""
     follow_refresh: float | None = None
     """Longest delay of a refresh that is followed, in seconds. `None` means that no refresh is followed."""
     portable: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ class Policy(Struct, eq=False):
 def decide(
     result: Response | Request | Retry | Drop | RequestError, history: History, policy: Policy, now: float
 ) -> Decision:
-    """Return what becomes of a request.
+    """Return the decision about a request after an attempt.
 
     Parameters:
         result: Result of its last attempt.
@@ -136,7 +136,7 @@ def _decide_response(response: Response, history: History, policy: Policy, now: 
 def decide_inline(
     result: Response | Retry | RequestError, history: History, retries: RetryPolicy, now: float
 ) -> Page | Again | Fail:
-    """Return what becomes of an inline fetch. Parameters are those of `decide`.
+    """Return the decision about an inline fetch after an attempt. Parameters are those of `decide`.
 
     Its caller gets every definitive status and those that the request accepts, and after the last attempt any status.
     """
@@ -215,7 +215,7 @@ def decide_robots_error(error: RequestError, history: History, retries: RetryPol
 
 
 def decide_page_error(error: HookError, history: History, now: float) -> Again | Fail:
-    """Return what becomes of a page whose callback or hooks raised.
+    """Return the decision about a page whose callback or hooks raised.
 
     It is put off if the only reason is an inline fetch that would have had to wait too long.
 
@@ -236,7 +236,7 @@ def fail_by_quota(request: Request, lane: str) -> Fail:
 
 
 def refuse_by_robots(request: Request, rules: Robots) -> Fail | Refuse:
-    """Return what becomes of a request that robots.txt does not allow.
+    """Return the decision about a request that robots.txt does not allow.
 
     It fails if the robots.txt could not be fetched, since the page may be allowed.
 
@@ -271,7 +271,7 @@ def bad_status(response: Response, now: float) -> BadStatus:
 
 
 def _outage_of(error: RequestError | Retry, history: History) -> Outage | None:
-    """Return what an error tells of an outage; `None` if it tells nothing."""
+    """Return what an error shows about an outage; `None` if nothing."""
     if isinstance(error, FetchError):
         return error.outage
     return history.outage if isinstance(error, BadStatus) else None

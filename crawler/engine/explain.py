@@ -1,4 +1,4 @@
-"""`explain`: what a crawl knows of one URL."""
+"""`explain`: what a crawl knows about one URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST: int = 10_000
 
 
 def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
-    """Return what a crawl knows of a URL. Nothing is fetched.
+    """Return what a crawl knows about a URL. Nothing is fetched.
 
     Parameters:
         url: An absolute http or https URL.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FetchHooks", "Network", "Result"]
 
 Result: TypeAlias = Response | Retry | Drop | Request
-"""What a `fetch` hook may return."""
+"""The result of a `fetch` hook."""
 Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

@@ -1,4 +1,4 @@
-"""`Heartbeat`: renews the lease of a worker, and learns from the answers what other workers want and have done."""
+"""`Heartbeat`: renews the lease of a worker, and reads from the answers what other workers need and have done."""
 
 from __future__ import annotations
 

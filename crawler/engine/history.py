@@ -31,11 +31,11 @@ class History(Struct, kw_only=True, eq=False):
     unreachable: int = 0
     """Number of times that its host could not be reached."""
     failed_share: float = 0.0
-    """Share of the requests of its lane that failed of late; 0 if few are known."""
+    """Share of the latest requests of its lane that failed; 0 if few are known."""
     was_rate_limited: bool = False
     """Whether the last response was a refusal because of too many requests, whatever its status."""
     outage: Outage | None = None
-    """What the crawl knows of an outage of the host, if only its gateway has answered."""
+    """The known outage of the host, if only its gateway has answered."""
     is_refused_with_all: bool = False
     """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
     has_others: bool = False

@@ -1,4 +1,4 @@
-"""Which code keeps a crawl from stopping: the step that the event loop executes, or the tasks that have not ended."""
+"""The code that keeps a crawl from stopping: the step that the event loop executes, or tasks that have not ended."""
 
 from __future__ import annotations
 

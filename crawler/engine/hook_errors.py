@@ -1,4 +1,4 @@
-"""What callbacks and hooks raise, as a `HookError` that names the plugin and the hook."""
+"""Exceptions of callbacks and hooks, raised as a `HookError` that names the plugin and the hook."""
 
 from __future__ import annotations
 

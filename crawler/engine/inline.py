@@ -39,7 +39,7 @@ in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
 
 
 class Inline:
-    """Fetches in place: ahead of the queue, without deduplication; the result is not a page.
+    """Fetches for a handler or plugin: ahead of the queue, without deduplication; the result is not a page.
 
     Parameters:
         attempts: Make the attempts.
@@ -173,7 +173,7 @@ class Inline:
             await trio.sleep(wait)
 
     async def _attempt(self, lane: Lane, history: History, receiver: BodyReceiver | None) -> Response | Request | Retry:
-        """Make one attempt, and add what it has shown to the history of the request.
+        """Make one attempt, and add its result to the history of the request.
 
         Raises:
             RequestError: There was no response.
@@ -198,7 +198,7 @@ class Inline:
         return result
 
     def _patience(self, lane: Lane) -> float:
-        """Seconds that may be waited in place.
+        """Longest wait in the task of the caller, in seconds.
 
         The next start of the page's own lane may be waited for: to put the page off would only take that start from it.
         A page that was put off before waits longer, so that it succeeds one day. Outside of a page there is nothing to

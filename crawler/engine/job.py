@@ -1,4 +1,4 @@
-"""`Job`: where a durable crawl is kept. `identity`: what makes a later run the same crawl."""
+"""`Job`: the place of a durable crawl. `identity`: the values by which a later run is the same crawl."""
 
 from __future__ import annotations
 

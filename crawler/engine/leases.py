@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Leases"]
 
 CLAIM_BATCH: Final = 256
-"""Number of lanes in one claim, at most."""
+"""Maximum number of lanes in one claim."""
 IDLE_CHECK: Final = 1.0
 """Seconds between two searches for idle lanes."""
 HOLD: Final = 5.0

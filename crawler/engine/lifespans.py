@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["causes", "lifespan", "watching"]
 
 OWN: Final = (ConfigError, PluginError, JobError, CrawlFailed)
-"""Exceptions that say all that there is to say: they pass unchanged."""
+"""Exceptions whose message needs no further context: they pass unchanged."""
 
 
 @asynccontextmanager

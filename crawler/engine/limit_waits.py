@@ -1,4 +1,4 @@
-"""`LimitWaits`: says how long limits keep the whole crawl waiting, and stops it if that is too long for the user."""
+"""`LimitWaits`: logs how long limits keep the whole crawl waiting, and stops it after `quota_patience`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS: Final = {
     "refusal": "it refuses requests",
     "pause": "a plugin has paused it",
 }
-"""What keeps the crawl waiting, by the word of `Throttle.blocked_by`."""
+"""Reasons why the crawl waits, in words, by the value of `Throttle.blocked_by`."""
 LONG: Final = 300.0
 """Seconds. Shorter waits are not worth a line."""
 log = get_logger("crawler.engine")

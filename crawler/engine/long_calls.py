@@ -1,4 +1,4 @@
-"""`LongCalls`: names the hooks and callbacks that do not return, so that a crawl that waits says for whom."""
+"""`LongCalls`: names the hooks and callbacks that do not return, so that users see why a crawl waits."""
 
 from __future__ import annotations
 

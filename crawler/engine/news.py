@@ -1,4 +1,4 @@
-"""`NewsReader`: takes over what other workers have committed: cookies, states, networks, origins of start pages."""
+"""`NewsReader`: applies the changes of other workers: cookies, states, networks, origins of start pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NewsReader"]
 
 
 class NewsReader:
-    """Takes over the news in the answers of the store. A store without other owners has none.
+    """Applies the news in the answers of the store. A store without other owners has none.
 
     Parameters:
         states: Of the spider and the plugins.
@@ -45,7 +45,7 @@ class NewsReader:
         seen values that are no longer true: their changes are refused, and their pages are handled again."""
 
     def apply(self, news: News) -> None:
-        """Take over what other workers have changed."""
+        """Apply the changes of other workers."""
         if self._cookies is not None:
             for change in news.cookies:
                 self._cookies.replace(change.session, change.domain, change.path, change.name, change.value)
@@ -61,7 +61,7 @@ class NewsReader:
                 state.apply(news.states.get(state.owner, {}))
 
     def reset(self, news: News) -> None:
-        """Take over all states as they are committed, and discard what handlers have changed since."""
+        """Set all states to the committed ones, and discard the changes of handlers since."""
         self.apply(news)
         self.version = news.version
         for state in self._states:

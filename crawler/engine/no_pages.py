@@ -1,4 +1,4 @@
-"""`reason_for_no_pages`: why a crawl has no page. Such a crawl has not succeeded, whatever its requests came to."""
+"""`reason_for_no_pages`: why a crawl has no page. Such a crawl has not succeeded, whatever its responses were."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SKIPPED: Final = {
     "scope": "{} is out of scope (allowed_domains)",
     "network": "{} is on a network that pages may not lead to (setting private_network)",
 }
-"""What the reasons of filtered requests mean; others are named as they are."""
+"""Reasons of filtered requests, in words; other reasons are shown as they are."""
 
 
 def has_begun(stats: Stats) -> bool:

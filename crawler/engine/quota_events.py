@@ -1,4 +1,4 @@
-"""`QuotaEvents`: says when a quota is low or will be used up before its reset, and keeps the events for the report."""
+"""`QuotaEvents`: logs when a quota is low or will be used up before its reset, and keeps the events for the report."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Report:
     """Why no start page gave a page (exit code 4), in one line; empty if there is a page, or an item. JSON
     has it only in the first case."""
     problems: list[str] = attrs.field(factory=list)
-    """What plugins found to be wrong with the result (exit code 1)."""
+    """Problems of the result that plugins reported (exit code 1)."""
 
     def __repr__(self) -> str:
         counts = f"{self.pages} pages, {self.items} items, {self.failed} failed in {self.seconds:.1f} s"

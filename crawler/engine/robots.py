@@ -165,13 +165,13 @@ class RobotsFetcher:
 
     @staticmethod
     def refuse(ticket: RefusedTicket) -> Fail | Refuse:
-        """Return what becomes of a request that its robots.txt does not allow."""
+        """Return the decision about a request that its robots.txt does not allow."""
         rules = ticket.lane.robots.find(urls.origin(ticket.request.url))
         return refuse_by_robots(ticket.request, rules if isinstance(rules, Robots) else DISALLOW_ALL)
 
     @staticmethod
     def forgets_refusal(ticket: RefusedTicket) -> bool:
-        """Forget rules that keep a start page out, and return whether there were any; then they are fetched again.
+        """Forget rules that disallow a start page, and return whether there were any; then they are fetched again.
 
         A link may not open a private network, so the robots.txt was refused for its sake. A start page may.
         """

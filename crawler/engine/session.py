@@ -108,7 +108,7 @@ class CrawlSession:
 
     @contextmanager
     def forked(self) -> Iterator[None]:
-        """Fork what starts the processes for callbacks, if the settings want several. It ends behind the block."""
+        """Fork the launcher of processes for callbacks, if the settings ask for several. It ends after the block."""
         self._may_fork = True
         if self.settings.processes == 1:
             yield
@@ -143,7 +143,7 @@ class CrawlSession:
             from crawler.engine.processes.processes import warn_of_one_process  # noqa: PLC0415 - few crawls need it
 
             warn_of_one_process()
-        outer = current_page.set(None)  # a crawl inside of a handler is no part of that page
+        outer = current_page.set(None)  # a crawl inside of a handler does not belong to that page
         try:
             async with AsyncExitStack() as stack:
                 store = await self._open_store(stack)

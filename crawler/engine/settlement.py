@@ -1,4 +1,4 @@
-"""`Settlement`: what an exchange took of the limits is settled, counted and measured."""
+"""`Settlement`: settles the permit of an exchange, counts the exchange, and calls the `measure` hooks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import trio
 __all__ = ["LAST", "Shutdown"]
 
 LAST = 1.0
-"""Seconds that the writer and the sinks have after the workers were cancelled."""
+"""Seconds that the writer and the sinks have after the cancellation of the workers."""
 
 
 class Shutdown:

@@ -90,7 +90,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
             signal.raise_signal(late)  # the crawl knows nothing of it, so the program must
 
     def restore_handlers(self) -> None:
-        """Give the signals back to the handlers of the program."""
+        """Restore the signal handlers of the program."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 

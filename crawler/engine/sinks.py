@@ -121,7 +121,7 @@ class _Sink(Struct, eq=False):
     """Allows a blocking `persist` one thread at a time."""
 
     position: Any = None
-    """What `persist` returned last."""
+    """The last result of `persist`."""
 
     @property
     def name(self) -> str:
@@ -277,7 +277,7 @@ class SinkRunner:
         raise AssertionError  # the last turn of the loop returns or raises
 
     def _report_lag(self, sink: _Sink) -> None:
-        """Say what a sink did not store before the deadline of a stop."""
+        """Log or raise how many items a sink did not store before the deadline of a stop."""
         behind = self._store.logged - sink.cursor
         if not behind:
             return

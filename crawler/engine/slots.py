@@ -1,4 +1,4 @@
-"""`Slots`: waiting in the caller's task for a token and the next start of a lane."""
+"""`Slots`: waits, in the caller's task, for a token and the next start of a lane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracebacks of errors in the code of users: what of them is logged, and how often."""
+"""Tracebacks of errors in the code of users: which frames are logged, and how often."""
 
 from __future__ import annotations
 

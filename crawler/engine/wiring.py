@@ -78,19 +78,19 @@ def wire(
     """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
 
     Parameters:
-        spider: What to crawl.
+        spider: The spider.
         plugins: The spider first, then the others. They get their `crawl` and `state`.
-        settings: All layers merged.
-        store: Of the crawl or its job.
-        transport: Any httpx transport.
-        table: The hooks of the plugins.
-        clock: Where several crawls share one.
-        resumed: What the store has kept of an earlier run.
-        limits: Shared with other crawls and clients. `None`: it has its own.
-        proxies: Which proxies requests go through. `None`: there are none.
-        credentials: What the origins are given. `None`: only what requests say.
-        processes: Where callbacks run. `None`: in this process.
-        has_usual_transport: Whether `transport` is that of a crawl which is given none.
+        settings: The settings, all layers merged.
+        store: The store of the crawl or its job.
+        transport: The httpx transport that sends requests.
+        table: The hooks of the plugins. `None`: built here.
+        clock: A clock that several crawls share. `None`: made here.
+        resumed: The state of the earlier runs of the job.
+        limits: Limits shared with other crawls and clients. `None`: the crawl has its own.
+        proxies: The proxies that requests go through. `None`: there are none.
+        credentials: The credentials of origins. `None`: only those of requests.
+        processes: The launcher of processes for callbacks. `None`: they run in this process.
+        has_usual_transport: Whether `transport` is the default one.
     """
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
@@ -213,7 +213,7 @@ def wire(
 def _may_fetch_elsewhere(
     plugins: Sequence[Plugin], table: HookTable, downloader: Downloader, settings: Settings, store: Store
 ) -> bool:
-    """Return whether the processes for callbacks may send requests: nothing here needs the bodies of responses."""
+    """Return whether the processes for callbacks may send requests: this process does not need the bodies."""
     hooks = (table.answer, table.fetch, table.measure, table.parse, table.refine, table.failed)
     if any(hooks) or any(plugin.wants_wire or plugin.wants_stages for plugin in plugins):
         return False

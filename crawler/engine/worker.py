@@ -51,13 +51,13 @@ class Worker:
         attempts: Make attempts.
         pages: Runs the handlers of pages.
         robots: Fetches robots.txt files.
-        admission: Whether the target of a redirect may be fetched.
-        policy: What settings and spider say of responses.
+        admission: Decides whether the target of a redirect may be fetched.
+        policy: The rules for responses.
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
         slow: Names what blocks the event loop.
         commits: Forgets the calls of a request that was interrupted.
-        origins: Gets the origins of start pages; `None` if nobody needs them.
+        origins: Collects the origins of start pages; `None` if they are not needed.
     """
 
     def __init__(

@@ -53,18 +53,18 @@ class Writer:
     """The only part that commits to the store and pushes to the frontier.
 
     Parameters:
-        store: Gets the outcomes.
-        frontier: Gets the new requests, and the tickets back.
-        admission: Which new requests enter.
-        checkpointer: What else goes into a commit.
-        stats: Where outcomes are counted.
-        settings: `max_pages`, `max_items` and `max_errors`.
-        shutdown: What those limits stop.
-        sinks: What the writer waits for if one of them lags behind.
+        store: Stores the outcomes.
+        frontier: Gets the new requests, and gets back the tickets.
+        admission: Decides which new requests enter the crawl.
+        checkpointer: Adds the state of the crawl as a whole to commits.
+        stats: Counts the outcomes.
+        settings: The limits `max_pages`, `max_items` and `max_errors`.
+        shutdown: Stops the crawl at these limits.
+        sinks: The sinks; the writer waits while one of them lags.
         clock: Returns the time in seconds since the epoch.
         commits: Calls functions of plugins before commits.
-        news: Takes over what other workers have committed.
-        bodies: Which bodies belong to pages that are not committed; `None`: they are not compared.
+        news: Applies the changes that other workers have committed.
+        bodies: The bodies of pages that are not committed; `None`: bodies are not compared.
     """
 
     def __init__(
@@ -149,7 +149,10 @@ class Writer:
             self._count(outcome, stats)  # first: the commit stores the counts as well
         committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
         self._is_consistent = True
-        (self._news.reset if Verdict.CONFLICT in committed.verdicts else self._news.apply)(committed.news)
+        if Verdict.CONFLICT in committed.verdicts:
+            self._news.reset(committed.news)
+        else:
+            self._news.apply(committed.news)
         frontier.push(committed.fresh)
         frontier.reload(committed.grew)
         if committed.duplicates:

@@ -63,7 +63,7 @@ class _Part:
 
 
 class FeedReader:
-    """Reads a feed: pass its text to `stream`, then ask for `result`.
+    """Reads a feed: pass its text to `stream`, then call `result`.
 
     Parameters:
         url: Canonical URL of the feed.

@@ -1,4 +1,4 @@
-"""`BodyReceiver`: hands the body of a response to a writer of the caller as it arrives, instead of keeping it."""
+"""`BodyReceiver`: passes the body of a response to a writer of the caller as it arrives, instead of keeping it."""
 
 from __future__ import annotations
 

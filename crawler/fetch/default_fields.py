@@ -1,4 +1,4 @@
-"""`DefaultFields`: the header fields that a request carries without naming them, by origin."""
+"""`DefaultFields`: the header fields that every request carries, by origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Proxies`: the choice of a proxy by rule or from the environment, in turn, with pauses for proxies that fail.
+"""`Proxies`: chooses a proxy by rule or from the environment, in turn, and suspends proxies that fail.
 
 Pure: it reads no clock and does no I/O. `Downloader` asks it before each request, and reports the result.
 """

@@ -37,7 +37,7 @@ class Received(Protocol):
 
     @property
     def extensions(self) -> dict[str, Any]:
-        """What else is known, as the extensions of `httpx.Response`."""
+        """The extensions of `httpx.Response`."""
         ...
 
     @property

@@ -65,7 +65,7 @@ class Budget(Struct, eq=False):
 
 
 class Budgets:
-    """The budgets that requests have named so far: what a request has to wait for, and what it costs.
+    """The budgets that requests have named so far: when they let a request start, and the units that it costs.
 
     A request that names its own lane among its budgets costs that many units of the lane.
 
@@ -147,7 +147,7 @@ class Budgets:
         return at, why, found
 
     def queue_of(self, lane: Lane, request: Request) -> Budget | None:
-        """Return a budget of a request for which other lanes wait already, to queue behind them."""
+        """Return a budget of a request for which other lanes wait already, so that the lane queues after them."""
         budgets = self.of(lane, request)
         return next((budget for budget in budgets if budget.parked and lane.parked is not budget), lane.parked)
 

@@ -32,7 +32,7 @@ class Controls:
         self._paused: set[str] = set()
 
     def has_paused(self, name: str) -> bool:
-        """Return whether nothing may start on a lane of that name."""
+        """Return whether the lane of that name is paused."""
         return self._all_paused or name in self._paused
 
     def pause(self, name: str | None) -> None:

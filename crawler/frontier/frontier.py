@@ -330,7 +330,7 @@ class Frontier:
         return RefusedTicket(pending, lane, lane.epoch, now, by, error)
 
     def _start(self, ticket: StartTicket) -> None:
-        """Take what a start takes of its lane: a token, and a part of the limits."""
+        """Take a token of the lane, and the permit of the start."""
         lane = ticket.lane
         lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
         ticket.permit.enter()
@@ -356,7 +356,7 @@ class Frontier:
     # ---- results -----------------------------------------------------------------------------------------------------
 
     def release(self, ticket: StartTicket) -> None:
-        """Give back the token of a ticket, if it holds or borrows one: the body of its response has ended."""
+        """Release the token of a ticket, if it holds or borrows one: the body of its response has ended."""
         permit = ticket.permit
         if permit.is_in_flight:
             ticket.lane.limiter.release_on_behalf_of(permit)
@@ -404,7 +404,7 @@ class Frontier:
         self._reschedule(ticket)
 
     def give_back(self, ticket: StartTicket) -> None:
-        """Undo what a start took of the limits if nothing was sent; see `Permit.cancelled`."""
+        """Return the permit of a start if nothing was sent; see `Permit.cancelled`."""
         ticket.permit.cancelled()
         self._reschedule(ticket)
 

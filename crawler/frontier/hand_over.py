@@ -1,4 +1,4 @@
-"""`HandOver`: lanes and budgets that come from other workers, and go to them."""
+"""`HandOver`: takes over lanes and budgets from other workers, and passes them on."""
 
 from __future__ import annotations
 

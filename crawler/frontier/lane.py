@@ -41,13 +41,13 @@ class Lane:
     name: str
     """An origin, or the name that requests give as their lane."""
     throttle: Throttle
-    """Its limits: what the user asks for, and what the server declares and shows."""
+    """Its limits: those of the user, and those that the server declares or shows."""
     epoch: int = 0
     """The lease under which it is held; 0 until the store grants one."""
     limiter: trio.CapacityLimiter = attrs.field(default=attrs.Factory(_limiter, takes_self=True))
-    """One token for each request in flight; as many tokens as requests do well."""
+    """One token for each request in flight; as many tokens as the concurrency limit allows."""
     robots: LaneRobots = attrs.field(factory=LaneRobots)
-    """What it knows of robots.txt files; see `set_robots`."""
+    """The robots.txt files that it knows; see `set_robots`."""
     more: bool = False
     """Whether the store has requests of this lane after `after`."""
     after: Order = START
@@ -120,7 +120,7 @@ class Lane:
         return len(self._ready)
 
     def trim(self, size: int) -> int:
-        """Forget all but the first `size` requests that are not put off; the store has them. Return how many."""
+        """Forget the requests after the first `size` that are not put off; the store has them. Return how many."""
         ordered = sorted(self._ready)
         self._ready = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
@@ -162,7 +162,7 @@ class Lane:
             self._tokens = self.limiter.total_tokens = tokens
 
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
-        """Set what the robots.txt of an origin says, which applies until then (seconds since the epoch)."""
+        """Set the rules of an origin's robots.txt, which apply until then (seconds since the epoch)."""
         self.robots.set(origin, rules, until)
         self.throttle.set_robots_delay(self.robots.delay())
 

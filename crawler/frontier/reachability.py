@@ -1,4 +1,4 @@
-"""`Reachability`: the breakers that a request waits for: of its host, of its proxy, and of the network."""
+"""`Reachability`: the circuit breakers that a request waits for: of its host, of its proxy, and of the network."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class RobotsLookups:
     Parameters:
         lanes: The lanes in memory, by name.
         start: Takes what a start takes of its lane.
-        settle: Gives back what a ticket has taken of its lane.
+        settle: Releases the token and the start of a ticket.
         wake: Reschedules a lane, which may now start a request.
     """
 
@@ -216,7 +216,7 @@ class RobotsLookups:
             del self._knows[origin]
 
     def _borrow(self, lane: Lane, origin: str, now: float) -> bool:
-        """Take the rules of an origin from another lane that knows them. Return whether there is one."""
+        """Copy the rules of an origin from another lane that knows them. Return whether there is one."""
         for other in (self._lanes.get(origin), self._knows.get(origin)):
             if other is None or other is lane:
                 continue

@@ -79,7 +79,7 @@ class RefusedTicket(Ticket):
     """A request that must not be sent. It takes nothing of its lane."""
 
     by: Literal["robots", "quota", "outage"]
-    """What refuses it: a robots.txt, a limit that has refused everything for so long that another attempt is
+    """The reason of the refusal: a robots.txt, a limit that has refused everything for so long that another attempt is
     pointless, or an outage that has lasted too long."""
     error: FetchError | None = None
     """The error of an outage."""
@@ -89,9 +89,9 @@ class StartTicket(Ticket):
     """A request that may be sent. It borrows a token of its lane's limiter while it is in flight."""
 
     permit: Permit
-    """What its start takes of the limits of its lane and budgets."""
+    """The units and the start that it takes from the limits of its lane and budgets."""
     outage: Outage | None = None
-    """What the crawl knows of an outage of the host, if only its gateway has answered."""
+    """The known outage of the host, if only its gateway has answered."""
     is_lent: bool = False
     """Whether an inline fetch of a `fetch` hook uses its token."""
 

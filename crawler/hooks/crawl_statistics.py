@@ -45,16 +45,16 @@ class CrawlStatistics:
     next_start: float
     """When the next request may start, in seconds since the epoch, as far as is known; infinite if it is not."""
     limits: Mapping[str, ThrottleStatistics]
-    """What each limit allows, by the name of its lane or budget. Made when it is looked up."""
+    """The state of each limit, by the name of its lane or budget. Made when it is looked up."""
     lanes: Mapping[str, LaneStatistics] = attrs.field(factory=dict)
     """The requests of each lane in memory, by its name. Made when they are looked up."""
     outages: Mapping[str, OutageStatistics] = attrs.field(factory=dict)
-    """What cannot be reached: origins, proxies, or ``network``. Requests wait for it, and lose no attempts."""
+    """Outages by origin, by proxy, or by ``network``. Requests wait until they end, and lose no attempts."""
 
 
 @attrs.frozen(kw_only=True)
 class UrlFacts:
-    """What a crawl knows of one URL."""
+    """The facts that a crawl knows about one URL."""
 
     url: str
     """The URL in its canonical form."""

@@ -1,4 +1,4 @@
-"""`require`: refuse to start without a package that a plugin needs, with the command that installs it."""
+"""`require`: raise an error with the install command if a package that a plugin needs is missing."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class State(MutableMapping[str, Any]):
 
     @property
     def values_now(self) -> Mapping[str, Any]:
-        """The values that have taken effect, whatever the handler that asks has written."""
+        """The values that have taken effect, without the changes of the current handler."""
         return self._values
 
     def _overlay(self) -> dict[str, tuple[Any, Any]] | None:

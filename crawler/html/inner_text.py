@@ -115,7 +115,7 @@ class _Writer:
         self._parts.append(text)
 
     def break_line(self, lines: int) -> None:
-        """Begin or end a block: its neighbours are `lines` lines away."""
+        """Begin or end a block, with `lines` line breaks around it."""
         if self._parts:
             self._breaks = max(self._breaks, lines)
         self._needs_space, self._starts_line = False, True

@@ -69,7 +69,7 @@ def main_content(document: Document, url: str, encoding: str = "utf-8") -> Eleme
 
 
 def whole_content(document: Document, url: str, encoding: str = "utf-8") -> Element | None:
-    """Return a copy of all that readers see of a page, with absolute URLs; `None` if it has no body.
+    """Return a copy of everything that readers see of a page, with absolute URLs; `None` if it has no body.
 
     The parameters are those of `main_content`.
     """

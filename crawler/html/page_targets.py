@@ -1,4 +1,4 @@
-"""The pages that a page leads to without scripts, besides its ``<a href>``: image maps, frames and ``<link>``."""
+"""The pages that a page leads to without scripts, other than by ``<a href>``: image maps, frames and ``<link>``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refreshes: when a page wants to be replaced, and by which URL (HTML Standard, "refresh state").
+"""Refreshes: when a page is to be replaced, and by which URL (HTML Standard, "refresh state").
 
 Everything here is pure, and no input raises.
 """

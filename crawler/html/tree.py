@@ -91,7 +91,7 @@ log = logging.getLogger("crawler.html")
 
 
 def parse_text(text: str) -> Document:
-    """Parse an HTML page. If its tree would outgrow it, it loses its formatting elements.
+    """Parse an HTML page, without its formatting elements if they would make its tree much larger than the page.
 
     Of a page with too many tags, the first `MAX_STARTS` start tags count.
     """
@@ -225,7 +225,7 @@ def _reopens_too_much(text: str) -> bool:
 
 
 def _limit(page: str) -> str:
-    """Return a page without what would take too much memory, with a warning: null characters, and many start tags."""
+    """Return a page without null characters and start tags that would take too much memory, and log a warning."""
     if page.count("\0") > MAX_NULLS:
         log.warning("a page has more than %d null characters: they are left out", MAX_NULLS)
         page = page.replace("\0", "")

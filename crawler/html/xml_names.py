@@ -56,7 +56,7 @@ class Namespaces:
         self._declared: dict[str, tuple[str, ...]] | None = None
 
     def register(self, prefix: str, uri: str) -> None:
-        """Let a prefix of queries stand for a namespace."""
+        """Register a prefix of queries for a namespace."""
         self._registered[prefix] = uri
 
     def forget(self) -> None:

@@ -24,7 +24,7 @@ LINE_SPACE_BYTES: Final = LINE_SPACE.encode()
 
 
 class _Layout(Struct, frozen=True):
-    """What a sequence of names says."""
+    """The facts about a sequence of names."""
 
     names: tuple[str, ...] | None
     """The names in lower case, one of each line. `None`: a name is repeated, or a line is no field of its own."""
@@ -99,7 +99,7 @@ _set_folded: Final = Headers.__dict__["_folded"].__set__
 
 
 def _learn(names: tuple[bytes, ...]) -> _Layout:
-    """Return what a sequence of names says, and remember it."""
+    """Return the layout of a sequence of names, and remember it."""
     layout = _look_at(names)
     if sum(map(len, names)) <= MAX_LAYOUT_SIZE:
         if len(_layouts) >= MAX_LAYOUTS:

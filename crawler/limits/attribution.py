@@ -1,4 +1,4 @@
-"""`Attribution`: why the requests of one server fail, and what that teaches of its concurrency.
+"""`Attribution`: why the requests of one server fail, and what that shows about its concurrency.
 
 A failure or refusal is due to its page, to chance, to too many requests at once, or to a limit. The learner of the
 limits hears only of the last two.
@@ -64,7 +64,7 @@ class Attribution(Struct, eq=False):
         return 0.0 if self._faults is None else self._faults.refused_share
 
     def is_isolated(self, report: AttemptReport, learner: LimitLearner | None) -> bool:
-        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing of limits."""
+        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing about limits."""
         if not report.overloaded:
             self._steady += not report.refused
             return False

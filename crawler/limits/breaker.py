@@ -26,9 +26,9 @@ __all__ = ["MAX_REST", "MAX_STEP", "Breaker"]
 MIN_REST: Final = 1.0
 """Seconds between the first failure of an open breaker and its probe; they double with each failed probe."""
 MAX_REST: Final = 30.0
-"""Seconds between two probes, at most."""
+"""Longest time between two probes, in seconds."""
 MAX_STEP: Final = 2 * MAX_REST
-"""Seconds between two failures that count as downtime, at most: a machine that sleeps observes no outage."""
+"""Longest time between two failures that counts as downtime, in seconds: a machine that sleeps observes no outage."""
 
 
 class Breaker(Struct, eq=False):

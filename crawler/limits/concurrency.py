@@ -32,7 +32,7 @@ SURVIVING: Final = 0.25
 """Share of the level that is left at least after the refusals of one round trip. If all is refused, the reason is
 another limit."""
 TRIED: Final = 5
-"""Requests that are served while so many are in flight before that is no news."""
+"""Requests that are served while so many are in flight before that level counts as tried."""
 WELCOME: Final = 4.0
 """Requests left, for each that may be in flight, of a declared quota that needs no slow start."""
 CALM: Final = 1.0

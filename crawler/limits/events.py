@@ -1,4 +1,4 @@
-"""`QuotaEvent`: a change of a quota that a user may want to know of."""
+"""`QuotaEvent`: a change of a quota that may interest users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["QuotaEvent"]
 
 @attrs.frozen(kw_only=True)
 class QuotaEvent:
-    """A change of a quota that a user may want to know of."""
+    """A change of a quota that may interest users."""
 
     kind: str
     """``forecast`` (it will be used up before its reset), ``low`` (less than a fifth is left), ``critical`` (the

@@ -71,7 +71,7 @@ class LoadShare(Struct, eq=False):
 
     @property
     def has_contrast(self) -> bool:
-        """Whether requests were in flight beside each other, so that loads can be compared."""
+        """Whether several requests were in flight at once, so that loads can be compared."""
         return self._peak > 1
 
     @property

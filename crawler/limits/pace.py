@@ -105,7 +105,7 @@ class Pace:
     ``first``: one request goes first, and its response, or half a second, lets so many go at once. `None` means
     `Settings.slow_start`."""
     refusals: tuple[int, ...] = attrs.field(default=(), converter=_statuses)
-    """Statuses that mean a refusal because of a limit on this server, beside 420, 429, 503, 509 and 529."""
+    """Statuses that mean a refusal because of a limit on this server, in addition to 420, 429, 503, 509 and 529."""
 
     bodies: bool = False
     """Whether all JSON bodies of this server are searched for limits (Stack Exchange, Slack, MediaWiki …). Those of

@@ -11,7 +11,7 @@ __all__ = ["ThrottleStatistics"]
 
 @attrs.frozen(kw_only=True)
 class ThrottleStatistics:
-    """What one limit allows at one moment."""
+    """The state of one limit at one moment."""
 
     ready_at: float
     """When the next request may start, in seconds since the epoch; infinite: after a response arrives."""

@@ -1,4 +1,4 @@
-"""`PageContent`: what a page says to readers and to machines: main content, data, relations, feeds, forms."""
+"""`PageContent`: the content of a page, for readers and for machines: text, data, relations, feeds, forms."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class PageContent(PageLinks):
         return "" if part is None else rendering.markdown(part)
 
     def article(self) -> Article:
-        """Return the main content of the page and what the page says about it: title, byline, date, language.
+        """Return the main content of the page and its metadata: title, byline, date, language.
 
         The content is that of ``<main>``, a single ``<article>`` or, without them, the smallest element with nearly all
         of the text. All fields of a body that is not HTML are empty.
@@ -103,7 +103,7 @@ class PageContent(PageLinks):
         return article(self._beginning(), self.url, self.encoding, self.headers.get("content-language"))
 
     def data(self) -> PageData:
-        """Return what the page says about itself to machines: JSON-LD, OpenGraph, microdata and RDFa.
+        """Return the structured data of the page: JSON-LD, OpenGraph, microdata and RDFa.
 
         Broken JSON-LD blocks are left out. All values survive JSON, so the result can be yielded as an item.
         """

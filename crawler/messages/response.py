@@ -146,7 +146,7 @@ class Response(PageContent):
         return copy
 
     def _bind(self, link_filter: LinkFilter) -> None:
-        """Attach the knowledge of the crawl about links, for `follow_all` and `robots`."""
+        """Attach the link filter and the product token of the crawl, for `follow_all` and `robots`."""
         self._filter = link_filter
 
     def __repr__(self) -> str:

@@ -37,7 +37,7 @@ class Problem(Struct, kw_only=True):
     kind: str
     """Exact kind of the failure, such as ``connect_failed.refused``."""
     message: str
-    """What happened to the last one, on one line."""
+    """The message of the last one, on one line."""
     url: str
     """URL of the last one."""
     count: int = 1

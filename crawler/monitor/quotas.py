@@ -20,7 +20,7 @@ class QuotaGauge(Struct, frozen=True, kw_only=True):
     policy: str
     """Name of the policy."""
     unit: str
-    """What it counts, such as ``requests``."""
+    """The unit that it counts, such as ``requests``."""
     limit: float
     """Units per window."""
     remaining: float | None

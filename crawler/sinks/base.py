@@ -313,7 +313,7 @@ class FileSink(Sink, ABC):
             raise self._missing() from None
 
     def _differs(self, file: BinaryIO, start: int, expected: Iterator[bytes]) -> bool:
-        """Return whether a file, from an offset on, holds anything but the beginning of what is expected."""
+        """Return whether a file, from an offset on, differs from the beginning of `expected`."""
         lost = None if self.compression is None else first_lost_block(file, start)
         file.seek(start)
         if self.compression is None:

@@ -1,4 +1,4 @@
-"""`IfExists`: what to do with a file that exists already, and the check of a file that is to be written."""
+"""`IfExists`: how an output treats a file that exists already, and `check_target`, which checks the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawler.files import error_reason
 __all__ = ["OTHER", "IfExists", "check_target"]
 
 IfExists: TypeAlias = Literal["error", "overwrite", "append"]
-"""What to do with a file that exists already."""
+"""How an output treats a file that exists already."""
 OTHER: Final = "name another output, which gets all items of the job"
 """Advice in errors of a job whose file cannot be used."""
 

@@ -75,7 +75,7 @@ def checksum(file: FileIO | BinaryIO, start: int, end: int, before: int = 0) -> 
 
 
 def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> bool:
-    """Return whether a file, from its current offset on, holds anything but the beginning of `expected`.
+    """Return whether a file, from its current offset on, differs from the beginning of `expected`.
 
     A system that stopped may have written some blocks of the last batch and not others.
 

@@ -259,7 +259,7 @@ class Series(Sink):
         await part.stack.aclose()
 
     def _here(self) -> dict[str, Any]:
-        """Return the position: where each part is, and what makes their names."""
+        """Return the position: that of each part, and the values in their names."""
         parts = {kind: [part.n, part.rows, part.size, part.sink.here()] for kind, part in self._parts.items()}
         names = [self.names.spider, self.names.time]
         place = {"place": place_of(self.names.path(1))} if self._is_shared else {}

@@ -109,7 +109,7 @@ class SqlSink(KeyedSink):
         return value
 
     def widen(self, table: str, column: str, kind: str) -> str:
-        """Return the statement that gives a column a wider type; empty if columns take any value. Names are quoted."""
+        """Return the statement that widens the type of a column; empty if columns take any value. Names are quoted."""
         kind = self.types[kind]
         return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING CAST({column} AS {kind})"
 

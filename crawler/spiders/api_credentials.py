@@ -19,7 +19,7 @@ __all__ = ["ApiCredentials", "parse_credentials"]
 
 @attrs.frozen
 class ApiCredentials:
-    """Credentials that are sent to some origins only."""
+    """Credentials that are sent to certain origins only."""
 
     origins: frozenset[str]
     """Scheme, host and port of each origin."""

@@ -1,4 +1,4 @@
-"""`page_content`: the content of a page in the form that a user chose, as a JSON value."""
+"""`page_content`: the content of a page in a chosen form, as a JSON value."""
 
 from __future__ import annotations
 

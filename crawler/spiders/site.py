@@ -127,7 +127,7 @@ def title_of(response: Response) -> str | None:
 
 
 def dead_end(response: Response) -> str:
-    """Return a line that says why a start page leads to no other page of its site."""
+    """Return why a start page leads to no other page of its site, in one line."""
     if not response.is_html:
         return f"the start page {response.url} is not HTML: it has no links"
     if response.hrefs():

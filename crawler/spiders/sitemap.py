@@ -102,7 +102,7 @@ class SitemapSpider(Spider):
         check_urls(self, "start_urls", _as_sequence(self.start_urls))
 
     def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
-        """Return what an entry, page or sitemap, becomes: the entry, a changed one, or a request. `None` leaves it out.
+        """Return an entry, page or sitemap, unchanged or changed, or a request in its place. `None` leaves it out.
 
         It is called before all rules. They apply to an entry that is returned, but not to a request.
 

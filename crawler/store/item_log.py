@@ -69,7 +69,7 @@ class ItemLog:
         self._gathered.clear()
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add items behind the committed ones. They are written together, since each write takes system calls."""
+        """Add items after the committed ones. They are written together, since each write takes system calls."""
         before = len(self._gathered)
         self._gathered += rows
         self._new += len(self._gathered) - before
@@ -129,7 +129,7 @@ class ItemLog:
             self._database.execute("INSERT INTO sink VALUES (?, ?, ?, ?)", (name, *row))
 
     def written_behind(self, sink: str) -> Iterator[Row]:
-        """Iterate over the items behind the position of a sink, committed or not, as far as they are whole."""
+        """Iterate over the items after the position of a sink, committed or not, as far as they are whole."""
         return (row for _, row in read_ahead(self._path, self._sinks[sink][1]))
 
     def position_of(self, sink: str) -> tuple[int, Any]:

@@ -1,4 +1,4 @@
-"""The parts that the URLs of all jobs in databases have: the name of the job, and its lease."""
+"""The common parts of the URLs of jobs in databases: the name of the job, and its lease."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["checked_name", "lease_of", "silence"]
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 """A name of a job. PostgreSQL makes it part of the name of a schema, which has at most 63 bytes."""
 LEASE: Final = 60.0
-"""Seconds, if the URL says nothing else."""
+"""Seconds, unless the URL sets another value."""
 MIN_LEASE: Final = 0.5
 MAX_LEASE: Final = 86_400.0
 LONGEST_SILENCE: Final = 15.0

@@ -1,4 +1,4 @@
-"""`MemoryJob`: a job in memory that several crawls in one event loop share, each as a worker of its own.
+"""`MemoryJob`: a job in memory that several crawls in one event loop share, each as a separate worker.
 
 It is the reference of what a shared store promises, in plain Python: other stores keep the same rows in a database.
 """
@@ -77,7 +77,7 @@ class OwnerRow(Struct, eq=False):
 
 
 class MemoryJob:
-    """The rows of a job, and the rules that say who owns what.
+    """The rows of a job, and the rules of ownership.
 
     Parameters:
         lease: Seconds that a lease lasts.

@@ -1,4 +1,4 @@
-"""`MemoryLog`: what every call of a worker of a `MemoryJob` has in common, and its part of the item log."""
+"""`MemoryLog`: the common part of all calls of a worker of a `MemoryJob`, and its part of the item log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MemoryLog(OwnLog):
         return self.owner in self._job.owners
 
     def _answer(self) -> None:
-        """Note what the answer to a call says of the job."""
+        """Note the state of the job in the answer to a call."""
         job, owner = self._job, self._owner
         self.known: Container[str] = job.known
         self.live, self.exhausted, self.round = job.live, job.exhausted, job.round

@@ -27,5 +27,5 @@ class OnlyOwner:
         return Extended()
 
     async def changed(self) -> None:
-        """Wait for ever."""
+        """Wait forever."""
         await trio.sleep_forever()

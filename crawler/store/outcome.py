@@ -1,4 +1,4 @@
-"""`Outcome`: the result of one request, in the two parts that a commit treats differently.
+"""`Outcome`: the result of one request: observations, which are always committed, and effects.
 
 *Observations* are true whatever the callback did, and are always committed. *Effects* are committed only if the
 callback succeeded: all of them, together with the end of the request, or none.

@@ -231,9 +231,9 @@ class Store(Protocol):
         """Lease groups, and return the first requests of each.
 
         Parameters:
-            groups: Number of groups with requests, at most. An owner gets no more than its share of all of them.
+            groups: Maximum number of groups with requests. An owner gets no more than its share of all of them.
             n: Number of requests of each group.
-            names: Groups that this owner needs beside, whether they have requests or not. It is put on the waiting
+            names: Further groups that this owner needs, whether they have requests or not. It is put on the waiting
                 list of those that are not free.
         """
 

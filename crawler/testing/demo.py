@@ -132,7 +132,7 @@ class DemoSite:
         return [hit.status for hit in self.hits if hit.path == path]
 
     def answer(self, path: str) -> Answer:
-        """Return the response for a path. The busy page is busy once."""
+        """Return the response for a path. The busy page refuses its first request."""
         if path == "/offers" and self._busy:
             self._busy = False
             return Answer(_page("Too busy", ""), 503, (("Retry-After", str(RETRY_AFTER)),))

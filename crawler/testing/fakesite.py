@@ -1,4 +1,4 @@
-"""`FakeSite`: one or more sites made of a dictionary, without a network and with delays in virtual time."""
+"""`FakeSite`: one or more sites defined by a dictionary, without a network and with delays in virtual time."""
 
 from __future__ import annotations
 

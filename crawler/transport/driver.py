@@ -37,7 +37,7 @@ TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 
 
 class CurlDriver:
-    """Has libcurl make transfers. It belongs to one `trio.run` at a time.
+    """Drives the transfers of libcurl. It belongs to one `trio.run` at a time.
 
     Parameters:
         options: The options of the easy handles.
@@ -200,7 +200,7 @@ class CurlDriver:
         return bool(self._transfers)
 
     def _fire(self) -> None:
-        """Tell libcurl that its timer expired, or nearly. It announces the next time only if that has changed."""
+        """Notify libcurl that its timer has expired, or nearly. It announces the next time only if that has changed."""
         self._due = math.inf
         self._act(TIMER_EXPIRED)
         if self._due == math.inf and self._multi is not None:

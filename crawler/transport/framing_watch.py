@@ -26,7 +26,7 @@ COUNTERS: Final = {"linux": (11, slice(128, 136)), "darwin": (0x106, slice(88, 9
 
 
 def is_endless(received: int, delivered: int) -> bool:
-    """Return whether so few bytes of content in so many bytes received are no accident."""
+    """Return whether so many bytes were received for so few bytes of content that the framing is endless."""
     return received > ALLOWANCE + (1 + MAX_RATIO) * delivered
 
 

@@ -55,7 +55,7 @@ class LenientTransfer(Transfer):
 
     Parameters:
         request: The request.
-        max_headers: Bytes of header lines, at most.
+        max_headers: Maximum size of all header lines, in bytes.
         options: The other parameters of a `Transfer`.
     """
 

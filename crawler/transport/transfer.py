@@ -64,7 +64,7 @@ class Transfer(httpx.AsyncByteStream):
         body: The body to send.
         proxy: The proxy, if any.
         buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
-        max_headers: Bytes of header lines, at most.
+        max_headers: Maximum size of all header lines, in bytes.
         drop: Takes this transfer away from libcurl, at any moment.
         decode: Whether libcurl decodes the body.
         new_connection: Whether to open a connection instead of using a kept one.
@@ -361,7 +361,7 @@ class Transfer(httpx.AsyncByteStream):
 
     @property
     def extensions(self) -> dict[str, Any]:
-        """What is known of the response beside its status and headers, as the extensions of `httpx.Response`."""
+        """The extensions of `httpx.Response`: protocol version, reason phrase and address."""
         return {"http_version": self._version, "reason_phrase": self._reason, "primary_ip": self._primary_ip}
 
     @property

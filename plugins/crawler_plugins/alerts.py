@@ -1,4 +1,4 @@
-"""`Alerts`: alert people of an event by a command and a webhook, in a crawl or a client."""
+"""`Alerts`: sends alerts about events to a command and a webhook, in a crawl or a client."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WHOLE = "the crawl"
 
 @attrs.define
 class Spent:
-    """What was spent of one budget since the beginning of its window."""
+    """The amounts that were spent of one budget since the beginning of its window."""
 
     since: float
     requests: int = 0

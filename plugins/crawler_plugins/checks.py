@@ -32,7 +32,7 @@ class Problem:
     field: str
     """Path of the field, such as ``author.name`` or ``tags[]``; ``item`` for the item as a whole."""
     reason: str
-    """What is wrong with it, without its value: ``missing``, ``Expected `float`, got `str```."""
+    """The reason, without the value of the field: ``missing``, ``Expected `float`, got `str```."""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}"

@@ -12,7 +12,7 @@ from crawler import Response, WouldExceedDeadline
 __all__ = ["Claims"]
 
 PAUSE = 1.0
-"""Seconds after which a page is handled again whose wait would never end."""
+"""Seconds after which a page in a deadlock of waits is handled again."""
 
 
 @attrs.define(eq=False, repr=False)

@@ -1,1 +1,1 @@
-"""Callbacks in several processes (setting `processes`): the first process does everything else."""
+"""Callbacks and fetches in several processes (setting `processes`): the first process does everything else."""

@@ -1,4 +1,4 @@
-"""`CallServer`: does in the first process what callbacks ask the crawl for."""
+"""`CallServer`: carries out, in the first process, the methods of the crawl that callbacks call."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ READ: Final = 1 << 18
 
 
 class Channel:
-    """Sends and receives messages. `run_writer` must run beside it.
+    """Sends and receives messages. `run_writer` must run in a task meanwhile.
 
     Parameters:
         end: One end of a pair of stream sockets. The channel closes it.

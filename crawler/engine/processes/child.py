@@ -74,7 +74,7 @@ def run_process(
 
 
 class CallbackRunner:
-    """Takes pages from a channel, runs their callbacks, and sends back what they made of them.
+    """Takes pages from a channel, runs their callbacks, and sends back the results.
 
     Parameters:
         spider: Whose callbacks are called. Its `crawl` and `state` are set.
@@ -125,7 +125,7 @@ class CallbackRunner:
         spider.crawl = self._crawl
 
     async def run(self) -> None:
-        """Run callbacks until the channel is closed or says stop."""
+        """Run callbacks until the channel is closed or a message `Stop` arrives."""
         cookies = SentCookies(lambda *cookies: self.channel.send(wire.Cookies(*cookies)))
         self._fetcher = PageFetcher(self._settings, self._authorities, self.share, cookies)
         async with trio.open_nursery() as nursery:
@@ -193,7 +193,7 @@ class CallbackRunner:
                 self._stops = True
 
     def _cancel(self, number: int) -> None:
-        """End what is done for a page."""
+        """Cancel the work for a page."""
         if number in self._pages:
             self._pages[number].cancel()
         elif not self._fetches.cancel(number):
@@ -317,7 +317,7 @@ class _Page(Struct, eq=False):
     scope: trio.CancelScope | None
     """Of its task, if it has one of its own."""
     is_stored: trio.Event = field(default_factory=trio.Event)
-    """Whether the part that was sent last is stored, or nobody waits for the page any more."""
+    """Whether the part that was sent last is stored, or the page was cancelled."""
     is_cancelled: bool = False
 
     def cancel(self) -> None:

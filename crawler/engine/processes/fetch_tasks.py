@@ -63,14 +63,14 @@ class FetchTasks:
         self._scopes[message.number] = scope
 
     def take(self, message: wire.Again | wire.Networks) -> None:
-        """Do what the first process says."""
+        """Carry out a message of the first process."""
         if isinstance(message, wire.Networks):
             self._fetcher.open_networks(message.names)
         elif message.number in self._ended:
             self._ended[message.number].set()
 
     def cancel(self, number: int) -> bool:
-        """End what is done for a request. Return whether anything was done."""
+        """Cancel the work for a request. Return whether there was any."""
         if number in self._ended:
             self._ended.pop(number).set()
             return True

@@ -101,7 +101,7 @@ class ProcessKeeper:
         """Keep the processes running until this is cancelled; then let them end.
 
         Raises:
-            CrawlFailed: The processes end again and again.
+            CrawlFailed: The processes end repeatedly.
         """
         try:
             async with trio.open_nursery() as nursery:

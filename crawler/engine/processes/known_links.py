@@ -1,4 +1,4 @@
-"""`KnownLinks`: the links that the first process is known to know, so that no requests are made for them."""
+"""`KnownLinks`: the links that the first process knows, as far as it has said so: no requests are made for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_SENT: Final = 256
 
 
 class KnownLinks:
-    """What a process for callbacks learns about links from the messages of the first one."""
+    """The links that messages of the first process have marked as known, in a process for callbacks."""
 
     def __init__(self) -> None:
         self.keys = RecentKeys(MAX_KNOWN)

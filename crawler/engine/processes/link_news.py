@@ -1,4 +1,4 @@
-"""`LinkNews`: tells a process for callbacks which links are known, so that it makes no requests for them."""
+"""`LinkNews`: collects for a process for callbacks which links are known, so that it makes no requests for them."""
 
 from __future__ import annotations
 

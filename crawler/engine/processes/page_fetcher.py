@@ -105,6 +105,6 @@ def body_share(processes: int) -> float:
 
 
 def is_plain_page(response: Response) -> bool:
-    """Return whether a callback gets a response, whatever limits and redirects say of it."""
+    """Return whether a callback certainly gets a response, since neither limits nor redirects concern it."""
     body = response.body
     return 200 <= response.status < 300 and not (body[:1] == b"{" and is_marked(body))

@@ -125,7 +125,7 @@ class ProcessPool:
                 process, message = await self._try(response, result)
 
     async def _try(self, response: Response, result: PageResult) -> tuple[Process, wire.Handled | wire.Raised | None]:
-        """Return a process, and what it makes of a page; `None` if it has ended."""
+        """Return a process, and its last message about a page; `None` if it has ended."""
         process = await self._keeper.choose()
         number = next(self._numbers)
         page = process.send(number, response, self._known())
@@ -174,7 +174,7 @@ class ProcessPool:
         return message
 
     async def _converse(self, process: Process, page: Page, message: Any, result: PageResult) -> Any:
-        """Do what a callback asks for until it has ended, and return its last message."""
+        """Answer the messages of a callback until it has ended, and return the last one."""
         raised: Exception | None = None
         async with trio.open_nursery() as nursery:
             try:
@@ -224,7 +224,7 @@ class ProcessPool:
         result.repeats += repeats
 
     def remote_fetch(self, downloader: Downloader, bodies: BodyBudget) -> RemoteFetch:
-        """Return what has the processes send requests, too.
+        """Return the part that lets the processes send requests, too.
 
         Parameters:
             downloader: That of the first process. Its transport is a `CurlTransport` as the processes have one.
@@ -252,7 +252,7 @@ class ProcessPool:
 
         Raises:
             ConfigError: A lifespan has given the spider an attribute that the processes do not have.
-            CrawlFailed: The processes end again and again.
+            CrawlFailed: The processes end repeatedly.
         """
         added = self._attributes.added()
         if added:
@@ -269,6 +269,6 @@ class ProcessPool:
 
 
 def _clear(result: PageResult, forget: Callable[[], None]) -> None:
-    """Forget what a callback has made so far, since it runs again."""
+    """Discard the results of a callback so far, since it runs again."""
     result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
     forget()

@@ -53,7 +53,7 @@ class Processes:
     def forked(
         cls, spider: Spider, plugins: Sequence[Plugin], settings: Settings, authorities: bool | str | os.PathLike[str]
     ) -> Iterator[Self | None]:
-        """Fork the launcher. It and its processes have ended behind the block; `None`: the program cannot be forked.
+        """Fork the launcher. It and its processes have ended after the block; `None`: the program cannot be forked.
 
         Parameters:
             spider, plugins, settings: Those of the crawl.

@@ -62,7 +62,7 @@ class RemoteCrawl:
         self._call = call
 
     def ask(self, name: str, *arguments: object, **options: object) -> Any:
-        """Return what the first process says of an attribute or method of its crawl. Nothing else runs meanwhile."""
+        """Return an attribute, or the result of a method, of the crawl in the first process. Nothing else runs."""
         call = Call(page_number.get(), 0, name, pack((arguments, options)))
         send_now(self._calls, ENCODER.encode(call))
         answer = FROM_FIRST.decode(receive_now(self._calls))

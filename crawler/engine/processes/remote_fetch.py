@@ -38,7 +38,7 @@ MAX_DEATHS: Final = 5
 
 
 class RemoteFetch:
-    """Has other processes send requests.
+    """Lets other processes send requests.
 
     Parameters:
         keeper: The processes.

@@ -1,6 +1,6 @@
 """Bodies of responses in memory that two processes share: cheaper than two copies through a socket.
 
-The memory is a ring: bodies lie behind one another, in the order in which they are read. A position counts all bytes
+The memory is a ring: bodies lie one after the other, in the order in which they are read. A position counts all bytes
 since the beginning, so the place of a byte in memory is its position modulo the size.
 """
 

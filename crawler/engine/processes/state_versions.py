@@ -1,4 +1,4 @@
-"""`StateVersions`: which changes of the spider's state have taken effect, and which callbacks did not know them."""
+"""`StateVersions`: the committed changes of the spider's state, and which callbacks ran without them."""
 
 from __future__ import annotations
 

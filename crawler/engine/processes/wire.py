@@ -87,7 +87,7 @@ class Continue(Struct, tag=4, array_like=True, frozen=True, eq=False):
 
 
 class Cancel(Struct, tag=5, array_like=True, frozen=True, eq=False):
-    """Nobody waits for a page any more."""
+    """The result of a page is no longer needed."""
 
     number: int
 
@@ -110,7 +110,7 @@ class Fetch(Struct, tag=13, array_like=True, frozen=True, eq=False):
 
 
 class Networks(Struct, tag=14, array_like=True, frozen=True, eq=False):
-    """The networks beside the public internet that may be connected to."""
+    """The networks, in addition to the public internet, that may be connected to."""
 
     names: list[str]
 
@@ -143,7 +143,7 @@ class Part(Struct, tag=8, array_like=True, frozen=True, eq=False):
 
 
 class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=True):
-    """The rest of what a callback made of its page."""
+    """The rest of the results of a callback, which has ended."""
 
     number: int
     part: Part
@@ -206,7 +206,7 @@ class Held(Struct, tag=16, array_like=True, frozen=True, eq=False):
 
 
 class Fetched(Struct, tag=17, array_like=True, frozen=True, eq=False):
-    """The response to a `Fetch`: not simply a page. The first process decides what becomes of it."""
+    """The response to a `Fetch`: not simply a page. The first process makes the decision about it."""
 
     number: int
     page: Page

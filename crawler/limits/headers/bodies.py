@@ -15,7 +15,7 @@ __all__ = ["MAX_BODY", "is_marked", "is_readable", "read_body"]
 MAX_BODY: Final = 1_000_000
 """Bytes of the largest JSON body that is read."""
 QUERY_MARKS: Final = (b'"throttleStatus"', b'"THROTTLED"', b'"RATE_LIMITED"', b'"RATELIMITED"')
-"""What an answer to a query of GraphQL contains if it says something of limits."""
+"""Strings that a response to a GraphQL query contains if it states limits."""
 QUERY_EDGE: Final = 4096
 """Bytes at its beginning and at its end, which hold the errors and the extensions."""
 BURST_LIMIT: Final = "secondary rate limit"
@@ -25,7 +25,7 @@ BURST_WAIT: Final = 60.0
 
 
 def is_readable(status: int, headers: Sequence[tuple[str, str]], *, asked: bool = False) -> bool:
-    """Return whether the body of a response may say something of limits.
+    """Return whether the body of a response may state limits.
 
     JSON may do so in a refusal, and texts and XML where the status alone does not tell a refusal from another error.
 
@@ -41,13 +41,13 @@ def is_readable(status: int, headers: Sequence[tuple[str, str]], *, asked: bool 
 
 
 def is_marked(body: bytes) -> bool:
-    """Return whether JSON looks like an answer to a query of GraphQL that says something of limits."""
+    """Return whether JSON looks like a response to a GraphQL query that states limits."""
     edges = body if len(body) < 2 * QUERY_EDGE else body[:QUERY_EDGE] + body[-QUERY_EDGE:]
     return any(mark in edges for mark in QUERY_MARKS)
 
 
 def read_body(status: int, headers: Sequence[tuple[str, str]], body: bytes, *, waits: bool = False) -> Declared:
-    """Return what a body declares of limits. Any content is possible; none raises.
+    """Return the limits that a body declares. No content raises.
 
     Parameters:
         status: HTTP status.

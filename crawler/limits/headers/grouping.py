@@ -120,7 +120,7 @@ class GroupedFields:
             self.ungrouped.setdefault(field.role, []).append((field, value))
 
     def merge_families(self) -> None:
-        """Merge groups of several families that describe one policy (``RateLimit-*`` beside ``X-RateLimit-*``).
+        """Merge groups of several families that describe one policy (``RateLimit-*`` and ``X-RateLimit-*``).
 
         Groups that contradict each other stay separate, and the later one is renamed after its family.
         """

@@ -14,7 +14,7 @@ MAX_RETRY_AFTER: Final = 366 * 86400.0
 MAX_LENGTH: Final = 1000
 """Characters; longer values are ignored."""
 SEPARATOR = lazy_pattern(r",(?!\s*\d{1,2}[ -][A-Za-z]{3})")
-"""A comma between two values. The comma inside a date stands before the day of the month."""
+"""A comma between two values. The comma inside a date is followed by the day of the month."""
 
 
 def parse_retry_after(value: str | None, *, now: float, milliseconds: bool = False) -> float | None:

@@ -1,4 +1,4 @@
-"""Functions of `functions`: requests that are added, and commits of what became of them."""
+"""Functions of `functions`: requests that are added, and commits of their outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`HttpCache`: keep responses as their servers allow it (RFC 9111), and ask only whether they have changed."""
+"""`HttpCache`: keep responses as their servers allow (RFC 9111), and validate stale ones."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class HttpCache(Plugin):
         return result
 
     def _look_up(self, request: Request) -> Any:
-        """Return what the rules make of a request and the stored responses."""
+        """Return the state of the rules for a request and the stored responses."""
         rules = self._rules
         asked = rules.Request(request.method, request.url, self._headers(self._sent(request)))
         entries = [

@@ -69,7 +69,7 @@ class Replay(Plugin):
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-        """Read the archive once, to know what it has."""
+        """Read the archive once, to index its records."""
         self._catalog = await trio.to_thread.run_sync(Catalog.of, self.paths, self._compressions)
         log.info("%d responses in the archive %s", len(self._catalog), self.paths[0])
         yield

@@ -77,7 +77,7 @@ class Download:
         self._total: int | None = None
 
     async def range_fields(self) -> list[tuple[str, str]]:
-        """Return the header fields that ask for the rest of the file (RFC 9110 section 14.2); none to get all of it.
+        """Return the header fields that request the rest of the file (RFC 9110 section 14.2); none for the whole file.
 
         With ``If-Range``, the server sends the whole file if it has changed (section 13.1.5).
         """

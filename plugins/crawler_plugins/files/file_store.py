@@ -18,7 +18,7 @@ from crawler_plugins.files.pattern import PathPattern
 __all__ = ["Content", "FileStore"]
 
 HIDDEN: Final = ".files"
-"""The folder, inside that of the files, of the index and of unfinished files. Names of servers get no dot in front."""
+"""The folder of the index and of unfinished files, inside that of the files. No name of a server begins with a dot."""
 
 
 @attrs.frozen(kw_only=True)

@@ -47,7 +47,7 @@ TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
 """Statuses that another item may not meet again."""
 BLANK: Final = {"path": None, "digest": None, "size": None, "type": None}
 MAX_FAILURES: Final = 10_000
-"""Failed URLs that are remembered, so that they are not asked for again."""
+"""Failed URLs that are remembered, so that they are not requested again."""
 
 current_download: ContextVar[Download | None] = ContextVar("current_download", default=None)
 """The file that this task downloads."""
@@ -147,7 +147,7 @@ class Files(Plugin):
             yield
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
-        """Ask for the rest of a file, if a part of it is there."""
+        """Request the rest of a file, if a part of it is there."""
         download = current_download.get()
         if download is None or download.owner is not self:
             return None
@@ -181,7 +181,7 @@ class Files(Plugin):
     # ---- for subclasses ----------------------------------------------------------------------------------------------
 
     def prepare(self, unfinished: PartialFile, kind: str) -> Content | str:
-        """Return what is stored of a complete file, or why it is not wanted. It is called in a thread.
+        """Return the content to store for a complete file, or why it is not wanted. It is called in a thread.
 
         Parameters:
             unfinished: The file.

@@ -62,7 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     @property
     def is_forgotten(self) -> bool:
-        """Return whether the page is not visited any more, unless another page links to it."""
+        """Return whether the page is no longer visited, unless another page links to it."""
         return self.status == GONE or (self.status == 404 and self.visits >= MAX_MISSING - 1)
 
     def conditions(self) -> list[tuple[str, str]]:

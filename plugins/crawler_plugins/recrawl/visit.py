@@ -53,7 +53,7 @@ class Visit:
 
     @property
     def change(self) -> str:
-        """What the visit has found; empty if that is nothing."""
+        """The result of the visit; empty if that is nothing."""
         return "" if self.after is None else self.before.change(self.after) or ""
 
     def conditional(self) -> Request:

@@ -1,4 +1,4 @@
-"""`WebServer`: serves an application of ours over HTTP, behind a `Guard`, while a block runs."""
+"""`WebServer`: serves an application over HTTP, protected by a `Guard`, while a block runs."""
 
 from __future__ import annotations
 
