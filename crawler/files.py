@@ -21,6 +21,7 @@ __all__ = [
     "disk_is_full",
     "error_reason",
     "full_disk_cause",
+    "is_replaced",
     "locked",
     "replace_file",
     "sync_data",
@@ -30,6 +31,8 @@ __all__ = [
 
 FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 """Numbers of the errors for a lack of space; not every system has quotas."""
+OPEN_FILES: Final = (Path("/dev"), Path("/dev/fd"))
+"""Folders of names such as ``/dev/stdout``, which stand for a file that another program has open."""
 PRIVATE: Final = 0o600
 """Permissions of a file that only its owner may read and write."""
 
@@ -57,7 +60,8 @@ def replace_file(
     """Open a new file that replaces `path` when the block ends; if the block raises, `path` stays as it was.
 
     The new file lies in the same folder as the old one, hidden, under a name with the same ending. A symbolic link
-    stays a link: the file that it points to is replaced.
+    stays a link: the file that it points to is replaced. A pipe or a device, such as ``/dev/null`` or ``/dev/stdout``,
+    is written to and never replaced.
 
     Parameters:
         path: The file to replace; it need not exist.
@@ -70,6 +74,10 @@ def replace_file(
         OSError: The new file cannot be written, or cannot replace the old one; or, after the replacement, the folder
             cannot be synchronised.
     """
+    if not is_replaced(path):
+        with path.open("ab") as file:
+            yield file
+        return
     target = path.resolve()
     new = target.with_name(f".{'new' if sole_writer else os.getpid()}.{target.name}")
     new.unlink(missing_ok=True)
@@ -89,6 +97,11 @@ def replace_file(
         undo.pop_all()
     if sync:
         sync_folder(target.parent)
+
+
+def is_replaced(path: Path) -> bool:
+    """Return whether `replace_file` replaces a path; if not, it is a pipe or a device, which is written to."""
+    return path.parent not in OPEN_FILES and (path.is_file() or not path.exists())
 
 
 def error_reason(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,16 @@ from crawler.cli.logs import log_traceback, say
 from crawler.cli.plain_arguments import plain_arguments
 from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
+from crawler.files import error_reason
 from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["main"]
 
 ADDRESS: Final = lazy_pattern(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
 """The value of ``--ui``."""
+
+UNUSABLE: Final = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EIO, errno.ESTALE)
+"""Numbers of the errors for a path that no file of this process can have, whichever command it was given to."""
 
 
 def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], object] | None = None) -> int:
@@ -51,7 +56,10 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         code = 1
     except OSError as error:
         if error.filename is not None:
-            raise
+            if error.errno not in UNUSABLE:
+                raise
+            log_traceback(error)
+            return _report_error(f"cannot use {error.filename}: {error_reason(error)}", 2)
         if isinstance(error, FileNotFoundError):  # `os.getcwd` raises it, a stream never does
             return _report_error("the working directory no longer exists: change to another one", 2)
         discard_output()

@@ -67,10 +67,18 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in paths:
         if path.name.startswith(".") or path.name in SKIPPED or path.is_symlink():
             continue
-        if path.is_dir() and not (path / "pyvenv.cfg").exists():
+        if _is_folder_of_code(path):
             yield from _files(path)
         elif path.suffix == ".py":
             yield path
+
+
+def _is_folder_of_code(path: Path) -> bool:
+    """Return whether a path is a folder that may be read, and not a virtual environment."""
+    try:
+        return path.is_dir() and not (path / "pyvenv.cfg").exists()
+    except OSError:
+        return False
 
 
 def _spiders_of(path: Path) -> Iterator[FoundSpider]:

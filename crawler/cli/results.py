@@ -12,7 +12,7 @@ from crawler.cli.progress import Progress
 from crawler.cli.summary import summary
 from crawler.engine.report import Report
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import error_reason, replace_file
+from crawler.files import error_reason, is_replaced, replace_file
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo
 
@@ -28,7 +28,7 @@ def check_report(path: Path) -> None:
         raise ConfigError(f"--report {path} is a directory, not a file")
     if not path.parent.is_dir():
         raise ConfigError(f"no such directory: {path.parent} (for --report {path})")
-    if not os.access(path.parent, os.W_OK):
+    if not os.access(path.parent if is_replaced(path) else path, os.W_OK):
         raise ConfigError(f"no permission to write --report {path}")
 
 
@@ -57,13 +57,9 @@ def write_report(path: Path, report: Report) -> None:
     Raises:
         ConfigError: The report cannot be written.
     """
-    replaceable = not path.is_symlink() and (path.is_file() or not path.exists())
     try:
-        if replaceable:
-            with replace_file(path) as file:
-                file.write(report.to_json())
-        else:  # a pipe or a device, such as /dev/stderr
-            path.write_bytes(report.to_json())
+        with replace_file(path) as file:
+            file.write(report.to_json())
     except OSError as error:
         raise ConfigError(f"cannot write --report {path}: {error_reason(error)}") from error
 

@@ -161,7 +161,7 @@ def command(
             disable=no_plugin,
             arguments=parse_pairs(argument, "-a"),
             outputs=output,
-            job="" if job is None else job or ".",
+            job=_named(job),
         )
         if ui is None:
             return configuration
@@ -215,6 +215,13 @@ def command(
         raise
     show(result, quiet=quiet)
     return result.exit_code(tolerate)
+
+
+def _named(job: str | None) -> str:
+    """Return the value of ``--job``; empty without one. Refuse an empty one, as of an unset variable of a script."""
+    if job == "":
+        raise ConfigError("--job is empty: name the folder of the job")
+    return job or ""
 
 
 def job_of(job: str, spiders: Sequence[Spider]) -> str | None:

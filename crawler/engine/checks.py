@@ -62,6 +62,8 @@ def _check_job(job: Any) -> None:
 
     if not isinstance(job, (str, Path, Job)):
         raise ConfigError(f"job must be the name of a folder or a URL, not {job!r}")
+    if job == "":
+        raise ConfigError("job is empty: name the folder of the job")
     if "\0" in str(job.place if isinstance(job, Job) else job):
         shown = job.shown if isinstance(job, Job) else hide_userinfo(str(job))
         raise ConfigError(f"job must be the name of a folder or a URL: {shown!r} contains a NUL character")

@@ -13,6 +13,8 @@ import attrs
 import msgspec
 
 from crawler.environment import is_reference, resolve
+from crawler.errors import JobError
+from crawler.files import error_reason
 from crawler.messages.checks import survives_json
 from crawler.redaction import HIDDEN, hide_userinfo, redact_values
 from crawler.settings import Settings
@@ -77,16 +79,22 @@ class Job:
         return attrs.evolve(self, place=f"{base}_{NOT_IN_NAMES.sub('_', name.lower())}{mark}{query}")
 
     def check(self) -> None:
-        """Check a URL, and that the packages for it are installed.
+        """Check a URL, and that the packages for it are installed; or that a folder can be looked at.
 
         Raises:
             ConfigError: It is not the URL of a job, or a package is not installed.
+            JobError: The folder has an impossible name, or lies where this process may not look.
             PluginError: An installed store cannot be imported.
         """
         if isinstance(self.place, str):
             from crawler.store.registry import find_store  # noqa: PLC0415 - few crawls share a job
 
             find_store(self.place)
+            return
+        try:
+            self.place.exists()
+        except OSError as error:
+            raise JobError(f"cannot use {self.place} as a job folder: {error_reason(error)}") from error
 
     def open(self, spider: Spider, settings: Settings) -> AbstractAsyncContextManager[Store]:
         """Open the job of a crawl, and close it at the end of the block.

@@ -21,6 +21,7 @@ from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
     SQLITE_ERRORS,
+    check_is_job,
     connect,
     describe_error,
     locked_folder,
@@ -179,8 +180,7 @@ def retry_failed(folder: Path) -> int:
     Raises:
         JobError: The folder is in use, is not a job folder, or is damaged.
     """
-    if not (folder / DATABASE).is_file():
-        raise JobError(f"{folder} is not a job folder: it has no {DATABASE}")
+    check_is_job(folder)
     with locked_folder(folder), closing(connect(folder)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")

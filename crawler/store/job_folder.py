@@ -19,6 +19,7 @@ __all__ = [
     "SPOOL",
     "SQLITE_ERRORS",
     "WAL",
+    "check_is_job",
     "connect",
     "connect_without_wal",
     "describe_error",
@@ -126,6 +127,16 @@ def is_new(folder: Path) -> bool:
     return new
 
 
+def check_is_job(folder: Path) -> None:
+    """Raise `JobError` if a folder is not that of a job, or if this process may not look into it."""
+    try:
+        if (folder / DATABASE).is_file():
+            return
+    except OSError as error:
+        raise JobError(f"cannot use {folder} as a job folder: {error_reason(error)}") from error
+    raise JobError(f"{folder} is not a job folder: it has no {DATABASE}")
+
+
 def connect(folder: Path, *, power: bool = False, read_only: bool = False, checked: bool = False) -> sqlite3.Connection:
     """Connect to the database of a job; it is created if it does not exist.
 
@@ -140,8 +151,8 @@ def connect(folder: Path, *, power: bool = False, read_only: bool = False, check
         CrawlFailed: The disk is full.
     """
     path = folder / DATABASE
-    if read_only and not path.is_file():
-        raise JobError(f"{folder} is not a job folder: it has no {DATABASE}")
+    if read_only:
+        check_is_job(folder)
     if not read_only:
         is_new(folder)
     database: sqlite3.Connection | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -137,6 +138,8 @@ class Errors(Plugin):
         ordered = sorted(self.groups.values(), key=lambda group: -group.count)
         draft = self.path.with_name(f".{self.path.name}.new")
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise OSError(errno.EINVAL, "Not a regular file")  # a device would be replaced
             draft.write_bytes(b"".join(msgspec.json.encode(group) + b"\n" for group in ordered))
             os.replace(draft, self.path)  # noqa: PTH105 - no new Path object
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections import Counter
@@ -178,6 +179,8 @@ class Prometheus(Plugin):
 
         draft = path.with_name(f".{path.name}.new")  # the collector reads names that end in .prom
         try:
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EINVAL, "Not a regular file")  # a device would be replaced
             draft.write_bytes(generate_latest(self._registry))
             os.replace(draft, path)  # noqa: PTH105 - no new Path object
         except OSError as error:

@@ -94,6 +94,29 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
     assert list(folder.iterdir()) == [target]
 
 
+def test_a_pipe_or_a_device_is_written_to_and_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with replace_file(pipe, sole_writer=True) as file:
+        file.write(b"page")
+    assert os.read(reading, 10) == b"page"
+    os.close(reading)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_standard_output_is_added_to_wherever_it_goes(tmp_path):
+    code = "import pathlib; from crawler.files import replace_file\n"
+    code += "with replace_file(pathlib.Path('/dev/stdout')) as file: file.write(b'page')"
+    with (tmp_path / "out").open("wb", buffering=0) as out:
+        out.write(b"before ")
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_bytes() == b"before page"
+    piped = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert piped.stdout == b"page"
+
+
 def test_a_sole_writer_removes_the_temporary_file_of_a_killed_process(tmp_path):
     path = tmp_path / "a.csv"
     with replace_file(path, sole_writer=True) as file:

@@ -237,6 +237,8 @@ def test_the_version_is_printed(in_process, capfd):
         (ConnectFailed("connection refused by\nsite.test"), 1, "connection refused by site.test"),
         (OSError(28, "No space left on device"), 1, "cannot write to standard output: No space left on device"),
         (FileNotFoundError(2, "getcwd"), 2, "the working directory no longer exists: change to another one"),
+        (PermissionError(13, "Permission denied", "x/y"), 2, "cannot use x/y: permission denied"),
+        (OSError(36, "File name too long", "xx"), 2, "cannot use xx: file name too long"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (BaseExceptionGroup("nursery", [KeyboardInterrupt()]), 130, "interrupted"),
     ],

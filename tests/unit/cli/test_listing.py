@@ -37,12 +37,19 @@ def test_files_and_folders_that_cannot_be_read_are_left_out(command, tmp_path, m
     (tmp_path / "deep.py").write_text(f"x = {'-' * 20_000}1\n")
     (tmp_path / "latin.py").write_bytes(b"# \xe9\n")
     (tmp_path / "private").mkdir()
-    listed = Path.iterdir
+    (tmp_path / "hidden").mkdir()
+    listed, exists = Path.iterdir, Path.exists
 
     def iterdir(folder):
         if folder.name == "private":
             raise PermissionError(13, "Permission denied", str(folder))
         return listed(folder)
 
+    def is_there(path):
+        if path.parent.name == "hidden":
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
     monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(Path, "exists", is_there)
     assert command("list") == (0, "quotes.py\n", "")

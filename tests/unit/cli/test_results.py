@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,13 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_crawl(tmp_path):
         check_report(tmp_path)
     with pytest.raises(ConfigError, match="no such directory"):
         check_report(tmp_path / "missing" / "report.json")
+
+
+def test_a_report_on_standard_output_needs_no_permission_for_its_folder(monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) == Path("/dev/stdout"))
+    check_report(Path("/dev/stdout"))
+    with pytest.raises(ConfigError, match="no permission to write --report /dev/none"):
+        check_report(Path("/dev/none"))
 
 
 def test_only_a_closed_pipe_is_the_end_of_a_reader():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,14 @@ async def test_the_file_is_written_while_the_crawl_runs(autojump_clock: MockCloc
     path = tmp_path / "errors.jsonl"
     await collect(Slow(), shop(), plugins=[Errors(path=path, every=5)])
     assert seen == [0, 0, 1, 1, 1, 2]
+
+
+async def test_a_device_is_refused_and_not_replaced(autojump_clock: MockClock, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="errors: cannot write .*pipe: Not a regular file"):
+        await collect(Shop(), shop(), plugins=[Errors(path=pipe)])
+    assert pipe.is_fifo()
 
 
 async def test_a_file_that_cannot_be_written_is_refused(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -234,6 +235,14 @@ async def test_a_full_disk_does_not_end_the_crawl(
 def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Prometheus(**options)
+
+
+async def test_a_device_is_refused_and_not_replaced(autojump_clock: MockClock, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="prometheus: cannot write .*pipe: Not a regular file"):
+        await collect(Follow(), FakeSite({"/": "x"}), plugins=[Prometheus(textfile=pipe)])
+    assert pipe.is_fifo()
 
 
 async def test_a_file_that_cannot_be_written_is_refused(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from support.stores import execute, requests
 
+from crawler.engine.job import Job
 from crawler.errors import JobError
 from crawler.store.identity import Identity
-from crawler.store.inspect import inspect_job, retry_failed
+from crawler.store.inspect import inspect_job, retry_failed, runs_of
 from crawler.store.schema import APPLICATION_ID
 from crawler.store.sqlite import SqliteStore
 
@@ -141,3 +142,12 @@ def test_another_crawl_is_refused_with_the_difference_unless_override_is_set(job
         raise AssertionError
     assert inspect_job(job).arguments == {"shelf": 2}
     assert inspect_job(job).runs == 3
+
+
+def test_a_folder_with_an_impossible_name_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    for use in (inspect_job, retry_failed, runs_of):
+        with pytest.raises(JobError, match="as a job folder: file name too long"):
+            use(folder)
+    with pytest.raises(JobError, match="as a job folder: file name too long"):
+        Job(folder).check()
