@@ -18,8 +18,8 @@ from crawler.hooks.sink import Sink, call_sink
 from crawler.messages import Row
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
-from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
+from crawler.sinks.file_sink import FileSink
 from crawler.store.inspect import inspect_job, read_items
 from crawler.store.registry import find_store
 

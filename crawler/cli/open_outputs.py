@@ -9,8 +9,8 @@ from crawler.cli.standard_streams import output_is_open
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo
-from crawler.sinks.base import FileSink
 from crawler.sinks.choose import open_output
+from crawler.sinks.file_sink import FileSink
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.series import Series
 from crawler.spiders import Spider

@@ -18,7 +18,7 @@ from crawler.cli.progress import Progress
 from crawler.cli.results import check_report, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
 from crawler.engine.api import run
-from crawler.engine.report import tolerated
+from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.hooks.plugin import Plugin
 from crawler.sinks.if_exists import IfExists
@@ -197,14 +197,37 @@ def command(
     sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], if_exists, folder)]
     progress = Progress(shown=not quiet, drawn=drawn)
     show = functools.partial(show_result, progress=progress, outputs=places, job=durable, file=report)
+    result = run_spider(spiders[0], configuration, progress, sinks, durable, show, quiet=quiet)
+    return result.exit_code(tolerate)
+
+
+def run_spider(
+    spider: Spider,
+    configuration: Configuration,
+    progress: Progress,
+    sinks: Sequence[Plugin],
+    job: Job | None,
+    show: Callable[..., None],
+    *,
+    quiet: bool,
+) -> Report:
+    """Run one spider to its end, and show its result, also that of a crawl that failed.
+
+    Parameters:
+        spider: The spider.
+        configuration: Its settings and plugins.
+        progress: Collects data for the summary.
+        sinks: The outputs.
+        job: Its durable job; `None` without one.
+        show: Shows a report; see `show_result`.
+        quiet: Whether to show no summary.
+
+    Raises:
+        CrawlFailed: The crawl could not continue.
+    """
+    plugins = [*configuration.plugins, progress]
     try:
-        result = run(
-            spiders[0],
-            settings=configuration.settings,
-            plugins=[*configuration.plugins, progress],
-            outputs=sinks,
-            job=durable,
-        )
+        report = run(spider, settings=configuration.settings, plugins=plugins, outputs=sinks, job=job)
     except CrawlFailed as error:
         closed = reader_has_closed(error)
         partial = progress.report("failed")
@@ -213,8 +236,8 @@ def command(
         if closed is not None:
             raise closed from None
         raise
-    show(result, quiet=quiet)
-    return result.exit_code(tolerate)
+    show(report, quiet=quiet)
+    return report
 
 
 def _named(job: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crawler.sinks.base import FileSink
+from crawler.sinks.file_sink import FileSink
 from crawler.sinks.position import Position
 from crawler.store import Store
 

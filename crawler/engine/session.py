@@ -131,7 +131,7 @@ class CrawlSession:
         return True
 
     async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Report:
-        """Run the crawl to its end. Once.
+        """Run the crawl to its end. May be called once.
 
         Raises:
             ConfigError: The transport is not one, or there was nothing to fetch.
@@ -148,8 +148,7 @@ class CrawlSession:
             async with AsyncExitStack() as stack:
                 store = await self._open_store(stack)
                 scheduler = await self._wire(stack, store, transport)
-                crawl, shutdown = scheduler.crawl, scheduler.shutdown
-                timer = Timer(crawl.clock(), crawl.stats)
+                timer = Timer(scheduler.crawl.clock(), scheduler.crawl.stats)
                 had_finished = await self._restore_positions(scheduler)
                 runs = RunRecorder(scheduler)
                 try:
@@ -162,24 +161,8 @@ class CrawlSession:
                     raise
                 await runs.end(failed=False)
                 if store.shared:  # the report is about all workers
-                    crawl.stats.restore((await store.resume_state()).checkpoint.stats or b"{}")
-                finished = shutdown.reason or "finished"
-                no_pages = reason_for_no_pages(crawl.stats, finished)
-                if no_pages and not had_finished:  # else an earlier run has said so
-                    check_has_begun(self.spider, crawl.stats)
-                    log.warning("%s", no_pages)
-                return timer.report(
-                    crawl.stats,
-                    now=crawl.clock(),
-                    finished=finished,
-                    no_pages=no_pages,
-                    spider=self.spider.name,
-                    stopped_by_limit=shutdown.by_limit,
-                    interrupted=shutdown.interrupted,
-                    problems=crawl.problems,
-                    proxies={} if self.proxies is None else self.proxies.report(),
-                    others_cpu=0.0 if scheduler.pool is None else scheduler.pool.cpu_seconds,
-                )
+                    scheduler.crawl.stats.restore((await store.resume_state()).checkpoint.stats or b"{}")
+                return self._report(scheduler, timer, had_finished=had_finished)
         except ExceptionGroup as group:
             cause = next(causes(group))
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
@@ -188,6 +171,36 @@ class CrawlSession:
             raise failed(_one_line(cause)) from group
         finally:
             current_page.reset(outer)
+
+    def _report(self, scheduler: Scheduler, timer: Timer, *, had_finished: bool) -> Report:
+        """Return the report of a crawl that has ended.
+
+        Parameters:
+            scheduler: The parts of the crawl.
+            timer: Measures the crawl.
+            had_finished: Whether the job had finished in an earlier run, which has logged a lack of pages.
+
+        Raises:
+            ConfigError: There was nothing to fetch.
+        """
+        crawl, shutdown = scheduler.crawl, scheduler.shutdown
+        finished = shutdown.reason or "finished"
+        no_pages = reason_for_no_pages(crawl.stats, finished)
+        if no_pages and not had_finished:
+            check_has_begun(self.spider, crawl.stats)
+            log.warning("%s", no_pages)
+        return timer.report(
+            crawl.stats,
+            now=crawl.clock(),
+            finished=finished,
+            no_pages=no_pages,
+            spider=self.spider.name,
+            stopped_by_limit=shutdown.by_limit,
+            interrupted=shutdown.interrupted,
+            problems=crawl.problems,
+            proxies={} if self.proxies is None else self.proxies.report(),
+            others_cpu=0.0 if scheduler.pool is None else scheduler.pool.cpu_seconds,
+        )
 
     async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:
         """Run the crawl inside of the lifespans, until it ends by itself or by a stop."""

@@ -24,7 +24,7 @@ from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
-from crawler.sinks.base import FileSink
+from crawler.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from crawler.lazy import places as _places
 _PLACES = _places(
     {
         "crawler.hooks.sink": "Held",
-        "crawler.sinks.base": "FileSink",
+        "crawler.sinks.file_sink": "FileSink",
         "crawler.sinks.choose": "open_output",
         "crawler.sinks.csv": "Csv",
         "crawler.sinks.if_exists": "IfExists",
@@ -31,9 +31,9 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports belo
 
 if _typing.TYPE_CHECKING:
     from crawler.hooks.sink import Held as Held
-    from crawler.sinks.base import FileSink as FileSink
     from crawler.sinks.choose import open_output as open_output
     from crawler.sinks.csv import Csv as Csv
+    from crawler.sinks.file_sink import FileSink as FileSink
     from crawler.sinks.if_exists import IfExists as IfExists
     from crawler.sinks.json import Json as Json
     from crawler.sinks.jsonl import JsonLines as JsonLines

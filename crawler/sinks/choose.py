@@ -17,8 +17,8 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
-from crawler.sinks.base import FileSink
 from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.file_sink import FileSink
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import is_template
 from crawler.sinks.registry import find_output, output_names

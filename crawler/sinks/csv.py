@@ -19,9 +19,10 @@ import trio
 from crawler.errors import JobError
 from crawler.files import replace_file, sync_folder
 from crawler.messages import Row
-from crawler.sinks.base import REMEDY, FileSink
 from crawler.sinks.compression import BrokenMember, Content
+from crawler.sinks.file_sink import FileSink
 from crawler.sinks.position import TAIL, Position, digest
+from crawler.sinks.resumable_file import REMEDY
 
 __all__ = ["Csv"]
 

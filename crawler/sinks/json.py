@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from crawler.messages import Row
-from crawler.sinks.base import FileSink
 from crawler.sinks.compression import Content
+from crawler.sinks.file_sink import FileSink
 
 __all__ = ["Json"]
 

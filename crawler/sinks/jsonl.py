@@ -9,8 +9,8 @@ from typing import BinaryIO
 import msgspec
 
 from crawler.messages import Row
-from crawler.sinks.base import FileSink
 from crawler.sinks.content import last_line
+from crawler.sinks.file_sink import FileSink
 
 __all__ = ["JsonLines"]
 

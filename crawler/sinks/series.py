@@ -14,8 +14,8 @@ from crawler.errors import ConfigError, JobError
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.base import GATHER, FileSink
 from crawler.sinks.compression import COMPRESSIONS
+from crawler.sinks.file_sink import GATHER, FileSink
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import Names, part_of
 from crawler.sinks.position import Position, place_of

@@ -16,7 +16,7 @@ from support.trees import FREE
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Produced, Request, Response, Settings, Spider, crawl
-from crawler.sinks.base import FileSink
+from crawler.sinks.file_sink import FileSink
 from crawler.store.spool import Spool
 from crawler.store.sqlite import SqliteStore
 from crawler.testing import FakeSite

@@ -17,7 +17,7 @@ import trio
 
 from crawler import Crawl, Failure, Plugin, Produced, Response, Row, Sink, Spider
 from crawler.fetch.downloader import Downloader
-from crawler.sinks.base import FileSink
+from crawler.sinks.file_sink import FileSink
 from crawler.store.item_log import Spool
 from crawler.store.sqlite import SqliteStore
 

@@ -7,11 +7,8 @@ crawl. A batch is written completely or not at all: a partial write is cut off, 
 from __future__ import annotations
 
 import copy
-import io
 import os
-import shlex
-from abc import ABC, abstractmethod
-from collections import deque
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
@@ -25,11 +22,11 @@ from crawler.files import disk_is_full, error_reason, sync_data, sync_folder, wr
 from crawler.hooks.plugin import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.compression import BrokenMember, Content, compression_of, first_lost_block
-from crawler.sinks.content import open_content
-from crawler.sinks.if_exists import OTHER, IfExists, check_target
+from crawler.sinks.compression import BrokenMember, Content, compression_of
+from crawler.sinks.if_exists import IfExists, check_target
 from crawler.sinks.names import part_of
-from crawler.sinks.position import TAIL, Position, as_text, checksum, difference, place_of
+from crawler.sinks.position import Position, as_text, place_of
+from crawler.sinks.resumable_file import MAX_EMPTY, ResumableFile
 
 __all__ = ["FileSink"]
 
@@ -37,12 +34,9 @@ LARGE = 32 * 1024
 """Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
-MAX_EMPTY = len(b"[\n]\n")
-"""Bytes of the longest file without items: a run may be killed before the job knows its position."""
-REMEDY = f"restore it, or {OTHER}"
 
 
-class FileSink(Sink, ABC):
+class FileSink(ResumableFile, Sink):
     """Base class of sinks that write one file, each batch after the last one.
 
     A subclass writes a batch with `put` and reads the file through `open_content`; a file that ends in ``.gz`` or
@@ -62,27 +56,16 @@ class FileSink(Sink, ABC):
     guarantee = "exactly once: the file is cut at the length that the job has kept"
     compressible: ClassVar[bool] = True
     """Whether the file may be compressed: the format never changes what it has written."""
-    ignored = b"\0"
-    """Bytes that may follow the position of a job in place of items that were not written."""
-    ignored_content: ClassVar[bytes] = b""
-    """The same in the content of a compressed file."""
-    file: FileIO
-    """The open file, unbuffered: other processes see each batch at once."""
     _sync = False
-    end: int
-    """Byte offset of the next batch."""
-    _summed: tuple[int, int] = 0, 0
-    """A byte offset, and the checksum of the file before it."""
 
     def __init__(self, path: Path, if_exists: IfExists = "error", *, job: Path | None = None) -> None:
         self.path = Path(path)
-        self._in_job = job is not None
+        self.in_job = job is not None
         self.place = "" if job is None else as_text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
-        """Path of the file from the folder of the job."""
         self.name = f"{type(self).name}:{as_text(path)}"
         self._output = self.path
         self._if_exists = if_exists
-        check_target(self.path, "append" if self._in_job else if_exists)
+        check_target(self.path, "append" if self.in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         """Whether the sink appends to the items of another crawl."""
         self.compression = compression_of(self.path.name)
@@ -91,7 +74,7 @@ class FileSink(Sink, ABC):
                 raise ConfigError(f"{self.path}: a {type(self).name} file cannot be compressed: use .jsonl.gz")
             self.gather = GATHER
         self._create = if_exists == "error"
-        if not self._in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
+        if not self.in_job:  # the file of a job may end in a partial line; `lifespan` knows its position
             self.check()
 
     def divide(self, part: int) -> None:
@@ -151,10 +134,6 @@ class FileSink(Sink, ABC):
         """
 
     @abstractmethod
-    def encode(self, items: Iterator[bytes], length: int) -> Iterator[bytes]:
-        """Yield the bytes that `write` would write at `length` for items as JSON."""
-
-    @abstractmethod
     def begin(self) -> int:
         """Prepare the open file, and return the byte offset of the first batch."""
 
@@ -171,18 +150,18 @@ class FileSink(Sink, ABC):
         is_new = not self.path.exists()
         self.file = self._open("r+" if continued or self.continues else "x+" if create else "w+")
         try:
-            if is_new and (self._in_job or self._sync):
+            if is_new and (self.in_job or self._sync):
                 sync_folder(self.path.resolve().parent)  # before the job relies on the file
             kept = Position.of(self.position) if continued else Position(end=0)
             self.end = self.cut(kept.end) if continued else self.begin()
-            if self._in_job:
+            if self.in_job:
                 self.continue_checksum(kept.checksum)
             if self.position is None:
                 self.position = self.here()
             yield
         except Exception as error:
             self.file.close()
-            if is_new and not self._in_job and _is_refusal(error) and self._has_no_items():
+            if is_new and not self.in_job and _is_refusal(error) and self._has_no_items():
                 self.path.unlink()  # or the corrected crawl would find the file in its way
             raise
         finally:
@@ -203,18 +182,15 @@ class FileSink(Sink, ABC):
         Raises:
             ConfigError: It cannot be written, must not be, or cannot be continued in this format.
         """
-        check_target(self.path, self._if_exists, in_job=self._in_job)
+        check_target(self.path, self._if_exists, in_job=self.in_job)
         if self.continues:
             try:
                 with self.open_content() as file:
                     self.inspect(file)
-                    raw = getattr(file, "raw", None)
-                    if isinstance(raw, Content) and not (deque(file, maxlen=0), raw.is_whole)[1]:
+                    if _is_cut_off(file):
                         raise self.refuse("its end is missing")
             except BrokenMember as error:
                 raise self.refuse(f"it is not a {self.path.suffix} file ({error})") from None
-
-    # What a job has written
 
     async def persist(self, batch: Sequence[Row]) -> Any:
         """Write items, and return the position after them.
@@ -233,100 +209,10 @@ class FileSink(Sink, ABC):
             ) from error
         return self.here()
 
-    def here(self) -> Any:
-        """Return the current position, in the form of `persist`."""
-        length, tail = self.written()
-        return Position.at(length, tail, self.place, self.checksum() if self._in_job else "").to_json()
-
-    def written(self) -> tuple[int, bytes]:
-        """Return the length of what is written, in the unit of `cut`, and its last bytes, which identify the file."""
-        return self.locate(self.file, self.end)
-
-    def locate(self, file: FileIO | BinaryIO, length: int) -> tuple[int, bytes]:
-        """Return the byte offset of a length of the job, and the last bytes before it.
-
-        Raises:
-            JobError: The file is shorter.
-        """
-        size = os.fstat(file.fileno()).st_size
-        if size < length:
-            raise self.too_short(f"{size} of {length} bytes")
-        start = max(0, length - TAIL)
-        return length, os.pread(file.fileno(), length - start, start)
-
-    def checksum(self) -> str:
-        """Return the checksum of what is written. It is read again, from the memory of the system."""
-        start, before = self._summed
-        self._summed = self.end, checksum(self.file, start, self.end, before)
-        return f"{self._summed[1]:08x}"
-
-    def continue_checksum(self, kept: str) -> None:
-        """Let `checksum` continue from `end`.
-
-        Parameters:
-            kept: What it returned there, if the job has kept that and `is_unchanged` has checked it.
-        """
-        self._summed = (self.end, int(kept, 16)) if kept else (0, 0)
-
-    def is_unchanged(self, file: BinaryIO, position: Position) -> bool:
-        """Return whether the file up to a position has the checksum that it had there. All of it is read."""
-        return checksum(file, 0, position.end) == int(position.checksum, 16)
-
-    def holds(self, position: Position, items: Iterator[bytes]) -> bool:
-        """Return whether the ends of a file are those that the job has written. Parameters: `compare`."""
-        try:
-            tail = self.compare(position, items, entirely=False)
-        except (OSError, JobError):
-            return False
-        return len(tail) > MAX_EMPTY and position.ends_with(tail)
-
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check that the file is as the job left it, if the job has kept a position."""
         if self.position is not None:
             self.compare(Position.of(self.position), (row.data for row in rows()))
-
-    def compare(self, position: Position, items: Iterator[bytes], *, entirely: bool = True) -> bytes:
-        """Check that the file is as the job left it at a position, and return the last bytes before it.
-
-        Parameters:
-            position: The last position that the job has kept.
-            items: Those that may have been written after it, as JSON, in order.
-            entirely: Read all of it. Otherwise only the bytes before and after the position.
-
-        Raises:
-            JobError: It is missing, too short, or has been changed.
-        """
-        try:
-            with self.path.open("rb") as file:
-                end, tail = self.locate(file, position.end)
-                if (position.tail and not position.ends_with(tail)) or (
-                    entirely and position.checksum and not self.is_unchanged(file, position)
-                ):
-                    raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
-                if self._differs(file, end, self.encode(items, position.end)):
-                    raise JobError(
-                        f"{self.path} has content after byte {end} that the job did not write: truncate -s {end} "
-                        f"{shlex.quote(str(self.path))} removes it; or {OTHER}"
-                    )
-                return tail
-        except FileNotFoundError:
-            raise self._missing() from None
-
-    def _differs(self, file: BinaryIO, start: int, expected: Iterator[bytes]) -> bool:
-        """Return whether a file, from an offset on, differs from the beginning of `expected`."""
-        lost = None if self.compression is None else first_lost_block(file, start)
-        file.seek(start)
-        if self.compression is None:
-            return difference(file, expected, self.ignored)
-        try:
-            content = io.BufferedReader(Content(file, self.compression, lost))
-            return difference(content, expected, self.ignored_content)
-        except BrokenMember:
-            return True
-
-    def open_content(self) -> BinaryIO:
-        """Open the file for reading, decompressed."""
-        return open_content(self.path, self.compression)
 
     def sync(self) -> None:
         """Wait until the file and its name are on the disk. It may be closed or removed.
@@ -341,34 +227,15 @@ class FileSink(Sink, ABC):
         except OSError as error:
             raise JobError(f"cannot write {self.path}: {error_reason(error)}") from error
 
-    def _missing(self) -> JobError:
-        return JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}")
-
     def _open(self, mode: str) -> FileIO:
         try:
             return FileIO(self.path, mode)
         except FileNotFoundError as error:
             if not self.resumes:
                 raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
-            raise self._missing() from None
+            raise self.missing() from None
         except OSError as error:
             raise ConfigError(f"cannot write {self.path}: {error_reason(error)}") from error
-
-    def cut_at(self, length: int) -> int:
-        """Truncate the open file to `length` bytes, and return `length`.
-
-        Raises:
-            JobError: The file is shorter.
-        """
-        size = self.file.seek(0, os.SEEK_END)
-        if size < length:
-            raise self.too_short(f"{size} of {length} bytes")
-        self.file.truncate(length)
-        return length
-
-    def too_short(self, why: str) -> JobError:
-        """Return the error for a file that lacks items of the job."""
-        return JobError(f"{self.path} has lost items that the job wrote to it ({why}): {REMEDY}")
 
     async def compress(self, data: bytes) -> bytes:
         """Return what `put` writes for a batch: the member of a compressed file. A large one is made in a thread."""
@@ -398,6 +265,16 @@ class FileSink(Sink, ABC):
     def refuse(self, why: str) -> ConfigError:
         """Return the error for a file that cannot be appended to."""
         return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Return whether a compressed file, which is read to its end, ends in the middle of a member."""
+    content = getattr(file, "raw", None)
+    if not isinstance(content, Content):
+        return False
+    for _ in file:
+        pass
+    return not content.is_whole
 
 
 def _is_refusal(error: Exception) -> bool:
