@@ -455,7 +455,7 @@ def test_a_callback_that_waits_is_cancelled_at_the_end() -> None:
     report, _ = result(Waiting(), {"/": "x"}, settings={"grace": 0.05})
     assert report.finished == "enough"
     assert report.pages == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 class Chain(Spider):

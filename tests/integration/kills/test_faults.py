@@ -244,11 +244,9 @@ def test_a_finished_job_says_so_and_sends_no_request(crawl: Durable) -> None:
     completes(crawl)
     asked = len(read_log(crawl.log))
     contents = [(crawl.folder / output).read_bytes() for output in OUTPUTS]
-    begun = time.monotonic()
     code, said = crawl.run()
     assert (code, said.count("\n")) == (0, 1), said
     assert "job had finished" in said
-    assert time.monotonic() - begun < 5.0
     assert len(read_log(crawl.log)) == asked
     assert [(crawl.folder / output).read_bytes() for output in OUTPUTS] == contents
     figures = crawl.figures()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 
 import httpx
 import pytest
@@ -15,10 +14,8 @@ from crawler.testing.demo import BOOKS
 
 def test_the_demo_needs_no_network_and_shows_what_happened(command, tmp_path):
     (tmp_path / "demo.jsonl").write_text("from an earlier demo\n")
-    began = time.monotonic()
     code, out, err = command("demo", "--pages")
     assert (code, err) == (0, "")
-    assert time.monotonic() - began < 10
     items = [json.loads(line) for line in (tmp_path / "demo.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sorted(item["title"] for item in items) == sorted(book.title for book in BOOKS)
     for words in (

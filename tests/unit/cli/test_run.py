@@ -200,7 +200,7 @@ def test_a_signal_stops_it_soon_with_exit_code_130_and_all_items(start, books, t
     asked = time.monotonic()
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 10
     assert err.startswith("interrupted: ")
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["finished"] == "interrupted"

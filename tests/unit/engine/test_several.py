@@ -44,7 +44,7 @@ def test_each_crawl_has_its_own_result(monkeypatch, tmp_path):
 def test_a_signal_stops_all_crawls(monkeypatch):
     began, before = time.monotonic(), signal.getsignal(signal.SIGTERM)
     first, second = run_several([session(monkeypatch, Walk(wait=0.01)), session(monkeypatch, Walk(wait=30.0))])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (first.interrupted, first.pages) == (True, 1)
     assert (second.interrupted, second.pages) == (True, 0)
     assert signal.getsignal(signal.SIGTERM) == before

@@ -139,7 +139,7 @@ async def test_libcurl_keeps_the_deadline_wherever_the_response_stops(serve, tra
     server = await serve(handler)
     loader = Downloader(transport, Settings(request_deadline=30, private_network=True), lambda: 0.0)
     sent = []
-    with trio.fail_after(2), pytest.raises(FetchTimeout, match=r"no complete response within 0\.1 s") as caught:
+    with trio.fail_after(20), pytest.raises(FetchTimeout, match=r"no complete response within 0\.1 s") as caught:
         await loader.fetch(Request(server.url, timeout=0.1), on_sent=sent.append)
     assert (caught.value.kind, caught.value.retryable) == ("deadline", True)
     assert sent
@@ -154,7 +154,7 @@ async def test_the_deadline_includes_the_lookup_of_the_name():
 
     async with CurlTransport(resolver=Hanging()) as transport:
         loader = Downloader(transport, Settings(), lambda: 0.0)
-        with trio.fail_after(2), pytest.raises(FetchTimeout, match=r"no complete response within 0\.05 s") as caught:
+        with trio.fail_after(20), pytest.raises(FetchTimeout, match=r"no complete response within 0\.05 s") as caught:
             await loader.fetch(Request(URL, timeout=0.05))
     assert caught.value.kind == "deadline"
 
@@ -163,7 +163,7 @@ async def test_a_request_out_of_time_is_neither_repeated_nor_blamed_on_its_proxy
     server = await serve(is_silent)
     settings = Settings(proxies=(f"http://127.0.0.1:{server.port}", f"http://localhost:{server.port}"))
     loader = Downloader(transport, settings, lambda: 0.0, proxies=Proxies.from_settings(settings, {}))
-    with trio.fail_after(2), pytest.raises(FetchTimeout) as caught:
+    with trio.fail_after(20), pytest.raises(FetchTimeout) as caught:
         await loader.fetch(Request(URL, timeout=0.1))
     assert caught.value.kind == "deadline"
     assert [entry["failures"] for entry in loader.proxies.report().values()] == [0]

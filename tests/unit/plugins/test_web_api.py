@@ -184,9 +184,9 @@ async def test_lanes_with_odd_names_are_paused_and_listed_by_their_ids(autojump_
 async def test_an_expression_that_would_take_forever_elsewhere_takes_no_time(pattern: str) -> None:
     web = Web(token=TOKEN)
     web.exclude(pattern)
-    began = time.perf_counter()
+    began = time.process_time()
     assert web.excludes(f"{HOST}/{'a' * 5000}!") == (pattern == "(.*a){20}")
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?=x)", r"(a)\1", "x{1,2000}", "\udc80"])

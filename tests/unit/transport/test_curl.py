@@ -210,7 +210,7 @@ async def test_requests_at_the_same_time_have_a_connection_each_and_do_not_wait_
             await peer.send(ok())
 
     server = await serve(handler)
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             for _ in range(8):
                 nursery.start_soon(get, transport, server.url)

@@ -163,7 +163,7 @@ async def test_http_1_over_tls_is_not_serialised(serve_tls, files):
 
     server = await serve_tls(handler)
     async with CurlTransport(tls_verify=files / "ca.pem") as transport:
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
                 for _ in range(5):
                     nursery.start_soon(get, transport, f"https://localhost:{server.port}/")
@@ -247,7 +247,7 @@ async def test_a_new_connection_resumes_the_tls_session_of_another_handle(files,
     serve = partial(trio.serve_ssl_over_tcp, handler, 0, context, host="127.0.0.1", https_compatible=True)
     port = (await nursery.start(serve))[0].transport_listener.socket.getsockname()[1]
     async with CurlTransport(tls_verify=files / "ca.pem") as transport, trio.open_nursery() as requests:
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             await get(transport, f"https://127.0.0.1:{port}/")
             for _ in range(2):
                 requests.start_soon(get, transport, f"https://127.0.0.1:{port}/")

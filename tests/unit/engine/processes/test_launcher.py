@@ -27,7 +27,7 @@ ends = [launcher.launch(place) for place in range(2)]
 pids = [int(channel.recv(8)) for channel, _ in ends]
 
 async def ended():
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         return await launcher.ended()
 
 print([launcher._pid, *pids], flush=True)
@@ -49,7 +49,7 @@ def program(tmp_path: Path, rest: str) -> tuple[Process, list[int]]:
 
 def wait_until_gone(pids: list[int]) -> None:
     """Wait until processes have ended; their parent may not have noticed."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while left := [pid for pid in pids if _runs(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.005)

@@ -426,9 +426,9 @@ ODD = ["0", "-1", "1" + "0" * 18, "1e300", "1" + "0" * 30, "nan", "inf"]
 def test_no_value_takes_long(piece, length):
     value = (piece * length)[:length]
     for name in [*NAMES, "X-RateLimit"]:
-        begun = time.perf_counter()
+        begun = time.process_time()
         declared = HeaderReader().read([(name, value)], status=429, sent=SENT, received=RECEIVED)
-        assert time.perf_counter() - begun < 0.5, name
+        assert time.process_time() - begun < 0.5, name
         assert sound(declared), name
 
 

@@ -36,10 +36,10 @@ def test_a_malformed_value_is_ignored_as_a_whole(text):
              "a;" + " " * 8000, "a=b;c" + " " * 8000 + "=", "-" * 8000 + "="]
 )  # fmt: skip
 def test_no_text_takes_long(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     parse_members(text)
     parse_policies(text)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 def test_policies_have_names_or_are_named_after_their_windows():
