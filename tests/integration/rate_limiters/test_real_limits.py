@@ -39,6 +39,9 @@ UNUSUAL = {
 }
 """The same for limits that are learned late: sliding windows, whose end a probe may miss by a moment; windows that end
 at fixed times; buckets that are refilled often; and connections that are refused, not requests."""
+MOST, ANY = 0.9, (80, 8.0)
+"""The share of the crawls of servers that declare no limit which stay below these maxima, and the maxima of each crawl:
+on a busy machine a page comes late, and what a crawl learns from it costs it some windows."""
 LONGEST = 120.0
 """Seconds after which a crawl is ended."""
 WAYS = {"default": Settings(), "ten at once": Settings(per_host=10, obey_robots=False)}
@@ -108,7 +111,7 @@ def test_a_crawl_uses_the_limit_fully_and_does_not_exceed_it(name: str, way: str
     crawled, server = crawls[name, way], SERVERS[name]
     counts = crawled.counts
     told = f"{name}, {way}: {crawled.finished}, {crawled.failed} failed, {counts}"
-    refusals, slack = (0, SLACK) if server.declares else UNUSUAL.get(name, SILENT)
+    refusals, slack = (0, SLACK) if server.declares else ANY
     assert counts.refused <= refusals, told
     assert (crawled.finished, crawled.failed) == ("finished", 0), told
     assert sorted(crawled.spider.got) == list(range(PAGES)), told
@@ -124,6 +127,16 @@ def test_declared_limits_are_used_up_in_nearly_all_crawls(crawls) -> None:
     )
     assert median(ratios) <= TYPICAL
     assert ratios[int(0.95 * len(ratios))] <= LATE
+
+
+def test_limits_that_are_not_declared_are_learned_soon_in_nearly_all_crawls(crawls) -> None:
+    late = []
+    silent = [(way, crawled.counts) for way, crawled in crawls.items() if not SERVERS[way[0]].declares]
+    for (name, way), counts in silent:
+        refusals, slack = UNUSUAL.get(name, SILENT)
+        if counts.refused > refusals or counts.seconds > slack * SERVERS[name].minimum():
+            late.append((name, way, counts))
+    assert len(late) <= (1 - MOST) * len(silent), late
 
 
 @pytest.mark.parametrize("name", SERVERS)
