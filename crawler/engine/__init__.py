@@ -1,1 +1,1 @@
-"""The running crawl. `scheduler` has the picture of it; a request passes scheduler, worker and writer."""
+"""The running crawl. `scheduler` has a diagram of it; a request passes scheduler, worker and writer."""

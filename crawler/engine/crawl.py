@@ -223,7 +223,7 @@ class Crawl:
 
         Parameters:
             request: The request.
-            receive: What becomes of each body; see `crawler.hooks.plugin.Crawl.fetch`.
+            receive: Chooses the destination of each body; see `crawler.hooks.plugin.Crawl.fetch`.
 
         Raises:
             WouldExceedDeadline: The lane would have to be waited for longer than `inline_wait`, or than the deadline of

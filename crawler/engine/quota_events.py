@@ -40,7 +40,7 @@ class QuotaEvents:
 
     Parameters:
         stats: Keeps the events of each lane and budget.
-        is_logged: Whether they are logged. If not, a plugin tells of them.
+        is_logged: Whether they are logged. If not, a plugin reports them.
     """
 
     def __init__(self, stats: Stats, *, is_logged: bool) -> None:

@@ -1,4 +1,4 @@
-"""`Scheduler`: the picture of a running crawl: its nurseries, its channels, and the order in which they end.
+"""`Scheduler`: runs a crawl. Here are its nurseries, its channels, and the order in which they end.
 
 ::
 

@@ -23,8 +23,8 @@ from typing import Any, Final, Self
 
 import trio
 
-from crawler.engine.holders import describe_step, describe_tasks
 from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown_blockers import describe_step, describe_tasks
 from crawler.logs import get_logger
 
 __all__ = ["INTERRUPTED", "SignalThread", "ending_signals"]

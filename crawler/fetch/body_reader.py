@@ -22,7 +22,7 @@ from crawler.transport.framing_watch import is_endless
 
 if TYPE_CHECKING:
     from crawler.fetch.body_receiver import BodyReceiver
-    from crawler.fetch.wire import Received
+    from crawler.fetch.sender import Received
     from crawler.frontier.body_budget import BodyRoom
 
 __all__ = ["BodyReader"]

@@ -13,8 +13,8 @@ from crawler.errors import FetchError, FetchTimeout, RequestError
 from crawler.fetch.body_reader import BodyReader
 from crawler.fetch.default_fields import DefaultFields
 from crawler.fetch.request_fields import RequestFields
+from crawler.fetch.sender import CurlSender, Fields, HttpxSender, Sender
 from crawler.fetch.start_origins import StartOrigins
-from crawler.fetch.wire import CurlWire, Fields, OtherWire, Wire
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.http.address_guard import AddressGuard, is_start_page
 from crawler.http.cookies import CookieJar
@@ -74,12 +74,12 @@ class Downloader:
         self._deadline = settings.request_deadline
         self._keeps_cookies = settings.cookies
         self._wants_stages = wants_stages
-        self._wire: Wire = CurlWire(transport) if isinstance(transport, CurlTransport) else OtherWire(transport)
-        self.reports_sending = self._wire.is_curl
+        self._sender: Sender = CurlSender(transport) if isinstance(transport, CurlTransport) else HttpxSender(transport)
+        self.reports_sending = self._sender.is_curl
         """Whether `on_sent` of `fetch` is called as soon as bytes of a request go out."""
-        self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, is_curl=self._wire.is_curl)
+        self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, is_curl=self._sender.is_curl)
         basic = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
-        if self._wire.is_curl:
+        if self._sender.is_curl:
             basic["Accept-Encoding"] = "gzip, deflate" if wants_wire else accepted_codings()
         origins = StartOrigins()
         defaults = DefaultFields(basic, settings.headers, origins)
@@ -190,7 +190,7 @@ class Downloader:
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
-        send = self._send if self._wire.is_curl else self._send_by_deadline
+        send = self._send if self._sender.is_curl else self._send_by_deadline
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
             return send(request, options, cut, receiver, room, fields, None if proxy == DIRECT else proxy)
@@ -228,7 +228,7 @@ class Downloader:
     ) -> Response:
         try:
             fields = self._fields.of(request) if fields is None else fields
-            received = await self._wire.send(request, fields, options, proxy)
+            received = await self._sender.send(request, fields, options, proxy)
         except RequestError as error:
             error.request = error.request or request
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crawler.transport.decoding import Decoder, libcurl_codings, parse_content_encoding
 
 if TYPE_CHECKING:
-    from crawler.fetch.wire import Received
+    from crawler.fetch.sender import Received
     from crawler.messages import Response
 
 __all__ = ["RecordingDecoder", "coding_for_libcurl", "keep_wire_body"]

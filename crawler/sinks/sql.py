@@ -69,6 +69,8 @@ class SqlSink(KeyedSink):
     """SQL that follows the columns in a ``CREATE TABLE``."""
     placeholder: ClassVar[str] = "%s"
     """The placeholder of the driver."""
+    schema: ClassVar[str] = "current_schema()"
+    """SQL for the schema of the tables, as ``information_schema`` names it."""
 
     def __init__(
         self, place: str, *, table: str = "items", if_exists: IfExists = "error", retry: float = 150.0
@@ -83,13 +85,18 @@ class SqlSink(KeyedSink):
         self._if_exists = if_exists
         self._columns: dict[str, dict[str, str]] = {}  # by table: SQL types by column
 
-    @abstractmethod
     def columns(self, connection: Any, table: str) -> dict[str, str]:
         """Return the columns of a table with their SQL types, in order; nothing if it does not exist."""
+        statement = (
+            "SELECT column_name, data_type FROM information_schema.columns "
+            f"WHERE table_schema = {self.schema} AND table_name = {self.placeholder} ORDER BY ordinal_position"
+        )
+        return dict(self.execute(connection, statement, [(table,)]))
 
-    @abstractmethod
     def tables(self, connection: Any) -> Iterable[str]:
         """Return the names of all tables."""
+        statement = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {self.schema}"
+        return [name for (name,) in self.execute(connection, statement)]
 
     @abstractmethod
     def upsert(self, table: str, columns: Sequence[str]) -> str:

@@ -361,7 +361,7 @@ def test_a_part_of_a_page_that_is_handled_again_counts_once(monkeypatch: pytest.
 
 def test_processes_that_end_at_once_end_the_crawl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MAX_DEATHS", 99)
-    with pytest.raises(Exception, match=r"the processes that run callbacks end again and again \(killed by SIGKILL\)"):
+    with pytest.raises(Exception, match=r"the processes that run callbacks end repeatedly \(killed by SIGKILL\)"):
         result(Mortal(99), SITE)
 
 

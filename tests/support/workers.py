@@ -126,7 +126,7 @@ class Worker(CrawlSession):
         self.ended.set()
 
     def kill(self) -> None:
-        """End the worker as SIGKILL does: nothing of it reaches the store or the output any more."""
+        """End the worker as SIGKILL does: nothing more of it reaches the store or the output."""
         self.is_dead = True
         for keep in self.keeps.values():
             keep.is_dead = True

@@ -132,7 +132,7 @@ class ProcessKeeper:
         """Run one process after the other."""
         while self.useless < MAX_USELESS:
             await self._run_one(place)
-        raise CrawlFailed(f"the processes that run callbacks end again and again ({self.last_end})")
+        raise CrawlFailed(f"the processes that run callbacks end repeatedly ({self.last_end})")
 
     async def _run_one(self, place: int) -> None:
         """Run one process until it ends, or until this is cancelled."""
@@ -195,5 +195,5 @@ class ProcessKeeper:
     @staticmethod
     def _put(process: Process, number: int, message: Any) -> None:
         page = process.pages.get(number)
-        if page is not None:  # else nobody waits for it any more
+        if page is not None:  # else its result is no longer needed
             page.put(message)

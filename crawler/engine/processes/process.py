@@ -18,7 +18,7 @@ from crawler.engine.processes.shared_bodies import BodyWriter
 from crawler.messages import Request, Response
 
 if TYPE_CHECKING:
-    from crawler.fetch.wire import Fields
+    from crawler.fetch.sender import Fields
     from crawler.frontier import Lane
 
 __all__ = ["Page", "Process", "ProcessChoice"]

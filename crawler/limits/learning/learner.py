@@ -79,7 +79,7 @@ class LimitLearner:
     """The latest requests since the first refusal."""
     _wrong_guesses: int = attrs.field(default=0, init=False)
     _run: float = attrs.field(default=0.0, init=False)
-    """Units served since the last refusal, at a rate that is not searched for any more."""
+    """Units served since the last refusal, at a rate that is no longer searched for."""
     _served_rate: float = attrs.field(default=0.0, init=False)
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
     _by_chance: int = attrs.field(default=0, init=False)

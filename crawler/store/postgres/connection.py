@@ -159,7 +159,7 @@ class Connection:
 
 
 class _Opening:
-    """A connection that is made in a thread, and closed there if nobody waits for it any more."""
+    """A connection that is made in a thread, and closed there if it is no longer needed."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crawler_plugins.outputs.database_file import DatabaseFile
@@ -56,19 +56,6 @@ class DuckDB(DatabaseFile):
             f"INSERT OR REPLACE INTO {self.quote(table)} ({quoted}) SELECT {lists}",
             [list(values) for values in zip(*rows, strict=True)],
         )
-
-    def tables(self, connection: Any) -> Iterable[str]:
-        """Return the names of all tables."""
-        statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
-        return [name for (name,) in self.execute(connection, statement)]
-
-    def columns(self, connection: Any, table: str) -> dict[str, str]:
-        """Return the columns of a table with their types."""
-        statement = (
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position"
-        )
-        return dict(self.execute(connection, statement, [(table,)]))
 
     def widen(self, table: str, column: str, kind: str) -> str:
         """Return an ``ALTER COLUMN``."""

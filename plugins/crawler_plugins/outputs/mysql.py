@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +35,7 @@ class MySQL(SqlSink):
     types = {"bool": "TINYINT", "int": "BIGINT", "float": "DOUBLE", "text": "LONGTEXT", "key": "VARCHAR(191)"}
     table_options = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     max_name = 60
+    schema = "DATABASE()"
     max_columns = 190  # InnoDB refuses a table whose row could take more than 8 kB, of which a text takes 41 bytes
 
     def __init__(
@@ -82,19 +83,6 @@ class MySQL(SqlSink):
     def quote(self, name: str) -> str:
         """Return a name in backticks."""
         return "`" + name.replace("`", "``") + "`"
-
-    def tables(self, connection: Any) -> Iterable[str]:
-        """Return the names of all tables of the database."""
-        statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
-        return [name for (name,) in self.execute(connection, statement)]
-
-    def columns(self, connection: Any, table: str) -> dict[str, str]:
-        """Return the columns of a table with their types."""
-        statement = (
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position"
-        )
-        return dict(self.execute(connection, statement, [(table,)]))
 
     def widen(self, table: str, column: str, kind: str) -> str:
         """Return a ``MODIFY COLUMN``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from crawler.sinks import IfExists, SqlSink
@@ -59,19 +59,6 @@ class PostgreSQL(SqlSink):
         if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
             return False
         return error.sqlstate is None or (error.sqlstate.startswith(GONE) and error.sqlstate != DISK_FULL)
-
-    def tables(self, connection: Any) -> Iterable[str]:
-        """Return the names of all tables of the schema."""
-        statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
-        return [name for (name,) in self.execute(connection, statement)]
-
-    def columns(self, connection: Any, table: str) -> dict[str, str]:
-        """Return the columns of a table with their types."""
-        statement = (
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = current_schema() AND table_name = %s ORDER BY ordinal_position"
-        )
-        return dict(self.execute(connection, statement, [(table,)]))
 
     def upsert(self, table: str, columns: Sequence[str]) -> str:
         """Return an ``INSERT … ON CONFLICT … DO UPDATE``."""

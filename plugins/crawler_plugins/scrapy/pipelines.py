@@ -1,4 +1,4 @@
-"""`Pipelines`: the item pipelines of a project, and what becomes of an item in them."""
+"""`Pipelines`: the item pipelines of a project, and their results for an item."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`install`: statistics of Scrapy are counted in a third of the time; each page counts some ten.
 
 Since Scrapy 2.14 a collector looks for another form of each attribute that is read, its own ones included: one that
-warns of the argument ``spider``, which has no effect any more. Here a collector has these forms from the beginning.
+warns of the argument ``spider``, which no longer has an effect. Here a collector has these forms from the beginning.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def on_terminal(start):
             while select.select([leader], [], [], 0.05)[0]:
                 try:
                     seen += os.read(leader, 65_536)
-                except OSError:  # nobody has the terminal open any more
+                except OSError:  # the terminal is closed
                     break
         os.close(leader)
         return seen.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""`decide` and its companions: one table of results and what becomes of their requests."""
+"""`decide` and its companions: one table of results and the decisions about their requests."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def small_site() -> FakeSite:
 
 
 class Rounds:
-    """Crawls a site again and again with the same job, and returns what each round adds."""
+    """Crawls a site repeatedly with the same job, and returns what each round adds."""
 
     def __init__(self, folder: Path, site: FakeSite, spider: type[Spider] = Follow, *, job: bool = False) -> None:
         self.folder, self.site, self.spider, self.job = folder, site, spider, job

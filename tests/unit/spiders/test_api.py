@@ -170,7 +170,7 @@ async def test_parallel_pages_without_a_total_fail_clearly(autojump_clock, caplo
     assert "does not have the total number of items" in caplog.text
 
 
-# ---- by what stands in a page ----------------------------------------------------------------------------------------
+# ---- by the content of a page ----------------------------------------------------------------------------------------
 
 
 async def test_by_cursor(autojump_clock):

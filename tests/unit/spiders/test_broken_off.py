@@ -1,4 +1,4 @@
-"""Ready-made spiders in a job that is interrupted again and again: in the end every item is there, once."""
+"""Ready-made spiders in a job that is interrupted repeatedly: in the end every item is there, once."""
 
 from __future__ import annotations
 

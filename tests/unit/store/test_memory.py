@@ -136,7 +136,7 @@ async def test_a_store_that_writes_to_disk_gives_the_same_requests(
 
 
 async def replay(store: MemoryStore, pages: list[list[tuple[str, int, int]]], retries: int) -> list[Any]:
-    """Settle the first request of each group again and again, each with one of the pages; return what was seen."""
+    """Settle the first request of each group repeatedly, each with one of the pages; return what was seen."""
     seen: list[Any] = []
     await store.ingest([Request(f"{A}/start"), Request(f"{B}/start")])
     for links in pages:

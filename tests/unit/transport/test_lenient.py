@@ -88,7 +88,7 @@ async def test_on_a_lane_with_a_pace_the_second_has_a_turn_of_its_own(serve):
 
 
 async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
-    """It is not for requests with a proxy, with a body, or to an address that is not allowed any more."""
+    """It is not for requests with a proxy, with a body, or to an address that is no longer allowed."""
     given = [RUBBISH]
 
     async def handler(peer):

@@ -142,7 +142,7 @@ async def test_messages_of_a_page_wait_for_its_task_and_wake_it() -> None:
         nursery.start_soon(take)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
-    page.put(None)  # nobody waits any more
+    page.put(None)  # no task waits now
     assert (found, await page.take()) == ([], None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(take)

@@ -96,7 +96,7 @@ def test_a_reset_that_moves_with_the_missing_units_is_the_time_to_full():
 
 @pytest.mark.parametrize("responses", range(3, 16))
 def test_a_reset_that_only_stays_ahead_is_not_the_time_to_full(responses):
-    """Five seconds are stated again and again: as the time to full, one missing unit would return at once."""
+    """Five seconds are stated in each response: as the time to full, one missing unit would return at once."""
     replenishment = spend(lambda missing: 5.0, responses=responses)
     if responses > 4:
         assert replenishment.rate is None

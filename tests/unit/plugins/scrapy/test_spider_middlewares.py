@@ -1,4 +1,4 @@
-"""`SpiderMiddlewares`: the order of the middlewares, and what becomes of exceptions."""
+"""`SpiderMiddlewares`: the order of the middlewares, and their handling of exceptions."""
 
 from __future__ import annotations
 

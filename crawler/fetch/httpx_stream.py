@@ -1,4 +1,4 @@
-"""`OtherStream`: the body of a response from a transport other than `CurlTransport`. It may be left early."""
+"""`HttpxStream`: the body of a response from a transport other than `CurlTransport`. It may be left early."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, cast
 import httpx
 import trio
 
-__all__ = ["OtherStream"]
+__all__ = ["HttpxStream"]
 
 MAX_LEFTOVER_CHUNKS: Final = 1000
 """Chunks that a closed response may still yield before it raises."""
@@ -17,7 +17,7 @@ CLOSE_TIMEOUT: Final = 1.0
 """Seconds that closing a response may take."""
 
 
-class OtherStream(httpx.AsyncByteStream):
+class HttpxStream(httpx.AsyncByteStream):
     """The body of a response, without the content codings that httpx has decoded already.
 
     Parameters:

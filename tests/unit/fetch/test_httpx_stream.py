@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from crawler.fetch.other_stream import OtherStream
+from crawler.fetch.httpx_stream import HttpxStream
 
 
 class Chunks(httpx.AsyncByteStream):
@@ -45,7 +45,7 @@ class NeverClosed(httpx.AsyncByteStream):
 
 async def test_pieces_come_undecoded_and_closing_ends_every_generator():
     body = Chunks(gzip.compress(b"a"), b"b", b"c")
-    stream = OtherStream(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=body))
+    stream = HttpxStream(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=body))
     async for piece in stream:
         assert piece == gzip.compress(b"a")
         break
@@ -55,14 +55,14 @@ async def test_pieces_come_undecoded_and_closing_ends_every_generator():
 
 async def test_a_body_that_httpx_has_read_is_decoded():
     response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"page"))
-    stream = OtherStream(response)
+    stream = HttpxStream(response)
     assert b"".join([piece async for piece in stream]) == b"page"
     await stream.aclose()
 
 
 @pytest.mark.parametrize(("body", "seconds"), [(Chunks(b"a", b"b"), 0), (NeverClosed(), 1)])
 async def test_closing_takes_a_second_at_most_and_works_in_a_cancelled_scope(autojump_clock, body, seconds):
-    stream = OtherStream(httpx.Response(200, stream=body))
+    stream = HttpxStream(httpx.Response(200, stream=body))
     started = trio.current_time()
     with trio.CancelScope() as scope:
         async for _ in stream:

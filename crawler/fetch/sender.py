@@ -1,4 +1,4 @@
-"""The two ways to the network: libcurl, and any other transport of httpx. Each returns a `Received`."""
+"""`Sender`: sends requests over libcurl, or over any other transport of httpx. Each returns a `Received`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import httpx
 import trio
 
-from crawler.fetch.other_stream import OtherStream
+from crawler.fetch.httpx_stream import HttpxStream
 from crawler.headers import Headers
 from crawler.messages import Request
 from crawler.transport.curl import CurlTransport
@@ -16,7 +16,7 @@ from crawler.transport.extensions import EXTENSION, WireOptions
 from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlWire", "Fields", "OtherWire", "Received", "Wire"]
+__all__ = ["CurlSender", "Fields", "HttpxSender", "Received", "Sender"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -55,8 +55,8 @@ class Received(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """A way to the network."""
+class Sender(Protocol):
+    """Sends requests over one kind of transport."""
 
     is_curl: bool
     """Whether it knows `WireOptions`: it reports when a request goes out, and keeps its deadline."""
@@ -79,8 +79,8 @@ class Wire(Protocol):
         ...
 
 
-class CurlWire:
-    """The way over libcurl.
+class CurlSender:
+    """Sends requests over libcurl.
 
     Parameters:
         transport: The transport.
@@ -98,7 +98,7 @@ class CurlWire:
         options: WireOptions,
         proxy: str | None,
     ) -> Awaitable[Transfer]:
-        """See `Wire`."""
+        """See `Sender`."""
         if proxy is not None:
             return self._send_through(request, fields, options, proxy)
         return self._transport.exchange(
@@ -116,8 +116,8 @@ class CurlWire:
         return transfer
 
 
-class OtherWire:
-    """The way over a transport that knows neither `WireOptions` nor `LeanRequest`.
+class HttpxSender:
+    """Sends requests over a transport that knows neither `WireOptions` nor `LeanRequest`.
 
     Parameters:
         transport: The transport.
@@ -134,8 +134,8 @@ class OtherWire:
         fields: Fields,
         options: WireOptions,
         proxy: str | None,
-    ) -> OtherReceived:
-        """See `Wire`. The transport does not report when bytes go out, so the start counts."""
+    ) -> HttpxReceived:
+        """See `Sender`. The transport does not report when bytes go out, so the start counts."""
         started = trio.current_time()
         extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
         content = request.body or None
@@ -153,11 +153,11 @@ class OtherWire:
         finally:
             if was_sent and options.on_sent is not None:
                 options.on_sent(started)
-        return OtherReceived(response, started)
+        return HttpxReceived(response, started)
 
 
-class OtherReceived:
-    """A response of another transport.
+class HttpxReceived:
+    """A response of such a transport.
 
     Parameters:
         response: The response.
@@ -185,7 +185,7 @@ class OtherReceived:
     @property
     def stream(self) -> httpx.AsyncByteStream:
         """See `Received`."""
-        return OtherStream(self._response)
+        return HttpxStream(self._response)
 
     def take_body(self) -> bytes | None:
         """See `Received`."""

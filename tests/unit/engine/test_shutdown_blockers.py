@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from crawler.engine.holders import describe_step, describe_tasks
+from crawler.engine.shutdown_blockers import describe_step, describe_tasks
 
 Function = Callable[..., Awaitable[None]]
 

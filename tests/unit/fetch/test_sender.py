@@ -1,4 +1,4 @@
-"""The ways to the network: when a request counts as sent, and what it failed of."""
+"""`HttpxSender`: when a request counts as sent, and how its exceptions are translated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.errors import BrokenExchange, ConnectFailed, FetchError
 
 
 @pytest.mark.parametrize(
-    ("raised", "kind", "told"),
+    ("raised", "kind", "sent"),
     [
         (httpx.ConnectError("refused"), ConnectFailed, 0),
         (httpx.ReadError("reset"), BrokenExchange, 1),
@@ -19,10 +19,10 @@ from crawler.errors import BrokenExchange, ConnectFailed, FetchError
         (KeyError("a bug"), FetchError, 1),
     ],
 )
-async def test_exceptions_are_translated_and_sending_is_reported_unless_it_never_began(raised, kind, told):
+async def test_exceptions_are_translated_and_sending_is_reported_unless_it_never_began(raised, kind, sent):
     times = []
     with pytest.raises(kind) as caught:
         await downloader(Site(raised)).fetch(Request(URL), on_sent=times.append)
     assert caught.value.request.url == URL
     assert caught.value.__cause__ is raised
-    assert len(times) == told
+    assert len(times) == sent
