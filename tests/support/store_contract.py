@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, ClassVar, TypeAlias
 
@@ -28,10 +29,14 @@ from crawler.store import (
     Verdict,
 )
 
-__all__ = ["OpenWorker", "SharedStoreContract"]
+__all__ = ["OpenWorker", "SharedStoreContract", "Sleep"]
 
 OpenWorker: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
 """Opens the store of one more worker of the job of this test."""
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+"""Lets some seconds pass for the store."""
+LONGEST = 60.0
+"""Timeout in seconds, which no test needs that passes."""
 C = "http://c.test"
 
 
@@ -58,9 +63,14 @@ def counted(**counts: int) -> Observations:
 
 
 class SharedStoreContract:
-    """A subclass has leases of `lease` seconds, and the fixtures `open_worker` and `clock`: one of trio, or `None`."""
+    """A subclass has the fixtures `open_worker` and `clock`: one of trio, or `None`."""
 
     lease: ClassVar[float] = 60.0
+
+    @pytest.fixture
+    def sleep(self) -> Sleep:
+        """Let time pass; before a test opens a job."""
+        return trio.sleep
 
     @pytest.fixture
     async def stack(self) -> Any:
@@ -78,10 +88,10 @@ class SharedStoreContract:
         """The store of the second worker."""
         return await stack.enter_async_context(open_worker())
 
-    async def outlive(self, store: Store) -> None:
+    async def outlive(self, sleep: Sleep, store: Store) -> None:
         """Renew one lease until those of all others have ended."""
         for _ in range(5):
-            await trio.sleep(self.lease / 4)
+            await sleep(self.lease / 4)
             await extended(store)
 
     # ---- owners and leases
@@ -128,22 +138,24 @@ class SharedStoreContract:
         assert len((await two.claim(10, 10)).groups) == 3
         assert (await extended(one)).surplus == 0
 
-    async def test_a_lease_that_is_renewed_never_ends(self, clock: object, one: Store, two: Store) -> None:
+    async def test_a_lease_that_is_renewed_never_ends(
+        self, clock: object, sleep: Sleep, one: Store, two: Store
+    ) -> None:
         await one.ingest(hosts(A))
         [held] = tickets(*(await one.claim(10, 10)).groups)
         for _ in range(6):
-            await trio.sleep(self.lease / 3)
+            await sleep(self.lease / 3)
             await extended(one)
             await extended(two)
         assert (await two.claim(10, 10)).groups == []
         assert (await one.commit([done(held)])).verdicts == [Verdict.OK]
 
     async def test_groups_of_an_owner_that_is_gone_come_free_with_all_their_requests(
-        self, clock: object, one: Store, two: Store
+        self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(requests("1", "2"))
         [lost] = (await one.claim(10, 10)).groups
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         [group] = (await two.claim(10, 10)).groups
         assert group.epoch > lost.epoch
         assert group.unclean
@@ -151,11 +163,11 @@ class SharedStoreContract:
         assert await one.extend() is None
 
     async def test_a_commit_of_an_owner_that_is_gone_changes_nothing(
-        self, clock: object, one: Store, two: Store
+        self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A))
         [late] = tickets(*(await one.claim(10, 10)).groups)
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         await two.claim(10, 10)
         outcome = done(late, discovered=requests("2"), items=[ItemRow(b"{}")], state={"spider": {"n": b"1"}})
         assert (await one.commit([outcome], counted(pages=9))).verdicts == [Verdict.FENCED]
@@ -175,11 +187,13 @@ class SharedStoreContract:
         assert set(found) == {A, B}
         assert found[group.name].unclean  # it has not been released, so nobody knows what is in flight
 
-    async def test_time_in_which_nobody_was_served_ends_no_lease(self, clock: object, one: Store, two: Store) -> None:
+    async def test_time_in_which_nobody_was_served_ends_no_lease(
+        self, clock: object, sleep: Sleep, one: Store, two: Store
+    ) -> None:
         await one.ingest(hosts(A, B))
         held = tickets(*(await one.claim(1, 10)).groups)
         await extended(two)
-        await trio.sleep(3 * self.lease)
+        await sleep(3 * self.lease)
         await extended(two)
         await extended(one)
         assert (await one.commit([done(each) for each in held])).verdicts == [Verdict.OK]
@@ -187,7 +201,7 @@ class SharedStoreContract:
     # ---- groups that go from one owner to another
 
     async def test_a_group_is_leased_when_its_limits_are_ready_and_not_before(
-        self, clock: object, one: Store, two: Store
+        self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A))
         [group] = (await one.claim(10, 10)).groups
@@ -198,18 +212,18 @@ class SharedStoreContract:
         assert now is not None
         assert claimed.groups == []
         assert now < claimed.next_at <= now + wait
-        await trio.sleep(wait * 1.01)
+        await sleep(wait * 1.01)
         [again] = (await two.claim(10, 10)).groups
         assert again.state == {"next_start": 5.0}
 
     async def test_the_state_of_limits_that_a_commit_stores_goes_with_the_group(
-        self, clock: object, one: Store, two: Store
+        self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(requests("1", "2"))
         [group] = (await one.claim(10, 10)).groups
         first = tickets(group)[0]
         await one.commit([done(first, lane_state={"next_start": 7.0})])
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         [again] = (await two.claim(10, 10)).groups
         assert again.state == {"next_start": 7.0}
 
@@ -281,20 +295,29 @@ class SharedStoreContract:
         assert paths(await two.more(second.name, second.epoch, after, 10)) == ["2", "3"]
 
     async def test_another_worker_is_woken(self, clock: object, one: Store, two: Store) -> None:
-        await extended(two)
-        with trio.fail_after(6 * self.lease):
+        woken = trio.Event()
+
+        async def wait() -> None:
+            await two.changed()
+            woken.set()
+
+        with trio.fail_after(LONGEST):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(two.changed)
-                await trio.sleep(self.lease / 10)
-                await one.ingest(hosts(A))
+                nursery.start_soon(wait)
+                for number in itertools.count():  # it may not listen yet when the first host comes
+                    await extended(two)
+                    await one.ingest(hosts(f"http://h{number}.test"))
+                    with trio.move_on_after(0.5):
+                        await woken.wait()
+                        break
 
     # ---- start requests and counts
 
-    async def test_one_owner_at_a_time_runs_start(self, clock: object, one: Store, two: Store) -> None:
+    async def test_one_owner_at_a_time_runs_start(self, clock: object, sleep: Sleep, one: Store, two: Store) -> None:
         assert (await one.claim(1, 1)).seeds
         assert (await one.claim(1, 1)).seeds
         assert not (await two.claim(1, 1)).seeds
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         assert (await two.claim(1, 1)).seeds
         ingested = await two.ingest([*hosts(A), *hosts(A)], exhausted=True)
         assert (ingested.added, ingested.fresh) == (1, [])
@@ -312,7 +335,7 @@ class SharedStoreContract:
         assert (await one.ingest(hosts(A), exhausted=True)).added == 1
 
     async def test_counts_are_summed_over_all_owners_and_those_that_are_gone(
-        self, clock: object, one: Store, two: Store, open_worker: OpenWorker, stack: AsyncExitStack
+        self, clock: object, sleep: Sleep, one: Store, two: Store, open_worker: OpenWorker, stack: AsyncExitStack
     ) -> None:
         await one.commit([], counted(pages=3, items=1))
         await one.commit([], counted(pages=5, items=2, failed=1))
@@ -320,7 +343,7 @@ class SharedStoreContract:
         await extended(one)
         assert dict(one.others) == {"pages": 7, "items": 0, "failed": 0}
         assert dict(two.others) == {"pages": 5, "items": 2, "failed": 1}
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         assert two.others["pages"] == 5
         three = await stack.enter_async_context(open_worker())
         await extended(three)
@@ -467,7 +490,7 @@ class SharedStoreContract:
         assert await one.follow("sink") == (1, {"end": 9})
 
     async def test_items_of_an_owner_that_is_gone_go_to_the_sinks_that_have_not_stored_them(
-        self, clock: object, one: Store, two: Store
+        self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A))
         for store in (one, two):
@@ -479,7 +502,7 @@ class SharedStoreContract:
         await one.advance("quick", 3, {"end": 3})
         await one.advance("slow", 1, {"end": 1})
         await one.commit([])
-        await self.outlive(two)
+        await self.outlive(sleep, two)
         assert two.logged == 3
         assert [(row.item["n"], row.sinks) for row in await two.read(0, 10)] == [
             (1, ("slow",)),

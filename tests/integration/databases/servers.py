@@ -304,14 +304,26 @@ class RedisPair(Server):
     replica: Server | None = None
 
     def start(self) -> None:
-        """Start both, and wait until the replica follows."""
+        """Start both, and wait until the replica follows and has written what it has received."""
         assert self.replica is not None
         super().start()
         self.replica.start()
         give_up_at = time.monotonic() + LONGEST
-        while "state=online" not in ask_redis(self, "info", "replication"):
+        while not self._is_ready_to_be_killed():
             assert time.monotonic() < give_up_at
             time.sleep(0.02)
+
+    def _is_ready_to_be_killed(self) -> bool:
+        """Return whether the replica follows, and would have everything after a crash.
+
+        A replica that has received all data writes its append-only file again. Before that is done, the file is empty.
+        """
+        assert self.replica is not None
+        if "state=online" not in ask_redis(self, "info", "replication"):
+            return False
+        found = ask_redis(self.replica, "info", "replication", "persistence").split()
+        wanted = ("master_link_status:up", "aof_enabled:1", "aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0")
+        return all(each in found for each in wanted)
 
     def stop(self) -> None:
         """Kill both, the primary first."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 import trio
+from integration.databases.clocks import postgres_clock
 from integration.databases.servers import Server, postgresql
-from support.store_contract import OpenWorker, SharedStoreContract
+from support.store_contract import OpenWorker, SharedStoreContract, Sleep
 from support.stores import A, done, paths, requests, ticket
 
 from crawler import JobError, Request
 from crawler.frontier.ticket import START
 from crawler.store import ItemRow, Store, Verdict
+from crawler.store.postgres import store as postgres_store
 from crawler.store.postgres.connection import Connection, Statement
 from crawler.store.postgres.store import PostgresStore
 
@@ -38,18 +42,22 @@ def url_of(server: Server, job: str, **options: object) -> str:
 @pytest.fixture
 def url(server: Server) -> str:
     """The URL of a job that no other test has."""
-    return url_of(server, f"job{next(numbers)}", lease=TestPostgresStore.lease)
+    return url_of(server, f"job{next(numbers)}")
 
 
 class TestPostgresStore(SharedStoreContract):
-    lease = 1.2
-
     @pytest.fixture
     def clock(self) -> None:
-        """The tests wait in real time."""
+        """The calls of the tests take real time."""
 
     @pytest.fixture
-    def open_worker(self, url: str) -> OpenWorker:
+    def sleep(self, url: str, monkeypatch: pytest.MonkeyPatch) -> Sleep:
+        return partial(postgres_clock(monkeypatch), url)
+
+    @pytest.fixture
+    def open_worker(self, url: str, monkeypatch: pytest.MonkeyPatch) -> OpenWorker:
+        monkeypatch.setattr(postgres_store, "POLL", math.inf)
+
         def open_one() -> AbstractAsyncContextManager[Store]:
             return PostgresStore.open(url)
 

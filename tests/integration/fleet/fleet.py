@@ -13,6 +13,7 @@ items are read from the database.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from integration.kills.results import Item
 from support.environments import environment
 from support.processes import DEVNULL, Process
 
+from crawler.errors import JobError
 from crawler.store.registry import find_store
 
 __all__ = ["Fleet", "fleet", "job_url"]
@@ -42,7 +45,9 @@ LEFT_BEHIND = re.compile(
 )
 """What Python says of the streams in memory that coredis does not close when a connection ends."""
 LEASE = 2.0
-"""Seconds after which a worker that is not heard of loses its groups."""
+"""Seconds after which a worker that is not heard of loses its groups, unless `Fleet.lease` is another number."""
+REMOVED = "did not reach the store"
+"""Part of the warning of a worker whose groups others have."""
 LONGEST = 120.0
 """Timeout of a whole crawl, in seconds, unless `Fleet.longest` is another one."""
 
@@ -65,6 +70,8 @@ class Fleet:
     """Number of workers."""
     cables: Cables | None = None
     """The cables from each worker to the server, if they can be cut."""
+    lease: float = LEASE
+    """Seconds after which a worker that is not heard of loses its groups."""
     longest: float = LONGEST
     """Timeout of the whole crawl, in seconds."""
     running: list[Process] = field(default_factory=list)
@@ -73,6 +80,8 @@ class Fleet:
     _cable_of: dict[int, int] = field(default_factory=dict)
     _files: dict[Process, Path] = field(default_factory=dict)
     """Where each worker writes its standard error."""
+    _absent: list[tuple[float, float]] = field(default_factory=list)
+    """Beginnings and ends of times in which a test kept a worker from its server, on the monotonic clock."""
     _mending: list[threading.Timer] = field(default_factory=list)
     _mending_of: dict[int, threading.Timer] = field(default_factory=dict)
     """The last one of each cable."""
@@ -85,8 +94,8 @@ class Fleet:
             used = [self._cable_of[process.pid] for process in self.running]
             cable = min(range(self.size), key=used.count)
             place = self.server.url.replace(self.cables.address(0), self.cables.address(cable))
-        url = job_url(self.server, self.job, place, lease=LEASE)
-        command = [*words[:2], "worker", url, *words[3:]]  # in place of -m crawler run SPIDER
+        url = job_url(self.server, self.job, place, lease=self.lease)
+        command = [*words[:2], "worker", url, *words[3:], "--log-json"]  # in place of -m crawler run SPIDER
         said = self.crawl.folder / f"said-{len(self._files)}"
         with said.open("wb") as file:  # a pipe that nobody reads would be full some time
             process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=file.fileno())
@@ -131,8 +140,9 @@ class Fleet:
         """Stop a worker for longer than its lease, and let it continue: the others have its groups then."""
         process = chance.choice(self.running)
         process.send_signal(signal.SIGSTOP)
-        self.crawl.kills.append(time.monotonic())  # what it had in flight is fetched again
-        timer = threading.Timer(LEASE * chance.uniform(1.1, 1.8), process.send_signal, [signal.SIGCONT])
+        seconds = self.lease * chance.uniform(1.1, 1.8)
+        self._note_absence(seconds)  # what it had in flight is fetched again
+        timer = threading.Timer(seconds, process.send_signal, [signal.SIGCONT])
         timer.start()
 
     def cut(self, chance: random.Random) -> None:
@@ -141,10 +151,10 @@ class Fleet:
         cable = self._cable_of[chance.choice(self.running).pid]
         if (mending := self._mending_of.get(cable)) is not None:
             mending.join()  # it would end the second cut, too
-        seconds = LEASE * (chance.uniform(1.2, 2.0) if len(self._mending) % 2 else chance.uniform(0.1, 0.6))
+        seconds = self.lease * (chance.uniform(1.2, 2.0) if len(self._mending) % 2 else chance.uniform(0.1, 0.6))
         self.cables.cut(cable)
-        self.crawl.kills.append(time.monotonic())  # what it had in flight may be fetched again
-        self.crawl.blind.append((self.crawl.kills[-1], self.crawl.kills[-1] + seconds))
+        self._note_absence(seconds)  # what it had in flight may be fetched again
+        self.crawl.blind.append(self._absent[-1])
         self._mending.append(threading.Timer(seconds, self.cables.mend, [cable]))
         self._mending_of[cable] = self._mending[-1]
         self._mending[-1].start()
@@ -159,21 +169,47 @@ class Fleet:
         """Wait for the end of a worker."""
         process.wait(self.longest)
         self.running.remove(process)
-        said = LEFT_BEHIND.sub("", self._files[process].read_text())
+        said = self.said_by(process)
         self.said.append(said)
+        self.crawl.kills += self._unexpected(said)
         assert "Traceback" not in said, said
         if process.returncode == 2 and "cannot " in said:  # it was started while the server was away
             self.start()
         else:
             assert process.returncode in (code, 0), (process.returncode, said)
 
+    def said_by(self, process: Process) -> str:
+        """Return what a worker has written to its standard error: a JSON object per line."""
+        return LEFT_BEHIND.sub("", self._files[process].read_text())
+
+    def _note_absence(self, seconds: float) -> None:
+        now = time.monotonic()
+        self.crawl.kills.append(now)
+        self._absent.append((now, now + seconds))
+
+    def _unexpected(self, said: str) -> list[float]:
+        """Return when a worker found out that it was removed though no test had kept it from its server.
+
+        On a busy machine it may have got no processor for the time of a lease. It is a pause like those of the tests.
+        """
+        records = [json.loads(line) for line in said.splitlines() if REMOVED in line]
+        since = time.time() - time.monotonic()
+        times = [datetime.fromisoformat(record["time"]).timestamp() - since for record in records]
+        return [at for at in times if not any(begin <= at <= end + self.lease for begin, end in self._absent)]
+
     def wait_for_workers(self) -> None:
         """Wait until all workers have joined the job."""
-        url = job_url(self.server, self.job)
         deadline = time.monotonic() + self.longest
-        while len(trio.run(find_store(url).inspect, url).workers) < self.size:
+        while self._joined() < self.size:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+    def _joined(self) -> int:
+        url = job_url(self.server, self.job)
+        try:
+            return len(trio.run(find_store(url).inspect, url).workers)
+        except JobError:  # it does not exist yet
+            return 0
 
     def items(self) -> list[Item]:
         """Return the items in the database."""
@@ -204,6 +240,7 @@ def fleet(
     job: str = "kills",
     size: int = 4,
     cables: Cables | None = None,
+    lease: float = LEASE,
     settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Fleet]:
     """Return a crawl that has not been started, and serve its web until the block is left.
@@ -215,10 +252,11 @@ def fleet(
         job: The name of the job.
         size: Number of workers.
         cables: From each worker to the server.
+        lease: Seconds after which a worker that is not heard of loses its groups.
         settings: Settings of the crawl.
     """
     with durable(folder, seed=seed, hosts=hosts, pages=pages, outputs=[], settings=settings) as crawl:
-        found = Fleet(crawl, server, job, size, cables)
+        found = Fleet(crawl, server, job, size, cables, lease)
         try:
             yield found
         finally:

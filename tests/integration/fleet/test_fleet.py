@@ -82,25 +82,35 @@ def test_while_the_server_is_away_every_worker_waits_and_says_so_once(
     kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
 ) -> None:
     settings = SETTINGS | {"durability": "power", "delay": 0.15}
-    with kind() as server, fleet(tmp_path, server, job="away", seed=2, hosts=6, pages=180, settings=settings) as crawl:
-        crawl.start()
-        wait_until_it_asks(crawl, 1)  # so there is a job
-        for _ in range(1, crawl.size):
-            crawl.start()
+    with kind() as server, fleet(tmp_path, server, job="away", seed=45, hosts=6, pages=120, settings=settings) as crawl:
+        workers = [crawl.start() for _ in range(crawl.size)]
         crawl.wait_for_workers()
         wait_until_it_asks(crawl, 10)
+        before = [said_of_silence(crawl, worker) for worker in workers]
         server.stop()
-        time.sleep(2 * LEASE)
+        time.sleep(1.25 * LEASE)
+        while not all(map(is_waiting, (during := [said_of_silence(crawl, worker) for worker in workers]))):
+            time.sleep(0.1)
         server.start()
         crawl.finish()
         assert crawl.figures().holds(), (crawl.figures(), crawl.said)
-        for said in crawl.said:
-            assert said.count("does not answer: no request is started until it does") == 1, said
-            assert said.count("answers again") == 1, said
+        for worker, earlier, said in zip(workers, before, during, strict=True):
+            assert len(said) - len(earlier) == (not is_waiting(earlier)), crawl.said
+            assert not is_waiting(said_of_silence(crawl, worker)), crawl.said
+
+
+def said_of_silence(crawl: Fleet, worker: Process) -> list[str]:
+    """Return the parts of the warnings of a worker about a server that does not answer, or answers again."""
+    return re.findall("does not answer: no request is started until it does|answers again", crawl.said_by(worker))
+
+
+def is_waiting(said: list[str]) -> bool:
+    """Return whether a worker that has said this waits for its server."""
+    return said[-1:] == ["does not answer: no request is started until it does"]
 
 
 def test_a_worker_that_is_asked_to_leave_gives_its_hosts_back_at_once(server: Server, tmp_path: Path) -> None:
-    with fleet(tmp_path, server, job="leaves", seed=3, hosts=4, pages=60, size=2, settings=SETTINGS) as crawl:
+    with fleet(tmp_path, server, job="leaves", seed=3, hosts=4, pages=60, size=2, lease=60, settings=SETTINGS) as crawl:
         first, _ = crawl.start(), crawl.start()
         wait_until_it_asks(crawl, 15)
         first.send_signal(signal.SIGTERM)
@@ -267,6 +277,6 @@ async def test_a_password_that_is_wrong_after_a_restart_ends_the_worker(server: 
             database.execute("ALTER ROLE keeper PASSWORD 'another-secret'")
         server.stop()
         server.start()
-        with trio.fail_after(10), pytest.raises(JobError, match="password authentication failed") as caught:
+        with trio.fail_after(60), pytest.raises(JobError, match="password authentication failed") as caught:
             await store.extend()
     assert "secret" not in str(caught.value)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import coredis
 import pytest
 import trio
+from integration.databases.clocks import redis_clock
 from integration.databases.servers import PASSWORD, Server, ask_redis, redis, redis_cluster
-from integration.fleet.fleet import fleet
-from support.store_contract import OpenWorker, SharedStoreContract
+from integration.fleet.fleet import fleet, job_url
+from support.store_contract import OpenWorker, SharedStoreContract, Sleep
 from support.stores import A, claimed, done, requests
 
 from crawler.errors import JobError
@@ -23,13 +25,13 @@ from crawler.store.redis.opening import open_store
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""
 JOBS = itertools.count()
-LEASE = 0.6
+LONGEST = 60.0
+"""Timeout in seconds, which no test needs that passes."""
 
 
 def job(server: Server, **options: object) -> str:
     """Return the URL of a new job on a server."""
-    query = "&".join(f"{name}={value}" for name, value in ({"lease": LEASE} | options).items())
-    return f"{server.url}/job_{next(JOBS)}?{query}"
+    return job_url(server, f"job_{next(JOBS)}", **options)
 
 
 @pytest.fixture(scope="module")
@@ -51,35 +53,47 @@ def cluster() -> Iterator[Server]:
 
 
 class TestRedis(SharedStoreContract):
-    lease = LEASE
+    @pytest.fixture
+    def place(self, server: Server) -> Server:
+        """The server of the job."""
+        return server
 
     @pytest.fixture
-    def url(self, server: Server) -> str:
-        return job(server)
+    def url(self, place: Server) -> str:
+        return job(place)
 
     @pytest.fixture
-    def open_worker(self, url: str) -> OpenWorker:
+    def open_worker(self, url: str, monkeypatch: pytest.MonkeyPatch) -> OpenWorker:
+        monkeypatch.setattr(connection, "LONGEST_SLEEP", 2 * LONGEST)
         return lambda: open_store(url)
 
     @pytest.fixture
     def clock(self) -> None:
-        """Time passes as it does."""
+        """The calls of the tests take real time."""
+
+    @pytest.fixture
+    def sleep(self, place: Server, url: str, monkeypatch: pytest.MonkeyPatch) -> Sleep:
+        return partial(redis_clock(monkeypatch, place), url)
 
 
 class TestValkey(TestRedis):
     @pytest.fixture
-    def url(self, valkey: Server) -> str:
-        return job(valkey)
+    def place(self, valkey: Server) -> Server:
+        return valkey
 
 
 class TestCluster(TestRedis):
     @pytest.fixture
-    def url(self, cluster: Server) -> str:
-        return job(cluster, cluster="yes")
+    def place(self, cluster: Server) -> Server:
+        return cluster
+
+    @pytest.fixture
+    def url(self, place: Server) -> str:
+        return job(place, cluster="yes")
 
 
 async def test_a_server_that_crashes_loses_nothing_and_the_workers_wait_for_it(server: Server) -> None:
-    url = job(server, lease=20)
+    url = job(server)
     async with open_store(url, power=True) as store:
         await store.ingest(requests("1", "2"))
         first, second = await claimed(store)
@@ -140,16 +154,16 @@ async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: S
 
 @pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
 async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_claim_is_lost(
-    server: Server, power: bool
+    server: Server, power: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = 1.2
+    lease = 60.0
     url = job(server, lease=lease)
+    pass_time = redis_clock(monkeypatch, server)
     async with open_store(url, power=power) as one, open_store(url, power=power) as two:
         await one.ingest([*requests("1"), *requests("1", host="http://b.test")])
         [group] = (await one.claim(1, 1)).groups
         server.stop()
         server.start()
-        began = trio.current_time()
         claimed = await two.claim(1, 1, [group.name])
         assert claimed.groups == []
         now = (await two.resume_state()).now
@@ -162,8 +176,8 @@ async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_cla
             assert two.unclaimed
         else:  # it may not know one that has joined in the last second
             assert (await two.claim(1, 1)).groups == []
-            while trio.current_time() < began + lease:
-                await trio.sleep(lease / 4)
+            for _ in range(4):
+                await pass_time(url, lease / 4)
                 await one.extend()
                 await two.extend()
         assert [each.name for each in (await two.claim(1, 1)).groups] == ["http://b.test"]
@@ -175,10 +189,10 @@ async def test_a_connection_may_break_any_number_of_times(server: Server, monkey
     monkeypatch.setattr(connection, "LAST_PAUSE", 0.0)
     monkeypatch.setattr(connection, "FIRST_PAUSE", 0.0)
     host, port = server.url.rpartition("@")[2].split(":")
-    async with coredis.Redis(host, int(port), password=PASSWORD) as client, open_store(job(server, lease=60)) as store:
+    async with coredis.Redis(host, int(port), password=PASSWORD) as client, open_store(job(server)) as store:
         own = await client.client_id()
         for _ in range(70):
-            with trio.fail_after(10):
+            with trio.fail_after(LONGEST):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(store.changed)
                     waiting: list[int] = []
@@ -190,18 +204,26 @@ async def test_a_connection_may_break_any_number_of_times(server: Server, monkey
 
 
 async def test_a_worker_waits_while_its_server_is_a_replica_and_looks_for_another_one(server: Server) -> None:
-    async with open_store(job(server, lease=60)) as store:
+    async with open_store(job(server)) as store:
         await store.extend()
         before = store._connection._direct
+        answers: list[object] = []
+
+        async def extend() -> None:
+            answers.append(await store.extend())
+
         ask_redis(server, "replicaof", "127.0.0.1", "1")
         try:
-            with trio.move_on_after(1.0) as scope:
-                await store.extend()
-            assert scope.cancelled_caught
-            assert not before.usable
+            with trio.fail_after(LONGEST):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(extend)
+                    while before.usable:
+                        await trio.sleep(0.01)
+                    nursery.cancel_scope.cancel(reason="it waits, and has given up the connection")
+            assert answers == []
         finally:
             ask_redis(server, "replicaof", "no", "one")
-        with trio.fail_after(10):
+        with trio.fail_after(LONGEST):
             assert await store.extend() is not None
 
 
@@ -238,7 +260,7 @@ async def test_a_password_that_is_wrong_after_a_restart_ends_the_worker(server: 
     async with open_store(job(server).replace(":pass", "keeper:pass").replace("pass%2Fword%40", "secret")) as store:
         server.stop()
         server.start()  # without what was not saved
-        with trio.fail_after(10), pytest.raises(JobError, match="refuses the user or password") as caught:
+        with trio.fail_after(LONGEST), pytest.raises(JobError, match="refuses the user or password") as caught:
             await store.extend()
     assert "secret" not in str(caught.value)
 
