@@ -33,7 +33,7 @@ class SendContext:
 
     Parameters:
         inner: The transport that sends.
-        queue: Decides whose turn it is.
+        queue: Starts requests in their order, as soon as limits allow.
         rules: How requests wait and are sent again.
         paces: The pace of each lane and budget.
         extensions: Extensions that every request gets, such as a proxy.

@@ -223,7 +223,7 @@ class FairQueue:
             raise
         return waiter.permit
 
-    # ---- whose turn it is --------------------------------------------------------------------------------------------
+    # ---- the order of requests ---------------------------------------------------------------------------------------
 
     @staticmethod
     def _ready_at(costs: Costs, now: float, waiter: Waiter | None) -> tuple[float, LimitQueue | None]:

@@ -109,7 +109,7 @@ class SinglePage(Spider):
 
 
 def explain_wait(crawl: Crawl, usage: Usage) -> None:
-    """Explain on standard error a long wait that a server asks for."""
+    """Explain on standard error a long wait that a server requires."""
     limit = crawl.statistics().limits.get(usage.lane)
     wait = limit.ready_at - crawl.clock() if limit is not None else 0.0
     if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:

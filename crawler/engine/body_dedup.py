@@ -40,7 +40,7 @@ class BodyDeduplicator:
         """Claim a body for a page.
 
         Returns:
-            The digest of the body, with which the caller must call `keep` or `give_up`. `None` if another page has it.
+            The digest of the body, with which the caller must call `keep` or `release`. `None` if another page has it.
         """
         digest = hashlib.blake2b(body, digest_size=16).digest()
         while (other := self._claims.get(digest)) is not None:
@@ -53,7 +53,7 @@ class BodyDeduplicator:
             known = await self._store.has_body(digest)
         finally:
             if known:
-                self.give_up(digest)
+                self.release(digest)
         return None if known else digest
 
     def keep(self, digest: bytes) -> None:
@@ -62,7 +62,7 @@ class BodyDeduplicator:
         claim.kept = True
         claim.settled.set()
 
-    def give_up(self, digest: bytes) -> None:
+    def release(self, digest: bytes) -> None:
         """Release a body: its page failed, or is committed. Does nothing if the body is not claimed."""
         claim = self._claims.pop(digest, None)
         if claim is not None:

@@ -26,7 +26,7 @@ WHOLE_EVERY: Final = 1.0
 
 
 class Checkpointer:
-    """Takes the values of a crawl from where they live, and puts them back when a job is resumed.
+    """Collects the values of a crawl from its parts, and restores them when a job is resumed.
 
     Parameters:
         stats: The counts so far.

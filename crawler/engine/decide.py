@@ -285,7 +285,7 @@ def _as_error(error: RequestError | Retry, request: Request) -> RequestError:
 
 
 def _put_off(error: WouldExceedDeadline, now: float) -> Again:
-    """Return when a request is due that was not sent, because a `fetch` hook or a limit wants it later.
+    """Return when a request is due that was not sent, because a `fetch` hook or a limit has delayed it.
 
     The number of times is not limited: the request has lost no attempt, and the hook knows when there is room for it.
     """

@@ -31,7 +31,7 @@ class Follow(NamedTuple):
     """Another request takes the place of this one."""
 
     request: Request
-    """The target of the redirect or refresh, or what a `fetch` hook wants instead."""
+    """The target of the redirect or refresh, or the request that a `fetch` hook returned."""
 
 
 class Again(NamedTuple):

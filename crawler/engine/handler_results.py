@@ -37,8 +37,8 @@ SPILL_OVER: Final = 10_000
 UNINTERRUPTED: Final = 1000
 """Values that a generator yields before other tasks run."""
 NOTHING: Final = object()
-PAUSE: Final = 2
-"""The result of `_sort` after a `None`, at which a handler lets other tasks run."""
+END, MORE, PAUSE = range(3)
+"""Results of `_sort`: no value was left; there were values; there was a `None`, at which other tasks may run."""
 STEP: Final = 0.01
 """Seconds that a handler must have taken for other tasks to run at a `None`."""
 
@@ -118,9 +118,9 @@ async def collect(
             began = slow.clock()
         rest = iter(produced)
         is_large = False  # a page may yield millions of values: let other tasks run
-        while more := _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result):
+        while (found := _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result)) != END:
             is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
-            if is_full or is_large or (more == PAUSE and slow.clock() - began > STEP):
+            if is_full or is_large or (found == PAUSE and slow.clock() - began > STEP):
                 slow.check(began, handler, url)
                 began = math.inf
                 if is_full and result.spill is not None:
@@ -128,7 +128,7 @@ async def collect(
                 else:
                     await trio.lowlevel.checkpoint()
                 began = slow.clock()
-            is_large = is_large or more != PAUSE
+            is_large = is_large or found == MORE
     finally:
         if isinstance(produced, types.GeneratorType):
             produced.close()
@@ -136,9 +136,8 @@ async def collect(
 
 
 def _sort(values: Iterable[Any], result: PageResult) -> int:
-    """Sort values up to the first `None`, and return whether there were any: 0, 1, or `PAUSE` after a `None`."""
+    """Sort values up to the first `None`. Return `END`, `MORE` or `PAUSE`."""
     value: Any = NOTHING
-    paused = 0
     before = len(result.items)
     for value in values:
         if isinstance(value, Request):
@@ -150,13 +149,14 @@ def _sort(values: Iterable[Any], result: PageResult) -> int:
         elif type(value) is dict:
             result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
         elif value is None:
-            paused = PAUSE
             break
         elif not isinstance(value, Drop):
             result.items.append(ItemRow(b"", value))
     if result.maker is not None:
         result.makers |= dict.fromkeys((id(item.value) for item in result.items[before:]), result.maker)
-    return paused or value is not NOTHING
+    if value is NOTHING:
+        return END
+    return PAUSE if value is None else MORE
 
 
 def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: bool) -> ItemRow:

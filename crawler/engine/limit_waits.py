@@ -57,5 +57,5 @@ class LimitWaits:
                 "nothing to do until %s, in %.0f s: %s is the first to be ready, and %s", until, wait, name, word
             )
         if wait > patience:
-            log.warning("the crawl stops: quota_patience allows to wait for %g s", patience)
+            log.warning("the crawl stops: quota_patience allows a wait of %g s", patience)
             self._shutdown.stop("quota_patience", by_limit=True)

@@ -29,7 +29,7 @@ TOO_MANY_REQUESTS: Final = 429
 MIN_OUTAGE_STATUS: Final = TOO_MANY_REQUESTS
 """Lowest status that may mean that a host is down."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
-"""Kinds of `ConnectFailed` that tell more than that there was no connection."""
+"""Kinds of `ConnectFailed` that are more specific than that there was no connection."""
 TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
 """Kinds of `FetchTimeout` before anything was sent."""
 UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
@@ -176,7 +176,7 @@ class OutageMonitor:
 
 
 def contact_of(error: RequestError, *, is_known: bool) -> Contact | None:
-    """Return how far a request got that failed; `None` if that does not tell whether its host is down.
+    """Return how far a failed request got; `None` if that does not show whether its host is down.
 
     Parameters:
         error: Why it failed.

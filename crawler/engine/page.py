@@ -121,7 +121,7 @@ class PageRunner:
                 outcome.digest = digest
                 bodies.keep(digest)
             else:
-                bodies.give_up(digest)
+                bodies.release(digest)
 
     def _is_compared(self, response: Response) -> bool:
         """Whether a page with the body of another one is the same page. A list of links is another on another host."""

@@ -81,7 +81,7 @@ class RetryPolicy:
         Parameters:
             request: The request.
             attempts: Number of attempts so far, at least 1.
-            failed_share: Share of the requests of its lane that failed of late.
+            failed_share: Share of the latest requests of its lane that failed.
         """
         usual = self.settings.attempts
         if failed_share <= 0.0 or request.attempts is not None or "attempts" in self.settings.given:

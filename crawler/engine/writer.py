@@ -211,7 +211,7 @@ class Writer:
         """Give the ticket of a committed outcome back to the frontier."""
         ticket = outcome.ticket
         if outcome.digest and self._bodies is not None:
-            self._bodies.give_up(outcome.digest)  # from now on the store knows it
+            self._bodies.release(outcome.digest)  # from now on the store knows it
         if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
             self._frontier.put_back(ticket, outcome.not_before)
         elif verdict is Verdict.CONFLICT:

@@ -1,7 +1,7 @@
 """`Attribution`: why the requests of one server fail, and what that shows about its concurrency.
 
-A failure or refusal is due to its page, to chance, to too many requests at once, or to a limit. The learner of the
-limits hears only of the last two.
+A failure or refusal is due to its page, to chance, to too many requests at once, or to a limit. Only the last two are
+passed to the learner of the limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Pace`: what a user asks for on one lane or budget, and the globs by which it is found."""
+"""`Pace`: the limits that a user sets for one lane or budget, and the globs by which it is found."""
 
 from __future__ import annotations
 

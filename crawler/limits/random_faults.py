@@ -1,4 +1,4 @@
-"""`RandomFaults`: tells failures at random from those of a limit or of an overloaded server.
+"""`RandomFaults`: distinguishes random failures from those of a limit or of an overloaded server.
 
 Two things distinguish them. Failures at random are as frequent while few requests are in flight (`LoadShare`), and a
 request that is sent alone right after one is served, whereas a rate limit would refuse it, too.

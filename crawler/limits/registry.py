@@ -13,7 +13,7 @@ __all__ = ["Limits"]
 
 
 class Limits:
-    """The limits of lanes and budgets: what the user asks for, and what is known of each.
+    """The limits of lanes and budgets: those that the user sets, and those that are known of each.
 
     Parameters:
         pacing: Glob of lanes (``"https://api.example"``), hosts or budgets (``"key:A"``) to `Pace`. It takes precedence

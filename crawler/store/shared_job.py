@@ -23,7 +23,7 @@ class WorkerState:
     joined: float
     """Seconds since it joined."""
     seen: float
-    """Seconds since it was heard of."""
+    """Seconds since its last call."""
     groups: int
     """Number of lanes and budgets that it holds."""
     pages: int
@@ -45,7 +45,7 @@ class SharedJob:
     workers: Sequence[WorkerState]
     """Its workers, in the order in which they joined."""
     lost: int
-    """Number of workers that were removed because they were not heard of."""
+    """Number of workers that were removed because their leases had ended."""
     runs: Sequence[RunRecord]
     """The runs of its workers, in their order."""
     failures: Sequence[FailedRequest]

@@ -1,4 +1,4 @@
-"""Where a request through a proxy failed: `find_fault` asks libcurl, `fault_of` reads it from an exception."""
+"""Where a request through a proxy failed: `find_fault` reads it from libcurl, `fault_of` from an exception."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ FORBIDDEN: Final = 403
 AMBIGUOUS_STATUSES: Final = frozenset({FORBIDDEN, 503})
 """Statuses sent when a limit was exceeded, but also for pages that are forbidden or broken."""
 UNCERTAIN_STATUSES: Final = frozenset({400, FORBIDDEN})
-"""Statuses of refusals by some vendors, which tell them from other errors by a word of the body or a header field."""
+"""Statuses of refusals by some vendors, which mark them by a word of the body or a header field."""
 
 
 def is_refusal(

@@ -34,7 +34,7 @@ class Address:
     job: str
     """The name of the job."""
     lease: float
-    """Seconds after which a worker that is not heard of loses its groups."""
+    """Seconds after its last call in which a worker loses its groups."""
     shown: str
     """The URL as it may be shown."""
 

@@ -36,7 +36,7 @@ class Address:
     job: str
     """The name of the job."""
     lease: float
-    """Seconds after which a worker that is not heard of loses its groups."""
+    """Seconds after its last call in which a worker loses its groups."""
     cluster: bool
     """Whether the server is a node of a cluster."""
     replicas: int

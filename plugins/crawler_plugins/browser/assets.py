@@ -52,7 +52,7 @@ class Assets:
         return asset.response
 
     def conditional(self, request: Request) -> Request:
-        """Return a request that asks whether the response that is kept has changed, or the request itself."""
+        """Return a conditional request if a response is kept, else the request itself."""
         asset = self._kept.get(_key(request))
         if asset is None:
             return request

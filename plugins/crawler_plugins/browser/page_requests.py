@@ -222,7 +222,7 @@ class PageRequests:
             current_sub.reset(token)
 
     def _request(self, asked: dict[str, Any]) -> Request:
-        """Return the request that a page wants to make.
+        """Return the request of a page.
 
         Raises:
             ValueError, TypeError: It cannot be made.

@@ -24,9 +24,9 @@ PAGES_OF_BROWSER: Final = 1000
 MAX_CONTEXTS: Final = 32
 """Sessions whose cookies the browser has at once; the crawl keeps those of all."""
 CLEANING: Final = 5.0
-"""Seconds in which a page must let go of its tab."""
+"""Seconds in which a tab must become empty."""
 STARTS: Final = 3
-"""Times that a browser is started in vain before the crawl fails."""
+"""Failed starts of a browser after which the crawl fails."""
 START_PAUSE: Final = 2.0
 """Seconds between two starts."""
 log = logging.getLogger("crawler.plugins.browser")

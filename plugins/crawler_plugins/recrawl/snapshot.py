@@ -1,4 +1,4 @@
-"""`Snapshot`: what is known of a page from its visits, how the next one asks for it, and when. Pure: no clock, no I/O.
+"""`Snapshot`: the facts about a page from its visits, and the conditions and the time of the next one. Pure: no I/O.
 
 The rate of change is the estimator of Cho and Garcia-Molina, “Estimating frequency of change” (2003). Of a page that
 was visited `n` times again, in `T` seconds, and had changed `x` times, it is

@@ -25,7 +25,7 @@ __all__ = ["Visit", "is_kept", "key_of"]
 MISSING: Final = (404, 410)
 PERMANENT: Final = (301, 308)
 OWN_CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-match", "if-range", "range"})
-"""Fields by which a request asks for something else than the page."""
+"""Conditions and ranges of the request's own, whose response is not the whole page."""
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)

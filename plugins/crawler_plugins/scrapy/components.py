@@ -18,7 +18,7 @@ from crawler import ConfigError
 __all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider"]
 
 PASSES_SPIDER: Final = version_info < (2, 14)
-"""Whether the installed Scrapy gives the spider to methods that need not have it."""
+"""Whether the installed Scrapy passes the spider to methods that need not take it."""
 REMOVED: Final = "scrapy.contrib."
 """Beginning of paths that a class no longer has."""
 log = logging.getLogger("crawler.plugins.scrapy")

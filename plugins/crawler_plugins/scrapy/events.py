@@ -1,4 +1,4 @@
-"""`Signals` sends the signals of Scrapy that somebody hears; `log_result` logs messages of its log formatter."""
+"""`Signals` sends the signals of Scrapy that have receivers; `log_result` logs messages of its log formatter."""
 
 from __future__ import annotations
 

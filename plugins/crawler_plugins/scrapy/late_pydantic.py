@@ -38,7 +38,7 @@ class _WithoutPydantic(DelegatingLoader):
 
 
 class _Pydantic(DelegatingLoader):
-    """Loads pydantic, then gives its names to the modules of `itemadapter`."""
+    """Loads pydantic, then sets its names in the modules of `itemadapter`."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module."""

@@ -87,7 +87,7 @@ class _LazyModule(ModuleType):
         return getattr(self, name)
 
     def execute(self) -> None:
-        """Execute the module. It is one like others then, with what was set before."""
+        """Execute the module. It is an ordinary one then, and keeps the names that were set before."""
         self.__class__ = ModuleType  # type: ignore[assignment]
         loader: Any = self.__loader__
         before = dict(vars(self))

@@ -25,7 +25,7 @@ log = logging.getLogger("crawler.plugins.scrapy")
 
 
 def ignored_settings(settings: Any) -> Iterator[tuple[str, str]]:
-    """Yield the settings that the project or the spider gives and that have no effect, with the reason.
+    """Yield the settings of the project or the spider that have no effect, with the reason.
 
     Parameters:
         settings: A `scrapy.settings.Settings`.
@@ -75,7 +75,7 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
         "max_body": settings.getint("DOWNLOAD_MAXSIZE") or 2**40,
         "attempts": 1 + (settings.getint("RETRY_TIMES") if settings.getbool("RETRY_ENABLED") else 0),
         "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,
-        "outage_patience": 0.0,  # an errback hears of a host that cannot be reached after RETRY_TIMES
+        "outage_patience": 0.0,  # an errback is called after RETRY_TIMES, also for a host that cannot be reached
         "traps": False,
         "proxy_env": settings.getbool("HTTPPROXY_ENABLED", True),
         "cookies": settings.getbool("COOKIES_ENABLED", True),

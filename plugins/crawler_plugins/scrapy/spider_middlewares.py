@@ -97,7 +97,7 @@ class SpiderMiddlewares:
         return _chained_async(produced, saved) if hasattr(produced, "__aiter__") else _chained(produced, saved)
 
     def _handled(self, response: Any, error: Exception, first: int) -> Any:
-        """Return the output that a middleware gives instead of an exception; raise it if none does."""
+        """Return the output of a middleware in place of an exception; raise the exception if there is none."""
         if not getattr(error, "_unhandled", False):
             for place in range(first, len(self._layers)):
                 process = self._layers[place].exception

@@ -25,7 +25,7 @@ from crawler_plugins.scrapy.start_items import StartItems
 __all__ = ["Start", "start_output"]
 
 IDLE: Final = 0.05
-"""Seconds between two looks whether the spider is idle, if somebody wants to know."""
+"""Seconds between two checks whether the spider is idle, if its signal has a receiver."""
 IDLE_AGAIN: Final = 5.0
 """Seconds until an idle spider that is kept open is reported as idle again."""
 HAS_START_ERROR: Final = version_info >= (2, 19)

@@ -28,7 +28,7 @@ async def test_equal_bodies_have_one_digest_and_others_another() -> None:
     assert one is not None
     assert two is not None
     assert one != two
-    made.give_up(one)
+    made.release(one)
     assert await made.claim(b"one") == one
 
 
@@ -39,7 +39,7 @@ async def test_a_body_of_a_committed_page_is_not_claimed() -> None:
     assert digest is not None
     made.keep(digest)
     store.known_bodies.add(digest)
-    made.give_up(digest)  # as the writer does after the commit
+    made.release(digest)  # as the writer does after the commit
     assert await made.claim(b"one") is None
     assert await made.claim(b"one") is None  # nothing was left claimed
 
@@ -72,13 +72,13 @@ async def test_the_next_page_gets_the_body_of_one_that_failed() -> None:
         claimed = await made.claim(b"one")
         found.append(claimed)
         if claimed is not None:
-            made.give_up(claimed) if fails else made.keep(claimed)
+            made.release(claimed) if fails else made.keep(claimed)
 
     async with trio.open_nursery() as nursery:
         for fails in (True, False, False):
             nursery.start_soon(lambda fails=fails: other(fails=fails))
             await wait_all_tasks_blocked()
-        made.give_up(digest)
+        made.release(digest)
     assert found.count(digest) in (1, 2)
     assert set(found) == {digest, None}
 
