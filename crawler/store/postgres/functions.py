@@ -13,7 +13,7 @@ from crawler.store.postgres.functions_pages import PAGES
 
 __all__ = ["FUNCTIONS"]
 BEGIN_AGAIN: Final = """
-CREATE FUNCTION begin_again(me integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION begin_again(me integer, number bigint) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     began integer;
 BEGIN
@@ -24,6 +24,7 @@ BEGIN
         UPDATE worker SET pages = 0, items = 0, failed = 0, counts = NULL;
         UPDATE past_worker SET pages = 0, items = 0, failed = 0, counts = NULL;
     END IF;
+    UPDATE worker SET wrote = number WHERE id = me;
     RETURN began;
 END $$;
 """

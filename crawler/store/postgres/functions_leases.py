@@ -150,7 +150,7 @@ by another owner, which takes the items."""
 
 EXTEND: Final = """
 CREATE FUNCTION extend_lease(
-    me integer, lease double precision,
+    me integer, number bigint, lease double precision,
     OUT alive boolean, OUT grew text[], OUT wanted text[], OUT surplus bigint, OUT totals bigint[], OUT free boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -158,7 +158,7 @@ DECLARE
     mine bigint;
 BEGIN
     PERFORM reap(me, lease);
-    UPDATE worker SET lease_until = clock() + lease, seen_at = clock(), is_listening = true,
+    UPDATE worker SET lease_until = clock() + lease, seen_at = clock(), is_listening = true, wrote = number,
         held = (SELECT count(*) FROM lane WHERE owner = me AND has_requests)
     WHERE id = me;
     alive := FOUND;
@@ -235,7 +235,8 @@ BEGIN
             AND NOT EXISTS (SELECT FROM waiter WHERE waiter.lane = lane.id)
         ORDER BY ready_at, id LIMIT greatest(room, 0) FOR UPDATE SKIP LOCKED);
     UPDATE lane SET owner = me, epoch = epoch + 1, claimed_in = number WHERE id = ANY (named || others);
-    UPDATE worker SET held = held + cardinality(others), lease_until = at + lease, seen_at = at, is_listening = true
+    UPDATE worker SET held = held + cardinality(others), lease_until = at + lease, seen_at = at, is_listening = true,
+        wrote = number
     WHERE id = me;
     UPDATE crawl SET seeds = me WHERE crawl.seeds IS NULL AND NOT exhausted;
     lanes := ARRAY(SELECT id FROM lane WHERE owner = me AND claimed_in = number);
@@ -250,12 +251,13 @@ BEGIN
     totals := totals(me);
 END $$;
 
-CREATE FUNCTION release_lane(me integer, lane_id bigint, old_epoch bigint, new_state bytea, wait double precision)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION release_lane(
+    me integer, number bigint, lane_id bigint, old_epoch bigint, new_state bytea, wait double precision
+) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     had_requests boolean;
 BEGIN
-    PERFORM FROM worker WHERE id = me FOR NO KEY UPDATE;
+    UPDATE worker SET wrote = number WHERE id = me;
     SELECT has_requests INTO had_requests FROM lane
     WHERE id = lane_id AND owner = me AND epoch = old_epoch FOR UPDATE;
     IF NOT FOUND THEN

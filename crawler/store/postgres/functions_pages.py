@@ -92,7 +92,8 @@ BEGIN
         SELECT a.fresh, a.places, a.numbers, a.free INTO fresh, places, numbers, free
         FROM add_requests(me, keys, lanes, tiers, urls, depths, callbacks, rests) AS a;
     END IF;
-    UPDATE worker SET live = live + fresh, lease_until = clock() + lease, call = number, answer = ARRAY[fresh]
+    UPDATE worker SET live = live + fresh, lease_until = clock() + lease, wrote = number, call = number,
+        answer = ARRAY[fresh]
     WHERE id = me;
     IF is_last THEN
         UPDATE crawl SET exhausted = true, seeds = NULL;
@@ -264,7 +265,7 @@ BEGIN
         ON CONFLICT (owner, name) DO UPDATE SET value = EXCLUDED.value, version = EXCLUDED.version, writer = me;
     END IF;
     UPDATE worker SET live = live + fresh + more_fresh - cardinality(ended), logged = logged + added_items,
-        lease_until = clock() + lease, call = number, answer = known || verdicts
+        lease_until = clock() + lease, wrote = number, call = number, answer = known || verdicts
     WHERE id = me;
     totals := totals(me);
     IF totals[1] = 0 THEN
@@ -329,11 +330,11 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION follow(me integer, sink_name text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION follow(me integer, number bigint, sink_name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM worker WHERE id = me FOR NO KEY UPDATE) THEN
         INSERT INTO sink (part, name) VALUES (me, sink_name) ON CONFLICT DO NOTHING;
-        UPDATE worker SET stored = (SELECT min(cursor) FROM sink WHERE part = me) WHERE id = me;
+        UPDATE worker SET wrote = number, stored = (SELECT min(cursor) FROM sink WHERE part = me) WHERE id = me;
     END IF;
 END $$;
 """

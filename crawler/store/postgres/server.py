@@ -1,6 +1,7 @@
 """`Server`: runs calls in the database of a job, and connects again as often as it takes.
 
 A call that may have taken effect before the connection was lost is made again: the functions of the database notice.
+A database that has lost what it acknowledged ends the worker: it believes requests to be settled that are not.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Final
 import psycopg
 import trio
 
-from crawler.errors import JobError
+from crawler.errors import JobError, LeaseLost
 from crawler.logs import get_logger
 from crawler.redaction import hide_secrets_of
+from crawler.store.postgres import binary
 from crawler.store.postgres.address import Address
 from crawler.store.postgres.connection import Connection, Parameter, Row, Statement
 
@@ -36,6 +38,7 @@ REFUSALS: Final = ("authentication failed", "pg_hba.conf", "does not exist", "no
 """In the errors of a server that accepts no connection of this user, where `sqlstate_of_refusal` finds nothing."""
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt; the last one repeats."""
+LOOK: Final = Statement("SELECT pg_is_in_recovery(), (SELECT wrote FROM worker WHERE id = $1)")
 log = get_logger("crawler.store")
 
 
@@ -48,6 +51,10 @@ class Server:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.owner: Parameter = None
+        """The number of the owner; `None` until it has joined."""
+        self.acknowledged = 0
+        """The number of its last call that was answered."""
         self._connection: Connection | None = None
         self._lock = trio.Lock()
         self._lost_at: float | None = None
@@ -79,6 +86,7 @@ class Server:
 
         Raises:
             JobError: The server reports an error that further attempts would meet as well.
+            LeaseLost: The server has lost commits of this owner that it had acknowledged.
         """
         attempt = 0
         while True:
@@ -112,8 +120,32 @@ class Server:
     async def _connected(self) -> Connection:
         async with self._lock:
             if self._connection is None or self._connection.is_closed:
-                self._connection = await self._opened(SESSION)
+                connection = await self._opened(SESSION)
+                try:
+                    await self._check(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._connection = connection
             return self._connection
+
+    async def _check(self, connection: Connection) -> None:
+        """Check that the server has all commits that this owner has an answer to.
+
+        Raises:
+            psycopg.OperationalError: It is a standby, which may have some of them later.
+            LeaseLost: It has not.
+        """
+        if self.owner is None:
+            return
+        [(is_standby, wrote)] = await connection.run(LOOK, [self.owner])
+        if binary.read_boolean(is_standby):
+            raise psycopg.OperationalError("the server is a standby")
+        if wrote is not None and binary.read_int(wrote) < self.acknowledged:  # without a row, the owner was removed
+            raise LeaseLost(
+                f"{self.address.shown} has lost commits of this worker that it had acknowledged, as after a failover "
+                "to a standby that had not received them: their pages are fetched again; start this worker again"
+            )
 
     async def _opened(self, script: str) -> Connection:
         """Return a new connection, once it has run a script."""

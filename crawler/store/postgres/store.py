@@ -52,24 +52,25 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 
 JOIN: Final = Statement("SELECT me, totals(me), (SELECT round FROM crawl) FROM join_job($1, $2) AS me")
 LEAVE_JOB: Final = Statement("SELECT leave_job($1)")
-EXTEND: Final = Statement("SELECT e.*, advance($1, $3, $4, $5) FROM extend_lease($1, $2) AS e")
+EXTEND: Final = Statement("SELECT e.*, advance($1, $4, $5, $6) FROM extend_lease($1, $2, $3) AS e")
 CLAIM: Final = Statement("SELECT * FROM claim_lanes($1, $2, $3, $4, $5, $6)")
-RELEASE: Final = Statement("SELECT release_lane($1, $2, $3, $4, $5)")
+RELEASE: Final = Statement("SELECT release_lane($1, $2, $3, $4, $5, $6)")
 INGEST: Final = Statement("SELECT * FROM ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+WROTE: Final = "WITH noted AS (UPDATE worker SET wrote = $2 WHERE id = $1) "
 STAGE_ITEMS: Final = Statement(
-    "INSERT INTO staged (owner, stage, number, item, type) SELECT $1, $2, number, item::json, type "
-    "FROM unnest($3::bigint[], $4::text[], $5::text[]) AS s (number, item, type) "
+    f"{WROTE}INSERT INTO staged (owner, stage, number, item, type) SELECT $1, $3, number, item::json, type "
+    "FROM unnest($4::bigint[], $5::text[], $6::text[]) AS s (number, item, type) "
     "WHERE EXISTS (SELECT FROM worker WHERE id = $1) ON CONFLICT DO NOTHING"
 )
 STAGE_REQUESTS: Final = Statement(
-    "INSERT INTO staged (owner, stage, number, key, lane, tier, url, depth, callback, rest) SELECT $1, $2, s.* "
-    "FROM unnest($3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::integer[], $9::text[], "
-    "$10::bytea[]) AS s WHERE EXISTS (SELECT FROM worker WHERE id = $1) ON CONFLICT DO NOTHING"
+    f"{WROTE}INSERT INTO staged (owner, stage, number, key, lane, tier, url, depth, callback, rest) SELECT $1, $3, s.* "
+    "FROM unnest($4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[], $8::text[], $9::integer[], $10::text[], "
+    "$11::bytea[]) AS s WHERE EXISTS (SELECT FROM worker WHERE id = $1) ON CONFLICT DO NOTHING"
 )
-ADD_LANES: Final = Statement("SELECT add_lanes($1, $2)")
+ADD_LANES: Final = Statement(f"{WROTE}SELECT add_lanes($3, $4)")
 HAS_BODY: Final = Statement("SELECT FROM content WHERE digest = $1")
-BEGIN_AGAIN: Final = Statement("SELECT round, totals($1) FROM begin_again($1) AS round")
-FOLLOW: Final = Statement("SELECT follow($1, $2)")
+BEGIN_AGAIN: Final = Statement("SELECT round, totals($1) FROM begin_again($1, $2) AS round")
+FOLLOW: Final = Statement("SELECT follow($1, $2, $3)")
 READ: Final = Statement(
     "SELECT data, key, page, type, sinks FROM ("
     "SELECT *, sum(pg_column_size(data)) OVER (ORDER BY number) - pg_column_size(data) AS before FROM ("
@@ -110,7 +111,6 @@ class PostgresStore(OwnLog):
         self._lanes = LaneNumbers(MAX_LANES)
         self._held: set[str] = set()
         self._calls = itertools.count(1)
-        self._claims = itertools.count(1)
         self._staged = itertools.count()
         # Calls about requests follow each other, so that their answers arrive in the order in which they took effect:
         # requests that were read before a group grew must not arrive after the answer that says so.
@@ -150,22 +150,25 @@ class PostgresStore(OwnLog):
 
     async def _join(self) -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
-        row = await self._call(JOIN, [binary.text(name), binary.double(self.lease)])
+        [row], _ = await self._server.run(JOIN, [binary.text(name), binary.double(self.lease)])
         self.owner = binary.read_int(row[0])
-        self._me = binary.integer(self.owner)
+        self._me = self._server.owner = binary.integer(self.owner)
         self._answer(row[1])
         self.round = binary.read_int(row[2])
 
     async def _leave(self) -> None:
         if self._listener is not None:
             self._listener.close()
+        self._server.acknowledged = 0  # a database that has lost commits of this owner frees its groups as well
         with suppress(JobError):  # the others remove this owner when its lease ends
-            await self._call(LEAVE_JOB, [self._me])
+            await self._server.run(LEAVE_JOB, [self._me])
 
-    async def _call(self, statement: Statement, parameters: Sequence[Parameter]) -> tuple[Any, ...]:
-        """Run a statement that has one row."""
-        rows, _ = await self._server.run(statement, parameters)
-        return rows[0]
+    async def _write(self, statement: Statement, parameters: Sequence[Parameter]) -> tuple[list[Any], bool]:
+        """Run a statement that stores the number of the call; its first parameters are this owner and the number."""
+        number = next(self._calls)
+        answer = await self._server.run(statement, [self._me, binary.bigint(number), *parameters])
+        self._server.acknowledged = number
+        return answer
 
     def _answer(self, totals: bytes | None) -> None:
         """Keep what an answer says of the job."""
@@ -177,9 +180,9 @@ class PostgresStore(OwnLog):
 
     async def extend(self) -> Extended | None:
         """Renew the lease of this owner. `None`: it was removed."""
-        parameters = [self._me, binary.double(self.lease), *sink_parameters(self._take_advanced())]
         async with self._ordered:
-            rows, repeated = await self._server.run(EXTEND, parameters)
+            parameters = [binary.double(self.lease), *sink_parameters(self._take_advanced())]
+            rows, repeated = await self._write(EXTEND, parameters)
         alive, grew, wanted, surplus, totals, free, _ = rows[0]
         if not binary.read_boolean(alive):
             return None
@@ -206,11 +209,11 @@ class PostgresStore(OwnLog):
         """Lease groups."""
         wanted = list(names)
         parameters = [
-            self._me, binary.bigint(next(self._claims)), binary.double(self.lease), binary.integer(groups),
-            binary.bigints([self._lanes[name] for name in wanted]), binary.texts(wanted),
+            binary.double(self.lease), binary.integer(groups), binary.bigints([self._lanes[name] for name in wanted]),
+            binary.texts(wanted),
         ]  # fmt: skip
         async with self._ordered:
-            lanes, short, next_at, seeds, totals = await self._call(CLAIM, parameters)
+            [(lanes, short, next_at, seeds, totals)], _ = await self._write(CLAIM, parameters)
             if totals is None:
                 self.unclaimed = False
                 return Claimed(groups=[])
@@ -230,10 +233,9 @@ class PostgresStore(OwnLog):
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group."""
         stored = msgspec.json.encode(state) if state else None
-        await self._server.run(
-            RELEASE,
-            [self._me, binary.bigint(self._lanes[group]), binary.bigint(epoch), stored, binary.double(wait)],
-        )
+        parameters = [binary.bigint(self._lanes[group]), binary.bigint(epoch), stored, binary.double(wait)]
+        async with self._ordered:
+            await self._write(RELEASE, parameters)
         self._held.discard(group)
 
     async def _take_news(self, *, all_states: bool = False) -> News:
@@ -248,14 +250,9 @@ class PostgresStore(OwnLog):
         links = Links(self._lanes, self.known)
         links.add(requests)
         names, new_lanes = links.new_lanes()
+        parameters = [binary.double(self.lease), binary.boolean(exhausted), *new_lanes, *links.parameters()]
         async with self._ordered:
-            row = await self._call(
-                INGEST,
-                [
-                    self._me, binary.bigint(next(self._calls)), binary.double(self.lease), binary.boolean(exhausted),
-                    *new_lanes, *links.parameters(),
-                ],
-            )  # fmt: skip
+            [row], _ = await self._write(INGEST, parameters)
         alive, repeated, fresh, places, numbers, free, totals = row
         if not binary.read_boolean(alive):
             return Ingested()
@@ -276,20 +273,21 @@ class PostgresStore(OwnLog):
 
     async def stage(self, stage: int, items: Sequence[ItemRow], requests: Sequence[Request]) -> None:
         """Store effects of a page whose callback is still running."""
-        stage_of = [self._me, binary.bigint(stage)]
         if items:
             numbers = binary.bigints([next(self._staged) for _ in items])
             data, types = binary.texts(item.data for item in items), binary.texts(item.type for item in items)
-            await self._server.run(STAGE_ITEMS, [*stage_of, numbers, data, types])
+            async with self._ordered:
+                await self._write(STAGE_ITEMS, [binary.bigint(stage), numbers, data, types])
         if requests:
             links = Links(self._lanes, frozenset())
             links.add(requests)
             names, new_lanes = links.new_lanes()
-            if names:
-                await self._server.run(ADD_LANES, new_lanes)
-                self._lanes.add_stored(names)
             numbers = binary.bigints([next(self._staged) for _ in requests])
-            await self._server.run(STAGE_REQUESTS, [*stage_of, numbers, *links.parameters()])
+            async with self._ordered:
+                if names:
+                    await self._write(ADD_LANES, new_lanes)
+                    self._lanes.add_stored(names)
+                await self._write(STAGE_REQUESTS, [binary.bigint(stage), numbers, *links.parameters()])
 
     async def has_body(self, digest: bytes) -> bool:
         """Return whether a page whose body has this digest is committed."""
@@ -301,11 +299,8 @@ class PostgresStore(OwnLog):
         links = Links(self._lanes, self.known)
         batch = Batch(outcomes, observations or Observations(), self._lanes, links, self._name)
         async with self._ordered:
-            parameters = [
-                self._me, binary.bigint(next(self._calls)), binary.double(self.lease),
-                *batch.parameters(self._take_advanced()),
-            ]  # fmt: skip
-            row = await self._call(COMMIT, parameters)
+            parameters = [binary.double(self.lease), *batch.parameters(self._take_advanced())]
+            [row], _ = await self._write(COMMIT, parameters)
         verdicts, repeated, known, grew, places, numbers, free, totals, _ = row
         made = Committed(verdicts=[VERDICTS[number] for number in binary.read_ints(verdicts)])
         if totals is None:
@@ -338,7 +333,8 @@ class PostgresStore(OwnLog):
 
     async def begin_again(self) -> None:
         """Begin a finished crawl again, unless another owner has done so."""
-        began, totals = await self._call(BEGIN_AGAIN, [self._me])
+        async with self._ordered:
+            [(began, totals)], _ = await self._write(BEGIN_AGAIN, [])
         self.round = binary.read_int(began)
         self._answer(totals)
         self.known = RecentKeys(MAX_RECENT_KEYS)
@@ -361,7 +357,8 @@ class PostgresStore(OwnLog):
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Register a sink, and return the number of its next item and its position."""
         if sink not in self._sinks:
-            await self._server.run(FOLLOW, [self._me, binary.text(sink)])
+            async with self._ordered:
+                await self._write(FOLLOW, [binary.text(sink)])
             self._sinks[sink] = (0, None)
         return self._sinks[sink]
 

@@ -139,6 +139,38 @@ def postgresql(*, durable: bool = False, namespace: str = "", host: str = "") ->
 
 
 @contextmanager
+def postgresql_standby(primary: Server) -> Iterator[Server]:
+    """Run a standby of a server of PostgreSQL, which receives its commits asynchronously, until the block is left."""
+    user = primary.user
+    with _scratch(user) as scratch:
+        data = scratch / "data"
+        subprocess.run(
+            [_find("pg_basebackup"), "-d", primary.url, "-D", data, "-R", "-c", "fast", "--no-sync"],
+            check=True, capture_output=True, cwd="/", **_run_as(user),
+        )  # fmt: skip
+        command = [
+            primary.command[0],
+            "-D",
+            data,
+            "-k",
+            scratch,
+            "-h",
+            "",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=40",
+        ]
+        url = f"postgresql:///postgres?host={scratch}&user=crawler"
+        server = Server(url, command, lambda: _connects("psycopg", url), scratch, user, signal.SIGQUIT)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
 def mariadb() -> Iterator[Server]:
     """Run MariaDB until the block is left.
 

@@ -1,21 +1,32 @@
-"""A job in Redis whose primary is killed and replaced by its replica, in a cluster and without one."""
+"""A job whose primary is killed and replaced by its replica: in Redis, in a cluster of it, and in PostgreSQL."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import trio
 from integration.databases.clocks import redis_clock
-from integration.databases.servers import Server, ask_redis, redis_cluster, redis_pair
+from integration.databases.servers import (
+    Server,
+    ask_redis,
+    postgresql,
+    postgresql_standby,
+    redis_cluster,
+    redis_pair,
+)
 from integration.fleet.fleet import fleet, job_url
-from support.stores import claimed, done, requests
+from support.stores import claimed, done, paths, requests
 
+from crawler.errors import LeaseLost
 from crawler.store import ItemRow, Verdict
+from crawler.store.postgres.store import PostgresStore
 from crawler.store.redis.opening import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -117,3 +128,62 @@ async def test_commits_that_a_replica_has_not_got_are_made_again_and_no_host_is_
             assert group.unclean
             assert [pending.request.url[-2:] for pending in group.head] == ["/1", "/2"]
             assert two.logged == 0
+
+
+# ---- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+def ask(server: Server, query: str) -> object:
+    """Return the only value that a server of PostgreSQL answers."""
+    with psycopg.connect(server.url, autocommit=True) as database:
+        row = database.execute(query).fetchone()  # type: ignore[arg-type]  # it is one of this file
+        assert row is not None
+        return row[0]
+
+
+@pytest.mark.parametrize("received", [True, False], ids=["received", "lost"])
+async def test_a_worker_ends_if_a_standby_takes_over_that_has_not_received_its_commits(received: bool) -> None:
+    with postgresql() as primary, postgresql_standby(primary) as standby:
+        url = job_url(primary, "failover").replace(f"{primary.scratch}", f"{primary.scratch},{standby.scratch}")
+        async with PostgresStore.open(url) as store:
+            await store.ingest(requests("1", "2"))
+            first, second = await claimed(store)
+            if not received:
+                wait_until_it_has_all(primary)
+                standby.stop()
+            assert (await store.commit([done(first)])).verdicts == [Verdict.OK]
+            if received:
+                wait_until_it_has_all(primary)
+            primary.stop()
+            if not received:
+                standby.start()
+            with trio.fail_after(LONGEST):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(promote, standby)
+                    if received:
+                        assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
+                        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+                    else:
+                        with pytest.raises(LeaseLost, match="has lost commits of this worker"):
+                            await store.commit([done(second)])
+                        with pytest.raises(LeaseLost):
+                            await store.extend()
+        async with PostgresStore.open(url) as store:
+            assert store.live == (0 if received else 2)
+            groups = (await store.claim(1, 10)).groups
+            assert all(group.unclean for group in groups)
+            assert [path for group in groups for path in paths(group.head)] == ([] if received else ["1", "2"])
+
+
+def wait_until_it_has_all(primary: Server) -> None:
+    """Wait until the standby has all commits."""
+    while not ask(
+        primary, "SELECT count(*) > 0 AND bool_and(replay_lsn = pg_current_wal_lsn()) FROM pg_stat_replication"
+    ):
+        time.sleep(0.02)
+
+
+async def promote(standby: Server) -> None:
+    """Let a standby take over, some time after a worker has found it."""
+    await trio.sleep(0.3)
+    await trio.to_thread.run_sync(ask, standby, "SELECT pg_promote()")
