@@ -5,14 +5,15 @@
     apt-get install nginx-light python3.13-doc
     python tests/bench/attribute.py [--site PACKAGE] [--idiom follow_all] [--rounds 3] [--functions 20]
     python tests/bench/attribute.py --small 2000
-    python tests/bench/attribute.py --small 300 --instructions
+    python tests/bench/attribute.py --small 320 --together 16 --instructions
 
 A crawl is interrupted about 1,500 times a second. Each interruption charges the CPU time since the last one to the
 innermost frame of this package, of trio, or of the spider; the time of a C function counts for the line that called it.
 Unlike a profile of calls, this adds almost nothing to the cost of small functions. The garbage collector is timed by
 its callbacks. What runs before the event loop is `start-up`.
 
-``--small N`` crawls N pages of 2 kB without links, whose handler does nothing: the cost of a request.
+``--small N`` crawls N pages of 2 kB without links, whose handler does nothing: the cost of a request. With
+``--together 16`` their server responds to 16 requests at once, so that the counts of two runs differ by less than 1 %.
 ``--instructions`` counts instructions instead, which do not depend on what else the machine does. It runs crawls of N
 and of 2 N pages in valgrind (``apt-get install valgrind``) and divides the difference by N; the kernel is not counted.
 """
@@ -42,6 +43,7 @@ from statistics import median
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from grouped_responses import responding_together
 from measure import ROOT, build, serve
 from sites import DEFAULT, SITES, folder
 from spider_crawler import IDIOMS
@@ -190,19 +192,30 @@ def by_function(report: dict[str, Any]) -> Counter[str]:
 @contextmanager
 def site(options: argparse.Namespace, pages: int) -> Iterator[list[str]]:
     """Serve a site, and yield the words of the command line that crawls it."""
-    with tempfile.TemporaryDirectory(prefix="attribute-") as name:
-        scratch = Path(name)
+    with tempfile.TemporaryDirectory(prefix="attribute-") as name, served(options, pages, Path(name)) as front:
         spider = f"{ROOT / 'tests/bench/spider_crawler.py'}:{'Small' if options.small else 'Manual'}"
-        if options.small:
-            small = scratch / "site"
-            small.mkdir()
-            for number in range(pages):
-                (small / f"{number}.html").write_text(SMALL)
-        with serve({"site": small if options.small else folder(options.site)}) as urls:
-            words = ["run", spider, "--quiet", "-a", f"front={urls['site']}"]
-            words += ["-a", f"pages={pages}"] if options.small else ["-a", f"idiom={options.idiom}"]
-            words += ["-s", f"workers={options.concurrency}", "-s", f"per_host={options.concurrency}"]
-            yield [*words, "--overwrite", "-o", str(scratch / "pages.jsonl")]
+        words = ["run", spider, "--quiet", "-a", f"front={front}"]
+        words += ["-a", f"pages={pages}"] if options.small else ["-a", f"idiom={options.idiom}"]
+        words += ["-s", f"workers={options.concurrency}", "-s", f"per_host={options.concurrency}"]
+        yield [*words, "--overwrite", "-o", str(Path(name) / "pages.jsonl")]
+
+
+@contextmanager
+def served(options: argparse.Namespace, pages: int, scratch: Path) -> Iterator[str]:
+    """Serve the site that the options name, and yield its URL."""
+    if options.small and options.together:
+        with responding_together(options.together, SMALL) as url:
+            yield url
+        return
+    if options.small:
+        root = scratch / "site"
+        root.mkdir()
+        for number in range(pages):
+            (root / f"{number}.html").write_text(SMALL)
+    else:
+        root = folder(options.site)
+    with serve({"site": root}) as urls:
+        yield urls["site"]
 
 
 def sample(options: argparse.Namespace) -> None:
@@ -274,6 +287,7 @@ def main() -> None:
     parser.add_argument("--site", choices=tuple(SITES), default=DEFAULT[0], help=f"a Debian package ({DEFAULT[0]})")
     parser.add_argument("--idiom", choices=tuple(IDIOMS), default="follow_all", help="see spider_crawler.py")
     parser.add_argument("--small", type=int, metavar="N", help="N pages of 2 kB without links instead of a site")
+    parser.add_argument("--together", type=int, metavar="N", help="respond to N requests at once (with --small)")
     parser.add_argument("--instructions", action="store_true", help="count instructions (with --small)")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="list the N most costly functions (0)")
     parser.add_argument("--rounds", type=int, default=3, help="crawls (3)")
