@@ -48,6 +48,8 @@ internationalised, without a port, and a plain path."""
 
 SPACE: Final = "".join(map(chr, range(0x21)))
 """Characters that a URL parser drops at both ends of its input."""
+SPACES: Final = frozenset(SPACE)
+"""The same characters, for a look-up."""
 MAX_REMEMBERED: Final = 32_768
 """URLs that are remembered as canonical, and references that are remembered with the URL they lead to."""
 MAX_REMEMBERED_LENGTH: Final = 1024
@@ -114,14 +116,14 @@ def without_fragment(href: str) -> str:
     A URL parser drops spaces at the end of its input, but not those in front of a fragment: ``a #b`` is ``a%20#b``.
     """
     rest = href.partition("#")[0]
-    return rest if rest[-1:] > " " or not rest.strip(SPACE) else href
+    return rest if rest[-1:] not in SPACES or not rest.strip(SPACE) else href
 
 
 def without_fragments(hrefs: list[str]) -> list[str]:
     """Return references without their fragments; see `without_fragment`, which few of them need."""
     return [
-        href if "#" not in href else rest if (rest := href.partition("#")[0])[-1:] > " " else without_fragment(href)
-        for href in hrefs
+        ref if "#" not in ref else cut if (cut := ref.partition("#")[0])[-1:] not in SPACES else without_fragment(ref)
+        for ref in hrefs
     ]
 
 

@@ -225,8 +225,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
                     self.waits.note(clock())
                     if self.shutdown.stopping.is_set():
                         return
-                with trio.move_on_at(clock.to_trio(look_again)):
-                    await frontier.changed.wait()
+                await frontier.changed.wait_until(clock.to_trio(look_again))
 
     def _room(self) -> int:
         """Return how many pages more can pass neither `max_pages` nor what a kill may cost.

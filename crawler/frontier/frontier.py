@@ -370,8 +370,7 @@ class Frontier:
 
     def sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request went out at `at` (seconds since the epoch); see `Permit.sent`."""
-        ticket.permit.sent(at)
-        if self.reports_sending and ticket.permit.is_paced():  # the next start has waited for this
+        if ticket.permit.sent(at) and self.reports_sending:  # the next start has waited for this
             self.advance_clock(at)
             self._reschedule(ticket)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import trio
 
 __all__ = ["Wakeup"]
@@ -26,6 +28,14 @@ class Wakeup:
             waiting, self._waiting = self._waiting, []
             for task in waiting:
                 trio.lowlevel.reschedule(task)
+
+    async def wait_until(self, deadline: float) -> None:
+        """Wait until the next `set`, or until a time on trio's clock."""
+        if deadline == math.inf:  # mostly: a cancel scope costs more than the rest
+            await self.wait()
+        else:
+            with trio.move_on_at(deadline):
+                await self.wait()
 
     @trio.lowlevel.enable_ki_protection
     async def wait(self) -> None:

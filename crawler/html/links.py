@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import compress
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from turbohtml import Document, Element, Namespace
@@ -196,7 +196,8 @@ def links(document: Document, url: str, encoding: str = "utf-8") -> list[Link]:
     if None in written:
         there = [href is not None for href in written]
         elements, tags = list(compress(elements, there)), list(compress(tags, there))
-    given = [href for href in written if href is not None]
+        written = [href for href in written if href is not None]
+    given = cast("list[str]", written)
     targets = join_links(base_url(document, url), given, encoding)
     found = zip(targets, tags, given, elements, strict=True)
     return [Link(target, tag, href, element) for target, tag, href, element in found if target is not None]

@@ -83,7 +83,7 @@ class Permit(Struct, eq=False):
     def enter(self) -> None:
         """Take a place of the lane, which has as many as requests may be in flight."""
         self.is_in_flight = True
-        self.lane.enter()
+        self.lane.busy += 1
 
     def leave(self) -> None:
         """Give the place back, when the body has ended. A second call does nothing.
@@ -93,7 +93,7 @@ class Permit(Struct, eq=False):
         """
         if self.is_in_flight:
             self.is_in_flight = False
-            self.lane.leave()
+            self.lane.busy -= 1
             if self._grant is None:
                 self.lane.notify()
 
@@ -114,20 +114,25 @@ class Permit(Struct, eq=False):
         if self.budgets:
             self._budget_grants = [throttle.take(now, cost=cost, reports=reports) for throttle, cost in self.budgets]
 
-    def sent(self, at: float) -> None:
+    def sent(self, at: float) -> bool:
         """Note that bytes of the request went out: from now on the start is spent, and its delay counts from here.
 
         Parameters:
             at: Seconds since the epoch.
+
+        Returns:
+            Whether one of its limits keeps starts a distance apart, so that the next start has waited for this.
         """
         self.sent_at = at
+        is_paced = self.is_paced()
         if self._grant is not None:
             has_waited = not self._grant.is_out
-            self.lane.mark_sent(self._grant, at)
+            self.lane.pacing.mark_sent(self._grant, at)
             for (throttle, _), grant in zip(self.budgets, self._budget_grants, strict=False):
-                throttle.mark_sent(grant, at)
-            if has_waited and self.is_paced():
+                throttle.pacing.mark_sent(grant, at)
+            if has_waited and is_paced:
                 self._notify()
+        return is_paced
 
     def cancelled(self) -> None:
         """Settle a start of which no limit learns: give back what was not sent, count as spent what was."""

@@ -76,7 +76,7 @@ class Throttle:
     refusal_budget: RefusalBudget = attrs.field(factory=RefusalBudget, init=False)
     """How many refused requests the server gets."""
     busy: int = attrs.field(default=0, init=False)
-    """Requests whose responses have not ended, of all owners that `enter` and `leave`."""
+    """Requests whose responses have not ended, body included. Permits count them, those of all owners together."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have changed, where several owners share these limits."""
     _learner: LimitLearner | None = attrs.field(default=None, init=False)
@@ -217,21 +217,13 @@ class Throttle:
 
     # ---- starts and their results (called by `Permit`) ---------------------------------------------------------------
 
-    def enter(self) -> None:
-        """Count one more request in flight, until `leave`. Owners that share a lane count together."""
-        self.busy += 1
-
-    def leave(self) -> None:
-        """Count one request less: its response has ended, body included."""
-        self.busy -= 1
-
     def take(self, now: float, *, cost: float = 1.0, reports: bool = False) -> Grant:
         """Count a start.
 
         Parameters:
             now: Seconds since the epoch.
             cost: Units that it takes.
-            reports: Whether `mark_sent` is called when its bytes go out. A delay lets nothing else start before.
+            reports: Whether `Pacing.mark_sent` is called when its bytes go out. A delay lets nothing else start before.
         """
         grant = Grant(now, cost, self._last_start, len(self.flight.grants) + 1, not reports)
         if self._last_start == -math.inf:
@@ -244,10 +236,6 @@ class Throttle:
         self.flight.begin(grant)
         self.pacing.take(grant)
         return grant
-
-    def mark_sent(self, grant: Grant, at: float) -> None:
-        """Count the delay after a start from `at` (seconds since the epoch), when its bytes went out."""
-        self.pacing.mark_sent(grant, at)
 
     def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
         """Undo a start whose request was never sent; one that is settled is left alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
 import pytest
@@ -33,6 +34,24 @@ async def test_a_set_before_the_wait_does_not_count(autojump_clock: trio.testing
     with trio.move_on_after(1) as scope:
         await wakeup.wait()
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(("deadline", "woken_at"), [(1.0, 1.0), (9.0, 5.0), (math.inf, 5.0)])
+async def test_a_wait_ends_at_a_set_or_at_its_deadline(
+    deadline: float, woken_at: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    wakeup, began = Wakeup(), trio.current_time()
+    woken: list[float] = []
+
+    async def wait() -> None:
+        await wakeup.wait_until(began + deadline)
+        woken.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(5)
+        wakeup.set()
+    assert woken == [woken_at]
 
 
 async def test_a_cancelled_task_is_not_woken(autojump_clock: trio.testing.MockClock) -> None:

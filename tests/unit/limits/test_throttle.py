@@ -712,10 +712,10 @@ def test_a_delay_separates_two_starts_and_a_rate_counts_costs() -> None:
 def test_a_delay_counts_from_the_moment_of_sending() -> None:
     made = lane(delay=2.0)
     first = made.take(NOW)
-    made.mark_sent(first, NOW + 0.5)
+    made.pacing.mark_sent(first, NOW + 0.5)
     assert made.ready_at(NOW + 1.0) == NOW + 2.5
     made.take(NOW + 2.5)
-    made.mark_sent(first, NOW + 9.0)  # sent again by the transport; the next start is already counted
+    made.pacing.mark_sent(first, NOW + 9.0)  # sent again by the transport; the next start is already counted
     assert made.ready_at(NOW + 3.0) == NOW + 4.5
 
 
