@@ -20,7 +20,7 @@ __all__ = ["Child", "EndsWithParent"]
 
 GRACE: Final = 10.0
 """Seconds that a child has to let requests in flight finish when its parent ends."""
-LAST: Final = 3.0
+KILL_AFTER: Final = 3.0
 """Seconds after the second signal until a child is killed."""
 
 
@@ -71,7 +71,7 @@ class Child:
 
     async def end(self) -> None:
         """End the process within 14 seconds, and wait for it."""
-        for seconds in (GRACE, LAST):
+        for seconds in (GRACE, KILL_AFTER):
             self._process.terminate()
             with trio.move_on_after(seconds):
                 await self._process.wait()

@@ -31,7 +31,7 @@ __all__ = [
     "check_transport",
 ]
 
-DEAL: Final = ("admit", "answer", "fetch")
+HANDLING_HOOKS: Final = ("admit", "answer", "fetch")
 """Hooks that may replace a request or deal with its response, so that it needs no callback."""
 
 
@@ -181,7 +181,7 @@ def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterab
     Raises:
         ConfigError: A request names no callback, and the spider has no method `parse`.
     """
-    if _has_parse(spider) or any(getattr(type(p), hook) is not getattr(Plugin, hook) for p in plugins for hook in DEAL):
+    if _has_parse(spider) or any(map(_handles_requests, plugins)):
         return
     for request in requests:
         if request.callback is None and request.errback is None:
@@ -193,6 +193,11 @@ def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterab
 
 def _has_parse(spider: Spider) -> bool:
     return type(spider).parse is not Spider.parse or "parse" in vars(spider)
+
+
+def _handles_requests(plugin: Plugin) -> bool:
+    """Return whether a plugin may replace a request or deal with its response."""
+    return any(getattr(type(plugin), hook) is not getattr(Plugin, hook) for hook in HANDLING_HOOKS)
 
 
 def check_scope(spider: Spider, settings: Settings) -> None:

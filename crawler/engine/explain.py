@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-MOST: int = 10_000
+MAX_SEARCHED: int = 10_000
 """Maximum number of waiting requests of a lane that are searched."""
 
 
@@ -31,7 +31,7 @@ def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
     """
     request = Request(url)
     lane = frontier.lanes.get(urls.origin(request.url))
-    waiting = () if lane is None else lane.first(MOST)
+    waiting = () if lane is None else lane.first(MAX_SEARCHED)
     rules = None if lane is None else lane.robots.find(lane.name)
     return UrlFacts(
         url=request.url,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["causes", "lifespan", "watching"]
 
-OWN: Final = (ConfigError, PluginError, JobError, CrawlFailed)
+PASSED_ON: Final = (ConfigError, PluginError, JobError, CrawlFailed)
 """Exceptions whose message needs no further context: they pass unchanged."""
 
 
@@ -38,7 +38,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
         slow: Names a lifespan that blocks the event loop.
 
     Raises:
-        CrawlFailed: The lifespan raised an exception other than those of `OWN`, or cancelled the crawl.
+        CrawlFailed: The lifespan raised an exception other than those of `PASSED_ON`, or cancelled the crawl.
         PluginError: It is not an async context manager.
     """
     plugin, watch = hook.plugin, partial(slow.watch, handler=hook.call, url="")
@@ -49,7 +49,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             raise PluginError(f"{plugin.name}.lifespan {words}")
         with long.call(plugin.name, "lifespan"):
             await watch(manager.__aenter__())
-    except OWN:
+    except PASSED_ON:
         raise
     except Exception as error:
         raise _named(plugin, error) from error
@@ -60,7 +60,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             with long.call(plugin.name, "lifespan"):
                 caught = await watch(manager.__aexit__(type(error), error, error.__traceback__))  # noqa: ASYNC102 - its cleanup
         except Exception as raised:
-            if isinstance(raised, OWN) or not set(causes(raised)).isdisjoint(causes(error)):
+            if isinstance(raised, PASSED_ON) or not set(causes(raised)).isdisjoint(causes(error)):
                 raise  # the crawl has failed
             raise _named(plugin, raised) from raised  # noqa: ASYNC104 - its nursery has caught the cancellation
         if isinstance(error, Exception) or not caught:
@@ -70,7 +70,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
     try:
         with long.call(plugin.name, "lifespan"):
             await watch(manager.__aexit__(None, None, None))
-    except OWN:
+    except PASSED_ON:
         raise
     except Exception as error:
         raise _named(plugin, error) from error
@@ -112,6 +112,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def _named(plugin: Plugin, raised: Exception) -> Exception:
     """Return an exception that names the plugin."""
     cause = next(causes(raised))
-    if isinstance(cause, OWN):
+    if isinstance(cause, PASSED_ON):
         return type(cause)(*cause.args)
     return CrawlFailed(f"{plugin.name}.lifespan failed: {type(cause).__name__}: {cause}")

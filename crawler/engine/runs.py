@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.errors import JobError
 from crawler.store.runs import COUNTS, RunRow
 
@@ -54,7 +54,7 @@ class RunRecorder:
             complete=not failed and scheduler.store.exhausted and scheduler.store.live == 0,
             problems=len(scheduler.crawl.problems),
         )
-        with trio.move_on_after(LAST, shield=True), suppress(JobError):  # the disk may be full
+        with trio.move_on_after(FINISH_GRACE, shield=True), suppress(JobError):  # the disk may be full
             await scheduler.store.record_run(row)
 
     def _counts(self) -> dict[str, int]:

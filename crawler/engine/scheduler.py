@@ -26,7 +26,7 @@ import trio
 from msgspec import Struct
 
 from crawler.engine.checks import check_callbacks
-from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.writer import Message, NewRequests, Writer
 from crawler.frontier import PoppedTicket
 from crawler.messages import Request
@@ -152,7 +152,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
         finally:
             self.slow.finish()
             self.errors.finish()
-            with trio.move_on_after(LAST, shield=True):
+            with trio.move_on_after(FINISH_GRACE, shield=True):
                 await self.writer.finish()  # first: the last outcome of each lane has stored its state
                 await self.leases.end()
 

@@ -23,7 +23,7 @@ from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
-from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
@@ -154,7 +154,7 @@ class CrawlSession:
                 try:
                     await self._run_in_lifespans(scheduler, runs)
                     if self.table.lifespan:
-                        with trio.move_on_after(LAST, shield=True):
+                        with trio.move_on_after(FINISH_GRACE, shield=True):
                             await scheduler.writer.finish()  # the states that the lifespans have changed at their end
                 except BaseException as error:
                     await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
@@ -206,7 +206,7 @@ class CrawlSession:
         """Run the crawl inside of the lifespans, until it ends by itself or by a stop."""
         with scheduler.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
-                scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + LAST
+                scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + FINISH_GRACE
             async with AsyncExitStack() as stack:
                 if any(getattr(self.table, hook) for hook in WATCHED):
                     await stack.enter_async_context(watching(scheduler.long))

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import trio
 
-__all__ = ["LAST", "Shutdown"]
+__all__ = ["FINISH_GRACE", "Shutdown"]
 
-LAST = 1.0
+FINISH_GRACE = 1.0
 """Seconds that the writer and the sinks have after the cancellation of the workers."""
 
 
@@ -49,7 +49,7 @@ class Shutdown:
     @contextmanager
     def finishing(self) -> Iterator[trio.CancelScope]:
         """Open a shielded cancel scope that ends a second after `stop_at`. An exception in it stops the crawl."""
-        with self._scope(self._finishing, self.stop_at + LAST, shield=True) as scope:
+        with self._scope(self._finishing, self.stop_at + FINISH_GRACE, shield=True) as scope:
             try:
                 yield scope
             except BaseException:
@@ -58,7 +58,7 @@ class Shutdown:
 
     def around(self) -> trio.CancelScope:
         """Return a cancel scope for everything, lifespans included. It ends one second after `stop_at`."""
-        return self._scope(self._finishing, self.stop_at + LAST, shield=False)
+        return self._scope(self._finishing, self.stop_at + FINISH_GRACE, shield=False)
 
     @staticmethod
     def _scope(scopes: list[trio.CancelScope], deadline: float, *, shield: bool) -> trio.CancelScope:
@@ -90,4 +90,4 @@ class Shutdown:
         for scope in self._working:
             scope.deadline = min(scope.deadline, self.stop_at)
         for scope in self._finishing:
-            scope.deadline = min(scope.deadline, self.stop_at + LAST)
+            scope.deadline = min(scope.deadline, self.stop_at + FINISH_GRACE)

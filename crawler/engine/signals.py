@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 
 import trio
 
-from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.shutdown_blockers import describe_step, describe_tasks
 from crawler.logs import get_logger
 
@@ -34,13 +34,13 @@ INTERRUPTED: Final = 130
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 HANGUP: Final = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed. Under ``nohup`` it is ignored, and stays so."""
-SAME: Final = 0.05
+SAME_SIGNAL: Final = 0.05
 """Seconds: a signal that comes again this soon is the same one, from a terminal and a launcher for instance."""
-REACTION: Final = 0.7
+REACTION_SECONDS: Final = 0.7
 """Seconds that the event loop may need to react to a signal."""
-ENDS: Final = LAST - 0.05
+END_AFTER: Final = FINISH_GRACE - 0.05
 """Seconds from the second signal to the end of a crawl that nothing holds."""
-YIELD: Final = 0.05
+YIELD_SECONDS: Final = 0.05
 """Seconds for which the main thread leaves the interpreter to the other threads after a signal."""
 WAY_OUT: Final = "the third signal ends the process at once"
 log = get_logger("crawler.engine")
@@ -99,7 +99,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if self._is_closing:
             self._late = number
         else:
-            time.sleep(YIELD)
+            time.sleep(YIELD_SECONDS)
 
     def _handle(self, at_once: bool) -> None:
         """Handle a signal in the event loop."""
@@ -128,7 +128,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if signal.getsignal(number) != self._yield:
             return  # a plugin has taken it over
         now = time.monotonic()
-        if now - self._times.get(number, -math.inf) < SAME and not self._has_reported:
+        if now - self._times.get(number, -math.inf) < SAME_SIGNAL and not self._has_reported:
             return
         first = min(self._times.values(), default=now)
         self._times[number] = now
@@ -137,8 +137,12 @@ class SignalThread(AbstractContextManager["SignalThread"]):
             os._exit(INTERRUPTED)
         at_once = self._received == 2
         self._token.run_sync_soon(self._handle, at_once)
-        self._checks = [now + REACTION, now + ENDS] if at_once else [now + self._grace + LAST + REACTION]
-        if at_once and not self._handled and now - first > REACTION:
+        self._checks = (
+            [now + REACTION_SECONDS, now + END_AFTER]
+            if at_once
+            else [now + self._grace + FINISH_GRACE + REACTION_SECONDS]
+        )
+        if at_once and not self._handled and now - first > REACTION_SECONDS:
             self._report()  # at once, since a C function may let no thread run until the next signal
 
     def _check(self) -> None:
@@ -159,7 +163,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         with suppress(trio.RunFinishedError):
             if self._handled == self._received:
                 self._token.run_sync_soon(self._log_tasks, logged)
-                logged.wait(REACTION)
+                logged.wait(REACTION_SECONDS)
             if not logged.is_set() and (step := describe_step(self._loop_thread, self._task)) is not None:
                 self._has_reported = True
                 log.warning("the crawl cannot stop: %s blocks the event loop; %s", step, WAY_OUT)

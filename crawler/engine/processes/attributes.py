@@ -9,7 +9,7 @@ from crawler.spiders import Spider
 
 __all__ = ["Attributes"]
 
-OWN: Final = frozenset({"_form_urls", "crawl", "state"})
+SET_BY_FRAMEWORK: Final = frozenset({"_form_urls", "crawl", "state"})
 """Attributes that the framework sets in each process."""
 
 
@@ -22,7 +22,9 @@ class Attributes:
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
-        self._values = {name: (value, _size(value)) for name, value in vars(spider).items() if name not in OWN}
+        self._values = {
+            name: (value, _size(value)) for name, value in vars(spider).items() if name not in SET_BY_FRAMEWORK
+        }
         self._named: set[str] = set()
 
     def warn(self, where: str, log: logging.Logger) -> None:
@@ -48,7 +50,7 @@ class Attributes:
 
     def added(self) -> list[str]:
         """Return the names of attributes that were added."""
-        return [name for name in vars(self._spider) if name not in self._values and name not in OWN]
+        return [name for name in vars(self._spider) if name not in self._values and name not in SET_BY_FRAMEWORK]
 
 
 def _size(value: Any) -> int:

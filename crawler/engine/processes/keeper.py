@@ -14,7 +14,7 @@ import trio_util
 from crawler.engine.processes import wire
 from crawler.engine.processes.log_records import emit
 from crawler.engine.processes.process import Process, ProcessChoice
-from crawler.engine.shutdown import LAST
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.errors import CrawlFailed
 from crawler.logs import get_logger
 
@@ -109,7 +109,7 @@ class ProcessKeeper:
                 for place in range(len(self._memories)):
                     nursery.start_soon(self._keep_one, place)
         finally:
-            with trio.move_on_after(LAST, shield=True), suppress(EOFError):  # noqa: ASYNC912 - if a process runs
+            with trio.move_on_after(FINISH_GRACE, shield=True), suppress(EOFError):  # noqa: ASYNC912 - if a process runs
                 while self._running:
                     self._note(await self._launcher.ended())
 
@@ -151,7 +151,7 @@ class ProcessKeeper:
             self.processes.remove(process)
             process.channel.send(wire.Stop())
             process.channel.flush()
-            with trio.move_on_after(LAST, shield=True):
+            with trio.move_on_after(FINISH_GRACE, shield=True):
                 await self._read(process)  # it may log something at its end
             process.close()
 

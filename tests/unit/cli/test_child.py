@@ -55,7 +55,7 @@ async def test_it_has_a_process_group_of_its_own_and_can_be_stopped(program):
 
 async def test_a_process_that_ignores_signals_is_killed(program, monkeypatch):
     monkeypatch.setattr(children, "GRACE", 0.02)
-    monkeypatch.setattr(children, "LAST", 0.02)
+    monkeypatch.setattr(children, "KILL_AFTER", 0.02)
     folder = program("trap '' TERM; echo ready; while :; do read x; done")
     child = await Child.start([], folder=folder, log=folder / "log")
     while not (folder / "log").read_text():

@@ -21,8 +21,8 @@ from crawler import Crawl, Plugin, Produced, Request, Response, Row, Settings, S
 from crawler.engine import shutdown, signals
 from crawler.transport.resolver import Resolver
 
-signals.REACTION, signals.ENDS = 0.15, 0.3
-signals.LAST = shutdown.LAST = 0.35
+signals.REACTION_SECONDS, signals.END_AFTER = 0.15, 0.3
+signals.FINISH_GRACE = shutdown.FINISH_GRACE = 0.35
 FOREVER = 3600.0
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from crawler.engine.shutdown import LAST, Shutdown
+from crawler.engine.shutdown import FINISH_GRACE, Shutdown
 
 
 def made(grace: float = 10.0) -> tuple[Shutdown, list[bool]]:
@@ -52,7 +52,7 @@ async def test_workers_have_the_grace_and_the_writer_a_second_more(autojump_cloc
         nursery.start_soon(write)
         await trio.sleep(2.0)
         shutdown.stop("max_pages")
-    assert ended == {"worker": pytest.approx(7.0), "writer": pytest.approx(7.0 + LAST)}
+    assert ended == {"worker": pytest.approx(7.0), "writer": pytest.approx(7.0 + FINISH_GRACE)}
 
 
 async def test_a_scope_that_is_opened_after_the_stop_has_its_deadline_too(autojump_clock: MockClock) -> None:
@@ -60,7 +60,7 @@ async def test_a_scope_that_is_opened_after_the_stop_has_its_deadline_too(autoju
     shutdown.stop("max_pages")
     now = trio.current_time()
     assert shutdown.working().deadline == pytest.approx(now + 5.0)
-    assert shutdown.around().deadline == pytest.approx(now + 5.0 + LAST)
+    assert shutdown.around().deadline == pytest.approx(now + 5.0 + FINISH_GRACE)
 
 
 async def test_the_second_stop_can_only_be_earlier(autojump_clock: MockClock) -> None:
