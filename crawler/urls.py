@@ -210,8 +210,7 @@ class Joiner:
         return self._join(href) if url == "" else url
 
     def join_all(self, hrefs: list[str]) -> list[str | None]:
-        """Return the absolute web URL of each reference; see `join`."""
-        hrefs = without_fragments(hrefs)
+        """Return the absolute web URL of each reference; see `join`. They have no fragments (`without_fragments`)."""
         folder = self._folder
         # Of too many, the first ones would be forgotten before the last ones are joined.
         urls = list(map(folder.join if len(hrefs) > MAX_REMEMBERED else folder.__getitem__, hrefs))
@@ -230,7 +229,7 @@ def join(base: str, href: str) -> str | None:
 
 
 def join_all(base: str, hrefs: list[str]) -> list[str | None]:
-    """Return the absolute web URL of each reference on the page at `base`, a canonical URL; see `Joiner.join`."""
+    """Return the absolute web URL of each reference on the page at `base`, a canonical URL; see `Joiner.join_all`."""
     return Joiner(base).join_all(hrefs)
 
 

@@ -144,6 +144,7 @@ def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[s
         written: References as written.
         encoding: WHATWG name of the page's encoding.
     """
+    written = without_fragments(written)
     if len(written) > MAX_PARSED:
         different = _within_limits(dict.fromkeys(written), base)
         targets = dict(zip(different, _join_encoded(base, different, encoding), strict=True))
@@ -152,6 +153,7 @@ def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[s
 
 
 def _join_encoded(base: str, written: list[str], encoding: str) -> list[str | None]:
+    """Return the web URL of each reference, which has no fragment."""
     return join_all(base, written if encoding == "utf-8" else [encode_query(href, encoding) for href in written])
 
 
