@@ -18,6 +18,7 @@ __all__ = [
     "Joiner",
     "authority",
     "host",
+    "is_canonical",
     "is_plain",
     "is_web",
     "join",
@@ -98,6 +99,11 @@ def normalize(url: str) -> str:
     href = href.partition("#")[0]
     _canonical.add(href)
     return href
+
+
+def is_canonical(url: str) -> bool:
+    """Return whether a URL is known to be its own canonical form; `False`: it may be all the same."""
+    return url in _canonical
 
 
 def is_web(url: str) -> bool:

@@ -61,6 +61,8 @@ class PageLinks(PageBody):
         return url
 
     def _join(self, href: str) -> str | None:
+        if "://" in href and urls.is_canonical(href):  # such as `Link.url`
+            return href
         joiner = self._joiner
         if joiner is None:
             base = html.base_url(self.document, self.url) if self.is_html else self.url

@@ -129,6 +129,20 @@ def test_a_joined_url_is_canonical(base, href):
     assert joined is None or ada_url.normalize_url(joined) == joined
 
 
+@given(WEB_URLS, WEB_URLS)
+def test_a_url_that_is_known_to_be_canonical_leads_to_itself_from_every_page(url, base):
+    try:
+        url, base = urls.normalize(url), urls.normalize(base)
+    except ValueError:
+        return
+    assert urls.is_canonical(url) or len(url) > urls.MAX_REMEMBERED_LENGTH
+    assert urls.join(base, url) == url
+
+
+def test_a_url_that_was_never_seen_is_not_known_to_be_canonical():
+    assert not urls.is_canonical("https://never-seen.test/")
+
+
 @given(WEB_URLS, st.from_regex(urls.PLAIN_URL, fullmatch=True))
 def test_a_plain_url_is_its_own_canonical_form(base, href):
     assert urls.is_plain(href)

@@ -354,6 +354,7 @@ def test_what_can_be_followed():
     [link] = [link for link in response.links() if link.tag == "iframe"]
     for target in (
         link,
+        link.url,
         response.css("iframe")[0],
         response.xpath("//iframe")[0],
         response.css("iframe::attr(src)")[0],
