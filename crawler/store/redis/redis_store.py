@@ -139,7 +139,8 @@ class RedisStore(OwnLog):
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
         """End the lease of a group."""
         kept = {"state": msgspec.json.encode(state).decode()} if state else {}
-        await self._call("release", group=group, epoch=str(epoch), wait=wait, **kept)
+        async with self._lock:
+            await self._call_once("release", group=group, epoch=str(epoch), wait=wait, **kept)
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 

@@ -145,6 +145,8 @@ def ask(server: Server, query: str) -> object:
 async def test_a_worker_ends_if_a_standby_takes_over_that_has_not_received_its_commits(received: bool) -> None:
     with postgresql() as primary, postgresql_standby(primary) as standby:
         url = job_url(primary, "failover").replace(f"{primary.scratch}", f"{primary.scratch},{standby.scratch}")
+        if not received:
+            url += "&target_session_attrs=read-write"
         async with PostgresStore.open(url) as store:
             await store.ingest(requests("1", "2"))
             first, second = await claimed(store)

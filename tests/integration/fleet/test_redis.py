@@ -152,6 +152,17 @@ async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: S
         assert group.unclean
 
 
+async def test_a_worker_ends_if_a_server_has_lost_that_it_released_a_group(server: Server) -> None:
+    async with open_store(job(server)) as store:
+        await store.ingest(requests("1"))
+        [group] = (await store.claim(1, 1)).groups
+        key = f"{store._connection._key}:o:{store.owner}"
+        before = await store._connection._client.hget(key, "last")
+        await store.release(group.name, group.epoch, {})
+        await store._connection._client.hset(key, {"last": before})
+        assert await store.extend() is None
+
+
 @pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
 async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_claim_is_lost(
     server: Server, power: bool, monkeypatch: pytest.MonkeyPatch

@@ -133,16 +133,18 @@ register('claim', function(a)
 end)
 
 register('release', function(a)
-  local group = key('g', a.group)
-  local held = call('HMGET', group, 'owner', 'epoch')
-  if held[1] ~= a.me or held[2] ~= a.epoch then return 0 end
-  call('HDEL', group, 'owner', 'unclean')
-  call('HSET', group, 'ready', text(now() + a.wait))
-  if a.state then call('HSET', group, 'state', a.state) end
-  call('SREM', key('h', a.me), a.group)
-  call('SREM', key('b', a.me), a.group)
-  call('SREM', key('want', a.me), a.group)
-  call('SREM', key('grew', a.me), a.group)
-  offer(a.group, a.me)
-  return 1
+  return once(a, 'release', function()
+    local group = key('g', a.group)
+    local held = call('HMGET', group, 'owner', 'epoch')
+    if held[1] ~= a.me or held[2] ~= a.epoch then return 0 end
+    call('HDEL', group, 'owner', 'unclean')
+    call('HSET', group, 'ready', text(now() + a.wait))
+    if a.state then call('HSET', group, 'state', a.state) end
+    call('SREM', key('h', a.me), a.group)
+    call('SREM', key('b', a.me), a.group)
+    call('SREM', key('want', a.me), a.group)
+    call('SREM', key('grew', a.me), a.group)
+    offer(a.group, a.me)
+    return 1
+  end)
 end)

@@ -57,7 +57,7 @@ end
 
 -- Make a function callable.
 local function register(name, act)
-  redis.register_function('crawler_job_3_' .. name, function(keys, argv)
+  redis.register_function('crawler_job_4_' .. name, function(keys, argv)
     P = keys[1]
     return act(cjson.decode(argv[1]))
   end)
