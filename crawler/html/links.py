@@ -246,7 +246,7 @@ def nofollow_steps(document: Document, url: str, encoding: str = "utf-8") -> Gen
 
 
 def is_nofollow(element: Element) -> bool:
-    """Return whether ``rel`` forbids to follow a link or form. Commas separate, too, as for search engines."""
+    """Return whether ``rel`` forbids the crawl of a link or form. Commas separate, too, as for search engines."""
     rel = element.attr("rel")
     return bool(rel) and not _NOFOLLOW_TYPES.isdisjoint(str(rel).lower().replace(",", " ").split())
 

@@ -90,8 +90,8 @@ class Request(_Draft):
             all these budgets allow it.
         accept_status: HTTP statuses that reach the callback, in addition to 200–299.
         timeout: Seconds for the whole exchange. Default: `Settings.request_deadline`.
-        attempts: Maximum number of attempts. Default: `Settings.attempts`. More than 1 also allows to repeat a method
-            that is not idempotent, such as POST.
+        attempts: Maximum number of attempts. Default: `Settings.attempts`. With more than 1, a method that
+            is not idempotent, such as POST, is also repeated.
         max_body: Maximum size of the decoded body, in bytes. Default: `Settings.max_body`.
         plugins: Options by plugin name; ``False`` disables the plugin for this request.
 

@@ -112,7 +112,7 @@ def test_a_hook_that_never_returns_is_named(folder: Path, how: str, place: str) 
     run = crawl(folder, how)
     for _ in range(2):
         run.send(INT)
-        time.sleep(0.1)
+        time.sleep(0.2)
     line = run.read_line()
     assert time.monotonic() - run.sent < 5.0
     assert re.match(WAITS.format(place), line), line
@@ -127,7 +127,7 @@ def test_a_thread_that_never_ends_holds_no_crawl_after_the_second_signal(folder:
     run = crawl(folder, how, "--job", "job")
     for _ in range(2):
         run.send(INT)
-        time.sleep(0.1)
+        time.sleep(0.2)
     code, said, seconds = run.end()
     assert code == 130, said
     assert seconds < 5.0
@@ -179,7 +179,7 @@ def test_the_job_of_a_process_that_the_third_signal_ended_is_resumed_with_its_ou
     run = crawl(folder, "loop", "-s", "workers=1", *more)
     for _ in range(3):
         run.send(INT)
-        time.sleep(0.1)
+        time.sleep(0.2)
     assert run.end()[0] == 130
     process = Process(
         ["-m", "crawler", "run", "held.py", "-a", "how=not", "--override", "--quiet", *more],
