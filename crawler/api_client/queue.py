@@ -344,8 +344,10 @@ class FairQueue:
             return
         limit = waiter.held_by or lane
         reason = limit.throttle.blocked_by or "other requests"
-        start = f"the request can start in {at - now:.3g} s" if at < math.inf else "the time of its start is unknown"
-        words = f"{limit.throttle.name} ({reason}): {start}, and {max(0.0, waiter.until - now):.3g} s are left"
+        start = (
+            f"the request can start in {_seconds(at - now)} s" if at < math.inf else "the time of its start is unknown"
+        )
+        words = f"{limit.throttle.name} ({reason}): {start}, and {_seconds(max(0.0, waiter.until - now))} s are left"
         raise WouldExceedDeadline(words, retry_at=at, scope=limit.throttle.name)
 
     @staticmethod
@@ -368,6 +370,11 @@ class FairQueue:
         throttle.watchers = tuple(watcher for watcher in throttle.watchers if watcher is not limit.watcher)
         if not keep_throttle and not throttle.watchers:
             self.limits.forget(name)
+
+
+def _seconds(number: float) -> str:
+    """Return a number of seconds with three digits or, from a thousand on, as an integer."""
+    return f"{number:.3g}" if number < 1000 else f"{number:.0f}"
 
 
 def _ready_after(throttle: Throttle, now: float, cost: float, ahead: list[float], backlog: float) -> float:

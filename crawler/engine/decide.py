@@ -12,6 +12,7 @@ from msgspec import Struct
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
 from crawler.engine.retries import MAX_WAIT, UNAVAILABLE, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.frontier.lane import MAX_REFUSALS_AT_FRONT
 from crawler.frontier.reachability import given_up_error
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
@@ -40,9 +41,6 @@ MAX_UNREACHABLE: Final = 20
 
 BEHIND: Final = 1.0
 """Seconds by which a request is delayed so that another one of its lane is sent first."""
-MAX_FIRST: Final = 2
-"""Refusals of a request that keep its place. After one more, another request of its lane is sent first, to find out
-whether the server refuses all of them or only this one."""
 MAX_ALONE: Final = 3600.0
 """Seconds. The last request of a lane fails if its limits, which nothing else tests, would hold it back for longer than
 the server states."""
@@ -189,7 +187,7 @@ def _back(error: BadStatus, history: History, retries: RetryPolicy) -> Again | F
     if is_silent:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)
         return Again("refusals", retries.pause(times)) if goes_back else None
-    if history.is_refused_with_all and refusals >= MAX_FIRST:
+    if history.is_refused_with_all and refusals >= MAX_REFUSALS_AT_FRONT:
         if history.has_others:
             return Again("refusals" if goes_back else "nothing", history.lane_waits + BEHIND)
         if history.lane_waits > history.stated_wait + (MAX_ALONE if history.has_served else MAX_ALONE_UNKNOWN):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import trio
@@ -18,7 +18,11 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.frontier.budget import Budget
 
-__all__ = ["Lane", "lane_name"]
+__all__ = ["MAX_REFUSALS_AT_FRONT", "Lane", "lane_name"]
+
+MAX_REFUSALS_AT_FRONT: Final = 2
+"""Refusals of a request that keep its place. After one more, those of its lane that were refused less often go first:
+the server may refuse only this one."""
 
 
 def lane_name(request: Request) -> str:
@@ -96,12 +100,30 @@ class Lane:
             pending = heapq.heappop(self._later)[2]
             pending.not_before = -math.inf
             heapq.heappush(self._ready, pending)
-        return heapq.heappop(self._ready) if self._ready else None
+        return self._take(self._next()) if self._ready else None
+
+    def _next(self) -> int:
+        """Return the index of the request that goes next: the first one, unless it was refused more often than others.
+
+        The server may refuse only this request, so the others must not wait for it.
+        """
+        if self._ready[0].refusals <= MAX_REFUSALS_AT_FRONT:
+            return 0
+        return min(range(len(self._ready)), key=lambda index: (self._ready[index].refusals, self._ready[index].order))
+
+    def _take(self, index: int) -> Pending:
+        """Remove and return a request that is not put off."""
+        if index == 0:
+            return heapq.heappop(self._ready)
+        pending, self._ready[index] = self._ready[index], self._ready[-1]
+        self._ready.pop()
+        heapq.heapify(self._ready)
+        return pending
 
     def head(self) -> Pending | None:
         """Return the next request, or the one that is put off least."""
         if self._ready:
-            return self._ready[0]
+            return self._ready[self._next()]
         return self._later[0][2] if self._later else None
 
     def first(self, most: int) -> list[Pending]:

@@ -37,3 +37,21 @@ async def test_one_page_that_is_always_refused_fails(
     assert not scope.cancelled_caught
     assert report.pages == COUNT - 1
     assert report.failed == 1
+
+
+@pytest.mark.parametrize("wait", [None, "0", "30", "-5"])
+@pytest.mark.parametrize("bad", [(0, 1, 2, 3, 4), (0, 2, 4, 6, 8), (7, 8, 9, 10, 11)])
+async def test_pages_that_are_always_refused_do_not_keep_the_others_waiting(
+    autojump_clock: MockClock, wait: str | None, bad: tuple[int, ...]
+) -> None:
+    served: list[str] = []
+
+    class Seen(Some):
+        def parse(self, response: Response) -> None:
+            served.append(response.url)
+
+    refusal = Page("no", status=429, headers={} if wait is None else {"Retry-After": wait})
+    site = FakeSite({f"https://h.test/{number}": refusal if number in bad else Page("x") for number in range(COUNT)})
+    with trio.move_on_after(3600):
+        await crawl(Seen(), transport=site.transport)
+    assert len(served) == COUNT - len(bad)

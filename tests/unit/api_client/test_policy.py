@@ -6,6 +6,7 @@ import math
 
 import httpx
 import pytest
+import trio
 from support.governed import Script, get_all, governed
 
 from crawler.api_client.transport import GovernedTransport
@@ -53,3 +54,16 @@ async def test_a_wrong_option_is_refused_in_one_line(autojump_clock, options, wo
     with pytest.raises(ConfigError, match=f"^{words}") as caught:
         GovernedTransport(httpx.MockTransport(lambda _: httpx.Response(200)), **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("slow_start", "seconds"), [("first", 2.5), (False, 2), (None, 10)])  # 1, 2, 4, 8, the last
+async def test_a_lane_may_start_all_requests_as_soon_as_the_first_is_half_a_second_old(
+    autojump_clock, slow_start, seconds
+):
+    async def answer(request):
+        await trio.sleep(2)
+        return httpx.Response(200)
+
+    async with governed(answer, pacing={"api.test": Pace(concurrency=16, slow_start=slow_start)}) as http:
+        await get_all(http, 16)
+    assert trio.current_time() == pytest.approx(seconds, abs=0.1)

@@ -111,3 +111,22 @@ def test_its_state_outlives_it() -> None:
     again = lane(delay=5.0)
     again.throttle.restore(made.state())
     assert again.throttle.ready_at(101.0) == 105.0
+
+
+def test_a_request_that_was_refused_repeatedly_goes_behind_those_refused_less_often() -> None:
+    made = lane()
+    for number, refusals in enumerate([4, 2, 0, 3, 0]):
+        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))
+    popped = []
+    while (head := made.head()) is not None:
+        assert made.pop(0.0) is head
+        popped.append(head.order[1])
+    assert popped == [2, 4, 1, 3, 0]
+
+
+def test_two_refusals_keep_the_place_of_a_request() -> None:
+    made = lane()
+    for number, refusals in enumerate([2, 0, 1]):
+        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))
+    found = [made.pop(0.0) for _ in range(3)]
+    assert [one.order[1] for one in found if one is not None] == [0, 1, 2]
