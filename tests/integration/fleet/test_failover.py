@@ -177,6 +177,28 @@ async def test_a_worker_ends_if_a_standby_takes_over_that_has_not_received_its_c
             assert [path for group in groups for path in paths(group.head)] == ([] if received else ["1", "2"])
 
 
+def test_workers_whose_database_has_lost_commits_join_again_and_lose_and_double_nothing(tmp_path: Path) -> None:
+    settings = {"workers": 8, "delay": 0.1, "grace": 1.0}
+    with postgresql() as primary, postgresql_standby(primary) as standby:
+        both = primary.url.replace(f"{primary.scratch}", f"{primary.scratch},{standby.scratch}")
+        primary.url = f"{both}&target_session_attrs=read-write"
+        with fleet(tmp_path, primary, seed=45, hosts=9, pages=150, size=3, lease=20, settings=settings) as crawl:
+            for _ in range(crawl.size):
+                crawl.start()
+            crawl.crawl.wait_for_requests(crawl.running[0], 30)
+            standby.stop()
+            crawl.crawl.wait_for_requests(crawl.running[0], 40)
+            primary.stop()
+            standby.start()
+            assert ask(standby, "SELECT pg_promote()")
+            crawl.finish()
+            figures = crawl.figures()
+            faults = (figures.lost, figures.twice, figures.wrong, figures.early, figures.trespasses, figures.miscounted)
+            assert (faults, figures.items) == ((0,) * 6, figures.pages), (figures, crawl.said)
+            assert figures.refetches > 0
+            assert "has lost commits of this worker" in "".join(crawl.said)
+
+
 def wait_until_it_has_all(primary: Server) -> None:
     """Wait until the standby has all commits."""
     while not ask(
