@@ -90,6 +90,15 @@ def hint_for(error: BaseException) -> str:
     return f" ({hint})" if hint else ""
 
 
+def words_for(error: BaseException) -> str:
+    """Return the class and the message of an exception, with its hint. A class of a user may have no usable message."""
+    try:
+        text, hint = str(error), hint_for(error)
+    except Exception as broken:
+        text, hint = f"its message cannot be shown ({type(broken).__name__} in __str__)", ""
+    return f"{type(error).__name__}: {text}{hint}"
+
+
 def _attribute_hint(error: AttributeError) -> str:
     for base in type(error.obj).__mro__:
         hint = ATTRIBUTES.get(base.__name__.removesuffix("List"), {}).get(error.name or "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
-from crawler.engine.handler_results import describe_wrong
+from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.messages import Drop, Request
 from crawler.messages.link_filter import LinkFilter
@@ -111,8 +112,8 @@ class Admission:
             began = self._slow.clock()
             try:
                 answer = hook.call(request)
-            except Exception as error:
-                self._log(hook, request, f"{type(error).__name__}: {error}", error)
+            except ERRORS as error:
+                self._log(hook, request, words_of(error), error)
                 return None, ADMIT_FAILED
             finally:
                 self._slow.check(began, hook.call, request.url)
@@ -125,6 +126,6 @@ class Admission:
                 return None, ADMIT_FAILED
         return request, None
 
-    def _log(self, hook: Hook, request: Request, words: str, cause: Exception | None) -> None:
+    def _log(self, hook: Hook, request: Request, words: str, cause: BaseException | None) -> None:
         name = hook.plugin.name
         self._errors.log_words((name, "admit", type(cause)), f"{name}.admit", request.url, words, cause)

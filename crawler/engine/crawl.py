@@ -308,6 +308,8 @@ class Crawl:
 
     def stop(self, reason: str) -> None:
         """End the crawl: start no further request, and let those in flight finish."""
+        if not isinstance(reason, str):
+            raise TypeError(f"stop() takes the reason as text, not {reason!r}")
         self._shutdown.stop(replace_surrogates(reason))
 
     def pause(self, lane: str | None = None) -> None:

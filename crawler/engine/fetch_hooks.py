@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from crawler.engine.handler_results import describe_wrong
+from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.errors import HookError, RequestError
 from crawler.messages import Drop, Request, Response, Retry
 
@@ -113,8 +114,8 @@ class FetchHooks:
             return await self._slow.watch(hook.call(*args), hook.call, request.url)
         except RequestError:
             raise
-        except Exception as error:
-            raise _hook_error(hook, name, request, f"{type(error).__name__}: {error}") from error
+        except ERRORS as error:
+            raise _hook_error(hook, name, request, words_of(error)) from error
 
 
 def _hook_error(hook: Hook, name: str, request: Request, words: str) -> HookError:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_ITEMS", "Maker", "PageResult", "Watch", "collect", "describe_bad_field", "describe_wrong", "drain",
-    "encode_item", "encoded", "hint_of", "is_generator",
+    "encode_item", "encoded", "hint_of", "is_generator", "words_of",
 ]  # fmt: skip
 
 NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
@@ -183,6 +183,13 @@ def hint_of(error: BaseException) -> str:
     from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
 
     return hint_for(error)
+
+
+def words_of(error: BaseException) -> str:
+    """Return an exception of a handler in one line."""
+    from crawler.hints import words_for  # noqa: PLC0415 - only for errors
+
+    return words_for(error)
 
 
 def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from crawler.engine.handler_results import hint_of
+from crawler.engine.handler_results import words_of
 from crawler.errors import HookError, JobError
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
     from crawler.messages import Request
 
-__all__ = ["HookErrors", "raise_hook_error"]
+__all__ = ["ERRORS", "HookErrors", "raise_hook_error"]
+
+ERRORS: Final = (Exception, SystemExit)
+"""The exceptions that are errors of a hook or callback: ``sys.exit()`` in one of them does not end the process."""
 
 
 def raise_hook_error(
@@ -31,8 +34,7 @@ def raise_hook_error(
     """
     if isinstance(error, (HookError, JobError)):
         raise error
-    words = f"{type(error).__name__}: {error}{hint_of(error)}"
-    raise HookError(words, plugin=plugin.name, hook=hook, request=request, is_callback=is_callback) from error
+    raise HookError(words_of(error), plugin=plugin.name, hook=hook, request=request, is_callback=is_callback) from error
 
 
 class HookErrors:
@@ -65,7 +67,7 @@ class HookErrors:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, (Exception, SystemExit)):
+        if not isinstance(error, ERRORS):
             return False
         try:
             raise_hook_error(error, self._plugin, self._hook, self._request, is_callback=self._is_callback)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from crawler.engine.handler_results import describe_wrong
+from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             await watch(manager.__aenter__())
     except PASSED_ON:
         raise
-    except Exception as error:
+    except ERRORS as error:
         raise _named(plugin, error) from error
     try:
         yield
@@ -59,7 +60,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
         try:
             with long.call(plugin.name, "lifespan"):
                 caught = await watch(manager.__aexit__(type(error), error, error.__traceback__))  # noqa: ASYNC102 - its cleanup
-        except Exception as raised:
+        except ERRORS as raised:
             if isinstance(raised, PASSED_ON) or not set(causes(raised)).isdisjoint(causes(error)):
                 raise  # the crawl has failed
             raise _named(plugin, raised) from raised  # noqa: ASYNC104 - its nursery has caught the cancellation
@@ -72,7 +73,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             await watch(manager.__aexit__(None, None, None))
     except PASSED_ON:
         raise
-    except Exception as error:
+    except ERRORS as error:
         raise _named(plugin, error) from error
 
 
@@ -109,9 +110,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _named(plugin: Plugin, raised: Exception) -> Exception:
+def _named(plugin: Plugin, raised: BaseException) -> Exception:
     """Return an exception that names the plugin."""
     cause = next(causes(raised))
     if isinstance(cause, PASSED_ON):
         return type(cause)(*cause.args)
-    return CrawlFailed(f"{plugin.name}.lifespan failed: {type(cause).__name__}: {cause}")
+    return CrawlFailed(f"{plugin.name}.lifespan failed: {words_of(cause)}")

@@ -19,6 +19,8 @@ from crawler.engine.checks import (
     check_spider,
     check_transport,
 )
+from crawler.engine.handler_results import words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
@@ -163,8 +165,10 @@ class CrawlSession:
                 if store.shared:  # the report is about all workers
                     scheduler.crawl.stats.restore((await store.resume_state()).checkpoint.stats or b"{}")
                 return self._report(scheduler, timer, had_finished=had_finished)
-        except ExceptionGroup as group:
+        except BaseExceptionGroup as group:
             cause = next(causes(group))
+            if group.split(ERRORS)[1] is not None:
+                raise
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
             failed = LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed
@@ -290,8 +294,8 @@ def _credentials(spider: Spider) -> OriginAuth | None:
 
 def _one_line(error: BaseException) -> str:
     """Return an error as one line."""
-    text = str(error).partition("\n")[0]
-    return text if isinstance(error, CrawlerError) and text else f"{type(error).__name__}: {text}"
+    text = str(error) if isinstance(error, CrawlerError) else ""
+    return (text or words_of(error)).partition("\n")[0]
 
 
 def _job_at(place: str | Path) -> Job:

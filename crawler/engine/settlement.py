@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.engine.handler_results import describe_wrong
+from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
 from crawler.messages import Pause, Request, Response, Stop, Usage
@@ -172,8 +173,8 @@ class Settlement:
             began = self._slow.clock()
             try:
                 verdict = hook.call(usage)
-            except Exception as error:
-                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {type(error).__name__}: {error}") from error
+            except ERRORS as error:
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {words_of(error)}") from error
             finally:
                 self._slow.check(began, hook.call, usage.request.url)
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):

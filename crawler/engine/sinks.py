@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from msgspec import Struct, field
 
-from crawler.engine.handler_results import describe_wrong
+from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.hook_errors import ERRORS
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
@@ -265,14 +266,12 @@ class SinkRunner:
                     return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
-            except Exception as error:
+            except ERRORS as error:
                 is_full = full_disk_cause(error) is not None
                 if pause is None or is_full:
-                    words = f"{type(error).__name__}: {error}{f'; {FREE_SPACE}' if is_full else ''}"
+                    words = f"{words_of(error)}{f'; {FREE_SPACE}' if is_full else ''}"
                     raise CrawlFailed(f"{sink.name}.persist cannot store items: {words}") from error
-                log.warning(
-                    "%s.persist failed (%s: %s), retrying in %g s", sink.name, type(error).__name__, error, pause
-                )
+                log.warning("%s.persist failed (%s), retrying in %g s", sink.name, words_of(error), pause)
             await trio.sleep(pause)
         raise AssertionError  # the last turn of the loop returns or raises
 

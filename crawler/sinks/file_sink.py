@@ -158,7 +158,9 @@ class FileSink(ResumableFile, Sink):
                 self.continue_checksum(kept.checksum)
             if self.position is None:
                 self.position = self.here()
+            place = self.path.absolute()  # a callback may change the working directory
             yield
+            self._check_is_at(place)
         except Exception as error:
             self.file.close()
             if is_new and not self.in_job and _is_refusal(error) and self._has_no_items():
@@ -166,6 +168,15 @@ class FileSink(ResumableFile, Sink):
             raise
         finally:
             self.file.close()
+
+    def _check_is_at(self, place: Path) -> None:
+        """Raise `CrawlFailed` if the file that was written is no longer at its place."""
+        try:
+            is_there = os.path.samestat(place.stat(), os.fstat(self.file.fileno()))
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise CrawlFailed(f"{self.path} was removed or replaced while the crawl ran: it does not have the items")
 
     def _has_no_items(self) -> bool:
         if self.compression is None:

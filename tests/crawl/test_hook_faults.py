@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import trio
 from support.trees import Follow
 from trio.testing import MockClock
 
-from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Settings, crawl
+from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Request, Settings, crawl
 from crawler.engine import long_calls, slow_steps
 from crawler.hooks.table import HOOKS
 from crawler.sinks import Held
@@ -36,6 +37,39 @@ class Raises:
 
     def now(self) -> Any:
         raise ValueError("broken")
+
+
+class Exits(Raises):
+    """Ends the process in a hook."""
+
+    def __str__(self) -> str:
+        return "exits"
+
+    async def later(self) -> Any:
+        sys.exit(3)
+
+    def now(self) -> Any:
+        sys.exit(3)
+
+
+class Mute(Exception):
+    """An exception without a usable message."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class RaisesMute(Raises):
+    """Raises such an exception in a hook."""
+
+    def __str__(self) -> str:
+        return "raises without words"
+
+    async def later(self) -> Any:
+        raise Mute
+
+    def now(self) -> Any:
+        raise Mute
 
 
 class Hangs(Raises):
@@ -205,6 +239,15 @@ FAULTS = [
     ("failed", TEXT, None, "faulty.failed failed for https://site.test/gone: TypeError: a callback must return"),
     ("failed", OBJECT, None, "faulty.failed failed for https://site.test/gone: an item cannot be written as JSON"),
 ]
+FAULTS += [
+    (hook, other, raised, words.replace("ValueError: broken", said))
+    for hook, fault, raised, words in FAULTS
+    for other, said in (
+        (Exits(), "SystemExit: 3 (to end the crawl, call self.crawl.stop(reason))"),
+        (RaisesMute(), "Mute: its message cannot be shown (RuntimeError in __str__)"),
+    )
+    if type(fault) is Raises
+]
 
 
 @pytest.mark.parametrize(
@@ -321,3 +364,31 @@ async def test_a_hook_that_returns_none_changes_nothing(
 def test_the_tables_above_have_every_hook() -> None:
     assert {hook for hook, *_ in FAULTS} == set(HOOKS)
     assert long_calls.LONG == 60
+
+
+@pytest.mark.parametrize("where", ["start", "a background task"])
+async def test_a_process_is_not_ended_by_start_or_a_background_task(autojump_clock: MockClock, where: str) -> None:
+    class Ends(Follow):
+        async def start(self) -> Any:
+            if where == "start":
+                sys.exit(3)
+            self.crawl.start_soon(Exits().later)
+            await trio.sleep(1)
+            yield Request("https://site.test/")
+
+    with pytest.raises(CrawlFailed, match=r"^SystemExit: 3 \(to end the crawl, call self\.crawl\.stop"):
+        await crawl(Ends(), transport=FakeSite(SITE).transport)
+
+
+async def test_an_interrupt_in_a_background_task_stays_one(autojump_clock: MockClock) -> None:
+    class Interrupted(Follow):
+        async def start(self) -> Any:
+            async def interrupt() -> None:
+                raise KeyboardInterrupt
+
+            self.crawl.start_soon(interrupt)
+            await trio.sleep(1)
+            yield Request("https://site.test/")
+
+    with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True, allow_unwrapped=True):
+        await crawl(Interrupted(), transport=FakeSite(SITE).transport)

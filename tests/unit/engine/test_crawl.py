@@ -85,6 +85,11 @@ async def test_a_stop_has_the_first_reason(autojump_clock: MockClock) -> None:
     assert crawl.reason == "enough\ufffd"
 
 
+async def test_the_reason_of_a_stop_is_text(autojump_clock: MockClock) -> None:
+    with pytest.raises(TypeError, match="takes the reason as text, not 5"):
+        facade().stop(5)  # type: ignore[arg-type]
+
+
 async def test_another_retry_policy_may_take_the_place_of_the_first(autojump_clock: MockClock) -> None:
     class Never(RetryPolicy):
         def wait(self, request: Request, attempts: int, error: Any) -> None:

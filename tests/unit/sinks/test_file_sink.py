@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from pathlib import Path
 
 import pytest
 from support.crawls import CRAWL
@@ -212,3 +213,19 @@ async def test_a_batch_is_written_completely_or_not_at_all(path, full_disk):
         assert (await sink.persist([2, 3]))["end"] == 6
         sink.file = file
     assert path.read_bytes() == b"1\n2\n3\n"
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_file_that_was_removed_or_replaced_is_an_error_at_the_end(path, is_replaced):
+    with pytest.raises(CrawlFailed, match=r"lines\.txt was removed or replaced while the crawl ran"):
+        async with Lines(path).lifespan(CRAWL):
+            path.unlink()
+            if is_replaced:
+                path.write_text("7\n")
+
+
+async def test_another_working_directory_is_no_other_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    async with Lines(Path("lines.txt")).lifespan(CRAWL):
+        monkeypatch.chdir(tmp_path / "other")
