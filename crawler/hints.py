@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["ATTRIBUTES", "MESSAGES", "hint_for"]
+__all__ = ["ATTRIBUTES", "MESSAGES", "hint_for", "message_of", "words_for"]
 
 ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
     "Spider": {
@@ -90,13 +90,17 @@ def hint_for(error: BaseException) -> str:
     return f" ({hint})" if hint else ""
 
 
-def words_for(error: BaseException) -> str:
-    """Return the class and the message of an exception, with its hint. A class of a user may have no usable message."""
+def message_of(error: BaseException) -> str:
+    """Return the message of an exception. A class of a user may have no usable one."""
     try:
-        text, hint = str(error), hint_for(error)
+        return str(error)
     except Exception as broken:
-        text, hint = f"its message cannot be shown ({type(broken).__name__} in __str__)", ""
-    return f"{type(error).__name__}: {text}{hint}"
+        return f"its message cannot be shown ({type(broken).__name__} in __str__)"
+
+
+def words_for(error: BaseException) -> str:
+    """Return the class and the message of an exception, with its hint."""
+    return f"{type(error).__name__}: {message_of(error)}{hint_for(error)}"
 
 
 def _attribute_hint(error: AttributeError) -> str:
@@ -111,6 +115,6 @@ def _message_hint(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "to end the crawl, call self.crawl.stop(reason)"
     for kind, part, hint in MESSAGES:
-        if isinstance(error, kind) and part in str(error):
+        if isinstance(error, kind) and part in message_of(error):
             return hint
     return ""

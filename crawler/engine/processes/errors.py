@@ -45,7 +45,9 @@ def _portable(error: BaseException) -> Any:
             return data
     except Exception:  # noqa: S110 - any class of users may refuse in its own way
         pass
-    return type(error).__name__, type(error).__module__, str(error)
+    from crawler.hints import message_of  # noqa: PLC0415 - only for errors
+
+    return type(error).__name__, type(error).__module__, message_of(error)
 
 
 def _places(trace: TracebackType | None) -> list[Place]:

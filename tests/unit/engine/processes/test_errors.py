@@ -28,6 +28,22 @@ def chain() -> None:
         raise RuntimeError("outer") from error
 
 
+class Mute(Exception):
+    """An exception that can neither be pickled nor shown."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("not pickled")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_an_exception_without_a_usable_message_says_so() -> None:
+    found = unpack_error(pack_error(Mute()))
+    assert type(found).__name__ == "Mute"
+    assert str(found) == "its message cannot be shown (RuntimeError in __str__)"
+
+
 def test_the_traceback_shows_the_same_places() -> None:
     error = raised_by(chain)
     found = unpack_error(pack_error(error))
