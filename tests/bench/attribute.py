@@ -196,7 +196,9 @@ def site(options: argparse.Namespace, pages: int) -> Iterator[list[str]]:
         spider = f"{ROOT / 'tests/bench/spider_crawler.py'}:{'Small' if options.small else 'Manual'}"
         words = ["run", spider, "--quiet", "-a", f"front={front}"]
         words += ["-a", f"pages={pages}"] if options.small else ["-a", f"idiom={options.idiom}"]
-        words += ["-s", f"workers={options.concurrency}", "-s", f"per_host={options.concurrency}"]
+        # With more than it needs, no delay of a busy machine teaches the crawl to make fewer requests at once.
+        per_host = options.concurrency * (4 if options.together else 1)
+        words += ["-s", f"workers={options.concurrency}", "-s", f"per_host={per_host}"]
         yield [*words, "--overwrite", "-o", str(Path(name) / "pages.jsonl")]
 
 

@@ -3,8 +3,7 @@
 A fast server responds to some requests while the crawl still sends the others: sometimes one wake-up brings one
 response, sometimes several. Two runs of the same crawl then execute up to a tenth more or fewer instructions.
 
-On a machine that is too busy, requests come so late that the crawl takes the server for overloaded and makes fewer at
-once. The groups are counted for that: only the first and the last one may be small.
+The groups are counted: only the first one, of the robots.txt, and the last one may be small.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -23,9 +22,10 @@ __all__ = ["responding_together"]
 
 QUIET: Final = 0.5
 """Seconds without a further request, after which a group that is not full gets its responses."""
-DELAY: Final = 0.5
-"""Seconds that a full group waits. Else the first request of a group would seem to wait several times as long as the
-last one, as on a server that queues requests, and the crawl would make fewer at once."""
+DELAY: Final = 0.2
+"""Seconds that a full group waits: less than between two inspections of the connections, which would count, too.
+Else the first request of a group would seem to wait several times as long as the last one, as on a server that queues
+requests, and the crawl would make fewer at once."""
 HEADERS: Final = (
     "HTTP/1.1 {status}\r\nServer: grouped\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/html\r\n"
     'Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: keep-alive\r\nETag: "1"\r\nAccept-Ranges: bytes\r\n'

@@ -2,6 +2,7 @@
 
 ======================== ===========================================================================
 ``follow``               ``for link in response.links(): yield response.follow(link)``
+``url``                  ``for link in response.links(): yield response.follow(link.url)``
 ``follow_all``           ``yield from response.follow_all()``
 ``href``                 ``response.follow(href)`` for each ``a::attr(href)``
 ``selector``             ``response.follow(anchor)`` for each ``a``
@@ -25,6 +26,12 @@ def _follow(page: Response) -> Iterable[Request]:
     for link in page.links():
         if link.tag == "a":
             yield page.follow(link)
+
+
+def _url(page: Response) -> Iterable[Request]:
+    for link in page.links():
+        if link.tag == "a":
+            yield page.follow(link.url)
 
 
 def _href(page: Response) -> Iterable[Request]:
@@ -52,6 +59,7 @@ def _is_web(href: str) -> bool:
 
 IDIOMS: dict[str, Callable[[Response], Iterable[Request]]] = {
     "follow": _follow,
+    "url": _url,
     "follow_all": lambda page: page.follow_all(),
     "href": _href,
     "selector": _selector,
