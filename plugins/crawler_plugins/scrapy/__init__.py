@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from crawler_plugins.scrapy import lazy_modules
+from crawler_plugins.scrapy.late_patterns import compile_late
 
 lazy_modules.install()  # before Scrapy is imported
 
-from crawler_plugins.scrapy.project import Project  # noqa: E402
-from crawler_plugins.scrapy.spider import ScrapySpider  # noqa: E402
+with compile_late():
+    from crawler_plugins.scrapy.project import Project
+    from crawler_plugins.scrapy.spider import ScrapySpider
 
 __all__ = ["Project", "ScrapySpider"]

@@ -31,6 +31,8 @@ BOM: Final = re.compile(rb"\xff\xfe|\xfe\xff|\xef\xbb\xbf|\0\0\xfe\xff")
 """A byte order mark."""
 SIMPLE: Final = re.compile(rf"(?:{NAME}|{NAME}\.{NAME}|\.{NAME}|{NAME}#{NAME}|#{NAME})::(text|attr\(({NAME})\))")
 """A selector of one element, with its text or an attribute."""
+PLAIN_NAME: Final = re.compile("[a-z][a-z0-9-]*")
+"""A name that XPath has, too: the expression is written without a parser of CSS, which takes milliseconds to begin."""
 SIMPLE_XPATH: Final = re.compile(r"//([a-z][a-z0-9]*)/(?:text\(\)|@([a-z][a-z-]*))")
 """An XPath expression of the same kind."""
 LOOSE: Final = frozenset(
@@ -143,6 +145,8 @@ def _plain_css(query: str) -> tuple[str, str | None, str] | None:
     selector = query.partition("::")[0]
     if found is None or selector.partition(".")[0].partition("#")[0].lower() in LOOSE:
         return None
+    if PLAIN_NAME.fullmatch(selector) and (found[2] is None or PLAIN_NAME.fullmatch(found[2])):
+        return selector, found[2], f"descendant-or-self::{selector}/{f'@{found[2]}' if found[2] else 'text()'}"
     return selector, found[2], css2xpath(query)
 
 

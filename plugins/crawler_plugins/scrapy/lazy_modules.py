@@ -1,7 +1,8 @@
 """`install`: modules that Scrapy imports, and that few projects use, are executed at their first use.
 
-Most belong to Twisted's networking, which a crawl here does not need. With `late_pydantic`, that is most of the time in
-which Scrapy is imported. The modules are the installed ones, and complete as soon as one of their names is read.
+Most belong to Twisted's networking, which a crawl here does not need. The modules are the installed ones, and complete
+as soon as one of their names is read. Two others are loaded in ways of their own: see `late_pydantic` and
+`late_mime_types`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
-from crawler_plugins.scrapy import late_pydantic
+from crawler_plugins.scrapy import late_mime_types, late_pydantic
 from crawler_plugins.scrapy.delegating_loader import DelegatingLoader
 
 __all__ = ["CALLED", "MODULES", "install"]
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "backports.zstd": (),
     "charset_normalizer": ("from_bytes",),
+    "compression.zstd": (),
+    "configparser": (),
+    "jmespath": (),
     "logging.config": ("dictConfig",),
+    "pickle": (),
     "scrapy.utils.curl": ("curl_to_request_kwargs",),
     "scrapy.utils.display": ("_tty_supports_color", "pformat", "pprint"),  # it imports packaging
     "scrapy.utils.versions": ("get_versions", "scrapy_components_versions"),  # it imports OpenSSL
@@ -31,11 +37,17 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "twisted.internet.threads": ("deferToThread",),
     "twisted.web.client": (),
     "twisted.web.http": (),
+    "webbrowser": (),
     "xmlrpc.server": (),
 }
 """The modules, with their functions that other modules import by name: the module is executed when one is called."""
-CALLED: Final = {("twisted.internet.base", "DelayedCall"): "twisted.internet.task"}
+CALLED: Final = {
+    ("configparser", "ConfigParser"): "scrapy.utils.conf",
+    ("twisted.internet.base", "DelayedCall"): "twisted.internet.task",
+}
 """Classes that one other module imports by name and only calls, and that module: until then it gets a function."""
+LOADERS: Final = late_mime_types.LOADERS | late_pydantic.LOADERS
+"""Modules that are loaded in another way, and how."""
 
 
 def install() -> None:
@@ -54,7 +66,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of one of the modules; `None` for any other module."""
-        kind = _Waiting if fullname in MODULES else late_pydantic.LOADERS.get(fullname)
+        kind = _Waiting if fullname in MODULES else LOADERS.get(fullname)
         if kind is None or fullname in self._asked:
             return None
         self._asked.add(fullname)  # once: a module that is imported again is imported as usual

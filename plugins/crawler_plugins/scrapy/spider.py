@@ -8,7 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from scrapy import signals
@@ -24,7 +24,6 @@ from crawler.sinks import IfExists
 from crawler_plugins.scrapy import aliases, components, links, quick_requests, quick_stats, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
-from crawler_plugins.scrapy.check import Checked, check_project
 from crawler_plugins.scrapy.engine import Engine
 from crawler_plugins.scrapy.equivalents import equivalents
 from crawler_plugins.scrapy.events import Signals
@@ -42,6 +41,9 @@ from crawler_plugins.scrapy.scraper import Scraper
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
 from crawler_plugins.scrapy.start import Start
 from crawler_plugins.scrapy.start_items import StartItems
+
+if TYPE_CHECKING:
+    from crawler_plugins.scrapy.check import Checked
 
 __all__ = ["ScrapySpider"]
 
@@ -98,9 +100,14 @@ class ScrapySpider(crawler.Spider):
             ConfigError: The spider cannot run.
         """
         cls.prepare()
+        return cls._made(spider_class, Settings() if base is None else base.copy(), arguments or {}, settings or {})
+
+    @classmethod
+    def _made(cls, *parts: Any) -> ScrapySpider:
+        """Return a spider. Parameters are those of `_set_up`."""
         self = cls.__new__(cls)
         crawler.Spider.__init__(self)
-        self._set_up(spider_class, Settings() if base is None else base, arguments or {}, settings or {})
+        self._set_up(*parts)
         return self
 
     @staticmethod
@@ -124,7 +131,8 @@ class ScrapySpider(crawler.Spider):
         """
         module = sys.modules.get(spider_class.__module__)
         file = getattr(module, "__file__", None)
-        return cls.of(spider_class, arguments, settings, settings_near(Path(file)) if file else None)
+        cls.prepare()
+        return cls._made(spider_class, settings_near(Path(file)) if file else Settings(), arguments, settings)
 
     @staticmethod
     def check_project(project: Path) -> Iterator[Checked]:
@@ -136,15 +144,26 @@ class ScrapySpider(crawler.Spider):
         Raises:
             ConfigError: There is no project, or its settings cannot be imported.
         """
+        from crawler_plugins.scrapy.check import check_project  # noqa: PLC0415 - crawls do not need it
+
         return check_project(project)
 
     # ---- before the crawl --------------------------------------------------------------------------------------------
 
-    def _set_up(self, spider_class: Any, base: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+    def _set_up(
+        self, spider_class: Any, merged: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]
+    ) -> None:
+        """Create the spider and its components.
+
+        Parameters:
+            spider_class: The class of the Scrapy spider.
+            merged: The settings of the project. They are changed.
+            arguments: Arguments of the spider.
+            overrides: Settings that override others.
+        """
         links.install()
         quick_requests.install()
         quick_stats.install()
-        merged = base.copy()
         merged.setdict(dict(overrides), priority="cmdline")
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
             merged.set(name, value, priority="cmdline")

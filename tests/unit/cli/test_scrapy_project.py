@@ -152,3 +152,12 @@ def test_the_collector_rests_while_scrapy_is_imported(monkeypatch, is_enabled):
         assert (enabled, gc.isenabled()) == ([False, False], is_enabled)
     finally:
         gc.enable()
+
+
+def test_the_plugin_is_found_in_its_own_distribution_or_else_in_another(monkeypatch):
+    asked = []
+    monkeypatch.setattr(scrapy_project, "entry_points_of", lambda group: asked.append(group) or {"scrapy": "another"})
+    found = scrapy_project._entry_point()
+    assert (found.load(), asked) == (ScrapySpider, [])
+    monkeypatch.setattr(scrapy_project, "DISTRIBUTION", "no-such-distribution")
+    assert (scrapy_project._entry_point(), asked) == ("another", ["crawler.spiders"])
