@@ -1,4 +1,4 @@
-"""Instructions of a page: of this framework, of the bare loop and of Scrapy, on the same real sites.
+"""Instructions of a page: of this framework, also with a Scrapy spider, of the bare loop and of Scrapy, on real sites.
 
 ::
 
@@ -6,8 +6,9 @@
     python tests/bench/instructions.py [--site PACKAGE]... [--program NAME]... [--concurrency 16]
 
 Instructions do not depend on what else the machine does, so one run is enough. The programs are those of
-``scrapy_ratio.py`` and ``compare.py``, and run in valgrind, which takes 30 to 60 times as long: Scrapy takes minutes.
-The kernel is not counted. `crawl only` subtracts the instructions of the same program for a site of one page.
+``scrapy_ratio.py``, ``scrapy_bridge.py`` and ``compare.py``, and run in valgrind, which takes 30 to 60 times as long:
+Scrapy takes minutes. The kernel is not counted. `crawl only` subtracts the instructions of the same program for a site
+of one page.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -23,12 +24,14 @@ from typing import Final
 
 from compare import bare_loop
 from measure import ROOT, Program, build, framework, served
+from scrapy_bridge import IDIOMS, bridge
 from scrapy_ratio import OURS, SCRAPY, python_with, scrapy
 from sites import SITES
 
 DEFAULT_SITES: Final = ("python3.13-doc", "libglib2.0-doc")
 BARE: Final = "bare"
 THEIRS: Final = {f"scrapy-{idiom}": idiom for idiom in SCRAPY}
+BRIDGED: Final = {f"bridge-{idiom}": idiom for idiom in IDIOMS}
 DEFAULT_PROGRAMS: Final = (BARE, "follow", "follow_all", "scrapy-distinct")
 VALGRIND: Final = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 COUNT: Final = re.compile(r"I\s+refs:\s+([\d,]+)")
@@ -41,7 +44,7 @@ def program_of(name: str, concurrency: int) -> Program:
         return bare_loop(concurrency)
     if name in THEIRS:
         return scrapy(python_with(["scrapy"], "scrapy"), concurrency, THEIRS[name])
-    return framework(concurrency, name)
+    return bridge(concurrency, BRIDGED[name]) if name in BRIDGED else framework(concurrency, name)
 
 
 def count(program: Program, url: str, output: Path) -> tuple[int, int]:
@@ -67,7 +70,7 @@ def main() -> None:
         "--site", choices=tuple(SITES), action="append", help=f"a Debian package ({', '.join(DEFAULT_SITES)})"
     )
     parser.add_argument(
-        "--program", choices=(BARE, *OURS, *THEIRS), action="append", help=f"({', '.join(DEFAULT_PROGRAMS)})"
+        "--program", choices=(BARE, *OURS, *THEIRS, *BRIDGED), action="append", help=f"({', '.join(DEFAULT_PROGRAMS)})"
     )
     parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
     options = parser.parse_args()

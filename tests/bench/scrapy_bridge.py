@@ -1,14 +1,15 @@
-"""Pages per CPU second of Scrapy and of this framework, for the same Scrapy spider with a `LinkExtractor`.
+"""Pages per CPU second of Scrapy and of this framework, for the same Scrapy spiders on the same real sites.
 
 ::
 
     apt-get install nginx-light python3.13-doc sqlite3-doc postgresql-doc-17 libglib2.0-doc libboost1.83-doc
     pip install -e '.[test]'
-    python tests/bench/scrapy_bridge.py [--site PACKAGE]... [--rounds 3] [--concurrency 16] [--idiom extractor]
+    python tests/bench/scrapy_bridge.py [--site PACKAGE]... [--idiom NAME]... [--rounds 3] [--concurrency 16]
 
-Both run the file ``spider_scrapy.py`` in the same environment, with the same settings, in turn: Scrapy by ``scrapy
-runspider``, this framework by ``crawler run``. The program fails if the items of a page differ. A figure is the median
-of the rounds and counts the whole process: start of the interpreter, imports, crawl, exit.
+Both run ``spider_scrapy.py``, or ``spider_scrapy_rules.py`` for the idiom ``rules``, in the same environment, with the
+same settings, in turn: Scrapy by ``scrapy runspider``, this framework by ``crawler run``. The program fails if the
+items of a page differ. A figure is the median of the rounds and counts the whole process: start of the interpreter,
+imports, crawl, exit. `pages free` is the ratio if the pages took no time at all: a bound that the start sets.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -22,10 +23,11 @@ from pathlib import Path
 from statistics import median
 
 import scrapy_ratio
-from measure import ROOT, Program, build, measure, served
+from measure import ROOT, Program, Sites, build, measure, served
 from sites import DEFAULT, SITES
 
-SPIDER = ROOT / "tests/bench/spider_scrapy.py"
+IDIOMS = ("extractor", "follow", "distinct", "elements", "urljoin", "loader", "rules")
+ROW = "| {} | {} | {} | {} | {} | {} |"
 
 
 def bridge(concurrency: int, idiom: str) -> Program:
@@ -36,15 +38,31 @@ def bridge(concurrency: int, idiom: str) -> Program:
         "CONCURRENT_REQUESTS": concurrency,
         "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency,
     }
+    spider, arguments = scrapy_ratio.spider_of(idiom)
 
     def command(url: str, output: Path) -> list[str | Path]:
-        words: list[str | Path] = [sys.executable, "-m", "crawler", "run", SPIDER, "--quiet", "-o", output]
-        words += ["-a", f"front={url}", "-a", f"idiom={idiom}", "--log-level", "error"]
+        words: list[str | Path] = [sys.executable, "-m", "crawler", "run", spider, "--quiet", "-o", output]
+        words += ["-a", f"front={url}", *arguments, "--log-level", "error"]
         for name, value in names.items():
             words += ["-s", f"{name}={value}"]
         return words
 
     return Program(f"bridge {idiom}", command)
+
+
+def compare(package: str, sites: Sites, idiom: str, options: argparse.Namespace) -> tuple[str, float]:
+    """Measure both with one idiom on one site; return the row of the table, and the ratio."""
+    programs = [
+        scrapy_ratio.scrapy(Path(sys.executable), options.concurrency, idiom),
+        bridge(options.concurrency, idiom),
+    ]
+    print(f"\n{package}, {idiom}")
+    figures = measure(programs, sites, options.rounds)
+    theirs, ours = (figures[program.name] for program in programs)
+    ratio = ours.rate / theirs.rate
+    pages = len(theirs.runs[0].pages)
+    bound = pages / ours.start / theirs.rate
+    return ROW.format(package, idiom, f"{theirs.rate:.0f}", f"{ours.rate:.0f}", f"{ratio:.1f}", f"{bound:.1f}"), ratio
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,21 +73,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--site", choices=tuple(SITES), action="append", help=f"a Debian package ({', '.join(DEFAULT)})"
     )
-    parser.add_argument("--idiom", default="extractor", help="one of spider_scrapy.py (extractor)")
+    parser.add_argument("--idiom", choices=IDIOMS, action="append", help="how spiders find links (all)")
     options = parser.parse_args(arguments)
-    ratios = []
+    rows, ratios = [], []
     for package in options.site or DEFAULT:
-        programs = [
-            scrapy_ratio.scrapy(Path(sys.executable), options.concurrency, options.idiom),
-            bridge(options.concurrency, options.idiom),
-        ]
         with served(package) as sites:
-            print(f"\n{package}")
-            figures = measure(programs, sites, options.rounds)
-        theirs, ours = (figures[program.name].rate for program in programs)
-        ratios.append(ours / theirs)
-        print(f"{package}: {ours:.0f} pages per CPU second, {theirs:.0f} by Scrapy: {ours / theirs:.1f} x")
-    print(f"\nmedian {median(ratios):.1f} x Scrapy. {build()}")
+            for idiom in options.idiom or IDIOMS:
+                row, ratio = compare(package, sites, idiom, options)
+                rows.append(row)
+                ratios.append(ratio)
+    print(f"\nPages per CPU second, whole process, and times Scrapy. {build()}\n")
+    print(ROW.format("site", "idiom", "Scrapy", "this framework", "times", "pages free"))
+    print(ROW.format("---", "---", *["---:"] * 4))
+    print(*rows, sep="\n")
+    print(f"\nmedian {median(ratios):.1f} x Scrapy, worst {min(ratios):.1f} x, best {max(ratios):.1f} x")
 
 
 if __name__ == "__main__":

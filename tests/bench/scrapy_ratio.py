@@ -62,14 +62,21 @@ def python_with(packages: Sequence[str], module: str) -> Path:
     return python
 
 
+def spider_of(idiom: str) -> tuple[Path, list[str]]:
+    """Return the file of the Scrapy spider for an idiom, and the arguments that select it."""
+    if idiom == "rules":
+        return BENCH / "spider_scrapy_rules.py", []
+    return BENCH / "spider_scrapy.py", ["-a", f"idiom={idiom}"]
+
+
 def scrapy(python: Path, concurrency: int, idiom: str) -> Program:
-    """Return Scrapy with a spider of ``spider_scrapy.py``."""
+    """Return Scrapy with a spider of ``spider_scrapy.py``, or of ``spider_scrapy_rules.py``."""
+    spider, arguments = spider_of(idiom)
     settings = SETTINGS | {"CONCURRENT_REQUESTS": concurrency, "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency}
 
     def command(url: str, output: Path) -> list[str | Path]:
-        spider = BENCH / ("spider_scrapy_rules.py" if idiom == "rules" else "spider_scrapy.py")
         words: list[str | Path] = [python, "-m", "scrapy", "runspider", spider, "-o", f"{output}:jsonlines"]
-        words += ["-a", f"front={url}"] + ([] if idiom == "rules" else ["-a", f"idiom={idiom}"])
+        words += ["-a", f"front={url}", *arguments]
         for name, value in settings.items():
             words += ["-s", f"{name}={value}"]
         return words

@@ -11,9 +11,11 @@ from functools import lru_cache, wraps
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from parsel import css2xpath
+from parsel import Selector, css2xpath
 from scrapy.http import HtmlResponse, Request
+from scrapy.http.response.text import _url_from_selector
 from scrapy.link import Link
+from scrapy.selector import unified
 from scrapy.utils.response import get_base_url
 from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding
 
@@ -22,7 +24,7 @@ from crawler_plugins.scrapy.joins import folder_of, plain_page
 from crawler_plugins.scrapy.quick_requests import FRAGMENT, safe_url
 from crawler_plugins.scrapy.quick_selectors import texts_of
 
-__all__ = ["FastHtmlResponse", "begins_with"]
+__all__ = ["FastHtmlResponse", "begins_with", "install"]
 
 NAME: Final = r"[a-zA-Z_][\w-]*"
 HEAD: Final = 4096
@@ -126,6 +128,8 @@ class FastHtmlResponse(HtmlResponse):
         """Return a request for a link of the page."""
         if type(url) is Link:
             url = url.url
+        elif isinstance(url, Selector):
+            url = _url_from_selector(url)
         if type(url) is not str or further:
             return super().follow(url, callback, *further, encoding=encoding, **options)
         encoding = self.encoding if encoding is None else encoding
@@ -133,6 +137,20 @@ class FastHtmlResponse(HtmlResponse):
 
 
 FastHtmlResponse.__name__ = FastHtmlResponse.__qualname__ = HtmlResponse.__name__  # spiders may look at the name
+
+
+def install() -> None:
+    """Let the selectors of such a response use the base that it knows. Further calls have no effect."""
+    if hasattr(unified, "get_base_url"):  # since Scrapy 2.13
+        unified.get_base_url = _base_of
+
+
+def _base_of(response: Any) -> str:
+    """Return what `get_base_url` returns."""
+    if type(response) is FastHtmlResponse:
+        return response.base
+    found: str = get_base_url(response)
+    return found
 
 
 @lru_cache(maxsize=1000)
@@ -166,7 +184,8 @@ def begins_with(body: bytes, word: bytes) -> bool:
     """
     head = body[:HEAD]
     if not head.isascii():
-        head = body[: HEAD * 4]  # a character has four bytes at most
+        missing = HEAD - len(head.decode(errors="replace"))
+        head = body[: HEAD + 4 * (missing + 2)]  # one may be cut, and Scrapy drops a byte order mark
     return head.lower().rfind(word) >= 0  # a search from the end is several times as fast as `in`
 
 

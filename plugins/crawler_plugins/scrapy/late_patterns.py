@@ -32,7 +32,7 @@ def compile_late() -> Iterator[None]:
     compile_now = re.compile  # whichever it is at this time
 
     def compiled(pattern: Any, flags: Any = 0) -> Any:
-        importer = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - whoever compiles it
+        importer = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - the module that compiles it
         return _LatePattern(pattern, flags) if importer in MODULES else compile_now(pattern, flags)
 
     re.compile = compiled

@@ -53,9 +53,7 @@ def _quick(set_url: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
             return
         set_url(self, url)
         if self._url == url == safe_url(url):  # a verbatim one may be another
-            if len(_safe) >= MAX_SAFE:
-                _safe.clear()
-            _safe.add(self._url)
+            _remember(url)
 
     return _set_url
 
@@ -87,7 +85,7 @@ def _quickly_made(kind: Any, make: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         if (
             type(url) is not str
-            or url not in _safe
+            or (url not in _safe and not _stays(url))
             or type(self) is not kind
             or headers
             or body
@@ -118,6 +116,23 @@ def _quickly_made(kind: Any, make: Callable[..., None]) -> Callable[..., None]:
         self._flags = None
 
     return __init__
+
+
+def _stays(url: str) -> bool:
+    """Return whether a request has a URL as it is given: its fragment, too, if its page is known to stay."""
+    page, sign, fragment = url.partition("#")
+    if not (page in _safe or PLAIN_URL.fullmatch(page)) or (sign and not FRAGMENT.fullmatch(fragment)):
+        return False
+    if not sign:
+        _remember(page)
+    return True
+
+
+def _remember(url: str) -> None:
+    """Remember a URL that stays as it is."""
+    if len(_safe) >= MAX_SAFE:
+        _safe.clear()
+    _safe.add(url)
 
 
 def _makes_the_same(kind: Any, made: Callable[..., None]) -> bool:

@@ -160,15 +160,15 @@ class RequestTranslator:
             options["method"] = request.method
         if request.body:
             options["body"] = request.body
-        merges = self._merges_cookies and not meta.get("dont_merge_cookies")
-        fields = [pair for pair in self._headers if pair[0] not in request.headers]
-        if request.headers:
-            own = header_pairs(request.headers)
+        merges, given = self._merges_cookies and not meta.get("dont_merge_cookies"), request.headers
+        fields = [pair for pair in self._headers if pair[0] not in given]
+        if given:
+            own = header_pairs(given)
             fields += [pair for pair in own if pair[0] != "Cookie"] if merges else own
-        if meta.get("dont_merge_cookies") and "Cookie" not in request.headers:
+        if meta.get("dont_merge_cookies") and "Cookie" not in given:
             fields.append(("Cookie", ""))
         if fields:
-            options["headers"] = fields
+            options["headers"] = _fields(tuple(fields))
         if request.cookies:
             options["cookies"] = {name: value for name, value in cookie_pairs(request.cookies) if value.isascii()}
         if request.dont_filter or self._keeps_repeats:
@@ -218,6 +218,12 @@ class RequestTranslator:
         """Forget the requests of Scrapy that were kept in memory for settled ones."""
         for request in requests:
             self._kept.pop(request.meta.get("#", 0), None)
+
+
+@lru_cache(maxsize=256)  # the requests of a page have the same ones
+def _fields(pairs: tuple[tuple[str, str], ...]) -> crawler.Headers:
+    """Return header fields as the crawl has them."""
+    return crawler.Headers(list(pairs))
 
 
 def _url_of(request: crawler.Request) -> str:

@@ -118,12 +118,12 @@ class Scheduling:
         def is_repeat(request: Any) -> bool:
             if request.method != "GET" or request.dont_filter or request.body:
                 return False
-            url = request.url
+            url = request.url.partition("#")[0]
             if url in known:
                 return True
             page = pages.get(url)
             if page is None:
-                page = pages[url] = canonical(url.partition("#")[0]) or ""
+                page = pages[url] = canonical(url) or ""
             if page in seen:
                 return True
             if not page:
@@ -194,7 +194,8 @@ def _setter(middleware: Any, spider: Any) -> Callable[[Any, Any], None]:
         if response is not page:
             page = response
             of_origins.clear()
-        if "Referer" in request.headers or "referrer_policy" in request.meta:
+        headers = request.headers  # their names have their form already
+        if dict.__contains__(headers, b"Referer") or "referrer_policy" in request.meta:
             list(process(response=response, result=(request,)))
             return
         scheme, _, rest = request.url.partition("://")
@@ -203,6 +204,6 @@ def _setter(middleware: Any, spider: Any) -> Callable[[Any, Any], None]:
             list(process(response=response, result=(request,)))
             of_origins[origin] = request.headers.get("Referer")
         elif of_origins[origin] is not None:
-            dict.__setitem__(request.headers, b"Referer", [of_origins[origin]])  # the name has its form already
+            dict.__setitem__(headers, b"Referer", [of_origins[origin]])
 
     return set_referer

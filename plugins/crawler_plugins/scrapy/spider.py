@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 import crawler
 from crawler import ConfigError
 from crawler.sinks import IfExists
-from crawler_plugins.scrapy import aliases, components, links, quick_requests, quick_stats, responses
+from crawler_plugins.scrapy import acceleration, aliases, components, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.engine import Engine
@@ -161,9 +161,7 @@ class ScrapySpider(crawler.Spider):
             arguments: Arguments of the spider.
             overrides: Settings that override others.
         """
-        links.install()
-        quick_requests.install()
-        quick_stats.install()
+        acceleration.install()
         merged.setdict(dict(overrides), priority="cmdline")
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
             merged.set(name, value, priority="cmdline")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from crawler_plugins.scrapy import quick_requests
-from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from crawler_plugins.scrapy import fast_responses, quick_requests
+from crawler_plugins.scrapy.fast_responses import FastHtmlResponse, begins_with
 from hypothesis import given
 from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
@@ -153,3 +153,25 @@ PARTS = st.sampled_from(
 def test_the_encoding_of_any_beginning_is_that_of_scrapy(parts):
     plain, fast = (kind(URL, body="".join(parts).encode()) for kind in (HtmlResponse, FastHtmlResponse))
     assert fast.encoding == plain.encoding
+
+
+@given(
+    st.text(alphabet="aä€😀\ufeff", max_size=30), st.sampled_from(["<base", "<BaSe", "<bas"]), st.integers(4060, 4110)
+)
+def test_a_word_is_found_among_the_first_characters(before, word, place):
+    text = (before * place)[: max(0, place - 50)].ljust(place, "x") + word
+    for body in (text.encode(), b"\xef\xbb\xbf" + text.encode(), text.encode()[1:]):
+        read = body.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")[:4096].lower()
+        assert begins_with(body, b"<base") or "<base" not in read
+    assert not begins_with(text.replace(word, "y").encode(), b"<base")
+
+
+@pytest.mark.parametrize("base", ["", "<base href='/d/'>", "<BASE HREF=https://o.test/e/>"])
+def test_selectors_have_the_base_that_scrapy_finds(base):
+    fast_responses.install()
+    plain, fast = responses(BODY.replace("<head>", f"<head>{base}"))
+    for response in (plain, fast):
+        assert response.css("a")[0].root.base_url == get_base_url(plain)
+        assert [response.follow(one).url for one in response.css("a.more")] == [plain.urljoin("/a?b=1&c=2")]
+        with pytest.raises(ValueError, match="Only <a> and <link> elements"):
+            response.follow(response.css("p")[0])

@@ -68,6 +68,11 @@ NAMES = ("url", "callback", "errback", "method", "headers", "body", "cookies", "
          "dont_filter", "flags", "cb_kwargs")  # fmt: skip
 
 
+URLS = ["https://site.test/made", "https://site.test/made#x", "https://site.test/made#", "https://site.test/made#a b",
+        "https://site.test/new#a#b", "https://site.test/new?a=1#b", "https://site.test:80/new", "https://site.test/a b",
+        "no-scheme", "no-scheme#a", 1]  # fmt: skip
+
+
 class Own(Request):
     """A request of a project."""
 
@@ -83,7 +88,7 @@ def made(make, kind, url, **given):
 
 
 @pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
-@pytest.mark.parametrize("url", ["https://site.test/made", "https://site.test/a b", "no-scheme", 1])
+@pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("kind", [Request, Own, scrapy.FormRequest])
 def test_a_request_has_the_parts_that_scrapy_gives_it(given, url, kind):
     theirs = Request.__init__.__wrapped__

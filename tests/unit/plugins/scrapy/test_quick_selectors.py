@@ -43,3 +43,40 @@ def test_a_default_is_returned_without_texts_and_elements_are_serialized(texts):
     mixed = texts[:0]
     mixed.append(element)
     assert (mixed.getall(), mixed.get()) == (["<p>x</p>"], "<p>x</p>")
+
+
+class Own(Selector):
+    """A selector of a project."""
+
+
+PAGE = "<html><body><p class=a>x<b>y</b></p><p>z</p></body></html>"
+QUERIES = ["//p", "//p/text()", "//p/@class", "count(//p)", "//p = 'z'", "string(//b)", "//no"]
+
+
+def found(kind, query, **given):
+    """What a query finds, with the fields of each selector."""
+    results = kind(text=PAGE, **given).xpath(query)
+    fields = [quick_selectors._fields(one) | {"root": str(one.root)[:8]} for one in results]
+    return fields, [type(one) for one in results], results.getall(), repr(results)[:20]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("kind", [Selector, Own])
+@pytest.mark.parametrize("given", [{}, {"type": "xml"}, {"namespaces": {"a": "urn:a"}}], ids=["html", "xml", "names"])
+def test_selectors_of_elements_have_the_fields_that_scrapy_gives_them(query, kind, given, monkeypatch):
+    quick_selectors.install()
+    quick = Selector.__init__
+    ours = found(kind, query, **given)
+    monkeypatch.setattr(Selector, "__init__", quick.__wrapped__)
+    assert ours == found(kind, query, **given)
+
+
+def test_what_is_no_result_of_a_query_is_made_by_the_constructor():
+    quick_selectors.install()
+    with pytest.raises(ValueError, match="Invalid type"):
+        Selector(root="a", type="none", _expr="b", namespaces=None)
+    assert Selector(root={"a": 1}, type="json", _expr="b", namespaces=None).jmespath("a").get() == 1
+    one = Selector(text=PAGE).css("p")[0]
+    one.register_namespace("x", "urn:x")
+    assert one.css("b")[0].namespaces["x"] == "urn:x"
+    assert "x" not in Selector(text=PAGE).css("p")[0].namespaces
