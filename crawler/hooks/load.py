@@ -116,9 +116,10 @@ def import_class(spec: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise ConfigError(f"no module named {error.name!r} (for {spec!r})") from None
+            hint = f"; did you mean {module_name.removesuffix('.py')}:{name}?" if module_name.endswith(".py") else ""
+            raise ConfigError(f"no module named {error.name!r} (for {spec!r}{hint})") from None
         raise PluginError(f"{module_name} cannot be imported: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         public = [key for key, value in vars(module).items() if isinstance(value, type)]
