@@ -183,7 +183,7 @@ class DeclaredQuota(Quota):
                 self.replenishment.before_reset = False
             elif early and not sample.disrupted and not log_usable:
                 self.replenishment.record_early_unit()
-        elif sample.refused and not early:
+        elif sample.refused and sample.sent >= self.probe_at():
             self._explain_refused_probe(sample)
 
     def _explain_refused_probe(self, sample: QuotaSample) -> None:

@@ -4,7 +4,7 @@ Other modules refer to its rules by number. Rules 1, 2, 5, 9 and 11 are in `craw
 
 3. *In flight.* Requests in flight count as spent until their responses arrive.
 4. *One probe.* When the quota should be restored, exactly one request is sent. No other starts until its response
-   arrives and opens the new window.
+   arrives and opens the new window. A fixed window that only we use certainly ends its length after its first response.
 6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to
    continue at that rate, and as many units are left to them.
 7. *Refusals with quota left.* Such a refusal comes from another limit. See `crawler.limits.learning.refusals`.
@@ -51,6 +51,8 @@ PEEK_SHARE: Final = 0.3
 """Share of a window between two requests if other clients are expected to use everything that is left."""
 PROBE_SHARE: Final = 0.25
 """Share of a window so far that passes before its end is looked for, where neither length nor end are stated."""
+SHORT_TRIPS: Final = 50.0
+"""Round trips that a short window lasts, at most. Its units are spent at once."""
 MAX_EMPTY_WAIT: Final = 60.0
 """Seconds; the longest wait after a request that was served although nothing was left."""
 
@@ -177,6 +179,7 @@ class Quota:
         available = self.available(now, inflight)
         if available >= need:
             return -math.inf
+        renewed_at = self._renewed_at(now, need, inflight)
         probe_at = self.probe_at()
         log_usable = self._is_log_usable(now)
         log_ready_at = self._log_ready_at(need, inflight) if log_usable else math.inf  # rule 10
@@ -187,7 +190,7 @@ class Quota:
         if now >= probe_at and in_flight_since(probe_at - self.log.round_trip):  # rule 4
             probe_at = math.inf
         if log_usable:
-            return min(probe_at, log_ready_at)
+            return min(probe_at, log_ready_at, renewed_at)
         if self.limit is not None and need + inflight > self.limit:
             return probe_at  # so many units never return one by one
         restored_at = self.replenishment.restored_at(
@@ -209,6 +212,9 @@ class Quota:
             return self._even_start_at(last, cost) if self.is_counted else -math.inf
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
         average = self.usage.average_cost(cost)
+        if mode == "auto" and self._is_short():
+            # the first of several responses shows best when a window began; a late one shows whether it is fixed
+            return -math.inf if self.replenishment.all_at_once else last + (interval or 0.0) * average
         if mode == "auto" and (backlog * average <= share * cost or self._may_be_sliding(last)):
             return -math.inf
         continuous = self.replenishment.kind == "continuous"
@@ -314,6 +320,24 @@ class Quota:
         limit = self.limit or 0.0
         need = min(need, limit)  # a request that costs more than the limit waits for a window that is unused
         return self.log.ready_at(limit - inflight - need, self.window.length or 0.0)
+
+    def _renewed_at(self, now: float, need: float, inflight: float) -> float:
+        """Return when the present window has certainly ended, in epoch seconds; infinite: a probe has to tell (rule 4).
+
+        It began before its first response, and a request arrives after it was sent. The two take half of the shortest
+        round trip at least, if none of the ways takes less than a quarter of one.
+        """
+        limit, length = self.limit or 0.0, self.window.length or 0.0
+        counted = limit - (self.remaining or 0.0) >= self.usage.ours  # no unit of ours belongs to another window
+        known = self._is_short() and self.replenishment.all_at_once and self._is_log_usable(now)
+        if not known or not counted or need + inflight > limit:
+            return math.inf
+        return self._window_start + length + length / 1000.0 - self.log.round_trip / 2.0
+
+    def _is_short(self) -> bool:
+        """Return whether windows are fixed, and so short that a round trip is a loss worth mentioning."""
+        longest = SHORT_TRIPS * self.log.round_trip
+        return self.replenishment.kind == "fixed" and (self.window.length or math.inf) <= longest
 
     def _may_be_sliding(self, last: float) -> bool:
         """Return whether each unit may return one window after its use, so that spreading gains nothing."""

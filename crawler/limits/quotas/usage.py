@@ -86,6 +86,11 @@ class QuotaUsage:
         self._ours += cost
         self._responses += 1
 
+    @property
+    def ours(self) -> float:
+        """Units of this window that we have used, the first one included."""
+        return self._ours + 1.0
+
     def returned(self, remaining: float, received: float) -> tuple[float, float]:
         """Return the units, at least, that have returned since the window began, and the seconds since then.
 

@@ -141,6 +141,37 @@ def test_rule_10_more_units_than_the_log_explains_returned_at_once():
     assert (made.replenishment.kind, made.replenishment.all_at_once) == ("fixed", True)
 
 
+def renewed(*, left: float = 0.0) -> DeclaredQuota:
+    """Fixed windows of a second with four units each, since 20.0; the last response states `left`."""
+    made = DeclaredQuota(name="p")
+    for second in range(21):
+        for used in range(1, 5):
+            remaining = left if (second, used) == (20, 4) else 4.0 - used
+            stated = Observation(policy="p", limit=4.0, window=1.0, remaining=remaining)
+            made.observe(stated, sent=NOW + second + 0.2 * used, received=NOW + second + 0.2 * used + 0.1)
+    return made
+
+
+def test_rule_4_all_units_are_used_without_a_probe_where_a_window_certainly_begins():
+    made = renewed()
+    assert made.replenishment.all_at_once
+    at = ready(made, 21.22, inflight=1, in_flight=(21.21,))
+    assert at == pytest.approx(20.3 + 1.0 - 0.05, abs=0.002)  # the first response, a window, less half a round trip
+    assert ready(made, at, inflight=3, in_flight=(at,)) <= at
+    assert ready(made, at, inflight=4, in_flight=(at,)) > at
+
+
+def test_rule_4_a_probe_is_needed_where_units_of_ours_were_counted_in_another_window():
+    assert ready(renewed(left=0.5), 20.95, inflight=3, in_flight=(20.9,)) > 21.5
+
+
+def test_a_refusal_before_the_stated_end_does_not_show_that_it_was_rounded_down():
+    made = logged()
+    stated = Observation(policy="p", limit=4.0, window=5.0, remaining=0.0, reset=(NOW + 6.0, NOW + 6.5))
+    made.observe(stated, sent=NOW + 5.2, received=NOW + 5.3, refused=True)
+    assert made.window.correction == 0.0
+
+
 def test_rule_10_a_request_without_a_known_response_leaves_a_gap_in_the_log():
     made = logged()
     made.spend(1.0)
@@ -229,6 +260,13 @@ def test_the_remaining_units_are_spread_over_the_window_until_the_backlog_fits()
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=59.0, mode="auto") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1e9, mode="burst") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="smooth") > NOW
+
+
+def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_together():
+    made = renewed(left=2.0)
+    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
+    made.replenishment.all_at_once = False
+    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == NOW + 20.8 + 0.25
 
 
 def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter_of_the_window():
