@@ -106,6 +106,12 @@ class Attribution(Struct, eq=False):
         """Forget what was put down to chance: a rate explains it better."""
         self._faults, self._random = None, frozenset()
 
+    def blame_chance(self) -> None:
+        """Note that chance explains the latest refusals best. No level of concurrency had a part in them."""
+        self.concurrency.forgive()
+        if self._faults is not None:
+            self._faults.blame_chance()
+
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
         """Learn how many requests at once the server takes."""
         if report.refused and learner is not None and learner.quotas.has_leaky_bucket():

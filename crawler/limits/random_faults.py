@@ -129,9 +129,13 @@ class RandomFaults:
             sent: When the request started, in seconds since the epoch.
             within: Seconds after a refusal, at most, in which no unit of a quota returns.
         """
-        undecided, self._undecided = self._undecided, []
         if sent - self._refused_at > within:
-            return False
+            self.blame_limit()
+        return self.blame_chance()
+
+    def blame_chance(self) -> bool:
+        """Note that the latest refusals came at random. Return whether one of the requests had been sent alone."""
+        undecided, self._undecided = self._undecided, []
         for load in undecided:
             self._record_refused(load)
         return 1 in undecided

@@ -293,7 +293,7 @@ class Throttle:
             return self.settle_lost(grant, report)
         plain = report.refused and report.status not in AMBIGUOUS_STATUSES
         if plain and learner is not None and learner.proves_chance(grant, report):
-            self.concurrency.forgive()
+            reasons.blame_chance()
             return self.settle_lost(grant, report)
         if isolated:
             reasons.wait_for_others(report)

@@ -496,15 +496,15 @@ async def test_a_limit_that_chance_has_shown_starves_no_crawl(
     assert best / report.seconds >= 0.35
 
 
-@pytest.mark.parametrize("seed", [22, 29, 35])
-def test_refusals_at_random_starve_no_crawl(seed: int) -> None:
-    """A fifth of the responses are refusals. These crawls reached a hundredth to a tenth of the possible throughput."""
-    shares = {"429": 0.2}
+@pytest.mark.parametrize(("share", "seed"), [(0.2, 22), (0.2, 29), (0.2, 35), (0.3, 6), (0.3, 8), (0.3, 4), (0.3, 13)])
+def test_refusals_at_random_starve_no_crawl(share: float, seed: int) -> None:
+    """These crawls reached a hundredth to a tenth of the possible throughput: few refusals looked like a limit."""
+    shares = {"429": share}
     server, settings = FaultyServer(random.Random(seed), shares), Settings(obey_robots=False)
     best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
     report = run_virtually(lambda: crawl(Pages(300), transport=server, settings=settings), randomness=seeded(seed))
     assert report.pages == 300
-    assert best / report.seconds >= 0.2
+    assert best / report.seconds >= (0.2 if share == 0.2 else 0.15)
 
 
 @pytest.mark.parametrize("shares", [{"cut": 0.1, "503": 0.1}, {"drip": 0.2, "cut": 0.1}])

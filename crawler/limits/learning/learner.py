@@ -160,7 +160,9 @@ class LimitLearner:
             if self._run >= MIN_RUN:
                 self._served_rate = max(self._served_rate, bucket.replenishment.rate or 0.0)
         events = quotas.observe(report, cost=cost, requests=len(flight), units=flight.units)
+        known = quotas.undeclared()
         events += quotas.record_unreported(report, cost=cost)
+        self._wrong_guesses += quotas.undeclared() is not known
         if self.refusals is not None:
             events += self._end_wait(self.refusals, grant, report)
         return events + quotas.forecast(

@@ -31,6 +31,10 @@ MIN_LIMIT: Final = 3.0
 """Units of a limit, at least, whose last one may be refused without a doubt about the limit."""
 UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
+FEW_UNITS: Final = 3.0
+"""Units of a limit below which refusals at random may have shown it: so few may be served between them by chance."""
+MAX_DOUBTS: Final = 3
+"""Trials of one more unit that are refused before so small a limit is no longer doubted."""
 WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
 SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
@@ -41,6 +45,8 @@ ROUND_TRIPS: Final = 100.0
 """Round trips of a refusal that this time lasts: a nearby server may be in a hurry."""
 SECOND_PAUSE: Final = 10.0
 """Seconds to wait after a second refusal, where the beginning of the window shows nothing. They double."""
+DOUBTFUL_PAUSE: Final = 2.0
+"""The same where so few units were served that the refusals may have come at random."""
 LONGEST_PAUSE: Final = 21600.0
 """Seconds; the longest of these pauses."""
 MAX_COUNTING: Final = 20.0
@@ -108,6 +114,8 @@ class UndeclaredQuota(Quota):
         self.spend(cost)
         self.used += cost
         if self.used > self.limit:
+            if self._trial and self.is_small():
+                return False
             self.limit = self.used
             if self._trial:  # the server allows more: try yet another unit
                 self.remaining = cost
@@ -185,6 +193,10 @@ class UndeclaredQuota(Quota):
         """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""
         return self.used >= (self.limit or 0.0) - 1.0
 
+    def is_small(self) -> bool:
+        """Return whether the limit is so small that refusals at random may have shown it."""
+        return (self.limit or 0.0) < FEW_UNITS
+
     def evidence(self) -> tuple[float, float]:
         """Return what a new search can start from: a time in seconds since the epoch, and the units served since."""
         return (self.opened_at, self.used) if self.is_confirmed() else (self.proven_at, self.total)
@@ -220,7 +232,7 @@ class UndeclaredQuota(Quota):
         return True
 
     def _is_trial_due(self) -> bool:
-        if not self.certain:
+        if not self.certain or (self.is_small() and self.refusals < MAX_DOUBTS):
             return True
         return bool(self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf))
 
@@ -275,7 +287,8 @@ class LimitSearch:
         if self.probes == 1:
             self.first_pause = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
         length = next((length for length in (self.first_pause, *SEARCHED) if length > passed), math.inf)
-        pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=SECOND_PAUSE, cap=LONGEST_PAUSE)
+        second = DOUBTFUL_PAUSE if 0 < self.served < FEW_UNITS else SECOND_PAUSE
+        pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=second, cap=LONGEST_PAUSE)
         at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
         return min(at, next_aligned(self.since, received))
 
@@ -293,14 +306,13 @@ class LimitSearch:
             low, high = self.stated_end.earliest - self.since, self.stated_end.latest - self.since
             window = longest_common(low, high) or max(low, math.floor(high))
         else:
-            high = sent - self.since
-            window = longest_common(self.last_refused - self.since, high) or high
+            low, high = self.last_refused - self.since, sent - self.since
+            window = longest_common(low, high) or high
         if window <= 0:
             return None
         quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
-        if self.stated_end is None and not self.limit_exists:
-            passed = self.last_refused - self.since
-            quota.too_short = passed if passed >= SEARCHED[0] else 0.0
+        if not self.limit_exists and self.stated_end is None:
+            quota.too_short = low if low >= SEARCHED[0] else 0.0
         for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
             at = self.since + (self.started - self.since) * number / self.served
             quota.log.add(at, at, self.served)

@@ -109,6 +109,16 @@ def test_where_connections_break_at_random_two_refusals_that_no_limit_explains_s
     assert made.record_refusal(8, NOW + 1)
 
 
+def test_refusals_that_chance_explains_best_count_as_refused_at_random():
+    made = RandomFaults(40)
+    for _ in range(10):
+        assert not made.record_refusal(8, NOW)
+        assert not made.blame_chance()
+    assert 0.19 < made.refused_share < 0.21
+    assert not made.record_refusal(1, NOW)
+    assert made.blame_chance()
+
+
 def test_two_refusals_that_no_limit_explains_cast_doubt_on_any_limit():
     made = RandomFaults(0)
     refused_and_served(made, 1)

@@ -12,9 +12,9 @@ from crawler.limits.quotas.window import Window
 NOW = 1_800_000_000.0
 
 
-def learned() -> UndeclaredQuota:
-    """Three per minute, of which one was used at `NOW`."""
-    made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0))
+def learned(limit: float = 3.0) -> UndeclaredQuota:
+    """So many per minute, of which one was used at `NOW`."""
+    made = UndeclaredQuota(name="undeclared", limit=limit, window=Window(60.0))
     made.record_unreported(sent=NOW, received=NOW + 0.1)
     return made
 
@@ -63,6 +63,27 @@ def test_a_request_that_costs_more_than_the_learned_limit_starts_after_a_whole_w
     at = made.ready_at(NOW + 1, cost=5.0, inflight=0.0, in_flight_since=lambda since: False)
     assert 60.1 <= at - NOW <= 64
     assert made.ready_at(NOW + 1, cost=5.0, inflight=1.0, in_flight_since=lambda since: False) == math.inf
+
+
+def test_a_limit_of_two_units_is_doubted_until_three_trials_of_one_more_are_refused():
+    made = learned(2.0)
+    now, trials = 1.0, []
+    for _ in range(12):
+        now = max(now, ready(made, now))
+        if made.used == 2 and now < made.probe_at() - NOW:
+            trials.append(made.window_count)
+            assert made.explain_refusal(NOW + now)
+        else:
+            assert made.record_unreported(sent=NOW + now, received=NOW + now + 0.1)
+    assert trials == [1, 2, 3]
+    doubted = learned(2.0)
+    assert [doubted.record_unreported(sent=NOW + at, received=NOW + at + 0.1) for at in (1, 2)] == [True, False]
+
+
+def test_the_end_is_looked_for_sooner_where_hardly_anything_was_served():
+    made = search(served=2.0)
+    probes = [made.record_refusal(NOW + at, NOW + at, None) - NOW for at in (1.0, 2.0, 4.0, 8.0)]
+    assert probes == pytest.approx([1.25, 4.0, 8.0, 10.3])
 
 
 def test_one_more_unit_is_tried_after_eight_clean_windows_and_then_more_rarely():
