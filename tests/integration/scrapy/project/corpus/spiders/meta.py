@@ -405,7 +405,7 @@ class ErrorCount(Pages):
 
 class Timeout(scrapy.Spider):
     name = "closespider_timeout"
-    custom_settings = {"CLOSESPIDER_TIMEOUT": 1}
+    custom_settings = {"CLOSESPIDER_TIMEOUT": 3}
     start_urls = [f"{SHOP}/page/1"]
 
     @classmethod
