@@ -86,7 +86,7 @@ class CrawlFailed(CrawlerError):
 
 
 class LeaseLost(CrawlFailed):
-    """A worker did not reach the store for too long, so other workers have its requests. Start it again."""
+    """A worker has lost its requests: it did not reach the store for too long, or the store has lost its commits."""
 
     @classmethod
     def after(cls, lease: float) -> LeaseLost:

@@ -67,7 +67,7 @@ class ProjectFile(Struct, frozen=True, kw_only=True, eq=False):
         """
         for name in PROJECT_FILES:
             path = folder / name
-            if path.is_file() and (content := _content(path)) is not None:
+            if path.exists() and (content := _content(path)) is not None:
                 try:
                     return cls(name=name, **_fields(content))
                 except (TypeError, ConfigError) as error:

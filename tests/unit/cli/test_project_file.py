@@ -97,3 +97,11 @@ def test_the_table_of_pyproject_must_be_a_table(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool]\ncrawler = 3\n")
     with pytest.raises(ConfigError, match=r"pyproject.toml: tool.crawler must be a table"):
         ProjectFile.load(tmp_path)
+
+
+def test_a_folder_with_the_name_of_the_file_is_named(tmp_path):
+    (tmp_path / "pyproject.toml").mkdir()
+    assert ProjectFile.load(tmp_path).name == ""
+    (tmp_path / "crawler.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"crawler\.toml: .*Is a directory"):
+        ProjectFile.load(tmp_path)
