@@ -12,9 +12,12 @@ import pytest
 
 SERVED = tuple(
     Path(__file__).parent / "integration" / name
-    for name in ("nginx", "rate_limiters", "power", "outage", "databases", "web", "browser", "notebook", "fleet")
-)
-"""Folders of tests that need real servers, strace, or root."""
+    for name in (
+        "nginx", "rate_limiters", "limit_models", "power", "outage", "databases", "web", "browser", "notebook", "fleet",
+        "manual",
+    )
+)  # fmt: skip
+"""Folders of tests that need real servers, strace, or root, or that compute for a minute."""
 
 # Tests start Python hundreds of times, so modules are compiled once, even if the environment disables it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -39,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
         action="store_true",
-        help="also run the tests that need real servers, or strace",
+        help="also run the tests that need real servers, or strace, or a minute",
     )
 
 

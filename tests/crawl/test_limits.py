@@ -458,13 +458,13 @@ async def test_pages_that_are_refused_at_first_delay_no_other_page(
 
 @pytest.mark.parametrize(
     ("settings", "seeds", "typical", "worst"),
-    [(Settings(), range(10), 0.6, 0.35), (Settings(per_host=8), range(10, 20), 0.7, 0.4)],
+    [(Settings(), range(6), 0.6, 0.35), (Settings(per_host=8), range(10, 16), 0.7, 0.4)],
     ids=["default", "per_host"],
 )
 async def test_mixed_faults_at_random_starve_no_crawl(
     settings: Settings, seeds: range, typical: float, worst: float, autojump_clock: MockClock
 ) -> None:
-    """Parts of the throughput that the faults leave possible: the median of ten crawls, and the worst of them.
+    """Parts of the throughput that the faults leave possible: the median of six crawls, and the worst of them.
 
     A crawl of 300 pages takes 15 seconds at least; some of them go by until the faults have proved to come at random.
     """
@@ -475,7 +475,7 @@ async def test_mixed_faults_at_random_starve_no_crawl(
         best = shortest_time(FaultyServer(random.Random(seed), shares), 300, 8)
         efficiency.append(best / report.seconds)
         lost += report.failed
-    assert sorted(efficiency)[5] >= typical
+    assert sorted(efficiency)[3] >= typical
     assert min(efficiency) >= worst
     assert lost <= 4
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zlib
@@ -20,15 +21,16 @@ from crawler.hooks.load import installed
 from crawler.hooks.table import HOOKS
 from crawler.sinks.registry import output_names
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Build the manual and return its folder; the messages of Sphinx are in ``warnings.txt``."""
-    folder = tmp_path_factory.mktemp("manual")
-    # A theme without a tree of all pages on each page: half the time. The step `docs` of `.ci/run` builds the real one.
-    options = ["-n", "--keep-going", "-q", "-b", "html", "-D", "html_theme=basic", "-w", folder / "warnings.txt"]
+def pages():
+    """Build the manual and return its folder; beside it, ``warnings.txt`` has the messages of Sphinx."""
+    folder = ROOT / "docs" / "_build" / "html"
+    options = ["-E", "-n", "--keep-going", "-q", "-b", "html", "-w", folder.parent / "warnings.txt"]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     command = [sys.executable, "-P", "-m", "sphinx", *options, ROOT / "docs", folder]
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     subprocess.run(command, env=env | {"MANUAL_URL": "https://docs.test/manual/"}, check=True)
@@ -50,7 +52,7 @@ def names(targets):
 
 def test_the_manual_builds_without_a_warning(pages):
     """Broken links and undocumented types of the project are warnings, too."""
-    assert (pages / "warnings.txt").read_text() == ""
+    assert (pages.parent / "warnings.txt").read_text() == ""
 
 
 def test_every_public_name_is_in_the_reference(names):
