@@ -13,8 +13,8 @@ import pytest
 SERVED = tuple(
     Path(__file__).parent / "integration" / name
     for name in (
-        "nginx", "rate_limiters", "limit_models", "power", "outage", "databases", "web", "browser", "notebook", "fleet",
-        "manual",
+        "nginx", "rate_limiters", "limit_models", "kills", "power", "outage", "databases", "web", "browser", "notebook",
+        "fleet", "manual",
     )
 )  # fmt: skip
 """Folders of tests that need real servers, strace, or root, or that compute for a minute."""

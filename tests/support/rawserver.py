@@ -126,7 +126,7 @@ def descriptors() -> int:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait up to 3 seconds for a condition that another task, a thread or a server fulfils."""
-    with trio.fail_after(3):
+    """Wait up to 20 seconds for a condition that another task, a thread or a server fulfils."""
+    with trio.fail_after(20):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await trio.sleep(0.001)
