@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from crawler.engine.fetch_hooks import FetchHooks, Network, Result
 from crawler.errors import RequestError
+from crawler.fetch.body_reader import BodyHandling
 from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from crawler.engine.processes.remote_fetch import RemoteFetch
     from crawler.engine.settlement import Settlement
     from crawler.engine.slots import Slots
-    from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.downloader import Downloader
     from crawler.frontier import Frontier, InlineTicket, StartTicket
     from crawler.limits.events import QuotaEvent
@@ -71,9 +71,8 @@ class Attempts:
         ticket: StartTicket,
         number: int,
         *,
-        cut: int | None = None,
+        body: BodyHandling | None = None,
         ask_answer: bool = True,
-        receiver: BodyReceiver | None = None,
     ) -> Result:
         """Make one attempt: call the hooks, send the request, release the token, settle, count and measure.
 
@@ -82,9 +81,8 @@ class Attempts:
         Parameters:
             ticket: The request, and the start that it took.
             number: Number of the attempt, from 1.
-            cut: Number of bytes after which the body is cut. `None` means that a body larger than `max_body` fails.
+            body: How the body is read; of this attempt alone. `None`: it is kept in memory, as a whole.
             ask_answer: Whether the `answer` hooks are called first.
-            receiver: Takes the body. `None` means that it is kept in memory.
 
         Raises:
             RequestError: There was no response.
@@ -97,7 +95,7 @@ class Attempts:
         try:
             result: Result | None = await self.answer(request) if ask_answer and self._hooks.answering else None
             if result is None:
-                result = await self._send(ticket, number, cut, observer, receiver)
+                result = await self._send(ticket, number, body or BodyHandling(), observer)
             if isinstance(result, Response):
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
@@ -125,8 +123,7 @@ class Attempts:
         number: int,
         *,
         patience: float = math.inf,
-        cut: int | None = None,
-        receiver: BodyReceiver | None = None,
+        body: BodyHandling | None = None,
     ) -> Result:
         """Make an attempt of an inline fetch: wait for a token and a start of its lane, and settle its ticket.
 
@@ -134,8 +131,7 @@ class Attempts:
             ticket: The request.
             number: Number of the attempt, from 1.
             patience: Longest wait for the lane, in seconds.
-            cut: As in `make`.
-            receiver: As in `make`.
+            body: As in `make`.
 
         Raises:
             WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
@@ -148,7 +144,7 @@ class Attempts:
         try:
             await self._slots.acquire(ticket, give_up_at)
             await self._slots.start(ticket, give_up_at)
-            return await self.make(ticket, number, cut=cut, ask_answer=False, receiver=receiver)
+            return await self.make(ticket, number, body=body, ask_answer=False)
         finally:
             self._frontier.settle(ticket)
 
@@ -164,22 +160,20 @@ class Attempts:
         self,
         ticket: StartTicket,
         number: int,
-        cut: int | None,
+        body: BodyHandling,
         observer: _ExchangeObserver | None,
-        receiver: BodyReceiver | None,
     ) -> Coroutine[Any, Any, Result]:
         """Send the request through the `fetch` hooks."""
         on_sent = partial(self._settlement.note_sent, ticket)
         if self._remote is not None and self._remote.takes(ticket):
             return self._remote.fetch(ticket, number, on_sent)
+        body.reservation = self._frontier.bodies.reservation(ticket)
         network: Network = partial(
             self._downloader.fetch,
             attempt=number,
             on_sent=on_sent,
             resend=not ticket.permit.is_paced(),
-            cut=cut,
-            receiver=receiver,
-            room=self._frontier.bodies.room(ticket),
+            body=body,
         )
         if self._frontier.holdings.are_shared:
             network = self._leased(network, ticket)

@@ -14,6 +14,7 @@ from crawler.engine.decision import Fail, Page
 from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
+from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import Lane, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
@@ -184,7 +185,7 @@ class Inline:
         ticket = self._frontier.inline_ticket(lane, request, self._clock())
         try:
             result = await self._attempts.make_inline(
-                ticket, history.attempts, patience=self._patience(lane), receiver=receiver
+                ticket, history.attempts, patience=self._patience(lane), body=BodyHandling(receiver=receiver)
             )
         finally:
             history.observe(ticket, self._clock())

@@ -14,6 +14,7 @@ from crawler.engine.decide import bad_status, decide_robots_error, refuse_by_rob
 from crawler.engine.decision import Again, Fail, Refuse
 from crawler.engine.history import History
 from crawler.errors import BadStatus, HookError, Refused, RequestError
+from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
 from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
@@ -129,7 +130,7 @@ class RobotsFetcher:
         `history` gets what the last hop has shown.
         """
         try:
-            result = await self._attempts.make(ticket, history.attempts, cut=MAX_ROBOTS_SIZE)
+            result = await self._attempts.make(ticket, history.attempts, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
         finally:
             history.observe(ticket, self._clock())
         for _ in range(MAX_HOPS):
@@ -145,7 +146,7 @@ class RobotsFetcher:
             lane = self._frontier.lanes.get(lane_name(target), ticket.lane)
             hop = self._frontier.inline_ticket(lane, target, self._clock())
             try:
-                result = await self._attempts.make_inline(hop, 1, cut=MAX_ROBOTS_SIZE)
+                result = await self._attempts.make_inline(hop, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
             finally:
                 history.observe(hop, self._clock())
         if isinstance(result, Request):

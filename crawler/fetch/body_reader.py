@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
+from msgspec import Struct
 
 from crawler import urls
 from crawler.errors import BodyTooLarge, BrokenExchange
@@ -23,9 +24,9 @@ from crawler.transport.framing_watch import is_endless
 if TYPE_CHECKING:
     from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.sender import Received
-    from crawler.frontier.body_budget import BodyRoom
+    from crawler.frontier.body_budget import BodyReservation
 
-__all__ = ["BodyReader"]
+__all__ = ["BodyHandling", "BodyReader"]
 
 GUESSED_SIZE: Final = 4
 """How many times as large as its arrived part a body of undeclared size is expected to be."""
@@ -34,6 +35,17 @@ BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
 MAX_COMPRESSION: Final = 500
 """A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can reach
 1032."""
+
+
+class BodyHandling(Struct, eq=False):
+    """How the body of one response is read: kept as a whole, truncated, or passed to a receiver."""
+
+    truncate_at: int | None = None
+    """Bytes after which the rest is ignored; no body is too large then. `None`: it must fit into `max_body`."""
+    receiver: BodyReceiver | None = None
+    """Takes the body as it arrives. `None`: it is kept in memory."""
+    reservation: BodyReservation | None = None
+    """Reserves memory for a large body. `None`: there is enough."""
 
 
 class BodyReader:
@@ -55,58 +67,52 @@ class BodyReader:
         """Return whether the transport may decode the body of a response from a URL."""
         return not self._wants_wire or urls.origin(url) in self._decoded_by_curl
 
-    def max_gathered(self, request: Request, cut: int | None, receiver: BodyReceiver | None) -> float:
+    def max_gathered(self, request: Request, handling: BodyHandling) -> float:
         """Return the size up to which a transport may gather a body; infinite if it is written piece by piece."""
-        if receiver is not None:
+        if handling.receiver is not None:
             return math.inf
-        return self.max_body(request) if cut is None else cut
+        return self.max_body(request) if handling.truncate_at is None else handling.truncate_at
 
     def max_body(self, request: Request) -> int:
         """Return the bytes that the decoded body may have."""
         return self._limit if request.max_body is None else request.max_body
 
-    def arrived(self, received: Received, response: Response, cut: int | None) -> bytes | None:
+    def arrived(self, received: Received, response: Response, handling: BodyHandling) -> bytes | None:
         """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`.
 
         Parameters:
             received: The response of the transport.
             response: The response of the crawl.
-            cut: Bytes after which the rest is ignored; no body is too large then.
+            handling: How the body is read.
 
         Raises:
             BodyTooLarge: It is larger than allowed, or a decompression bomb.
         """
-        body = None if self._wants_wire or received.is_coded else received.take_body()
-        if body is not None and cut is None:
+        if self._wants_wire or received.is_coded or handling.receiver is not None:
+            return None
+        body = received.take_body()
+        if body is not None and handling.truncate_at is None:
             max_body = self.max_body(response.request)
             if len(body) > min(max_body, BOMB_CHECK_STEP):
                 _check_size(len(body), max_body, received.stream, response.request)
         return body
 
-    def read(
-        self,
-        received: Received,
-        response: Response,
-        cut: int | None,
-        receiver: BodyReceiver | None,
-        room: BodyRoom | None,
-    ) -> Coroutine[Any, Any, bytes]:
+    def read(self, received: Received, response: Response, handling: BodyHandling) -> Coroutine[Any, Any, bytes]:
         """Return the body of a response, or empty if its receiver has taken it.
 
         Parameters:
             received: The response of the transport.
             response: The response of the crawl.
-            cut: Bytes after which the rest is ignored; no body is too large then.
-            receiver: Takes the body as it arrives. `None` means that it is kept in memory.
-            room: Reserves memory for a large body. `None` means that there is enough.
+            handling: How the body is read.
 
         Raises:
             RequestError: The body breaks off, is too large, or a decompression bomb.
         """
-        if receiver is not None:
-            return self._receive(received, response, receiver)
+        if handling.receiver is not None:
+            return self._receive(received, response, handling.receiver)
+        reservation = handling.reservation if handling.truncate_at is None else None
         max_body = self.max_body(response.request)
-        return self._read(received, response, max_body, cut, room=room if cut is None else None)
+        return self._read(received, response, max_body, handling.truncate_at, reservation=reservation)
 
     async def _receive(self, received: Received, response: Response, receiver: BodyReceiver) -> bytes:
         """Hand the body to its receiver as it arrives. Return what the receiver wants to be kept."""
@@ -129,16 +135,16 @@ class BodyReader:
         received: Received,
         response: Response,
         max_body: int,
-        cut: int | None = None,
+        truncate_at: int | None = None,
         *,
         write: Callable[[bytes], Awaitable[object]] | None = None,
-        room: BodyRoom | None = None,
+        reservation: BodyReservation | None = None,
     ) -> bytes:
         """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
         request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
-        size, reserve_at = 0, math.inf if room is None else LARGE_BODY
+        size, reserve_at = 0, math.inf if reservation is None else LARGE_BODY
         decoder = _decoder_for(received) if "content-encoding" in headers else None
         stream = received.stream
         try:
@@ -147,17 +153,17 @@ class BodyReader:
             async for chunk in stream:
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     size += len(piece)
-                    if size > next_check and cut is None:
+                    if size > next_check and truncate_at is None:
                         next_check = _check_size(size, max_body, decoder or stream, request)
                     if write is not None:
                         await write(piece)
                     else:
                         whole = _appended(whole, piece)
-                if cut is not None and size > cut:
+                if truncate_at is not None and size > truncate_at:
                     break
-                if room is not None and size > reserve_at:
+                if reservation is not None and size > reserve_at:
                     reserve_at = _expected_size(headers, size, max_body)
-                    await _reserve(room, reserve_at)
+                    await _reserve(reservation, reserve_at)
                 if decoder is not None and is_endless(decoder.received, size):
                     raise _endless(request)
         except zlib.error as error:
@@ -171,7 +177,7 @@ class BodyReader:
         if self._wants_wire and write is None:
             from crawler.fetch.wire_body import keep_wire_body  # noqa: PLC0415 - few crawls need it
 
-            keep_wire_body(received, response, decoder, body, is_complete=cut is None or size <= cut)
+            keep_wire_body(received, response, decoder, body, is_complete=truncate_at is None or size <= truncate_at)
         return body
 
     def _recording(
@@ -205,11 +211,11 @@ def _appended(whole: io.BytesIO | None, piece: bytes) -> io.BytesIO:
     return whole
 
 
-async def _reserve(room: BodyRoom, size: int) -> None:
+async def _reserve(reservation: BodyReservation, size: int) -> None:
     """Wait until there is memory for a body, or the deadline of its request has passed."""
-    granted = room.reserve(size)
+    granted = reservation.reserve(size)
     if granted is not None:
-        with trio.move_on_at(room.complete_by):
+        with trio.move_on_at(reservation.complete_by):
             await granted.wait()
 
 

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from crawler.errors import FetchError, FetchTimeout, RequestError
-from crawler.fetch.body_reader import BodyReader
+from crawler.fetch.body_reader import BodyHandling, BodyReader
 from crawler.fetch.default_fields import DefaultFields
 from crawler.fetch.request_fields import RequestFields
 from crawler.fetch.sender import CurlSender, Fields, HttpxSender, Sender
@@ -27,9 +27,7 @@ from crawler.transport.extensions import DEADLINE, WireOptions
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import OriginAuth
-    from crawler.fetch.body_receiver import BodyReceiver
     from crawler.fetch.proxies import Proxies
-    from crawler.frontier.body_budget import BodyRoom
     from crawler.settings import Settings
 
 __all__ = ["Downloader"]
@@ -94,9 +92,7 @@ class Downloader:
         attempt: int = 1,
         on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
-        cut: int | None = None,
-        receiver: BodyReceiver | None = None,
-        room: BodyRoom | None = None,
+        body: BodyHandling | None = None,
         fields: Fields | None = None,
     ) -> Response:
         """Return the response to a request, whatever its status.
@@ -108,31 +104,29 @@ class Downloader:
                 again if the request is sent again.
             resend: Whether an idempotent request may be sent again at once if a kept connection turns out to be closed;
                 a lane that keeps a pace forbids it.
-            cut: Bytes after which the rest of the body is ignored; no body is too large then. `None` means that the
-                body must fit into `max_body`.
-            receiver: Takes the body as it arrives. `None` means that it is kept in memory.
-            room: Reserves memory for a large body. `None` means that there is enough.
+            body: How the body is read. `None`: it is kept in memory, as a whole.
             fields: The header fields to send. `None`: those of `fields_of`.
 
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
         """
+        handling = body or BodyHandling()
         seconds = self._deadline if request.timeout is None else request.timeout
         guard, started = self.address_guard, trio.current_time()
         options = WireOptions(
             on_sent=on_sent,
             address_guard=guard,
             is_start_page=guard is not None and is_start_page(request),
-            max_body=self._bodies.max_gathered(request, cut, receiver),
+            max_body=self._bodies.max_gathered(request, handling),
             resend=resend,
             decode=self._bodies.may_decode(request.url),
             complete_by=started + seconds,
             stages={} if self._wants_stages else None,
         )
-        if room is not None:
-            room.complete_by = options.complete_by
+        if handling.reservation is not None:
+            handling.reservation.complete_by = options.complete_by
         try:
-            response = await self._send_by_route(request, options, cut, receiver, room, fields)
+            response = await self._send_by_route(request, options, handling, fields)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
@@ -183,9 +177,7 @@ class Downloader:
         self,
         request: Request,
         options: WireOptions,
-        cut: int | None,
-        receiver: BodyReceiver | None,
-        room: BodyRoom | None,
+        handling: BodyHandling,
         fields: Fields | None,
     ) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
@@ -193,25 +185,23 @@ class Downloader:
         send = self._send if self._sender.is_curl else self._send_by_deadline
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
-            return send(request, options, cut, receiver, room, fields, None if proxy == DIRECT else proxy)
+            return send(request, options, handling, fields, None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        attempt = partial(send, request, options, cut, receiver, room, fields)
+        attempt = partial(send, request, options, handling, fields)
         return with_failover(proxies, rotation, request, attempt, self._clock)
 
     async def _send_by_deadline(
         self,
         request: Request,
         options: WireOptions,
-        cut: int | None,
-        receiver: BodyReceiver | None,
-        room: BodyRoom | None,
+        handling: BodyHandling,
         fields: Fields | None,
         proxy: str | None,
     ) -> Response:
         """Send a request over a transport that does not know `WireOptions.complete_by`."""
         with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, cut, receiver, room, fields, proxy)
+            return await self._send(request, options, handling, fields, proxy)
         late = FetchTimeout("the response was not complete by its deadline", request=request)
         late.kind = DEADLINE
         raise late
@@ -220,9 +210,7 @@ class Downloader:
         self,
         request: Request,
         options: WireOptions,
-        cut: int | None,
-        receiver: BodyReceiver | None,
-        room: BodyRoom | None,
+        handling: BodyHandling,
         fields: Fields | None,
         proxy: str | None,
     ) -> Response:
@@ -240,10 +228,10 @@ class Downloader:
         response = Response(request.url, received.status, headers, request=request)
         response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
         try:
-            body = None if receiver is not None else self._bodies.arrived(received, response, cut)
-            response.body = await self._bodies.read(received, response, cut, receiver, room) if body is None else body
-            if room is not None and receiver is None and len(response.body) > LARGE_BODY:
-                room.resize(len(response.body))
+            body = self._bodies.arrived(received, response, handling)
+            response.body = await self._bodies.read(received, response, handling) if body is None else body
+            if len(response.body) > LARGE_BODY and handling.reservation is not None and handling.receiver is None:
+                handling.reservation.resize(len(response.body))
         except RequestError as error:
             _mark_response(error)
             raise

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from crawler.frontier.ticket import InlineTicket, RobotsTicket
 
-__all__ = ["LARGE_BODY", "BodyBudget", "BodyRoom"]
+__all__ = ["LARGE_BODY", "BodyBudget", "BodyReservation"]
 
 LARGE_BODY: Final = 1024 * 1024
 """Bytes. Smaller bodies are not counted: no more than `workers` of them are in memory."""
@@ -39,9 +39,9 @@ class BodyBudget:
         self._waiting: dict[Hashable, tuple[int, trio.Event]] = {}
         self._usual = 0.0  # bytes of a large body, times the share of responses that have one
 
-    def room(self, ticket: Hashable) -> BodyRoom:
-        """Return the part of the budget that a ticket may take."""
-        return BodyRoom(self, ticket)
+    def reservation(self, ticket: Hashable) -> BodyReservation:
+        """Return the reservation of a ticket, which holds nothing before the body turns out to be large."""
+        return BodyReservation(self, ticket)
 
     def admits(self, in_flight: int) -> bool:
         """Return whether one more request may start in addition to those in flight."""
@@ -107,8 +107,8 @@ class BodyBudget:
             granted.set()
 
 
-class BodyRoom(Struct, eq=False):
-    """The part of the budget that one ticket may take."""
+class BodyReservation(Struct, eq=False):
+    """The memory that one ticket reserves for its body."""
 
     budget: BodyBudget
     ticket: Hashable

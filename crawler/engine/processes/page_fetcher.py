@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crawler.clock import Clock
 from crawler.engine.processes.packing import unpack_request
+from crawler.fetch.body_reader import BodyHandling
 from crawler.fetch.downloader import Downloader
 from crawler.frontier.body_budget import BodyBudget
 from crawler.http.cookies import CookieJar
@@ -61,10 +62,10 @@ class PageFetcher:
             RequestError: There is no response.
         """
         request = unpack_request(message)
-        room = self._bodies.room(message)
+        body = BodyHandling(reservation=self._bodies.reservation(message))
         try:
             return await self._downloader.fetch(
-                request, attempt=message.attempt, on_sent=on_sent, room=room, fields=message.fields
+                request, attempt=message.attempt, on_sent=on_sent, body=body, fields=message.fields
             )
         except BaseException:
             self.forget(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,12 @@ class Cache(Plugin):
         self.path = path
         self.ignore_statuses = frozenset(ignore_statuses)
         self.max_age = max_age
-        self._store: ResponseStore
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Keep the file open."""
-        self._store = ResponseStore(self.path, self.name)
-        try:
+        with closing(ResponseStore(self.path, self.name)) as self._store:
             yield
-        finally:
-            self._store.close()
 
     async def answer(self, request: Request) -> Response | None:
         """Return the response of an earlier run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,7 +41,6 @@ class HttpCache(Plugin):
             raise ConfigError(f"http_cache: no such directory: {path.parent} (for {path})")
         self.path = path
         self.allow_stale = allow_stale
-        self._store: ResponseStore
         self._rules: Any  # the module hishel
 
     @asynccontextmanager
@@ -50,11 +49,8 @@ class HttpCache(Plugin):
         import hishel  # noqa: PLC0415 - an extra
 
         self._rules = hishel
-        self._store = ResponseStore(self.path, self.name)
-        try:
+        with closing(ResponseStore(self.path, self.name)) as self._store:
             yield
-        finally:
-            self._store.close()
 
     async def answer(self, request: Request) -> Response | None:
         """Return a response that is fresh."""

@@ -16,11 +16,12 @@ from crawler import (
     Response,
     WouldExceedDeadline,
 )
+from crawler.fetch.body_reader import BodyHandling
 
 # ---- the order -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_response_gives_the_place_back_before_the_measure_hooks_are_asked(autojump_clock: MockClock) -> None:
+async def test_a_token_is_released_before_the_measure_hooks_are_called(autojump_clock: MockClock) -> None:
     measure = Measure()
     case = Case(measure)
     measure.look = case.is_settled
@@ -30,15 +31,15 @@ async def test_a_response_gives_the_place_back_before_the_measure_hooks_are_aske
     assert isinstance(found, Response)
     assert measure.seen == [True]
     assert (measure.usages[0].event, measure.usages[0].requests, measure.usages[0].response) == ("answer", 1, found)
-    options = {"attempt": 3, "resend": False, "cut": None, "receiver": None}  # a lane with a pace resends nothing
-    assert case.downloader.options.pop("room").budget is case.frontier.bodies
-    assert case.downloader.options == options
+    body = case.downloader.options.pop("body")
+    assert (body.truncate_at, body.receiver, body.reservation.budget) == (None, None, case.frontier.bodies)
+    assert case.downloader.options == {"attempt": 3, "resend": False}  # a lane with a pace resends nothing
     assert (case.stats.requests, case.stats.lanes[A].requests, case.stats.lanes[A].refusals) == (1, 1, 0)
     assert case.next_start() == pytest.approx(9.0)  # the delay counts from when the bytes went out
     assert not ticket.permit.is_open
 
 
-async def test_a_cancelled_attempt_settles_nothing_but_gives_its_place_back(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_attempt_settles_nothing_but_releases_its_token(autojump_clock: MockClock) -> None:
     measure = Measure()
     case = Case(measure)
     ticket = case.ticket()
@@ -61,10 +62,10 @@ async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_leaves_noth
     request = Request(f"{A}/inline")
     began = trio.current_time()
     for _ in range(2):
-        found = await case.attempts.make_inline(case.inline(request), 1, cut=100)
+        found = await case.attempts.make_inline(case.inline(request), 1, body=BodyHandling(truncate_at=100))
         assert isinstance(found, Response)
     assert trio.current_time() - began == pytest.approx(11.0)
-    assert case.downloader.options["cut"] == 100
+    assert case.downloader.options["body"].truncate_at == 100
     assert (case.is_settled(), case.lane.handed_out, case.stats.requests) == (True, 0, 2)
 
 

@@ -15,6 +15,7 @@ from support.rawserver import answers, ok
 
 from crawler import Drop, Request, Settings
 from crawler.errors import BodyTooLarge, BrokenExchange
+from crawler.fetch.body_reader import BodyHandling
 from crawler.fetch.body_receiver import BodyReceiver
 from crawler.fetch.downloader import Downloader
 from crawler.transport.curl import CurlTransport
@@ -52,7 +53,9 @@ async def test_libcurl_hands_out_a_body_while_the_server_still_sends_it(serve, f
     server = await serve(halves)
     async with CurlTransport() as transport:
         loader = Downloader(transport, Settings(private_network=True, request_deadline=5.0), lambda: 0.0)
-        response = await loader.fetch(Request(server.url, headers=fields), receiver=BodyReceiver(receive))
+        response = await loader.fetch(
+            Request(server.url, headers=fields), body=BodyHandling(receiver=BodyReceiver(receive))
+        )
     assert (response.body, writer.size) == (b"", 100_000)
 
 
@@ -64,7 +67,7 @@ async def test_libcurl_sends_nothing_more_after_a_body_was_dropped(serve):
     async with CurlTransport() as transport:
         loader = Downloader(transport, Settings(private_network=True), lambda: 0.0)
         for _ in range(2):
-            response = await loader.fetch(Request(server.url), receiver=BodyReceiver(receive))
+            response = await loader.fetch(Request(server.url), body=BodyHandling(receiver=BodyReceiver(receive)))
             assert (response.status, response.body) == (200, b"")
     assert server.connections == 2
 
@@ -73,7 +76,9 @@ async def test_a_cut_body_is_never_too_large_and_its_rest_is_not_read(serve):
     server = await serve(answers(ok(b"x" * 3_000_000)))
     settings = Settings(max_body=5, private_network=True)
     async with httpx.AsyncHTTPTransport() as transport:
-        response = await Downloader(transport, settings, lambda: 0.0).fetch(Request(server.url), cut=25)
+        response = await Downloader(transport, settings, lambda: 0.0).fetch(
+            Request(server.url), body=BodyHandling(truncate_at=25)
+        )
     assert 25 < len(response.body) < 1_000_000
     gc.collect()  # no generator of httpx is left open
 

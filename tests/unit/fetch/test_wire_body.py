@@ -11,6 +11,7 @@ import pytest
 from support.rawserver import answers
 
 from crawler import BrokenExchange, Request, Settings
+from crawler.fetch.body_reader import BodyHandling
 from crawler.fetch.downloader import Downloader
 
 PAGE = b"<p>page</p>" * 100
@@ -60,9 +61,9 @@ async def test_a_chunked_body_is_kept_without_its_chunks(serve, transport):
 
 async def test_a_body_that_is_cut_is_not_complete(serve, transport):
     server = await serve(answers(message(PAGE)))
-    response = await loader(transport).fetch(Request(server.url), cut=10)
+    response = await loader(transport).fetch(Request(server.url), body=BodyHandling(truncate_at=10))
     assert not response.wire.is_complete
-    response = await loader(transport).fetch(Request(server.url), cut=len(PAGE))
+    response = await loader(transport).fetch(Request(server.url), body=BodyHandling(truncate_at=len(PAGE)))
     assert response.wire.is_complete
 
 

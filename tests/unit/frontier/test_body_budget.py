@@ -63,9 +63,9 @@ def test_a_body_that_arrived_although_it_had_to_wait_is_counted_once() -> None:
 def test_a_request_that_has_a_part_does_not_wait_for_more() -> None:
     made = frontier(9, per_host=9, max_active_size=10 * MIB)
     one, two = tickets(made, 2)
-    assert made.bodies.room(one).reserve(5 * MIB) is None
-    assert made.bodies.room(two).reserve(5 * MIB) is None
-    assert made.bodies.room(one).reserve(8 * MIB) is None
+    assert made.bodies.reservation(one).reserve(5 * MIB) is None
+    assert made.bodies.reservation(two).reserve(5 * MIB) is None
+    assert made.bodies.reservation(one).reserve(8 * MIB) is None
 
 
 def test_an_inline_fetch_does_not_wait() -> None:
