@@ -1,6 +1,7 @@
 """A governed httpx client: it keeps the limits of APIs, waits for quotas and retries, without a crawl.
 
 `crawler.client` opens one. It is an `httpx.AsyncClient` on a `GovernedTransport`, which also wraps any other transport.
+The rules are those of `crawler.limits`, as in a crawl. Nothing of a crawl is imported.
 """
 
 from __future__ import annotations

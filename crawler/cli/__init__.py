@@ -1,4 +1,8 @@
-"""The command line: one file per command or pair of commands, assembled by `commands.app_of`."""
+"""The command line: one file per command or pair of commands, assembled by `commands.app_of`.
+
+`app.main` parses the arguments, `target` and `configuration` turn them into a spider and settings, and `run` runs the
+crawl. This is the topmost room; no other room imports it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Media types, character encodings and the text of bodies."""
+"""From bytes to text: media types, character encodings by the WHATWG standard, and streams of a body.
+
+Everything here is pure. No input raises an error: an unknown label or a wrong byte has a defined result.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Documents that list other documents: sitemaps, and RSS, Atom and JSON feeds."""
+"""Documents that list other documents: sitemaps, and RSS, Atom and JSON feeds.
+
+Everything here is pure: bytes in, entries out, one at a time. Damaged documents yield what can be read of them.
+"""
 
 from __future__ import annotations
 

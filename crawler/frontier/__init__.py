@@ -1,4 +1,9 @@
-"""The requests that wait, and which may start next: synchronous, without I/O; `now` is an argument."""
+"""The requests in memory, and which of them may start next.
+
+A `Frontier` has a `Lane` for each host. It asks `crawler.limits` when a lane may start a request, and issues a `Ticket`
+for it. Everything here is synchronous, does no I/O and takes `now` as an argument; trio is imported for limiters and
+events.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Requests, responses, failures, rows of items, and the values that hooks return."""
+"""The values that spiders and hooks handle: requests, responses, forms, failures, and the results of hooks.
+
+All are without I/O. A request is frozen and survives JSON; a response reads its body with `crawler.html` and
+`crawler.feeds` when it is first asked.
+"""
 
 from __future__ import annotations
 

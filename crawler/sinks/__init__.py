@@ -1,6 +1,7 @@
 """Outputs: files of several formats, standard output, and base classes for your own outputs.
 
-`crawler.Sink` describes how a package adds outputs to the command line.
+An output is a `crawler.Sink`: it gets committed items in order, and reports its position, from which it continues
+after a crash. `choose` finds the class for the argument of ``-o``. Outputs that need a package are plugins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Spiders: where a crawl starts, and what each page yields."""
+"""Spiders: where a crawl starts, and what each page yields.
+
+`crawler.Spider` is the base class; the others are ready-made spiders for sites, sitemaps, feeds, files of records and
+APIs. They use public names of lower rooms, as your own spiders do, and nothing of the engine.
+"""
 
 from __future__ import annotations
 

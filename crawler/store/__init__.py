@@ -1,6 +1,8 @@
 """The durable state of a crawl: pending requests, keys of known requests, and items. Only commits change it.
 
-`crawler.store.sqlite` holds the store of durable jobs; a crawl without a job does not import it.
+`protocol` defines a `Store`, and `outcome` what a commit contains. There are four stores: `MemoryStore` for a crawl
+without a job, `sqlite` for a job in a folder, `postgres` and `redis` for a job that many workers share; the last three
+are imported when they are needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""libcurl as an httpx transport; the only room that imports pycurl."""
+"""libcurl as an httpx transport: `curl.CurlTransport`, with a resolver, decoders and errors of its own.
+
+This is the only room that imports pycurl. It knows requests as bytes, and nothing of crawls.
+"""
 
 from __future__ import annotations
 

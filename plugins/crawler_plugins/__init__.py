@@ -1,1 +1,1 @@
-"""First-party plugins, one file each. Like any plugin, they import the public API of `crawler` only."""
+"""First-party plugins, a file or a folder each. Like any plugin, they import the public names of `crawler` only."""

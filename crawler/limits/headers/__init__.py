@@ -1,1 +1,1 @@
-"""Read what a server declares about its limits, from header fields and bodies."""
+"""Read the limits that a server declares, from header fields and bodies in all dialects, into one form: `Declared`."""

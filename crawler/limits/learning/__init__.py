@@ -1,1 +1,1 @@
-"""Learn limits that a server does not declare from its refusals."""
+"""Learn the limits that a server does not declare from the requests that it refuses."""

@@ -1,1 +1,1 @@
-"""Track how much of each declared quota is left."""
+"""Track how much of each quota is left, and when its next request may start."""

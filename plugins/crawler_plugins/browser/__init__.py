@@ -1,4 +1,4 @@
-"""The plugin ``browser``: pages that need JavaScript, rendered by Chromium."""
+"""The plugin ``browser``: pages that need JavaScript, rendered by Chromium over its DevTools protocol."""
 
 from crawler_plugins.browser.browser_plugin import Browser
 
