@@ -140,7 +140,7 @@ class Attempts:
         give_up_at = trio.current_time() + patience
         lane, request = ticket.lane, ticket.request
         self._slots.check(self._slots.wait(lane, request), patience, lane, request)
-        lane.handed_out += 1
+        lane.open_tickets += 1
         try:
             await self._slots.acquire(ticket, give_up_at)
             await self._slots.start(ticket, give_up_at)

@@ -119,11 +119,11 @@ class Inline:
         """
         request = with_child_depth(Request(url))
         lane = self._lane_of(request)
-        lane.handed_out += 1
+        lane.open_tickets += 1
         try:
             rules = await self._robots_rules(lane, request)
         finally:
-            lane.handed_out -= 1
+            lane.open_tickets -= 1
         if not isinstance(rules, Robots):
             return []
         if rules.error is not None:
@@ -133,7 +133,7 @@ class Inline:
     async def _fetch(self, request: Request, receiver: BodyReceiver | None) -> Response | Request:
         """Fetch without redirects. A request that a `fetch` hook returns is to be fetched instead."""
         lane = self._lane_of(request)
-        lane.handed_out += 1  # the lane stays in memory between two attempts
+        lane.open_tickets += 1  # the lane stays in memory between two attempts
         try:
             if self._settings.obey_robots:
                 await self._check_robots(lane, request)
@@ -145,7 +145,7 @@ class Inline:
                 await receiver.finish(answer)
             return answer
         finally:
-            lane.handed_out -= 1
+            lane.open_tickets -= 1
 
     async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response | Request:
         """Make attempts until one has a definitive response or another request, or no further one is allowed."""

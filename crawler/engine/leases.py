@@ -162,7 +162,7 @@ class Leases:
         count -= len(self._leaving)
         now = self._clock()
         lanes = (lane for lane in self._frontier.lanes.values() if lane.epoch and lane.name not in self._leaving)
-        for lane in sorted(lanes, key=lambda lane: lane.handed_out > 0):
+        for lane in sorted(lanes, key=lambda lane: lane.open_tickets > 0):
             if count <= 0:
                 return
             if (len(lane) or lane.more) and not self._has_long_wait(lane, now):

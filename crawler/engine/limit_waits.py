@@ -42,7 +42,7 @@ class LimitWaits:
 
     def note(self, now: float) -> None:
         """Note that nothing may start now, in seconds since the epoch."""
-        if self._frontier.handed_out:
+        if self._frontier.open_tickets:
             return
         at, name, reason = self._frontier.next_wait()
         wait = at - now

@@ -233,7 +233,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
         A page that waits for its commit counts as in flight, since a kill fetches it again: no more than `workers`
         pages are ever fetched twice.
         """
-        settings, in_flight = self.crawl.settings, self.frontier.handed_out
+        settings, in_flight = self.crawl.settings, self.frontier.open_tickets
         room = settings.workers - in_flight
         if settings.max_pages is None:
             return room

@@ -130,7 +130,7 @@ class Settlement:
             elif is_sent:
                 events = self.learn(ticket, response, now)
             else:
-                frontier.give_back(ticket)  # a plugin answered
+                frontier.refund(ticket)  # a plugin answered
         if lane.waited or self._hooks:
             self._report(ticket, request, response, error, events)
 

@@ -112,7 +112,7 @@ class Slots:
         if self.is_leased():
             return
         if ticket is not None and ticket.permit.is_open:
-            self._frontier.give_back(ticket)
+            self._frontier.refund(ticket)
             await self.start(ticket)
         while not self.is_leased():
             await self._frontier.changed.wait()

@@ -29,8 +29,8 @@ def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
     """
     outages = frontier.outages.statistics()
     return CrawlStatistics(
-        in_flight=frontier.handed_out,
-        waiting=max(0, live - frontier.handed_out),
+        in_flight=frontier.open_tickets,
+        waiting=max(0, live - frontier.open_tickets),
         next_start=frontier.next_at(),
         limits=_LimitStatistics(frontier, outages, now),
         lanes=_LaneStatistics(frontier),
@@ -76,7 +76,7 @@ class _LaneStatistics(Mapping[str, LaneStatistics]):
         head = lane.head()
         fetching = "fetching" if lane.robots.pending else ""
         return LaneStatistics(
-            in_flight=lane.handed_out,
+            in_flight=lane.open_tickets,
             waiting=len(lane),
             has_more=lane.more,
             ready_at=lane.first_at(),

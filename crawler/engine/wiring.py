@@ -104,7 +104,7 @@ def wire(
     frontier.advance_clock(started_at)
     if store.shared:
         frontier.holdings.are_shared, frontier.holdings.until = True, -math.inf
-    frontier.budgets.backlog = lambda: store.live - frontier.handed_out
+    frontier.budgets.backlog = lambda: store.live - frontier.open_tickets
     shutdown = Shutdown(settings.grace, frontier.changed.set)
     downloader = Downloader(
         transport,

@@ -56,7 +56,7 @@ class FrontierStatistics(Struct, frozen=True):
     """Lanes in memory."""
     waiting: int
     """Requests in their windows."""
-    handed_out: int
+    open_tickets: int
     """Tickets of pages that are neither settled nor put back."""
 
 
@@ -112,7 +112,7 @@ class Frontier:
         """Which lane fetches which robots.txt."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
         """Memory for large bodies."""
-        self.handed_out = 0
+        self.open_tickets = 0
         """Tickets of pages that are neither settled nor put back."""
         self.reports_sending = False
         """Whether `sent` is called as soon as bytes of a request go out."""
@@ -121,7 +121,7 @@ class Frontier:
     def statistics(self) -> FrontierStatistics:
         """Return the current counts."""
         lanes = self.lanes.values()
-        return FrontierStatistics(len(lanes), sum(map(len, lanes)), self.handed_out)
+        return FrontierStatistics(len(lanes), sum(map(len, lanes)), self.open_tickets)
 
     def advance_clock(self, now: float) -> None:
         """Set the time before lanes are opened or requests pushed; it never goes back."""
@@ -187,8 +187,8 @@ class Frontier:
         return (lane for lane in self.lanes.values() if self.is_idle(lane, now))
 
     def is_idle(self, lane: Lane, now: float) -> bool:
-        """Return whether a lane may leave memory: nothing is handed out, and nothing is due for a minute."""
-        if lane.handed_out or lane.is_paused or lane.parked is not None or (lane.more and not len(lane)):
+        """Return whether a lane may leave memory: no ticket is open, and nothing is due for a minute."""
+        if lane.open_tickets or lane.is_paused or lane.parked is not None or (lane.more and not len(lane)):
             return False
         if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
             return False  # the store does not have it, and would not keep what it has to wait for
@@ -235,10 +235,10 @@ class Frontier:
                 self._windows.reload(lane)
                 self.changed.set()
 
-    # ---- requests are handed out -------------------------------------------------------------------------------------
+    # ---- tickets are issued ------------------------------------------------------------------------------------------
 
     def next_at(self) -> float:
-        """Return when `pop` may have something to hand out, in seconds since the epoch; infinite: after a change."""
+        """Return when `pop` may have a ticket, in seconds since the epoch; infinite: after a change."""
         return max(self._schedule.next_at(), self.outages.network_ready_at())
 
     def next_wait(self) -> tuple[float, str, str]:
@@ -265,7 +265,7 @@ class Frontier:
         while len(tickets) < most:
             if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
                 return tickets, at
-            if not self.bodies.admits(self.handed_out):
+            if not self.bodies.admits(self.open_tickets):
                 return tickets, math.inf
             lane = self._schedule.next()
             if lane is None:
@@ -279,10 +279,10 @@ class Frontier:
 
     def _may_continue(self, now: float) -> bool:
         """Return whether the lane that has just started a request may start the next one: no other lane is due."""
-        return self._schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.handed_out)
+        return self._schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.open_tickets)
 
     def _pop(self, lane: Lane, now: float) -> PoppedTicket | None:
-        """Hand out the next request of a lane, if it may start."""
+        """Issue a ticket for the next request of a lane, if it may start."""
         head = lane.head()
         ticket: PoppedTicket | None = None
         if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_leaving:
@@ -290,10 +290,11 @@ class Frontier:
                 pending = self._windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
             elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
-                ticket = self._hand_out(lane, now)
+                ticket = self._issue(lane, now)
         return ticket
 
-    def _hand_out(self, lane: Lane, now: float) -> PoppedTicket | None:
+    def _issue(self, lane: Lane, now: float) -> PoppedTicket | None:
+        """Issue a ticket: to send the next request, to fetch its robots.txt first, or to refuse it."""
         pending = self._windows.pop(lane, now)
         if pending is None:
             return None
@@ -314,7 +315,7 @@ class Frontier:
                 return self._refuse(pending, lane, now, "robots")
         ticket = PageTicket(pending, lane, lane.epoch, now, self.budgets.permit(lane, pending.request))
         self._start(ticket)
-        self.handed_out += 1
+        self.open_tickets += 1
         return ticket
 
     def _refuse(
@@ -325,8 +326,8 @@ class Frontier:
         by: Literal["robots", "quota", "outage"],
         error: FetchError | None = None,
     ) -> RefusedTicket:
-        lane.handed_out += 1
-        self.handed_out += 1
+        lane.open_tickets += 1
+        self.open_tickets += 1
         return RefusedTicket(pending, lane, lane.epoch, now, by, error)
 
     def _start(self, ticket: StartTicket) -> None:
@@ -336,7 +337,7 @@ class Frontier:
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
         ticket.permit.take(ticket.now, reports=self.reports_sending)
-        lane.handed_out += 1
+        lane.open_tickets += 1
         if self.outages.active:
             self.reachability.start(ticket)
 
@@ -402,8 +403,8 @@ class Frontier:
         ticket.permit.failed(now, overloaded=overloaded)
         self._reschedule(ticket)
 
-    def give_back(self, ticket: StartTicket) -> None:
-        """Return the permit of a start if nothing was sent; see `Permit.cancelled`."""
+    def refund(self, ticket: StartTicket) -> None:
+        """Refund a start if nothing was sent; see `Permit.cancelled`."""
         ticket.permit.cancelled()
         self._reschedule(ticket)
 
@@ -417,20 +418,20 @@ class Frontier:
         """Settle a ticket whose request is committed, or needs no commit."""
         if isinstance(ticket, StartTicket):
             if ticket.permit.is_open:
-                self.give_back(ticket)
+                self.refund(ticket)
             self.release(ticket)
             self.bodies.release(ticket)
             if self.outages.active:
                 self.reachability.end(ticket)
-        ticket.lane.handed_out -= 1
+        ticket.lane.open_tickets -= 1
         if isinstance(ticket, (PageTicket, RefusedTicket)):
-            self.handed_out -= 1
+            self.open_tickets -= 1
             ticket.lane.held.discard(ticket.pending.order)
 
     def put_back(self, ticket: PoppedTicket, not_before: float = -math.inf) -> None:
-        """Put a request back in its place, as if it had never been handed out.
+        """Put a request back in its place, as if its ticket had never been issued.
 
-        Pace and quota are given back only if nothing was sent.
+        Pace and quota are refunded only if nothing was sent.
 
         Parameters:
             ticket: The ticket, which is settled.

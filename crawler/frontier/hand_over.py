@@ -50,14 +50,14 @@ class HandOver:
     def has_in_flight(self, name: str) -> bool:
         """Return whether something of a lane or budget is in flight."""
         lane, budget = self._find(name)
-        if lane is not None and (lane.has_pages_out() or lane.throttle.inflight):
+        if lane is not None and (lane.has_open_pages() or lane.throttle.inflight):
             return True
         return budget is not None and budget.throttle.inflight > 0
 
     def close(self, name: str) -> None:
         """Give up a lane or budget. Requests that wait for it here wait for its next lease."""
         lane, budget = self._find(name)
-        if lane is not None and not lane.handed_out:
+        if lane is not None and not lane.open_tickets:
             self._frontier.close(lane)
         elif lane is not None:
             self._frontier.forget_requests(lane)

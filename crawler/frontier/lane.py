@@ -62,14 +62,14 @@ class Lane:
     """Whether this worker may start requests of it; only another worker that shares the crawl prevents that."""
     is_leaving: bool = False
     """Whether it is passed on to another worker as soon as nothing is in flight: no page is started."""
-    handed_out: int = 0
+    open_tickets: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     listed: float = math.inf
     """When the frontier checks it next, in seconds since the epoch; infinite: it is not in the schedule."""
     parked: Budget | None = None
     """The budget that it waits for."""
     held: set[Order] = attrs.field(factory=set)
-    """The places of its requests in memory: in the window, or handed out."""
+    """The places of its requests in memory: in the window, or with an open ticket."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
     _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
@@ -159,8 +159,8 @@ class Lane:
         self.more = True
         return forgotten
 
-    def has_pages_out(self) -> bool:
-        """Return whether requests of the store are handed out."""
+    def has_open_pages(self) -> bool:
+        """Return whether requests of the store have open tickets."""
         return len(self.held) > len(self)
 
     def clear(self) -> None:

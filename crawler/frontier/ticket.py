@@ -1,4 +1,4 @@
-"""`Pending`: a request that waits. Tickets: what the frontier hands out, each to be settled or put back once.
+"""`Pending`: a request that waits. `Ticket`: permission to process a request now; it is settled or put back once.
 
 ::
 
@@ -58,16 +58,16 @@ class Pending(Struct, order=True):
 
 
 class Ticket(Struct, eq=False):
-    """A request that was handed out."""
+    """Permission to process one request now."""
 
     pending: Pending
     """The request, and its history."""
     lane: Lane
     """The lane of the request."""
     epoch: int
-    """The lease under which it was handed out. A commit under an older lease changes nothing."""
+    """The lease under which it was issued. A commit under an older lease changes nothing."""
     now: float
-    """When it was handed out, in seconds since the epoch."""
+    """When it was issued, in seconds since the epoch."""
 
     @property
     def request(self) -> Request:

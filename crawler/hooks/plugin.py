@@ -151,7 +151,7 @@ class Crawl(Protocol):
         """Count the current attempt as sent, for a `fetch` hook that reaches the server without `send`.
 
         Call it right before the request goes out. The start then counts in the pace and the quotas of the lane, which
-        learn from the response that the hook returns; without it, a plugin has answered, and the start is given back.
+        learn from the response that the hook returns; without it, a plugin has answered, and the start is refunded.
 
         Raises:
             RuntimeError: It was not called by a `fetch` hook.

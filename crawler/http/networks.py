@@ -1,8 +1,8 @@
 """`network_of`: the name of the network that an address is on, if it is not the public internet.
 
 The list follows the special-purpose address registries (RFC 6890) and later RFCs. An address that embeds another one
-counts as that one. The metadata services of clouds have a name of their own, since they hand out the credentials of the
-machine that asks.
+counts as that one. The metadata services of clouds have a name of their own, since they give the credentials of a
+machine to any program on it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ __all__ = ["Flight", "Grant"]
 
 
 class Grant(Struct, eq=False):
-    """One start, which is given back if nothing was sent, and settled by its result otherwise."""
+    """One start, which is refunded if nothing was sent, and settled by its result otherwise."""
 
     at: float
     """When it was counted, in seconds since the epoch."""
@@ -25,13 +25,13 @@ class Grant(Struct, eq=False):
 
 
 class Flight(Struct, eq=False):
-    """The grants that are neither given back nor settled."""
+    """The grants that are neither refunded nor settled."""
 
     grants: set[Grant] = set()
     units: float = 0.0
     """Units that they take together."""
     last: float = -math.inf
-    """When the latest one was counted, in seconds since the epoch; one that was given back, too."""
+    """When the latest one was counted, in seconds since the epoch; one that was refunded, too."""
 
     def __len__(self) -> int:
         return len(self.grants)

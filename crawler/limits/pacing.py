@@ -38,7 +38,7 @@ class Gcra(Struct, eq=False):
         """Count a start at `now` that takes as much as `cost` usual ones."""
         self.due = max(now, self.due) + self.interval * cost
 
-    def give_back(self, cost: float = 1.0) -> None:
+    def refund(self, cost: float = 1.0) -> None:
         """Undo one `take` whose request was never sent."""
         self.due -= self.interval * cost
 
@@ -156,7 +156,7 @@ class Pacing:
         if self._interval and self._last is grant:
             self.next_start = max(self.next_start, at + self._interval)
 
-    def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
+    def refund(self, grant: Grant, *, keep_delay: bool = False) -> None:
         """Undo a start whose request was never sent.
 
         Parameters:
@@ -166,7 +166,7 @@ class Pacing:
         if self._last is grant and not keep_delay:
             self.next_start = min(self.next_start, grant.at)
         for rate in self.rates:
-            rate.give_back(grant.cost)
+            rate.refund(grant.cost)
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

@@ -135,15 +135,15 @@ class Permit(Struct, eq=False):
         return is_paced
 
     def cancelled(self) -> None:
-        """Settle a start of which no limit learns: give back what was not sent, count as spent what was."""
+        """Settle a start of which no limit learns: refund what was not sent, count as spent what was."""
         grant = self._grant
         if grant is None:
             return
         self._grant = None
         if self.sent_at is None:
-            self.lane.give_back(grant)
+            self.lane.refund(grant)
             for (throttle, _), budget_grant in zip(self.budgets, self._budget_grants, strict=False):
-                throttle.give_back(budget_grant)
+                throttle.refund(budget_grant)
         else:
             self.lane.settle_lost(grant)
             self._spend_budgets()
@@ -164,9 +164,9 @@ class Permit(Struct, eq=False):
             return
         self._grant = None
         if self.sent_at is None:
-            self.lane.give_back(grant, keep_delay=True)
+            self.lane.refund(grant, keep_delay=True)
             for (throttle, _), budget_grant in zip(self.budgets, self._budget_grants, strict=False):
-                throttle.give_back(budget_grant)
+                throttle.refund(budget_grant)
         else:
             report = AttemptReport(sent=self.sent_at, received=now, overloaded=overloaded)
             self.lane.settle(grant, report, inflight=self._inflight())

@@ -237,7 +237,7 @@ class Throttle:
         self.pacing.take(grant)
         return grant
 
-    def give_back(self, grant: Grant, *, keep_delay: bool = False) -> None:
+    def refund(self, grant: Grant, *, keep_delay: bool = False) -> None:
         """Undo a start whose request was never sent; one that is settled is left alone.
 
         Parameters:
@@ -248,7 +248,7 @@ class Throttle:
             return
         if self._last_start == grant.at:
             self._last_start = grant.before
-        self.pacing.give_back(grant, keep_delay=keep_delay)
+        self.pacing.refund(grant, keep_delay=keep_delay)
 
     def settle_lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
         """Settle a start that counts as spent, but is neither a success nor a refusal. Return the events.

@@ -58,7 +58,7 @@ CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER
 """
     + CREATE_PENDING
 )
-"""`seen` is clustered by host, since most links of a page stay on its host. A request that was handed out is still in
+"""`seen` is clustered by host, since most links of a page stay on its host. A request with an open ticket is still in
 `pending`, so that a crash needs no repair."""
 
 CREATE_STAGED: Final = """

@@ -232,10 +232,10 @@ def check(session: CrawlSession, *, emptied: bool) -> None:
     frontier = session.scheduler.frontier
     throttles = frontier.limits.throttles
     assert {name: throttle.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
-    assert frontier.handed_out == 0
+    assert frontier.open_tickets == 0
     for lane in frontier.lanes.values():
         assert (lane.limiter.borrowed_tokens, lane.throttle.busy) == (0, 0)
-        assert (lane.handed_out, lane.robots.pending) == (0, False)
+        assert (lane.open_tickets, lane.robots.pending) == (0, False)
         assert not (emptied and len(lane))
     if emptied:
         assert session.scheduler.store.live == 0

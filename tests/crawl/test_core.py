@@ -111,7 +111,7 @@ async def test_a_cancel_at_any_moment_loses_no_dispatched_request(autojump_clock
         with trio.move_on_after(chance.random() * 6):
             await scheduler.run()
         assert trio.lowlevel.current_statistics().tasks_living == tasks
-        assert scheduler.frontier.handed_out == 0
+        assert scheduler.frontier.open_tickets == 0
         lanes = scheduler.frontier.lanes.values()
         assert all(lane.throttle.busy == lane.limiter.borrowed_tokens == 0 for lane in lanes)
         if runs == 1 and not store.live and len(store.known) == 0:
@@ -312,7 +312,7 @@ async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_cloc
     class Watch(Follow):
         def parse(self, response: Response) -> Produced:
             nonlocal farthest
-            farthest = max(farthest, scheduler.frontier.handed_out)
+            farthest = max(farthest, scheduler.frontier.open_tickets)
             yield from super().parse(response)  # type: ignore[misc]
 
     spider, sink = Watch(), SlowSink(10.0)

@@ -134,7 +134,7 @@ class TabPool:
             else:
                 if tab is not None:
                     tab.close()
-                self._give_back(member, session, borrower)
+                self._release(member, session, borrower)
 
     # ---- browsers and contexts ---------------------------------------------------------------------------------------
 
@@ -203,9 +203,9 @@ class TabPool:
                 member.idle.setdefault(session, []).append(tab)
             else:
                 tab.close()
-            self._give_back(member, session, borrower)
+            self._release(member, session, borrower)
 
-    def _give_back(self, member: _Member, session: str, borrower: object) -> None:
+    def _release(self, member: _Member, session: str, borrower: object) -> None:
         member.used[session] -= 1
         member.close_if_unused()
         self._limiter.release_on_behalf_of(borrower)

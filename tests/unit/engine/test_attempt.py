@@ -1,4 +1,4 @@
-"""`Attempts`: the order of one attempt, and what it takes and gives back."""
+"""`Attempts`: the order of one attempt, and what it takes and releases."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_leaves_noth
         assert isinstance(found, Response)
     assert trio.current_time() - began == pytest.approx(11.0)
     assert case.downloader.options["body"].truncate_at == 100
-    assert (case.is_settled(), case.lane.handed_out, case.stats.requests) == (True, 0, 2)
+    assert (case.is_settled(), case.lane.open_tickets, case.stats.requests) == (True, 0, 2)
 
 
 async def test_an_inline_attempt_that_is_too_late_takes_nothing(autojump_clock: MockClock) -> None:
@@ -77,11 +77,11 @@ async def test_an_inline_attempt_that_is_too_late_takes_nothing(autojump_clock: 
         await case.attempts.make_inline(case.inline(request), 1, patience=5.0)
     with pytest.raises(WouldExceedDeadline), trio.CancelScope(deadline=trio.current_time() + 5.0):
         await case.attempts.make_inline(case.inline(request), 1, patience=math.inf)
-    assert (case.is_settled(), case.lane.handed_out, case.stats.requests) == (True, 0, 1)
+    assert (case.is_settled(), case.lane.open_tickets, case.stats.requests) == (True, 0, 1)
 
 
 async def test_an_inline_attempt_that_fails_leaves_nothing_behind(autojump_clock: MockClock) -> None:
     case = Case(answer=ConnectFailed("refused"))
     with pytest.raises(RequestError):
         await case.attempts.make_inline(case.inline(Request(f"{A}/inline")), 1)
-    assert (case.is_settled(), case.lane.handed_out) == (True, 0)
+    assert (case.is_settled(), case.lane.open_tickets) == (True, 0)

@@ -28,7 +28,7 @@ class Case:
         self.slots = Slots(self.frontier, self.clock)
 
     def ticket(self) -> InlineTicket:
-        self.lane.handed_out += 1
+        self.lane.open_tickets += 1
         return self.frontier.inline_ticket(self.lane, REQUEST, self.clock())
 
     async def begin(self, give_up_at: float = math.inf) -> InlineTicket:
@@ -141,7 +141,7 @@ async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) 
     case.frontier.settle(ticket)
     assert not ticket.permit.is_in_flight
     case.end(first)
-    assert (case.lane.throttle.busy, case.lane.handed_out) == (0, 0)
+    assert (case.lane.throttle.busy, case.lane.open_tickets) == (0, 0)
 
 
 async def test_nothing_is_sent_while_the_lease_of_this_worker_is_not_renewed(autojump_clock: MockClock) -> None:

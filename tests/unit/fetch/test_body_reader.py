@@ -30,7 +30,7 @@ async def test_a_body_may_be_as_large_as_the_request_or_the_settings_say():
 
 
 @pytest.mark.parametrize("fields", [{}, {"Accept-Encoding": "identity"}], ids=["any", "identity"])
-async def test_libcurl_hands_out_a_body_while_the_server_still_sends_it(serve, fields):
+async def test_libcurl_delivers_a_body_while_the_server_still_sends_it(serve, fields):
     class Writer:
         size = 0
 

@@ -1,4 +1,4 @@
-"""Memory for large bodies: what waits, what starts, and that it is all given back."""
+"""Memory for large bodies: what waits, what starts, and that all of it is released."""
 
 from __future__ import annotations
 

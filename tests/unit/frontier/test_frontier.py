@@ -23,7 +23,7 @@ def test_requests_come_in_the_order_of_tier_and_sequence() -> None:
     assert [number(pop(made)) for _ in range(4)] == [9, 1, 2, 3]
 
 
-def test_a_lane_hands_out_no_more_than_its_places() -> None:
+def test_a_lane_issues_no_more_tickets_than_it_has_tokens() -> None:
     made = frontier(5, per_host=2)
     first, second = pop(made), pop(made)
     assert made.pop(0.0) == (None, math.inf)
@@ -33,7 +33,7 @@ def test_a_lane_hands_out_no_more_than_its_places() -> None:
     assert made.pop(0.0)[0] is None
     for ticket in (second, third, first):
         made.settle(ticket)
-    assert made.handed_out == 0
+    assert made.open_tickets == 0
     assert made.lanes[HOST].throttle.busy == 0
 
 
@@ -102,7 +102,7 @@ def test_lanes_take_turns() -> None:
     assert [pop(made).lane.name for _ in range(6)] == ["http://a.test", "http://b.test"] * 3
 
 
-def test_several_requests_are_handed_out_as_one_by_one() -> None:
+def test_several_tickets_are_issued_together_as_one_by_one() -> None:
     def made() -> Frontier:
         one = frontier(3, per_host=2, delay=0.0)
         one.open(OTHER, epoch=1, head=[pending(n, host=OTHER) for n in range(10, 15)], more=False)
@@ -117,7 +117,7 @@ def test_several_requests_are_handed_out_as_one_by_one() -> None:
     assert at == math.inf
 
 
-def test_a_lane_alone_hands_out_several_at_its_pace() -> None:
+def test_a_lane_alone_issues_several_tickets_at_its_pace() -> None:
     made = frontier(5, per_host=4, pacing={"a.test": Pace(rate="60/min", burst=2)})
     tickets, at = made.pop_several(0.0, 4)
     assert [number(ticket) for ticket in tickets] == [0, 1]
@@ -183,7 +183,7 @@ def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(action
                 settled.append(number(ticket))
             else:
                 made.put_back(ticket, now + 5.0 if action == "put_off" else -math.inf)
-        assert made.handed_out == len(held) == made.lanes[HOST].throttle.busy <= tokens
+        assert made.open_tickets == len(held) == made.lanes[HOST].throttle.busy <= tokens
     store = {n: pending(n) for n in range(made_so_far)}
     for ticket in held:
         made.put_back(ticket)

@@ -65,7 +65,7 @@ def test_what_is_passed_on_starts_nothing_and_ends_first() -> None:
 def test_a_lane_that_a_fetch_in_place_waits_for_stays_without_its_requests() -> None:
     made = shared(3)
     lane = made.lanes[HOST]
-    lane.handed_out += 1  # as an inline fetch does
+    lane.open_tickets += 1  # as an inline fetch does
     made.hand_over.hold_back(HOST)
     assert not made.hand_over.has_in_flight(HOST)
     made.hand_over.close(HOST)

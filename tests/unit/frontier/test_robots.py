@@ -24,7 +24,7 @@ def test_robots_txt_is_fetched_before_all_else_and_alone() -> None:
     assert [number(pop(made)) for _ in range(3)] == [0, 1, 2]
 
 
-def test_what_robots_txt_forbids_is_handed_out_as_refused_without_a_token_or_pace() -> None:
+def test_a_request_that_robots_txt_forbids_gets_a_refused_ticket_without_a_token_or_pace() -> None:
     made = frontier(0, obey_robots=True, per_host=1, delay=10.0)
     made.push([pending(1, path="private"), pending(2, path="public")])
     made.robots.resolve(sent(pop(made, 0.0)), Rules(forbidden="private"))
@@ -150,7 +150,7 @@ def test_requests_that_waited_for_a_robots_txt_start_even_if_it_is_too_old_by_th
     assert isinstance(pop(made, 5.0), RobotsTicket)
 
 
-def test_a_robots_txt_that_is_put_back_without_an_attempt_is_handed_out_again_at_once() -> None:
+def test_a_robots_txt_that_is_put_back_without_an_attempt_is_issued_again_at_once() -> None:
     made = frontier(1, obey_robots=True)
     made.put_back(pop(made))
     assert pop(made).pending.attempts == 0

@@ -1,4 +1,4 @@
-"""Tickets: what was handed out, and whether it was sent or refused."""
+"""Tickets: which request they are for, and whether it was sent or refused."""
 
 from __future__ import annotations
 

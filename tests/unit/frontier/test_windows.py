@@ -1,4 +1,4 @@
-"""`Windows`: few of the waiting requests are in memory, and none is lost or handed out twice."""
+"""`Windows`: few of the waiting requests are in memory, and none is lost or issued twice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
     assert lane.more
 
 
-def test_nothing_is_handed_out_twice_when_a_trimmed_window_is_refilled() -> None:
+def test_no_request_is_issued_twice_when_a_trimmed_window_is_refilled() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=4)
     store = {(0, n): pending(n) for n in range(20)}
     lane = made.open(HOST, epoch=1, head=[store[0, n] for n in range(4)], more=True)

@@ -73,7 +73,7 @@ def test_a_returned_start_changes_nothing(interval, burst, gaps):
     starts(other, gaps)
     now = max(made[-1], bucket.ready_at())
     bucket.take(now)
-    bucket.give_back()
+    bucket.refund()
     assert max(now, bucket.ready_at()) == max(now, other.ready_at())
 
 
@@ -81,5 +81,5 @@ def test_all_starts_can_be_returned():
     bucket = Gcra(1.0)
     starts(bucket, [0.0] * 3)
     for _ in range(3):
-        bucket.give_back()
+        bucket.refund()
     assert bucket.ready_at() == 100.0

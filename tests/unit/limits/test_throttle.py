@@ -163,7 +163,7 @@ def test_a_request_that_was_never_sent_is_returned_exactly():
     throttle = limits(rate="1/s")
     ask(throttle, 0.0, said(30, 60))
     before = max(NOW + 5, throttle.ready_at(NOW + 5, backlog=100)), throttle.state()["governor"]
-    throttle.give_back(throttle.take(NOW + 5))
+    throttle.refund(throttle.take(NOW + 5))
     assert (max(NOW + 5, throttle.ready_at(NOW + 5, backlog=100)), throttle.state()["governor"]) == before
 
 
@@ -173,7 +173,7 @@ def test_a_probe_that_was_never_sent_leaves_room_for_another():
     at = throttle.ready_at(NOW + 1)
     probe = throttle.take(at)
     assert throttle.ready_at(at) == math.inf
-    throttle.give_back(probe)
+    throttle.refund(probe)
     assert throttle.ready_at(at) <= at
 
 
@@ -197,9 +197,9 @@ def test_settling_twice_changes_nothing():
     throttle = limits(mode="burst")
     ask(throttle, 0.0, said(10, 60))
     grant = throttle.take(NOW + 1)
-    throttle.give_back(grant)
+    throttle.refund(grant)
     throttle.settle_lost(grant)
-    throttle.give_back(grant)
+    throttle.refund(grant)
     settle(throttle, grant, NOW + 2, said(3, 60))
     assert throttle.policies()["p"]["remaining"] == 10
     assert throttle.inflight == 0
@@ -597,7 +597,7 @@ DECLARED = st.just(NOTHING) | st.builds(
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["take", "take", "give_back", "settle_lost", "settle", "refuse", "fail", "save", "resume"]),
+        st.sampled_from(["take", "take", "refund", "settle_lost", "settle", "refuse", "fail", "save", "resume"]),
         MOMENTS,
         st.integers(0, 100),
         DECLARED,
@@ -622,7 +622,7 @@ def test_no_sequence_of_calls_raises_or_leaks(steps, mode):
             throttle.resume(now)
         elif flying:
             grant = flying.pop(which % len(flying))
-            if what in {"give_back", "settle_lost"}:
+            if what in {"refund", "settle_lost"}:
                 getattr(throttle, what)(grant)
             else:
                 status = {"settle": 200, "refuse": 429, "fail": 0}[what]
@@ -671,11 +671,11 @@ def test_a_thousand_steps_in_any_order_leave_nothing_behind():
             flying.append(throttle.take(NOW + step * 0.01))
         elif flying:
             grant = flying.pop(chance.randrange(len(flying)))
-            chance.choice([throttle.give_back, throttle.settle_lost, lambda grant: settle(throttle, grant, NOW + 60)])(
+            chance.choice([throttle.refund, throttle.settle_lost, lambda grant: settle(throttle, grant, NOW + 60)])(
                 grant
             )
     for grant in flying:
-        throttle.give_back(grant)
+        throttle.refund(grant)
     assert throttle.inflight == 0
     assert throttle.flight.units == 0.0
 
@@ -721,7 +721,7 @@ def test_a_delay_counts_from_the_moment_of_sending() -> None:
 
 def test_a_request_that_was_never_sent_returns_its_delay() -> None:
     made = lane(delay=10.0, rate="6/min")
-    made.give_back(made.take(NOW))
+    made.refund(made.take(NOW))
     assert made.ready_at(NOW) <= NOW
     assert made.inflight == 0
 
