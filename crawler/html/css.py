@@ -76,9 +76,12 @@ class _Plan(Struct, frozen=True, eq=False):
     """A compiled query."""
 
     parts: tuple[_Part, ...]
-    pick: XPath | None
+    pick: XPath | None = None
     """XPath to evaluate with the elements of each part as ``$e0``, ``$e1``, …; `None` if the elements are the
     result."""
+    step: XPath | None = None
+    """The same from an element of the only part, which is faster if there is one element; `None` if there are several
+    parts."""
     texts: tuple[str, ...] = ()
     """The arguments of ``:contains()``."""
 
@@ -99,10 +102,12 @@ def select(node: Node, query: str) -> list[Node | str]:
 
 
 def _find(node: Node, plan: _Plan) -> list[Node | str]:
+    found = [_elements(node, part) for part in plan.parts]
     if plan.pick is None:
-        return cast("list[Node | str]", _elements(node, plan.parts[0]))
-    elements = {f"e{index}": _elements(node, part) for index, part in enumerate(plan.parts)}
-    return cast("list[Node | str]", plan.pick(node, **elements))
+        return cast("list[Node | str]", found[0])
+    if plan.step is not None and len(found[0]) == 1:
+        return cast("list[Node | str]", plan.step(found[0][0]))
+    return cast("list[Node | str]", plan.pick(node, **{f"e{index}": one for index, one in enumerate(found)}))
 
 
 def _elements(node: Node, part: _Part) -> list[Element]:
@@ -140,7 +145,10 @@ def _compile(query: str) -> _Plan:
             continue
         terms.append(f"$e{len(parts)}/{selectors[0].path}".rstrip("/"))
         parts.append(_part(selectors, query))
-    return _Plan(tuple(parts), None if terms == ["$e0"] else XPath(" | ".join(terms)))
+    if terms == ["$e0"]:
+        return _Plan(tuple(parts))
+    step = XPath(terms[0].removeprefix("$e0/")) if len(terms) == len(parts) == 1 else None
+    return _Plan(tuple(parts), XPath(" | ".join(terms)), step)
 
 
 def _part(selectors: list[_Complex], query: str) -> _Part:

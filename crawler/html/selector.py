@@ -29,6 +29,7 @@ __all__ = ["Selector", "SelectorList", "parse", "parse_in_steps"]
 _Variable: TypeAlias = "str | float | bool | Element | Iterable[Element]"
 
 _NOTHING: Any = object()
+_new = object.__new__
 _ENTITY = lazy_pattern(r"&(?!(?:lt|amp);)(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _ESCAPE = lazy_pattern(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -245,9 +246,9 @@ class Selector:
         return f"<Selector {shown[:40] + '…' if len(shown) > 40 else shown!r}>"
 
     def _node(self) -> Node | None:
-        if isinstance(self.root, str):
-            return parse_text(self.root).root
-        return self.root if isinstance(self.root, Node) else None
+        if isinstance(self.root, Node):
+            return self.root
+        return parse_text(self.root).root if isinstance(self.root, str) else None
 
     def _list(self, found: Iterable[Any]) -> SelectorList:
         return _list(found)
@@ -339,7 +340,12 @@ class SelectorList(list[Selector]):
 
 
 def _list(found: Iterable[Any]) -> SelectorList:
-    return SelectorList([Selector(root=one) for one in found])
+    selectors = SelectorList()
+    for one in found:
+        selector = _new(Selector)  # there are no arguments to check, and pages have thousands
+        selector.root = one
+        selectors.append(selector)
+    return selectors
 
 
 def _has_class(context: Any, *names: str) -> bool:
