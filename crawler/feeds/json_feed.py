@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from crawler.content.json_values import decode_json
 from crawler.feeds.dates import parse_date
 from crawler.feeds.feed import Enclosure, Feed, FeedEntry
 from crawler.urls import join
@@ -21,7 +22,7 @@ def read_json_feed(text: str, url: str) -> Feed | None:
         url: Its canonical URL, with which other URLs are joined.
     """
     try:
-        found = msgspec.json.decode(text.encode("utf-8", "replace"))
+        found = decode_json(text.encode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(found, dict):

@@ -48,15 +48,26 @@ class Sitemaps(Iterator[SitemapEntry]):
         self._entries = self._read()
 
     def __next__(self) -> SitemapEntry:
-        return next(self._entries)
+        for entry in self._entries:
+            if entry is not None:
+                return entry
+        raise StopIteration
 
-    def _read(self) -> Iterator[SitemapEntry]:
+    def in_steps(self) -> Iterator[SitemapEntry | None]:
+        """Return an iterator over the entries that also yields `None`, at least once for each 64 KB of text.
+
+        A sitemap may have 50 MB between two entries: a callback that yields the `None` lets other tasks run meanwhile.
+        """
+        return self._entries
+
+    def _read(self) -> Iterator[SitemapEntry | None]:
         chunks = iter(self._stream)
         head = ""
         for chunk in chunks:
             head += chunk.lstrip() if not head else chunk
             if len(head) >= MAX_FIELD:
                 break
+            yield None
         if _HTML.match(head):
             self.fault = "HTML instead of a sitemap"
             return
@@ -64,12 +75,13 @@ class Sitemaps(Iterator[SitemapEntry]):
         yield from self._lines(head, chunks) if is_text else self._elements(head, chunks)
         self.fault = self._stream.fault or self.fault
 
-    def _elements(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
+    def _elements(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry | None]:
         reader = _Reader(self._url)
         xml = reader.stream
         xml.feed(head)
         for chunk in chunks:
             yield from reader.take()
+            yield None
             if xml.ended:
                 break
             xml.feed(chunk)
@@ -78,15 +90,17 @@ class Sitemaps(Iterator[SitemapEntry]):
         self.kind = reader.kind
         self.fault = xml.fault
 
-    def _lines(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry]:
+    def _lines(self, head: str, chunks: Iterator[str]) -> Iterator[SitemapEntry | None]:
         """Read one absolute URL a line (sitemaps.org, "Text file"). Other lines are ignored."""
         has_text = False
-        for line in _split(chain((head,), chunks)):
-            entry = self._line(line)
-            if entry is not None:
-                yield entry
-            elif line and not line.isspace():
-                has_text = True
+        for lines in _split(chain((head,), chunks)):
+            for line in lines:
+                entry = self._line(line)
+                if entry is not None:
+                    yield entry
+                elif line and not line.isspace():
+                    has_text = True
+            yield None
         if not self.kind:
             self.fault = "not a sitemap" if has_text else "empty"
 
@@ -236,7 +250,7 @@ class _Reader:
         if self._feed:
             url, lastmod, until = entry.get("link") or entry.get("href") or entry.get("guid"), None, None
             for name in ("updated", "pubdate", "published", "date"):
-                lastmod = lastmod or parse_date(entry.get(name, ""))
+                lastmod = lastmod or (parse_date(entry[name]) if name in entry else None)
         else:
             url = entry.get("loc")
             lastmod, until = w3c_period(entry.get("lastmod", "")) or (None, None)
@@ -289,12 +303,12 @@ class _Reader:
         return None if url is None else join(self._url, url)
 
 
-def _split(chunks: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a text that arrives in chunks, whatever their line ends. Very long lines are dropped."""
+def _split(chunks: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the lines that end in each chunk of a text, whatever their line ends. Very long lines are dropped."""
     rest, skips = "", False
     for chunk in chain(chunks, ("\n",)):
         *lines, rest = (rest + chunk).replace("\r", "\n").split("\n")
-        yield from lines[skips:]  # the first line is the end of one that was too long
+        yield lines[skips:]  # the first line is the end of one that was too long
         skips = (skips and not lines) or len(rest) > MAX_FIELD
         rest = "" if skips else rest
 

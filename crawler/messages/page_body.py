@@ -134,12 +134,14 @@ class PageBody:
         Raises:
             ValueError: The body is not valid JSON.
         """
+        from crawler.content.json_values import decode_json  # noqa: PLC0415 - few crawls need it
+
         try:
-            return msgspec.json.decode(self.body)
+            return decode_json(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         try:
-            return msgspec.json.decode(self.text)
+            return decode_json(self.text)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise ValueError(f"the body of {self.url} is not JSON: {error}") from None
 

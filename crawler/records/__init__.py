@@ -1,7 +1,8 @@
 """Files of records, read one record at a time: XML, CSV, JSON Lines, JSON arrays.
 
 Everything here is a pure generator over a body in memory. It holds one record at a time; for a JSON array, the whole
-text. A record that cannot be read becomes a `BrokenRecord`, and reading continues after it.
+text. A record that cannot be read becomes a `BrokenRecord`, and reading continues after it. Where there are no
+records for a while, `PAUSE` is yielded.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from crawler.records.broken import BrokenRecord
 from crawler.records.csv import csv_records
 from crawler.records.format import Format, detect_format
 from crawler.records.json import json_array_records, json_lines_records
+from crawler.records.pause import PAUSE, Pause
 from crawler.records.source import GunzippedBody
 from crawler.records.xml import element_to_dict, qualified_name, xml_records
 
 __all__ = [
+    "PAUSE",
     "BrokenRecord",
     "Format",
     "GunzippedBody",
+    "Pause",
     "csv_records",
     "decode_stream",
     "detect_format",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from crawler.content.json_values import LARGE, collector_paused, decode_json
 from crawler.records.broken import BrokenRecord
+from crawler.records.pause import PAUSE, Pause
 
 __all__ = ["json_array_records", "json_lines_records"]
 
@@ -17,6 +19,10 @@ DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
 TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]', re.DOTALL)
 """Tokens that decide where a JSON value ends: strings, brackets and commas."""
+MAX_LINE: Final = 32 * 1024 * 1024
+"""Maximum length of a line, in characters: it is decoded in one step."""
+UNINTERRUPTED: Final = 10_000
+"""Tokens that are read between two pauses."""
 MAX_QUICK_ERRORS: Final = 100
 """Number of errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
@@ -26,12 +32,13 @@ DECODE_ERRORS: Final = (ValueError, RecursionError)
 def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
     """Yield the value of each line of JSON Lines. Record separators of RFC 7464 are accepted.
 
-    Empty lines are skipped. A line that is not JSON becomes a `BrokenRecord`.
+    Empty lines are skipped. A line that is not JSON becomes a `BrokenRecord`. `PAUSE` follows the records of each
+    chunk.
     """
     number = 0
     held: list[str] = []
-    decode = msgspec.json.Decoder().decode
     for chunk in _with_final_newline(chunks):
+        yield PAUSE
         if "\n" not in chunk:
             held.append(chunk)
             continue
@@ -42,10 +49,16 @@ def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
             line = line.strip(" \t\r\x1e")
             if line:
                 try:
-                    record = decode(line)
+                    record = _decode_line(line)
                 except (*DECODE_ERRORS, msgspec.DecodeError) as error:
                     record = BrokenRecord(f"line {number}: {error}")
                 yield record
+
+
+def _decode_line(line: str) -> Any:
+    if len(line) > MAX_LINE:
+        raise ValueError(f"more than {MAX_LINE} characters")
+    return decode_json(line)
 
 
 def _with_final_newline(chunks: Iterable[str]) -> Iterator[str]:
@@ -74,10 +87,13 @@ def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
         number += 1
         start = _skip_space(text, at + 1)
         try:
-            record, at = _decode_delimited(text, start) if errors > MAX_QUICK_ERRORS else _decode_next(text, start)
+            if errors > MAX_QUICK_ERRORS:
+                record, at = yield from _decode_delimited(text, start)
+            else:
+                record, at = _decode_next(text, start)
         except DECODE_ERRORS as error:
             errors += 1
-            record, at = BrokenRecord(f"element {number}: {error}"), _end_of_value(text, start)
+            record, at = BrokenRecord(f"element {number}: {error}"), (yield from _end_of_value(text, start))
         yield record
         comma = text.startswith(",", at)
     if at >= len(text) and not isinstance(record, BrokenRecord):
@@ -86,17 +102,25 @@ def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
 
 def _decode_next(text: str, start: int) -> tuple[Any, int]:
     """Return the element that begins at `start`, and the position of the comma or bracket that ends it."""
-    record, end = DECODER.raw_decode(text, start)
+    record, end = _raw_decode(text, start)
     at = _skip_space(text, end)
     if text[at : at + 1] not in ("", ",", "]"):
         raise ValueError(f"expected a comma, found {text[at]!r}")
     return record, at
 
 
-def _decode_delimited(text: str, start: int) -> tuple[Any, int]:
+def _decode_delimited(text: str, start: int) -> Generator[Pause, None, tuple[Any, int]]:
     """Do the same without the cost of an error: decoders count the lines before it."""
-    at = _end_of_value(text, start)
+    at = yield from _end_of_value(text, start)
     return json.loads(text[start:at]), at
+
+
+def _raw_decode(text: str, start: int) -> tuple[Any, int]:
+    """Return the value that begins at `start`, and its end."""
+    if len(text) < LARGE:
+        return DECODER.raw_decode(text, start)
+    with collector_paused():
+        return DECODER.raw_decode(text, start)
 
 
 def _skip_space(text: str, at: int) -> int:
@@ -133,7 +157,7 @@ def _member(text: str, at: int, key: str) -> int:
             at = _skip_space(text, colon + 1)
             if name == key and text.startswith(":", colon):
                 return at
-            _, end = DECODER.raw_decode(text, at)
+            _, end = _raw_decode(text, at)
         except DECODE_ERRORS as error:
             raise ValueError(f"{missing}: {error}") from None
         at = _skip_space(text, end)
@@ -141,10 +165,12 @@ def _member(text: str, at: int, key: str) -> int:
             raise ValueError(missing)
 
 
-def _end_of_value(text: str, at: int) -> int:
+def _end_of_value(text: str, at: int) -> Generator[Pause, None, int]:
     """Return the position of the comma or bracket that ends an element, by counting brackets outside strings."""
     depth = 0
-    for token in TOKEN.finditer(text, at):
+    for number, token in enumerate(TOKEN.finditer(text, at), 1):
+        if number % UNINTERRUPTED == 0:
+            yield PAUSE
         sign = token[0]
         if sign.startswith('"'):
             if not token["closed"]:

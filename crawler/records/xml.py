@@ -14,6 +14,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from crawler.records.broken import BrokenRecord
+from crawler.records.pause import PAUSE, Pause
 
 __all__ = ["element_to_dict", "qualified_name", "xml_records"]
 
@@ -42,8 +43,10 @@ def qualified_name(tag: str, namespaces: Mapping[str, str]) -> str:
     return f"{{{namespaces[prefix]}}}{local}"
 
 
-def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRecord]:
+def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRecord | Pause]:
     """Yield the elements called `tag`, in document order. Elements inside a record are not records themselves.
+
+    `PAUSE` follows the records of each chunk.
 
     Parameters:
         chunks: The text of the document.
@@ -56,6 +59,7 @@ def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRec
     for chunk in chunks:
         reader.read(chunk.encode())
         yield from reader.take()
+        yield PAUSE
     reader.read(b"", last=True)
     yield from reader.take()
 

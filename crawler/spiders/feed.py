@@ -140,7 +140,7 @@ class FeedSpider(Spider):
         return record if isinstance(record, dict) else {"value": record}
 
     def parse(self, response: Response) -> Iterator[Any]:
-        """Yield the items and requests of each record of a file.
+        """Yield the items and requests of each record of a file, and `None` where other tasks may run.
 
         Raises:
             ValueError: No record can be read, or the file must not be read further.
@@ -149,6 +149,9 @@ class FeedSpider(Spider):
         good = broken = 0
         first = ""
         for record in self._records(response):
+            if record is records.PAUSE:
+                yield None
+                continue
             if isinstance(record, records.BrokenRecord):
                 reason = record.reason
             else:
@@ -158,10 +161,10 @@ class FeedSpider(Spider):
                     reason = f"record {good + broken + 1}: parse_record raised {type(error).__name__}: {error}"
                 else:
                     good += 1
-                    yield from produced
+                    yield from produced or (None,)
                     continue
             broken += 1
-            yield None  # the engine may let other tasks run
+            yield None
             first = first or reason
             if broken <= MAX_LOGGED:
                 log.warning("%s: broken record: %s", response.url, reason)
@@ -174,7 +177,7 @@ class FeedSpider(Spider):
             self.crawl.count("files without a record")
 
     def _records(self, response: Response) -> Iterator[Any]:
-        """Yield the records of a file, including broken ones."""
+        """Yield the records of a file, including broken ones, and pauses."""
         source = records.GunzippedBody(response.body, self.max_unpacked)
         content_type = response.headers.get("content-type", "")
         head = source.head()
@@ -194,7 +197,11 @@ class FeedSpider(Spider):
         elif kind == "jsonl":
             yield from records.json_lines_records(texts)
         else:
-            yield from records.json_array_records("".join(texts), parse_keys(self.items) or ())
+            parts: list[str] = []
+            for text in texts:
+                parts.append(text)
+                yield records.PAUSE
+            yield from records.json_array_records("".join(parts), parse_keys(self.items) or ())
         if source.fault is not None:
             yield records.BrokenRecord(source.fault)
 

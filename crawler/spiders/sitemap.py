@@ -127,8 +127,8 @@ class SitemapSpider(Spider):
         """Return an item with the `url`, `status` and `title` of a page. Override it, or use `sitemap_rules`."""
         return {"url": response.url, "status": response.status, "title": title_of(response)}
 
-    def parse_sitemap(self, response: Response, hosts: Sequence[str]) -> Iterator[Request]:
-        """Yield requests for the entries of a sitemap.
+    def parse_sitemap(self, response: Response, hosts: Sequence[str]) -> Iterator[Request | None]:
+        """Yield requests for the entries of a sitemap, and `None` where other tasks may run.
 
         Parameters:
             response: The sitemap.
@@ -137,8 +137,11 @@ class SitemapSpider(Spider):
         allowed = {*hosts, *self._sites, urls.authority(response.url), *map(urls.authority, response.redirects)}
         listed = sitemaps(response.body, response.url, content_type=response.headers.get("content-type"))
         left_out: Counter[str] = Counter()
-        for entry in listed:
-            yield from self._entry_requests(entry, allowed, max(response.depth, 1), left_out)
+        for entry in listed.in_steps():
+            if entry is None:
+                yield None
+            else:
+                yield from self._entry_requests(entry, allowed, max(response.depth, 1), left_out)
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 from support.growth import Parser, Unit, excess, fill, growing
+from support.pauses import without_pauses
 
 from crawler import Response, content, records
 from crawler.content.decode_stream import decode_stream
@@ -163,7 +164,7 @@ def _encode_queries(text: str) -> None:
 
 
 def _read_xml(text: str) -> None:
-    for record in xml_records(_chunks(text), "item"):
+    for record in without_pauses(xml_records(_chunks(text), "item")):
         if not isinstance(record, records.BrokenRecord):
             element_to_dict(record)
 
@@ -176,7 +177,7 @@ def _select_xml(text: str) -> None:
 
 def _read_array(text: str, path: tuple[str, ...] = ()) -> None:
     with suppress(ValueError):
-        list(json_array_records(text, path))
+        without_pauses(json_array_records(text, path))
 
 
 def _read_limits(text: str) -> None:
@@ -223,8 +224,8 @@ PARSERS: Final[dict[str, Parser]] = {
     "dates": (parse_date, ("1", "-", ":", "2020-01-01T00:00:00", "jan ", ",", "+", " ", "(", ")"), (("", ""),)),
     "XML records": (_read_xml, XML_PARTS, (("", ""), ("<r><item>", ""))),
     "XML": (_select_xml, XML_PARTS, (("<r><item>", ""), ("<r &", "></r>"))),
-    "CSV": (lambda text: list(csv_records(_chunks(text))), TABLE_PARTS, (("", ""), ("a,b\n", ""))),
-    "JSON Lines": (lambda text: list(json_lines_records(_chunks(text))), JSON_PARTS, (("", ""),)),
+    "CSV": (lambda text: without_pauses(csv_records(_chunks(text))), TABLE_PARTS, (("", ""), ("a,b\n", ""))),
+    "JSON Lines": (lambda text: without_pauses(json_lines_records(_chunks(text))), JSON_PARTS, (("", ""),)),
     "JSON arrays": (_read_array, JSON_PARTS, (("", ""), ("[", "]"))),
     "JSON arrays at a path": (
         lambda text: _read_array(text, ("a", "b")), JSON_PARTS, (('{"b":', "}"), ("{", "}")),
@@ -248,7 +249,7 @@ def test_markup_that_repeats_or_compares_its_attributes_takes_linear_time(unit: 
 
 def test_a_tag_without_an_end_does_not_keep_the_records_behind_it() -> None:
     chunks = ["<r><item a='", *["x" * 65_536] * 20, "'/><item>b</item></r>"]
-    found = list(xml_records(chunks, "item"))
+    found = without_pauses(xml_records(chunks, "item"))
     assert [isinstance(one, records.BrokenRecord) for one in found] == [True, False]
     assert "1048576 bytes" in str(found[0])
     assert found[1].text == "b"

@@ -8,13 +8,14 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pauses import without_pauses
 
 from crawler.records import BrokenRecord, csv_records
 
 
 def rows(text: str, size: int = 0, **options) -> list:
     size = size or len(text) or 1
-    return list(csv_records([text[start : start + size] for start in range(0, len(text), size)], **options))
+    return without_pauses(csv_records([text[start : start + size] for start in range(0, len(text), size)], **options))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])

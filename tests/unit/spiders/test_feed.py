@@ -506,3 +506,29 @@ def test_parse_record_must_not_wait():
 async def test_without_a_url_it_does_not_begin(autojump_clock):
     with pytest.raises(ConfigError, match="^FeedSpider: set the argument url, or start_urls$"):
         await collect(FeedSpider(), FakeSite({}))
+
+
+@pytest.mark.parametrize(
+    ("form", "start", "unit"),
+    [
+        ("xml", "<r>", "<a/>"),
+        ("csv", "a,b\n", "\n"),
+        ("csv", "a,b\n", "1,2\n"),
+        ("jsonl", "", "\n"),
+        ("jsonl", "", "{}\n"),
+        ("json", "[0", ",0"),
+    ],
+)
+def test_other_tasks_run_while_a_file_is_read_that_leads_to_nothing(form, start, unit):
+    class Nothing(FeedSpider):
+        def parse_record(self, response, record):
+            return None
+
+    spider = Nothing(url=URL, format=form)
+    spider.crawl = type("Crawl", (), {"count": staticmethod(lambda *_: None)})()
+    found = []
+    with suppress(ValueError):  # no record can be read
+        for produced in spider.parse(response_for(URL, start + unit * (2**20 // len(unit)))):
+            found.append(produced)  # noqa: PERF402 - what came before the error counts
+    assert set(found) == {None}
+    assert len(found) >= 2**20 // 65_536 - 1

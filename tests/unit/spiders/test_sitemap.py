@@ -348,13 +348,36 @@ def test_requests_come_while_the_sitemap_is_read_and_nothing_is_held(monkeypatch
     spider.crawl = type("Crawl", (), {"count": staticmethod(lambda name, n: None)})()
     response = Response("https://site.test/s.xml", body=many(0, 5000))
     tracemalloc.start()
-    requests = spider.parse_sitemap(response, [])
+    requests = (request for request in spider.parse_sitemap(response, []) if request is not None)
     first = next(requests)
     count = 1 + sum(1 for _ in requests)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (first.url, count) == ("https://site.test/p/0", 5000)
     assert peak < 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("start", "unit"),
+    [
+        ("<urlset>", "<a/>"),
+        ("<urlset>", " "),
+        ("<urlset>", "<url/>"),
+        ("<urlset>", "<!---->"),
+        ("<urlset>", "<url><loc>http://other.test/</loc></url>"),
+        ("<rss><channel>", "<item/>"),
+        ("", "\n"),
+        ("", "not a URL\n"),
+        ("", "http://other.test/\n"),
+    ],
+)
+def test_a_sitemap_without_requests_lets_other_tasks_run_while_it_is_read(start, unit):
+    spider = Pages(sitemap_urls=[])
+    spider.crawl = type("Crawl", (), {"count": staticmethod(lambda *_: None)})()
+    body = (start + unit * (2**20 // len(unit))).encode()
+    found = list(spider.parse_sitemap(Response("https://site.test/s.xml", body=body), []))
+    assert set(found) == {None}
+    assert len(found) >= 2**20 // 65_536 - 1
 
 
 async def test_a_spider_that_names_no_sitemap_and_no_site_is_refused():
