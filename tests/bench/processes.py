@@ -40,7 +40,7 @@ from sites import SITES, folder
 
 from crawler import Response, Settings, Spider, run
 from crawler.cli.run import set_collector
-from crawler.engine.processes.launcher import usable_cores
+from crawler.engine.processes.cores import usable_cores
 
 COLUMNS = "{:<12} {:>8} {:>7} {:>5} {:>9} {:>10} {:>6} {:>8}"
 NAMES = ("processes", "pages/s", "of one", "most", "first µs", "callbacks", "nginx", "MB each")

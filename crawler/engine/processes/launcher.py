@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from crawler.engine.signals import ending_signals
 
-__all__ = ["Ended", "Launcher", "usable_cores"]
+__all__ = ["Ended", "Launcher"]
 
 Main: TypeAlias = Callable[[int, socket.socket, socket.socket], None]
 """The function that a process runs, with its place and its ends of a `Channel` and of a socket for calls that block."""
@@ -109,12 +109,6 @@ class Launcher:
         self._control.close()
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 # ---- in the process of the launcher ----------------------------------------------------------------------------------

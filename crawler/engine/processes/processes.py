@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.child import run_process
-from crawler.engine.processes.launcher import Launcher, usable_cores
+from crawler.engine.processes.cores import usable_cores
+from crawler.engine.processes.launcher import Launcher
 from crawler.engine.processes.pool import ProcessPool
 from crawler.engine.processes.shared_bodies import shared_memory
 from crawler.logs import get_logger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from integration.kills.harness import durable
 from integration.kills.results import read_output
+from support.environments import environment
+from support.processes import PIPE, Process
 
 OUTPUTS = ["items.jsonl", "items.csv"]
 
@@ -50,3 +53,31 @@ def test_ctrl_c_ends_the_whole_group_with_one_line(tmp_path: Path) -> None:
         crawl.kills.append(time.monotonic())
         crawl.finish()
         assert crawl.figures().holds()
+
+
+def test_as_many_processes_as_cores_have_a_core_each(tmp_path: Path) -> None:
+    program = """
+import json, os
+from crawler import Settings, Spider, crawl_items
+from crawler.testing import FakeSite
+
+class Cores(Spider):
+    start_urls = [f"https://site.test/{n}" for n in range(40)]
+
+    def parse(self, response):
+        yield {"pid": os.getpid(), "cores": sorted(os.sched_getaffinity(0))}
+
+site = FakeSite({f"/{n}": "a page" for n in range(40)})
+items = crawl_items(Cores(), settings=Settings(processes="auto", workers=40), transport=site.transport)
+print(json.dumps([sorted(os.sched_getaffinity(0)), list(items)]))
+"""
+    (tmp_path / "cores.py").write_text(program)
+    process = Process(["cores.py"], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    usable, items = json.loads(out)
+    assert usable == sorted(os.sched_getaffinity(0))  # the first process runs anywhere
+    cores = {item["pid"]: item["cores"] for item in items}
+    assert len(items) == 40
+    assert len({tuple(own) for own in cores.values()}) == len(cores)
+    assert all(len(own) == 1 for own in cores.values())

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
 import pytest
 from support.environments import environment
 from support.processes import PIPE, Process
-
-from crawler.engine.processes.launcher import usable_cores
 
 PROGRAM = """
 import os, signal, sys, time, trio
@@ -111,7 +108,3 @@ launcher.close()
     process, pids = program(tmp_path, rest)
     assert process.communicate(timeout=10) == ("the launcher has ended\n", "")
     wait_until_gone(pids)
-
-
-def test_usable_cores_are_those_of_this_process() -> None:
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)

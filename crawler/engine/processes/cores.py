@@ -1,0 +1,34 @@
+"""The cores that processes run on."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+__all__ = ["keep_to_core", "usable_cores"]
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def keep_to_core(place: int, processes: int) -> None:
+    """Keep this process to a core of its own, if there are as many processes as cores.
+
+    A system moves a process that wakes up to the core of the one that has woken it. Both processes for callbacks would
+    share the core of the first process for a while, which wakes them, while another core has nothing to do. With fewer
+    processes than cores, there is a free one nearby.
+
+    Parameters:
+        place: The number of this process, from 0.
+        processes: Number of processes for callbacks.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    if affinity is None:
+        return
+    cores = sorted(affinity(0))
+    if processes >= len(cores) > 1:
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setaffinity(0, {cores[place % len(cores)]})
