@@ -127,6 +127,7 @@ class OutageMonitor:
 
     def _trouble(self, ticket: StartTicket, error: FetchError, contact: Contact, *, is_proxy: bool) -> Trouble:
         scopes = self._frontier.reachability.scopes(ticket.request)
+        allows_for_chance = self._policy.retries.allows_for_chance(ticket.request)
         return Trouble(
             scope=scopes[-1] if is_proxy else scopes[0],
             contact=contact,
@@ -135,6 +136,7 @@ class OutageMonitor:
             request=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
+            failed_share=ticket.lane.throttle.failed_share if allows_for_chance else 0.0,
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,
         )

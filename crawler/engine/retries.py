@@ -84,10 +84,14 @@ class RetryPolicy:
             failed_share: Share of the latest requests of its lane that failed.
         """
         usual = self.settings.attempts
-        if failed_share <= 0.0 or request.attempts is not None or "attempts" in self.settings.given:
+        if failed_share <= 0.0 or not self.allows_for_chance(request):
             return attempts
         allowed = min(MAX_ATTEMPTS, math.ceil(math.log(LOST_BY_CHANCE) / math.log(failed_share)))
         return attempts if allowed <= usual else max(1, attempts * usual // allowed)
+
+    def allows_for_chance(self, request: Request) -> bool:
+        """Return whether a request gets more attempts where others fail as well: their number was not asked for."""
+        return request.attempts is None and "attempts" not in self.settings.given
 
     def pause(self, failures: int) -> float:
         """Return the seconds before the next attempt of a request that has failed `failures` times, at least once."""

@@ -31,6 +31,8 @@ OPEN_SECONDS: Final = 1.0
 """Seconds without a response before a few failures open a breaker: a host may also fail at random."""
 OPEN_AT_ONCE: Final = 10
 """Failures in a row that open a breaker at once."""
+MAX_CHANCE: Final = 0.02
+"""Failures in a row that are less probable than this, if each came at random, suggest an outage where requests fail."""
 UNANSWERED_WAIT: Final = 5.0
 """Seconds before a request is sent again if it is the second in a row without response: others are tried first."""
 DOUBT: Final = 90.0
@@ -82,6 +84,9 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """When it started, in seconds since the epoch."""
     is_known: bool
     """Whether the host has answered before, in this run or an earlier one of the job."""
+    failed_share: float = 0.0
+    """Share of the latest requests of its lane that failed; 0 if few are known, nearly all did, or the request gets no
+    more attempts for that."""
     blocks_host: bool = False
     """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False
@@ -308,8 +313,12 @@ class Outages:
         if breaker.down_for >= limit:
             breaker.close()
             return None
-        if is_page and not (breaker.is_open or _is_enough(len(breaker.unanswered), breaker, now)):
-            return Outage(UNANSWERED_WAIT, is_open=False, counts=True) if breaker.failures > 1 else None
+        is_chance = trouble.failed_share**breaker.tries >= MAX_CHANCE
+        unanswered = len(breaker.unanswered)
+        is_enough = unanswered >= OPEN_AT_ONCE or (not is_chance and _is_enough(unanswered, breaker, now))
+        if is_page and not (breaker.is_open or is_enough):
+            counted = Outage(UNANSWERED_WAIT, is_open=False, counts=True)
+            return None if is_chance or breaker.failures == 1 else counted
         if not (is_late and breaker.is_open):
             breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
         wait = self._wait(breaker, now)

@@ -507,6 +507,19 @@ def test_refusals_at_random_starve_no_crawl(share: float, seed: int) -> None:
     assert best / report.seconds >= (0.2 if share == 0.2 else 0.15)
 
 
+def test_connections_that_break_at_random_delay_no_crawl() -> None:
+    """The last pages of a crawl waited five seconds after each second failure in a row: a third was reached."""
+    efficiency, shares, settings = [], {"reset": 0.2}, Settings(obey_robots=False)
+    for seed in range(7):
+        server = FaultyServer(random.Random(seed), shares)
+        report = run_virtually(
+            lambda made=server: crawl(Pages(300), transport=made, settings=settings), randomness=seeded(seed)
+        )
+        assert report.pages == 300
+        efficiency.append(shortest_time(FaultyServer(random.Random(seed), shares), 300, 8) / report.seconds)
+    assert sorted(efficiency)[3] >= 0.6
+
+
 @pytest.mark.parametrize("shares", [{"cut": 0.1, "503": 0.1}, {"drip": 0.2, "cut": 0.1}])
 async def test_two_faults_at_random_starve_no_crawl(shares: dict[str, float], autojump_clock: MockClock) -> None:
     efficiency = []

@@ -182,6 +182,14 @@ def test_one_page_without_response_uses_up_its_attempts() -> None:
     assert made.ready_at([A], 100.0) == -math.inf
 
 
+def test_requests_that_often_fail_at_random_are_not_put_off_for_a_few_failures() -> None:
+    made = outages()
+    found = [fail(made, A, 100.0 + number, "sent", url=f"{A}/{number}", failed_share=0.3) for number in range(4)]
+    assert found[:3] == [None, None, None]
+    assert found[3] is not None
+    assert found[3].is_open
+
+
 def test_a_response_between_them_shows_that_the_host_is_well() -> None:
     made = outages()
     for number in range(50):
