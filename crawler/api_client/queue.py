@@ -313,7 +313,7 @@ class FairQueue:
     # ---- waiting -----------------------------------------------------------------------------------------------------
 
     def _wake_up_at(self, waiter: Waiter) -> float:
-        """Return when a waiter has to wake up by itself, on trio's clock."""
+        """Return when a waiter has to wake up without a call, on trio's clock."""
         at = min(waiter.at, waiter.patience)
         return self.clock.to_trio(at) + ALARM_MARGIN if at < math.inf else math.inf
 

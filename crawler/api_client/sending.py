@@ -173,7 +173,7 @@ class RetryingSend:
         try:
             if permit.reads_body(status, headers):
                 body = await _read_body(response, permit)
-        finally:  # if that was cancelled, the header fields count all the same
+        finally:  # if that was cancelled, the header fields still count
             events = permit.answered(clock(), status=status, headers=headers, body=body, first_byte=first_byte)
         if self._rules.on_event is not None:
             for event in events:

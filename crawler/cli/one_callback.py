@@ -82,7 +82,7 @@ def run_callback(
         spider: The spider, whose `start` is not called.
         request: The request for the page, with its callback.
         settings: Settings, which override those of the spider.
-        plugins: Plugins besides those of the spider.
+        plugins: Plugins in addition to those of the spider.
         transport: The transport; `None` means the network.
 
     Raises:

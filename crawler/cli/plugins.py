@@ -42,7 +42,7 @@ def plugins(
 ) -> int:
     """List plugins and outputs, or print the manual of one with its options.
 
-    An installed plugin is not enabled by itself: enable it by name, as in crawler run TARGET -p PLUGIN. An output is
+    An installed plugin is not enabled until you name it, as in crawler run TARGET -p PLUGIN. An output is
     chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.
 
     Example: crawler plugins warc

@@ -99,8 +99,8 @@ class Attempts:
             if isinstance(result, Response):
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
-            elif observer is not None:  # a hook dropped, retries or replaces what the network said: the limits learn
-                response, failure = observer.response, observer.failure  # from that all the same
+            elif observer is not None:  # a hook dropped, repeats or replaces the network's response: the limits
+                response, failure = observer.response, observer.failure  # still learn from it
             return result
         except RequestError as error:
             failure = error

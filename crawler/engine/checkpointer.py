@@ -69,7 +69,7 @@ class Checkpointer:
         Parameters:
             resumed: What its store has kept.
             own_limits: Whether no other crawl or client shares the limits.
-            own_store: Whether no other worker shares the store. Each worker counts by itself.
+            own_store: Whether no other worker shares the store. Each worker has counts of its own.
         """
         checkpoint = resumed.checkpoint
         if checkpoint.stats is not None and own_store:

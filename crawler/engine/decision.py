@@ -64,7 +64,7 @@ class Refuse(NamedTuple):
     error: RequestError | None = None
     """The error for the errback. `None` means that the errback is not called."""
     is_success: bool = False
-    """Whether the request has been dealt with all the same."""
+    """Whether the request counts as dealt with nevertheless."""
 
 
 Decision: TypeAlias = Page | Follow | Again | Fail | Refuse

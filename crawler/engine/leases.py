@@ -130,7 +130,7 @@ class Leases:
             return math.inf
         if now >= self._look_at:
             for lane in list(frontier.idle(now)):
-                if frontier.is_idle(lane, now):  # it may have got requests while another lane was released
+                if frontier.is_idle(lane, now):  # it may have received requests while another lane was released
                     frontier.close(lane)
                     await self._store.release(lane.name, lane.epoch, lane.state(), self._wait(lane.throttle))
             self._look_at = now + IDLE_CHECK

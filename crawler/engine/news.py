@@ -24,7 +24,7 @@ class NewsReader:
         states: Of the spider and the plugins.
         cookies: Of all sessions.
         guard: The networks that may be connected to; `None` means all.
-        origins: The origins of start pages; `None` if nobody needs them.
+        origins: The origins of start pages; `None` if they are not needed.
         version: The version of the states.
     """
 

@@ -74,8 +74,8 @@ class RetryPolicy:
         """Return how many of its attempts count against a request.
 
         If other requests of its lane fail as well, by broken connections, timeouts, refusals or statuses of overloaded
-        servers, a failure says little about the page. By default a request then gets so many attempts that one in a
-        hundred thousand fails in all of them by chance, at most `MAX_ATTEMPTS`.
+        servers, a failure says little about the page. By default a request then gets enough attempts for
+        one in a hundred thousand to fail in all of them by chance, at most `MAX_ATTEMPTS`.
         `attempts` of the request or of the settings, if given, is kept.
 
         Parameters:

@@ -174,7 +174,7 @@ class RobotsFetcher:
     def forgets_refusal(ticket: RefusedTicket) -> bool:
         """Forget rules that disallow a start page, and return whether there were any; then they are fetched again.
 
-        A link may not open a private network, so the robots.txt was refused for its sake. A start page may.
+        A link may not open a private network, so the robots.txt that it needed was refused. A start page may.
         """
         request, origin = ticket.request, urls.origin(ticket.request.url)
         rules = ticket.lane.robots.rules.get(origin)

@@ -242,7 +242,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
     def _expects_requests(self) -> bool:
         """Whether something may be left to do: `start()` may give more requests, or some are on their way to the store.
 
-        Items of a worker that is gone are left, too: the outputs of another one get them.
+        Items of a removed worker are left, too: the outputs of another worker get them.
         """
         store = self.store
         return not store.exhausted or bool(self.added) or self.writer.arriving > 0 or store.behind > 0
@@ -295,7 +295,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
     ) -> None:
         """Send start requests, and wait while too many of them are not settled.
 
-        Requests that no callback would get are refused while nothing has begun; later, each fails by itself.
+        Requests without a callback are refused before anything has begun; later, each fails on its own.
         Shielded: while an async `start()` is suspended, no cancel scope that is open in it may reach the engine.
         """
         if not self.has_begun:

@@ -207,7 +207,7 @@ class CrawlSession:
         )
 
     async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:
-        """Run the crawl inside of the lifespans, until it ends by itself or by a stop."""
+        """Run the crawl inside of the lifespans, until it has finished or is stopped."""
         with scheduler.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
                 scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + FINISH_GRACE

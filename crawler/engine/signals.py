@@ -87,7 +87,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         self.restore_handlers()
         late = self._late or next(iter(self._times), None)
         if late is not None and not self._handled:
-            signal.raise_signal(late)  # the crawl knows nothing of it, so the program must
+            signal.raise_signal(late)  # the crawl has not seen it, so the program must
 
     def restore_handlers(self) -> None:
         """Restore the signal handlers of the program."""

@@ -53,12 +53,12 @@ log = get_logger("crawler.engine")
 async def restore_positions(
     hooks: Sequence[Hook], store: Store, gone: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 ) -> int:
-    """Set `resumes` and `position` of each sink, and return how many items the slowest of them lags behind.
+    """Set `resumes` and `position` of each sink, and return by how many items the slowest of them lags.
 
     Parameters:
         hooks: The `persist` hooks.
         store: Has the positions.
-        gone: The last positions of other workers that are gone, by owner and name of the sink.
+        gone: The last positions of workers that were removed, by owner and name of the sink.
 
     Raises:
         ConfigError: An output that is new to the job cannot be written.
@@ -145,7 +145,7 @@ class SinkRunner:
         shutdown: when the crawl must end.
         slow: names a `persist` that blocks the event loop.
         long: names a `persist` that does not return.
-        max_lag: items that a sink may lag behind before the writer waits for it.
+        max_lag: maximum lag of a sink in items, before the writer waits for it.
         lease: waits while the lease of this worker is not renewed.
     """
 
@@ -188,7 +188,7 @@ class SinkRunner:
         self._changed.set()
 
     async def keep_up(self) -> None:
-        """Wake the sinks, and wait while one lags more than `max_lag` items behind."""
+        """Wake the sinks, and wait while one lags by more than `max_lag` items."""
         self._changed.set()
         self._waiting = True
         try:

@@ -182,7 +182,7 @@ class Writer:
         starts = [request for request in admitted if request.depth == 0]
         parts = [part for part in (starts, [request for request in admitted if request.depth]) if part]
         if message.last and not parts:
-            parts = [[]]  # the end of `start()` is stored all the same
+            parts = [[]]  # the end of `start()` is stored even without requests
         for requests in parts:
             ingested = await store.ingest(requests, exhausted=message.last and requests is parts[-1])
             self._frontier.push(ingested.fresh)

@@ -92,9 +92,9 @@ class Frontier:
         """The throttles of lanes and budgets, by name."""
         self._shared = limits is not None
         self.outages = Outages(settings.outage_patience, settings.attempts, chance)
-        """What is down: hosts, proxies or the network."""
+        """The hosts and proxies that are down, and the network."""
         self.reachability = Reachability(self.outages, self.wake_all)
-        """Which requests that concerns."""
+        """The requests that outages hold back."""
         self.holdings = Holdings(self._wake)
         """The lanes and budgets that this worker may use, if several workers share the crawl."""
         self.budgets = Budgets(self._throttle, self.reachability, self.holdings)
@@ -105,7 +105,7 @@ class Frontier:
         self.changed = self._schedule.changed
         """Set whenever `pop` may return something else."""
         self.controls = Controls(self.lanes, self.budgets, self.limits, self._schedule)
-        """What the user changes while the crawl runs."""
+        """Changes that the user makes while the crawl runs."""
         self.hand_over = HandOver(self)
         """Takes lanes and budgets over from other workers, and passes them on."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self._schedule.wake)
@@ -228,7 +228,7 @@ class Frontier:
         self._windows.shrink()
 
     def reload(self, groups: Iterable[str]) -> None:
-        """Read the windows of lanes again: the store has got requests of theirs that were not pushed."""
+        """Read the windows of lanes again: the store has received requests of theirs that were not pushed."""
         for group in groups:
             lane = self.lanes.get(group)
             if lane is not None:

@@ -146,7 +146,7 @@ class Lane:
         ordered = sorted(self._ready)
         self._ready = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
-        self.after = min(self.after, self._ready[-1].order)  # what was put back may come after what has been read
+        self.after = min(self.after, self._ready[-1].order)  # one that was put back may come after the last one read
         self.more = True
         return len(ordered) - size
 

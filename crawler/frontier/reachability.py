@@ -47,7 +47,7 @@ class Reachability:
     def ready_at(self, request: Request, now: float) -> float:
         """Return when the breakers let a request start, in seconds since the epoch; infinite: after a probe.
 
-        A request that names its lane is let through: it is put off by itself, since the others may go elsewhere.
+        A request that names its lane is let through and put off alone, since the others may have another host.
         """
         return -math.inf if request.lane is not None else self.outages.ready_at(self.scopes(request), now)
 

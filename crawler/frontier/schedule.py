@@ -32,7 +32,7 @@ SLACK: Final = 64
 class Schedule:
     """A heap of lanes and budgets. Each has at most one valid place in it, that of its `listed` time.
 
-    An entry that moves to an earlier time, or is removed, leaves an outdated place behind.
+    An entry that moves to an earlier time, or is removed, leaves an outdated entry.
 
     Parameters:
         budgets: The budgets that requests name.

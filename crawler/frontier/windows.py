@@ -90,7 +90,7 @@ class Windows:
             self._note_if_low(lane)
 
     def reload(self, lane: Lane) -> None:
-        """Read the window of a lane again from the beginning: the store has got requests before those in memory."""
+        """Read the window of a lane again from the beginning: the store has received earlier requests."""
         self._waiting -= lane.forget()
         self._note_if_low(lane)
 

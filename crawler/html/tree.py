@@ -41,7 +41,7 @@ MAX_ELEMENTS: Final = 2_500_000
 """Elements that the tree of a page may have to be parsed at once: 240 MB. The estimate is three times its different
 formatting elements in each paragraph."""
 MAX_REOPENED: Final = 1_000_000
-"""Elements that may be reopened in a larger page, besides one for each of its tags: 100 MB."""
+"""Elements that may be reopened in a larger page, in addition to one for each of its tags: 100 MB."""
 MAX_COUNTED: Final = 1_000_000
 """Maximum number of tags of formatting elements that are added up. That takes 0.4 CPU seconds."""
 MAX_IDENTICAL: Final = 3

@@ -43,7 +43,7 @@ class AddressGuard:
         """Names of the networks that may be requested in addition to the public internet."""
         self._opens_start_networks = opens_start_networks
         self._networks: dict[str, str] = {}  # by address
-        self._passed: set[tuple[str, tuple[str, ...], bool]] = set()  # what `check` has found to be allowed as a whole
+        self._passed: set[tuple[str, tuple[str, ...], bool]] = set()  # sets of addresses that `check` has allowed
         self._public: dict[str, None] = {}  # hosts of start pages on the public internet: they open no network
         self._expected: dict[str, None] = {}  # hosts of start pages that a plugin answered
         self._unsaved = False

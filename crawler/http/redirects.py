@@ -78,7 +78,7 @@ def refresh_request(
 ) -> Request | None:
     """Return the request for the target of a ``Refresh`` header or of ``<meta http-equiv=refresh>``, as for a 303.
 
-    `None` means that the response is a page by itself: it has no refresh, or a later one, its target is not a web URL
+    `None` means that the response is an ordinary page: it has no refresh, or a later one, its target is not a web URL
     or is in its own chain of redirects, or that chain is long enough. A page that refreshes to itself is fetched again,
     once, if it has set a cookie.
 

@@ -74,7 +74,7 @@ class Robots(Struct, frozen=True, eq=False):
         """Return the rules in a file.
 
         Parameters:
-            body: Its content, of which the first 512 KiB count, up to the last complete line.
+            body: Its content. The first 512 KiB count, up to the last complete line.
             user_agent: The whole ``User-Agent`` value.
             url: Its URL, with which relative URLs of sitemaps are joined.
         """

@@ -64,7 +64,7 @@ class _Starred(Struct, eq=False):
         return len(self.middle) <= 2 or (len(path) >= self.min_size and self.middle[-1] in path)
 
     def matches(self, path: str) -> bool:
-        """Return whether the pattern matches, if it may. A later place of a piece is no better than its first one."""
+        """Return whether the pattern matches, if it may. The first match of a piece is always the best one."""
         at = len(self.head)
         for piece in self.middle:
             found = path.find(piece, at)

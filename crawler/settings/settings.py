@@ -208,7 +208,7 @@ class Settings:
     http3: bool = False
     """Whether to try HTTP/3 first."""
     sink_lag: Count = 10_000
-    """Maximum number of items that a sink may lag behind before the crawl waits for it."""
+    """Maximum lag of a sink, in items, before the crawl waits for it."""
 
     _given: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
 

@@ -220,7 +220,7 @@ def _by_member(records: Iterator[tuple[int, bytes]], end: int, raw: object) -> I
     Parameters:
         records: The former length of each record, and the record.
         end: The length of the header before them.
-        raw: The content that they come from; without members each record is yielded by itself.
+        raw: The content that they come from; without members each record is yielded alone.
     """
     lines: list[bytes] = []
     size = 0

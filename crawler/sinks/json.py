@@ -37,9 +37,8 @@ class Json(FileSink):
         if (first, last) not in ((b"{", b"}"), (b"]", b"[")):
             raise self.refuse("it is not a JSON array of objects")
         if self.compression is not None and _member_end(file, end) is None:
-            raise self.refuse(
-                f"its closing bracket is not compressed by itself, as in the {self.path.suffix} of a crawl"
-            )
+            ending = self.path.suffix
+            raise self.refuse(f"its closing bracket is not compressed separately, as in the {ending} of a crawl")
 
     def begin(self) -> int:
         """Return the offset after the last item, or after the opening bracket."""

@@ -38,7 +38,7 @@ log = get_logger("crawler.sinks")
 
 @attrs.frozen(repr=False)
 class Cursor:
-    """How far an output has got."""
+    """The progress of an output."""
 
     id: str
     """The crawl and output that it belongs to."""
@@ -63,7 +63,7 @@ class KeyedSink(Sink, ABC):
 
     Parameters:
         place: Where the rows go, for messages; a password in it is not shown.
-        retry: Seconds in which a server that has gone away is connected to again, before the crawl fails, at least 0.
+        retry: Seconds for which a lost server is connected to again, before the crawl fails, at least 0.
 
     Raises:
         ConfigError: `retry` is negative.
@@ -226,10 +226,10 @@ class KeyedSink(Sink, ABC):
         self._again = []
 
     def _store(self, rows: Sequence[Row]) -> None:
-        """Write rows, again if the server goes away meanwhile.
+        """Write rows, again if the connection is lost meanwhile.
 
         Raises:
-            CrawlFailed: It stays away.
+            CrawlFailed: The server could not be reached again.
             OSError: It refuses the rows.
         """
         if not rows:

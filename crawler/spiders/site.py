@@ -15,7 +15,7 @@ from crawler.spiders.spider import Spider
 __all__ = ["SiteSpider", "title_of"]
 
 MAX_FORM_URLS: Final = 1000
-"""Maximum number of form URLs that one run follows: each page behind a form may have another form."""
+"""Maximum number of form URLs that one run follows: each result page may have another form."""
 MAX_URLS_OF_STEP: Final = 50_000
 """Number of URLs of a page that are compared with the sites in one step."""
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""`Checkpoint`: what a job stores about the crawl as a whole, besides its requests, items, states and cookies."""
+"""`Checkpoint`: what a job stores of a crawl, in addition to its requests, items, states and cookies."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _prepare(database: sqlite3.Connection, folder: Path, *, power: bool, new: bo
 
 
 def connect_without_wal(folder: Path) -> sqlite3.Connection:
-    """Connect to the database of a job as it is without its write-ahead log: as at its last checkpoint.
+    """Connect to the database of a job in the state of its last checkpoint, without its write-ahead log.
 
     Raises:
         sqlite3.Error: There is no database, or it is damaged.

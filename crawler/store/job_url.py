@@ -54,6 +54,6 @@ def lease_of(text: str, shown: str) -> float:
 def silence(lease: float) -> float:
     """Return the seconds after which a connection whose other end acknowledges nothing is given up.
 
-    TCP by itself would wait for minutes, and after a cut of the network try again later than the lease lasts.
+    By default, TCP waits for minutes, and after a network failure it tries again when the lease has ended.
     """
     return min(max(lease / 4, 1.0), LONGEST_SILENCE)

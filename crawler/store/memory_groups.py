@@ -109,7 +109,7 @@ class MemoryGroups:
         self._change_owner(group, owner)
 
     def give_up(self, group: GroupRow) -> None:
-        """Let a group come free."""
+        """Make a group free."""
         self._change_owner(group, NOBODY)
         group.grew = False
 

@@ -103,11 +103,11 @@ class MemoryJob:
         self.seeds = NOBODY
         """The owner that runs `start()`."""
         self.past = Stats()
-        """The counts of the owners that are gone."""
+        """The counts of removed owners."""
         self.orphans: list[Row] = []
-        """Items of the owners that are gone, which a sink has not stored."""
+        """Items of removed owners that a sink has not stored."""
         self.positions: dict[int, dict[str, Any]] = {}
-        """The positions of the sinks of owners that are gone, by owner and name."""
+        """The positions of the sinks of removed owners, by owner and name."""
         self.runs: dict[int, Any] = {}
         """The record of the run of each owner."""
         self.changed = Wakeup()
@@ -147,7 +147,7 @@ class MemoryJob:
     def reap(self, owner: OwnerRow) -> None:
         """Remove the other owners whose leases have ended. Their items go to the log of the owner that calls.
 
-        If there was no call for half a lease, the store itself was away: that time does not count.
+        If there was no call for half a lease, the store itself was suspended: that time does not count.
         """
         now = self.now()
         away = now - self._called_at
@@ -161,10 +161,10 @@ class MemoryJob:
         self.orphans = []
 
     def remove(self, owner: OwnerRow | None) -> None:
-        """Remove an owner. Groups that it has not released come free; what it had in flight is not known.
+        """Remove an owner. Groups that it has not released become free, and are unclean: requests may be in flight.
 
         Parameters:
-            owner: The owner. `None` if it is gone already.
+            owner: The owner. `None` if it was removed already.
         """
         if owner is None:
             return

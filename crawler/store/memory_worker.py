@@ -29,7 +29,7 @@ COUNTED: Final = (Verdict.OK, Verdict.DUP, Verdict.SAME_CONTENT)
 class MemoryWorker(MemoryLog):
     """The store of one worker. The methods are those of `Store`.
 
-    Every method gives way to other tasks first, as a database would, and is one transaction from there on.
+    Every method lets other tasks run first, as a database would, and is one transaction from then on.
 
     Parameters:
         job: The rows.

@@ -115,7 +115,7 @@ class Outcome(Struct, kw_only=True, eq=False):
     page: bool = False
     """Whether a callback succeeded."""
     is_success: bool = False
-    """For `REFUSED`: whether the request has been dealt with all the same."""
+    """For `REFUSED`: whether the request counts as dealt with nevertheless."""
     digest: bytes = b""
     """Digest of the body, if pages with the same body are to be skipped; otherwise empty."""
     redirect: str = ""

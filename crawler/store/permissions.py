@@ -15,7 +15,7 @@ __all__ = ["create_folder", "tighten"]
 FOLDER: Final = 0o700
 """Permissions of the folder of a job."""
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-"""The permission bits of everybody but the owner."""
+"""The permission bits of all users except the owner."""
 log = get_logger("crawler.store")
 
 
@@ -30,7 +30,7 @@ def create_folder(path: Path) -> None:
 
 
 def tighten(folder: Path, files: Iterable[str], *, is_known: bool) -> None:
-    """Take the permissions on a job from everybody but its owner.
+    """Remove the permissions of all users except the owner of a job.
 
     Parameters:
         folder: The folder of the job.
@@ -53,5 +53,5 @@ def tighten(folder: Path, files: Iterable[str], *, is_known: bool) -> None:
 
 
 def _is_open(path: Path) -> bool:
-    """Return whether anybody but the owner has a permission on a file or folder."""
+    """Return whether a user other than the owner has a permission on a file or folder."""
     return bool(path.stat().st_mode & OTHERS)

@@ -2,7 +2,7 @@
 
 A *worker* is a whole crawl. A `Store` object is the access of one worker to the job, and knows which *owner* that is.
 An owner holds *groups*: a lane, or a budget, under the name of its limits. It renews one lease for all of them with
-`extend`. An owner that does not renew it is removed by the next call of another owner: its groups come free, under a
+`extend`. An owner that does not renew it is removed by the next call of another owner: its groups become free, under a
 higher *epoch*, and a commit with an older epoch changes nothing.
 
 All times that a store compares are of its own clock, which the clock of the crawl starts from (`ResumeState.now`).
@@ -76,7 +76,7 @@ class Group(Struct, frozen=True, kw_only=True):
     head: list[Pending]
     """Its first requests, in order."""
     more: bool
-    """Whether there are more requests behind them."""
+    """Whether the store has more requests after them."""
     robots: Sequence[RobotsAnswer] = ()
     """The stored robots.txt files of its origins."""
     unclean: bool = False
@@ -113,9 +113,9 @@ class Claimed(Struct, frozen=True, kw_only=True):
     groups: list[Group]
     """The groups that were leased."""
     next_at: float = math.inf
-    """When another group may come free, in seconds since the epoch; infinite if that takes a change."""
+    """When another group may become free, in seconds since the epoch; infinite if that takes a change."""
     seeds: bool = False
-    """Whether this owner runs `start()` from now on: nobody else does, and it is not exhausted."""
+    """Whether this owner runs `start()` from now on: no other owner does, and it is not exhausted."""
     news: News = News()
     """Commits of other owners."""
 
@@ -162,7 +162,7 @@ class Committed(Struct, kw_only=True):
 class Store(Protocol):
     """Stores the pending requests, the keys of known requests, and the log of items.
 
-    Properties about other owners are as of the last answer that this owner has got.
+    Properties about other owners are as of the last answer to this owner.
     """
 
     @property
@@ -241,7 +241,7 @@ class Store(Protocol):
         """Wait until `claim` or `extend` may have another answer. It may return for no reason."""
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
-        """Return the next `n` requests of a group behind `after`. They are found by key, so any call is safe."""
+        """Return the next `n` requests of a group after `after`. They are found by key, so any call is safe."""
 
     async def resume_state(self) -> ResumeState:
         """Return the state of an earlier run."""
@@ -265,7 +265,7 @@ class Store(Protocol):
         """Bring everything committed to the disk, the outputs included, so that it survives a power failure."""
 
     def sync_with(self, sync: Callable[[], None]) -> None:
-        """Call `sync` in a thread before each checkpoint: no output may be behind the position that the job has."""
+        """Call `sync` in a thread before each checkpoint: no output may be shorter than its position in the job."""
 
     async def extend(self) -> Extended | None:
         """Renew the lease of this owner. `None`: it was removed, and others have its groups."""
@@ -294,7 +294,7 @@ class Store(Protocol):
         """
 
     def written_behind(self, sink: str) -> Iterator[Row]:
-        """Iterate over the items that a sink may have stored behind its position.
+        """Iterate over the items that a sink may have stored after its position.
 
         They include items of commits that a power failure took.
         """

@@ -1,6 +1,6 @@
 """`Spool`: the file with the items of a job, one row a line, in the order of their commits.
 
-Each line has the number of its commit and a checksum. The database knows the committed length of the file: bytes behind
+Each line has the number of its commit and a checksum. The database knows the committed length of the file: bytes after
 it belong to a transaction that was not committed. They stay until something is written, so that a job that is refused
 keeps them.
 """
@@ -88,7 +88,7 @@ class Spool:
         """Committed length in bytes."""
 
     def write(self, rows: Sequence[Row], *, at: int, commit: int) -> int:
-        """Write rows at byte offset `at`, and return the offset behind them.
+        """Write rows at byte offset `at`, and return the offset after them.
 
         Parameters:
             rows: The rows.
@@ -118,7 +118,7 @@ class Spool:
         sync_data(self._file.fileno())
 
     def read(self, offset: int, n: int) -> tuple[list[Row], list[int]]:
-        """Return up to `n` committed rows from byte `offset` on, and the offset behind each."""
+        """Return up to `n` committed rows from byte `offset` on, and the offset after each."""
         return read_rows(self._path, offset, n, self.length)
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ def read_rows(path: Path, offset: int, n: int, length: int) -> tuple[list[Row], 
         length: Committed length in bytes.
 
     Returns:
-        The rows, and for each the byte offset behind it.
+        The rows, and for each the byte offset after it.
 
     Raises:
         JobError: The file does not contain what was committed.
@@ -197,7 +197,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lines(path: Path, file: BinaryIO, offset: int, stop: int) -> Iterator[tuple[_Line, int]]:
-    """Yield the rows that begin before `stop`, each with the offset behind it."""
+    """Yield the rows that begin before `stop`, each with the offset after it."""
     file.seek(offset)
     while offset < stop:
         data = file.readline()

@@ -308,7 +308,7 @@ class SqliteStore(SqliteJob):
             self._log.rename(names)
 
     def written_behind(self, sink: str) -> Iterator[Row]:
-        """Iterate over the items that a sink may have stored behind its position, also of commits that are lost."""
+        """Iterate over the items that a sink may have stored after its position, also those of lost commits."""
         return self._log.written_behind(sink)
 
     async def read(self, after: int, n: int) -> list[Row]:

@@ -209,7 +209,7 @@ class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
                 await _wait_for_disk(self._checkpoint_wal)
 
     def sync_with(self, sync: Callable[[], None]) -> None:
-        """Call `sync` in a thread before each checkpoint: no output may be behind the position that the job has."""
+        """Call `sync` in a thread before each checkpoint: no output may be shorter than its position in the job."""
         self._syncs.append(sync)
 
     def _checkpoint_wal(self) -> None:

@@ -17,7 +17,7 @@ class SqliteLanes:
 
     Parameters:
         database: That of the job.
-        opened: Number of times that the job was opened, so that no epoch comes twice.
+        opened: Number of times that the job was opened, so that each epoch is unique.
     """
 
     def __init__(self, database: sqlite3.Connection, opened: int) -> None:
@@ -51,7 +51,7 @@ class SqliteLanes:
         return None if lane is None or epoch != self._epochs.get(lane) else lane
 
     def note_requests(self, lane: int) -> bool:
-        """Return whether a lane that has got requests is leased. If not, `find_unleased` will find it."""
+        """Return whether a lane that has received requests is leased. If not, `find_unleased` will find it."""
         if lane in self._epochs:
             return True
         if len(self._unleased) < MAX_LANES:

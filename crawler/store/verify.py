@@ -1,4 +1,4 @@
-"""`check_job`: refuses a job that cannot be continued as it is, before anything in its folder is changed."""
+"""`check_job`: refuses a job that cannot be continued, before anything in its folder is changed."""
 
 from __future__ import annotations
 

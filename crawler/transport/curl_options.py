@@ -36,7 +36,7 @@ CODINGS: Final = ("gzip", "deflate", "br", "zstd")
 UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
 """Sent where libcurl does not decode: the codings that `crawler.transport.decoding` and httpx decode."""
 SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
-"""Fields that libcurl adds by itself, and the option that keeps it from doing so."""
+"""Fields that libcurl adds by default, and the option that prevents it."""
 
 LOWER_ESCAPE: Final = lazy_pattern(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
 """A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""

@@ -129,14 +129,14 @@ class CurlDriver:
 
     @enable_ki_protection
     def drop(self, transfer: Transfer) -> None:
-        """Take a transfer away from libcurl, if libcurl has it, at any moment."""
+        """Remove a transfer from libcurl, if libcurl has it, at any moment."""
         if transfer.curl is not None:
             self._release(transfer.curl)
             if not self._transfers:
                 self._nap.cancel(reason="no transfer is left")
 
     def _release(self, curl: Any) -> Transfer:
-        """Take a handle away from libcurl, clean it and keep it for another request."""
+        """Remove a handle from libcurl, reset it and keep it for another request."""
         transfer = self._transfers.pop(curl)
         self._room.leave()
         self._inspection.note_end(curl, transfer)

@@ -1,7 +1,7 @@
 """`FramingWatch`: finds servers that send framing without end: chunk extensions, empty blocks of gzip, pings.
 
 libcurl skips such bytes without a limit and without a callback. So the bytes that the system has received on a
-connection are compared with those that transfers have got.
+connection are compared with those that transfers have received.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNTERS: Final = {"linux": (11, slice(128, 136)), "darwin": (0x106, slice(88, 9
 
 
 def is_endless(received: int, delivered: int) -> bool:
-    """Return whether so many bytes were received for so few bytes of content that the framing is endless."""
+    """Return whether the framing is endless: too many bytes were received for the bytes of content."""
     return received > ALLOWANCE + (1 + MAX_RATIO) * delivered
 
 
@@ -38,7 +38,7 @@ class Receiver(Protocol):
 
     @property
     def delivered(self) -> int:
-        """Bytes of header fields and of the decoded body that it has got."""
+        """Bytes of header fields and of the decoded body that it has received."""
         ...
 
     @property

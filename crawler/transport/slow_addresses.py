@@ -34,7 +34,7 @@ class SlowAddresses:
     def order(self, host: str, addresses: tuple[str, ...], now: float) -> tuple[str, ...]:
         """Return the addresses to connect to, the slow ones last.
 
-        A slow IPv6 address is left out if only IPv4 addresses are not slow: libcurl would try it first all the same.
+        A slow IPv6 address is left out if only IPv4 addresses are not slow: libcurl would still try it first.
         """
         slow = self._of(host, now)
         fast = [address for address in addresses if address not in slow]

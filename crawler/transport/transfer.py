@@ -65,7 +65,7 @@ class Transfer(httpx.AsyncByteStream):
         proxy: The proxy, if any.
         buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
         max_headers: Maximum size of all header lines, in bytes.
-        drop: Takes this transfer away from libcurl, at any moment.
+        drop: Removes this transfer from libcurl, at any moment.
         decode: Whether libcurl decodes the body.
         new_connection: Whether to open a connection instead of using a kept one.
     """
@@ -440,7 +440,7 @@ class Transfer(httpx.AsyncByteStream):
         self.close()
 
     def close(self) -> None:
-        """Take the transfer away from libcurl in whatever state it is, and forget what was not read."""
+        """Remove the transfer from libcurl in any state, and forget what was not read."""
         self._drop(self)
         self._chunks.clear()
         self._chunks_size = 0

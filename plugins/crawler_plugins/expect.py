@@ -141,7 +141,7 @@ def _cut_off(runs: Sequence[Any]) -> int:
 
 
 def _last_items(runs: Sequence[Any]) -> int | None:
-    """Return the items of the last run that has ended by itself, with those that were cut off before it."""
+    """Return the items of the last run that finished, with those of interrupted runs before it."""
     for index in range(len(runs) - 1, -1, -1):
         run = runs[index]
         if run.finished not in CUT_OFF and run.requests and not run.problems:

@@ -60,7 +60,7 @@ class Launcher:
     def fork(cls, main: Main) -> Launcher:
         """Fork the launcher.
 
-        The program must have one thread: others may hold locks that nobody would release in a fork.
+        The program must have one thread: a lock that another thread holds is never released in a fork.
 
         Parameters:
             main: The function that each of its processes runs.

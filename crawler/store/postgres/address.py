@@ -18,7 +18,7 @@ CONNECTION: Final = {
     "connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "3", "keepalives_count": "3",
     "client_encoding": "UTF8", "application_name": "crawler",
 }  # fmt: skip
-"""Parameters of libpq that find out in time that a server is gone; the URL may set others."""
+"""Parameters of libpq that detect a lost server in time; the URL may set others."""
 
 
 @attrs.frozen

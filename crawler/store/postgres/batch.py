@@ -144,7 +144,7 @@ class Batch:
             for outcome in self._outcomes
             if outcome.lane_state
         }
-        budgets = observations.checkpoint.budgets or {}  # of groups that this owner holds under whatever epoch
+        budgets = observations.checkpoint.budgets or {}  # of groups that this owner holds under any epoch
         lanes |= {name: (-1, msgspec.json.encode(state)) for name, state in budgets.items() if name not in lanes}
         cookies = [(c.session, c.domain, c.path, c.name, c.value) for c in observations.cookies]
         sessions, domains, paths, names, values = _columns(cookies, 5)

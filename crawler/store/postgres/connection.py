@@ -43,7 +43,7 @@ class Connection:
     """A connection to PostgreSQL in autocommit mode: each call is a transaction. Calls wait for each other.
 
     Parameters:
-        connection: One of psycopg, which nobody else uses.
+        connection: A connection of psycopg that no other code uses.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:

@@ -192,7 +192,7 @@ BEGIN
     RETURN greatest(ceil((free + taken) / owners::double precision), 1);
 END $$;
 """
-"""`fair_share` is the number of groups that an owner may hold: everybody's part of those that have requests. While many
+"""`fair_share` is the number of groups that an owner may hold: an equal part of those that have requests. While many
 are free, there is no need to divide them."""
 
 CLAIM: Final = """

@@ -113,7 +113,7 @@ class Links:
 
         Parameters:
             places: Their places among the requests, from 1.
-            numbers: The numbers that they have got.
+            numbers: Their numbers.
         """
         return [
             Pending((-self.requests[place - 1].priority, number), self.requests[place - 1], self.names[place - 1])

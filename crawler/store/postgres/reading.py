@@ -134,7 +134,7 @@ def _pending(lane: str, row: Row) -> Pending:
 
 
 class Mark(Struct, frozen=True):
-    """Where news begin: behind the last answer to an owner."""
+    """Where news begin: after the last answer to an owner."""
 
     cookies: str = NO_SNAPSHOT
     """The snapshot of the database that has the cookies."""

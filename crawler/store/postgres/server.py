@@ -178,7 +178,7 @@ def is_passing(error: psycopg.Error) -> bool:
 
 
 def _is_refusal(error: psycopg.Error) -> bool:
-    """Return whether the server has answered that it accepts no connection of this user: an outage ends by itself."""
+    """Return whether the server rejects connections of this user, which waiting does not change."""
     if error.pgconn is not None and error.pgconn.needs_password:
         return True
     text = str(error)

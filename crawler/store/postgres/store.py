@@ -375,7 +375,7 @@ class PostgresStore(OwnLog):
         self._advanced.add(sink)
 
     def _take_advanced(self) -> dict[str, tuple[int, bytes]]:
-        """Return the new positions of sinks. One whose answer is lost is stored all the same: the call is repeated."""
+        """Return the new positions of sinks. None is lost: a call without an answer is repeated."""
         taken = {name: self._sinks[name] for name in self._advanced}
         self._advanced.clear()
         return {name: (cursor, msgspec.json.encode(position)) for name, (cursor, position) in taken.items()}

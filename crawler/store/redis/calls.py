@@ -152,7 +152,7 @@ def _row(request: Request, name: str) -> tuple[str, str, str]:
 
 
 def _plain_row(url: str, cut: int, depth: int, callback: str | None) -> tuple[str, str, str]:
-    """Return the row of a GET request that has only a URL, of which the first characters are its lane."""
+    """Return the row of a GET request that has only a URL. The first `cut` characters of it are its lane."""
     return _encode((url[cut:], depth, callback)).decode(), *_mark(url)
 
 
@@ -193,7 +193,7 @@ def commit_call(
         name: The name of the job, which the keys of its items begin with.
         outcomes: What to commit.
         requests: The discovered requests of each outcome that may be new.
-        observations: What to store besides.
+        observations: The observations to store with them.
         at: The time, in seconds since the epoch.
     """
     call: dict[str, Any] = {
@@ -249,7 +249,7 @@ def _outcome_row(name: str, outcome: Outcome, requests: Sequence[Request], at: f
 
 
 def _again(request: Request) -> Link:
-    """Return a request as it is queued again, although it is known."""
+    """Return a known request in the form in which it is queued again."""
     return msgspec.structs.replace(link(request), shard=None, print=None)
 
 

@@ -49,7 +49,7 @@ CONNECT_TIMEOUT: Final = 5
 CLOSE_TIMEOUT: Final = 2
 """Seconds."""
 LONGEST_SLEEP: Final = 5
-"""Seconds between two looks at the job, at most."""
+"""Seconds between two checks of the job, at most."""
 KEEP_TIMEOUT: Final = 10_000
 """Milliseconds in which the disk and the replicas must have what was written; then the call is repeated."""
 MAX_CONNECTIONS: Final = 65_536
@@ -219,7 +219,7 @@ class Connection:
             await trio.sleep(LAST_PAUSE)  # the next call finds out what has happened
 
     async def _handle(self, error: Exception) -> None:
-        """Return if the call may be repeated; the heartbeat of the worker says that the store is away."""
+        """Return if the call may be repeated; the heartbeat of the worker reports that the store is unreachable."""
         if isinstance(error, ResponseError):
             text = str(error)
             if "Function not found" in text:

@@ -34,10 +34,8 @@ MIN_MEMORY: Final = 500
 MEMORY_INTERVAL: Final = 1.0
 """Seconds between two measurements of the memory of the browser."""
 USELESS: Final = 5
-"""Number of pages of a host in a row that rendering did not complete, after which its pages are no longer rendered,
-…"""
+"""Pages of a host in a row that rendering did not complete. From then on, one page in `LOOK_AGAIN` is rendered."""
 LOOK_AGAIN: Final = 50
-"""… except one in so many."""
 LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 log = logging.getLogger("crawler.plugins.browser")
 

@@ -22,7 +22,7 @@ class CommandFailed(Exception):
 
 
 class Disconnected(CommandFailed):
-    """Raised when the browser or the tab of a command is gone."""
+    """Raised when the browser or the tab of a command has closed."""
 
 
 class Channel(Protocol):
@@ -87,7 +87,7 @@ class _Call:
 class Connection:
     """A connection to a browser. `run` must run in a task of its own.
 
-    Commands are queued without a wait, so a cancelled command leaves no half of a message behind.
+    Commands are queued without a wait, so a cancelled command never leaves half of a message.
 
     Parameters:
         channel: Carries the messages.
@@ -160,7 +160,7 @@ class Connection:
         return result
 
     def abandon(self, session: str | None) -> None:
-        """Let the commands of a session that is gone fail; `None`: those of all sessions."""
+        """Fail the commands of a closed session; `None`: those of all sessions."""
         for call in self._calls.values():
             if session is None or call.session == session:
                 call.done.set()

@@ -29,7 +29,7 @@ ARROW: Final = re.compile(r"\x1b\[\d+m|↳")
 KINDS: Final = {"string": "string", "long": "wide", "double": "double", "boolean": "bool"}
 """Kinds of columns by the types of Delta. A column of whole numbers stays one: ``wide`` takes no fractions."""
 BRIEF: Final = {"max_retries": "2", "retry_timeout": "10s"}
-"""Options of an object store: a server that is away is an error soon, and the sink tries again."""
+"""Options of an object store: an unreachable server is an error soon, and the sink tries again."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Maximum size of the items of a commit as JSON, in bytes: its rows are in memory."""
 

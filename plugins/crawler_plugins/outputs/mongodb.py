@@ -40,7 +40,7 @@ CLIENT: Final[dict[str, Any]] = {
     "w": "majority",
     "maxPoolSize": 1,
 }
-"""Options that find out in time that a server is gone, and survive its crash; the URL may set others."""
+"""Options that detect a lost server in time, and survive its crash; the URL may set others."""
 
 
 class MongoDB(KeyedSink):
@@ -210,7 +210,7 @@ class MongoDB(KeyedSink):
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Shorten the error of a server that is away, whose message describes the topology and all timeouts."""
+    """Shorten the error of an unreachable server, whose message describes the topology and all timeouts."""
     from pymongo.errors import AutoReconnect  # noqa: PLC0415 - an extra
 
     try:

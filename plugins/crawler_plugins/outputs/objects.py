@@ -23,9 +23,9 @@ __all__ = ["ObjectFolder", "ObjectStore"]
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
 BACKOFF: Final = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2), "base": 2}
 PATIENT: Final[Any] = {"max_retries": 10_000, "retry_timeout": timedelta(minutes=3), "backoff": BACKOFF}
-"""A store that is away for less than three minutes delays its output and costs nothing."""
+"""A store that is unreachable for less than three minutes delays its output and costs nothing."""
 BRIEF: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
-"""Before the crawl, a store that is away is an error."""
+"""Before the crawl, an unreachable store is an error."""
 QUIET: Final = 10.0
 """Seconds after which a store that does not answer is reported."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
@@ -121,7 +121,7 @@ class ObjectStore(PartSink):
     Credentials, region and endpoint come from the environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
     ``AWS_REGION``, ``AWS_ENDPOINT_URL``, ``AWS_ALLOW_HTTP=true``; ``GOOGLE_APPLICATION_CREDENTIALS``;
     ``AZURE_STORAGE_ACCOUNT_NAME``, ``AZURE_STORAGE_ACCOUNT_KEY``. They must permit to list, read, write and delete the
-    objects of the folder. A store that is away for less than three minutes delays its output only.
+    objects of the folder. A store that is unreachable for less than three minutes only delays its output.
 
     Parameters:
         url: The folder.

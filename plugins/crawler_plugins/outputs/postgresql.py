@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PostgreSQL"]
 
 CONNECTION: Final = {"connect_timeout": "10", "keepalives_idle": "10", "tcp_user_timeout": "30000"}
-"""Parameters of libpq that find out in time that a server is gone; the URL may set others."""
+"""Parameters of libpq that detect a lost server in time; the URL may set others."""
 GONE: Final = ("08", "40", "53", "57")
 """Classes of SQLSTATE that another connection may not meet: connection, rollback, resources, operator intervention."""
 DISK_FULL: Final = "53100"

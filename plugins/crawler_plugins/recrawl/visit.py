@@ -122,7 +122,7 @@ class Visit:
 
 
 def is_kept(request: Request) -> bool:
-    """Return whether a request may be sent again by itself."""
+    """Return whether a request is kept for the next round: a GET without a body that the crawl filters."""
     return request.method == "GET" and not request.body and not request.dont_filter
 
 

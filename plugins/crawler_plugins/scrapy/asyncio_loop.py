@@ -103,7 +103,7 @@ class TimerLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
-        """Run a coroutine beside the others. It may await futures of asyncio, and no Deferreds."""
+        """Run a coroutine concurrently with the others. It may await futures of asyncio, and no Deferreds."""
         return asyncio.Task(coro, loop=self, **options)
 
     def run_in_executor(  # type: ignore[override]

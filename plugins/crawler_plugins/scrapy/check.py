@@ -21,7 +21,7 @@ __all__ = ["Checked", "check_project"]
 
 @attrs.frozen
 class Checked:
-    """What `check_project` found out about one spider, module or setting."""
+    """The findings of `check_project` about one spider, module or setting."""
 
     name: str
     """Name of the spider, of a module that cannot be imported, or of a setting."""

@@ -16,15 +16,15 @@ from typing import Any, Final
 __all__ = ["not_durable"]
 
 MAKERS: Final = frozenset({"follow", "follow_all", "from_response", "from_curl", "replace"})
-"""Functions that make requests, beside the classes whose names end with ``Request``."""
+"""Functions that make requests, in addition to the classes whose names end with ``Request``."""
 FIELDS: Final = ("meta", "cb_kwargs")
 KNOWN: Final = {"self": "the spider", "response": "a response"}
-"""What variables of these names are, by convention."""
+"""The values of variables with these names, by convention."""
 MADE_BY: Final = {
     "css": "a list of selectors", "xpath": "a list of selectors", "open": "an open file", "partial": "a function",
     "Selector": "a selector", "iter": "an iterator",
 }  # fmt: skip
-"""What functions of these names return."""
+"""The results of functions with these names."""
 
 
 def not_durable(spider_class: Any) -> Iterator[str]:

@@ -66,7 +66,7 @@ class Signals:
         Parameters:
             signal: The signal.
             quiet: Classes of exceptions that are not logged.
-            arguments: Arguments of the receivers, beside the spider.
+            arguments: Arguments of the receivers, in addition to the spider.
         """
         results: list[Any] = []
         spider = self._crawler.spider

@@ -44,7 +44,7 @@ _states: WeakKeyDictionary[Any, _State | None] = WeakKeyDictionary()
 
 
 class _State:
-    """What is known of a plain extractor.
+    """The facts about a plain extractor.
 
     Parameters:
         extractor: The extractor.

@@ -40,7 +40,7 @@ LOOPS: Final = frozenset({"aiohttp", "create_subprocess_exec", "open_connection"
 
 
 def error_of(reasons: Iterable[str]) -> ConfigError:
-    """Return an error for reasons, of which there is one at least; the command line has a line for each."""
+    """Return an error for one or more reasons; the command line has a line for each."""
     first, *others = reasons
     error = ConfigError(first)
     for reason in others:
@@ -121,7 +121,7 @@ def spider_refusals(spider_class: Any) -> Iterator[str]:
 
 
 def missing_arguments(spider_class: Any, given: Collection[str] = ()) -> list[str]:
-    """Return the arguments that the constructor of a spider must be given, beside those that it is.
+    """Return the arguments that the constructor of a spider lacks.
 
     Parameters:
         spider_class: Its class.

@@ -30,12 +30,12 @@ from crawler_plugins.scrapy.start_items import StartItems
 __all__ = ["Scraper"]
 
 COUNTS_ALL: Final = version_info >= (2, 13)
-"""Whether the installed Scrapy counts the exceptions of spiders, beside those of each class."""
+"""Whether the installed Scrapy counts the exceptions of spiders in total, in addition to those of each class."""
 log = logging.getLogger("scrapy.core.scraper")
 
 
 def _is_known(_url: str) -> bool:
-    """Return that the crawl may not have seen a URL: without a page nobody knows."""
+    """Return `False`: without a page, it is not known whether the crawl has seen a URL."""
     return False
 
 

@@ -110,7 +110,7 @@ class SpiderMiddlewares:
     def _guarded(self, response: Any, produced: Any, place: int, saved: list[Any]) -> Any:
         """Return an output whose exceptions are offered to the middlewares from `place` on.
 
-        What these give instead is added to `saved`: it passes only the middlewares behind them.
+        What these give instead is added to `saved`: it passes only the middlewares after them.
         """
         guard = self._guard_async if hasattr(produced, "__aiter__") else self._guard
         return guard(response, produced, place, saved)

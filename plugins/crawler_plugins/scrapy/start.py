@@ -114,7 +114,7 @@ class Start:
         self._scraper.note_error(failure_of(error, None), None)
 
     async def _wait_until_closed(self) -> None:
-        """Report the spider as idle whenever nothing is left to do, until nobody keeps it open."""
+        """Report the spider as idle whenever nothing is left to do, until no receiver keeps it open."""
         while self.crawl.reason is None:
             await trio.sleep(IDLE)
             if not self._is_idle():

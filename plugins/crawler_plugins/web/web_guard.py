@@ -27,7 +27,7 @@ FIELDS: Final = {
 
 
 class Guard:
-    """An ASGI middleware that answers 403 to everybody else.
+    """An ASGI middleware that answers 403 to all other clients.
 
     * ``Host`` must be one of the served names, so that no page elsewhere can reach this one by a name of its own (DNS
       rebinding).

@@ -159,7 +159,7 @@ def test_a_compressed_file_of_another_program_is_not_appended_to(tmp_path, endin
     path = tmp_path / f"items.json{ending}"
     compress = {".gz": gzip.compress, ".zst": zstd.compress}[ending]
     path.write_bytes(compress(b'[\n{"n": 1}\n]\n'))
-    with pytest.raises(ConfigError, match="its closing bracket is not compressed by itself"):
+    with pytest.raises(ConfigError, match="its closing bracket is not compressed separately"):
         Json(path, "append")
     path.write_bytes(compress(b'{"n": 1}'))
     with pytest.raises(ConfigError, match="is not a JSON array"):
