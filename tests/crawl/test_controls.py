@@ -92,7 +92,7 @@ async def test_the_queue_of_a_host_is_shown_in_order(autojump_clock: MockClock) 
     assert numbers == sorted(numbers)
 
 
-async def test_what_is_out_of_range_is_refused(autojump_clock: MockClock) -> None:
+async def test_a_control_refuses_a_value_out_of_range(autojump_clock: MockClock) -> None:
     def wrong(crawl: Crawl) -> None:
         with pytest.raises(ConfigError):
             crawl.set_pace("https://a.test", delay=-1.0)

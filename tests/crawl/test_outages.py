@@ -404,7 +404,7 @@ async def test_the_deadline_of_a_handler_is_kept_while_the_host_of_its_inline_fe
     assert max(waits) < 8.0, "the fetch fails at once if the wait would outlast the scope, and the page is put off"
 
 
-async def test_a_handler_that_gives_up_its_probe_does_not_block_the_host(autojump_clock: MockClock) -> None:
+async def test_a_handler_that_abandons_its_probe_does_not_block_the_host(autojump_clock: MockClock) -> None:
     class Asks(Pages):
         async def parse(self, response: Response) -> Any:
             for _ in range(4):

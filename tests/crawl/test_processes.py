@@ -260,7 +260,9 @@ def test_callbacks_use_the_crawl_as_in_one_process() -> None:
         ("set_pace", "no requests of https://nowhere.test are in memory"),
     ],
 )
-def test_what_cannot_work_is_named(name: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crawl_that_cannot_use_processes_is_refused_with_the_reason(
+    name: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     class Wrong(Spider):
         start_urls = (URL,)
 

@@ -177,7 +177,7 @@ class Asking(Tree):
         return {"path": response.url, "title": other.text}
 
 
-def test_callbacks_that_wait_give_their_lane_free(remote: list[str]) -> None:
+def test_callbacks_that_wait_hold_no_token_of_their_lane(remote: list[str]) -> None:
     site_pages = {"/": "<a href='/1'>1</a><a href='/2'>2</a>", "/1": "1", "/2": "2"}
     with local_site(site_pages | {"/extra1": "a", "/extra2": "b"}) as site:
         settings = Settings(processes=2, per_host=1, workers=4)
@@ -186,7 +186,7 @@ def test_callbacks_that_wait_give_their_lane_free(remote: list[str]) -> None:
     assert sorted(remote) == ["/1", "/2"]
 
 
-def test_what_a_server_refuses_or_breaks_off_is_decided_as_in_one_process() -> None:
+def test_refusals_and_broken_responses_are_decided_as_in_one_process() -> None:
     refused = [Answer("later", 429, {"Retry-After": "0"}), Answer("<title>at last</title>")]
     broken = Answer("cut", 200, {"Content-Encoding": "gzip"})
     site_pages = pages(refused=refused, broken=broken)

@@ -62,7 +62,7 @@ async def test_links_and_redirects_to_other_origins_go_without_them(
     assert with_key(site, name.lower()) == {f"{START}/", f"{START}/a", f"{START}/away"}
 
 
-async def test_the_target_of_a_redirected_start_page_is_no_start_page(autojump_clock: MockClock) -> None:
+async def test_the_target_of_a_redirected_start_page_is_not_a_start_page(autojump_clock: MockClock) -> None:
     site = FakeSite({f"{START}/": Page("", 302, headers={"Location": f"{OTHER}/"}), f"{OTHER}/": "<a href=/b>b</a>",
                      f"{OTHER}/b": "x"})  # fmt: skip
     await collect(Linked(), site, settings=settings(KEY))
@@ -83,7 +83,7 @@ async def test_a_resumed_job_knows_where_it_started(
     assert len(site.log) == 5
 
 
-async def test_cookies_of_the_settings_are_sent_beside_those_of_the_site_which_replace_them(
+async def test_cookies_of_the_settings_are_sent_with_those_of_the_site_which_replace_them(
     autojump_clock: MockClock,
 ) -> None:
     site = FakeSite({"/": Page("<a href=/b>b</a>", headers={"Set-Cookie": "a=site"}), "/b": "x"})

@@ -206,7 +206,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("refuse", REFUSED.values(), ids=list(REFUSED))
-def test_what_is_refused_is_not_shown(refuse: Callable[[str], Any]) -> None:
+def test_an_error_message_does_not_show_the_refused_value(refuse: Callable[[str], Any]) -> None:
     with pytest.raises((ValueError, TypeError, ConfigError)) as caught:
         refuse(TOKEN)
     assert_hidden(str(caught.value), repr(caught.value), *traceback.format_exception(caught.value))

@@ -133,7 +133,7 @@ async def test_workers_that_are_killed_or_cut_off_lose_nothing_and_keep_nothing_
     assert job.total().items == len(site.urls)
 
 
-async def test_the_last_start_of_a_killed_worker_counts_although_nobody_knows_it(autojump_clock: MockClock) -> None:
+async def test_the_unreported_last_start_of_a_killed_worker_counts(autojump_clock: MockClock) -> None:
     job, site = MemoryJob(lease=20.0), Site(hosts=1, pages=4, seconds=5.0)
     settings = Settings(delay=90.0)  # longer than a lease
     workers = [Worker(job, Hosts(), site, settings=settings) for _ in range(2)]

@@ -14,7 +14,7 @@ def rows() -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[1:]]
 
 
-def test_there_are_forty_terms_at_most_in_alphabetical_order():
+def test_the_glossary_has_at_most_forty_terms_in_alphabetical_order():
     terms = [row[0] for row in rows()]
     assert 20 <= len(terms) <= 40
     assert terms == sorted(set(terms), key=str.casefold)

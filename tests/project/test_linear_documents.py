@@ -247,7 +247,7 @@ def test_markup_that_repeats_or_compares_its_attributes_takes_linear_time(unit: 
     assert grown == ""
 
 
-def test_a_tag_without_an_end_does_not_keep_the_records_behind_it() -> None:
+def test_an_unclosed_tag_does_not_hide_the_records_after_it() -> None:
     chunks = ["<r><item a='", *["x" * 65_536] * 20, "'/><item>b</item></r>"]
     found = without_pauses(xml_records(chunks, "item"))
     assert [isinstance(one, records.BrokenRecord) for one in found] == [True, False]

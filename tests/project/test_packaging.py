@@ -61,7 +61,7 @@ def in_scrapy_project(path: Path) -> bool:
     return any((folder / "scrapy.cfg").exists() for folder in path.parents)
 
 
-def test_no_folder_beside_the_packages_is_a_package():
+def test_no_folder_next_to_the_packages_is_a_package():
     """A folder with an ``__init__.py`` would be importable as `plugins`, `tests` or `docs` from the checkout."""
     inits = [*(ROOT / "plugins").glob("__init__.py")]
     inits += [path for folder in ("tests", "examples", "docs") for path in (ROOT / folder).rglob("__init__.py")]

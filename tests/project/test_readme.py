@@ -122,7 +122,7 @@ def test_the_figures_of_the_promises_are_those_of_their_tables():
     assert f"and {ours[2]} of" in promise("clean text")
 
 
-def test_what_scrapy_and_crawlee_lost_is_in_the_table():
+def test_the_losses_of_scrapy_and_crawlee_are_those_of_the_table():
     rows = [[cell.split(" / ")[1] for cell in row[2:7]] for row in table(page("explanation/measured.md"), "| server |")]
     scrapy, crawlee, throttled = ([int(row[n]) for row in rows] for n in (1, 3, 4))
     words = " ".join(README.split())

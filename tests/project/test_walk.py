@@ -122,7 +122,7 @@ def headings() -> list[str]:
     return re.findall(r"^## \d\. `([\w/.]+)`", WALK, re.MULTILINE)
 
 
-def test_it_is_six_files() -> None:
+def test_a_request_passes_through_six_files() -> None:
     assert re.findall(r"^## (\d)\.", WALK, re.MULTILINE) == list("123456")
     assert len(set(headings())) == 6
 

@@ -177,7 +177,7 @@ class SharedStoreContract:
         assert (two.live, two.logged, two.exhausted, two.others["pages"]) == (1, 0, False, 0)
         assert (await two.resume_state()).states == {}
 
-    async def test_an_owner_that_leaves_gives_its_groups_back_at_once(
+    async def test_an_owner_that_leaves_releases_its_groups_at_once(
         self, clock: object, one: Store, open_worker: OpenWorker
     ) -> None:
         await one.ingest(hosts(A, B))
@@ -187,7 +187,7 @@ class SharedStoreContract:
         assert set(found) == {A, B}
         assert found[group.name].unclean  # it has not been released, so nobody knows what is in flight
 
-    async def test_time_in_which_nobody_was_served_ends_no_lease(
+    async def test_no_lease_ends_while_the_store_serves_no_owner(
         self, clock: object, sleep: Sleep, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A, B))
@@ -227,7 +227,7 @@ class SharedStoreContract:
         [again] = (await two.claim(10, 10)).groups
         assert again.state == {"next_start": 7.0}
 
-    async def test_what_limits_have_learned_is_kept_with_a_request_that_was_settled_already(
+    async def test_learned_limits_are_stored_with_an_outcome_that_was_settled_already(
         self, clock: object, one: Store, two: Store
     ) -> None:
         await one.ingest(requests("1", "2"))
@@ -269,7 +269,7 @@ class SharedStoreContract:
         await three.release(A, turn.epoch, {})
         assert [group.name for group in (await two.claim(0, 10, [A])).groups] == [A]
 
-    async def test_an_owner_that_no_longer_waits_keeps_nobody_waiting(
+    async def test_an_owner_that_no_longer_waits_delays_no_other_owner(
         self, clock: object, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A))
@@ -362,7 +362,7 @@ class SharedStoreContract:
         await extended(two)
         assert (one.live, two.live, one.logged) == (1, 1, 0)
 
-    async def test_a_retry_keeps_its_attempts_and_time_whoever_has_it_next(
+    async def test_a_retry_keeps_its_attempts_and_time_under_another_owner(
         self, clock: object, one: Store, two: Store
     ) -> None:
         await one.ingest(hosts(A))
@@ -408,7 +408,7 @@ class SharedStoreContract:
         assert (await two.commit([fresh])).verdicts == [Verdict.OK]
         assert (await one.resume_state()).states == {"spider": {"n": 2}}
 
-    async def test_what_limits_have_learned_is_kept_if_a_page_is_not_committed(
+    async def test_learned_limits_are_stored_even_if_a_page_is_not_committed(
         self, clock: object, one: Store, two: Store
     ) -> None:
         await one.ingest(requests("1"))

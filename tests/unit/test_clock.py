@@ -30,7 +30,7 @@ async def test_setting_the_wall_clock_later_changes_nothing(autojump_clock, monk
 
 
 @pytest.mark.parametrize(("wall", "earliest", "shown"), [(100.0, 200.0, 200.0), (300.0, 200.0, 300.0)])
-async def test_the_clock_never_goes_back_behind_an_earlier_process(monkeypatch, autojump_clock, wall, earliest, shown):
+async def test_the_clock_never_falls_behind_an_earlier_process(monkeypatch, autojump_clock, wall, earliest, shown):
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: wall))
     clock = Clock(earliest)
     assert clock() == pytest.approx(shown)
@@ -80,7 +80,7 @@ def test_a_clock_can_only_be_created_inside_trio():
         Clock()
 
 
-def test_what_shares_an_object_has_one_clock_in_an_event_loop_although_the_wall_clock_was_set(monkeypatch):
+def test_users_of_one_object_share_a_clock_even_if_the_wall_clock_was_set(monkeypatch):
     class Shared:
         pass
 

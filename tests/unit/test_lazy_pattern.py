@@ -23,7 +23,7 @@ def test_a_pattern_is_compiled_when_it_is_first_used(monkeypatch: pytest.MonkeyP
     assert compiled == ["[0-9]+"]
 
 
-def test_it_does_what_a_compiled_one_does() -> None:
+def test_a_lazy_pattern_behaves_as_a_compiled_one() -> None:
     words = lazy_pattern("(?P<first>[a-z])[a-z]*", re.IGNORECASE)
     assert [found["first"] for found in words.finditer("One two")] == ["O", "t"]
     assert words.sub("-", "One two") == "- -"

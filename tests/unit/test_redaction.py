@@ -79,7 +79,7 @@ def test_names_of_other_things(name: str) -> None:
         ("?token=", "?token="),
     ],
 )
-def test_what_a_text_shows(text: str, shown: str) -> None:
+def test_texts_are_shown_without_secrets(text: str, shown: str) -> None:
     assert redact(text) == shown
     assert redact(shown) == shown
 

@@ -78,7 +78,7 @@ class Shop(Spider):
         self.links += response.hrefs()
 
 
-async def test_pages_of_react_and_vue_give_what_a_person_sees(site: FakeSite) -> None:
+async def test_rendered_pages_of_react_and_vue_have_their_visible_content(site: FakeSite) -> None:
     def to(path: str, *actions: str) -> Request:
         return Request(f"https://site.test/{path}", plugins={"browser": {"actions": list(actions)}})
 

@@ -45,7 +45,7 @@ def absolute(path: str) -> str:
 
 
 @pytest.mark.parametrize("path", SEEN)
-def test_a_page_gives_what_a_person_sees(path: str, crawled: Any) -> None:
+def test_a_rendered_page_has_its_visible_content(path: str, crawled: Any) -> None:
     responses, report = crawled
     assert path in responses, report.failures
     response, seen = responses[path], SEEN[path]

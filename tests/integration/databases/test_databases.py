@@ -55,12 +55,12 @@ def database(server: Server) -> Database:
 
 
 @pytest.mark.parametrize("check", CHECKS)
-async def test_what_every_database_must_do(check: Any, database: Database) -> None:
+async def test_a_database_meets_the_contract_of_outputs(check: Any, database: Database) -> None:
     await check(database)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-async def test_what_every_database_must_do_in_duckdb(check: Any, tmp_path: Path) -> None:
+async def test_duckdb_meets_the_contract_of_outputs(check: Any, tmp_path: Path) -> None:
     await check(Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options)))
 
 

@@ -98,7 +98,7 @@ def test_workers_whose_primary_is_replaced_by_its_replica_lose_and_double_nothin
         assert figures.refetches == 0
 
 
-async def test_commits_that_a_replica_has_not_got_are_made_again_and_no_host_is_asked_by_two_workers(
+async def test_commits_that_a_replica_lacks_are_made_again_and_no_two_workers_request_from_one_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with redis_pair(replicas=0) as server:

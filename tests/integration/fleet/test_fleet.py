@@ -109,7 +109,7 @@ def is_waiting(said: list[str]) -> bool:
     return said[-1:] == ["does not answer: no request is started until it does"]
 
 
-def test_a_worker_that_is_asked_to_leave_gives_its_hosts_back_at_once(server: Server, tmp_path: Path) -> None:
+def test_a_worker_that_is_stopped_releases_its_hosts_at_once(server: Server, tmp_path: Path) -> None:
     with fleet(tmp_path, server, job="leaves", seed=3, hosts=4, pages=60, size=2, lease=60, settings=SETTINGS) as crawl:
         first, _ = crawl.start(), crawl.start()
         wait_until_it_asks(crawl, 15)

@@ -238,7 +238,7 @@ async def test_a_worker_waits_while_its_server_is_a_replica_and_looks_for_anothe
             assert await store.extend() is not None
 
 
-async def test_what_a_server_refuses_is_one_line(server: Server) -> None:
+async def test_an_error_of_the_server_is_reported_in_one_line(server: Server) -> None:
     with pytest.raises(JobError, match="refuses the user or password") as caught:
         async with open_store(job(server).replace("pass%2Fword%40", "wrong-pass")):
             pass

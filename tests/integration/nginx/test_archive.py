@@ -45,7 +45,7 @@ def crawl(
 
 
 @pytest.mark.parametrize(("package", "least", "version", "ending"), CRAWLS)
-def test_a_replayed_site_gives_the_same_bytes_of_items(
+def test_a_replayed_site_yields_the_same_items_byte_for_byte(
     tmp_path: Path, package: str, least: int, version: str, ending: str
 ) -> None:
     """The second crawl runs where there is no network: any address that it asks for is refused."""

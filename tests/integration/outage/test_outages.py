@@ -39,7 +39,7 @@ def test_every_page_is_kept_once(results: Results, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_servers_are_asked_no_more_than_needed(results: Results, name: str) -> None:
+def test_servers_get_no_more_requests_than_needed(results: Results, name: str) -> None:
     result, fault = results[name].result(), FAULTS[name]
     assert result.refetches <= PER_HOST * (3 if "link" in name else 1 if fault.kill is None else 2)
     assert result.connections <= MAX_CONNECTIONS
@@ -52,7 +52,7 @@ def test_the_fault_comes_in_the_midst_of_the_crawl(results: Results, name: str) 
 
 
 @pytest.mark.parametrize("name", ["refused", "dropped", "flapping", "TLS", "bad gateway"])
-def test_other_hosts_are_crawled_meanwhile(results: Results, name: str) -> None:
+def test_other_hosts_are_crawled_during_an_outage(results: Results, name: str) -> None:
     result = results[name].result()
     assert result.served("b.test", since=result.began, until=result.ended) >= 3
 

@@ -91,7 +91,7 @@ def number(page: Browser, name: str) -> int:
     return int(str(text).replace(",", "") or 0)
 
 
-def test_what_is_shown_changes_when_the_crawl_does(page: Browser) -> None:
+def test_the_page_updates_when_the_state_of_the_crawl_changes(page: Browser) -> None:
     first = page.wait(lambda: number(page, "pages"), "no pages")
     page.wait(lambda: number(page, "pages") > first, "the number of pages does not change")
     page.wait(lambda: page.run("return document.querySelectorAll('.plot canvas').length") == 4, "no plots")

@@ -55,7 +55,7 @@ async def test_closing_early_reports_the_end_and_closes_what_is_below():
     assert len(ends) == stream.closed == 1
 
 
-async def test_an_exception_is_an_end_and_a_cancellation_is_none(autojump_clock):
+async def test_an_exception_ends_the_body_and_a_cancellation_does_not(autojump_clock):
     ends = Ends()
     body = Body(Stream(error=httpx.ReadError("cut off")), ends)
     with pytest.raises(httpx.ReadError):

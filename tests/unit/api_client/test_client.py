@@ -40,7 +40,7 @@ def is_idle(http: Client) -> bool:
     return all(not throttle.busy and not throttle.inflight for throttle in http.limits.throttles.values())
 
 
-async def test_it_is_a_client_of_httpx_and_takes_what_that_takes(autojump_clock):
+async def test_the_client_is_an_httpx_client_and_takes_its_arguments(autojump_clock):
     site = Site()
     options = {"base_url": API, "headers": {"X-Key": "7"}, "params": {"v": "2"}, "auth": ("me", "secret")}
     async with client(transport=site.transport(), **options) as http:
@@ -149,7 +149,7 @@ def _impatient(http: Client) -> Client:
     return client(transport=Site().transport(), limits=http.limits, patience=0.5)
 
 
-async def test_a_stream_that_breaks_off_gives_its_place_back(autojump_clock):
+async def test_a_stream_that_breaks_off_releases_its_slot(autojump_clock):
     class Broken(httpx.AsyncByteStream):
         async def __aiter__(self):
             yield b"x"
@@ -266,7 +266,7 @@ async def test_two_clients_and_one_budget(autojump_clock):
     assert one.limits is other.limits is limits
 
 
-async def test_what_the_block_raises_leaves_it_as_it_is(autojump_clock):
+async def test_an_exception_of_the_block_leaves_it_unchanged(autojump_clock):
     site = Site(lambda _: httpx.Response(404))
     with pytest.raises(httpx.HTTPStatusError):
         async with client(transport=site.transport()) as http:

@@ -86,7 +86,7 @@ async def test_cancelled_before_anything_was_sent_it_costs_nothing_and_after_it_
         assert is_idle(http)
 
 
-async def test_users_are_told_that_sending_begins_and_their_request_is_left_as_it_was(serve):
+async def test_a_trace_is_called_when_sending_begins_and_the_request_is_unchanged(serve):
     server = await serve(answers(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", ok(b"x")))
     told = []
     async with client() as http:
@@ -100,7 +100,7 @@ async def test_users_are_told_that_sending_begins_and_their_request_is_left_as_i
         assert answer.request is request
 
 
-async def test_a_body_that_is_no_bytes_can_be_sent_again(serve):
+async def test_a_multipart_body_can_be_sent_again(serve):
     server = await serve(answers(b"HTTP/1.1 429 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n", ok(b"x")))
     async with client() as http:
         assert (await http.post(server.url, files={"file": b"content"})).text == "x"
@@ -172,7 +172,7 @@ async def test_proxies_of_the_environment(behind, monkeypatch):
         assert (await asked.get(url)).text == "page"
 
 
-async def test_what_is_no_proxy_is_one_clear_line():
+async def test_an_invalid_proxy_is_reported_in_one_line():
     for wrong in ("ftp://p.test", "p.test:3128"):
         with pytest.raises(ConfigError, match=r"^client\(\): Unknown scheme for proxy URL"):
             client(proxy=wrong)

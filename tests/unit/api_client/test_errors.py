@@ -12,7 +12,7 @@ from crawler.api_client import QuotaTimeout
 REQUEST = httpx.Request("GET", "https://api.test/")
 
 
-def test_it_is_a_timeout_of_httpx_that_says_when_and_where_to_try_again():
+def test_a_quota_timeout_is_an_httpx_timeout_that_names_the_scope_and_the_time_to_retry():
     error = QuotaTimeout("wait", retry_at=7.0, scope="key:A", request=REQUEST)
     assert isinstance(error, httpx.TimeoutException)
     assert (str(error), error.retry_at, error.scope, error.request) == ("wait", 7.0, "key:A", REQUEST)
@@ -23,6 +23,6 @@ def test_without_a_request_httpx_says_so():
         _ = QuotaTimeout("wait", retry_at=7.0, scope="key:A").request
 
 
-def test_it_survives_pickling_without_its_request():
+def test_a_quota_timeout_survives_pickling_without_its_request():
     copy = pickle.loads(pickle.dumps(QuotaTimeout("wait", retry_at=float("inf"), scope="a", request=REQUEST)))
     assert (type(copy), str(copy), copy.retry_at, copy.scope) == (QuotaTimeout, "wait", float("inf"), "a")

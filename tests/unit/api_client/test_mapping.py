@@ -121,7 +121,7 @@ async def test_an_exception_may_be_an_answer(autojump_clock):
     assert [type(answer).__name__ for answer in answers] == ["Response"] * 3 + ["DecodingError"] + ["Response"] * 2
 
 
-async def test_one_may_go_on_behind_an_exception(autojump_clock):
+async def test_iteration_may_continue_after_an_exception(autojump_clock):
     async with client(transport=Site(broken=[0]).transport) as http, http.map(urls(3)) as answers:
         with pytest.raises(httpx.DecodingError):
             await anext(answers)
@@ -131,7 +131,7 @@ async def test_one_may_go_on_behind_an_exception(autojump_clock):
 
 
 @pytest.mark.parametrize("as_exceptions", [False, True])
-async def test_what_the_source_raises_is_raised_behind_what_it_gave(autojump_clock, as_exceptions):
+async def test_an_exception_of_the_source_is_raised_after_the_results_before_it(autojump_clock, as_exceptions):
     def source():
         yield f"{API}0"
         raise KeyError("mine")
@@ -201,7 +201,7 @@ async def test_cancelling_loses_nothing(autojump_clock):
             assert is_idle(http)
 
 
-async def test_asking_may_be_cancelled_and_asked_again(autojump_clock):
+async def test_a_cancelled_wait_for_a_result_may_be_repeated(autojump_clock):
     async with client(transport=Site(delay=1.0).transport) as http, http.map(urls(3)) as answers:
         texts = []
         while len(texts) < 3:
@@ -221,7 +221,7 @@ async def test_a_deadline_around_the_loop_counts_for_its_waits(autojump_clock):
         assert is_idle(http)
 
 
-async def test_so_does_one_around_a_single_step(autojump_clock):
+async def test_a_deadline_around_a_single_step_holds_too(autojump_clock):
     http = client(transport=Site(delay=0.01).transport, rate="1/10s")
     async with http, http.map(urls(3), window=1) as answers:
         assert (await anext(answers)).text == "0"
@@ -241,7 +241,7 @@ async def test_requests_and_methods_and_options(autojump_clock):
     assert all("authorization" in answer.request.headers for answer in answers)
 
 
-async def test_the_end_of_the_client_is_no_end_of_the_answers(autojump_clock):
+async def test_closing_the_client_is_not_the_end_of_the_results(autojump_clock):
     async with trio.open_nursery() as nursery, client(transport=Site(delay=1.0).transport) as http:
         answers = http.map(urls())
 

@@ -139,7 +139,7 @@ async def test_expensive_requests_are_not_starved_by_cheap_ones(autojump_clock):
     assert party.started[0][0] == "dear"
 
 
-async def test_if_the_head_gives_up_the_next_request_is_the_head(autojump_clock):
+async def test_if_the_first_request_is_cancelled_the_next_one_takes_its_place(autojump_clock):
     party = Party(a=at_once(8, rate="1/10s"))
     await party.visit(0, party.costs("a"), lasts=0)
     async with trio.open_nursery() as nursery:
@@ -236,7 +236,7 @@ async def test_a_wait_that_does_not_fit_fails_at_once_and_says_why(autojump_cloc
     assert caught.value.scope == "a"
 
 
-async def test_a_wait_behind_others_that_does_not_fit_fails_at_once_too(autojump_clock):
+async def test_a_wait_for_earlier_requests_that_exceeds_the_deadline_fails_at_once_too(autojump_clock):
     party = Party(a=at_once(8, rate="1/s"))
     await party.visit(0, party.costs("a"), lasts=0)
     late = []

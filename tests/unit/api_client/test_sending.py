@@ -84,7 +84,7 @@ async def test_refusals_use_up_no_attempts(autojump_clock):
     assert len(script.asked) == 6
 
 
-async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
+async def test_a_refused_request_keeps_its_place_in_the_queue(autojump_clock):
     paths = []
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -99,7 +99,7 @@ async def test_who_was_refused_keeps_the_place_in_which_it_came(autojump_clock):
     assert paths == ["/0", "/0", "/1", "/2", "/3"]
 
 
-async def test_libcurl_sends_nothing_again_by_itself_where_every_start_counts(autojump_clock):
+async def test_libcurl_resends_nothing_where_every_start_counts(autojump_clock):
     class Curl(CurlTransport):
         async def handle_async_request(self, request):
             wire_options(request).on_sent(0.0)
@@ -158,7 +158,7 @@ async def test_a_server_that_refuses_everything_is_given_up_when_it_has_stalled(
         assert is_idle(http)
 
 
-async def test_what_a_document_asks_to_wait_counts_too(autojump_clock):
+async def test_a_wait_that_a_document_states_counts_too(autojump_clock):
     script = Script(lambda: httpx.Response(429, json={"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 45_000}), 200)
     async with governed(script) as http:
         assert (await http.get(API)).status_code == 200
@@ -199,7 +199,7 @@ def on_the_hour(monkeypatch):
         ("POST", httpx.ConnectError, 3),
     ],
 )
-async def test_what_is_sent_again_and_how_often(autojump_clock, method, answer, times):
+async def test_which_requests_are_sent_again_and_how_often(autojump_clock, method, answer, times):
     script = Script(answer)
     async with governed(script) as http:
         if isinstance(answer, int):
@@ -280,7 +280,7 @@ async def test_a_refusal_with_an_endless_body_is_handed_on_with_all_of_it(autoju
         assert is_idle(http)
 
 
-async def test_a_refusal_that_breaks_off_is_a_refusal_all_the_same(autojump_clock):
+async def test_a_refusal_whose_body_breaks_off_still_counts_as_a_refusal(autojump_clock):
     class Broken(httpx.AsyncByteStream):
         async def __aiter__(self):
             yield b"half"
@@ -394,7 +394,7 @@ async def test_a_request_that_cannot_connect_costs_nothing(autojump_clock):
         assert policy["remaining"] == 9
 
 
-async def test_an_exception_that_is_none_of_httpx_passes_and_loses_nothing(autojump_clock):
+async def test_a_foreign_exception_passes_and_releases_everything(autojump_clock):
     def handler(request):
         raise KeyError("mine")
 
@@ -418,7 +418,7 @@ async def test_events_come_with_the_name_of_their_scope(autojump_clock):
     assert {event.scope for event in events} == {"key:A"}
 
 
-async def test_what_on_event_raises_the_request_raises_and_nothing_is_lost(autojump_clock):
+async def test_an_exception_of_on_event_is_raised_by_the_request_and_nothing_is_lost(autojump_clock):
     def on_event(event):
         raise RuntimeError(f"{event.kind} on {event.scope}")
 

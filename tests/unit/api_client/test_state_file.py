@@ -71,7 +71,7 @@ async def test_only_its_owner_can_read_it_and_nothing_else_is_left(autojump_cloc
     assert json.loads(path.read_text())["clean"] is True
 
 
-async def test_it_is_written_meanwhile_but_not_often(autojump_clock, path, monkeypatch):
+async def test_the_file_is_also_written_while_the_client_is_open_but_not_often(autojump_clock, path, monkeypatch):
     async def at_once(function, *arguments):  # virtual time does not wait for threads
         return function(*arguments)
 
@@ -149,7 +149,7 @@ async def test_a_folder_that_is_not_there_is_refused(autojump_clock, tmp_path):
             pass
 
 
-async def test_it_needs_a_client_that_is_opened(autojump_clock, path):
+async def test_a_state_file_needs_an_open_client(autojump_clock, path):
     http = governed(QuotaServer(), path)
     with pytest.raises(RuntimeError, match="async with client"):
         await http.get(API)
@@ -157,7 +157,7 @@ async def test_it_needs_a_client_that_is_opened(autojump_clock, path):
     assert not path.exists()
 
 
-async def test_a_full_disk_at_the_end_is_told_and_no_more(autojump_clock, path, monkeypatch, caplog):
+async def test_a_full_disk_at_the_end_is_logged_and_raises_nothing(autojump_clock, path, monkeypatch, caplog):
     async with governed(QuotaServer(), path) as http:
         await http.get(API)
 
@@ -176,7 +176,7 @@ async def test_scopes_that_were_not_used_are_kept(autojump_clock, path):
     assert set(json.loads(path.read_text())["scopes"]) == {"https://api.test", "https://other.test"}
 
 
-async def test_what_is_written_is_written_whole(autojump_clock, path, monkeypatch):
+async def test_the_file_is_replaced_atomically(autojump_clock, path, monkeypatch):
     """A crash in the middle of writing leaves the old file."""
     limits = Limits()
     state = StateFile(path, limits)

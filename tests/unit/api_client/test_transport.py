@@ -26,7 +26,7 @@ async def test_a_declared_window_is_used_up_and_never_passed(autojump_clock, say
         assert is_idle(http)
 
 
-async def test_where_nothing_is_declared_one_burst_of_refusals_teaches_the_limit(autojump_clock):
+async def test_an_undeclared_limit_is_learned_from_one_burst_of_refusals(autojump_clock):
     server = QuotaServer(20, 5.0, says="nothing")
     async with governed(server, concurrency=4) as http:
         assert await get_all(http, 200) == [200] * 200
@@ -129,7 +129,7 @@ async def test_two_transports_with_one_limits_count_together(autojump_clock):
     assert len(server.served) == 100
 
 
-async def test_what_is_no_transport_or_is_governed_is_refused(autojump_clock):
+async def test_other_objects_and_governed_transports_are_refused(autojump_clock):
     with pytest.raises(ConfigError, match="not a transport"):
         GovernedTransport(httpx.HTTPTransport())
     with pytest.raises(ConfigError, match="already governed"):

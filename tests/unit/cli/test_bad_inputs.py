@@ -165,7 +165,7 @@ def test_wrong_python_is_one_line(folder, monkeypatch, row):
     assert row.fits(line), line
 
 
-def test_the_table_is_large_and_no_input_leaves_anything_behind(folder):
+def test_the_table_is_large_and_no_input_leaves_a_file(folder):
     assert len(ROWS) >= 300
     left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert left == {name for name in FILES if not name.endswith("/")}

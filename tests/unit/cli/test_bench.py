@@ -9,7 +9,7 @@ import pytest
 from crawler.testing.bench import LINKS
 
 
-def test_it_crawls_every_page_once_and_shows_the_figures(command, tmp_path):
+def test_bench_crawls_every_page_once_and_shows_the_figures(command, tmp_path):
     code, out, err = command("bench", "--pages", "40")
     assert (code, err) == (0, "")
     first, *lines = out.splitlines()

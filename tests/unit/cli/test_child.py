@@ -45,7 +45,7 @@ async def test_its_messages_and_its_exit_code_are_kept(program):
     assert (folder / "log").stat().st_mode & 0o777 == 0o600
 
 
-async def test_it_has_a_process_group_of_its_own_and_can_be_stopped(program):
+async def test_a_child_has_its_own_process_group_and_can_be_stopped(program):
     folder = program("exec sleep 60")
     child = await Child.start([], folder=folder, log=folder / "log")
     assert os.getpgid(child.number) == child.number

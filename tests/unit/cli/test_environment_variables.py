@@ -30,7 +30,7 @@ def test_an_unknown_name_is_a_warning(caplog):
     assert "CRAWLER_OUTPUT in the environment is not a setting (did you mean CRAWLER_OUTPUTS?)" in caplog.messages
 
 
-def test_a_variable_of_a_plugin_is_no_setting(caplog):
+def test_a_variable_of_a_plugin_is_not_a_setting(caplog):
     from_environment({"CRAWLER_BROWSER": "/usr/bin/chromium"})
     assert caplog.messages == []
 
@@ -45,7 +45,7 @@ def test_a_variable_of_a_plugin_is_no_setting(caplog):
         ("CRAWLER_ARGUMENTS", "[]", "CRAWLER_ARGUMENTS is not a JSON object"),
     ],
 )
-def test_what_is_wrong_is_named(name, text, message):
+def test_an_error_names_the_variable(name, text, message):
     with pytest.raises(ConfigError) as caught:
         from_environment({name: text})
     assert str(caught.value).startswith("environment: ")

@@ -94,7 +94,7 @@ def test_a_command_becomes_the_same_request(text, expected):
         (f"curl {URL} --data-urlencode name@file", "reads a file"),
     ],
 )
-def test_what_no_request_can_express_is_named(text, message):
+def test_an_option_that_a_request_cannot_express_is_named(text, message):
     with pytest.raises(ConfigError) as caught:
         parse_curl(text)
     assert message in str(caught.value)

@@ -188,7 +188,7 @@ def test_an_output_that_is_missing_or_too_short_is_refused(command, half, tmp_pa
     assert len(lines(path)) == TOTAL
 
 
-def test_bytes_of_others_behind_the_items_are_refused_and_can_be_removed(command, half, tmp_path):
+def test_foreign_bytes_after_the_items_are_refused_and_can_be_removed(command, half, tmp_path):
     end = (tmp_path / "items.jsonl").stat().st_size
     with (tmp_path / "items.jsonl").open("a") as file:
         file.write('{"url": "mine"}\n')
@@ -317,7 +317,7 @@ def test_override_continues_the_job_with_the_change(command, half, tmp_path):
 # ---- crawler job -----------------------------------------------------------------------------------------------------
 
 
-def test_a_job_shows_where_it_stands(command, half, site):
+def test_job_shows_the_state_of_a_job(command, half, site):
     code, out, err = command("job", "job")
     assert (code, err) == (0, "")
     shown = out.splitlines()

@@ -194,7 +194,7 @@ async def test_a_job_that_runs_elsewhere_cannot_be_stopped(autojump_clock, serve
         (("walk", {"n": "a\0b"}, {}), "not an argument: 'n'"),
     ],
 )
-def test_what_cannot_be_scheduled_is_refused(server, arguments, words):
+def test_a_run_that_cannot_be_scheduled_is_refused(server, arguments, words):
     with pytest.raises(ConfigError, match=words):
         server.jobs.schedule(*arguments)
     assert server.jobs.jobs() == []

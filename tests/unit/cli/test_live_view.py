@@ -56,7 +56,7 @@ def test_the_usual_view_has_two_lines() -> None:
         ({"seconds": 4000.0}, "66:40"),
     ],
 )
-def test_what_matters_is_on_the_first_line(fields: dict[str, Any], part: str) -> None:
+def test_the_first_line_has_the_most_important_figures(fields: dict[str, Any], part: str) -> None:
     assert part in one_line(snapshot(**fields))
 
 

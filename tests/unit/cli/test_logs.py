@@ -91,13 +91,13 @@ def test_the_handler_writes_to_the_present_standard_error(capfd, monkeypatch):
     assert capfd.readouterr() == ("WARNING shop: here\n", "")
 
 
-def test_what_is_said_is_written_at_every_level(capfd):
+def test_messages_are_written_at_every_level(capfd):
     log_to_stderr("critical")
     say("finished\n  3 items\n")
     assert capfd.readouterr().err == "finished\n  3 items\n"
 
 
-def test_what_is_said_is_a_record_where_logs_are_json(capfd):
+def test_messages_are_records_where_logs_are_json(capfd):
     log_to_stderr("critical", as_json=True)
     say("finished\n  3 items\n", level=logging.ERROR)
     record = json.loads(capfd.readouterr().err)

@@ -70,7 +70,7 @@ def test_the_class_is_named_after_the_file(tmp_path, monkeypatch, name, kind):
     assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 120
 
 
-def test_a_backslash_of_the_url_is_no_escape_sequence(tmp_path, monkeypatch):
+def test_a_backslash_in_the_url_is_not_an_escape_sequence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["new", "shop", "https://shop.example/?path=\\N"]) == 0
     assert 'start_urls = ["https://shop.example/?path=%5CN"]' in (tmp_path / "shop.py").read_text()

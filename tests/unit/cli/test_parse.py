@@ -66,7 +66,7 @@ def test_another_callback_and_json(command, site, books):
         (["-s", "workers=0"], 2, "workers"),
     ],
 )
-def test_what_is_wrong_is_one_line(command, site, books, arguments, code, message):
+def test_an_error_is_one_line(command, site, books, arguments, code, message):
     found, out, err = command("parse", site.url, "--spider", "books.py", *arguments)
     assert (found, out) == (code, "")
     assert message in err

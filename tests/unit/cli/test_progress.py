@@ -111,7 +111,7 @@ async def test_a_terminal_that_is_closed_does_not_end_the_crawl(autojump_clock, 
     assert (report.finished, report.pages) == ("finished", 1)
 
 
-async def test_it_keeps_the_message_of_the_first_failure_of_each_kind(autojump_clock):
+async def test_progress_keeps_the_message_of_the_first_failure_of_each_kind(autojump_clock):
     progress = Progress(shown=False)
     report = await crawl(Books(), plugins=[progress], transport=FakeSite(PAGES).transport)
     assert set(progress.causes) == set(report.kinds)

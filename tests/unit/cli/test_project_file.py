@@ -85,7 +85,7 @@ def test_crawler_toml_comes_first(tmp_path):
         ("[", "crawler.toml: "),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, text, message):
+def test_an_error_names_the_entry(tmp_path, text, message):
     (tmp_path / "crawler.toml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         ProjectFile.load(tmp_path)

@@ -53,7 +53,7 @@ def test_arguments_of_every_type(command):
     )
 
 
-def test_an_api_that_is_killed_again_and_again_is_read_once(start, command, tmp_path):
+def test_a_crawl_of_an_api_that_is_killed_repeatedly_reads_each_item_once(start, command, tmp_path):
     with local_site({"/users": by_cursor}) as site:
         words = (
             "run", "crawler.spiders.api:ApiSpider", "-a", f"url={site.url}users", "-a", "items=data",

@@ -31,7 +31,7 @@ def shown(command, site, path, *more):
     return {line[2:12].strip(): line[12:] for line in lines}
 
 
-def test_it_shows_whether_a_url_may_be_fetched_and_which_rule_decides(command):
+def test_robots_shows_whether_a_url_may_be_fetched_and_by_which_rule(command):
     with local_site({"/robots.txt": FILE}) as site:
         assert shown(command, site, "private/x") == {
             "agent": "trio-crawler",

@@ -380,7 +380,7 @@ def test_start_requests_without_a_callback_are_refused_before_the_first_fetch(co
         assert f'{{"url":"{site.url}"}}' in (tmp_path / "starts.jsonl").read_text()
 
 
-def test_a_start_request_without_a_callback_fails_by_itself_once_the_crawl_has_begun(command, tmp_path):
+def test_a_start_request_without_a_callback_fails_alone_once_the_crawl_has_begun(command, tmp_path):
     with local_site({"/": "<p>one", "/two": "<p>two"}) as site:
         start = (
             "async def start(self):\n"

@@ -86,7 +86,7 @@ def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
         (["--scrapy", ".", "books", "--as", "text"], "--as needs the URL of a site"),
     ],
 )
-def test_what_cannot_run_is_one_line_and_exit_code_2(project, capsys, words, message):
+def test_a_project_that_cannot_run_is_one_line_and_exit_code_2(project, capsys, words, message):
     assert main(["run", *words]) == 2
     error = capsys.readouterr().err
     assert message in error

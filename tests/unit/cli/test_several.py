@@ -66,7 +66,7 @@ def test_several_urls_are_one_crawl_with_one_output_and_one_job(in_process, site
     assert capsys.readouterr().err.count("finished: 2 pages and 2 items") == 1
 
 
-def test_spiders_of_the_same_name_are_told_apart_by_their_start_pages(two, site, capsys):
+def test_spiders_of_the_same_name_are_distinguished_by_their_start_pages(two, site, capsys):
     (two / "one.py").write_text(TWO.format(url=f"{site.url}quotes/").replace("Lost", "_Lost"))
     assert main(["run", "one.py", "two.py:Books", "-s", "max_pages=1"]) == 0
     said = capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_a_crawl_that_cannot_begin_leaves_the_others_alone(two, capsys):
         (("two.py:Books", "none.py"), "no such file: none.py (did you mean two.py?)"),
     ],
 )
-def test_what_several_spiders_cannot_share_is_refused(two, refused, words, message):
+def test_options_that_several_spiders_cannot_share_are_refused(two, refused, words, message):
     (two / "old").mkdir()
     (two / "old" / "job.sqlite").write_bytes(b"x")
     assert refused("run", *words).startswith(message.removesuffix("…"))

@@ -73,7 +73,7 @@ def test_a_request_that_was_filtered_names_the_reason(served, tmp_path):
             fetch_page(SinglePage(Request(served.url)), configuration)
 
 
-def test_a_followed_request_starts_anew(served):
+def test_a_followed_request_starts_without_depth_and_redirects(served):
     response = fetch(f"{served.url}moved")
     followed = SinglePage(response.follow("/none")).request
     assert (followed.depth, followed.redirects, followed.callback) == (0, (), None)

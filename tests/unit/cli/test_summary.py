@@ -125,6 +125,6 @@ def test_lanes_that_waited_long_are_named_with_their_quotas():
 
 
 @pytest.mark.parametrize(("pages", "forbidden", "text"), [(20, 80, True), (20, 9, False), (0, 80, False)])
-def test_many_forbidden_pages_beside_others_bring_a_hint(pages, forbidden, text):
+def test_many_forbidden_pages_among_others_bring_a_hint(pages, forbidden, text):
     lines = summary(report(pages=pages, statuses={200: pages, 403: forbidden}))
     assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is text

@@ -87,7 +87,7 @@ def test_an_absolute_web_url_is_returned_unchanged(url):
 
 
 @pytest.mark.parametrize("text", ["", "shop.example", "/books", "ftp://shop.example/", "mailto:a@b.test", "http://"])
-def test_what_is_not_an_absolute_web_url_is_refused_in_one_line(text):
+def test_a_target_that_is_not_an_absolute_web_url_is_refused_in_one_line(text):
     with pytest.raises(CrawlerError) as caught:
         check_url(text)
     assert "\n" not in str(caught.value)

@@ -144,5 +144,5 @@ def test_items_on_a_terminal_are_the_same_json_without_commands(on_terminal, spi
     assert OBEYED.findall(seen) == []
 
 
-def test_the_body_of_a_page_is_unchanged_where_nobody_looks_at_it(command, planted):
+def test_the_body_of_a_page_is_unchanged_if_the_output_is_not_a_terminal(command, planted):
     assert command("fetch", planted.url)[1] == PAGES["/"].body

@@ -42,7 +42,7 @@ async def test_a_job_shows_its_counts(command, job):
 
 
 @pytest.mark.parametrize("source", ["nosuch.job", "."])
-def test_what_is_no_job_is_one_line(command, source):
+def test_a_folder_that_is_not_a_job_is_one_line(command, source):
     code, out, err = command("top", source)
     assert (code, out, err.count("\n")) == (2, "", 1)
 
@@ -79,7 +79,7 @@ async def refusal(url: str) -> str:
     return str(caught.value)
 
 
-async def test_what_is_no_web_page_of_a_crawl_is_one_line():
+async def test_a_url_that_is_not_the_web_page_of_a_crawl_is_one_line():
     with local_site({"/api/snapshot": Answer("no", 403)}) as site:
         assert "returned 403: use the whole address that run --ui printed" in await refusal(site.url)
     for body in ("{}", "<html>"):

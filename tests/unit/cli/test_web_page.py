@@ -25,7 +25,7 @@ def test_addresses(address, host, port):
     assert [plugin.name for plugin in with_web_page([], address)] == ["web"]
 
 
-def test_a_port_that_is_none_and_a_second_page_are_refused():
+def test_an_invalid_port_and_a_second_web_page_are_refused():
     with pytest.raises(ConfigError, match="port must be from 0 to 65535"):
         with_web_page([], "127.0.0.1:70000")
     with pytest.raises(ConfigError, match="use either --ui or -p web, not both"):

@@ -35,7 +35,7 @@ def test_wrong_arguments_are_refused_in_one_line(
     assert said.count("\n") == 1
 
 
-def test_a_worker_whose_lease_was_lost_joins_again_and_one_that_was_asked_to_leave_has_succeeded(
+def test_a_worker_that_lost_its_lease_joins_again_and_a_stopped_one_has_succeeded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: list[list[str]] = []

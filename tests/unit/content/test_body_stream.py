@@ -64,7 +64,7 @@ def test_no_more_than_the_limit_is_read(compress):
     assert read(compress(b"x" * 101), limit=100) == ("x" * 100, "larger than 100 bytes")
 
 
-def test_damaged_gzip_gives_what_came_before():
+def test_damaged_gzip_yields_the_data_before_the_damage():
     body = "".join(f"{number * number} " for number in range(20_000))
     packed = gzipped(body.encode())
     text, fault = read(packed[:-500])

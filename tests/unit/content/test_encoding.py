@@ -57,7 +57,7 @@ def test_decoders_are_those_of_browsers(label, body, text):
         ("no such label", b"caf\xc3\xa9", "café"),
     ],
 )
-def test_what_is_cut_or_wrong_becomes_the_replacement_character(label, body, text):
+def test_truncated_and_invalid_bytes_become_the_replacement_character(label, body, text):
     assert decode(body, label) == text
 
 

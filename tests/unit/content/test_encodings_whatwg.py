@@ -226,7 +226,7 @@ NO_PAGES = {
 
 
 @pytest.mark.parametrize("case", NO_PAGES)
-def test_what_is_no_text_has_no_links_and_no_elements_and_is_not_parsed(case: str, parsed: list[int]) -> None:
+def test_binary_data_has_no_links_and_no_elements_and_is_not_parsed(case: str, parsed: list[int]) -> None:
     content_type, body = NO_PAGES[case]
     response = page(body, content_type)
     assert response.hrefs() == response.links() == list(response.follow_all()) == []
@@ -245,9 +245,7 @@ def test_what_is_no_text_has_no_links_and_no_elements_and_is_not_parsed(case: st
         ("text/plain", b"<a href=/x>"),
     ],
 )
-def test_text_that_is_no_html_has_no_links_but_elements_if_somebody_asks(
-    content_type: str, body: bytes, parsed: list[int]
-) -> None:
+def test_plain_text_has_no_links_but_is_parsed_on_demand(content_type: str, body: bytes, parsed: list[int]) -> None:
     response = page(body, content_type)
     assert response.hrefs() == response.links() == list(response.follow_all()) == []
     assert parsed == []

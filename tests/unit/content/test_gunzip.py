@@ -37,20 +37,20 @@ def read(body) -> tuple[bytes, str | None]:
         (packed(packed(b"a")), packed(b"a")),
     ],
 )
-def test_what_is_in_a_body(body, content):
+def test_the_content_of_a_body(body, content):
     for given_ in (body, bytearray(body), memoryview(body), [body], [body[at : at + 1] for at in range(len(body))]):
         assert read(given_) == (content, None)
 
 
 @pytest.mark.parametrize("size", [2, 12, 18, 60_000])
-def test_what_came_before_the_end_of_truncated_gzip(size):
+def test_truncated_gzip_yields_the_data_before_its_end(size):
     content = b"".join(b"%d " % (number * number) for number in range(20_000))
     found, fault = read(packed(content)[:size])
     assert (content.startswith(found), fault) == (True, "truncated gzip")
     assert (len(found) > 100_000) == (size == 60_000)
 
 
-def test_what_came_before_the_damage_in_broken_gzip():
+def test_broken_gzip_yields_the_data_before_the_damage():
     content = b"".join(b"%d " % (number * number) for number in range(20_000))
     body = bytearray(packed(content))
     body[30_000:30_100] = bytes(100)

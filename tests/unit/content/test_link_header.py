@@ -72,7 +72,7 @@ def test_values(value, expected):
         ("<a>;", [("a", "")]),
     ],
 )
-def test_what_is_malformed_is_skipped(value, expected):
+def test_malformed_links_are_skipped(value, expected):
     assert pairs(value) == expected
 
 
@@ -132,7 +132,7 @@ def test_no_value_raises(value):
         max_size=5,
     )
 )
-def test_what_is_written_is_read(links):
+def test_a_link_that_is_written_is_read_back(links):
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

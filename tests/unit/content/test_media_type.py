@@ -111,7 +111,7 @@ def test_types_of_html_and_xml(content_type: str, html: bool, xml: bool) -> None
         ("text/html; x=xhtml", False), ("", False),
     ],
 )  # fmt: skip
-def test_xhtml_is_told_by_its_type_only(content_type: str, found: bool) -> None:
+def test_xhtml_is_recognised_by_its_type_only(content_type: str, found: bool) -> None:
     assert is_xhtml(content_type) is found
 
 
@@ -126,7 +126,7 @@ def test_xhtml_is_told_by_its_type_only(content_type: str, found: bool) -> None:
         ("text/html; xcharset=a", ""),
     ],
 )
-def test_where_a_charset_is_found(content_type: str, charset: str) -> None:
+def test_the_charset_parameter_of_a_media_type(content_type: str, charset: str) -> None:
     assert mime_type(content_type).charset == charset
 
 

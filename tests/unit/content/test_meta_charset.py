@@ -57,7 +57,7 @@ def test_the_meta_element_comes_before_the_content(head, label):
         b" <?xml version='1.0' encoding='koi8-r'?>",
     ],
 )
-def test_what_is_no_meta_element_with_a_charset_does_not_count(head):
+def test_text_that_looks_like_a_meta_element_does_not_count(head):
     assert detect_encoding(head + "<p>é".encode(), None) == "utf-8"
 
 
@@ -81,7 +81,7 @@ FAR = b"<!DOCTYPE html>" + b" " * 1024
     ],
 )
 @pytest.mark.parametrize("content_type", ["text/html", None, "text/html; charset=klingon"])
-def test_a_meta_element_behind_the_first_1024_bytes_counts(markup, content_type):
+def test_a_meta_element_after_the_first_1024_bytes_counts(markup, content_type):
     assert detect_encoding(FAR + markup + "<p>é".encode(), content_type) == "koi8-r"
 
 
@@ -97,7 +97,7 @@ def test_a_meta_element_behind_the_first_1024_bytes_counts(markup, content_type)
         b" " * 262_144 + b"<meta charset=koi8-r>",
     ],
 )
-def test_what_is_no_meta_element_behind_the_first_1024_bytes_does_not_count(markup):
+def test_text_that_looks_like_a_meta_element_after_the_first_1024_bytes_does_not_count(markup):
     assert detect_encoding(FAR + markup + "<p>é".encode(), "text/html") == "utf-8"
 
 
@@ -135,7 +135,7 @@ def test_the_look_that_spares_pages_the_search_changes_no_label(fragments):
         assert detect_encoding(body, "text/html") == label
 
 
-def test_a_meta_element_counts_behind_many_that_declare_nothing():
+def test_a_meta_element_counts_after_many_that_declare_nothing():
     assert detect_encoding(FAR + b"<meta name=a>" * 200 + b"<meta charset=koi8-r>", "text/html") == "koi8-r"
 
 

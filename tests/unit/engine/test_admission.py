@@ -69,7 +69,7 @@ def test_a_hook_keeps_neither_depth_nor_redirects_from_being_counted() -> None:
     assert (found.url, found.depth, found.redirects) == (IN + "?new", 2, (OUT,))
 
 
-def test_a_dropped_request_is_listed_with_its_reason_and_the_next_hook_is_not_asked() -> None:
+def test_a_dropped_request_is_listed_with_its_reason_and_the_next_hook_is_not_called() -> None:
     asked: list[str] = []
     made = admission(Hook(lambda _: Drop("boring"), "first"), Hook(lambda request: asked.append(request.url), "second"))
     assert admitted(made, Request(IN)) == ([], [("boring", IN)])

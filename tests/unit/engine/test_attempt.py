@@ -55,7 +55,7 @@ async def test_a_cancelled_attempt_settles_nothing_but_releases_its_token(autoju
 # ---- inline ----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_leaves_nothing_behind(
+async def test_an_inline_attempt_waits_for_the_delay_of_its_lane_and_releases_everything(
     autojump_clock: MockClock,
 ) -> None:
     case = Case()
@@ -80,7 +80,7 @@ async def test_an_inline_attempt_that_is_too_late_takes_nothing(autojump_clock: 
     assert (case.is_settled(), case.lane.open_tickets, case.stats.requests) == (True, 0, 1)
 
 
-async def test_an_inline_attempt_that_fails_leaves_nothing_behind(autojump_clock: MockClock) -> None:
+async def test_an_inline_attempt_that_fails_releases_everything(autojump_clock: MockClock) -> None:
     case = Case(answer=ConnectFailed("refused"))
     with pytest.raises(RequestError):
         await case.attempts.make_inline(case.inline(Request(f"{A}/inline")), 1)

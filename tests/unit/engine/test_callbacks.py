@@ -46,7 +46,7 @@ def test_a_job_whose_handlers_all_exist_passes() -> None:
     check_handlers(Shop(), HandlerCounts({"parse": 9, "numbers": 1}, {"parse_items": 2}, calls), JOB)
 
 
-def test_the_parse_of_the_base_class_is_no_callback() -> None:
+def test_the_parse_method_of_the_base_class_is_not_a_callback() -> None:
     with pytest.raises(JobError, match=r"Spider has no method parse\(self, response\): define it, which is"):
         check_handlers(Spider(), HandlerCounts({"parse": 1}), JOB)
 
@@ -84,7 +84,7 @@ def test_a_method_whose_parameters_fit_no_pending_request_is_found():
     assert "\n" not in said
 
 
-def test_parameters_that_fit_every_pending_request_are_no_fault():
+def test_parameters_that_fit_every_pending_request_are_accepted():
     check_handlers(Changed(), HandlerCounts({"page": 2}, {}, {"page\nnumber": 1, "page\nnumber\nsize": 1}), JOB)
 
 
@@ -107,7 +107,7 @@ class Kinds(Spider):
     other = 3
 
 
-def test_generators_are_told_from_callbacks_that_may_wait() -> None:
+def test_generators_are_distinguished_from_callbacks_that_may_wait() -> None:
     callbacks = Callbacks(Kinds())
     names = ["plain", "generator", "coroutine", "async_generator", "old", "other", "missing", "generator"]
     assert [name for name in names if callbacks.is_generator(name)] == ["generator", "generator"]

@@ -75,7 +75,7 @@ async def test_every_checkpoint_has_the_counts_and_one_a_second_those_of_the_lan
     assert case.checkpointer.checkpoint(whole=True).checkpoint.clock is not None
 
 
-async def test_what_was_observed_is_in_one_commit_only(autojump_clock: MockClock) -> None:
+async def test_each_observation_is_in_one_commit_only(autojump_clock: MockClock) -> None:
     case = Case()
     answer = RobotsAnswer(A, 200, b"User-agent: *", 0.0)
     case.checkpointer.save_robots(answer)

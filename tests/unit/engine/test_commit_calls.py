@@ -84,7 +84,7 @@ async def test_an_inline_fetch_belongs_to_its_page(autojump_clock: MockClock) ->
     assert notes.calls[0][-3:] == ["404 https://other.test/robots.txt", "200 /", "200 https://other.test/inline"]
 
 
-async def test_what_a_lifespan_writes_to_a_state_is_kept_before_the_first_request(
+async def test_the_state_that_a_lifespan_writes_is_stored_before_the_first_request(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     class Begins(Plugin):

@@ -39,7 +39,7 @@ def facade(site: FakeSite | None = None, **settings: Any) -> Crawl:
     return made.crawl
 
 
-async def test_it_knows_what_the_crawl_was_made_of(autojump_clock: MockClock) -> None:
+async def test_a_crawl_has_its_spider_settings_and_plugins(autojump_clock: MockClock) -> None:
     crawl = facade(workers=3)
     assert (crawl.spider.name, crawl.plugins) == ("one", (crawl.spider,))
     assert (crawl.settings.workers, crawl.stats.pages, crawl.reason) == (3, 0, None)
@@ -101,7 +101,7 @@ async def test_another_retry_policy_may_take_the_place_of_the_first(autojump_clo
     assert (await crawl.fetch(Request(URL))).status == 500
 
 
-async def test_a_text_is_no_request(autojump_clock: MockClock) -> None:
+async def test_a_string_is_not_a_request(autojump_clock: MockClock) -> None:
     with pytest.raises(TypeError, match=r"fetch\(\) takes a Request, as in fetch\(Request\('https://a.test/'\)\)"):
         await facade(FakeSite({"/": "x"})).fetch("https://a.test/")  # type: ignore[arg-type]
 
@@ -146,7 +146,7 @@ async def test_added_requests_wake_and_are_taken_once() -> None:
     assert added.take() == []
 
 
-async def test_a_series_is_taken_in_parts_behind_what_was_added() -> None:
+async def test_a_series_is_taken_in_parts_after_single_requests() -> None:
     added, made = AddedRequests(), []
 
     def series() -> Iterator[Request]:

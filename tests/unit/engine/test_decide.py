@@ -137,7 +137,7 @@ TABLE: list[tuple[str, Any, dict[str, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("result", "known", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_what_becomes_of_a_request(result: Any, known: dict[str, Any], expected: Any) -> None:
+def test_the_decision_about_a_request(result: Any, known: dict[str, Any], expected: Any) -> None:
     assert outline(decide(result, history(**known), POLICY, NOW)) == expected
 
 
@@ -155,7 +155,7 @@ def test_a_refresh_is_a_page_where_none_is_followed() -> None:
     assert outline(decide(response(200, refresh="0; url=/b"), history(), policy, NOW)) == "page"
 
 
-def test_where_others_are_unavailable_as_well_a_page_does_not_wait_ever_longer() -> None:
+def test_a_page_does_not_wait_ever_longer_while_others_are_unavailable_too() -> None:
     policy = msgspec.structs.replace(POLICY, retries=Steady(Settings()))
     known = RATE_LIMITED | {"refusals": 4, "failed_share": 0.2}
     assert decide(response(503), history(**known), policy, NOW) == Again("refusals", 4.0)
@@ -213,7 +213,7 @@ def test_attempts_of_a_request_go_before_those_of_the_settings() -> None:
         (Retry("captcha", after=1.0), ("attempts", 1.0)),
     ],
 )
-def test_what_becomes_of_an_inline_fetch(result: Any, expected: Any) -> None:
+def test_the_decision_about_an_inline_fetch(result: Any, expected: Any) -> None:
     assert outline(decide_inline(result, history(), POLICY.retries, NOW)) == expected
 
 
@@ -246,7 +246,7 @@ def test_an_inline_fetch_gets_a_status_that_it_accepts_at_once(status: int) -> N
         assert decide_inline(result, known, POLICY.retries, NOW) == Page(result)
 
 
-def test_where_requests_fail_at_random_pages_and_inline_fetches_have_more_attempts() -> None:
+def test_pages_and_inline_fetches_get_more_attempts_while_requests_fail_at_random() -> None:
     policy = Policy(Steady(Settings()))
     result = response(500)
     for attempts in (3, 9):
@@ -287,7 +287,9 @@ def test_an_inline_fetch_gets_the_response_to_its_last_attempt() -> None:
         (RequestError("odd"), 1, ("fail", "request_error")),
     ],
 )
-def test_what_becomes_of_a_robots_txt_that_was_not_fetched(error: RequestError, attempts: int, expected: Any) -> None:
+def test_the_decision_about_a_robots_txt_that_was_not_fetched(
+    error: RequestError, attempts: int, expected: Any
+) -> None:
     assert outline(decide_robots_error(error, history(attempts=attempts), POLICY.retries, NOW)) == expected
 
 
@@ -338,7 +340,7 @@ def without(error: RequestError) -> Robots:
     return msgspec.structs.replace(DISALLOW_ALL, error=error)
 
 
-def test_what_becomes_of_a_request_that_robots_txt_does_not_allow() -> None:
+def test_the_decision_about_a_request_that_robots_txt_forbids() -> None:
     request = Request(URL)
     forbidden = Robots.from_response(200, b"User-agent: *\nDisallow: /", "bot", URL)
     assert forbidden is not None

@@ -39,7 +39,7 @@ class Answer(Plugin):
         return response()
 
 
-async def test_an_answer_of_a_plugin_gives_the_start_back(autojump_clock: MockClock) -> None:
+async def test_an_answer_of_a_plugin_refunds_the_start(autojump_clock: MockClock) -> None:
     case = Case(Answer())
     found = await case.attempts.make(case.ticket(), 1)
     assert isinstance(found, Response)
@@ -99,7 +99,7 @@ async def test_a_wish_of_a_hook_is_returned_and_not_measured(autojump_clock: Moc
     assert case.is_settled()
 
 
-async def test_a_response_made_by_a_hook_belongs_to_the_request_that_was_asked(autojump_clock: MockClock) -> None:
+async def test_a_response_made_by_a_hook_belongs_to_its_request(autojump_clock: MockClock) -> None:
     async def by_hand(request: Request, send: Any) -> Response:
         return response()
 

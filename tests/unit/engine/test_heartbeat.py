@@ -45,7 +45,7 @@ async def beating(parts: Parts) -> AsyncIterator[None]:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_lease_is_renewed_before_it_is_no_longer_fresh(autojump_clock: MockClock) -> None:
+async def test_a_lease_is_renewed_while_it_is_still_fresh(autojump_clock: MockClock) -> None:
     job = MemoryJob(LEASE)
     parts = Parts(job)
     async with beating(parts):
@@ -83,7 +83,7 @@ async def test_a_machine_that_was_suspended_has_no_fresh_lease(autojump_clock: M
         assert parts.fresh_for() > 0
 
 
-async def test_a_change_by_another_worker_is_looked_at_soon(autojump_clock: MockClock) -> None:
+async def test_a_change_by_another_worker_is_noticed_soon(autojump_clock: MockClock) -> None:
     job = MemoryJob(LEASE)
     parts = Parts(job)
     async with beating(parts):

@@ -25,7 +25,7 @@ def test_a_job_is_named_by_its_folder() -> None:
     assert not Job(Path("x")).override
 
 
-def test_it_is_the_spider_its_arguments_and_the_settings_that_decide_which_pages_belong_to_it() -> None:
+def test_the_identity_of_a_job_is_its_spider_arguments_and_scope_settings() -> None:
     found = identity(Shop("music", pages=(1, 2)), Settings(max_depth=3))
     assert found.crawl["spider"] == "shop (Shop)"
     assert found.crawl["arguments"] == {"section": "music", "pages": [1, 2]}
@@ -44,7 +44,7 @@ def test_it_is_the_spider_its_arguments_and_the_settings_that_decide_which_pages
         {"client": object()},
     ],
 )
-def test_what_is_private_secret_or_no_json_is_no_argument(values: dict[str, Any]) -> None:
+def test_private_secret_and_unserialisable_attributes_are_not_arguments(values: dict[str, Any]) -> None:
     assert identity(Shop(**values), Settings()) == identity(Shop(), Settings())
 
 
@@ -59,7 +59,7 @@ class Api(Spider):
         self.path = f"/{self.token}/pages" if self.token else ""
 
 
-def test_secrets_are_no_part_of_what_must_not_change() -> None:
+def test_secrets_may_change_between_runs() -> None:
     one = Api(token="abc-123", url="https://ada:abc@h.example/?sid=abc&page=1", headers={"X-Api-Key": "abc", "A": "b"})
     found = identity(one, Settings())
     assert found.crawl["arguments"] == {

@@ -69,7 +69,7 @@ async def test_waits_for_the_network_do_not_count(autojump_clock: MockClock, cap
         pass
 
 
-async def test_no_more_than_so_many_names_are_remembered(
+async def test_the_number_of_remembered_names_is_bounded(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     long = LongCalls()

@@ -21,7 +21,7 @@ def change(jar: CookieJar, *, removed: bool = False) -> CookieChange:
     return CookieChange(session=session, value=None if removed else msgspec.json.encode(cookie), **key)
 
 
-def test_cookies_of_others_are_sent_and_are_no_changes_of_this_worker() -> None:
+def test_cookies_of_other_workers_are_sent_and_not_stored_again() -> None:
     theirs, mine = CookieJar(), CookieJar()
     theirs.store("", URL, ["id=1"], 0.0)
     news = change(theirs)

@@ -57,7 +57,7 @@ def test_how_far_a_request_got(failure: RequestError, contact: str | None) -> No
     assert contact_of(failure, is_known=True) == contact
 
 
-def test_a_certificate_that_a_new_host_has_is_no_outage() -> None:
+def test_a_bad_certificate_of_a_new_host_is_not_an_outage() -> None:
     assert contact_of(error(ConnectFailed, "tls_expired", retryable=False), is_known=False) is None
     assert contact_of(error(ConnectFailed, "tls"), is_known=False) == "none"
 

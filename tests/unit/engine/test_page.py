@@ -121,7 +121,7 @@ NOTHING: tuple[list[bytes], list[str]] = ([], [])
 # ---- pages -----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_a_callback_yields_becomes_items_and_requests() -> None:
+async def test_the_results_of_a_callback_become_items_and_requests() -> None:
     def parse(response: Response) -> Iterator[Any]:
         yield {"url": response.url}
         yield from response.follow_all("a")
@@ -229,7 +229,7 @@ async def test_an_exception_anywhere_leaves_no_effect(where: str) -> None:
     assert "page" not in spider.state
 
 
-async def test_an_error_of_the_store_is_no_error_of_a_hook() -> None:
+async def test_an_error_of_the_store_is_not_blamed_on_a_hook() -> None:
     def parse(response: Response) -> None:
         raise JobError("the disk is full")
 

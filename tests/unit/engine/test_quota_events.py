@@ -58,7 +58,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "crawler.quota"]
 
 
-async def test_a_quota_that_falls_below_a_fifth_is_told_once(
+async def test_a_quota_that_falls_below_a_fifth_is_logged_once(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = await crawl(Numbers(45), transport=Windows(50, 86_400.0), settings=FREE)
@@ -69,7 +69,7 @@ async def test_a_quota_that_falls_below_a_fifth_is_told_once(
     assert (event["event"], event["policy"], event["remaining"]) == ("low", "daily", 9.0)
 
 
-async def test_each_crossing_is_told_and_each_event_is_reported(
+async def test_each_crossing_is_logged_and_each_event_is_reported(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = await crawl(Numbers(150), transport=Windows(50, 300.0), settings=FREE)
@@ -77,7 +77,7 @@ async def test_each_crossing_is_told_and_each_event_is_reported(
     assert [event["event"] for event in report.lanes[LANE]["events"]].count("low") == 3
 
 
-async def test_short_windows_are_told_ever_more_rarely(
+async def test_events_of_short_windows_are_logged_ever_more_rarely(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = FREE | Settings(pacing={"*": {"mode": "burst"}})
@@ -136,7 +136,7 @@ async def test_the_plugin_quota_tells_of_them_instead(
     assert len(report.lanes[LANE]["events"]) == 1
 
 
-def test_a_refusal_is_no_event_of_the_report_and_memory_is_bounded() -> None:
+def test_a_refusal_is_not_a_quota_event_and_memory_is_bounded() -> None:
     stats = Stats()
     events = QuotaEvents(stats, is_logged=True)
     events.note([QuotaEvent(kind="refused", policy=""), QuotaEvent(kind="concurrency", policy="")], 0.0)

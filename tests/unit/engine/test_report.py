@@ -42,7 +42,7 @@ def test_the_exit_code(fields: dict[str, Any], tolerate: str, code: int) -> None
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "5%%", "101%", "nan", "inf", "-5%"])
-def test_what_is_tolerated_is_a_number_or_a_share(text: str) -> None:
+def test_the_tolerance_is_a_number_or_a_share(text: str) -> None:
     with pytest.raises(ConfigError, match="not a number of failures, nor a share of them"):
         report().exit_code(text)
 

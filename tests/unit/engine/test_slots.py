@@ -71,7 +71,7 @@ async def test_a_token_is_waited_for_until_the_request_before_ends(autojump_cloc
     assert case.lane.throttle.busy == 0
 
 
-async def test_a_token_is_not_waited_for_behind_the_deadline(autojump_clock: MockClock) -> None:
+async def test_a_wait_for_a_token_ends_at_the_deadline(autojump_clock: MockClock) -> None:
     case = Case(delay=0.0)
     await case.begin()
     began = trio.current_time()

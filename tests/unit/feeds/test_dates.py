@@ -41,7 +41,7 @@ def test_every_form_of_the_w3c(text, moment):
         "1997-07-16T19:20:30+25:00", "1997-07-16T19", "16.07.1997", "1997-7-1", "١٩٩٧", "1997-07-16T19:20:61Z",
     ],
 )  # fmt: skip
-def test_what_is_no_date_is_none(text):
+def test_an_invalid_date_is_none(text):
     assert parse_w3c_date(text) is None
 
 

@@ -51,7 +51,7 @@ def test_json_feed():
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"items": 1}', '{"title": "x"}', "{", "\ud800", "[" * 10_000])
-def test_what_is_not_a_json_feed(text):
+def test_other_json_is_not_a_json_feed(text):
     assert read_json_feed(text, URL) is None
 
 

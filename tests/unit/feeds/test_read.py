@@ -63,7 +63,7 @@ def test_entities_are_refused():
 
 
 @pytest.mark.parametrize("body", ["", "<html><body>x</body></html>", "[]", "{}", '{"a": 1}', "text", "<urlset/>", "{"])
-def test_what_is_no_feed(body):
+def test_other_documents_are_not_feeds(body):
     assert read(body) is None
     with pytest.raises(ValueError, match=r"the body of https://site\.test/ is not a feed"):
         Response("https://site.test/", body=body).feed()

@@ -68,7 +68,7 @@ def test_rss_2():
     )
 
 
-def test_what_other_namespaces_say_is_not_what_rss_says():
+def test_elements_of_other_namespaces_are_not_those_of_rss():
     feed = read(
         rss(
             "<item><itunes:title>no</itunes:title><media:title>no</media:title><media:content url='/x.jpg'/>"

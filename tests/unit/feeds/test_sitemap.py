@@ -191,7 +191,7 @@ def test_images_videos_and_news():
     ]
 
 
-def test_what_was_changed_on_a_day_may_have_been_changed_in_its_evening():
+def test_a_date_without_a_time_means_the_end_of_the_day():
     since = datetime(2026, 1, 2, 12, tzinfo=UTC)
     told = {"2026-01-02": True, "2026-01-01": False, "2026-01": True, "2025": False, "2026-01-02T11:59Z": False}
     for text, changed in told.items():
@@ -233,7 +233,7 @@ def test_the_header_says_which_encoding_before_the_file_does():
     assert pages(body, content_type="text/xml; charset=Shift_JIS") == ["/%E3%81%82"]
 
 
-def test_what_came_before_broken_gzip_counts():
+def test_entries_before_broken_gzip_count():
     packed = gzip.compress(urlset(*(f"<loc>/{n * n}</loc>" for n in range(1000))).encode())
     for body, fault in ((packed[:-500], "truncated gzip"), (packed[:-8] + b"\xff" * 8, "broken gzip")):
         entries, found = read(body)
@@ -268,7 +268,7 @@ def test_what_came_before_broken_gzip_counts():
         urlset("<loc>/1</loc>").replace("<urlset", "<!DOCTYPE urlset SYSTEM 'http://site.test/x.dtd'><urlset"),
     ],
 )
-def test_what_people_get_wrong_is_read_all_the_same(body):
+def test_common_mistakes_are_tolerated(body):
     assert pages(body) == ["/1"]
     assert pages([body[at : at + 1].encode() for at in range(len(body))]) == ["/1"]
     assert read(body)[1].fault is None
@@ -304,7 +304,7 @@ def test_ampersands(written, meant):
         ("<url><loc>/3 <a b=></loc></url>", "broken XML (not well-formed (invalid token), line 2)"),
     ],
 )
-def test_what_came_before_the_mistake_counts(rest, fault):
+def test_entries_before_a_mistake_count(rest, fault):
     body = "<urlset><url><loc>/1</loc></url>\n<url><loc>/2</loc></url>" + rest
     assert pages(body) == ["/1", "/2"]
     assert read(body)[1].fault == fault
@@ -322,7 +322,7 @@ def test_what_came_before_the_mistake_counts(rest, fault):
         ("\x89PNG\r\n\x1a\n", "not a sitemap"),
     ],
 )
-def test_what_is_no_sitemap_has_no_entries_and_says_so(body, fault):
+def test_another_document_has_no_entries_and_a_fault(body, fault):
     entries, found = read(body)
     assert entries == []
     assert (found.kind, found.fault) == ("", fault)
@@ -343,7 +343,7 @@ def test_what_is_no_sitemap_has_no_entries_and_says_so(body, fault):
         "<?php echo ?><?xml version='1.0'?>",
     ],
 )
-def test_entries_behind_a_mistake_count_too(broken):
+def test_entries_after_a_mistake_count_too(broken):
     body = "<urlset><url><loc>/1</loc></url>" + f"{broken}<url><loc>/2</loc></url>" * 3 + "</urlset>"
     found = read(body)[1]
     assert pages(body) == ["/1", "/2", "/2", "/2"]

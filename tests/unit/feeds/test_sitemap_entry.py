@@ -37,7 +37,7 @@ def test_a_changed_date_counts_more_than_the_period_of_the_former_one():
     assert entry.changed_since(NOON + timedelta(days=4))
 
 
-def test_the_period_is_no_part_of_what_an_entry_is():
+def test_entries_that_differ_in_their_period_are_equal():
     entry = SitemapEntry(url=URL, lastmod=NOON, until=NOON + timedelta(days=1))
     assert entry == SitemapEntry(url=URL, lastmod=NOON)
     assert "until" not in repr(entry)

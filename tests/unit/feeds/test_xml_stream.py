@@ -85,7 +85,7 @@ def test_common_errors_are_repaired(text, expected):
         ("<a>" * 200, "elements nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_says_why(text, fault):
+def test_an_unreadable_document_has_a_fault(text, fault):
     for size in (0, 1, 7):
         assert events(text, size)[1] == fault
 

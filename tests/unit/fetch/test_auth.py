@@ -39,7 +39,7 @@ def test_the_origin_counts_and_goes_before_a_pattern(url, found):
 
 
 @given(st.one_of(st.text(), st.integers(), st.none()), st.one_of(st.text(), st.integers(), st.tuples(st.text())))
-def test_whatever_is_wrong_is_a_configuration_error_in_one_line(key, value):
+def test_invalid_credentials_are_a_configuration_error_in_one_line(key, value):
     try:
         OriginAuth({key: value})
     except ConfigError as error:

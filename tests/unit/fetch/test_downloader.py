@@ -169,7 +169,7 @@ async def test_a_request_out_of_time_is_neither_repeated_nor_blamed_on_its_proxy
     assert [entry["failures"] for entry in loader.proxies.report().values()] == [0]
 
 
-async def test_cookies_are_stored_although_the_caller_gives_up_during_the_body(serve, transport):
+async def test_cookies_are_stored_if_the_caller_is_cancelled_during_the_body(serve, transport):
     server = await serve(stalls)
     loader = Downloader(transport, Settings(private_network=True), lambda: 0.0)
     async with trio.open_nursery() as nursery:

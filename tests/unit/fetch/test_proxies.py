@@ -24,7 +24,7 @@ def chosen(turns: Rotation, now: float = 0.0, times: int = 1) -> list[str]:
 # ---- turns and rests -------------------------------------------------------------------------------------------------
 
 
-def test_they_take_turns():
+def test_proxies_take_turns():
     assert chosen(rotation(A, B, C), times=7) == [A, B, C, A, B, C, A]
 
 
@@ -68,7 +68,7 @@ def test_if_all_rest_the_one_that_is_due_first_is_used():
     assert chosen(turns, 3.5, 2) == [B, B]
 
 
-def test_what_was_tried_is_not_chosen_again():
+def test_a_proxy_that_was_tried_is_not_chosen_again():
     turns = rotation(A, B)
     a, b = turns.proxies
     assert turns.choose(0.0, [a]) is b
@@ -78,7 +78,7 @@ def test_what_was_tried_is_not_chosen_again():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 100), st.booleans()), max_size=30), st.floats(0, 3000))
-def test_there_is_always_one_and_none_that_rests_while_another_does_not(events, now):
+def test_a_resting_proxy_is_chosen_only_if_all_rest(events, now):
     turns = rotation(A, B, C, "http://d.test")
     for index, at, bad in sorted(events, key=lambda event: event[1]):
         turns.proxies[index].mark_failed(at, at) if bad else turns.proxies[index].mark_working(at)
@@ -116,7 +116,7 @@ def test_the_first_glob_that_matches_counts(url, found):
     assert route(Settings(proxies=rules), url) == found
 
 
-def test_what_no_glob_matches_goes_as_the_environment_says():
+def test_a_url_that_no_glob_matches_uses_the_proxy_of_the_environment():
     rules = Settings(proxies={"a.test": A, "b.test": "direct"})
     environment = {"http_proxy": "http://env.test"}
     assert route(rules, "http://a.test/", **environment) == [A]
@@ -144,7 +144,7 @@ def test_the_report_names_host_and_port():
 
 
 @given(st.text())
-def test_any_text_is_a_proxy_or_refused_without_what_stands_before_the_at_sign(text):
+def test_any_text_is_a_proxy_or_refused_without_showing_its_credentials(text):
     try:
         assert proxy_url(text) == text
         assert ":" in label(text)

@@ -51,7 +51,7 @@ class Sender:
         return dict(self.proxies.failures)
 
 
-async def test_the_first_proxy_that_works_is_the_last_that_is_asked():
+async def test_no_further_proxy_is_tried_after_one_that_works():
     sender = Sender(PAGE, PAGE)
     for _ in range(3):
         assert (await sender.run()).status == 200
@@ -93,7 +93,7 @@ async def test_an_error_that_no_proxy_caused_is_raised_at_once():
 
 
 @pytest.mark.parametrize(("method", "sent", "tries"), [("POST", False, 2), ("POST", True, 1), ("GET", True, 2)])
-async def test_what_the_site_may_have_got_is_sent_again_only_if_that_changes_nothing(method, sent, tries):
+async def test_a_request_that_may_have_reached_the_site_is_resent_only_if_it_is_safe(method, sent, tries):
     sender = Sender("beyond", PAGE, method=method, sent=sent)
     try:
         await sender.run()
@@ -103,7 +103,7 @@ async def test_what_the_site_may_have_got_is_sent_again_only_if_that_changes_not
 
 
 @given(st.lists(st.sampled_from([PAGE, "proxy", "beyond"]), min_size=1, max_size=3))
-def test_no_proxy_is_asked_twice_and_a_page_is_found_if_there_is_one(results):
+def test_no_proxy_is_tried_twice_and_any_working_one_is_found(results):
     sender = Sender(*results)
     if PAGE in results:
         assert trio.run(sender.run).status == 200

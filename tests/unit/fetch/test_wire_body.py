@@ -43,7 +43,7 @@ async def test_fields_reason_and_address_are_known_without_a_wish(serve, transpo
 @pytest.mark.parametrize(
     ("coding", "coded"), [("gzip", gzip.compress(PAGE, mtime=0)), ("deflate", zlib.compress(PAGE))]
 )
-async def test_a_wish_keeps_the_coded_body_beside_the_decoded_one(serve, transport, coding, coded):
+async def test_wants_wire_keeps_the_coded_body_in_addition_to_the_decoded_one(serve, transport, coding, coded):
     server = await serve(answers(message(coded, f"Content-Encoding: {coding}")))
     response = await loader(transport).fetch(Request(server.url))
     assert response.body == PAGE
@@ -67,7 +67,7 @@ async def test_a_body_that_is_cut_is_not_complete(serve, transport):
     assert response.wire.is_complete
 
 
-async def test_a_coding_that_was_not_asked_for_costs_an_attempt_and_is_then_decoded_by_libcurl(serve, transport):
+async def test_an_unrequested_coding_costs_an_attempt_and_is_then_decoded_by_libcurl(serve, transport):
     server = await serve(answers(message(BR, "Content-Encoding: br")))
     downloads = loader(transport)
     with pytest.raises(BrokenExchange, match="the body is br, which was not asked for") as caught:

@@ -34,7 +34,7 @@ def test_bodies_wait_in_their_order_until_they_fit() -> None:
     assert granted(events[3])  # a body that is too large for the budget goes alone
 
 
-def test_whatever_ends_a_wait_the_next_body_gets_the_memory() -> None:
+def test_when_a_wait_ends_the_next_body_gets_the_memory() -> None:
     made = frontier(9, per_host=9, max_active_size=10 * MIB)
     one, two, three = tickets(made, 3)
     made.bodies.reserve(one, 9 * MIB)

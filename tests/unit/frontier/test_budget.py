@@ -41,7 +41,7 @@ def test_a_budget_wakes_the_next_lane_when_its_probe_could_not_be_sent() -> None
     assert number(pop(made, 31.0)) == 3
 
 
-def test_lanes_behind_an_expensive_request_are_woken_when_it_leaves_the_budget() -> None:
+def test_lanes_that_wait_for_an_expensive_request_are_woken_when_it_leaves_the_budget() -> None:
     made = frontier(per_host=1)
     made.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])

@@ -163,7 +163,7 @@ def test_a_lane_whose_next_request_is_far_off_may_leave() -> None:
 
 @given(st.lists(st.sampled_from(["pop", "settle", "put_back", "put_off", "push"]), max_size=80), st.integers(1, 4))
 @examples(200)
-def test_whatever_happens_every_request_is_settled_once_and_tokens_add_up(actions: list[str], tokens: int) -> None:
+def test_in_any_order_of_calls_each_request_is_settled_once_and_tokens_add_up(actions: list[str], tokens: int) -> None:
     made = frontier(3, per_host=tokens, window=4)
     held: list[Ticket] = []
     settled: list[int] = []

@@ -50,7 +50,7 @@ def test_a_request_waits_for_the_lease_of_its_budget() -> None:
     assert made.pop(5.0)[0] is not None
 
 
-def test_what_is_passed_on_starts_nothing_and_ends_first() -> None:
+def test_a_lane_that_is_passed_on_starts_no_request_and_drains_first() -> None:
     made = shared(3)
     ticket = pop(made)
     made.hand_over.hold_back(HOST)

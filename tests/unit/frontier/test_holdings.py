@@ -7,7 +7,7 @@ import math
 from crawler.frontier.holdings import Holdings
 
 
-def test_a_crawl_by_itself_holds_everything_for_ever() -> None:
+def test_the_only_worker_holds_everything_for_good() -> None:
     made = Holdings(lambda: None)
     assert (made.are_shared, made.until, made.wanted) == (False, math.inf, {})
 

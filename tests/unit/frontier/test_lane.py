@@ -70,7 +70,7 @@ def test_waits_are_counted_by_reason_until_the_reason_changes() -> None:
     assert made.waited == {"delay": 4.0, "quota": 1.0}
 
 
-def test_it_is_full_if_its_places_are_taken_by_its_requests_or_those_of_others() -> None:
+def test_a_lane_is_full_if_all_its_tokens_are_taken_even_by_other_crawls() -> None:
     made = lane(per_host=2, slow_start=False)
     assert not made.is_full()
     made.throttle.busy = 1  # of another crawl with the same limits
@@ -113,7 +113,7 @@ def test_its_state_outlives_it() -> None:
     assert again.throttle.ready_at(101.0) == 105.0
 
 
-def test_a_request_that_was_refused_repeatedly_goes_behind_those_refused_less_often() -> None:
+def test_a_request_that_was_refused_repeatedly_comes_after_those_refused_less_often() -> None:
     made = lane()
     for number, refusals in enumerate([4, 2, 0, 3, 0]):
         made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))

@@ -41,7 +41,7 @@ def test_a_request_waits_for_its_host_and_its_proxy() -> None:
     assert reachability.ready_at(Request(f"{B}/x"), 0.0) == -math.inf
 
 
-def test_a_request_that_names_its_lane_is_put_off_by_itself() -> None:
+def test_a_request_that_names_its_lane_is_put_off_alone() -> None:
     reachability, request = made(), Request(f"{A}/x", lane="shared")
     fail(reachability.outages, A, 0.0)
     assert reachability.ready_at(request, 0.0) == -math.inf

@@ -67,7 +67,7 @@ def test_one_lane_fetches_a_robots_txt_and_the_others_wait() -> None:
     assert {type(pop(made)), type(pop(made))} == {PageTicket, RefusedTicket}
 
 
-def test_if_the_lane_that_fetches_gives_up_another_one_fetches() -> None:
+def test_if_the_lane_that_fetches_a_robots_txt_gives_up_another_one_fetches_it() -> None:
     made, asked = two_lanes()
     made.put_back(asked)
     again = pop(made)

@@ -73,7 +73,7 @@ def test_an_earlier_time_replaces_a_later_one() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 100), st.booleans()), max_size=400))
-def test_whatever_was_overtaken_or_removed_comes_at_most_once_and_in_order(steps: list[tuple[int, int, bool]]) -> None:
+def test_each_lane_comes_at_most_once_and_in_order_after_moves_and_removals(steps: list[tuple[int, int, bool]]) -> None:
     made, lanes, _ = schedule(*"abcdef")
     entries = list(lanes.values())
     due: dict[int, float] = {}

@@ -45,7 +45,7 @@ def test_a_start_knows_whether_it_was_sent_and_rate_limited(kind: type[Any]) -> 
     assert made.was_rate_limited
 
 
-def test_tickets_are_told_apart_by_their_class() -> None:
+def test_tickets_are_distinguished_by_their_class() -> None:
     made = ticket()
     refused = RefusedTicket(made.pending, made.lane, made.epoch, made.now, "robots")
     assert isinstance(refused, Ticket)

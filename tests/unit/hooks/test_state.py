@@ -333,7 +333,7 @@ class AnyOrder(RuleBasedStateMachine):
 TestAnyOrder = AnyOrder.TestCase
 
 
-def test_a_state_that_nobody_touches_costs_no_look():
+def test_an_untouched_state_is_not_compared():
     state = State("plugin", {"n": 1, "list": [1]})
     assert state["n"] == 1
     assert not state.touched

@@ -62,7 +62,7 @@ def test_css_comments_are_skipped():
         ("a:contains('x') >> b", "expected a selector"),
     ],
 )
-def test_a_css_query_that_is_none_is_refused_in_one_line(page, query, reason):
+def test_an_invalid_css_query_is_refused_in_one_line(page, query, reason):
     for selector in (page, page.css("ul")):
         with pytest.raises(ValueError) as refused:
             selector.css(query)

@@ -71,7 +71,7 @@ def test_a_button_has_an_action_of_its_own():
         ("<fieldset><input></fieldset>", [True]),
     ],
 )
-def test_what_is_disabled(markup, enabled):
+def test_which_controls_are_disabled(markup, enabled):
     assert [control.enabled for control in controls(markup)] == enabled
 
 

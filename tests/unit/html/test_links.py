@@ -37,7 +37,7 @@ def test_hrefs_are_absolute_canonical_without_fragment_each_once_and_in_document
     "href",
     ["mailto:a@example.com", "javascript:void(0)", "data:text/html,x", "ftp://example.com/", "http://[bad", "//"],
 )
-def test_what_is_no_web_url_is_no_link(href):
+def test_a_reference_to_another_scheme_is_not_a_link(href):
     assert hrefs(page(f"<a href='{href}'>x</a>"), URL) == []
     assert links(page(f"<a href='{href}'>x</a>"), URL) == []
 
@@ -52,7 +52,7 @@ def test_a_link_to_the_page_itself_is_its_url(attribute):
     assert hrefs(page(f"<a {attribute}>x</a>"), URL) == [URL]
 
 
-def test_areas_count_among_the_anchors_and_other_elements_when_asked_for():
+def test_areas_count_as_anchors_and_other_elements_on_request():
     document = page("""<a href=/1>1</a><map><area href=/2></map><a href=/3>3</a><iframe src=/4></iframe>
         <link rel=next href=/5><img src=/6 href=/no><a src=/no>x</a>""")
     assert hrefs(document, URL) == [f"https://example.com/{n}" for n in (1, 2, 3)]

@@ -20,7 +20,7 @@ PIECES = st.sampled_from([
     ("query", "outside"),
     [("a,meta", INERT), ("a", "template"), ("meta[name]", "template,noscript"), ("div a,p", INERT)],
 )
-def test_it_finds_what_a_selector_finds_that_looks_at_the_ancestors(query: str, outside: str, text: str) -> None:
+def test_a_live_selection_equals_a_query_that_tests_the_ancestors(query: str, outside: str, text: str) -> None:
     document = parse_text(text)
     exclusion = "".join(f":not({one} *)" for one in outside.split(","))
     expected = document.select(",".join(one + exclusion for one in query.split(",")))

@@ -51,7 +51,7 @@ def test_navigation_is_removed_inside_of_a_landmark_and_without_one(around):
         assert "A sentence" in text(page)
 
 
-def test_a_list_of_links_beside_the_text_is_left_out_whatever_its_name():
+def test_a_list_of_links_next_to_the_text_is_left_out_whatever_its_name():
     links = "<ul>" + "<li><a href=x>a page of the menu</a></li>" * 30 + "</ul>"
     assert "menu" not in text(f"<div class=q>{links}</div><div>{PROSE}</div>")
 

@@ -14,7 +14,7 @@ def test_prefixes_and_declarations_are_removed():
     assert page.xpath("//price/@cur").getall() == ["EUR"]
 
 
-def test_an_attribute_keeps_its_prefix_beside_one_of_the_name():
+def test_an_attribute_keeps_its_prefix_if_there_is_one_of_the_same_name():
     page = Selector('<g:price g:cur="EUR" cur="USD" g:tax="" :odd=1 odd:=2>5</g:price>')
     page.remove_namespaces()
     assert page.css("price").attrib == {"g:cur": "EUR", "cur": "USD", "tax": "", ":odd": "1", "odd:": "2"}

@@ -32,7 +32,7 @@ def view(page: str, url: str = "https://site.example/d/p") -> str:
         '<img alt="x">',
     ],
 )
-def test_what_readers_do_not_see_is_left_out(page):
+def test_invisible_content_is_left_out(page):
     assert view(page) == ""
 
 

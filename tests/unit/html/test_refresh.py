@@ -56,14 +56,14 @@ from crawler.html.refresh import Refresh, meta_refresh, meta_refreshes, parse_re
         ("0;url=/x'y", 0, "/x'y"),
     ],
 )
-def test_what_it_says(text, seconds, url):
+def test_the_delay_and_the_target_of_a_refresh(text, seconds, url):
     assert parse_refresh(text) == Refresh(seconds, url)
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "x", "-1", "+1", ";5", "url=/x", "5x", "5x;/x", "5\x0b;/x", "\u0665;/x", "\u00a05", "5'/x'"]
 )
-def test_what_says_nothing(text):
+def test_a_page_without_a_valid_refresh(text):
     assert parse_refresh(text) is None
 
 
@@ -121,12 +121,12 @@ def test_however_it_is_written(page):
         "<noscript><meta http-equiv=refresh content='0;url=/a'></noscript>",
     ],
 )
-def test_what_is_none(page):
+def test_an_invalid_refresh_is_none(page):
     assert found_in(page) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_a_page_in_utf_16_is_looked_at(encoding):
+def test_a_refresh_in_utf_16_is_found(encoding):
     refresh = meta_refresh(
         parse(META.format("/a").encode(encoding), encoding.replace("-le", "le").replace("-be", "be"))
     )

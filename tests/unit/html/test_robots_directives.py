@@ -80,7 +80,7 @@ def test_fields_and_elements_are_added_up() -> None:
     assert said("noarchive", page="<meta name=robots content=nofollow>") == {"noarchive", "nofollow"}
 
 
-def test_without_a_name_only_what_all_are_told_counts() -> None:
+def test_without_a_name_only_the_directives_for_all_robots_count() -> None:
     page = "<meta name='' content=noindex><meta name=robots content=nofollow>"
     assert said("ourbot: none", ": noarchive", page=page, token="") == {"nofollow", "noarchive"}
 

@@ -60,7 +60,7 @@ def test_attributes_are_strings_as_written(page):
     assert page.css("li::text").attrib == {}
 
 
-def test_a_single_selector_and_a_list_of_one_give_the_same(page):
+def test_a_single_selector_and_a_list_of_one_return_the_same(page):
     one, several = page.css("b")[0], page.css("b")
     assert one.getall() == several.getall() == [one.get()] == ["<b>1</b>"]
     assert one.re(r"\d") == several.re(r"\d") == ["1"]
@@ -73,7 +73,7 @@ def test_the_truth_of_a_selector_is_whether_it_has_content():
     assert not Selector("<p title>").css("p::attr(title)")[0]
 
 
-def test_what_is_shown_of_a_selector_is_short(page):
+def test_the_repr_of_a_selector_is_short(page):
     assert repr(page.css("b")[0]) == "<Selector '<b>1</b>'>"
     assert repr(page).endswith("…'>")
     assert len(repr(page)) < 60
@@ -102,7 +102,7 @@ def test_a_declarative_shadow_root_can_be_searched():
         ("count(1)", ""),
     ],
 )
-def test_an_xpath_query_that_is_none_is_refused_in_one_line(page, query, reason):
+def test_an_invalid_xpath_query_is_refused_in_one_line(page, query, reason):
     for selector in (page, page.css("ul")):
         with pytest.raises(ValueError) as refused:
             selector.xpath(query)
@@ -149,12 +149,12 @@ def test_a_value_of_json_is_searched_with_jmespath_and_has_no_nodes():
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "{", "[" * 100_000, '{"a": 1'])
-def test_what_is_no_json_has_no_values(text):
+def test_a_text_that_is_not_json_has_no_values(text):
     assert Selector(root=text).jmespath("a").getall() == []
 
 
 @pytest.mark.parametrize("expression", ["", "a[", "length(@)", "nope(@)"])
-def test_a_jmespath_expression_that_is_none_is_refused_in_one_line(expression):
+def test_an_invalid_jmespath_expression_is_refused_in_one_line(expression):
     with pytest.raises(ValueError) as refused:
         Selector(root=1).jmespath(expression)
     assert str(refused.value).startswith(f"JMESPath expression {expression!r}: ")
@@ -197,7 +197,7 @@ def test_json_with_a_lone_surrogate_can_be_encoded_again():
     msgspec.json.encode(data)
 
 
-def test_character_references_that_are_no_characters_are_replaced():
+def test_invalid_character_references_are_replaced():
     assert Selector("<p>&#xD800;&#0;&#x110000;").css("p::text").get() == "\ufffd\ufffd\ufffd"
 
 
@@ -227,7 +227,7 @@ def test_a_dropped_element_is_gone_from_its_page_and_can_still_be_read():
 
 
 @pytest.mark.parametrize(("query", "reason"), [("p::text", "not an element"), ("html", "no parent")])
-def test_what_has_no_place_in_a_page_cannot_be_dropped(query, reason):
+def test_text_and_the_root_element_cannot_be_dropped(query, reason):
     with pytest.raises(ValueError, match=reason):
         Selector("<p>1</p>").css(query).drop()
 

@@ -60,7 +60,7 @@ def test_every_place_in_the_order_of_the_page():
     assert [url.rpartition("/")[2].startswith(name) for url, name in zip(found, names, strict=True)] == [True] * 13
 
 
-def test_what_is_no_page_has_none():
+def test_a_text_that_is_not_a_page_has_no_srcset():
     assert Response("https://site.test/", headers={"Content-Type": "text/plain"}, body="<img src=x>").media() == []
     assert Response("https://site.test/", body="<!doctype html><p>x").media() == []
 

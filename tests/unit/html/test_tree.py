@@ -177,7 +177,7 @@ def test_end_tags_of_start_tags_do_not_count(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @given(st.text("<ab", max_size=40), st.integers(1, 12))
-def test_a_page_is_cut_behind_a_number_of_tags(page: str, tags: int) -> None:
+def test_a_page_is_cut_after_a_number_of_tags(page: str, tags: int) -> None:
     head = cut_tags(page, tags)
     assert page.startswith(head)
     assert head.count("<") == min(tags, page.count("<"))

@@ -24,7 +24,7 @@ def page(text: str, kind: str = XHTML) -> Response:
 
 
 @pytest.mark.parametrize("kind", [XHTML, f"{XHTML}; charset=utf-8", "Application/XHTML+XML"])
-def test_what_is_empty_ends_where_it_begins(kind: str) -> None:
+def test_an_empty_element_tag_closes_its_element(kind: str) -> None:
     response = page(PAGE, kind)
     assert [link.url.removeprefix("https://site.test") for link in response.links()] == ["/c", "/frame", "/x"]
     assert response.canonical == "https://site.test/c"
@@ -35,7 +35,7 @@ def test_what_is_empty_ends_where_it_begins(kind: str) -> None:
     assert response.text == PAGE
 
 
-def test_what_is_sent_as_html_is_html() -> None:
+def test_a_page_that_is_sent_as_html_is_parsed_as_html() -> None:
     assert page(PAGE, "text/html").links() == page(PAGE, "").links()
     assert [link.tag for link in page("<title/><a href=/x>", "text/html").links()] == []
 
@@ -43,7 +43,7 @@ def test_what_is_sent_as_html_is_html() -> None:
 @pytest.mark.parametrize(
     "text", ["<p>", "<a href=/x/>", "<a b='1' href=/x/>", "<br/>", "<p a='<'/>", "< p/>", "<!--<p/>"]
 )
-def test_what_is_not_to_be_touched_is_left_alone(text: str) -> None:
+def test_other_markup_is_left_unchanged(text: str) -> None:
     assert xhtml_to_html(text) == text
 
 

@@ -124,7 +124,7 @@ def test_the_text_of_a_description_is_queried_as_html():
     assert texts.css("img::attr(src)").getall() == ["x.png"]
 
 
-def test_what_else_a_selector_offers():
+def test_further_methods_of_a_selector():
     shop = XmlSelector(SHOP)
     item = shop.css("item")[0]
     assert item.css("link::text").extract_first() == "https://s.test/1"

@@ -92,13 +92,13 @@ def test_a_guard_expects_the_start_page_that_a_plugin_answered():
     assert guard.is_expectant
 
 
-def test_what_was_opened_counts_no_more_where_nothing_may_be():
+def test_restored_networks_are_closed_if_start_pages_may_not_open_any():
     guard = AddressGuard(opens_start_networks=False)
     guard.restore(b'{"opened":["loopback"],"public":[]}')
     assert not guard.allows("127.0.0.1")
 
 
-def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
+def test_the_memory_of_a_guard_is_bounded(monkeypatch):
     monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
     guard = AddressGuard()
     for number in range(100):
@@ -107,7 +107,7 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
     assert len(guard._public) <= 10
 
 
-def test_a_start_page_is_no_link_and_no_target_of_a_redirect():
+def test_links_and_targets_of_redirects_are_not_start_pages():
     request = Request("http://a.test/")
     assert is_start_page(request)
     assert not is_start_page(request.replace(depth=1))

@@ -53,7 +53,7 @@ def sent(*fields: str, url: str = URL, to: str = URL, now: float = NOW, later: f
     ],
     ids=lambda text: ascii(text)[:40],
 )
-def test_a_cookie_is_what_stands_before_the_first_semicolon(field, cookie):
+def test_a_cookie_ends_at_the_first_semicolon(field, cookie):
     assert sent(field) == cookie
 
 

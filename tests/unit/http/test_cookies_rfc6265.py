@@ -76,7 +76,7 @@ def test_4_1_2_3_a_foreign_domain_is_refused_and_a_parent_is_taken():
 
 
 @pytest.mark.parametrize("attribute", ["SameSite=Strict", "SameSite=None", "Partitioned"])
-def test_what_is_for_people_changes_nothing(attribute):
+def test_attributes_about_frames_change_nothing(attribute):
     """Browsers require `Secure` for `SameSite=None`, which is about frames; a crawler has no frames."""
     assert parse_set_cookie(f"a=1; {attribute}", PLAIN, NOW) == parse_set_cookie("a=1", PLAIN, NOW)
 
@@ -122,7 +122,7 @@ def test_6265bis_a_control_character_makes_it_void(code, place):
 
 
 @pytest.mark.parametrize("place", ["a\tb=c", "a=b\tc", "a=b; Path=/\t"])
-def test_6265bis_a_tab_is_none_of_them(place):
+def test_6265bis_a_tab_is_not_a_forbidden_control_character(place):
     assert parse_set_cookie(place, HOST) is not None
 
 
@@ -140,7 +140,7 @@ def test_6265bis_an_attribute_of_more_than_1024_bytes_is_as_if_it_were_not_there
 
 
 @pytest.mark.parametrize("text", ["9" * 400, "9" * 1024, "99999999999999999999999"])
-def test_5_2_2_a_max_age_that_is_no_number_for_a_machine_is_a_very_long_time(text):
+def test_5_2_2_a_max_age_beyond_64_bits_is_a_very_long_time(text):
     jar = jar_of(f"a=1; Max-Age={text}")
     assert jar.header("", HOST, NOW + 1e12) == "a=1"
     [(session, cookie, there)] = jar.take_changes()
@@ -155,7 +155,7 @@ def test_5_2_2_a_max_age_of_nothing_or_less_ends_it_at_once():
         assert jar_of("a=1", f"a=2; Max-Age={text}").header("", HOST, NOW) == "", text
 
 
-def test_there_is_no_cap_of_400_days():
+def test_the_lifetime_of_a_cookie_is_not_capped_at_400_days():
     """6265bis caps the lifetime of cookies to protect people; a crawl ends sooner."""
     cookie = parse_set_cookie("a=1; Max-Age=315360000", HOST, NOW)
     assert cookie is not None
@@ -186,7 +186,7 @@ def test_there_is_no_cap_of_400_days():
         ("http://[2001:db8::1]/", "db8::1]", False),
     ],
 )
-def test_5_3_step_5_what_everybody_may_register_under_is_no_domain_of_a_cookie(url, domain, taken):
+def test_5_3_step_5_a_public_suffix_is_not_a_domain_of_a_cookie(url, domain, taken):
     assert (parse_set_cookie(f"a=1; Domain={domain}", url) is not None) is taken
 
 
@@ -289,7 +289,7 @@ def test_6265bis_a_prefix_is_a_promise(field, taken):
 # ---- 5.4 the Cookie field --------------------------------------------------------------------------------------------
 
 
-def test_5_4_ports_and_queries_are_not_looked_at():
+def test_5_4_ports_and_queries_do_not_matter():
     assert jar_of("a=1").header("", "https://www.example.com:8443/?x", NOW) == "a=1"
 
 
@@ -356,7 +356,7 @@ def test_the_order_survives():
         max_size=20,
     )
 )
-def test_what_was_kept_is_what_is_there(settings_of_cookies):
+def test_a_restored_jar_equals_the_one_that_was_saved(settings_of_cookies):
     jar = CookieJar()
     for number, (session, name, attributes) in enumerate(settings_of_cookies):
         jar.store(session, HOST, [f"{name}={number}{attributes}"], NOW)

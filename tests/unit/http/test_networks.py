@@ -56,7 +56,7 @@ def test_an_address_is_on_a_network(name, address):
 
 
 @given(st.ip_addresses())
-def test_what_python_takes_for_special_is_never_public(address):
+def test_an_address_that_is_special_for_python_is_never_public(address):
     carries_another = address.version == 6 and (address.sixtofour or address.ipv4_mapped)
     if not address.is_global and not carries_another:
         assert network_of(str(address))

@@ -40,7 +40,7 @@ def says(headers: Headers, lines: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("lines", [PAGE, *ODD.values()], ids=["page", *ODD])
-def test_they_say_what_headers_say(lines):
+def test_received_headers_equal_headers(lines):
     says(ReceivedHeaders(list(lines)), lines)
 
 
@@ -52,7 +52,7 @@ line = st.builds(
 
 
 @given(st.lists(line, max_size=6))
-def test_they_say_what_headers_say_of_any_lines(lines):
+def test_received_headers_equal_headers_for_any_lines(lines):
     says(ReceivedHeaders(list(lines)), lines)
 
 
@@ -66,7 +66,7 @@ def test_a_field_is_looked_up_without_the_others():
     assert 5 not in headers
 
 
-def test_they_are_immutable():
+def test_received_headers_are_immutable():
     headers = ReceivedHeaders(PAGE)
     for name in ("pairs", "names", "other"):
         with pytest.raises(AttributeError):

@@ -52,7 +52,7 @@ def test_without_a_location_there_is_nothing_to_follow(status, location):
     assert follow(status=status, location=location) is None
 
 
-def test_what_described_the_body_goes_with_it():
+def test_fields_that_describe_the_body_are_dropped_with_it():
     request = Request(
         URL,
         method="POST",
@@ -104,7 +104,7 @@ def test_the_target_is_joined_as_browsers_do(location, url):
         "intent://x#Intent;end",
     ],
 )
-def test_a_target_that_is_no_web_url_is_a_bad_redirect(location):
+def test_a_target_that_is_not_a_web_url_is_a_bad_redirect(location):
     with pytest.raises(BadRedirect, match="^redirected to a target that is not a web URL: ") as caught:
         follow(status=301, location=location)
     assert isinstance(caught.value, BadStatus)
@@ -172,7 +172,7 @@ def test_a_target_in_its_own_chain_is_fetched_again():
     assert follow(there, location=URL).dont_filter
 
 
-def test_what_was_not_to_be_filtered_is_not_to_be_filtered_after_a_redirect():
+def test_dont_filter_holds_after_a_redirect():
     assert follow(Request(URL, dont_filter=True)).dont_filter
 
 
@@ -219,7 +219,7 @@ def test_secrets_stay_on_their_origin():
     ],
 )
 @pytest.mark.parametrize("status", [301, 303, 308])
-def test_secrets_are_not_told_to_another_origin(location, status):
+def test_secrets_are_not_sent_to_another_origin(location, status):
     target = follow(FULL, status, location)
     assert (target.auth, target.cookies) == (None, {})
     assert target.headers.pairs == ()
@@ -325,7 +325,7 @@ META = "<meta http-equiv=refresh content='{}'>"
         ("", [], None),
     ],
 )
-def test_where_a_page_refreshes_to(page, fields, url):
+def test_the_targets_of_a_refresh(page, fields, url):
     target = refresh(page, *fields)
     assert (None if target is None else target.url) == url
 
@@ -344,14 +344,14 @@ def test_a_refresh_is_a_redirect_by_get():
     assert refresh("", ("Refresh", "0;url=/x"), request=Request(URL, method="HEAD")).method == "HEAD"
 
 
-def test_a_page_that_shows_itself_again_is_asked_again_once_and_only_if_it_set_a_cookie():
+def test_a_page_that_refreshes_to_itself_is_fetched_once_more_only_if_it_set_a_cookie():
     assert refresh(META.format("0")) is None
     again = refresh(META.format("0"), ("Set-Cookie", "a=1"))
     assert (again.url, again.dont_filter) == (URL, True)
     assert refresh(META.format("0"), ("Set-Cookie", "a=1"), request=again) is None
 
 
-def test_where_a_chain_of_refreshes_would_not_end_the_page_is_the_page():
+def test_a_refresh_at_the_end_of_a_long_chain_is_not_followed():
     there = refresh(META.format("0;url=/x"))
     assert refresh(META.format(f"0;url={URL}"), request=there) is None
     assert refresh(META.format("0;url=/y"), request=there, most=1) is None

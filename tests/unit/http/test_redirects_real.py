@@ -85,7 +85,7 @@ def cookies(server: Server) -> list[str | None]:
         (b"Location:\r\nLocation: /new", b"/new"),
     ],
 )
-async def test_where_the_next_request_goes(serve: Serve, line: bytes, target: bytes) -> None:
+async def test_the_target_of_a_redirect(serve: Serve, line: bytes, target: bytes) -> None:
     server = await serve(by_path({b"/": moved(line), target: ok()}))
     found = await crawl_of(server, Request(server.url))
     assert [head.split(b" ")[1] for head in server.heads] == [b"/", target]
@@ -101,7 +101,7 @@ async def test_where_the_next_request_goes(serve: Serve, line: bytes, target: by
         ([b"Location: file:///etc/passwd"], "bad_redirect"),
     ],
 )
-async def test_what_leads_nowhere(serve: Serve, lines: list[bytes], reason: str) -> None:
+async def test_redirects_without_a_valid_target(serve: Serve, lines: list[bytes], reason: str) -> None:
     server = await serve(by_path({b"/": moved(*lines)}))
     found = await crawl_of(server, Request(server.url))
     assert found.items == [{"reason": reason}]

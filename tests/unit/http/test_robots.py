@@ -42,7 +42,7 @@ def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
         ("MyBot/1 (compatible; Other/2)", "MyBot"),
     ],
 )
-def test_the_token_stands_before_the_first_space_or_slash_or_behind_compatible(agent, token):
+def test_the_token_precedes_the_first_space_or_slash_or_follows_compatible(agent, token):
     assert product_token(agent) == token
 
 
@@ -232,7 +232,7 @@ PATTERNS = st.from_regex(r"/[ab/*]{0,5}[$]?", fullmatch=True)
 
 
 @given(st.lists(st.tuples(st.booleans(), PATTERNS), max_size=6), st.from_regex(r"/[ab/]{0,6}", fullmatch=True))
-def test_it_decides_as_the_standard_says(rules, path):
+def test_the_decisions_of_the_standard(rules, path):
     """The rule that matches with the longest pattern; if there is none, or allow is among the longest: allowed."""
     matching = [(len(pattern), allow) for allow, pattern in rules if _match(pattern, path)]
     text = "User-agent: *\n" + "\n".join(f"{'Allow' if allow else 'Disallow'}: {pattern}" for allow, pattern in rules)
@@ -242,19 +242,19 @@ def test_it_decides_as_the_standard_says(rules, path):
 # ---- 2.3 and 2.5: the file -------------------------------------------------------------------------------------------
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line():
+def test_a_byte_order_mark_is_not_part_of_the_first_line():
     assert not allowed(b"\xef\xbb\xbfUser-agent: *\nDisallow: /a", "/a")
 
 
 @pytest.mark.parametrize(
     "junk", [b"\xff\xfe\x00", b"\x00" * 100, b"<html><body>404</body></html>", b"\x1f\x8b\x08\x00"]
 )
-def test_what_is_no_text_has_no_rules_but_does_not_hide_those_that_follow(junk):
+def test_binary_lines_have_no_rules_and_do_not_hide_the_following_ones(junk):
     assert allowed(junk, "/a")
     assert not allowed(junk + b"\nUser-agent: *\nDisallow: /a", "/a")
 
 
-def test_what_is_behind_the_limit_is_not_read_and_no_rule_is_cut_off():
+def test_lines_after_the_limit_are_not_read_and_no_rule_is_truncated():
     """Section 2.5 requires at least 500 KiB. ``Disallow: /p`` would forbid more than ``Disallow: /private``."""
     head = b"User-agent: *\nDisallow: /first\n"
     fill = b"#" * (MAX_ROBOTS_SIZE - len(head) - len(b"\nDisallow: /p")) + b"\nDisallow: /private\nDisallow: /behind\n"
@@ -265,7 +265,7 @@ def test_what_is_behind_the_limit_is_not_read_and_no_rule_is_cut_off():
     assert not allowed(b"#" * (500 * 1024) + b"\nUser-agent: *\nDisallow: /late", "/late")
 
 
-def test_one_line_without_end_is_no_rule():
+def test_an_endless_line_is_not_a_rule():
     assert allowed(b"User-agent: *" + b" " * MAX_ROBOTS_SIZE + b"\nDisallow: /", "/a")
 
 
@@ -327,7 +327,7 @@ def test_a_pattern_full_of_stars_takes_no_time():
         ("Crawl-delay: 30\nRequest-rate: 1/10", 30.0),
     ],
 )
-def test_a_delay_may_be_asked_for(rules, delay):
+def test_a_crawl_delay_is_read(rules, delay):
     assert robots(f"User-agent: *\n{rules}").delay == delay
 
 
@@ -377,13 +377,13 @@ def test_the_two_extremes():
         ("/b?x=/1", "third", "*", "Disallow: /*?x=%2F"),
     ],
 )
-def test_the_line_that_decides_can_be_told(path, agent, group, rule):
+def test_explain_names_the_line_that_decides(path, agent, group, rule):
     text = "User-agent: trio-crawler\nDisallow: /a\nAllow: /a/*.gif$\n\nUser-agent: *\nDisallow: /*?x=%2F\nAllow: /"
     told = explain(text.encode(), agent, f"https://site.test{path}")
     assert (told.agent, told.rule) == (group, rule)
     assert allowed(text, path, agent) is (rule is None or rule.startswith("Allow"))
 
 
-def test_where_no_group_is_ours_no_line_decides():
+def test_without_a_group_for_our_agent_no_line_decides():
     told = explain(b"User-agent: other\nDisallow: /", AGENT, "https://site.test/")
     assert (told.agent, told.rule) == ("", None)

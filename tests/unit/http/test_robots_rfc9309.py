@@ -72,7 +72,7 @@ def test_2_2_1_the_token_is_matched_without_regard_to_case(name: str) -> None:
     assert not allowed(f"User-agent: {name}\nDisallow: /", "/a")
 
 
-def test_2_2_1_a_star_with_words_behind_it_is_a_star() -> None:
+def test_2_2_1_a_star_followed_by_words_is_a_star() -> None:
     assert not allowed("User-agent: * (all of you)\nDisallow: /", "/a")
 
 
@@ -246,7 +246,7 @@ def test_2_2_4_other_records_do_not_interfere_with_groups(line: str) -> None:
     assert [allowed(text, path, "x/1") for path in ("/a", "/b", "/c")] == [False, False, True]
 
 
-def test_2_2_4_sitemaps_are_told_whoever_asks() -> None:
+def test_2_2_4_sitemaps_hold_for_all_user_agents() -> None:
     text = (
         "Sitemap: https://site.test/1.xml\nUser-agent: x\nDisallow: /\nSITEMAP : /2.xml?a=b\nUser-agent: *\n"
         "site-map: //cdn.test/3.xml # there\nSitemap: https://site.test/1.xml\nSitemap:\nSitemap: mailto:me\n"
@@ -326,14 +326,14 @@ def test_2_3_1_1_a_page_of_html_has_no_rules() -> None:
 
 
 @pytest.mark.parametrize(("status", "meaning"), [(200, "read"), (404, "all"), (403, "all"), (429, None), (500, None)])
-def test_2_3_1_what_a_status_means(status: int, meaning: str | None) -> None:
+def test_2_3_1_the_meaning_of_a_status(status: int, meaning: str | None) -> None:
     rules = Robots.from_response(status, b"User-agent: *\nDisallow: /a", AGENT)
     assert (rules is None) is (meaning is None)
     if rules is not None:
         assert rules.allows(f"{SITE}/a") is (meaning == "all")
 
 
-def test_2_3_1_5_what_can_be_read_is_used() -> None:
+def test_2_3_1_5_the_readable_lines_are_used() -> None:
     assert forbids(b"\x00\xff\xfe binary \x80\nDisallow /a\n\x00Disallow: /c\nDisallow: /b\x00\n", "/a")
     assert forbids(b"\x00\xff\nDisallow: /b", "/b")
 

@@ -70,7 +70,7 @@ PATHS = st.lists(st.sampled_from(["/", "a", "b", "ab", "%41", "%2F", "$", "*", "
 
 
 @given(st.lists(LINES, max_size=60), PATHS)
-def test_it_decides_as_the_book_says(rules: list[tuple[str, str]], path: str) -> None:
+def test_the_rules_decide_as_the_reference_matcher(rules: list[tuple[str, str]], path: str) -> None:
     assert path_rules(rules).allows(f"{SITE}/{path}") is by_the_book(rules, f"/{path}")
 
 

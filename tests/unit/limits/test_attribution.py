@@ -42,7 +42,7 @@ def test_a_single_failure_after_ten_good_responses_is_blamed_on_its_page(respons
     assert not made.is_isolated(result(21.0, 503), None)
 
 
-def test_a_failure_that_states_a_wait_and_a_refusal_that_is_no_overload_are_not_blamed_on_a_page() -> None:
+def test_failures_with_a_stated_wait_and_refusals_without_overload_are_not_blamed_on_a_page() -> None:
     assert not steady(10).is_isolated(result(20.0, 503, retry_after=1.0), None)
     assert not steady(10).is_isolated(result(20.0, 429), None)
 

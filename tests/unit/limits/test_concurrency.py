@@ -171,7 +171,7 @@ def test_a_proven_level_explains_refusals_of_as_many_requests():
     assert not made.explains(9)
 
 
-def test_a_number_of_requests_is_untried_until_several_were_served_while_so_many_were_in_flight():
+def test_a_concurrency_is_untried_until_several_requests_were_served_at_it():
     made = Concurrency(10, start=10)
     for _ in range(5):
         assert made.is_untried(4)

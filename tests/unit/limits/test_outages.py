@@ -58,7 +58,7 @@ def test_a_crawl_without_failures_has_no_breakers() -> None:
     assert made.ready_at([A], 0.0) == made.network_ready_at() == -math.inf
 
 
-def test_failed_connections_are_no_attempts_and_open_the_breaker() -> None:
+def test_failed_connections_cost_no_attempts_and_open_the_breaker() -> None:
     made = outages()
     for number in range(OPEN_AT_ONCE):
         found = fail(made, A, 100.0)
@@ -235,7 +235,7 @@ def test_failures_in_flight_together_are_one_try() -> None:
         assert not found.gives_up
 
 
-def test_a_failed_lookup_of_a_new_host_is_no_attempt_for_longer() -> None:
+def test_a_failed_lookup_of_a_new_host_costs_no_attempt_for_longer() -> None:
     at, found = fail_for(outages(), A, 0.0, 100.0, contact="lookup", is_known=False)
     assert found is not None
     assert found.gives_up
@@ -306,7 +306,7 @@ def test_doubt_ends_although_nothing_is_reached() -> None:
     assert DOUBT <= now <= DOUBT + 15.0
 
 
-def test_hosts_that_are_wrong_are_no_reason_to_doubt_others() -> None:
+def test_hosts_that_do_not_exist_cast_no_doubt_on_others() -> None:
     made = outages()
     for scope in (A, B, C):
         for now in (0.0, 3.0, 6.0):
@@ -385,7 +385,7 @@ def test_after_the_patience_everything_is_given_up() -> None:
     assert made.given_up([D], now) is None
 
 
-def test_a_proxy_that_is_down_is_no_outage_of_the_network() -> None:
+def test_a_proxy_that_is_down_is_not_an_outage_of_the_network() -> None:
     made = outages()
     for now in range(20):
         found = fail(made, PROXY, float(now), is_known=False, is_proxy=True)

@@ -28,7 +28,7 @@ def test_the_first_start_is_always_allowed():
     assert Gcra(5.0, burst=10).ready_at() < 0
 
 
-def test_there_is_one_start_per_interval():
+def test_a_rate_allows_one_start_per_interval():
     bucket = Gcra(2.0)
     for wanted in (100.0, 102.0, 104.0):
         now = max(100.0, bucket.ready_at())

@@ -52,7 +52,7 @@ def test_a_request_that_is_served_after_a_pause_shows_nothing():
     assert not made.are_random()
 
 
-def test_refusals_only_beside_others_are_not_random():
+def test_refusals_that_come_only_together_with_others_are_not_random():
     made = RandomFaults(0)
     for _ in range(10):
         assert not refused_and_served(made, 8)
@@ -97,7 +97,7 @@ def test_the_failed_share_is_known_from_twenty_results_on_unless_nearly_all_fail
     assert made.failed_share == 0.0
 
 
-def test_where_connections_break_at_random_two_refusals_that_no_limit_explains_suffice():
+def test_two_unexplained_refusals_suffice_if_connections_break_at_random():
     made = RandomFaults(30)
     made.record_served(8)
     for _ in range(2):

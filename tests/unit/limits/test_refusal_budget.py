@@ -48,7 +48,7 @@ def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool,
     assert budget.stalled_until == -math.inf
 
 
-def test_a_stated_wait_is_no_stall() -> None:
+def test_a_stated_wait_is_not_a_stall() -> None:
     budget = RefusalBudget()
     refuse(budget, 0.0, stated=1000.0)
     refuse(budget, 1000.0)
@@ -69,7 +69,7 @@ def test_stated_waits_that_are_always_broken_count() -> None:
     assert budget.stalled_until == -math.inf, "fifteen hours of maintenance"
 
 
-def test_whether_everything_is_refused() -> None:
+def test_everything_is_refused_only_without_a_success() -> None:
     budget = RefusalBudget()
     refuse(budget, 0.0)
     assert not budget.refuses_all

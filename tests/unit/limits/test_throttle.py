@@ -244,7 +244,7 @@ def test_a_burst_that_is_refused_is_one_refusal():
     assert throttle.ready_at(NOW + 1) == until
 
 
-def test_stated_waits_are_kept_however_long_and_are_no_stall():
+def test_stated_waits_are_kept_however_long_and_are_not_a_stall():
     month = 30 * 86400.0
     throttle = limits()
     ask(throttle, 0.0)
@@ -661,7 +661,7 @@ def test_a_declared_quota_is_never_exceeded(steps, limit, cost):
             throttle.settle(grant, report, inflight=1)
 
 
-def test_a_thousand_steps_in_any_order_leave_nothing_behind():
+def test_a_thousand_steps_in_any_order_leave_nothing_in_flight():
     chance = random.Random(7)
     throttle = limits(chance, rate="100/s")
     ask(throttle, 0.0, said(1000, 60, limit=1000))

@@ -152,7 +152,7 @@ def test_a_page_that_is_eight_times_as_long_is_at_most_eight_times_the_work(piec
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "application/pdf", "application/json", "text/plain"])
-def test_what_is_no_page_is_no_work_however_large_it_is(content_type: str) -> None:
+def test_a_body_that_is_not_a_page_costs_no_parsing_however_large_it_is(content_type: str) -> None:
     def ask(body: bytes) -> None:
         response = Response(URL, 200, {"Content-Type": content_type}, body)
         assert response.hrefs() == response.links() == list(response.follow_all()) == []

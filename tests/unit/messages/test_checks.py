@@ -63,7 +63,7 @@ from crawler.messages import checks
         ),
     ],
 )
-def test_what_is_refused_and_why(check, arguments, error, message):
+def test_invalid_values_are_refused_with_the_reason(check, arguments, error, message):
     with pytest.raises(error) as caught:
         check(*arguments)
     assert str(caught.value).startswith(message)
@@ -92,7 +92,7 @@ def test_userinfo_that_http_cannot_carry_is_dropped(pair):
 @pytest.mark.parametrize(
     "value", [(1, 2), {1: 2}, {1}, b"x", math.nan, math.inf, object(), "\ud800", [(1,)], {"a": b""}]
 )
-def test_what_does_not_survive_json(value):
+def test_values_that_do_not_survive_json(value):
     assert not checks.survives_json(value)
 
 

@@ -64,7 +64,7 @@ def sent(inside: str, values=None, attributes: str = "", **options):
         ("<p dir=rtl><textarea name=a dirname=d>x</textarea></p>", [("a", "x"), ("d", "rtl")]),
     ],
 )  # fmt: skip
-def test_what_controls_send(inside, pairs):
+def test_the_entries_that_controls_send(inside, pairs):
     assert sent(inside, button=False) == pairs
 
 
@@ -315,7 +315,7 @@ def test_a_boundary_does_not_stand_in_what_it_divides():
     assert again.body.count(again.headers["content-type"].partition("=")[2].encode()) == 2
 
 
-def test_files_of_other_forms_are_told_by_name_only():
+def test_forms_that_are_not_multipart_send_file_names_only():
     request = form("<input type=file name=up>", "method=post").submit(files={"up": ("x.txt", b"content")})
     assert request.body == b"up=x.txt"
 
@@ -329,7 +329,7 @@ def test_files_of_other_forms_are_told_by_name_only():
         (("x", b"", "a/b\r\nX: y"), ValueError, "not a media type for the file 'up'"),
     ],
 )
-def test_what_is_no_file(value, error, words):
+def test_invalid_files_are_refused(value, error, words):
     with pytest.raises(error, match=words):
         form("<input type=file name=up>").submit(files={"up": value})
 
@@ -417,7 +417,7 @@ def test_a_form_that_is_not_there(wanted, words):
         page(FORMS).form(**wanted)
 
 
-def test_what_is_no_page_has_no_forms():
+def test_a_body_that_is_not_a_page_has_no_forms():
     with pytest.raises(ValueError, match="there is none"):
         Response(URL, headers={"Content-Type": "application/json"}, body="<form>").form()
 

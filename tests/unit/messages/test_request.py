@@ -135,7 +135,7 @@ def test_params_become_the_query(params, url):
         ("https://site.test/p#f", "https://site.test/p?a=1"),
     ],
 )
-def test_params_go_behind_the_query_that_is_there(before, after):
+def test_params_are_appended_to_an_existing_query(before, after):
     assert Request(before, params={"a": 1}).url == after
 
 
@@ -223,7 +223,7 @@ def test_every_other_argument_is_kept_as_it_is():
 
 
 @pytest.mark.parametrize("name", ["lane", "proxy"])
-def test_an_empty_name_is_none(name):
+def test_an_empty_callback_name_is_none(name):
     assert getattr(kept(Request(URL, **{name: ""})), name) is None
 
 
@@ -366,13 +366,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value", "words"), REFUSED)
-def test_what_does_not_fit_is_refused_by_the_name_of_its_argument(name, value, words):
+def test_an_invalid_value_is_refused_with_the_name_of_its_argument(name, value, words):
     with pytest.raises((TypeError, ValueError)) as caught:
         Request(**({"url": URL} | {name: value}))
     assert str(caught.value).startswith(words)
 
 
-def test_every_argument_that_can_be_wrong_is_among_those():
+def test_every_argument_that_can_be_invalid_is_in_the_table():
     assert {name for name, *_ in REFUSED} == set(Request.__init__.__annotations__) - {"return"}
 
 
@@ -406,7 +406,7 @@ def test_a_callback_is_kept_by_its_name():
     assert kept(Request(URL, "anything")).callback == "anything"
 
 
-def test_what_the_callback_is_given_is_checked_against_its_signature():
+def test_keyword_arguments_are_checked_against_the_signature_of_the_callback():
     assert Request(URL, SHOP.needs, cb_kwargs={"category": "books"}).cb_kwargs == {"category": "books"}
     assert Request(URL, SHOP.plain, cb_kwargs={"page": 2, "x": 1}).cb_kwargs == {"page": 2, "x": 1}
     with pytest.raises(TypeError, match="got an unexpected keyword argument 'categroy'"):
@@ -433,7 +433,7 @@ def test_what_the_callback_is_given_is_checked_against_its_signature():
         ("loose", "text", "text"),
     ],
 )
-def test_an_annotation_brings_a_value_back(name, value, stored):
+def test_an_annotation_converts_a_value_back(name, value, stored):
     request = kept(Request(URL, SHOP.typed, cb_kwargs={name: value}))
     assert request.cb_kwargs == {name: stored}
     hint = Shop.typed.__annotations__[name] if name != "loose" else "Any"
@@ -461,17 +461,17 @@ def test_an_annotation_brings_a_value_back(name, value, stored):
         ("when", "yesterday"),
     ],
 )
-def test_what_the_callback_would_get_back_changed_is_refused(name, value):
+def test_a_value_that_json_would_change_for_the_callback_is_refused(name, value):
     with pytest.raises(TypeError, match=rf"^cb_kwargs\['{name}'\] does not survive JSON: "):
         Request(URL, SHOP.typed, cb_kwargs={name: value})
 
 
-def test_a_callback_named_by_a_word_gets_what_msgspec_can_write():
+def test_a_callback_given_by_name_takes_any_value_that_msgspec_encodes():
     request = kept(Request(URL, "typed", cb_kwargs={"point": Point(1), "when": NEW_YEAR}))
     assert request.cb_kwargs == {"point": {"x": 1, "y": 0.0}, "when": "2026-01-01T00:00:00Z"}
 
 
-def test_annotations_that_cannot_be_resolved_count_as_none():
+def test_annotations_that_cannot_be_resolved_are_ignored():
     class Odd(Spider):
         def parse_odd(self, response: Missing, page: AlsoMissing):  # noqa: F821
             return None
@@ -675,7 +675,7 @@ def test_a_request_survives_json_or_is_refused_naming_what_does_not(arguments):
 
 
 @given(VALUES)
-def test_values_that_go_through_come_out_equal_and_of_the_same_types(value):
+def test_values_that_survive_json_keep_their_types(value):
     try:
         request = Request(URL, meta={"a": value})
     except TypeError:
@@ -684,7 +684,7 @@ def test_values_that_go_through_come_out_equal_and_of_the_same_types(value):
 
 
 @given(VALUES)
-def test_what_a_callback_is_given_comes_out_as_it_went_in(value):
+def test_keyword_arguments_of_a_callback_survive_json(value):
     try:
         request = Request(URL, SHOP.plain, cb_kwargs={"other": value})
     except TypeError:
@@ -692,7 +692,7 @@ def test_what_a_callback_is_given_comes_out_as_it_went_in(value):
     assert repr(Request.from_json(request.to_json()).cb_kwargs) == repr({"other": value})
 
 
-def test_defaults_take_no_room_in_json():
+def test_defaults_are_left_out_of_the_json():
     assert Request(URL).to_json() == b'{"url":"https://site.test/"}'
 
 
@@ -700,7 +700,7 @@ def test_a_full_request_survives_json():
     assert kept(FULL).headers.pairs == FULL.headers.pairs
 
 
-def test_looking_at_a_mapping_does_not_add_it():
+def test_reading_a_mapping_does_not_add_it():
     request = Request(URL)
     assert mapping_of(request, "quotas") == {}
     assert "quotas" not in vars(request)

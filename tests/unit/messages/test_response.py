@@ -44,7 +44,7 @@ def parses(monkeypatch):
 # ---- what it carries -------------------------------------------------------------------------------------------------
 
 
-def test_a_response_carries_what_was_asked():
+def test_a_response_has_its_request():
     request = Request(URL, meta={"a": 1}, cb_kwargs={"b": 2}).replace(depth=3, redirects=("https://site.test/old",))
     response = Response(URL, 404, {"ETag": "x"}, b"no", request=request, elapsed=0.5, attempt=2, source="cache")
     assert (response.url, response.status, response.headers["etag"], response.body) == (URL, 404, "x", b"no")
@@ -54,7 +54,7 @@ def test_a_response_carries_what_was_asked():
     assert repr(response) == f"<Response 404 {URL}>"
 
 
-def test_a_response_is_to_a_request_of_its_url_unless_told():
+def test_by_default_a_response_belongs_to_a_request_of_its_url():
     response = Response(URL)
     assert response.request == Request(URL)
     assert (response.status, response.headers, response.body, response.attempt, response.source) == (
@@ -130,7 +130,7 @@ def test_a_body_may_be_given_as_text():
         ({}, b"", False),
     ],
 )
-def test_what_is_html(headers, body, is_html):
+def test_which_responses_are_html(headers, body, is_html):
     assert Response(URL, 200, headers, body).is_html is is_html
 
 
@@ -147,14 +147,14 @@ def test_elements_texts_and_attributes():
 
 
 @pytest.mark.parametrize("query", ["a[", "::attr()", "a::nothing()"])
-def test_a_query_that_is_none_is_refused(query):
+def test_an_invalid_query_is_refused(query):
     with pytest.raises(ValueError):
         page().css(query)
     with pytest.raises(ValueError):
         page().xpath("//a[")
 
 
-def test_a_body_is_parsed_once_whatever_is_asked(parses):
+def test_a_body_is_parsed_once_for_all_queries(parses):
     response = page()
     assert parses == []
     response.css("a")
@@ -167,7 +167,7 @@ def test_a_body_is_parsed_once_whatever_is_asked(parses):
     assert len(parses) == 1
 
 
-def test_what_is_no_html_is_not_parsed_for_links(parses):
+def test_a_body_that_is_not_html_is_not_parsed_for_links(parses):
     response = Response(URL, 200, {"Content-Type": "application/json"}, b'"<a href=x>"')
     assert response.links() == response.hrefs() == list(response.follow_all()) == []
     assert response.urljoin("x") == "https://site.test/shop/x"
@@ -175,7 +175,7 @@ def test_what_is_no_html_is_not_parsed_for_links(parses):
     assert parses == []
 
 
-def test_but_who_asks_for_elements_gets_them(parses):
+def test_a_body_that_is_not_html_is_parsed_for_a_selector(parses):
     assert Response(URL, 200, {"Content-Type": "text/plain"}, b"<a>x</a>").css("a::text").get() == "x"
     assert len(parses) == 1
 
@@ -236,7 +236,7 @@ def test_json(body, content_type, value):
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"{", b"[1,]", b"NaN", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000 + b"x"]
 )
-def test_what_is_no_json_is_refused_with_its_url(body):
+def test_a_body_that_is_not_json_is_refused_with_its_url(body):
     with pytest.raises(ValueError, match="^the body of https://site.test/shop/list.* is not JSON: "):
         Response(URL, body=body).json()
 
@@ -309,7 +309,7 @@ def test_urljoin(href, url):
 
 
 @pytest.mark.parametrize("href", ["mailto:a@b.test", "javascript:x", "https://[", "ftp://site.test/"])
-def test_what_is_no_web_link_cannot_be_followed(href):
+def test_a_reference_that_is_not_a_web_link_cannot_be_followed(href):
     for method in (page().urljoin, page().follow):
         with pytest.raises(ValueError, match="^not a web link: .* on https://site.test/shop/list"):
             method(href)
@@ -349,7 +349,7 @@ def test_follow_makes_a_request_one_link_deeper():
     assert (request.depth, request.redirects) == (5, ())
 
 
-def test_what_can_be_followed():
+def test_the_targets_that_follow_takes():
     response = page()
     [link] = [link for link in response.links() if link.tag == "iframe"]
     for target in (
@@ -376,7 +376,7 @@ def test_a_link_without_href_cannot_be_followed():
         page().follow(None)
 
 
-def test_follow_all_joins_targets_as_they_are_asked_for():
+def test_follow_all_joins_targets_lazily():
     asked: list[int] = []
 
     def targets():
@@ -437,7 +437,7 @@ def test_no_targets_are_not_all_links():
     assert list(page().follow_all(css="li.previous a")) == []
 
 
-def test_what_a_page_says_to_robots_is_read_when_it_is_asked_for():
+def test_robots_directives_are_read_at_first_use():
     headers = {"Content-Type": "text/html", "X-Robots-Tag": "NoArchive, ourbot: nosnippet"}
     response = Response(URL, headers=headers, body="<meta name=robots content=noindex><meta name=OurBot content=none>")
     assert response.robots == {"noarchive", "noindex"}

@@ -23,7 +23,7 @@ from crawler import (
 REQUEST = Request("https://site.test/")
 
 
-def test_a_failure_tells_what_was_asked_and_why_it_failed():
+def test_a_failure_has_its_request_and_its_reason():
     error = BadStatus("status 503", status=503)
     response = Response("https://site.test/", 503)
     failure = Failure(request=REQUEST, error=error, attempts=3, response=response)

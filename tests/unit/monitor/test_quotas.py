@@ -48,5 +48,5 @@ def test_a_forecast(known: dict[str, Any], rate: float, used_up_at: float | None
         ({"limit": 0}, 500, 0.0),
     ],
 )
-def test_what_a_quota_takes_at_least(known: dict[str, Any], units: float, seconds: float) -> None:
+def test_the_minimum_time_of_a_quota(known: dict[str, Any], units: float, seconds: float) -> None:
     assert seconds_for(gauge(**known), units, NOW) == seconds

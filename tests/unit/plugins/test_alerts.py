@@ -108,7 +108,7 @@ async def test_a_command_gets_the_alert_on_standard_input(tmp_path):
     assert json.loads(path.read_text())["text"] == "quota is low"
 
 
-async def test_a_shell_interprets_a_command_only_if_it_is_asked_to(tmp_path):
+async def test_a_shell_interprets_a_command_only_on_request(tmp_path):
     path = tmp_path / "alerts.json"
     await send(Alerts("quota", command=f"echo x > {path}"))
     assert not path.exists()

@@ -35,20 +35,20 @@ def test_a_script_is_used_again_for_five_minutes_or_as_long_as_it_says() -> None
 
 
 @pytest.mark.parametrize("value", ["no-store", "private, max-age=60", "no-cache", "max-age=0"])
-def test_what_servers_forbid_is_not_used_again(value: str) -> None:
+def test_assets_that_servers_forbid_to_store_are_not_reused(value: str) -> None:
     assets = Assets(Clock())
     assets.keep(Request(URL), response(cache_control=value))
     assert assets.fresh(Request(URL)) is None
 
 
 @pytest.mark.parametrize("fields", [{"vary": "Accept, Cookie"}, {"vary": "*"}])
-def test_what_differs_by_user_is_not_kept(fields: dict[str, str]) -> None:
+def test_assets_that_vary_by_user_are_not_kept(fields: dict[str, str]) -> None:
     assets = Assets(Clock())
     assets.keep(Request(URL), response(**fields))
     assert assets.fresh(Request(URL)) is None
 
 
-def test_a_stale_script_is_asked_for_with_its_validators() -> None:
+def test_a_stale_script_is_requested_with_its_validators() -> None:
     clock = Clock()
     assets = Assets(clock)
     kept = assets.keep(Request(URL), response(cache_control="no-cache", etag='"1"', last_modified="then"))

@@ -62,7 +62,7 @@ async def test_the_body_is_the_document_after_its_requests(autojump_clock: MockC
     assert [tab.is_open for tab in plugin.started[0].tabs.values()] == [True]
 
 
-async def test_what_is_no_page_is_not_rendered(autojump_clock: MockClock) -> None:
+async def test_a_response_that_is_not_a_page_is_not_rendered(autojump_clock: MockClock) -> None:
     pages = {"/data": Page({"a": 1}), "/error": Page("<p>no", 404), "/": "<p>x", "/robots.txt": "<p>no robots here"}
     requests = [
         to("/data"),

@@ -123,13 +123,13 @@ async def test_robots_txt_is_fetched_later_if_the_budget_is_used_up(autojump_clo
     assert (found.report.pages, found.report.failed) == (4, 0)
 
 
-async def test_there_is_one_alert_in_each_window(autojump_clock, caplog):
+async def test_each_window_has_one_alert(autojump_clock, caplog):
     await collect(Many(), site(), plugins=[Budget(requests=10, window=100, then="pause")])
     lines = [message for message in caplog.messages if message.startswith("budget of") and message.endswith(" left")]
     assert lines == ["budget of the crawl: 2 of 10 requests left"] * 2
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text():
+def test_budget_is_installed_and_its_options_are_converted_from_text():
     made = construct(load_plugin("budget"), {"requests": "5", "per": "lane", "money": "1.5"}, what="plugin budget")
     assert (made.limits, made.per) == ({"requests": 5, "money": 1.5}, "lane")
 

@@ -39,7 +39,7 @@ def test_an_attempt_that_was_repeated_counts_as_the_last_one(tmp_path: Path) -> 
     assert statuses(found, Request(URL), 3) == [200, 503, 503]
 
 
-def test_a_request_record_before_or_behind_its_response_tells_the_method(tmp_path: Path) -> None:
+def test_a_request_record_before_or_after_its_response_has_the_method(tmp_path: Path) -> None:
     post = b"POST / HTTP/1.1\r\n\r\na=1"
     kind = [("WARC-Type", "request"), ("Content-Type", "application/http"), ("WARC-Target-URI", URL)]
     before = encode([*kind, ("WARC-Record-ID", "<q1>")], post)
@@ -58,7 +58,7 @@ def test_a_file_that_was_cut_is_read_up_to_the_cut(tmp_path: Path, caplog: pytes
     assert "the rest of the file is left out" in caplog.text
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a WARC file"):
         catalog(tmp_path / "x.warc", b"<html>")
     with pytest.raises(ConfigError, match="cannot read"):

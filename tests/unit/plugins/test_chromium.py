@@ -106,7 +106,7 @@ def test_without_a_network_no_name_resolves() -> None:
     assert "--host-resolver-rules=MAP * ~NOTFOUND" in chromium.NO_NETWORK
 
 
-async def test_where_a_browser_cannot_be_watched_the_message_says_what_to_do(
+async def test_if_a_browser_cannot_be_watched_the_message_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "pidfd_open")

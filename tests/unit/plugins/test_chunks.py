@@ -69,7 +69,7 @@ def test_tokens_are_estimated_by_bytes():
     assert [estimate_tokens(text) for text in ("", "a", "abcd", "abcde", "漢字漢字", "\ud800")] == [0, 1, 1, 2, 3, 1]
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text():
+def test_chunks_is_installed_and_its_options_are_converted_from_text():
     texts = {"size": "100", "overlap": "10", "tokenizer": "crawler_plugins.chunks:estimate_tokens"}
     made = construct(load_plugin("chunks"), texts, what="plugin chunks")
     assert (made.size, made.overlap, made._count) == (100, 10, estimate_tokens)

@@ -34,7 +34,7 @@ def test_all_values_come_back_from_two_parts_that_are_read_together(first, secon
 
 
 @given(items, st.integers(0, 6))
-def test_what_is_learned_does_not_depend_on_where_a_part_ends(rows, end):
+def test_learned_types_do_not_depend_on_the_ends_of_parts(rows, end):
     has_values = any(value is not None for row in rows[:end] for value in row.values())
     assert learn(learn({}, rows[:end]), rows[end:]) == learn({} if has_values else learn({}, []), rows)
 

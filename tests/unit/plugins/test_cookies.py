@@ -73,7 +73,7 @@ async def test_cookies_of_scripts_are_kept_and_deleted_ones_forgotten() -> None:
     assert crawl.header() == "same=3; new=4"
 
 
-async def test_what_a_server_has_set_meanwhile_wins() -> None:
+async def test_a_cookie_that_a_server_set_during_rendering_wins() -> None:
     crawl = Crawl("a=1; Path=/", "b=1; Path=/")
     tab = Tab([cookie("a", "script"), cookie("b", "1")])
     sync = CookieSync(crawl, tab, "", URL)  # type: ignore[arg-type]

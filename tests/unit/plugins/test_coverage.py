@@ -75,7 +75,7 @@ async def test_a_resumed_job_continues_to_count(autojump_clock, tmp_path):
     assert report.counters == {"coverage item": 2, "coverage item.url": 2}
 
 
-def test_it_is_installed_and_its_option_is_converted_from_text():
+def test_coverage_is_installed_and_its_option_is_converted_from_text():
     assert construct(load_plugin("coverage"), {"most": "7"}, what="plugin coverage").most == 7
     with pytest.raises(ConfigError, match="at least 1 field"):
         Coverage(most=0)

@@ -82,7 +82,7 @@ class Waits(Plugin):
 PARALLEL = Settings(per_host=8, slow_start=False)
 
 
-async def test_an_item_is_kept_once_whatever_plugin_comes_behind(autojump_clock):
+async def test_an_item_is_kept_once_whichever_plugin_follows(autojump_clock):
     pages = [[{"id": 1}], [{"id": 1}, {"id": 2}], [{"id": 2}, {"id": 3}]]
     plugins = [Dedup(), Waits()]
     found = await collect(Items(*pages), site(), plugins=plugins, settings=PARALLEL)
@@ -106,9 +106,7 @@ class Large(Spider):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-async def test_an_item_is_kept_once_although_pages_are_so_large_that_other_pages_run_meanwhile(
-    autojump_clock, monkeypatch, turned
-):
+async def test_an_item_is_kept_once_even_if_large_pages_are_handled_concurrently(autojump_clock, monkeypatch, turned):
     monkeypatch.setattr("crawler.engine.handler_results.SPILL_OVER", 10)
     found = await collect(Large(turned=turned), site(), plugins=[Dedup()])
     assert sorted(item["id"] for item in found.items) == list(range(60))
@@ -149,7 +147,7 @@ async def test_a_job_remembers_all_items_of_earlier_runs(autojump_clock, tmp_pat
     assert (await run(6)).dropped == {"duplicate item": 6}
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text():
+def test_dedup_is_installed_and_its_options_are_converted_from_text():
     made = construct(load_plugin("dedup"), {"fields": "id,language", "memory": "10"}, what="plugin dedup")
     assert (made.fields, made.memory) == (("id", "language"), 10)
 

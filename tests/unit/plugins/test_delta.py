@@ -128,7 +128,7 @@ async def test_the_transaction_of_a_commit_says_how_far_the_output_has_got(path)
     assert Delta(path).cursor(table, "another") is None
 
 
-async def test_another_program_may_optimize_the_table_meanwhile(path):
+async def test_another_program_may_optimize_the_table_during_the_crawl(path):
     sink = Delta(path, rows=1)
     sink.crawl = crawl_of()
     async with sink.lifespan(sink.crawl):

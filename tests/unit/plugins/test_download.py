@@ -47,7 +47,7 @@ def response(status, **fields):
     return Response(URL, status, {name.replace("_", "-"): value for name, value in fields.items()})
 
 
-async def test_the_rest_of_a_file_is_asked_for(download):
+async def test_the_rest_of_a_file_is_requested(download):
     assert await download.range_fields() == []
     assert await download.receive(response(200, etag='"1"')) is download
     await download.write(b"abc")

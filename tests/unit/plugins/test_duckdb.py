@@ -33,7 +33,7 @@ async def test_columns_of_other_types_take_what_can_be_converted(tmp_path):
     ]
 
 
-async def test_a_file_that_is_no_database_is_refused_before_the_crawl(tmp_path):
+async def test_a_file_that_is_not_a_database_is_refused_before_the_crawl(tmp_path):
     (tmp_path / "items.duckdb").write_text("title,year\n" * 100)
     with pytest.raises(ConfigError, match="cannot connect to .*items.duckdb: "):
         await store(DuckDB(tmp_path / "items.duckdb"))

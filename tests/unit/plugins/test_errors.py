@@ -79,7 +79,7 @@ async def test_failures_of_the_network_are_grouped_by_kind(autojump_clock: MockC
     assert (network["count"], network["traceback"], network["handler"]) == (2, "", "")
 
 
-async def test_definitive_answers_are_no_failures(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_definitive_responses_are_not_failures(autojump_clock: MockClock, tmp_path: Path) -> None:
     path = tmp_path / "errors.jsonl"
     pages = {**dict.fromkeys(PAGES, "0"), "/0": Page(status=404), "/4": Page(status=500), "/5": Page(status=410)}
     found = await collect(Shop(), shop(pages), plugins=[Errors(path=path)], settings=Settings(attempts=1))

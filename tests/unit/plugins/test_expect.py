@@ -154,7 +154,7 @@ async def test_a_run_that_was_cut_off_is_judged_together_with_the_next_one(autoj
     assert f"this run has 2 items, {1 - 2 / kept:.0%} fewer than the {kept} of the last one" in problem
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text():
+def test_expect_is_installed_and_its_options_are_converted_from_text():
     texts = {"min_items": "3", "coverage.title": "0.95", "coverage.Book.price": "5%", "max_drop": "20%"}
     plugin = construct(load_plugin("expect"), texts | {"finish_reason": "finished,max_pages"}, what="plugin expect")
     assert plugin.coverage == {"title": 0.95, "Book.price": 0.05}
@@ -187,7 +187,7 @@ def test_bad_options_are_refused(options, words):
         ({"max_drop": 0.2, "history": "none/x"}, "no such directory"),
     ],
 )
-async def test_what_it_lacks_is_reported_before_the_first_request(autojump_clock, tmp_path, options, words):
+async def test_a_missing_requirement_is_reported_before_the_first_request(autojump_clock, tmp_path, options, words):
     (tmp_path / "bad").write_text("[]")
     site = FakeSite(SITE)
     if "history" in options:

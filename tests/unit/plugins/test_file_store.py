@@ -32,7 +32,7 @@ async def add(store: FileStore, url: str, content: bytes, **made: bytes) -> dict
         return await store.add(url, Response(url), unfinished, found, 1000.0)
 
 
-async def test_a_content_is_stored_once_and_other_contents_of_a_name_beside_it(tmp_path: Path) -> None:
+async def test_a_content_is_stored_once_and_other_contents_of_its_name_separately(tmp_path: Path) -> None:
     with closing(opened(tmp_path)) as store:
         one = await add(store, "https://e.com/a.txt", b"one")
         assert await add(store, "https://e.com/b.txt", b"one") == one

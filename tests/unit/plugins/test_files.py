@@ -16,7 +16,7 @@ def files(folder: Path, place: Place | None = None, *, sync: bool = False) -> Ar
 
 
 @pytest.mark.parametrize("sync", [False, True])
-def test_what_is_behind_a_place_is_cut(tmp_path: Path, sync: bool) -> None:
+def test_bytes_after_a_place_are_cut(tmp_path: Path, sync: bool) -> None:
     first = files(tmp_path, sync=sync)
     first.write(b"one", b"1\n")
     first.next_part()

@@ -116,7 +116,7 @@ async def test_equal_contents_are_stored_once(autojump_clock: MockClock, tmp_pat
     assert len(stored(tmp_path)) == 1
 
 
-async def test_a_kill_behind_the_note_of_a_file_leaves_nothing_unfinished(
+async def test_a_kill_after_the_note_of_a_file_leaves_nothing_unfinished(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file whose content the folder has already: its own copy is deleted before the URL is known."""
@@ -160,7 +160,7 @@ async def test_a_kill_around_the_final_name_of_a_file_leaves_one_file_of_its_con
     assert left_over(tmp_path) == []
 
 
-async def test_a_name_that_another_process_takes_meanwhile_is_not_replaced(
+async def test_a_name_that_another_process_has_just_taken_is_not_replaced(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other_is_first(source: Path, target: Path, *args: Any, **options: Any) -> bool:
@@ -490,9 +490,7 @@ async def test_a_server_that_cannot_continue_sends_all_of_it_again(
     assert len(site.ranges) == 3
 
 
-async def test_a_server_that_sends_parts_without_being_asked_is_given_up(
-    autojump_clock: MockClock, tmp_path: Path
-) -> None:
+async def test_a_server_that_sends_unrequested_parts_is_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
     site = Ranges()
     site.answer = lambda request: httpx.Response(206, headers={"content-range": "bytes 5-9/10"}, content=b"xxxxx")
     found = await download(site, tmp_path)

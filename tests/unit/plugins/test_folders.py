@@ -40,7 +40,7 @@ def test_a_write_that_fails_leaves_nothing_and_keeps_the_old_part(tmp_path, monk
     assert (folder.names(), folder.read("a")) == (["a"], b"old")
 
 
-def test_what_a_killed_process_was_writing_is_deleted(tmp_path):
+def test_the_unfinished_file_of_a_killed_process_is_deleted(tmp_path):
     folder = LocalFolder(tmp_path / "items")
     folder.tidy()
     folder.write("part-000000000000.parquet", b"1")

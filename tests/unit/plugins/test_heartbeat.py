@@ -16,7 +16,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name == "crawler.plugins.heartbeat"]
 
 
-async def test_it_logs_a_message_at_regular_intervals(
+async def test_heartbeat_logs_a_message_at_regular_intervals(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = FakeSite({"/": "<a href='/b'>x</a>", "/b": Page("x", delay=35)})
@@ -27,7 +27,7 @@ async def test_it_logs_a_message_at_regular_intervals(
     ]
 
 
-async def test_it_shows_the_queue_its_time_and_what_it_waits_for(
+async def test_heartbeat_shows_the_queue_its_time_and_the_reasons_of_waits(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await collect(Follow(), tree(4, 3, most=0.0), plugins=[Heartbeat(every=65)], settings=Settings(delay=10))
@@ -40,13 +40,15 @@ async def test_it_shows_the_queue_its_time_and_what_it_waits_for(
     assert "waited for delay 60 s" in second
 
 
-async def test_it_shows_what_cannot_be_reached(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_heartbeat_shows_unreachable_hosts(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     internet = Internet(between(2, 122), "refused", hosts=lambda host: host.startswith("h1"))
     await collect(Pages(2, 40), internet, plugins=[Heartbeat(every=30)])
     assert any(", unreachable: " in line for line in lines(caplog))
 
 
-async def test_it_shows_that_the_crawl_stops(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_heartbeat_shows_that_the_crawl_stops(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     site = FakeSite({"/": "<a href='/b'>x</a>", "/b": Page("x", delay=35)})
     await collect(Follow(), site, plugins=[Heartbeat(every=6)], settings=Settings(max_seconds=5, grace=10))
     assert lines(caplog)[0].endswith(", stopping (max_seconds)")

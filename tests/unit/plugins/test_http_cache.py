@@ -55,7 +55,7 @@ async def test_a_fresh_response_is_not_fetched_again(crawled: Any) -> None:
 
 
 @pytest.mark.parametrize("control", ["no-store", "max-age=0", "no-cache"])
-async def test_what_must_not_be_used_again_is_fetched_again(crawled: Any, control: str) -> None:
+async def test_a_response_that_must_not_be_reused_is_fetched_again(crawled: Any, control: str) -> None:
     texts, visits, _ = await crawled([page("one", Cache_Control=control), page("two", Cache_Control=control)])
     assert texts == ["one", "two"]
     assert len(visits) == 2

@@ -51,7 +51,7 @@ def test_after_a_power_failure_no_unfinished_file_is_trusted(tmp_path):
         assert index.validator("u") == ""
 
 
-def test_a_file_that_is_no_database_is_an_error(tmp_path):
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path):
     (tmp_path / "index").write_bytes(b"something else" * 100)
     with pytest.raises(sqlite3.DatabaseError):
         FileIndex(tmp_path / "index", sync=False)

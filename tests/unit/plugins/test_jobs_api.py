@@ -48,7 +48,7 @@ async def test_crawls_are_scheduled_stopped_and_resumed(autojump_clock, client, 
         ("stop", {}, "no such job: "),
     ],
 )
-async def test_what_cannot_be_done_is_refused_with_the_reason(client, path, values, words):
+async def test_a_call_that_cannot_be_fulfilled_is_refused_with_the_reason(client, path, values, words):
     response = await client.post(f"/api/{path}", json=values)
     assert response.status_code == 400
     assert words in response.json()["error"]

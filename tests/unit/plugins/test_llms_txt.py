@@ -34,7 +34,7 @@ async def test_the_file_and_its_links_are_pages_of_the_crawl(autojump_clock):
     assert report.failed == 0
 
 
-async def test_a_missing_file_is_no_failure(autojump_clock):
+async def test_a_missing_file_is_not_a_failure(autojump_clock):
     found, report = await urls(Page("none", status=404))
     assert (found, report.failed, report.exit_code("0")) == ({"/", "/a"}, 0, 0)
 
@@ -51,5 +51,5 @@ def test_hostile_text_takes_linear_time():
     assert time.thread_time() - started < 2
 
 
-def test_it_is_installed():
+def test_llms_txt_is_installed():
     assert load_plugin("llms_txt") is LlmsTxt

@@ -54,7 +54,7 @@ async def test_a_page_is_flagged_with_the_url_of_the_first(autojump_clock):
     assert await flags() == {"0": None, "1": first, "2": None, "3": first, "4": None}
 
 
-async def test_a_page_that_failed_is_no_first_page(autojump_clock):
+async def test_a_failed_page_is_not_an_original(autojump_clock):
     second = "https://site.test/1"
     assert await flags(fail=("https://site.test/0",)) == {"1": None, "2": None, "3": second, "4": None}
 
@@ -97,7 +97,7 @@ async def test_the_text_may_be_a_field(autojump_clock):
     assert [item["like"] for item in found.items] == [None, "https://site.test/0"]
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text():
+def test_near_duplicates_is_installed_and_its_options_are_converted_from_text():
     made = construct(load_plugin("near_duplicates"), {"bits": "5", "memory": "10"}, what="plugin near_duplicates")
     assert (made.bits, made.memory, made.name) == (5, 10, "near_duplicates")
 

@@ -66,7 +66,7 @@ def test_a_record_whose_arguments_do_not_fit_does_not_stop_the_code_that_logs(
     assert "--- Logging error ---" in capsys.readouterr().err
 
 
-async def test_what_is_kept_has_no_secrets(autojump_clock: MockClock) -> None:
+async def test_observed_requests_have_no_secrets(autojump_clock: MockClock) -> None:
     class Secret(One):
         start_urls = [f"{HOST}/?api_key=s3cret", f"{HOST}/bad?api_key=s3cret"]
 

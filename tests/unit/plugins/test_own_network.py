@@ -54,7 +54,7 @@ async def test_documents_keep_the_pace_of_their_host(tabs: int, autojump_clock: 
     assert report.lanes["https://site.test"]["requests"] == 6
 
 
-async def test_what_is_no_page_is_given_as_it_came(autojump_clock: MockClock) -> None:
+async def test_a_document_that_is_not_a_page_is_returned_unchanged(autojump_clock: MockClock) -> None:
     pages = {
         "/data": (200, {"Content-Type": "application/json"}, '{"a": 1}'),
         "/gone": (410, HTML, "<p>gone"),

@@ -18,12 +18,12 @@ from crawler_plugins.browser.page_options import Action, PageOptions, Wait, pars
         ("js: window.ready", Wait("script", "window.ready")),
     ],
 )
-def test_what_is_waited_for(text: str, wait: Wait) -> None:
+def test_the_forms_of_a_wait(text: str, wait: Wait) -> None:
     assert parse_wait(text) == wait
 
 
 @pytest.mark.parametrize("text", ["", " ", "js:", "-1", "1e9", "inf"])
-def test_what_cannot_be_waited_for(text: str) -> None:
+def test_invalid_waits_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="wait must be"):
         parse_wait(text)
 
@@ -50,12 +50,12 @@ def test_actions(given: Any, verb: str, words: tuple[str, ...]) -> None:
     "given", ["", "fly", "click", "click ''", "click a b", "scroll x", "press", "press Nothing", "type a", "wait ''",
               "click 'a", 7, [["click"]], {}, "evaluate"],
 )  # fmt: skip
-def test_what_is_no_action(given: Any) -> None:
+def test_invalid_actions_are_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="actions|wait must be"):
         parse_action(given)
 
 
-def test_what_is_blocked() -> None:
+def test_which_requests_are_blocked() -> None:
     options = PageOptions()
     assert options.blocks("image", "https://a.test/a.png")
     assert not options.blocks("stylesheet", "https://a.test/a.css")

@@ -142,7 +142,7 @@ async def test_other_origins_get_no_credentials_of_the_page() -> None:
         event("https://site.test/a.woff", "Font"),
     ],
 )
-async def test_what_is_blocked(paused: Paused) -> None:
+async def test_blocked_requests_get_no_response(paused: Paused) -> None:
     first = event("https://site.test/page", "Document", "main")
     [_, answer], crawl = await answers(first, paused)
     assert answer["errorReason"] == "BlockedByClient"

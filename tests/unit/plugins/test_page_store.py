@@ -75,7 +75,7 @@ def test_a_round_that_was_not_ended_is_undone(path):
         assert [snapshot for _, snapshot in pages.unvisited(third)] == [OLD]
 
 
-def test_pages_that_were_visited_or_found_meanwhile_are_not_among_the_unvisited(path):
+def test_pages_that_were_visited_or_found_during_the_round_are_not_unvisited(path):
     with opened(path) as pages:
         first = pages.begin_round()
         for n in range(1200):
@@ -97,7 +97,7 @@ def test_pages_that_are_gone_are_forgotten_with_the_next_round(path):
         assert pages.find(KEY, pages.begin_round()) is None
 
 
-def test_reports_are_forgotten_behind_a_length(path):
+def test_reports_after_a_position_of_the_log_are_forgotten(path):
     with opened(path) as pages:
         first = pages.begin_round()
         pages.write(first, record(NEW), ("new", 100))

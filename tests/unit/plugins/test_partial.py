@@ -106,7 +106,7 @@ def test_another_error_is_raised_and_the_file_stays(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_a_name_that_was_taken_meanwhile_is_not_replaced(tmp_path, monkeypatch, has_links):
+def test_a_name_that_was_just_taken_is_not_replaced(tmp_path, monkeypatch, has_links):
     if not has_links:
 
         def link(*_args, **_options):

@@ -18,7 +18,7 @@ def test_a_picture_is_decoded_inside_of_the_block(tmp_path):
         assert picture.image.getpixel((39, 19)) == (0, 0, 0)
 
 
-def test_what_cannot_be_used_is_named(tmp_path):
+def test_an_unusable_image_is_named(tmp_path):
     (tmp_path / "text").write_text("text")
     with pytest.raises(Unusable, match="not an image"), opened(tmp_path / "text", 800):
         pass

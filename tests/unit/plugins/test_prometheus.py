@@ -153,7 +153,7 @@ async def test_a_bad_request_does_not_disturb_the_crawl(
     assert plugin.answers[0].partition(b" ")[2][: len(status) or 1] == status
 
 
-async def test_it_listens_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_prometheus_listens_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
     addresses: list[Any] = []
 

@@ -84,7 +84,7 @@ async def test_a_message_about_short_windows_is_logged_once_a_minute(
     assert sum(" is low" in record.getMessage() for record in caplog.records) == 2
 
 
-async def test_it_stops_the_crawl_at_the_threshold(autojump_clock: MockClock) -> None:
+async def test_quota_stops_the_crawl_at_the_threshold(autojump_clock: MockClock) -> None:
     site = daily()
     found = await collect(Numbers(), site, plugins=[Quota(threshold=0.2, then="stop")])
     assert found.report.finished == "quota daily of https://api.test"
@@ -92,7 +92,7 @@ async def test_it_stops_the_crawl_at_the_threshold(autojump_clock: MockClock) ->
     assert len(site.log) == 40
 
 
-async def test_it_pauses_until_the_reset(autojump_clock: MockClock) -> None:
+async def test_quota_pauses_until_the_reset(autojump_clock: MockClock) -> None:
     site = daily(limit=30, window=600.0)
     found = await collect(
         Numbers(), site, plugins=[Quota(threshold=0.5, then="pause")], settings=Settings(max_pages=16)
@@ -109,7 +109,7 @@ async def test_other_policies_are_ignored(autojump_clock: MockClock) -> None:
     assert found.report.finished == "max_pages"
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text() -> None:
+def test_quota_is_installed_and_its_options_are_converted_from_text() -> None:
     made = construct(load_plugin("quota"), {"threshold": "0.25", "then": "pause"}, what="plugin quota")
     assert isinstance(made, Quota)
     assert (made.threshold, made.then) == (0.25, "pause")
@@ -151,14 +151,14 @@ async def low_alerts(caplog: pytest.LogCaptureFixture, plugin: Quota, *remaining
     return [message for record in caplog.records if " is low" in (message := record.getMessage())]
 
 
-async def test_there_is_one_alert_each_time_a_quota_becomes_low(
+async def test_each_time_a_quota_becomes_low_there_is_one_alert(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = await low_alerts(caplog, Quota(every=0), 30, 20, 15, 10, 90, 60, 19, 18)
     assert [line.partition("low, ")[2].partition(",")[0] for line in found] == ["20 left (20%)", "19 left (19%)"]
 
 
-async def test_a_quota_that_hovers_at_the_threshold_is_no_alert_more_often_than_every(
+async def test_a_quota_that_hovers_at_the_threshold_alerts_at_most_once_per_interval(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert len(await low_alerts(caplog, Quota(every=3600), *[20, 21] * 8)) == 1

@@ -51,7 +51,7 @@ def test_a_revisit_has_its_own_fields_and_the_body_of_another_record() -> None:
 @pytest.mark.parametrize(
     "block", [b"", b"\r\n\r\n", b"hello\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 ²²².\r\n\r\n".encode("latin-1")]
 )
-def test_what_is_not_an_http_response_is_refused(block: bytes) -> None:
+def test_a_record_that_is_not_an_http_response_is_refused(block: bytes) -> None:
     with pytest.raises(BrokenRecord):
         to_response(GET, block, most=MOST)
 
@@ -62,7 +62,7 @@ def test_a_body_that_cannot_be_decoded_is_refused() -> None:
 
 
 @pytest.mark.parametrize("size", ["-6", "-4", "+4", "0x4", "4_0", "f" * 17, ""])
-def test_what_is_no_chunk_size_ends_no_chunk(size: str) -> None:
+def test_an_invalid_chunk_size_ends_no_chunk(size: str) -> None:
     body = f"{size}\r\ntext\r\n0\r\n\r\n".encode()
     assert to_response(GET, message(body, "Transfer-Encoding: chunked"), most=MOST).body == body
 

@@ -152,9 +152,7 @@ async def test_a_second_round_asks_all_pages_and_handles_those_that_were_sent(
     assert (third.report.pages, third.report.exit_code()) == (0, 0)
 
 
-async def test_a_page_that_is_gone_gives_an_item_once_and_may_come_back(
-    autojump_clock: MockClock, tmp_path: Path
-) -> None:
+async def test_a_page_that_is_gone_yields_one_item_and_may_return(autojump_clock: MockClock, tmp_path: Path) -> None:
     rounds = await Rounds(tmp_path, small_site()).run()
     page = rounds.site.pages[f"{HOST}/d"]
     rounds.site.pages[f"{HOST}/d"] = Page("no", 404)
@@ -167,7 +165,7 @@ async def test_a_page_that_is_gone_gives_an_item_once_and_may_come_back(
     assert rounds.items == rounds.changes == {"/d": "new"}
 
 
-async def test_what_could_not_be_fetched_is_tried_again_in_the_next_round(
+async def test_a_page_that_could_not_be_fetched_is_tried_again_in_the_next_round(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     site = small_site()
@@ -331,7 +329,9 @@ async def test_lastmod_of_a_sitemap_decides_when_it_is_given(
     assert rounds.fetched == ["/b", "/c", "/sitemap.xml"]
 
 
-async def test_bodies_give_the_items_of_all_pages_in_each_round(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_stored_bodies_yield_the_items_of_all_pages_in_each_round(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     site = small_site()
     site.pages[f"{HOST}/d"] = "d" * 100_000
     rounds = await Rounds(tmp_path, site).run(bodies=True)

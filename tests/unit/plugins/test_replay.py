@@ -60,7 +60,7 @@ async def items(plugin: Any, site: Any) -> tuple[list[bytes], Any]:
 
 @pytest.mark.parametrize("ending", [".warc", ".warc.gz", ".warc.zst"])
 @pytest.mark.parametrize("max_size", [1, 1_000_000])
-async def test_an_archived_site_gives_the_same_items_without_a_network(
+async def test_an_archived_site_yields_the_same_items_without_a_network(
     autojump_clock: MockClock, tmp_path: Path, ending: str, max_size: int
 ) -> None:
     path = tmp_path / f"site{ending}"

@@ -39,7 +39,7 @@ async def test_items_without_a_required_field_are_dropped_and_counted(autojump_c
     assert found.report.dropped == {"without title": 5}
 
 
-def test_it_is_installed_and_its_options_are_converted_from_text() -> None:
+def test_required_is_installed_and_its_options_are_converted_from_text() -> None:
     made = construct(load_plugin("required"), {"fields": "title,price"}, what="plugin required")
     assert isinstance(made, Required)
     assert made.fields == ("title", "price")

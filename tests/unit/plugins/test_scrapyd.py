@@ -91,7 +91,7 @@ async def test_projects_versions_and_spiders(client, tmp_path, slash):
         ("delproject", {"project": "default"}, "delproject.json is not served: nothing is deployed: "),
     ],
 )
-async def test_what_cannot_be_done_is_an_error_by_name(client, path, data, message):
+async def test_a_call_that_cannot_be_fulfilled_is_a_named_error(client, path, data, message):
     response = await client.post(f"/{path}.json", data=data)
     answer = response.json()
     assert (response.status_code, answer["status"]) == (200, "error")

@@ -14,7 +14,7 @@ from crawler.sinks import open_output
 
 
 @pytest.mark.parametrize("check", CHECKS)
-async def test_what_every_database_must_do(check, tmp_path):
+async def test_sqlite_meets_the_contract_of_outputs(check, tmp_path):
     await check(Database(lambda **options: SQLite(tmp_path / "items.sqlite", **options)))
 
 
@@ -25,7 +25,7 @@ def test_the_ending_and_the_query_select_it(tmp_path):
         open_output(f"{tmp_path}/items.sqlite?tabel=quotes")
 
 
-async def test_a_file_that_is_no_database_is_refused_before_the_crawl(tmp_path):
+async def test_a_file_that_is_not_a_database_is_refused_before_the_crawl(tmp_path):
     (tmp_path / "items.sqlite").write_text("title,year\n" * 100)
     with pytest.raises(ConfigError, match=r"items.sqlite: file is not a database"):
         await store(SQLite(tmp_path / "items.sqlite"))

@@ -54,7 +54,7 @@ async def test_the_line_is_logged_while_the_event_loop_is_blocked(
     assert "worker" in stall["task"].lower()
 
 
-async def test_nothing_is_left_behind() -> None:
+async def test_stalls_ends_its_thread() -> None:
     await collect(Follow(), FakeSite(SITE), plugins=[Stalls()], settings=Settings(max_seconds=60))
     for thread in threading.enumerate():
         if thread.name == "stalls":

@@ -15,7 +15,7 @@ async def test_a_limit_ends_its_block(autojump_clock: MockClock) -> None:
     assert trio.current_time() == 5
 
 
-async def test_a_paused_watch_stands_still_for_all_its_limits(autojump_clock: MockClock) -> None:
+async def test_a_paused_watch_stops_for_all_its_limits(autojump_clock: MockClock) -> None:
     watch = Stopwatch()
     with watch.limit(10) as outer, watch.limit(5) as inner:
         await trio.sleep(2)

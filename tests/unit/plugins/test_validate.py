@@ -81,7 +81,7 @@ async def test_a_schema_checks_items_of_every_class(autojump_clock, tmp_path):
     assert found.report.counters == {"invalid price: type": 2, "invalid title: missing": 1}
 
 
-async def test_there_is_a_bound_to_the_counters_that_pages_can_cause(autojump_clock, tmp_path):
+async def test_the_number_of_counters_that_pages_cause_is_bounded(autojump_clock, tmp_path):
     class Wild(Books):
         def parse(self, response):
             yield from ({f"{response.url}{n}": n} for n in range(200))
@@ -92,7 +92,7 @@ async def test_there_is_a_bound_to_the_counters_that_pages_can_cause(autojump_cl
     assert found.report.counters["invalid (others)"] == 200
 
 
-async def test_it_checks_the_items_of_a_crawl_spider(autojump_clock):
+async def test_validate_checks_the_items_of_a_crawl_spider(autojump_clock):
     class Site(CrawlSpider):
         start_urls = ["https://site.test/"]
         settings = Settings(obey_robots=False)

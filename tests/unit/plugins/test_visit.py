@@ -27,7 +27,7 @@ def test_a_request_with_conditions_of_its_own_gets_no_others():
 
 
 @pytest.mark.parametrize("status", [100, 206 + 200, 403, 429, 500, 503])
-def test_what_is_not_definitive_says_nothing(status):
+def test_a_response_that_is_not_definitive_changes_nothing(status):
     assert visit(response=Response(URL, status)).after is None
 
 

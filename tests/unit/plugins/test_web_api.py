@@ -80,7 +80,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WebServer, "_serve", serve)
 
 
-async def test_what_is_asked_for_is_answered(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_address_has_its_answer(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["snapshot", "history", "failures", "items", "pages?q=/3", "queue", "log", "settings", "job"]
     answers, _ = await asked(
         *((10.5, "GET", name, None) for name in names), (10.5, "GET", f"explain?url={HOST}/3", None)
@@ -139,7 +139,7 @@ async def test_actions_change_the_crawl(autojump_clock: MockClock) -> None:
         ("GET", "explain", None, "URL"),
     ],
 )
-async def test_what_cannot_be_done_is_said(
+async def test_a_call_that_cannot_be_fulfilled_says_why(
     autojump_clock: MockClock, method: str, path: str, body: Any, words: str
 ) -> None:
     [(status, value)], report = await asked((5.5, method, path, body))
@@ -190,7 +190,7 @@ async def test_an_expression_that_would_take_forever_elsewhere_takes_no_time(pat
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?=x)", r"(a)\1", "x{1,2000}", "\udc80"])
-async def test_what_is_no_expression_in_linear_time_is_refused(pattern: str, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_an_expression_without_linear_time_is_refused(pattern: str, capfd: pytest.CaptureFixture[str]) -> None:
     web = Web(token=TOKEN)
     with pytest.raises(ValueError):
         web.exclude(pattern)

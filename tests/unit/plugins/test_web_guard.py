@@ -20,7 +20,7 @@ class One(Spider):
         return None
 
 
-async def test_the_guard_passes_on_what_is_no_request() -> None:
+async def test_the_guard_passes_other_scopes_on() -> None:
     seen = []
 
     async def app(scope, receive, send):

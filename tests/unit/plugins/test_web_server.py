@@ -31,7 +31,7 @@ async def served(scope, receive, send):
     await PlainTextResponse("served")(scope, receive, send)
 
 
-async def test_it_answers_at_its_address_while_the_block_runs_whatever_characters_the_token_has() -> None:
+async def test_the_server_answers_while_the_block_runs_whichever_characters_the_token_has() -> None:
     token = 'a&b=c#d;"e, +\\%41'
     async with (
         WebServer("127.0.0.1", 0, token).serving(served) as address,

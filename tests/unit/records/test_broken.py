@@ -24,7 +24,7 @@ def value(record: Any) -> Any:
 
 
 @pytest.mark.parametrize(("read", "text", "reason"), READERS)
-def test_a_broken_record_takes_its_place_and_reading_goes_on(read, text, reason):
+def test_a_broken_record_takes_its_place_and_reading_continues(read, text, reason):
     first, broken, last = without_pauses(read(text))
     assert (value(first), value(last)) == ("1", "3")
     assert isinstance(broken, BrokenRecord)

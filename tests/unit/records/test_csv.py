@@ -65,7 +65,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\udfff"), m
 
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1), st.integers(1, 9))
-def test_what_pythons_writer_wrote_comes_back(table, size):
+def test_a_file_of_pythons_writer_is_read_back(table, size):
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *table])
     assert [list(row.values()) for row in rows(written.getvalue(), size)] == table

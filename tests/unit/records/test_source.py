@@ -46,7 +46,7 @@ def test_the_head_is_enough_to_know_the_format_and_leaves_the_body_to_be_read():
     assert GunzippedBody(b"", LIMIT).head() == b""
 
 
-def test_damaged_gzip_gives_what_can_be_read_and_says_what_is_wrong():
+def test_damaged_gzip_yields_its_readable_part_and_reports_the_fault():
     body = bytes(range(256)) * 2000
     packed = gzip.compress(body)
     cut, fault = read(packed[: len(packed) // 2])
@@ -69,5 +69,5 @@ def test_a_bomb_is_read_to_the_limit_only():
 
 
 @given(st.binary(max_size=60).map(lambda data: b"\x1f\x8b\x08" + data))
-def test_what_only_begins_like_gzip_is_damaged_and_does_not_raise(body):
+def test_data_that_only_begins_like_gzip_is_damaged_and_does_not_raise(body):
     assert read(body)[1] in ("truncated gzip", "broken gzip")

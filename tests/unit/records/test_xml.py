@@ -72,7 +72,7 @@ def test_names_of_elements(tag, name):
         ("h:item", "the prefix 'h' has no namespace; add it to namespaces"),
     ],
 )
-def test_what_is_not_the_name_of_an_element(tag, message):
+def test_an_invalid_element_name_is_refused(tag, message):
     with pytest.raises(ValueError, match="^not an element name|^the prefix") as caught:
         qualified_name(tag, {"g": "urn:g"})
     assert str(caught.value) == message

@@ -89,20 +89,20 @@ def test_one_of_several_domains_is_enough():
     ["", ".", "https://example.com", "example.com/", "example.com/a", "user@example.com", "*.example.com", "a b", "a:b",
      "a:99999", "::1", None, 5, b"example.com", "=", "~", "~co.uk", "~com", "~example.com:80", "~=example.com"],
 )  # fmt: skip
-def test_what_is_no_domain_is_refused(domain):
+def test_an_invalid_domain_is_refused(domain):
     with pytest.raises(ConfigError) as caught:
         Scope([domain])
     assert str(caught.value).startswith(f"allowed_domains: not a domain: {domain!r}")
 
 
 @pytest.mark.parametrize("domains", ["example.com", 5])
-def test_a_domain_is_no_list_of_domains(domains):
+def test_a_string_is_not_a_list_of_domains(domains):
     with pytest.raises(ConfigError, match=f"^allowed_domains must be a list of domains, not {domains!r}$"):
         Scope(domains)
 
 
 @pytest.mark.parametrize(("most", "depth", "reason"), [(0, 0, None), (0, 1, "depth"), (2, 2, None), (2, 3, "depth")])
-def test_a_page_may_be_so_many_links_deep(most, depth, reason):
+def test_the_maximum_depth_is_kept(most, depth, reason):
     assert Scope(None, most).refuses("https://example.com/", depth) == reason
 
 
@@ -112,14 +112,14 @@ def test_depth_is_the_first_reason():
 
 
 @given(st.lists(st.sampled_from(["a.test", "b.test:81", "www.a.test", "c.test"]), min_size=1, max_size=30))
-def test_what_is_remembered_is_what_would_be_found_out(hosts):
+def test_a_remembered_verdict_equals_a_computed_one(hosts):
     scope = Scope(["a.test", "b.test:81"])
     for host in hosts:
         url = f"https://{host}/"
         assert scope.refuses(url, 0) == Scope(["a.test", "b.test:81"]).refuses(url, 0)
 
 
-def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
+def test_the_number_of_remembered_hosts_is_bounded(monkeypatch):
     monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
     scope = Scope(["a.test"])
     for number in range(100):
@@ -129,7 +129,7 @@ def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["co.uk", "com", "localhost"])
-def test_a_name_that_nobody_has_registered_stands_for_no_domain(host):
+def test_a_public_suffix_stands_for_no_domain(host):
     with pytest.raises(
         ConfigError, match=rf"^allowed_domains: not a domain: '~{host}' \({host} has no registrable domain"
     ):

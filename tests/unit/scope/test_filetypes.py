@@ -43,7 +43,7 @@ def test_words_and_endings():
 
 
 @pytest.mark.parametrize("word", ["*.pdf", "a b", ".", "a/b", "pdf,doc"])
-def test_what_is_no_ending_is_refused(word):
+def test_an_invalid_file_ending_is_refused(word):
     with pytest.raises(ConfigError) as caught:
         FileTypes([word])
     assert str(caught.value) == (f"setting skip_extensions: not a file extension: {word!r} (write pdf, or media)")

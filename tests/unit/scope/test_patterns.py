@@ -72,7 +72,7 @@ def test_one_of_several_patterns_is_enough():
 
 
 @pytest.mark.parametrize("pattern", ["blog", "example.com/*", ".pdf", "ftp://example.com/*", " /a"])
-def test_what_is_no_pattern_is_refused_with_what_may_have_been_meant(pattern):
+def test_an_invalid_pattern_is_refused_with_a_suggestion(pattern):
     with pytest.raises(ConfigError) as caught:
         Patterns("exclude", [pattern])
     assert str(caught.value) == (
@@ -80,7 +80,7 @@ def test_what_is_no_pattern_is_refused_with_what_may_have_been_meant(pattern):
     )
 
 
-def test_a_regular_expression_that_is_none_is_refused():
+def test_an_invalid_regular_expression_is_refused():
     with pytest.raises(ConfigError, match=r"^setting include: not a regular expression: 're:\(': missing \)"):
         Patterns("include", ["re:("])
 

@@ -52,7 +52,7 @@ async def test_nothing_may_match_exclude(autojump_clock):
     assert report.samples["exclude"] == [f"{URL}a/print", f"{URL}b?print=1"]
 
 
-async def test_exclude_is_asked_of_start_pages_too(autojump_clock):
+async def test_exclude_holds_for_start_pages_too(autojump_clock):
     with pytest.raises(ConfigError, match="the start page is out of scope by setting exclude"):
         await crawl({"/": "x"}, exclude="*")
 
@@ -84,7 +84,7 @@ async def test_requests_that_a_page_makes_without_follow_are_links_too(autojump_
     assert not site.visits("/blog")
 
 
-async def test_what_a_sink_adds_is_a_link_and_what_a_task_adds_is_a_start_page(autojump_clock):
+async def test_requests_of_a_sink_are_links_and_those_of_a_task_are_start_pages(autojump_clock):
     class Adds(Plugin):
         name = "adds"
 
@@ -145,7 +145,7 @@ async def test_a_site_whose_relative_links_lead_ever_deeper_ends(autojump_clock)
     assert report.finished == "finished"
 
 
-async def test_a_site_that_escapes_its_own_address_again_and_again_ends(autojump_clock):
+async def test_a_site_that_repeatedly_escapes_its_own_address_ends(autojump_clock):
     def follow(path):
         return f"/login?next={path.replace('%', '%25').replace('?', '%3F')}"
 
@@ -154,7 +154,7 @@ async def test_a_site_that_escapes_its_own_address_again_and_again_ends(autojump
     assert report.filtered == {"trap_repeats": 1}
 
 
-async def test_a_form_that_adds_the_same_pair_again_and_again_ends(autojump_clock):
+async def test_a_form_that_repeatedly_adds_the_same_pair_ends(autojump_clock):
     found, report, _ = await crawl({}, endless(lambda path: f"{path}{'&' if '?' in path else '?'}all=1"))
     assert len(found) == 3
     assert report.filtered == {"trap_query": 1}
@@ -263,7 +263,7 @@ async def test_only_web_urls_are_ever_followed(autojump_clock, scheme):
     assert found.report.failures == {"bad_redirect": 1}
 
 
-def test_a_wrong_pattern_is_told_before_anything_is_started(tmp_path):
+def test_an_invalid_pattern_is_reported_before_the_start(tmp_path):
     class Wrong(Everything):
         settings = Settings(include="docs")
 

@@ -57,7 +57,7 @@ def test_a_trap_is_seen(path, reason):
         "?a/b/a/b/a/b",
     ],
 )
-def test_what_real_sites_have_is_none(path):
+def test_urls_of_real_sites_are_not_traps(path):
     assert trap_of(SITE + path) is None
 
 
@@ -76,7 +76,7 @@ def test_broken_relative_links_between_some_folders_come_to_an_end(words):
 
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=80))
-def test_a_short_path_without_repeats_is_none(text):
+def test_a_short_path_without_repeats_is_not_a_trap(text):
     parts = text.replace("?", "/").split("/")
     if len(set(parts)) == len(parts) and "%252525" not in text:
         assert trap_of(SITE + text.replace("?", "/")) is None
@@ -117,17 +117,17 @@ def test_a_template_has_no_numbers(url, shape):
         ("wiki/Foo_(bar)", "wiki/Foo_(bar)"),
     ],
 )
-def test_a_session_in_a_url_is_told_from_other_words(url, shape):
+def test_a_session_in_a_url_is_distinguished_from_other_words(url, shape):
     assert session_template(SITE + url) == SITE + shape
 
 
-def test_a_run_ends_at_its_bound_and_others_go_on():
+def test_a_run_ends_at_its_bound_and_others_continue():
     runs = TemplateCounter(3)
     assert [runs.overrun("a", f"a{n}") for n in (1, 2, 3, 4, 1, 5)] == [False, False, False, True, False, True]
     assert not runs.overrun("b", "b1")
 
 
-def test_what_a_run_remembers_does_not_grow_without_end(monkeypatch):
+def test_the_memory_of_a_run_is_bounded(monkeypatch):
     monkeypatch.setattr(traps, "MAX_REMEMBERED", 50)
     runs = TemplateCounter(2)
     for number in range(1000):

@@ -357,7 +357,7 @@ def test_settings_given_as_text_may_name_environment_variables(monkeypatch):
         ({"user_agent": "env:TEST_KEY"}, None, "user_agent: the environment variable 'TEST_KEY' is not set"),
     ],
 )  # fmt: skip
-def test_what_a_variable_holds_must_fit_and_is_not_shown(monkeypatch, values, variable, message):
+def test_an_invalid_value_of_a_variable_is_refused_and_not_shown(monkeypatch, values, variable, message):
     monkeypatch.delenv("TEST_KEY", raising=False)
     if variable is not None:
         monkeypatch.setenv("TEST_KEY", variable)

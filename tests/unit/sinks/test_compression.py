@@ -49,7 +49,7 @@ def test_a_file_that_ends_within_a_member_has_the_content_before(kind, parts, da
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.ending)
-def test_bytes_that_are_no_member_are_found(kind):
+def test_bytes_that_are_not_a_member_are_found(kind):
     packed = kind.compress(b"text") + b"more than that"
     with pytest.raises(BrokenMember):
         io.BufferedReader(Content(io.BytesIO(packed), kind)).read()

@@ -186,7 +186,7 @@ EMPTY_ITEMS = [{}, {"a": ""}, {"a": "x", "b": ""}, {"c": 'y"\r\n'}, {"a": "", "d
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz"])
-async def test_columns_that_were_added_behind_a_position_are_no_edit(tmp_path, rows, ending):
+async def test_columns_added_after_a_position_are_not_an_edit(tmp_path, rows, ending):
     path = tmp_path / f"items.{ending}"
     batches = [[item, item] for item in EMPTY_ITEMS]
     positions = await in_job(path, rows, *batches)
@@ -209,7 +209,7 @@ async def test_an_edit_of_a_file_with_added_columns_is_noticed(tmp_path, rows, o
 
 
 @pytest.mark.parametrize("table", [b"a,b\n1,2\n3\n", b"a\n\n1\n\n", b'"a"\r\n""\r\nx'])
-async def test_a_table_of_somebody_else_that_gets_columns_is_no_edit(tmp_path, rows, table):
+async def test_columns_added_to_a_foreign_table_are_not_an_edit(tmp_path, rows, table):
     path = tmp_path / "items.csv"
     path.write_bytes(table)
     first, last = await in_job(path, rows, [{"a": "x"}], [{"c": "y"}], if_exists="append")
@@ -217,7 +217,7 @@ async def test_a_table_of_somebody_else_that_gets_columns_is_no_edit(tmp_path, r
     assert again == [last]
 
 
-async def test_garbage_behind_a_position_without_records_is_not_read_for_its_checksum(tmp_path, rows):
+async def test_garbage_after_a_position_without_records_is_not_checksummed(tmp_path, rows):
     path = tmp_path / "items.csv.gz"
     sink = Csv(path, job=tmp_path / "job")
     async with sink.lifespan(CRAWL):

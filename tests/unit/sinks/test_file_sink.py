@@ -76,7 +76,7 @@ async def test_each_worker_of_a_shared_crawl_writes_a_file_of_its_own(path):
         Lines(path).divide(3)
 
 
-async def test_what_a_worker_that_is_gone_has_written_behind_its_position_is_cut(path):
+async def test_bytes_of_a_removed_worker_after_its_position_are_cut(path):
     gone, heir = Lines(path), Lines(path)
     gone.divide(3)
     async with gone.lifespan(CRAWL):
@@ -224,7 +224,7 @@ async def test_a_file_that_was_removed_or_replaced_is_an_error_at_the_end(path, 
                 path.write_text("7\n")
 
 
-async def test_another_working_directory_is_no_other_place(tmp_path, monkeypatch):
+async def test_an_output_keeps_its_place_under_another_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other").mkdir()
     async with Lines(Path("lines.txt")).lifespan(CRAWL):

@@ -233,7 +233,7 @@ async def test_a_store_that_knows_less_than_the_job_is_refused():
     assert sink.open == 0
 
 
-async def test_what_a_library_raises_before_the_crawl_is_a_configuration_error():
+async def test_an_exception_of_a_library_before_the_crawl_is_a_configuration_error():
     sink = Dictionary()
     sink.faults = [("connect", Gone("wrong password\nfor user"))]
     with pytest.raises(ConfigError, match="cannot connect to .*here: wrong password$"):

@@ -71,5 +71,5 @@ def test_files_of_other_crawls_have_other_names(tmp_path):
         ("%(type)s-%(n)05d.csv", "%(type)s-%(n)05d-00012.csv"),
     ],
 )
-def test_the_number_of_a_part_stands_before_the_ending(name, part):
+def test_the_number_of_a_part_precedes_the_ending(name, part):
     assert str(part_of(Path(name), 12)) == part

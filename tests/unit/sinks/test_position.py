@@ -30,7 +30,7 @@ def test_the_position_of_version_0_1_is_a_number() -> None:
 
 
 @given(st.integers(0, len(WHOLE)))
-def test_any_beginning_of_what_was_written_is_no_difference(end: int) -> None:
+def test_any_prefix_of_the_written_data_is_not_a_difference(end: int) -> None:
     assert not differs(WHOLE[:end])
 
 
@@ -40,7 +40,7 @@ def test_any_other_byte_is_a_difference(at: int, change: int) -> None:
 
 
 @given(st.sets(st.integers(0, len(WHOLE) - 1)), st.integers(0, 9))
-def test_zeros_in_place_of_blocks_that_were_not_written_are_no_difference(holes: set[int], more: int) -> None:
+def test_zeros_in_place_of_unwritten_blocks_are_not_a_difference(holes: set[int], more: int) -> None:
     assert not differs(bytes(0 if at in holes else byte for at, byte in enumerate(WHOLE)) + bytes(more))
 
 

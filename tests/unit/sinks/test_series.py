@@ -46,7 +46,7 @@ async def store(series, *batches, position=None, behind=()):
     return [msgspec.json.decode(position) for position in positions]
 
 
-async def test_a_part_ends_behind_the_item_that_reaches_the_limit(tmp_path):
+async def test_a_part_ends_after_the_item_that_reaches_the_limit(tmp_path):
     series = Series(tmp_path / "a-%(n)03d.jsonl", JsonLines, max_rows=3)
     await store(series, [row(n) for n in range(8)], [row(8)])
     assert files(tmp_path) == {"a-001.jsonl": [0, 1, 2], "a-002.jsonl": [3, 4, 5], "a-003.jsonl": [6, 7, 8]}
@@ -232,7 +232,7 @@ def shared(template, part):
     return series
 
 
-async def test_what_a_worker_that_is_gone_wrote_behind_its_last_position_is_removed(tmp_path):
+async def test_parts_of_a_removed_worker_after_its_last_position_are_deleted(tmp_path):
     template = tmp_path / "%(type)s-%(n)d.jsonl"
     series = shared(template, 3)
     async with series.lifespan(CRAWL):

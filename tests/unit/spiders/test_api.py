@@ -53,32 +53,32 @@ def site_of(page) -> FakeSite:
 # ---- by number and offset --------------------------------------------------------------------------------------------
 
 
-async def test_by_number_until_a_page_is_short(autojump_clock):
+async def test_paging_by_number_ends_at_a_short_page(autojump_clock):
     site = site_of(paged(5, 2))
     assert await ids(ApiSpider(url=URL, items="data", next="page"), site) == [0, 1, 2, 3, 4]
     assert queries(site) == ["page=1", "page=2", "page=3"]
 
 
-async def test_by_number_until_a_page_is_empty(autojump_clock):
+async def test_paging_by_number_ends_at_an_empty_page(autojump_clock):
     site = site_of(paged(4, 2))
     assert await ids(ApiSpider(url=URL, items="data", next="page"), site) == [0, 1, 2, 3]
     assert queries(site) == ["page=1", "page=2", "page=3"]
 
 
-async def test_a_short_page_in_the_middle_does_not_end_it_if_told_so(autojump_clock):
+async def test_a_short_page_in_the_middle_does_not_end_the_paging_if_configured(autojump_clock):
     pages = {"1": users(0, 3), "2": users(3, 4), "3": users(4, 7)}
     site = site_of(lambda request: Page(pages.get(asked(request)["page"], [])))
     assert await ids(ApiSpider(url=URL, next="page", until="empty"), site) == list(range(7))
     assert await ids(ApiSpider(url=URL, next="page"), site) == list(range(4))
 
 
-async def test_a_server_that_gives_less_than_it_is_asked_for_is_read_to_its_end(autojump_clock):
+async def test_a_server_that_returns_fewer_items_than_requested_is_read_to_its_end(autojump_clock):
     site = site_of(paged(5, 2))  # it was asked for 100
     assert await ids(ApiSpider(url=URL, items="data", next="page", size=100), site) == [0, 1, 2, 3, 4]
     assert queries(site)[0] == "page=1&limit=100"
 
 
-async def test_other_names_and_another_first_page(autojump_clock):
+async def test_paging_with_other_names_and_another_first_page(autojump_clock):
     site = site_of(paged(3, 2, name="p", first=0))
     spider = ApiSpider(
         url=f"{URL}?q=a%20b&p=7", items="data", next="page", param="p", first=0, size=2, size_param="per_page",
@@ -89,7 +89,7 @@ async def test_other_names_and_another_first_page(autojump_clock):
 
 
 @pytest.mark.parametrize("size", [0, 2, 100])
-async def test_by_offset(autojump_clock, size):
+async def test_paging_by_offset(autojump_clock, size):
     def answer(request):
         start = int(asked(request)["offset"])
         return Page({"data": users(start, min(start + 2, 5))})
@@ -99,20 +99,20 @@ async def test_by_offset(autojump_clock, size):
     assert [parse_qs(query)["offset"] for query in queries(site)] == [["0"], ["2"], ["4"]]
 
 
-async def test_the_total_saves_the_last_request(autojump_clock):
+async def test_a_declared_total_saves_the_last_request(autojump_clock):
     site = site_of(paged(4, 2, more=lambda page, last: {"meta": {"total": "4"}}))
     assert await ids(ApiSpider(url=URL, items="data", next="page", total="meta.total"), site) == [0, 1, 2, 3]
     assert queries(site) == ["page=1", "page=2"]
 
 
 @pytest.mark.parametrize("says", [(True, False), ("true", "false"), (1, 0), ("yes", "")])
-async def test_has_more(autojump_clock, says):
+async def test_a_flag_ends_the_paging(autojump_clock, says):
     site = site_of(paged(4, 2, more=lambda page, last: {"has_more": says[last]}))
     assert await ids(ApiSpider(url=URL, items="data", next="page", more="has_more"), site) == [0, 1, 2, 3]
     assert queries(site) == ["page=1", "page=2"]
 
 
-async def test_no_more_pages_than_wanted(autojump_clock):
+async def test_the_number_of_pages_can_be_limited(autojump_clock):
     site = site_of(paged(100, 2))
     assert await ids(ApiSpider(url=URL, items="data", next="page", max_pages=3), site) == list(range(6))
     site = site_of(paged(100, 2, more=lambda page, last: {"total": 100}))
@@ -122,7 +122,7 @@ async def test_no_more_pages_than_wanted(autojump_clock):
 
 @pytest.mark.parametrize(("total", "pages"), [(0, 1), (1, 1), (2, 1), (3, 2), (40, 20), (41, 21)])
 @pytest.mark.parametrize("way", ["page", "offset"])
-async def test_all_pages_at_once_but_never_more_than_there_are(autojump_clock, way, total, pages):
+async def test_parallel_paging_requests_each_existing_page_once(autojump_clock, way, total, pages):
     def answer(request):
         query = asked(request)
         start = (int(query["page"]) - 1) * 2 if way == "page" else int(query["offset"])
@@ -139,7 +139,7 @@ async def test_all_pages_at_once_but_never_more_than_there_are(autojump_clock, w
 
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize(("way", "first"), [("page", 0), ("page", 3), ("offset", 1), ("offset", 4)])
-async def test_beginning_in_the_middle(autojump_clock, way, first, parallel):
+async def test_paging_may_begin_in_the_middle(autojump_clock, way, first, parallel):
     base = {("page", 0): 0, ("page", 3): 1, ("offset", 1): 1, ("offset", 4): 0}[way, first]
 
     def answer(request):
@@ -153,7 +153,7 @@ async def test_beginning_in_the_middle(autojump_clock, way, first, parallel):
     assert len(queries(site)) == (3 if first > 1 else 5)
 
 
-async def test_what_is_added_meanwhile_is_asked_for_too(autojump_clock):
+async def test_items_added_during_the_paging_are_read_too(autojump_clock):
     def answer(request):
         page = int(asked(request)["page"])
         total = 4 if page == 1 else 5
@@ -173,7 +173,7 @@ async def test_parallel_pages_without_a_total_fail_clearly(autojump_clock, caplo
 # ---- by the content of a page ----------------------------------------------------------------------------------------
 
 
-async def test_by_cursor(autojump_clock):
+async def test_paging_by_cursor(autojump_clock):
     after = {None: ("a b&c", [0, 1]), "a b&c": (7, []), "7": (None, [2])}
 
     def answer(request):
@@ -187,13 +187,13 @@ async def test_by_cursor(autojump_clock):
 
 @pytest.mark.parametrize("end", [None, "", False])
 @pytest.mark.parametrize("way", ["cursor:next", "url:next"])
-async def test_where_nothing_follows_it_ends(autojump_clock, end, way):
+async def test_paging_ends_without_a_next_page(autojump_clock, end, way):
     site = site_of(Page({"data": users(0, 2), "next": end}))
     assert await ids(ApiSpider(url=URL, items="data", next=way), site) == [0, 1]
     assert len(queries(site)) == 1
 
 
-async def test_by_url(autojump_clock):
+async def test_paging_by_url(autojump_clock):
     site = site_of(lambda request: Page(
         {"data": users(0, 2), "@odata.nextLink": "?skip=2"} if not asked(request) else {"data": users(2, 3)}
     ))  # fmt: skip
@@ -212,7 +212,7 @@ async def test_by_url(autojump_clock):
         '<users?page=2> ; rel = "last Next"',
     ],
 )
-async def test_by_link_header(autojump_clock, header):
+async def test_paging_by_link_header(autojump_clock, header):
     pages = {"": Page(users(0, 2), headers={"Link": header}), "page=2": Page(users(2, 3))}
     site = site_of(lambda request: pages[str(request.url.query, "ascii")])
     expected = [0, 1] if "rel='x'" in header else [0, 1, 2]
@@ -223,7 +223,7 @@ async def test_a_page_without_link_header_is_the_only_one(autojump_clock):
     assert await ids(ApiSpider(url=URL), site_of(Page(users(0, 2)))) == [0, 1]
 
 
-async def test_several_link_headers(autojump_clock):
+async def test_paging_by_several_link_headers(autojump_clock):
     headers = [("Link", "<?page=9>; rel=last"), ("Link", "<?page=2>; rel=next")]
     pages = {"": Page(users(0, 2), headers=headers), "page=2": Page(users(2, 3))}
     site = site_of(lambda request: pages[str(request.url.query, "ascii")])
@@ -233,7 +233,7 @@ async def test_several_link_headers(autojump_clock):
 # ---- by POST and GraphQL ---------------------------------------------------------------------------------------------
 
 
-async def test_parameters_in_a_body(autojump_clock):
+async def test_paging_parameters_in_a_body(autojump_clock):
     bodies = []
 
     def answer(request):
@@ -259,7 +259,7 @@ def graph(request) -> Page:
 
 
 @pytest.mark.parametrize("way", ["", "graphql", "graphql:data.repo.issues.pageInfo"])
-async def test_graphql(autojump_clock, way):
+async def test_paging_of_graphql(autojump_clock, way):
     site = site_of(graph)
     spider = ApiSpider(url=URL, query=QUERY, items="data.repo.issues.nodes", next=way, variables={"owner": "x"})
     assert await ids(spider, site) == [0, 1, 2, 3, 4, 5]
@@ -268,13 +268,13 @@ async def test_graphql(autojump_clock, way):
 
 
 @pytest.mark.parametrize("fault", [httpx.ReadError("reset"), Page("busy", 503), httpx.ConnectError("refused")])
-async def test_a_query_is_a_read_and_is_asked_again(autojump_clock, fault):
+async def test_a_graphql_query_is_idempotent_and_is_repeated(autojump_clock, fault):
     site = site_of([fault, graph])
     spider = ApiSpider(url=URL, query=QUERY, items="data.repo.issues.nodes", max_pages=1)
     assert await ids(spider, site) == [0, 1]
 
 
-async def test_other_posts_of_its_spider_are_not_asked_again(autojump_clock):
+async def test_other_posts_of_the_spider_are_not_repeated(autojump_clock):
     class Writes(ApiSpider):
         def parse_item(self, item, response):
             yield Request("https://api.test/write", self.parse_write, method="POST", json=item)
@@ -299,7 +299,7 @@ async def test_other_posts_of_its_spider_are_not_asked_again(autojump_clock):
         ({"data": {"issues": None}}, "expected a list of items at data.issues.nodes, found nothing"),
     ],
 )  # fmt: skip
-async def test_what_is_wrong_with_an_answer_of_graphql_is_told(autojump_clock, caplog, body, told):
+async def test_errors_of_a_graphql_response_are_reported(autojump_clock, caplog, body, told):
     found = await collect(ApiSpider(url=URL, query=QUERY, items="data.issues.nodes"), site_of(Page(body)))
     assert (found.report.failed, found.items) == (1, [])
     assert told in caplog.text
@@ -309,21 +309,21 @@ async def test_what_is_wrong_with_an_answer_of_graphql_is_told(autojump_clock, c
 
 
 @pytest.mark.parametrize("way", ["page", "offset"])
-async def test_a_server_that_gives_the_same_page_again_and_again(autojump_clock, caplog, way):
+async def test_a_server_that_repeats_one_page_ends_the_paging(autojump_clock, caplog, way):
     found = await collect(ApiSpider(url=URL, next=way), site_of(Page(users(0, 2))))
     assert [item["id"] for item in found.items] == [0, 1]
     assert found.report.counters == {"repeated pages": 1}
     assert "repeats the items of the previous page: paging ends there" in caplog.text
 
 
-async def test_a_cursor_that_names_itself(autojump_clock):
+async def test_a_cursor_that_names_itself_ends_the_paging(autojump_clock):
     site = site_of(lambda request: Page({"data": users(0, 1) if not asked(request) else users(1, 2), "next": "x"}))
     found = await collect(ApiSpider(url=URL, items="data", next="cursor:next"), site)
     assert [item["id"] for item in found.items] == [0, 1]
     assert found.report.counters == {"repeated pages": 1}
 
 
-async def test_urls_that_lead_in_a_circle(autojump_clock):
+async def test_next_urls_that_form_a_circle_end_the_paging(autojump_clock):
     pages = {"": "?b", "b": "?c", "c": "?b"}
     site = site_of(lambda request: Page({
         "data": [{"id": str(request.url.query, "ascii")}], "next": pages[str(request.url.query, "ascii")]
@@ -331,7 +331,7 @@ async def test_urls_that_lead_in_a_circle(autojump_clock):
     assert await ids(ApiSpider(url=URL, items="data", next="url:next"), site) == ["", "b", "c"]
 
 
-async def test_a_server_that_has_the_first_page_for_all_that_are_asked_at_once(autojump_clock):
+async def test_a_server_that_answers_all_parallel_requests_with_the_first_page(autojump_clock):
     found = await collect(
         ApiSpider(url=URL, items="data", next="page", total="total", parallel=True),
         site_of(Page({"data": users(0, 2), "total": 8})),
@@ -343,7 +343,7 @@ async def test_a_server_that_has_the_first_page_for_all_that_are_asked_at_once(a
 # ---- items -----------------------------------------------------------------------------------------------------------
 
 
-async def test_items_that_are_no_objects(autojump_clock):
+async def test_items_may_be_scalars(autojump_clock):
     found = await collect(ApiSpider(url=URL), site_of(Page([1, "b", None, {"c": 1}])))
     assert found.items == [{"value": 1}, {"value": "b"}, {"value": None}, {"c": 1}]
 
@@ -417,13 +417,13 @@ async def test_an_item_that_cannot_be_handled_fails_its_page_only(autojump_clock
         (Page({"data": [], "next": {}}), "data", "the next page is named by neither text nor a number: {}"),
     ],
 )
-async def test_a_page_that_is_not_what_was_expected_fails_and_says_why(autojump_clock, caplog, page, items, told):
+async def test_an_unexpected_page_fails_with_the_reason(autojump_clock, caplog, page, items, told):
     found = await collect(ApiSpider(url=URL, items=items, next="cursor:next"), site_of(page))
     assert (found.report.failed, found.items) == (1, [])
     assert told in caplog.text
 
 
-async def test_a_next_url_that_is_none_fails_its_page(autojump_clock, caplog):
+async def test_an_invalid_next_url_fails_its_page(autojump_clock, caplog):
     found = await collect(ApiSpider(url=URL, items="d", next="url:n"), site_of(Page({"d": [], "n": "mailto:x@y.z"})))
     assert found.report.failed == 1
     assert "the URL of the next page is not a web URL: 'mailto:x@y.z'" in caplog.text
@@ -434,7 +434,7 @@ async def test_null_instead_of_a_list_is_an_empty_page(autojump_clock):
     assert await ids(ApiSpider(url=URL, items='"a.b"'), site_of(Page({"a.b": None}))) == []
 
 
-async def test_it_is_told_when_the_first_page_has_not_what_it_should(autojump_clock, caplog):
+async def test_a_first_page_without_the_configured_fields_is_reported(autojump_clock, caplog):
     assert await ids(ApiSpider(url=URL, items="data", next="page", more="has_mor"), site_of(paged(4, 2))) == [0, 1]
     assert "no value at the path of more: has_mor" in caplog.text
 
@@ -486,7 +486,7 @@ async def test_a_token_is_not_kept_in_the_job_and_may_change(autojump_clock, tmp
 
 
 @pytest.mark.parametrize("way", ["page", "offset", "cursor:next", "url:url", "graphql"])
-async def test_a_job_goes_on_in_the_middle(autojump_clock, tmp_path, way):
+async def test_a_job_continues_in_the_middle(autojump_clock, tmp_path, way):
     def answer(request):
         query = json.loads(request.content)["variables"] if request.content else asked(request)
         start = int(query.get("offset", query.get("cursor", query.get("after", (int(query.get("page", 1)) - 1) * 2))))
@@ -513,7 +513,7 @@ async def test_a_job_goes_on_in_the_middle(autojump_clock, tmp_path, way):
     assert len(visits) == len(set(visits))  # no page twice
 
 
-async def test_a_refused_page_is_asked_again_and_the_chain_goes_on(autojump_clock):
+async def test_a_refused_page_is_requested_again_and_the_chain_continues(autojump_clock):
     answers = {"1": [Page(users(0, 2))], "2": [Page(status=429, headers={"Retry-After": "60"}), Page(users(2, 3))]}
     site = FakeSite({f"{URL}?page={page}": pages for page, pages in answers.items()})
     assert await ids(ApiSpider(url=URL, next="page"), site) == [0, 1, 2]
@@ -528,7 +528,7 @@ async def test_several_start_urls(autojump_clock):
     assert sorted(await ids(spider, site)) == [0, 1, 2, 10]
 
 
-async def test_a_subclass_says_what_its_api_is_like(autojump_clock):
+async def test_a_subclass_describes_its_api_by_attributes(autojump_clock):
     class Users(ApiSpider):
         url = URL
         items = "data"
@@ -540,7 +540,7 @@ async def test_a_subclass_says_what_its_api_is_like(autojump_clock):
     assert await ids(Users(max_pages=1), site_of(paged(9, 2))) == [0, -1]
 
 
-async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
+async def test_attributes_that_a_subclass_constructor_sets_count(autojump_clock):
     class Users(ApiSpider):
         def __init__(self, group: str) -> None:
             super().__init__()
@@ -602,7 +602,7 @@ async def test_what_a_constructor_of_ones_own_sets_counts(autojump_clock):
          "ApiSpider: argument auth: the user must have no colon, and neither part control characters (RFC 7617)"),
     ],
 )  # fmt: skip
-def test_an_argument_that_does_not_fit_is_refused_in_one_line(arguments, message):
+def test_an_invalid_argument_is_refused_in_one_line(arguments, message):
     with pytest.raises(ConfigError) as caught:
         ApiSpider(**({"url": URL} | arguments))
     assert str(caught.value).startswith(message)
@@ -622,7 +622,7 @@ def test_without_jmespath_only_dotted_paths_are_understood(monkeypatch):
     )
 
 
-async def test_without_a_url_it_does_not_begin(autojump_clock):
+async def test_a_spider_without_a_url_is_refused(autojump_clock):
     with pytest.raises(ConfigError, match="^ApiSpider: set the argument url, or start_urls$"):
         await collect(ApiSpider(), FakeSite({}))
     with pytest.raises(ConfigError, match="^ApiSpider: argument url: not an http or https URL: 'ftp://a.test/'$"):

@@ -14,7 +14,7 @@ def credentials(headers=None, token="", user=""):
     return parse_credentials(API, headers=headers or {}, token=token, user=user, where="Api: argument")
 
 
-def test_they_are_added_to_requests_of_their_origins(monkeypatch):
+def test_credentials_are_added_to_requests_of_their_origins(monkeypatch):
     monkeypatch.setenv("API_KEY", "k")
     by_token = credentials({"X-Key": "env:API_KEY", "X-Plain": "p"}, token="t")
     request = by_token.with_credentials(Request("https://api.test/x", headers={"x-plain": "own"}))
@@ -45,7 +45,7 @@ def test_without_credentials_no_request_changes():
         ({"user": "a\n:secret"}, "auth: the user must have no colon, and neither part control characters"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_without_showing_it(arguments, message):
+def test_credentials_that_cannot_be_sent_are_refused_without_showing_them(arguments, message):
     with pytest.raises(ConfigError) as caught:
         credentials(**arguments)
     assert str(caught.value).startswith(f"Api: argument {message}")

@@ -76,7 +76,7 @@ def test_a_method_by_its_name_itself_or_the_function_of_the_class():
         (5, "here: Shop has no method '5'"),
     ],
 )
-def test_what_is_not_a_method_of_the_spider_is_refused(handler, message):
+def test_a_name_that_is_not_a_method_of_the_spider_is_refused(handler, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         method_name(Shop(), handler, "here")
 

@@ -64,7 +64,7 @@ async def test_a_rule_that_has_a_callback_and_follows(autojump_clock):
 
 
 @pytest.mark.parametrize("form", ["generator", "value", "coroutine", "async generator", "nothing"])
-async def test_callbacks_have_any_form_and_the_rules_go_on(autojump_clock, form):
+async def test_callbacks_have_any_form_and_the_rules_continue(autojump_clock, form):
     async def coroutine(self, response):
         return [{"form": form}]
 
@@ -119,7 +119,7 @@ async def test_known_links_are_dropped_before_a_request_is_made_of_them(autojump
     assert found.report.filtered == {"duplicate": 400}
 
 
-async def test_a_job_goes_on_with_the_rules(autojump_clock, tmp_path):
+async def test_a_job_continues_with_the_rules(autojump_clock, tmp_path):
     from crawler import Settings, crawl  # noqa: PLC0415
 
     site = FakeSite({"/": links("/item/1"), **{f"/item/{n}": links(f"/item/{n + 1}") for n in range(1, 6)}})
@@ -172,7 +172,7 @@ ALL = ["/menu/1", "/menu/2", "/item/1", "/item/2", "https://sub.other.test/item/
         ({"allow": "nowhere"}, []),
     ],
 )  # fmt: skip
-async def test_what_a_rule_takes(rule, expected):
+async def test_the_arguments_of_a_rule(rule, expected):
     assert sorted(await paths(Rule(**rule), page=PAGE)) == sorted(expected)
 
 
@@ -203,7 +203,7 @@ async def test_base_href_counts():
     assert await paths(Rule(restrict_css="a"), page="<base href=/deep/>" + links("x")) == ["/deep/x"]
 
 
-async def test_what_is_no_html_has_no_links():
+async def test_a_body_that_is_not_html_has_no_links():
     assert await paths(Rule(), page=links("/a"), headers={"Content-Type": "application/json"}) == []
     assert await paths(Rule(text="x"), page=links("/a"), headers={"Content-Type": "text/plain"}) == []
 
@@ -242,7 +242,7 @@ async def test_a_new_request_for_one_that_was_processed_is_as_deep():
     assert (request.method, request.depth) == ("HEAD", 1)
 
 
-def test_a_processor_that_gives_back_something_else_is_named():
+def test_a_processor_that_returns_something_else_is_named():
     spider = spider_of(Rule(process_request=lambda request, response: "x"))
     with pytest.raises(TypeError, match="process_request returns a Request or None, not str"):
         list(spider.follow_rules(response_for(URL, links("/a"))))
@@ -305,7 +305,7 @@ async def test_rules_may_be_set_by_the_constructor(autojump_clock):
     assert found.items == [{"url": f"{URL}b"}]
 
 
-async def test_a_callback_of_ones_own_may_follow_the_rules(autojump_clock):
+async def test_a_callback_may_follow_the_rules_itself(autojump_clock):
     def parse_item(self, response):
         yield {"path": response.url}
         yield from self.follow_rules(response)

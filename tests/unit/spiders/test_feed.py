@@ -333,7 +333,7 @@ async def test_an_object_over_several_lines_is_one_document(autojump_clock):
 # ---- gzip ------------------------------------------------------------------------------------------------------------
 
 
-async def test_gzip_of_several_members_and_with_noise_behind_it(autojump_clock):
+async def test_gzip_of_several_members_followed_by_noise(autojump_clock):
     body = gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n") + b"\0\0\0"
     assert await feed(body, url="https://site.test/x.csv.gz", kind="application/gzip") == [
         {"a": "1", "b": "2"}, {"a": "3", "b": "4"}
@@ -341,7 +341,7 @@ async def test_gzip_of_several_members_and_with_noise_behind_it(autojump_clock):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed"])
-async def test_gzip_that_is_damaged_gives_what_can_be_read(autojump_clock, caplog, damage):
+async def test_damaged_gzip_yields_its_readable_part(autojump_clock, caplog, damage):
     data = gzip.compress("".join(f"{n},{n * 7919 % 10_007}\n" for n in range(10_000)).encode())
     body = data[: len(data) // 2] if damage == "cut" else data[:-8] + b"\0\0\0\0" + data[-4:]
     spider = FeedSpider(url=f"{URL}.csv.gz", headers=["n", "x"])
@@ -366,7 +366,7 @@ async def test_a_file_that_is_too_large_fails(autojump_clock):
 # ---- records ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_record_that_the_spider_cannot_handle_is_broken_and_the_rest_goes_on(autojump_clock, caplog):
+async def test_a_record_that_the_spider_cannot_handle_is_broken_and_the_others_follow(autojump_clock, caplog):
     class Prices(FeedSpider):
         def parse_record(self, response, record):
             yield {"title": record["title"]}
@@ -488,7 +488,7 @@ async def test_json_that_was_written_comes_back(records):
         ({"max_unpacked": "1"}, "FeedSpider: argument max_unpacked: expected int, not '1'"),
     ],
 )  # fmt: skip
-def test_an_argument_that_does_not_fit_is_refused_in_one_line(arguments, message):
+def test_an_invalid_argument_is_refused_in_one_line(arguments, message):
     with pytest.raises(ConfigError) as caught:
         FeedSpider(**arguments)
     assert str(caught.value) == message
@@ -503,7 +503,7 @@ def test_parse_record_must_not_wait():
         Waits()
 
 
-async def test_without_a_url_it_does_not_begin(autojump_clock):
+async def test_a_spider_without_a_url_is_refused(autojump_clock):
     with pytest.raises(ConfigError, match="^FeedSpider: set the argument url, or start_urls$"):
         await collect(FeedSpider(), FakeSite({}))
 

@@ -36,7 +36,7 @@ def test_only_requests_of_the_callback_are_reads():
     assert READ.method == "POST"
 
 
-def test_the_policy_is_asked_for_everything_else():
+def test_the_policy_decides_about_all_other_requests():
     assert IdempotentPosts(Policy(), "parse_page").name == "mine"
 
 

@@ -54,7 +54,7 @@ def test_kinds_of_paging(text, parsed):
         ("page:x", "page takes no path; param= names its parameter"),
     ],
 )
-def test_what_is_no_kind_of_paging(text, message):
+def test_an_invalid_kind_of_paging_is_refused(text, message):
     with pytest.raises(ValueError, match="^unknown kind|needs its path|takes no path") as caught:
         parse_next(text)
     assert str(caught.value) == message

@@ -57,11 +57,11 @@ def test_a_link_that_an_earlier_rule_has_taken_is_left_out():
         (Rule(process_links="pick"), False),
     ],
 )
-def test_whether_the_url_alone_decides(rule, by_url):
+def test_which_rules_depend_on_the_url_alone(rule, by_url):
     assert rule.by_url is by_url
 
 
-def test_a_rule_without_callback_follows_unless_told_otherwise():
+def test_a_rule_without_callback_follows_by_default():
     assert (Rule().follow, Rule(callback="parse_item").follow) == (True, False)
     assert (Rule(follow=False).follow, Rule(callback="parse_item", follow=True).follow) == (False, True)
 

@@ -48,7 +48,7 @@ async def test_the_title_is_that_of_the_page_and_not_of_a_drawing(autojump_clock
     assert items[URL]["title"] is None
 
 
-async def test_other_hosts_ports_and_subdomains_are_not_asked(autojump_clock):
+async def test_other_hosts_ports_and_subdomains_get_no_requests(autojump_clock):
     others = ["https://other.test/", "https://www.site.test/", "https://site.test:8443/", "https://site.test.other.test/",
               "https://site.test@other.test/"]  # fmt: skip
     items, _, server = await crawl({"/": page("x", *others)})
@@ -61,7 +61,7 @@ async def test_the_other_scheme_of_the_same_host_is_the_same_site(autojump_clock
     assert list(items) == [URL, "http://site.test/plain"]
 
 
-async def test_where_the_start_page_redirects_to_is_the_site(autojump_clock):
+async def test_the_target_of_a_redirected_start_page_is_the_site(autojump_clock):
     items, _, _ = await crawl({
         "/": Page(status=301, headers={"Location": "https://www.site.test/"}),
         "https://www.site.test/": page("home", "/a", "https://site.test/old"),

@@ -50,7 +50,7 @@ def test_the_links_of_a_large_page_are_read_in_steps(monkeypatch: pytest.MonkeyP
     assert len(list(linked_urls(response))) > 10
 
 
-def test_what_is_not_html_leads_on_by_its_header_fields_only():
+def test_a_body_that_is_not_html_has_links_in_its_header_fields_only():
     response = page("<a href=/1>", ("Link", "</7>; rel=next"), ("Refresh", "1;url=/6"), kind="application/json")
     assert links(response) == ["https://site.test/6", "https://site.test/7"]
     assert form_targets(page("<form action=/x>", kind="text/plain")) == []
@@ -82,7 +82,7 @@ def test_forms_are_sent_as_they_are_if_they_get_a_page_and_have_no_empty_require
     assert forms(body) == targets
 
 
-def test_forms_marked_nofollow_are_left_out_if_that_is_asked_for():
+def test_forms_marked_nofollow_are_left_out_on_request():
     body = "<form action=/a rel=nofollow></form><form action=/b></form>"
     assert forms(body) == ["/a", "/b"]
     assert forms(body, skip_nofollow=True) == ["/b"]

@@ -119,7 +119,7 @@ async def test_the_sitemaps_of_a_site_are_those_that_its_robots_txt_names(autoju
     assert not site.visits("/any/page?x")
 
 
-async def test_where_it_names_none_the_usual_place_is_asked(autojump_clock):
+async def test_without_a_named_sitemap_the_usual_place_is_tried(autojump_clock):
     items, report, _ = await run(
         Pages(start_urls=["https://site.test/", "https://none.test/"]),
         {"/sitemap.xml": listing("/a")},
@@ -133,7 +133,7 @@ async def test_where_it_names_none_the_usual_place_is_asked(autojump_clock):
     ("robots", "found"),
     [("Sitemap: https://site.test/1.xml", "/a"), (Page(status=404), "/b"), ([Page(status=503), "x"], "/b")],
 )
-async def test_a_robots_txt_that_cannot_be_had_is_asked_for_like_a_page(autojump_clock, robots, found):
+async def test_an_unavailable_robots_txt_is_retried_like_a_page(autojump_clock, robots, found):
     named = Named(site_test=["https://site.test/1.xml"])
     named.fails = 1
     pages = {"/1.xml": listing("/a"), "/sitemap.xml": listing("/b"), "/robots.txt": robots}
@@ -310,7 +310,7 @@ async def test_a_sitemap_may_be_larger_than_pages_may(autojump_clock):
         ({"sitemap_url": ["x"]}, "no argument 'sitemap_url'.*did you mean sitemap_urls"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_starts(arguments, words):
+def test_an_invalid_argument_is_reported_before_the_start(arguments, words):
     with pytest.raises(ConfigError, match=words):
         Pages(**arguments)
 
@@ -323,7 +323,7 @@ def many(start: int, count: int) -> str:
     )
 
 
-async def test_a_job_goes_on_in_the_middle_of_its_sitemaps(autojump_clock, tmp_path):
+async def test_a_job_continues_in_the_middle_of_its_sitemaps(autojump_clock, tmp_path):
     pages = {"/index.xml": index(*(f"<loc>/s{n}.xml</loc>" for n in range(5)))}
     pages |= {f"/s{n}.xml": many(n * 20, 20) for n in range(5)} | {f"/p/{n}": "x" for n in range(100)}
     out, seen = tmp_path / "items.jsonl", []
@@ -440,7 +440,7 @@ async def test_a_robots_txt_as_the_crawl_knows_it(autojump_clock, obey_robots, r
         ("User-agent: *\rSITEMAP:/1.xml\r# Sitemap: /2.xml\rNo-Sitemap: /2.xml\nSitemap:\nSitemap: mailto:x", ["/a"]),
     ],
 )
-async def test_what_a_robots_txt_says_that_comes_late_counts(autojump_clock, last, found):
+async def test_the_sitemaps_of_a_late_robots_txt_count(autojump_clock, last, found):
     """By then the lane has given it up for an hour."""
     pages = {
         "/robots.txt": lambda _: Page(status=503) if trio.current_time() < 95 else Page(last, headers=TEXT),
@@ -468,7 +468,7 @@ async def test_a_sitemap_of_several_sites_is_read_once_and_speaks_for_all_of_the
     ("scope", "left_out"),
     [({"include": ["/a"]}, {"include": 1}), ({"skip_extensions": ["archives", "xml"]}, {"extension": 1})],
 )
-async def test_what_pages_are_wanted_says_nothing_of_sitemaps(autojump_clock, scope, left_out):
+async def test_the_scope_of_pages_does_not_concern_sitemaps(autojump_clock, scope, left_out):
     other = "https://site.test/b.xml"
     pages = {
         "/index.xml": index("<loc>/old.xml.gz</loc>"),
@@ -518,7 +518,7 @@ async def test_without_a_parse_of_its_own_a_page_is_an_item(autojump_clock):
     assert report.failed == 0
 
 
-async def test_a_site_without_a_sitemap_is_told_of(autojump_clock, caplog):
+async def test_a_site_without_a_sitemap_is_reported(autojump_clock, caplog):
     items, report, _ = await run(SitemapSpider(start_urls=["https://site.test/"]), {})
     assert (items, report.failed) == ([], 0)
     assert "cannot fetch the sitemap https://site.test/sitemap.xml: status 404" in caplog.text

@@ -173,7 +173,7 @@ def test_start_asks_for_the_start_pages_one_by_one():
     assert next(requests, None) is None
 
 
-def test_a_start_page_that_is_no_url_is_named():
+def test_a_start_page_that_is_not_a_url_is_named():
     with pytest.raises(ValueError, match="not a URL: 'a.test'"):
         list(Shop(start_urls=["a.test"]).start())
 

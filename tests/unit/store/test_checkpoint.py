@@ -30,11 +30,11 @@ def test_a_checkpoint_is_written_as_job_format_1_says() -> None:
     assert WHOLE.to_rows() == ROWS
 
 
-def test_what_was_written_is_read_again() -> None:
+def test_written_values_are_read_back() -> None:
     assert Checkpoint.from_rows(ROWS) == WHOLE
 
 
-def test_what_has_not_changed_is_not_written() -> None:
+def test_unchanged_values_are_not_written() -> None:
     assert Checkpoint().to_rows() == {}
     assert Checkpoint(clock=0.0, budgets={}).to_rows() == {"note:clock": b"0.0", "note:budgets": b"{}"}
 

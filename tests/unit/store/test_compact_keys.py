@@ -11,7 +11,9 @@ KEYS = st.lists(st.text(max_size=3) | st.integers(0, 9).map(str), unique=True, m
 
 
 @given(keys=KEYS, others=KEYS, first=st.integers(0, 9), recent=st.integers(0, 9))
-def test_it_has_exactly_the_keys_that_were_added(keys: list[str], others: list[str], first: int, recent: int) -> None:
+def test_the_container_has_exactly_the_keys_that_were_added(
+    keys: list[str], others: list[str], first: int, recent: int
+) -> None:
     known = CompactKeys(set(keys[:first]), recent)
     for key in keys[first:]:
         assert key not in known
@@ -41,7 +43,7 @@ def test_no_bucket_becomes_large() -> None:
     assert max(sizes) < 3 * BUCKET_SIZE
 
 
-def test_a_key_that_no_url_has_is_a_key_all_the_same() -> None:
+def test_a_key_that_is_not_a_url_is_kept_too() -> None:
     known = CompactKeys(set(), 0)
     known.add("\udc80 é")
     assert "\udc80 é" in known

@@ -46,7 +46,7 @@ async def test_long_items_are_read_a_few_at_a_time(job: Path) -> None:
     assert found == sum(len(part) for part in read_items(job)) == 10
 
 
-async def test_bytes_behind_the_committed_length_of_the_spool_are_cut_off(job: Path) -> None:
+async def test_bytes_after_the_committed_length_of_the_spool_are_cut_off(job: Path) -> None:
     with SqliteStore(job) as store:
         await store.ingest(requests("1", "2"))
         one, two = await claimed(store)

@@ -37,7 +37,7 @@ async def one_page(store: MemoryStore, path: str, items: list[ItemRow]) -> None:
     await store.release(A, held.epoch, {})
 
 
-async def test_it_ends_with_the_process_and_has_no_earlier_run() -> None:
+async def test_a_memory_store_has_no_earlier_run() -> None:
     store = MemoryStore()
     observations = Observations(
         checkpoint=Checkpoint(stats=b"{}"),
@@ -124,7 +124,7 @@ PUSHED = st.lists(st.tuples(st.sampled_from([A, B]), st.integers(0, 12), st.inte
 
 
 @given(pages=st.lists(PUSHED, min_size=1, max_size=12), most=st.integers(0, 4), retries=st.integers(0, 3))
-async def test_a_store_that_writes_to_disk_gives_the_same_requests(
+async def test_a_store_that_writes_to_disk_returns_the_same_requests(
     pages: list[list[tuple[str, int, int]]], most: int, retries: int
 ) -> None:
     """Both stores get the same pages, and give the same requests in the same order, attempts included."""

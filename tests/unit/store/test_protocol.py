@@ -45,7 +45,7 @@ async def test_method_and_body_make_another_request(store: Store) -> None:
     assert store.live == 3
 
 
-async def test_a_claim_gives_the_head_by_priority_then_age(store: Store) -> None:
+async def test_a_claim_returns_the_first_requests_by_priority_then_age(store: Store) -> None:
     await store.ingest([*requests("1", "2"), *requests("first", priority=5), *requests("last", priority=-1)])
     assert paths(await claimed(store)) == ["first", "1", "2", "last"]
 
@@ -64,13 +64,13 @@ async def test_a_group_is_claimed_once_and_again_after_its_release(store: Store)
     assert paths(again.head) == ["1"]
 
 
-async def test_a_claim_takes_no_more_groups_than_asked(store: Store) -> None:
+async def test_a_claim_leases_no_more_groups_than_requested(store: Store) -> None:
     await store.ingest([request for n in range(9) for request in requests("1", host=f"http://h{n}.test")])
     assert len((await store.claim(4, 10)).groups) == 4
     assert store.unclaimed
 
 
-async def test_more_gives_the_rest_by_key_whatever_was_settled(store: Store) -> None:
+async def test_more_returns_the_following_requests_by_key_whichever_were_settled(store: Store) -> None:
     await store.ingest(requests(*map(str, range(10))))
     group = (await store.claim(1, 3)).groups[0]
     assert paths(group.head) == ["0", "1", "2"]
@@ -81,7 +81,7 @@ async def test_more_gives_the_rest_by_key_whatever_was_settled(store: Store) -> 
     assert paths(await store.more(group.name, group.epoch, after, 100)) == [str(n) for n in range(3, 10)]
 
 
-async def test_a_commit_ends_a_request_and_gives_what_is_fresh_of_my_groups(store: Store) -> None:
+async def test_a_commit_ends_a_request_and_returns_the_fresh_ones_of_its_groups(store: Store) -> None:
     await store.ingest(requests("1"))
     [first] = await claimed(store)
     committed = await store.commit([done(first, discovered=[*requests("1", "2", "2"), *requests("x", host=B)])])
@@ -100,7 +100,7 @@ async def test_a_second_commit_of_the_same_request_changes_nothing(store: Store)
     assert (store.live, store.logged) == (0, 0)
 
 
-async def test_what_limits_have_learned_is_kept_with_a_request_that_was_settled_already(store: Store) -> None:
+async def test_learned_limits_are_stored_with_an_outcome_that_was_settled_already(store: Store) -> None:
     await store.ingest(requests("1", "2"))
     first, _ = await claimed(store)
     await store.commit([done(first, lane_state={"next_start": 7.0})])
@@ -215,7 +215,7 @@ async def test_staged_effects_become_true_with_the_outcome_of_their_page_and_bef
     assert paths(await store.more(A, first.epoch, first.pending.order, 10)) == ["2", "3", "4", "5"]
 
 
-async def test_what_was_staged_for_another_try_of_a_page_is_not_its_effect(store: Store) -> None:
+async def test_staged_effects_of_an_earlier_try_of_a_page_are_discarded(store: Store) -> None:
     await store.ingest(requests("1"))
     [first] = await claimed(store)
     await store.stage(1, [ItemRow(b"{}")], requests("2"))

@@ -34,7 +34,7 @@ def test_a_container_of_size_0_keeps_nothing() -> None:
     assert "a" not in keys
 
 
-def test_what_is_not_a_key_is_not_in_it() -> None:
+def test_other_values_are_not_recent_keys() -> None:
     keys = RecentKeys(2)
     keys.update(["1"])
     assert 1 not in keys
@@ -42,7 +42,7 @@ def test_what_is_not_a_key_is_not_in_it() -> None:
 
 
 @given(size=st.integers(0, 5), batches=st.lists(st.lists(st.sampled_from("abcdefgh"))))
-def test_it_holds_a_bounded_number_of_different_keys_that_were_added(size: int, batches: list[list[str]]) -> None:
+def test_the_number_of_recent_keys_is_bounded(size: int, batches: list[list[str]]) -> None:
     keys = RecentKeys(size)
     for batch in batches:
         new = [key for key in dict.fromkeys(batch) if key not in keys]

@@ -54,7 +54,7 @@ def test_a_run_that_was_killed_when_the_crawl_was_complete_ends_with_the_counts_
     assert (first.pages, last.pages) == (7, 2)
 
 
-def test_failures_that_were_queued_again_are_no_negative_counts() -> None:
+def test_failures_that_were_queued_again_do_not_make_counts_negative() -> None:
     row = RunRow(spider="s", began=1.0, before={"failed": 5, "pages": 1})
     (run,) = read_runs(database((1, row)), {"failed": 0, "pages": 6})
     assert (run.failed, run.pages, run.items) == (0, 5, 0)

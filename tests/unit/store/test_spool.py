@@ -141,7 +141,7 @@ def test_rows_of_version_0_1_have_no_checksum(tmp_path: Path) -> None:
     assert [(commit, row.data) for commit, row in read_ahead(path, 0)] == [(0, b"{}")]
 
 
-def test_rows_behind_the_committed_ones_stay_until_something_is_written(path: Path) -> None:
+def test_rows_after_the_committed_ones_stay_until_the_next_write(path: Path) -> None:
     content = path.read_bytes()
     row = len(content) // 3
     Spool(path, row).close()

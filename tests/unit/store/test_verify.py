@@ -111,7 +111,7 @@ async def test_an_empty_write_ahead_log_takes_a_job_back_to_its_last_checkpoint(
         assert store.live == 0
 
 
-async def test_items_of_one_commit_that_a_kill_prevented_are_no_lost_commit(killed: Path) -> None:
+async def test_items_of_one_commit_that_a_kill_prevented_are_not_a_lost_commit(killed: Path) -> None:
     lines = (killed / "items.spool").read_bytes().splitlines(keepends=True)
     (killed / "job.sqlite-wal").unlink()  # another program has written it into the database
     (killed / "items.spool").write_bytes(b"".join(lines[:4]) + lines[4][:20])
@@ -132,7 +132,7 @@ async def test_a_damaged_item_is_found_when_the_job_is_opened(killed: Path) -> N
 
 
 @pytest.mark.parametrize("zeros", [False, True])
-async def test_items_behind_the_last_checkpoint_that_a_power_failure_took_are_fetched_again(
+async def test_items_that_a_power_failure_took_after_the_last_checkpoint_are_fetched_again(
     killed: Path, zeros: bool
 ) -> None:
     spool = killed / "items.spool"

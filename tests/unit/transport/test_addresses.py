@@ -60,7 +60,7 @@ async def test_a_name_has_an_entry_with_all_addresses_that_are_allowed():
     assert await private.resolve(*asked("http://site.test/", address_guard=guard, is_start_page=True))
 
 
-async def test_the_site_behind_a_proxy_is_resolved_by_the_proxy():
+async def test_a_site_is_resolved_by_its_proxy():
     addresses = Addresses(Names("192.0.2.1"), SlowAddresses())
     behind = asked("http://elsewhere.test/", "http://site.test:3128")
     assert await addresses.resolve(*behind) == ["+site.test:3128:192.0.2.1"]

@@ -143,7 +143,7 @@ async def test_a_packed_file_of_a_wrong_member_is_an_error(serve: Serve, fetch: 
     ("given", "asked"),
     [("br, gzip", b"gzip, deflate"), ("BR;q=1", b"gzip, deflate"), ("identity", b"identity"), ("rot13", b"rot13")],
 )
-async def test_where_an_unknown_coding_was_sent_nothing_is_asked_for_that_only_libcurl_decodes(
+async def test_after_an_unknown_coding_only_common_codings_are_requested(
     serve: Serve, fetch: Any, given: str, asked: bytes
 ) -> None:
     server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8")))
@@ -167,9 +167,7 @@ async def test_a_body_in_an_unknown_coding_is_handed_on_as_it_came(serve: Serve,
 
 
 @pytest.mark.parametrize("case", CODED)
-async def test_where_an_unknown_coding_was_sent_the_known_ones_are_decoded_all_the_same(
-    serve: Serve, fetch: Any, case: str
-) -> None:
+async def test_after_an_unknown_coding_the_known_ones_are_still_decoded(serve: Serve, fetch: Any, case: str) -> None:
     body, codings = CODED[case]
     server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8"), ok(body, *fields(codings))))
     await fetch(server.url)
@@ -212,7 +210,7 @@ async def test_a_client_of_httpx_gets_what_it_would_get_without_us(serve: Serve,
             assert response.headers["content-encoding"] == coding
 
 
-async def test_only_so_many_origins_are_remembered(
+async def test_the_number_of_remembered_origins_is_bounded(
     serve: Serve, fetch: Any, transport: CurlTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crawler.transport.curl.MAX_REMEMBERED", 2)
@@ -223,9 +221,7 @@ async def test_only_so_many_origins_are_remembered(
 
 
 @pytest.mark.parametrize("case", UNDECODABLE)
-async def test_what_is_not_what_it_says_is_an_error_that_no_attempt_will_mend(
-    serve: Serve, fetch: Any, case: str
-) -> None:
+async def test_a_body_with_a_wrong_coding_is_a_permanent_error(serve: Serve, fetch: Any, case: str) -> None:
     body, codings = UNDECODABLE[case]
     server = await serve(answers(ok(body, *fields(codings))))
     with pytest.raises(BrokenExchange) as caught:
@@ -374,7 +370,7 @@ async def test_a_body_that_is_cut_is_an_error_worth_another_attempt(serve: Serve
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-async def test_a_length_that_is_none_is_an_error_that_stays(serve: Serve, fetch: Any, case: str) -> None:
+async def test_an_invalid_length_is_a_permanent_error(serve: Serve, fetch: Any, case: str) -> None:
     server = await serve(answers(UNREADABLE[case], then_close=True))
     with pytest.raises(BrokenExchange, match="Content-Length") as caught:
         await fetch(server.url)
@@ -461,7 +457,7 @@ async def test_bombs_are_held_back_on_other_transports_too(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_large_body_is_held_once_and_what_shrinks_well_is_no_bomb(serve: Serve, fetch: Any) -> None:
+async def test_a_large_body_is_held_once_and_good_compression_is_not_a_bomb(serve: Serve, fetch: Any) -> None:
     content = b"".join(b"%07d,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n" % line for line in range(400_000))
     handler, _ = counted(gzip.compress(content), "gzip")
     server = await serve(handler)
@@ -477,7 +473,7 @@ async def test_a_large_body_is_held_once_and_what_shrinks_well_is_no_bomb(serve:
 
 @pytest.mark.parametrize("accepted", [None, "identity", "gzip"])
 @pytest.mark.parametrize("most", [600, 599, 100 * MIB])
-async def test_a_body_may_be_as_large_as_is_allowed_whoever_decodes_it(
+async def test_the_maximum_size_of_a_body_holds_whichever_side_decodes_it(
     serve: Serve, fetch: Any, accepted: str | None, most: int
 ) -> None:
     headers = {} if accepted is None else {"Accept-Encoding": accepted}
@@ -534,7 +530,7 @@ PIECES = st.lists(
 
 
 @given(PIECES, st.lists(CODING, max_size=3), st.integers(1, 1000))
-def test_any_bytes_under_any_coding_give_a_body_or_a_documented_error(
+def test_any_bytes_under_any_coding_are_a_body_or_a_documented_error(
     pieces: list[bytes], codings: list[str], most: int
 ) -> None:
     downloader = Downloader(canned(pieces, codings), Settings(max_body=most), lambda: 0.0)

@@ -148,7 +148,7 @@ async def test_a_streamed_body_is_sent_in_chunks_as_its_header_says(serve, trans
         (httpx.Request("GET", "http://a b/"), "Bad hostname"),
     ],
 )
-async def test_what_is_no_request_is_not_sent(request_, words):
+async def test_an_invalid_request_is_not_sent(request_, words):
     class Anywhere:
         async def resolve(self, host, port):  # noqa: ASYNC124
             return ("127.0.0.1",)
@@ -217,7 +217,7 @@ async def test_requests_at_the_same_time_have_a_connection_each_and_do_not_wait_
     assert server.connections == 8
 
 
-async def test_a_connection_that_was_closed_meanwhile_is_replaced(serve, transport):
+async def test_a_kept_connection_that_was_closed_is_replaced(serve, transport):
     server = await serve(answers(ok(), then_close=True))
     for _ in range(5):
         assert (await get(transport, server.url)).content == b"ok"
@@ -286,7 +286,7 @@ async def keeps(serve, transport, count):
     return server
 
 
-async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_answer(serve, transport):
+async def test_no_response_is_lost_if_a_server_has_closed_all_kept_connections(serve, transport):
     """libcurl tries some of them and gives up; then the transport opens a new one."""
     server = await keeps(serve, transport, 12)
     sent = []
@@ -299,7 +299,7 @@ async def test_a_server_that_has_closed_all_kept_connections_costs_nobody_an_ans
     assert sent == [1] * len(server.bodies[12:])
 
 
-async def test_where_nothing_may_be_sent_again_the_next_request_takes_a_new_connection(serve, transport):
+async def test_after_a_stale_connection_a_request_that_must_not_be_resent_takes_a_new_one(serve, transport):
     server = await keeps(serve, transport, 3)
     request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(resend=False)})
     with pytest.raises(httpx.RemoteProtocolError) as caught:
@@ -319,7 +319,7 @@ CODINGS = {
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-async def test_a_coded_body_is_decoded_and_httpx_is_not_told_to_do_it_again(serve, transport, coding):
+async def test_a_coded_body_is_decoded_once(serve, transport, coding):
     body = CODINGS[coding](b"hello")
     server = await serve(answers(ok(body, f"Content-Encoding: {coding}")))
     response = await get(transport, server.url)
@@ -330,7 +330,7 @@ async def test_a_coded_body_is_decoded_and_httpx_is_not_told_to_do_it_again(serv
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip, zstd, rot13"])
-async def test_whoever_accepts_what_libcurl_does_not_decode_gets_the_body_as_it_came(serve, transport, accepted):
+async def test_a_body_in_a_coding_that_libcurl_lacks_is_delivered_coded(serve, transport, accepted):
     body = gzip.compress(b"hello")
     server = await serve(answers(ok(body, "Content-Encoding: gzip")))
     request = httpx.Request("GET", server.url, headers={"Accept-Encoding": accepted})

@@ -40,7 +40,7 @@ TOLERATED = {
 
 
 @pytest.mark.parametrize("case", TOLERATED)
-async def test_what_browsers_tolerate_is_tolerated(serve, transport, case):
+async def test_deviations_that_browsers_tolerate_are_tolerated(serve, transport, case):
     answer, fields = TOLERATED[case]
     server = await serve(answers(answer, then_close=True))
     with trio.fail_after(3):
@@ -147,7 +147,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-async def test_what_is_broken_is_an_error_that_says_so_after_what_has_arrived(serve, transport, case):
+async def test_a_broken_response_raises_after_the_data_that_arrived(serve, transport, case):
     answer, kind, arrived = BROKEN[case]
     server = await serve(answers(answer, then_close=True))
     request = httpx.Request("GET", server.url)

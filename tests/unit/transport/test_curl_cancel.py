@@ -109,7 +109,7 @@ async def test_a_response_is_closed_in_a_cancelled_scope_too(serve, transport):
     assert transport.statistics().transfers == 0
 
 
-async def test_a_task_that_reads_is_told_when_another_one_closes_the_response(serve, transport, nursery):
+async def test_a_reading_task_fails_when_another_one_closes_the_response(serve, transport, nursery):
     server = await serve(hangs_after_the_headers)
     response = await transport.handle_async_request(httpx.Request("GET", server.url))
 
@@ -224,7 +224,7 @@ async def test_the_write_timeout_of_httpx(serve, transport):
     assert transport.statistics().transfers == 0
 
 
-async def test_an_upload_that_goes_on_is_not_timed_out(serve, transport):
+async def test_an_upload_that_makes_progress_does_not_time_out(serve, transport):
     async def reads_slowly(peer):
         while b"\r\n\r\n" not in peer.received:
             await peer.receive()
@@ -279,7 +279,7 @@ async def test_cancelled_while_connecting(black_hole, transport):
     await until(lambda: not transport.statistics().driving)
 
 
-async def test_thousands_of_requests_cancelled_at_random_moments_leave_nothing_behind(serve):
+async def test_thousands_of_requests_cancelled_at_random_moments_leak_nothing(serve):
     random.seed(7)
 
     async def moody(peer):

@@ -49,7 +49,7 @@ def lean(url="http://site.test/a?b", *, method="GET", fields=(), body=b"", **ext
 @pytest.mark.parametrize(
     ("verify", "peer", "host"), [(True, None, None), (False, 0, 0), ("/etc/authorities.pem", None, None)]
 )
-def test_a_handle_verifies_certificates_unless_told_not_to(verify, peer, host):
+def test_a_handle_verifies_certificates_by_default(verify, peer, host):
     handle = Handle()
     CurlOptions(connect_timeout=0.0001, tls_verify=verify, http3=False).configure_handle(handle)
     assert handle.options.get(pycurl.SSL_VERIFYPEER) == handle.options.get(pycurl.PROXY_SSL_VERIFYPEER) == peer
@@ -113,13 +113,13 @@ def test_addresses_are_handed_over():
         (lean(timeout={"connect": 0.5}), {}, pycurl.CONNECTTIMEOUT_MS, 500),
     ],
 )
-def test_whatever_is_special_is_set_and_makes_a_reset_necessary(request_, more, option, value):
+def test_special_options_are_set_and_require_a_reset(request_, more, option, value):
     options, needs_reset, _ = configured(request_, **more)
     assert options[option] == value
     assert needs_reset
 
 
-def test_where_libcurl_is_not_to_decode_only_common_codings_are_accepted():
+def test_only_common_codings_are_accepted_if_libcurl_must_not_decode():
     request = lean(fields=[(b"accept-encoding", b"gzip")])
     options, _, made = configured(request, decode=False)
     assert b"Accept-Encoding: gzip, deflate" in options[pycurl.HTTPHEADER]
@@ -145,7 +145,7 @@ def test_behind_a_proxy_http_3_is_not_tried():
         (lean(method="POST", body=b"x", fields=[(b"Content-Length", b"2")]), "for a body of 1 bytes"),
     ],
 )
-def test_what_cannot_be_sent_is_refused(request_, words):
+def test_a_request_that_cannot_be_sent_is_refused(request_, words):
     with pytest.raises(ValueError, match=words):
         configured(request_)
 
@@ -177,12 +177,12 @@ def test_the_proxy_of_a_request(proxy, found):
 
 
 @pytest.mark.parametrize("proxy", ["ftp://p.test", "http://", "p.test", 7, "http://p.test:x"])
-def test_what_is_no_proxy_is_refused(proxy):
+def test_an_invalid_proxy_is_refused(proxy):
     with pytest.raises(httpx.UnsupportedProtocol, match="not a proxy"):
         proxy_of(httpx.Request("GET", "http://site.test/", extensions={"proxy": proxy}))
 
 
-def test_what_is_accepted_is_what_libcurl_decodes_in_the_order_of_browsers():
+def test_the_accepted_codings_are_those_of_libcurl_in_the_order_of_browsers():
     codings = accepted_codings().split(", ")
     assert codings[:2] == ["gzip", "deflate"]
     assert codings == [coding for coding in ("gzip", "deflate", "br", "zstd") if coding in codings]

@@ -92,7 +92,7 @@ async def test_https_goes_through_a_tunnel_and_the_proxys_own_answer_is_not_ours
 
 
 @pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
-async def test_a_tunnel_begins_behind_the_head_of_any_2xx_whatever_it_says_of_a_body(serve, secure, field):
+async def test_a_tunnel_begins_after_the_header_section_of_any_2xx_even_with_a_content_length(serve, secure, field):
     behind_tls, authority = secure
     server = await serve(behind_tls(answers(ok(b"secret"))))
 
@@ -120,7 +120,7 @@ async def test_a_tunnel_is_not_shared_by_users_of_the_proxy(serve, secure, http3
     ]  # fmt: skip
 
 
-async def test_a_proxy_behind_tls(serve, secure):
+async def test_a_proxy_over_tls(serve, secure):
     behind_tls, authority = secure
     proxy = await serve(behind_tls(http_proxy))
     async with CurlTransport(tls_verify=authority) as transport:
@@ -185,7 +185,7 @@ async def test_a_proxy_that_declines_the_tunnel_is_a_proxy_error_and_nothing_was
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "127.0.0.1:1", "", "http://", 7])
-async def test_what_is_no_proxy_is_refused(transport, proxy):
+async def test_an_invalid_proxy_is_refused(transport, proxy):
     with pytest.raises(httpx.UnsupportedProtocol, match="not a proxy") as caught:
         await get(transport, "http://127.0.0.1/", extensions={"proxy": proxy})
     assert failure_of(caught.value).sent is False

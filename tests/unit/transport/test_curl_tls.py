@@ -170,7 +170,7 @@ async def test_http_1_over_tls_is_not_serialised(serve_tls, files):
     assert server.connections == 5
 
 
-async def test_http_3_when_it_is_asked_for(hypercorn, files):
+async def test_http_3_on_request(hypercorn, files):
     async with CurlTransport(tls_verify=files / "ca.pem", http3=True) as transport:
         for _ in range(3):
             response = await get(transport, hypercorn, method="POST", content=b"over QUIC")
@@ -179,7 +179,7 @@ async def test_http_3_when_it_is_asked_for(hypercorn, files):
     assert response.content == b"over QUIC"
 
 
-async def test_http_3_falls_back_where_nobody_speaks_it(serve_tls, files):
+async def test_http_3_falls_back_if_the_server_lacks_it(serve_tls, files):
     server = await serve_tls(answers(ok()))
     async with CurlTransport(tls_verify=files / "ca.pem", http3=True) as transport:
         response = await get(transport, f"https://localhost:{server.port}/")

@@ -55,7 +55,7 @@ def test_codings_are_read_in_the_order_of_their_application(fields, codings):
 
 
 @pytest.mark.parametrize("codings", [[], ["br"], ["gzip", "utf-8"], ["gzip;q=1"], ["gzip"] * (MAX_CODINGS + 1)])
-def test_there_is_no_decoder_for_none_for_too_many_and_for_unknown_codings(codings):
+def test_no_too_many_and_unknown_codings_have_no_decoder(codings):
     assert make_decoder(codings) is None
 
 
@@ -104,7 +104,7 @@ def test_a_bomb_is_unpacked_in_small_pieces():
     assert peak < 1_000_000
 
 
-def test_what_this_libcurl_decodes_is_what_it_was_built_with():
+def test_the_codings_of_this_libcurl_are_those_it_was_built_with():
     assert {"gzip", "deflate"} <= libcurl_codings()
     assert ("br" in libcurl_codings()) is bool(pycurl.version_info()[4] & pycurl.VERSION_BROTLI)
 
@@ -138,9 +138,7 @@ def test_members_are_whole_wherever_a_body_is_cut(cuts: list[int]) -> None:
 
 
 @given(st.binary(max_size=3000), st.lists(st.sampled_from(["gzip", "deflate"]), min_size=1, max_size=3), st.data())
-def test_what_was_coded_is_decoded_however_it_is_cut_into_pieces(
-    content: bytes, codings: list[str], data: st.DataObject
-) -> None:
+def test_a_coded_body_is_decoded_in_pieces_of_any_size(content: bytes, codings: list[str], data: st.DataObject) -> None:
     body = content
     for coding in codings:
         body = (

@@ -47,7 +47,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("given", "kind"), KINDS.items())
-def test_the_finer_kind_is_told_beside_the_class(given, kind):
+def test_an_error_has_a_finer_kind_in_addition_to_its_class(given, kind):
     code, words, os_errno = given
     assert kind_of_code(code, words, os_errno) == kind
     error = translate(curl_error(code, words, request=REQUEST, proxy=None, sent=True, os_errno=os_errno))
@@ -70,7 +70,7 @@ def test_the_finer_kind_is_told_beside_the_class(given, kind):
         (KeyError("x"), ""),
     ],
 )
-def test_so_is_that_of_other_transports_by_class_or_by_what_they_came_from(error, kind):
+def test_errors_of_other_transports_are_classified_by_class_or_by_cause(error, kind):
     assert translate(error).kind == kind_of(error) == kind
     outer = httpx.ConnectError("all attempts failed")
     outer.__cause__ = error
@@ -83,13 +83,13 @@ def test_the_kind_that_the_transport_names_goes_before_that_of_the_class():
 
 
 @pytest.mark.parametrize("kind", sorted(FINAL_KINDS))
-def test_what_the_next_attempt_would_meet_again_is_not_retried(kind):
+def test_errors_that_would_recur_are_not_retried(kind):
     (code, words, _), *_ = [given for given, found in KINDS.items() if found == kind]
     assert not translate(curl_error(code, words, request=REQUEST, proxy=None, sent=False)).retryable
 
 
 @pytest.mark.parametrize(("code", "unknown"), [(socket.EAI_NONAME, True), (socket.EAI_AGAIN, False)])
-def test_a_name_that_does_not_exist_is_told_from_a_lookup_that_failed(code, unknown):
+def test_a_name_that_does_not_exist_differs_from_a_failed_lookup(code, unknown):
     error = socket.gaierror(code, "x")
     assert is_unknown_host(error) is unknown
     outer = httpx.ConnectError("x")

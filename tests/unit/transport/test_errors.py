@@ -99,7 +99,7 @@ def test_every_place_is_an_error_of_the_framework_about_one_request():
         (12_345, httpx.TransportError, BrokenExchange, True),
     ],
 )
-def test_what_the_usual_failures_become(code, kind, place, retryable):
+def test_the_translation_of_common_failures(code, kind, place, retryable):
     error = error_of(code)
     assert type(error) is kind
     translated = translate(error)
@@ -137,7 +137,7 @@ def test_a_little_that_unpacks_to_far_too_much_is_a_body_too_large():
     assert (error.full_reason, error.retryable) == ("body_too_large.bomb", False)
 
 
-def test_an_answer_that_is_no_http_is_the_servers_fault_not_an_unsupported_url():
+def test_a_response_that_is_not_http_is_a_broken_exchange():
     error = error_of(pycurl.E_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", sent=True)
     assert type(error) is httpx.RemoteProtocolError
     assert translate(error).retryable is True
@@ -176,7 +176,7 @@ def test_a_proxy_that_declines_is_a_proxy_error():
         (KeyError("a bug of a transport"), FetchError, False),
     ],
 )
-def test_what_other_transports_raise(error, place, retryable):
+def test_exceptions_of_other_transports(error, place, retryable):
     request = Request("https://site.example/a")
     translated = translate(error, request)
     assert type(translated) is place
@@ -214,7 +214,7 @@ def test_errors_of_the_framework_pass_and_learn_their_request():
     assert translate(BodyTooLarge("x", request=request), None).request is request
 
 
-def test_whether_it_was_sent_is_told_by_the_error_or_guessed_by_its_class():
+def test_whether_a_request_was_sent_follows_from_the_error_or_its_class():
     assert was_sent(transport_error(httpx.ConnectError, "x", request=REQUEST, sent=True))
     assert not was_sent(transport_error(httpx.ReadError, "x", request=REQUEST, sent=False))
     assert not was_sent(httpx.ConnectError("x"))

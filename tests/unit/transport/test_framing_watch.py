@@ -116,7 +116,7 @@ def test_each_system_counts_in_its_own_place(
     assert asked == ([(option, size)] if option else [])
 
 
-def test_what_is_no_tcp_connection_has_received_nothing() -> None:
+def test_other_sockets_have_received_nothing() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         assert received_on(datagrams.fileno()) == 0
     assert received_on(99_999) == 0

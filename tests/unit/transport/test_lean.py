@@ -10,7 +10,7 @@ from crawler.transport.lean import LeanRequest, Target, target_of
 FIELDS = [(b"User-Agent", b"a"), (b"X-Twice", b"1"), (b"X-Twice", b"2")]
 
 
-async def test_whoever_looks_finds_what_httpx_would_have_made():
+async def test_a_lean_request_shows_the_attributes_of_an_httpx_request():
     lean = LeanRequest("POST", "https://h.test:8443/a?b=c", FIELDS, b"body", {"proxy": None})
     whole = httpx.Request("POST", "https://h.test:8443/a?b=c", headers=FIELDS, content=b"body")
     assert isinstance(lean, httpx.Request)
@@ -35,6 +35,6 @@ def test_both_kinds_of_requests_go_to_the_same_place(url, target):
 
 
 @pytest.mark.parametrize("url", ["ftp://h.test/", "http:///path", "/path"])
-def test_what_has_no_place_to_go_to_is_refused(url):
+def test_a_request_without_a_web_url_is_refused(url):
     with pytest.raises(ValueError, match="not an http or https URL"):
         target_of(httpx.Request("GET", url))

@@ -65,14 +65,14 @@ async def test_head_has_no_body(serve, transport):
         assert (await get(transport, server.url, method="HEAD")).content == b""
 
 
-async def test_what_changes_something_is_not_sent_twice(serve, transport):
+async def test_an_unsafe_request_is_not_sent_twice(serve, transport):
     server = await serve(answers(RUBBISH))
     with pytest.raises(httpx.RemoteProtocolError, match="without colon"):
         await get(transport, server.url, method="POST", content=b"x")
     assert len(server.heads) == 1
 
 
-async def test_it_is_sent_once_more_and_reported_each_time(serve, transport):
+async def test_a_request_is_sent_once_more_and_reported_each_time(serve, transport):
     server = await serve(answers(RUBBISH))
     told = []
     request = httpx.Request("GET", server.url, extensions={EXTENSION: WireOptions(on_sent=lambda _at: told.append(1))})
@@ -120,7 +120,7 @@ async def test_a_turn_of_its_own_is_for_the_same_request_only(serve, transport):
         (b"HTTP/1.1 200 OK\r\nrubbish\r\nA: \0\r\n\r\n", httpx.RemoteProtocolError),
     ],
 )
-async def test_what_is_broken_is_an_error_all_the_same(serve, transport, second, kind):
+async def test_a_broken_response_is_still_an_error(serve, transport, second, kind):
     given = [RUBBISH, second]
 
     async def handler(peer):
@@ -134,7 +134,7 @@ async def test_what_is_broken_is_an_error_all_the_same(serve, transport, second,
     assert "\n" not in str(caught.value)
 
 
-async def test_silence_and_a_reset_are_told(serve, transport):
+async def test_silence_and_a_reset_are_reported(serve, transport):
     async def handler(peer):
         await peer.request()
         if len(server.heads) % 2:
@@ -152,7 +152,7 @@ async def test_silence_and_a_reset_are_told(serve, transport):
     assert failure_of(caught.value).kind == "reset"
 
 
-async def test_a_server_that_is_gone_is_told(nursery, transport):
+async def test_a_closed_server_is_reported(nursery, transport):
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
 

@@ -44,7 +44,7 @@ READ = {
 
 @pytest.mark.parametrize("case", READ)
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_what_is_right_is_read_in_pieces_of_any_size(case, size):
+def test_a_valid_response_is_read_in_pieces_of_any_size(case, size):
     data, expected = READ[case]
     answer, body = read(data, pieces=[data[place : place + size] for place in range(0, len(data), size)])
     assert body == expected
@@ -83,7 +83,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind, given in BAD.items() for data in given])
-def test_what_is_wrong_is_told_by_kind(kind, data):
+def test_an_invalid_response_has_a_kind_of_error(kind, data):
     with pytest.raises(ParseError) as caught:
         read(data)
     assert caught.value.kind == kind

@@ -140,7 +140,7 @@ async def test_a_certificate_of_the_proxy_is(serve, transport, authority, site):
     assert str(error).startswith(f"TLS with the proxy 127.0.0.1:{proxy.port} failed")
 
 
-async def test_what_goes_wrong_later_or_without_a_proxy_is_nobodys_fault(serve, transport):
+async def test_later_failures_and_those_without_a_proxy_are_not_blamed_on_it(serve, transport):
     cut = await serve(cut_off)
     with pytest.raises(httpx.RequestError) as caught:
         await get(transport, "http://site.test/", extensions={"proxy": f"http://127.0.0.1:{cut.port}"})

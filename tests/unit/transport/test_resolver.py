@@ -98,7 +98,7 @@ async def test_the_number_of_names_that_are_remembered_is_bounded():
     assert len(names.asked) == 11
 
 
-async def test_everybody_who_asks_meanwhile_shares_one_look_up():
+async def test_concurrent_callers_share_one_lookup():
     names = Names("192.0.2.1", hang=True)
     resolver = Resolver(getaddrinfo=names)
     answers_ = []
@@ -287,7 +287,7 @@ async def test_expired_addresses_are_not_used_if_the_name_does_not_exist_any_mor
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "x" * 300, "mäuse.example"])
-async def test_what_is_no_name_is_an_os_error(host):
+async def test_an_invalid_name_is_an_os_error(host):
     with pytest.raises(OSError):
         await Resolver().resolve(host, 80)
 
@@ -329,7 +329,7 @@ async def test_look_ups_that_wait_for_a_thread_fail_if_none_is_left(monkeypatch)
     assert (resolver.statistics().pending, resolver.statistics().threads) == (0, 0)
 
 
-def test_a_resolver_starts_anew_in_another_run_of_trio():
+def test_a_resolver_starts_afresh_in_another_run_of_trio():
     names = Names("192.0.2.1", hang=True)
     resolver = Resolver(getaddrinfo=names, lookups=1)
 

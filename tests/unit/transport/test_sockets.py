@@ -34,13 +34,13 @@ def pair():
         yield left, right
 
 
-def test_there_is_one_epoll_on_linux():
+def test_linux_has_one_epoll():
     opened = open_poller()
     assert isinstance(opened, EpollPoller)
     opened.close()
 
 
-def test_there_is_one_kqueue_on_macos_and_nothing_of_both_elsewhere(monkeypatch):
+def test_macos_has_one_kqueue_and_other_systems_have_neither(monkeypatch):
     use_kqueue(monkeypatch)
     names = {name: value for name, value in vars(select).items() if "epoll" not in name.lower()}
     monkeypatch.setattr(crawler.transport.sockets, "SYSTEM", types.SimpleNamespace(**names))
@@ -66,7 +66,7 @@ async def test_readable_and_writable(poller, pair):
     assert ready[0][1] & pycurl.CSELECT_OUT
 
 
-async def test_what_is_watched_anew_wakes_who_waits(poller, pair, nursery):
+async def test_a_newly_watched_socket_wakes_the_waiting_task(poller, pair, nursery):
     left, right = pair
     poller.watch(left.fileno(), pycurl.POLL_IN)
     waited = []

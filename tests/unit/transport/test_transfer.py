@@ -17,7 +17,7 @@ class Failing:
         raise pycurl.error(pycurl.E_BAD_CONTENT_ENCODING, "a broken block")
 
 
-async def test_what_libcurl_finds_when_it_goes_on_is_raised_after_what_has_arrived():
+async def test_an_error_of_libcurl_on_resuming_is_raised_after_the_data_that_arrived():
     dropped = []
     request = httpx.Request("GET", "http://site.example/")
     exchange = Transfer(request, body=b"", proxy=None, buffer=4, max_headers=100, drop=dropped.append)

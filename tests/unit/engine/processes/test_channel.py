@@ -39,7 +39,7 @@ async def test_messages_arrive_in_their_order(ends: Ends) -> None:
     assert await received(ends[1], 5) == list(range(5))
 
 
-async def test_a_message_that_cannot_be_written_leaves_nothing_behind(ends: Ends) -> None:
+async def test_a_message_that_cannot_be_encoded_sends_nothing(ends: Ends) -> None:
     with pytest.raises(UnicodeEncodeError):
         ends[0].send(wire.Call(1, 1, "\ud800", b""))
     ends[0].gather(wire.Continue(7))

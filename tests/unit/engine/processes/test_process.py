@@ -85,7 +85,7 @@ async def test_a_process_gets_the_news_with_its_pages(processes: list[tuple[Proc
     assert [message.news for message in await end.receive()] == [[], [(7, [])]]
 
 
-async def test_a_process_is_told_of_open_networks_once(processes: list[tuple[Process, Channel]]) -> None:
+async def test_a_process_is_sent_each_open_network_once(processes: list[tuple[Process, Channel]]) -> None:
     process, end = processes[0]
     for names in ((), ("a",), ("a",), ("a", "b")):
         process.open_networks(set(names))

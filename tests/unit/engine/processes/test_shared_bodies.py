@@ -20,7 +20,7 @@ def ends() -> Ends:
     return BodyWriter(memory), BodyReader(memory)
 
 
-def test_bodies_of_all_sizes_arrive_while_the_memory_is_used_again_and_again(ends: Ends) -> None:
+def test_bodies_of_all_sizes_arrive_while_the_memory_is_reused(ends: Ends) -> None:
     writer, reader = ends
     chance = random.Random(1)
     waiting: list[tuple[int, bytes]] = []

@@ -30,7 +30,7 @@ def test_messages_have_values_as_json_and_the_number_of_changes() -> None:
         ({wire.ALL_KEYS: 2}, False),
     ],
 )
-def test_what_was_read_before_a_change_is_outdated(reads: dict[str, int], outdated: bool) -> None:
+def test_a_value_that_was_read_before_a_change_is_outdated(reads: dict[str, int], outdated: bool) -> None:
     versions = StateVersions(State("tree"))
     versions.change({"a": b"1"})
     versions.change({"c": b"1"})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crawler.limits.headers.clock_skew import ClockSkew
 
 
-def test_one_date_gives_the_skew_to_within_a_second_and_a_round_trip():
+def test_one_date_bounds_the_skew_to_a_second_and_a_round_trip():
     skew = ClockSkew()
     assert skew.range is None
     skew.observe(100.0, sent=90.0, received=90.5)

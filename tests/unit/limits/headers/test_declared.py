@@ -54,7 +54,7 @@ def test_nothing_merged_is_nothing():
     assert merge((NOTHING, NOTHING)) == NOTHING
 
 
-def test_only_so_many_policies_are_kept():
+def test_the_number_of_policies_is_bounded():
     many = tuple(Observation(policy=str(number)) for number in range(MAX_OBSERVATIONS + 10))
     assert len(merge((Declared(observations=many),)).observations) == MAX_OBSERVATIONS
 

@@ -187,14 +187,14 @@ def test_milliseconds_fall_by_a_thousand_per_second():
         assert low <= NOW + 160 <= high  # the verdict holds from the first answer on
 
 
-def test_an_epoch_stands_still():
+def test_a_constant_epoch_is_read_as_an_epoch():
     reader = HeaderReader()
     for low, high in window(reader, lambda _t, _n: int(NOW) + 60):
         assert low <= NOW + 60 <= high
     assert reader.state()["verdicts"].get("x-ratelimit-reset") in {None, "plain"}
 
 
-def test_an_epoch_that_stands_still_while_units_are_spent_is_proven():
+def test_an_epoch_that_is_constant_while_units_are_spent_is_proven():
     reader = HeaderReader()
     window(reader, lambda _t, _n: int(NOW) + 60, limit=10, gap=5, count=9)
     assert reader.state()["verdicts"] == {"x-ratelimit-reset": "plain"}
@@ -211,7 +211,7 @@ def test_the_time_to_full_moves_away_with_each_request(start):
     assert low <= NOW + 2.4 <= high < NOW + 3.1
 
 
-def test_the_time_to_full_gives_the_rate():
+def test_the_rate_follows_from_the_time_to_full():
     reader = HeaderReader()
     for n in range(1, 6):
         declared = read(

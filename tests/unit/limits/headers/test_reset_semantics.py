@@ -66,7 +66,7 @@ def test_without_a_limit_a_moving_time_is_the_time_to_full():
     assert verdict(reading(0, 10, left=8), reading(1, 20, left=6)) == "full"
 
 
-def test_a_time_that_stands_still_while_many_units_are_spent_is_plain():
+def test_a_reset_that_is_constant_while_many_units_are_spent_is_plain():
     assert verdict(reading(0, 60, left=18, limit=20), reading(1, 59, left=4, limit=20)) == "plain"
 
 

@@ -53,7 +53,7 @@ def test_policies_have_names_or_are_named_after_their_windows():
 @pytest.mark.parametrize(
     "text", ["100", "100;w=0", "100;w=-1", '"a"', '"a";q=x', '"a";q=-1', "-5;w=1", "a=5;w=1", '"";q=1']
 )
-def test_values_without_limit_and_window_are_no_policies(text):
+def test_values_without_limit_and_window_are_not_policies(text):
     assert parse_policies(text) == ()
 
 

@@ -37,7 +37,7 @@ def test_units_served_between_two_refusals_have_leaked_in_that_time():
     ("served", "before", "after"),
     [(20.0, 20.0, 5.1), (11.0, 20.0, 3.0), (1.0, 20.0, 1.0), (4.0, 20.0, 11.0), (4.0, 20.0, math.nan)],
 )
-def test_what_may_be_a_window_is_not_a_leaky_bucket(served, before, after):
+def test_refusals_that_a_window_explains_are_not_a_leaky_bucket(served, before, after):
     assert detect(served, before=before, after=after) is None
 
 

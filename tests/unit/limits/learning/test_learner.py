@@ -37,7 +37,7 @@ def kinds(events: list[QuotaEvent]) -> list[str]:
     return [event.kind for event in events]
 
 
-def test_it_waits_as_stated_and_lets_one_probe_go():
+def test_a_stated_wait_is_kept_and_one_probe_follows():
     made = learner()
     assert kinds(ask(made, 0.0, 429, Declared(retry_after=30.0))) == ["refused"]
     gate = made.gate_at(NOW + 1)
@@ -87,7 +87,7 @@ def test_a_window_that_only_refusals_state_is_counted_from_the_next_one_on():
     assert (quota.name, quota.limit, quota.remaining, quota.window.length) == ("p", 5.0, 4.0, 10.0)
 
 
-def test_a_limit_beside_declared_ones_is_called_hidden():
+def test_a_limit_in_addition_to_declared_ones_is_called_hidden():
     made = learner(served=5.0)
     stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
     ask(made, 0.2, 429, Declared(observations=(stated,), retry_after=9.9))
@@ -210,7 +210,7 @@ def test_a_leaky_bucket_is_found_by_two_refusals_that_state_when_the_next_unit_i
     assert bucket.replenishment.rate == pytest.approx(4.0, rel=0.15)
 
 
-def test_a_window_whose_end_is_stated_is_no_leaky_bucket():
+def test_a_window_whose_end_is_stated_is_not_a_leaky_bucket():
     made = learner(served=20.0)
     ask(made, 1.0, 429, Declared(retry_after=4.0))
     for number in range(20):
@@ -248,7 +248,7 @@ def test_the_next_request_waits_for_the_strictest_quota():
     assert reason == "quota"
 
 
-def test_what_was_learned_is_restored_and_unreadable_values_are_ignored():
+def test_learned_limits_are_restored_and_unreadable_values_are_ignored():
     made, restored = learner(served=5.0), learner()
     ask(made, 0.2, 429, Declared(retry_after=9.9))
     state = json.loads(json.dumps(made.state()))

@@ -75,7 +75,7 @@ def test_requests_of_the_earlier_run_are_not_in_the_log():
         {"learned": [1.0, 2.0, 0, 0, "yes", True], "limit": 5.0, "window": 60.0},
     ],
 )
-def test_unreadable_values_are_no_quota(saved):
+def test_unreadable_values_restore_no_quota(saved):
     assert load_quota("p", saved) is None
 
 

@@ -97,7 +97,7 @@ def test_a_refusal_with_quota_left_is_explained_only_by_an_undeclared_quota():
     assert quotas.explain_refusal(1.0, Declared(), NOW + 1) is quotas.undeclared()
 
 
-def test_what_kinds_of_quotas_it_has():
+def test_the_kinds_of_quotas_in_a_set():
     quotas = QuotaSet()
     assert quotas.are_all_undeclared()
     quotas.add(undeclared())

@@ -58,7 +58,7 @@ def test_refusals_at_random_prove_no_rate(share: float, at_once: int) -> None:
     assert not tell(lambda at, load: chance.random() >= share, 40, at_once=at_once).is_proven()
 
 
-def test_refusals_of_more_than_so_many_in_flight_prove_no_rate() -> None:
+def test_refusals_above_a_number_of_requests_in_flight_prove_no_rate() -> None:
     assert not tell(lambda at, load: load <= 4, 40, at_once=8).is_proven()
 
 

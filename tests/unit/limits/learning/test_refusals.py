@@ -134,7 +134,7 @@ def test_the_search_finds_a_limit_when_its_probe_is_served():
     assert refusals.max_in_flight() == 3.0
 
 
-def test_a_refusal_beside_which_others_were_served_reveals_no_limit():
+def test_a_refusal_while_others_are_served_reveals_no_limit():
     refusals = Refusals()
     refuse(refusals, 0.0)
     search(refusals)

@@ -165,7 +165,7 @@ def test_rule_11_a_late_reset_is_not_corrected_twice():
     assert made.reset.latest == pytest.approx(NOW + 10.0 + 5.0, abs=0.2)
 
 
-def test_rule_11_two_windows_of_a_common_length_and_a_second_are_no_coincidence():
+def test_rule_11_two_windows_of_a_common_length_and_a_second_prove_late_resets():
     made = quota(late(opened=0.0, used=1, at=0.0), late(opened=6.2, used=1, at=0.0))
     assert made.window.length == 5
     made.exhaust()
@@ -202,7 +202,7 @@ def test_a_second_is_added_for_a_server_that_rounds_down():
     assert made.window.correction == 1
 
 
-def test_what_is_left_of_a_policy_counts_as_soon_as_it_is_stated():
+def test_the_remaining_units_of_a_policy_count_as_soon_as_they_are_stated():
     made = counted(3.0, 0.0)
     made.observe(observation(0, 9), sent=NOW + 1.0, received=NOW + 1.1)
     assert not made.is_counted

@@ -31,7 +31,7 @@ def test_rule_4_exactly_one_probe_finds_out_whether_the_quota_is_restored():
 # ---- rule 6: other clients -------------------------------------------------------------------------------------------
 
 
-def test_rule_6_the_use_of_other_clients_is_seen_and_expected_to_go_on():
+def test_rule_6_the_use_of_other_clients_is_measured_and_expected_to_continue():
     made = quota((observation(59, 60), 0.0, 0.1), (observation(38, 60), 20.0, 20.1))
     assert made.usage.others == pytest.approx(20 / 25, rel=0.05)  # after a prior of five seconds
     assert made.available(NOW + 30, 0) < 38 - 8
@@ -42,7 +42,7 @@ def test_rule_6_requests_in_flight_are_not_taken_for_the_use_of_others():
     assert made.usage.others == 0
 
 
-def test_rule_6_units_that_a_refusal_or_a_lower_limit_takes_were_used_by_nobody():
+def test_rule_6_units_lost_to_a_refusal_or_a_lower_limit_were_not_used_by_others():
     made = quota((observation(59, 60), 0.0, 0.1), (observation(58, 60), 10.0, 10.1))
     lower = Observation(policy="p", limit=20.0, window=60.0, remaining=0.0, reset=(NOW + 59, NOW + 60))
     assert made.observe(lower, sent=NOW + 20, received=NOW + 20.1, refused=True)
@@ -217,7 +217,7 @@ def test_probes_are_sent_at_common_lengths_where_nothing_is_left_and_no_reset_is
     assert times[-3:] == [600.4, 900.4, 1800.4]
 
 
-def test_a_quota_of_a_day_that_states_no_end_is_looked_at_at_midnight():
+def test_a_quota_of_a_day_that_states_no_end_is_probed_at_midnight():
     made = DeclaredQuota(name="p")
     stated = Observation(policy="p", limit=60.0, window=86400.0, remaining=0.0)
     made.observe(stated, sent=NOW, received=NOW + 0.1)

@@ -126,7 +126,7 @@ def test_the_latest_evidence_prevails_after_a_few_votes():
     assert replenishment.kind == "fixed"
 
 
-def test_many_units_after_a_long_time_are_no_vote_against_continuous_replenishment():
+def test_many_units_after_a_long_time_do_not_contradict_continuous_replenishment():
     replenishment = Replenishment(continuous_votes=1)
     vote(replenishment, 0.0, 19.0, passed=60.0)
     assert replenishment.kind == "continuous"

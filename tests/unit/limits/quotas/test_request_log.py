@@ -60,7 +60,7 @@ def test_requests_that_certainly_count_and_those_that_may():
     assert log.count(NOW + 13.0, NOW + 13.1, 10.0) == (0, 0)
 
 
-def test_it_is_complete_one_window_after_a_gap():
+def test_a_log_is_complete_one_window_after_a_gap():
     log = RequestLog()
     log.distrust_until(NOW)
     assert not log.is_complete(NOW + 9, 10.0)
@@ -73,7 +73,7 @@ def test_it_is_complete_one_window_after_a_gap():
     assert log.is_complete(NOW + 111, 10.0)
 
 
-def test_it_keeps_one_window_of_requests_and_none_of_a_large_quota():
+def test_a_log_keeps_one_window_of_requests_and_none_of_a_large_quota():
     log = RequestLog()
     for n in range(100):
         log.add(NOW + n, NOW + n, 5)

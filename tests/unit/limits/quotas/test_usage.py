@@ -49,7 +49,7 @@ def test_units_are_reserved_only_if_others_use_the_quota():
     assert usage.reserve(4.0) == 5.0
 
 
-def test_what_others_used_in_earlier_windows_is_forgotten_slowly():
+def test_the_use_of_others_in_earlier_windows_is_forgotten_slowly():
     usage = QuotaUsage()
     usage.start_window(100.0, 0.0, None)
     usage.update(0.0, 60.0, 1.0, 0.0)
@@ -80,7 +80,7 @@ def test_the_round_trip_is_a_moving_average():
     assert usage.round_trip == pytest.approx(1.2)
 
 
-def test_where_requests_are_counted_a_request_costs_its_grant():
+def test_a_counted_request_costs_its_grant():
     usage = QuotaUsage()
     assert usage.expected_cost(3.0) == 3.0
     assert usage.units_in_flight(2, 5.0) == 5.0

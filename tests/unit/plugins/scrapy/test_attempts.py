@@ -46,7 +46,7 @@ async def test_nothing_is_kept_for_pages_that_are_settled():
     assert bridged[0]._attempts._made == {}
 
 
-async def test_robots_txt_is_asked_for_without_the_middlewares():
+async def test_robots_txt_is_requested_without_the_middlewares():
     asked = []
 
     class Noting:

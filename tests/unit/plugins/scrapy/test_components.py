@@ -52,7 +52,7 @@ def test_a_component_that_cannot_be_created_is_named():
         list(build_components(Crawler({"no.such.Class": 1}), "ITEM_PIPELINES"))
 
 
-def test_a_setting_that_is_no_mapping_is_refused():
+def test_a_setting_that_is_not_a_mapping_is_refused():
     with pytest.raises(ConfigError, match="setting ITEM_PIPELINES: "):
         component_paths(Settings({"ITEM_PIPELINES": {First: "first"}}), "ITEM_PIPELINES")
 
@@ -71,7 +71,7 @@ def test_a_method_that_requires_the_spider_is_known():
     assert not takes_spider(new)
 
 
-def test_an_older_scrapy_gives_the_spider_to_all_methods_that_take_it(monkeypatch):
+def test_an_older_scrapy_passes_the_spider_to_all_methods_that_take_it(monkeypatch):
     def new(item, spider=None): ...
 
     def without(item): ...

@@ -57,7 +57,7 @@ def reasons(tmp_path):
         "yield scrapy.Request(response.url, callback=getattr(self, 'parse'))",
     ],
 )
-def test_what_a_job_can_keep_is_not_named(reasons, line):
+def test_values_that_a_job_can_store_are_not_named(reasons, line):
     assert reasons(line) == []
 
 
@@ -79,7 +79,7 @@ def test_what_a_job_can_keep_is_not_named(reasons, line):
         (["yield scrapy.Request('u', cb_kwargs={'rest': (n for n in ())})"], "cb_kwargs['rest'] is a generator"),
     ],
 )  # fmt: skip
-def test_what_a_job_cannot_keep_is_named_with_its_place(reasons, lines, reason):
+def test_values_that_a_job_cannot_store_are_named_with_their_place(reasons, lines, reason):
     line = 15 + len(lines)
     assert reasons(*lines) == [f"{reason} (books.py:{line})"]
 

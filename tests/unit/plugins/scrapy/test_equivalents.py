@@ -95,6 +95,6 @@ def test_keys_of_playwright_are_options_of_a_request(meta, options):
         ({"playwright_page_methods": [method("drag_and_drop", "a", "b")]}, "the plugin browser has no drag_and_drop"),
     ],
 )
-def test_what_the_browser_cannot_do_is_named(meta, words):
+def test_unsupported_features_of_a_browser_are_named(meta, words):
     with pytest.raises(ValueError, match=words):
         rendering({"playwright": True, **meta})

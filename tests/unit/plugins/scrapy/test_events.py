@@ -65,7 +65,7 @@ class Component:
         return "called"
 
 
-def test_methods_get_the_arguments_that_scrapy_gives_them(caplog):
+def test_methods_get_the_same_arguments_as_in_scrapy(caplog):
     outcomes = []
     for sends in ("scrapy", "crawl"):
         crawler, component = Crawler(), Component()

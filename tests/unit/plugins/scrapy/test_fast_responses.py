@@ -68,7 +68,7 @@ def test_requests_follow_the_same_links(given, target):
     assert fast.follow(target, callback, options.pop("method", "GET"), **options).method == made[0].method
 
 
-def test_selectors_are_followed_and_what_is_no_link_is_refused():
+def test_selectors_are_followed_and_other_elements_are_refused():
     plain, fast = responses()
     for response in (plain, fast):
         assert response.follow(response.css("a")[0]).url == "https://site.test/a?b=1&c=2"

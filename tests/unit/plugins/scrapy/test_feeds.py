@@ -90,7 +90,7 @@ def test_a_feed_that_cannot_be_written_is_named(uri, options, message, tmp_path,
         spider.feeds()
 
 
-def test_what_a_uri_leaves_open_is_not_looked_at():
+def test_placeholders_of_a_uri_are_not_checked():
     given = {"%(a)s://site.test/x.json": {}, "x.%(b)s": {}, "x.what": {}, "x": {"format": "no"}}
     assert list(feed_refusals(Settings({"FEEDS": given}))) == [
         "FEEDS: x.what: no exporter for the format 'what'",

@@ -31,7 +31,7 @@ def output(imports: str) -> list[str]:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_they_are_the_same_when_they_are_used():
+def test_late_mime_types_equal_the_usual_ones():
     theirs, ours = output(""), output("import crawler_plugins.scrapy")
     assert (theirs[0], ours[0]) == ("True True", "False True")
     assert ours[1:] == theirs[1:]

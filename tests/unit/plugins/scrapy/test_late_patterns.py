@@ -51,7 +51,7 @@ def test_a_pattern_and_a_method_of_one_are_compiled_when_they_are_used(compiled,
     assert compiled == ["(a+)b", "x(.)", "(a+)b"]
 
 
-def test_it_is_a_pattern(module):
+def test_a_late_pattern_is_a_pattern(module):
     word = module.WORD
     assert isinstance(word, re.Pattern)
     assert (word.pattern, word.groups, bool(word.flags & re.IGNORECASE)) == ("(a+)b", 1, True)

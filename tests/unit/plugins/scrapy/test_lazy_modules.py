@@ -47,7 +47,7 @@ def test_a_function_of_it_may_be_imported_by_name_before(name, capsys):
     assert (double(3), double(4), capsys.readouterr().out) == (6, 8, "executed\n")
 
 
-def test_it_is_imported_as_usual_once_more(name, capsys):
+def test_a_lazy_module_can_be_imported_again(name, capsys):
     importlib.import_module(name)
     del sys.modules[name]
     importlib.import_module(name)
@@ -74,7 +74,7 @@ def test_the_version_of_a_module_may_be_read_first(name, tmp_path, capsys):
     assert (importlib.import_module(name).__version__, capsys.readouterr().out) == ("1.2", "executed\n")
 
 
-def test_what_is_set_before_it_is_executed_stays(name, capsys):
+def test_attributes_that_were_set_before_execution_stay(name, capsys):
     module = importlib.import_module(name)
     module.double = module.other = len
     assert (module.double([1]), capsys.readouterr().out) == (1, "")

@@ -109,7 +109,7 @@ def test_pages_that_the_parsers_read_differently_are_left_to_the_extractor(body)
     assert links.quick_links(LinkExtractor(), response) is None
 
 
-def test_it_is_installed_once():
+def test_the_link_extractor_is_replaced_once():
     before = LinkExtractor.extract_links
     links.install()
     assert LinkExtractor.extract_links is before

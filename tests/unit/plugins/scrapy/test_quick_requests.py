@@ -32,7 +32,7 @@ def test_living_objects_are_not_counted():
 
 
 @pytest.mark.parametrize("url", ["site.test/no-scheme", 1, None])
-def test_what_is_no_url_is_refused_as_before_whenever_it_is_given(url):
+def test_an_invalid_url_is_refused_as_in_scrapy_whenever_it_is_set(url):
     for _ in range(2):
         with pytest.raises((ValueError, TypeError), match="equest url"):
             Request(url)
@@ -90,13 +90,13 @@ def made(make, kind, url, **given):
 @pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("kind", [Request, Own, scrapy.FormRequest])
-def test_a_request_has_the_parts_that_scrapy_gives_it(given, url, kind):
+def test_a_request_has_the_same_attributes_as_in_scrapy(given, url, kind):
     theirs = Request.__init__.__wrapped__
     Request("https://site.test/made")
     assert made(Request.__init__, kind, url, **given) == made(theirs, kind, url, **given)
 
 
-def test_what_a_request_was_made_of_is_copied():
+def test_the_arguments_of_a_request_are_copied():
     meta, arguments = {"a": 1}, {"b": 2}
     requests = [Request("https://site.test/copied", meta=meta, cb_kwargs=arguments) for _ in range(2)]
     requests[1].meta["a"] = requests[1].cb_kwargs["b"] = 3

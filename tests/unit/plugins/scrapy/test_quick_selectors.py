@@ -18,7 +18,7 @@ def texts(request, monkeypatch):
     return quick_selectors.texts_of(TEXTS, QUERY)
 
 
-def test_they_do_what_those_of_scrapy_do(texts):
+def test_quick_selectors_behave_as_those_of_scrapy(texts):
     theirs = Selector.selectorlist_cls([Selector(root=text, type="html", _expr=QUERY) for text in TEXTS])
     assert isinstance(texts, type(theirs))
     for ours in (texts, texts[:], texts[1:3]):
@@ -63,7 +63,7 @@ def found(kind, query, **given):
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("kind", [Selector, Own])
 @pytest.mark.parametrize("given", [{}, {"type": "xml"}, {"namespaces": {"a": "urn:a"}}], ids=["html", "xml", "names"])
-def test_selectors_of_elements_have_the_fields_that_scrapy_gives_them(query, kind, given, monkeypatch):
+def test_selectors_of_elements_have_the_same_attributes_as_in_scrapy(query, kind, given, monkeypatch):
     quick_selectors.install()
     quick = Selector.__init__
     ours = found(kind, query, **given)
@@ -71,7 +71,7 @@ def test_selectors_of_elements_have_the_fields_that_scrapy_gives_them(query, kin
     assert ours == found(kind, query, **given)
 
 
-def test_what_is_no_result_of_a_query_is_made_by_the_constructor():
+def test_other_selectors_are_made_by_the_constructor():
     quick_selectors.install()
     with pytest.raises(ValueError, match="Invalid type"):
         Selector(root="a", type="none", _expr="b", namespaces=None)

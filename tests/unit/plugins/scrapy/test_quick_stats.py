@@ -71,7 +71,7 @@ def test_a_spider_that_is_passed_is_warned_of_as_before():
     assert "spider" in str(caught[0].message)
 
 
-def test_it_is_installed_once():
+def test_quick_stats_are_installed_once():
     before = StatsCollector.__init__
     quick_stats.install()
     assert StatsCollector.__init__ is before

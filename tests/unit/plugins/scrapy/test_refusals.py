@@ -63,7 +63,7 @@ def test_the_queues_of_scrapy_redis_are_a_job():
     assert list(refusals(Settings(queues))) == []
 
 
-def test_defaults_and_disabled_components_are_no_reason():
+def test_defaults_and_disabled_components_are_not_refused():
     assert list(refusals(Settings({"ITEM_PIPELINES": {"no.such.Pipeline": None}}), scrapy.Spider)) == []
 
 
@@ -94,7 +94,7 @@ def test_each_reason_is_a_line_of_its_own():
     assert "Asyncio.parse() uses open_connection" in other
 
 
-def test_what_is_no_class_is_no_component():
+def test_a_setting_that_is_not_a_class_is_not_a_component():
     settings = Settings({"ITEM_PIPELINES": {"logging.INFO": 1, "logging.getLogger": 2}, "STATS_CLASS": "logging.INFO"})
     assert list(refusals(settings)) == [
         "ITEM_PIPELINES: logging.INFO must be a class, not int",

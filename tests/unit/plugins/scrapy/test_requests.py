@@ -107,7 +107,7 @@ def test_user_and_password_go_to_their_domain():
     assert requests.to_crawl(scrapy.Request("https://other.test/")).auth is None
 
 
-def test_a_cookie_field_gives_way_to_the_cookies_of_the_session():
+def test_cookies_of_the_session_replace_a_cookie_field():
     assert translator().to_crawl(scrapy.Request(URL, headers={"Cookie": "a=1"})).headers.pairs == ()
     alone = translator().to_crawl(scrapy.Request(URL, meta={"dont_merge_cookies": True}))
     assert alone.headers.pairs == (("Cookie", ""),)

@@ -48,7 +48,7 @@ async def test_a_status_that_the_spider_handles_is_retried_first(autojump_clock)
     assert (await run_scrapy(Handles, {"/": failing(404, 9)})).items == [{"status": 404, "tries": 0}]
 
 
-async def test_dont_retry_gives_the_first_response(autojump_clock):
+async def test_dont_retry_returns_the_first_response(autojump_clock):
     class Once(One):
         def start_requests(self):
             yield scrapy.Request(f"{SITE}/", meta={"dont_retry": True, "handle_httpstatus_all": True})
@@ -56,7 +56,7 @@ async def test_dont_retry_gives_the_first_response(autojump_clock):
     assert (await run_scrapy(Once, {"/": failing(500, 9)})).items == [{"status": 500, "tries": 0}]
 
 
-def test_a_code_that_is_no_number_is_named():
+def test_a_code_that_is_not_a_number_is_named():
     with pytest.raises(crawler.ConfigError, match="setting RETRY_HTTP_CODES: invalid literal"):
         ScrapySpider.of(One, settings={"RETRY_HTTP_CODES": ["x"]})
 
@@ -96,6 +96,6 @@ async def test_a_post_is_retried_too_as_in_scrapy(autojump_clock):
     assert ran.items == [{"status": 200, "tries": 2}]
 
 
-async def test_a_server_that_refuses_is_asked_again_when_it_allows_that(autojump_clock):
+async def test_a_refused_request_is_repeated_when_the_server_allows_it(autojump_clock):
     ran = await run_scrapy(One, {"/": failing(429, 6)})
     assert ran.items == [{"status": 200, "tries": 0}]

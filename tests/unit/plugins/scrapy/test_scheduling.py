@@ -97,7 +97,7 @@ async def test_cookies_may_be_a_list_and_may_be_disabled():
     assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == ["a=1", None]
 
 
-def test_the_crawl_is_asked_about_a_url_until_it_knows_it():
+def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
     bridged = ScrapySpider.of(One)
     scheduling = bridged._scheduling
     scheduling.open(None)

@@ -129,7 +129,7 @@ async def test_an_exception_is_sent_as_a_signal_with_the_page():
     assert (str(failure.value), url) == ("async", f"{SITE}/")
 
 
-async def test_what_is_no_item_is_logged(caplog):
+async def test_a_value_that_is_not_an_item_is_logged(caplog):
     class Wrong(scrapy.Spider):
         name = "wrong"
         start_urls = [f"{SITE}/"]

@@ -192,7 +192,7 @@ async def test_custom_settings_and_arguments_reach_the_spider():
     assert {visit.headers["user-agent"] for visit in ran.visits} == {"MyBot/1"}
 
 
-async def test_what_a_callback_yields_before_it_raises_is_kept():
+async def test_results_that_precede_an_exception_are_kept():
     class Half(Quotes):
         def parse(self, response):
             yield {"text": "kept"}

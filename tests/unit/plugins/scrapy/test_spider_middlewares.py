@@ -64,7 +64,7 @@ async def test_inputs_run_from_the_engine_and_outputs_from_the_spider():
     assert ran.items == [{"n": 1, "inner": True}]
 
 
-async def test_an_async_middleware_gets_an_async_iterable_and_a_plain_one_works_behind_it():
+async def test_an_async_middleware_gets_an_async_iterable_and_a_plain_one_works_after_it():
     ran = await run_scrapy(One, PAGES, {"SPIDER_MIDDLEWARES": {Outer: 100, Async: 900}})
     assert calls[-1] == "outer async {'n': 1, 'async': True}"
     assert ran.items == [{"n": 1, "async": True}]

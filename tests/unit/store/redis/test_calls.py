@@ -41,7 +41,7 @@ def test_priorities_beyond_32_bits_are_first_or_last():
 
 
 @given(REQUESTS, st.integers(1, 2**40 - 1), st.integers(0, 50), st.sampled_from(["", "1795711459.25"]))
-def test_a_row_gives_the_request_back(request, number, attempts, not_before):
+def test_a_row_is_read_back_as_the_request(request, number, attempts, not_before):
     link = calls.link(request)
     row = f"{link.tier}{number:010x}{attempts}|{not_before}|{link.record}".encode()
     pending = reading.pending_of(link.group, row)

@@ -46,7 +46,7 @@ def test_the_outcome_in_words(case, words, hangs):
     assert (case.expected, case.hangs) == (words, hangs)
 
 
-def test_a_response_is_correct_unless_told_otherwise():
+def test_a_response_is_correct_by_default():
     assert response("A: b", body="ü") == "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nü".encode()
     assert response(b"\xff: b", body=b"x", length=False) == b"HTTP/1.1 200 OK\r\n\xff: b\r\n\r\nx"
     assert response(status="HTTP/1.0 404 Not Found", body=None) == b"HTTP/1.0 404 Not Found\r\n"
