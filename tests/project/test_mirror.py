@@ -30,7 +30,7 @@ COVERED_ELSEWHERE = {
     "engine/processes/remote_fetch.py": ["tests/crawl/test_remote_fetch.py"],
     "engine/robots.py": ["tests/crawl/test_robots.py"],
     "engine/scheduler.py": ["tests/crawl/test_core.py"],
-    "engine/session.py": ["tests/crawl/test_core.py", "tests/crawl/test_hooks.py"],
+    "engine/session.py": ["tests/crawl/test_core.py", "tests/crawl/test_lifespan_hooks.py"],
     "engine/sinks.py": ["tests/crawl/test_sinks.py"],
     "engine/wiring.py": ["tests/crawl/test_core.py"],
     "engine/worker.py": ["tests/crawl/test_core.py", "tests/crawl/test_outcomes.py"],
@@ -38,7 +38,7 @@ COVERED_ELSEWHERE = {
     # Values without behaviour.
     "engine/processes/wire.py": ["tests/unit/engine/processes/test_packing.py"],
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],
-    "messages/stored_request.py": ["tests/unit/messages/test_request.py"],
+    "messages/stored_request.py": ["tests/unit/messages/test_request_json.py"],
     "store/outcome.py": ["tests/unit/store/test_protocol.py"],
     # Real servers test the parts of a store that speak to one.
     **{

@@ -9,10 +9,22 @@ from typing import Any
 from crawler import Produced, Response, Settings, Spider
 from crawler.testing import FakeSite, Page
 
-__all__ = ["FREE", "Follow", "tree", "tree_urls"]
+__all__ = ["FREE", "LINKS", "Follow", "FrontPage", "tree", "tree_urls"]
 
 FREE = Settings(obey_robots=False)
 """The settings of most tests: robots.txt is ignored, everything else is the default."""
+LINKS = {"/": "<a href='/a'>x</a><a href='/b'>x</a>", "/a": "x", "/b": "x"}
+"""The pages of a site by path: the first one links to two others."""
+
+
+class FrontPage(Spider):
+    """Fetches one page and yields nothing: the base class of spiders in tests."""
+
+    start_urls = ["https://site.test/"]
+    settings = FREE
+
+    def parse(self, response: Response) -> Produced:
+        return None
 
 
 class Follow(Spider):

@@ -1,99 +1,20 @@
-"""`Request`: the result of each argument, and errors that name the argument which does not survive JSON."""
+"""`Request`: the result of each argument, its errors, its identity and its copies. JSON: `test_request_json`."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import datetime
-import enum
 import math
 import pickle
 import sys
-from decimal import Decimal
 from typing import Any
 
 import attrs
 import httpx
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from support.shop_requests import FULL, SHOP, URL, Point, kept
 
-from crawler import Headers, Request, Spider
-from crawler.messages.request import mapping_of
-
-URL = "https://site.test/"
-NEW_YEAR = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-
-
-@attrs.frozen
-class Point:
-    x: int
-    y: float = 0.0
-
-
-@dataclasses.dataclass
-class Range:
-    first: datetime.date
-    last: datetime.date | None = None
-
-
-class Color(enum.Enum):
-    RED = "red"
-
-
-class Shop(Spider):
-    def parse(self, response):
-        return None
-
-    def plain(self, response, page: int = 1, **others):
-        return None
-
-    def none(self):
-        return None
-
-    def needs(self, response, category):
-        return None
-
-    def typed(
-        self,
-        response,
-        *,
-        point: Point = Point(0),
-        span: Range | None = None,
-        when: datetime.datetime | None = None,
-        color: Color = Color.RED,
-        price: Decimal = Decimal(0),
-        weight: float = 0.0,
-        data: bytes = b"",
-        many: list[Point] = [],  # noqa: B006
-        pair: tuple[int, int] = (0, 0),
-        anything: Any = None,
-        loose=None,
-    ):
-        return None
-
-    def failed(self, failure):
-        return None
-
-    @staticmethod
-    def static(response):
-        return None
-
-
-SHOP = Shop()
-
-
-def kept(request: Request) -> Request:
-    """Return a request after a round trip through JSON."""
-    back = Request.from_json(request.to_json())
-    assert back == request
-    assert back.key == request.key
-    assert {name: type(getattr(back, name)) for name in ("headers", "body", "auth", "accept_status", "redirects")} == {
-        "headers": Headers, "body": bytes, "auth": type(request.auth), "accept_status": tuple, "redirects": tuple
-    }  # fmt: skip
-    return back
-
+from crawler import Headers, Request
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
@@ -397,90 +318,6 @@ def test_an_unknown_argument_is_refused():
         Request(URL, colour="red")
 
 
-# ---- callbacks and what they are given -------------------------------------------------------------------------------
-
-
-def test_a_callback_is_kept_by_its_name():
-    request = kept(Request(URL, SHOP.plain, errback=SHOP.failed))
-    assert (request.callback, request.errback) == ("plain", "failed")
-    assert kept(Request(URL, "anything")).callback == "anything"
-
-
-def test_keyword_arguments_are_checked_against_the_signature_of_the_callback():
-    assert Request(URL, SHOP.needs, cb_kwargs={"category": "books"}).cb_kwargs == {"category": "books"}
-    assert Request(URL, SHOP.plain, cb_kwargs={"page": 2, "x": 1}).cb_kwargs == {"page": 2, "x": 1}
-    with pytest.raises(TypeError, match="got an unexpected keyword argument 'categroy'"):
-        Request(URL, SHOP.typed, cb_kwargs={"categroy": "books"})
-    with pytest.raises(TypeError, match="multiple values for argument 'response'"):
-        Request(URL, SHOP.plain, cb_kwargs={"response": 1})
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "stored"),
-    [
-        ("point", Point(1, 2.5), {"x": 1, "y": 2.5}),
-        ("span", Range(datetime.date(2026, 1, 2)), {"first": "2026-01-02", "last": None}),
-        ("span", None, None),
-        ("when", datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.UTC), "2026-01-02T03:04:05.000006Z"),
-        ("color", Color.RED, "red"),
-        ("price", Decimal("1.10"), "1.10"),
-        ("weight", 5, 5),
-        ("weight", 0.1, 0.1),
-        ("data", b"\x00\xff", "AP8="),
-        ("many", [Point(1), Point(2)], [{"x": 1, "y": 0.0}, {"x": 2, "y": 0.0}]),
-        ("pair", (1, 2), [1, 2]),
-        ("anything", {"a": [1, None]}, {"a": [1, None]}),
-        ("loose", "text", "text"),
-    ],
-)
-def test_an_annotation_converts_a_value_back(name, value, stored):
-    request = kept(Request(URL, SHOP.typed, cb_kwargs={name: value}))
-    assert request.cb_kwargs == {name: stored}
-    hint = Shop.typed.__annotations__[name] if name != "loose" else "Any"
-    assert msgspec.convert(request.cb_kwargs[name], eval(hint)) == value
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("loose", datetime.date(2026, 1, 2)),
-        ("loose", (1, 2)),
-        ("loose", [(1, 2)]),
-        ("loose", {1: 2}),
-        ("loose", [Point(1)]),
-        ("loose", b"bytes"),
-        ("anything", Point(1)),
-        ("anything", {"a": {1}}),
-        ("point", "1"),
-        ("point", {"x": "one"}),
-        ("weight", math.nan),
-        ("weight", math.inf),
-        ("weight", "heavy"),
-        ("pair", (1, 2, 3)),
-        ("many", [1]),
-        ("when", "yesterday"),
-    ],
-)
-def test_a_value_that_json_would_change_for_the_callback_is_refused(name, value):
-    with pytest.raises(TypeError, match=rf"^cb_kwargs\['{name}'\] does not survive JSON: "):
-        Request(URL, SHOP.typed, cb_kwargs={name: value})
-
-
-def test_a_callback_given_by_name_takes_any_value_that_msgspec_encodes():
-    request = kept(Request(URL, "typed", cb_kwargs={"point": Point(1), "when": NEW_YEAR}))
-    assert request.cb_kwargs == {"point": {"x": 1, "y": 0.0}, "when": "2026-01-01T00:00:00Z"}
-
-
-def test_annotations_that_cannot_be_resolved_are_ignored():
-    class Odd(Spider):
-        def parse_odd(self, response: Missing, page: AlsoMissing):  # noqa: F821
-            return None
-
-    assert Request(URL, Odd().parse_odd, cb_kwargs={"page": 3}).cb_kwargs == {"page": 3}
-    with pytest.raises(TypeError, match="annotate the parameter"):
-        Request(URL, Odd().parse_odd, cb_kwargs={"page": Point(1)})
-
-
 # ---- identity --------------------------------------------------------------------------------------------------------
 
 
@@ -550,16 +387,6 @@ def test_most_requests_are_small():
     assert plain.to_json() == b'{"url":"%s"}' % URL.encode()
 
 
-# ---- copies ----------------------------------------------------------------------------------------------------------
-
-FULL = Request(
-    "https://site.test/a?b", SHOP.typed, errback=SHOP.failed, method="PATCH", headers=[("X-A", "1"), ("x-a", "2")],
-    json={"a": 1}, cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test", meta={"m": [1]},
-    cb_kwargs={"when": NEW_YEAR, "pair": (1, 2)}, priority=3, dont_filter=True, ignore_robots=True, lane="l",
-    quotas={"q": 2}, accept_status=(404,), timeout=1.5, attempts=2, max_body=7, plugins={"x": False},
-).replace(depth=4, redirects=("https://site.test/0",))  # fmt: skip
-
-
 def test_replacing_nothing_changes_nothing():
     assert FULL.replace() == FULL
     assert FULL.replace() is not FULL
@@ -620,90 +447,3 @@ def test_a_wrong_replacement_is_refused_like_a_wrong_argument():
         FULL.replace(url="/a")
     with pytest.raises(TypeError, match="missing a required argument: 'category'"):
         Request(URL).replace(callback=SHOP.needs)
-
-
-# ---- JSON ------------------------------------------------------------------------------------------------------------
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=6,
-)
-VISIBLE = st.text("".join(map(chr, range(0x21, 0x7F))), min_size=1, max_size=6)
-ARGUMENTS = st.fixed_dictionaries(
-    {"url": st.builds("https://u:p@site.test/{}?{}#{}".format, TEXT, TEXT, TEXT)},
-    optional={
-        "callback": st.sampled_from([None, "parse_item", SHOP.plain]),
-        "errback": st.sampled_from([None, "failed", SHOP.failed]),
-        "method": st.sampled_from(["get", "POST", "DELETE"]),
-        "params": st.dictionaries(TEXT, TEXT | st.integers() | st.none(), max_size=3),
-        "headers": st.lists(st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,5}", fullmatch=True), VISIBLE), max_size=3),
-        "body": st.binary(max_size=20) | TEXT,
-        "cookies": st.dictionaries(
-            st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[ -:<-~]{0,5}", fullmatch=True)
-        ),
-        "session": TEXT,
-        "auth": st.none()
-        | st.tuples(st.just("user"), st.from_regex(r"[ -~]{0,5}", fullmatch=True))
-        | st.from_regex(r"[A-Za-z]+ [!-~]{1,5}", fullmatch=True),
-        "proxy": st.sampled_from([None, "direct", "http://p.test", "socks5h://u:p@[::1]:1080/"]),
-        "meta": st.dictionaries(TEXT, VALUES, max_size=3),
-        "cb_kwargs": st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
-        "priority": st.integers(1 - 2**63, 2**63 - 1),
-        "dont_filter": st.booleans(),
-        "ignore_robots": st.booleans(),
-        "lane": st.none() | TEXT,
-        "quotas": st.dictionaries(TEXT, st.integers(1, 9) | st.floats(0.1, 9), max_size=2),
-        "accept_status": st.lists(st.integers(100, 999), max_size=3),
-        "timeout": st.none() | st.floats(0.001, 1e6) | st.integers(1, 9),
-        "attempts": st.none() | st.integers(1, 9),
-        "max_body": st.none() | st.integers(1, 2**40),
-        "plugins": st.dictionaries(TEXT, VALUES, max_size=2),
-    },
-)
-
-
-@given(ARGUMENTS)
-def test_a_request_survives_json_or_is_refused_naming_what_does_not(arguments):
-    try:
-        request = Request(**arguments)
-    except (TypeError, ValueError) as error:
-        assert str(error).partition("[")[0] in ("meta", "plugins", "cb_kwargs")  # noqa: PT017
-        return
-    kept(request)
-
-
-@given(VALUES)
-def test_values_that_survive_json_keep_their_types(value):
-    try:
-        request = Request(URL, meta={"a": value})
-    except TypeError:
-        return
-    assert repr(Request.from_json(request.to_json()).meta) == repr({"a": value})
-
-
-@given(VALUES)
-def test_keyword_arguments_of_a_callback_survive_json(value):
-    try:
-        request = Request(URL, SHOP.plain, cb_kwargs={"other": value})
-    except TypeError:
-        return
-    assert repr(Request.from_json(request.to_json()).cb_kwargs) == repr({"other": value})
-
-
-def test_defaults_are_left_out_of_the_json():
-    assert Request(URL).to_json() == b'{"url":"https://site.test/"}'
-
-
-def test_a_full_request_survives_json():
-    assert kept(FULL).headers.pairs == FULL.headers.pairs
-
-
-def test_reading_a_mapping_does_not_add_it():
-    request = Request(URL)
-    assert mapping_of(request, "quotas") == {}
-    assert "quotas" not in vars(request)
-    request.quotas["key:A"] = 2.0
-    assert mapping_of(request, "quotas") == {"key:A": 2.0}
-    assert mapping_of(Request(URL, meta={"a": 1}), "meta") == {"a": 1}

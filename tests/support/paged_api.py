@@ -1,0 +1,46 @@
+"""An API in memory with pages of users."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from crawler.spiders import ApiSpider
+from crawler.testing import FakeSite, Page, collect
+
+URL = "https://api.test/users"
+QUERY = "query ($after: String) { repo { issues(after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } } }"
+"""A GraphQL query of a page."""
+
+
+def asked(request) -> dict[str, str]:
+    """The query of a request."""
+    return {name: values[0] for name, values in parse_qs(str(request.url.query, "ascii")).items()}
+
+
+def users(start: int, end: int) -> list[dict[str, int]]:
+    return [{"id": n} for n in range(start, end)]
+
+
+def paged(total: int, size: int, *, name: str = "page", first: int = 1, more=lambda page, last: {}):
+    """Pages by number, of `size` items each."""
+
+    def answer(request):
+        page = int(asked(request).get(name, first)) - first
+        listed = users(page * size, min((page + 1) * size, total))
+        return Page({"data": listed} | more(page, (page + 1) * size >= total))
+
+    return answer
+
+
+async def ids(spider: ApiSpider, site: FakeSite, **options) -> list[int]:
+    found = await collect(spider, site, **options)
+    assert found.report.failed == 0
+    return [item["id"] for item in found.items]
+
+
+def queries(site: FakeSite) -> list[str]:
+    return [urlsplit(visit.url).query for visit in site.log if not visit.url.endswith("/robots.txt")]
+
+
+def site_of(page) -> FakeSite:
+    return FakeSite({URL: page}, host="https://api.test")
