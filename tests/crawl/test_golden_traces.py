@@ -24,7 +24,19 @@ from unittest.mock import patch
 import httpx
 import pytest
 import trio
-from crawl.golden_crawls import CRAWLS
+from crawl.golden_crawls import (
+    bounds,
+    credentials,
+    failures,
+    hooks,
+    inline,
+    jobs,
+    pages,
+    redirects,
+    refusals,
+    robots,
+)
+from crawl.golden_crawls.registry import CRAWLS
 from support.virtual import EPOCH, run_repeatably
 
 from crawler import CrawlerError, Plugin, Report, Settings, Spider, crawl
@@ -33,6 +45,8 @@ from crawler.store.sqlite import SqliteStore
 from crawler.testing import FakeSite
 
 GOLDEN = Path(__file__).parent / "golden"
+SUBJECTS = (pages, redirects, robots, refusals, failures, hooks, inline, credentials, bounds, jobs)
+"""The modules with the crawls; each adds its own to `CRAWLS` when it is imported."""
 UNREPEATABLE = ("cpu_seconds", "peak_rss")
 """Report keys that depend on the machine."""
 SHOWN = ("authorization", "cookie", "user-agent", "content-type")
