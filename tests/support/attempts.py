@@ -98,6 +98,7 @@ class Case:
 
 
 def response(status: int = 200, **headers: str) -> Response:
+    """Return a response of the page of the case."""
     return Response(f"{A}/", status, headers, b"x", request=Request(f"{A}/"))
 
 

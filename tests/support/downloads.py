@@ -25,8 +25,10 @@ class Site:
 
 
 def downloader(site, settings=None, **options):
+    """Return a downloader whose transport is a site in memory."""
     return Downloader(httpx.MockTransport(site), settings or Settings(user_agent="Bot/1"), lambda: 1000.0, **options)
 
 
 def sent_fields(site):
+    """Return the header fields of the last request that a site received."""
     return [(name.decode(), value.decode()) for name, value in site.requests[-1].headers.raw]

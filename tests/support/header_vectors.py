@@ -51,6 +51,7 @@ def p(
     unusable: bool = False,
     has_id: bool = False,
 ) -> Observation:
+    """Return an observation of a policy."""
     return Observation(
         policy=policy,
         limit=limit,
@@ -70,10 +71,12 @@ def says(
     concurrency: int | None = None,
     violated: Sequence[str] = (),
 ) -> Declared:
+    """Return what a response declares: its observations, a wait, and a concurrency."""
     return Declared(observations=observations, retry_after=wait, concurrency=concurrency, violated=tuple(violated))
 
 
 def row(name: str, status: int, fields: str, declared: Declared) -> Row:
+    """Return a vector: its name, a response, and what the reader finds in it."""
     return name, status, fields, declared
 
 

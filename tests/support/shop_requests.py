@@ -20,21 +20,29 @@ NEW_YEAR = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 @attrs.frozen
 class Point:
+    """An attrs class as the type of a parameter."""
+
     x: int
     y: float = 0.0
 
 
 @dataclasses.dataclass
 class Range:
+    """A dataclass as the type of a parameter."""
+
     first: datetime.date
     last: datetime.date | None = None
 
 
 class Color(enum.Enum):
+    """An enumeration as the type of a parameter."""
+
     RED = "red"
 
 
 class Shop(Spider):
+    """A spider with callbacks of many signatures."""
+
     def parse(self, response):
         return None
 
