@@ -117,7 +117,7 @@ def test_csv_has_text_as_it_is_and_other_values_as_json(folder):
 
 
 @pytest.mark.parametrize("output", ["items.parquet", "items.arrows"])
-def test_arrow_tables_rescue_what_does_not_fit_a_column(folder, output):
+def test_arrow_tables_rescue_values_that_do_not_fit_a_column(folder, output):
     if output == "items.parquet":
         table = pq.read_table(folder / output)
     else:

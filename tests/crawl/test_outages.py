@@ -134,7 +134,7 @@ async def test_after_the_patience_requests_fail_with_the_reason(autojump_clock: 
     assert 120 < found.report.seconds < 200
 
 
-async def test_a_job_retries_what_was_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_job_retries_requests_that_were_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
     internet = Internet(between(2, 1000), "nxdomain", hosts=lambda host: host == "h1.test")
     job, settings = tmp_path / "job", FAST | Settings(outage_patience=60)
     report = await crawl(Pages(3, 60), settings=settings, transport=internet, job=job)

@@ -164,7 +164,7 @@ async def test_a_body_over_the_limit_fails_and_is_not_retried(autojump_clock: Mo
 # Redirects
 
 
-async def test_a_redirect_becomes_a_request_that_keeps_what_belongs_to_it(autojump_clock: MockClock) -> None:
+async def test_a_redirect_becomes_a_request_with_the_options_of_the_first(autojump_clock: MockClock) -> None:
     class Meta(FrontPage):
         start_urls = ()
 

@@ -76,7 +76,7 @@ class Permitted(Spider):
             yield {"url": inline.url}
 
 
-async def test_a_request_may_ignore_what_is_forbidden_and_keeps_the_delay(autojump_clock: MockClock) -> None:
+async def test_a_request_may_ignore_a_prohibition_and_keeps_the_delay(autojump_clock: MockClock) -> None:
     site = pages(Page("User-agent: *\nDisallow: /1\nDisallow: /2\nDisallow: /3\nCrawl-delay: 20"))
     found = await collect(Permitted(), site)
     assert sorted(item["url"][-1] for item in found.items) == ["0", "1", "3"]

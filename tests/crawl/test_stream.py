@@ -85,7 +85,7 @@ def test_run_may_be_called_any_number_of_times_and_from_a_thread() -> None:
     assert [report.pages for report in reports] == [1, 1, 1]
 
 
-def test_run_raises_what_crawl_raises() -> None:
+def test_run_raises_the_exceptions_of_crawl() -> None:
     class Broken(Follow):
         def start(self) -> Produced:
             raise OSError("x")

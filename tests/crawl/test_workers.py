@@ -223,7 +223,7 @@ async def test_a_store_that_is_away_for_longer_than_a_lease_costs_nothing_but_ti
     site.check()
 
 
-async def test_a_worker_that_is_stopped_finishes_what_is_in_flight_and_leaves(autojump_clock: MockClock) -> None:
+async def test_a_worker_that_is_stopped_finishes_requests_in_flight_and_leaves(autojump_clock: MockClock) -> None:
     job, site = MemoryJob(LEASE), Site(hosts=6, pages=20, seconds=2.0)
     first, second = Worker(job, Hosts(), site), Worker(job, Hosts(), site)
     async with trio.open_nursery() as nursery:

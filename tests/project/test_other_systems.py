@@ -47,7 +47,7 @@ print(code, main(["job", "job", "--export", "all.csv"]), poller)
 """
 
 
-def test_a_durable_crawl_works_with_what_a_mac_has(tmp_path):
+def test_a_durable_crawl_works_with_the_modules_of_a_mac(tmp_path):
     with demo_site() as site:
         words = f"{site.url} -s max_pages=3 -s delay=0 -o a.jsonl -p warc -P warc.path=a.warc --quiet".split()
         done = subprocess.run(

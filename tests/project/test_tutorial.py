@@ -87,6 +87,6 @@ def reader(tmp_path, monkeypatch):
         yield lambda page: read(page, served.url)
 
 
-def test_the_commands_of_the_tutorial_print_what_it_shows(reader):
+def test_the_commands_of_the_tutorial_print_its_output(reader):
     assert reader("first-spider.md") == 5
     assert reader("items-plugins-tests.md") == 1

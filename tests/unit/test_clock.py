@@ -38,7 +38,7 @@ async def test_the_clock_never_falls_behind_an_earlier_process(monkeypatch, auto
     assert clock() == pytest.approx(shown + 10)
 
 
-async def test_a_clock_that_others_compare_times_with_counts_what_the_machine_was_suspended_for(autojump_clock):
+async def test_a_clock_for_shared_times_counts_the_suspension_of_the_machine(autojump_clock):
     asleep = 100.0
     clock = Clock(now=1_000.0, asleep=lambda: asleep)
     assert clock() == pytest.approx(1_000.0)
@@ -49,7 +49,7 @@ async def test_a_clock_that_others_compare_times_with_counts_what_the_machine_wa
     assert clock.to_trio(clock() + 5) == pytest.approx(trio.current_time() + 5)
 
 
-def test_a_suspension_is_what_the_clock_that_counts_it_is_ahead_by(monkeypatch):
+def test_a_suspension_is_the_difference_of_two_clocks(monkeypatch):
     clocks = {"boot": 500.0, "monotonic": 500.0}
     monkeypatch.setattr(
         module, "time",

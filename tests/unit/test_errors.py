@@ -111,7 +111,7 @@ def test_an_error_with_only_a_message_can_be_pickled(error):
     assert str(pickle.loads(pickle.dumps(error))) == "x"
 
 
-def test_the_full_reason_of_a_refusal_names_what_refused_it():
+def test_the_full_reason_of_a_refusal_names_its_origin():
     assert Refused("x", by="quota").full_reason == "refused.quota"
     assert BadStatus("x", status=503).full_reason == "status_503"
 

@@ -37,7 +37,7 @@ def crawler(*words: str, folder: Path, code: int = 0) -> str:
     return done.stdout
 
 
-def test_fetch_links_and_shell_show_what_a_person_sees(site: LocalSite, tmp_path: Path) -> None:
+def test_fetch_links_and_shell_show_the_rendered_page(site: LocalSite, tmp_path: Path) -> None:
     assert "one two" in crawler("fetch", site.url, "--browser", "--as", "text", folder=tmp_path)
     assert "one" not in crawler("fetch", site.url, "--as", "text", folder=tmp_path)
     links = crawler("links", site.url, "--browser", folder=tmp_path)

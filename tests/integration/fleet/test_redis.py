@@ -137,7 +137,7 @@ async def test_a_call_whose_answer_is_lost_takes_effect_once(server: Server, mon
         assert store.live == 3
 
 
-async def test_a_worker_ends_if_a_server_has_lost_what_it_acknowledged(server: Server) -> None:
+async def test_a_worker_ends_if_the_server_has_lost_acknowledged_commits(server: Server) -> None:
     url = job(server)
     async with open_store(url) as one, open_store(url) as two:
         await one.ingest(requests("1"))

@@ -46,7 +46,7 @@ def test_the_page_has_outputs():
 
 
 @pytest.mark.parametrize(("script", "said"), steps())
-def test_a_command_prints_what_the_page_says(script, said, folder, capfd):
+def test_a_command_prints_the_same_as_on_the_page(script, said, folder, capfd):
     words = shlex.split(script)[1:]
     with demo_site() as site:
         main([*words, "-a", f"start={site.url}quotes/"] if "quotes" in words else words)

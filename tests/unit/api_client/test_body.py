@@ -46,7 +46,7 @@ async def test_the_end_is_reported_when_the_last_chunk_was_read():
     assert len(ends) == 1
 
 
-async def test_closing_early_reports_the_end_and_closes_what_is_below():
+async def test_closing_early_reports_the_end_and_closes_the_stream_below():
     ends, stream = Ends(), Stream(b"a", b"b")
     body = Body(stream, ends)
     assert await anext(aiter(body)) == b"a"

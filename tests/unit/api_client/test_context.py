@@ -39,7 +39,7 @@ def context(inner: httpx.AsyncBaseTransport, **options) -> SendContext:
     return GovernedTransport(inner, **options)._context
 
 
-async def test_a_request_costs_its_lane_one_unit_and_its_budgets_what_it_says(autojump_clock):
+async def test_a_request_costs_its_lane_one_unit_and_its_budgets_the_named_costs(autojump_clock):
     made = context(httpx.MockTransport(Script(200)))
 
     def costs(**extensions):

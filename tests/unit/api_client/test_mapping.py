@@ -145,7 +145,7 @@ async def test_an_exception_of_the_source_is_raised_after_the_results_before_it(
             await anext(answers)
 
 
-async def test_leaving_early_ends_what_is_under_way(autojump_clock):
+async def test_leaving_early_cancels_the_requests_in_flight(autojump_clock):
     site = Site(delay=1.0)
     closed = []
 

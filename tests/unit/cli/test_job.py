@@ -107,7 +107,7 @@ def bad(command, tmp_path, site, asked):
 # ---- resuming --------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_command_resumes_and_fetches_only_what_is_missing(command, half, tmp_path, asked):
+def test_the_same_command_resumes_and_fetches_only_the_missing_pages(command, half, tmp_path, asked):
     first = lines(tmp_path / "items.jsonl")
     assert len(first) == 5
     code, _, err = command(*half, "--report", "report.json")

@@ -60,7 +60,7 @@ def test_the_first_line_has_the_most_important_figures(fields: dict[str, Any], p
     assert part in one_line(snapshot(**fields))
 
 
-def test_hosts_say_why_they_wait_and_what_is_left() -> None:
+def test_hosts_show_why_they_wait_and_their_remaining_units() -> None:
     waiting = host(name="https://quota.test", state="waiting", words="waiting for quota, 41 s", quotas=(GAUGE,))
     down = host(name="https://b.test", state="down", words="cannot be reached, next try in 5 s")
     shown = lines(snapshot(hosts=[host(), waiting, down, host(state="done")], host_count=9), width=100)
@@ -72,7 +72,7 @@ def test_hosts_say_why_they_wait_and_what_is_left() -> None:
     ]
 
 
-def test_a_gauge_says_when_it_is_used_up_and_what_it_counts() -> None:
+def test_a_gauge_shows_when_a_quota_is_used_up_and_its_unit() -> None:
     gauge = msgspec.structs.replace(GAUGE, unit="tokens", used_up_at=NOW + 9)
     unknown = msgspec.structs.replace(GAUGE, remaining=None, reset_at=None)
     [*_, line] = lines(snapshot(hosts=[host(quotas=(gauge, unknown))]), width=120)

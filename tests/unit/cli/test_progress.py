@@ -129,7 +129,7 @@ async def test_a_report_of_a_crawl_that_failed_has_its_counts(autojump_clock):
 @pytest.mark.parametrize(
     ("hosts", "words"), [("h1.test", "h1.test down"), ("h1.test h2.test", "2 hosts down"), ("h", "network down for")]
 )
-async def test_the_line_says_what_is_down(autojump_clock, monkeypatch, hosts, words):
+async def test_the_line_names_hosts_that_are_down(autojump_clock, monkeypatch, hosts, words):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     internet = Internet(between(1, 31), hosts=lambda host: host in hosts or hosts == "h")

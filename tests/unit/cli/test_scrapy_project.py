@@ -56,7 +56,7 @@ def test_a_file_with_a_scrapy_spider_is_run_with_the_settings_of_its_project(pro
         assert spider.settings.user_agent == "Shop/1"
 
 
-def test_a_file_may_import_what_scrapy_has_removed_and_the_reactor(project):
+def test_a_file_may_import_removed_names_of_scrapy_and_the_reactor(project):
     (project / "books.py").write_text(
         "from scrapy.spider import BaseSpider\nfrom twisted.internet import reactor\n"
         "class Books(BaseSpider):\n    name = 'books'\n    reactor = reactor\n"

@@ -103,7 +103,7 @@ def test_failures_are_counted_with_urls_and_a_cause():
     ]
 
 
-def test_a_crawl_without_pages_shows_what_it_skipped():
+def test_a_crawl_without_pages_shows_the_skipped_requests():
     text = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
     assert text.splitlines()[1:] == ["  skipped   robots: 1", "  robots    http://a/"]
 

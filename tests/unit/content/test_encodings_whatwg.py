@@ -104,7 +104,7 @@ def test_each_byte_of_a_single_byte_encoding_is_the_character_of_the_standard(na
         ("x-user-defined", "7f 80 ff", "\x7f\uf780\uf7ff"),
     ],
 )  # fmt: skip
-def test_decoders_do_what_the_standard_says_where_codecs_differ(label: str, body: str, text: str) -> None:
+def test_decoders_follow_the_standard_where_codecs_differ(label: str, body: str, text: str) -> None:
     assert decode(bytes.fromhex(body), label) == text
 
 

@@ -42,5 +42,5 @@ def test_every_label_of_the_standard_is_known():
         ("", None),
     ],
 )
-def test_labels_mean_what_the_standard_says(label, name):
+def test_labels_have_the_meaning_of_the_standard(label, name):
     assert canonical_label(label) == name

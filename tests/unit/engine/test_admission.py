@@ -57,7 +57,7 @@ def test_known_requests_are_left_out_unless_they_are_to_be_fetched_again() -> No
     assert made.without_known([Request(IN), again, post, put, Request(OUT)]) == [again, put, Request(OUT)]
 
 
-def test_hooks_see_what_the_one_before_them_made() -> None:
+def test_a_hook_sees_the_request_of_the_hook_before_it() -> None:
     first = Hook(lambda request: request.replace(url=request.url + "?one"), "first")
     second = Hook(lambda request: request.replace(url=request.url + "&two"), "second")
     assert admitted(admission(first, second), Request(IN)) == ([IN + "?one&two"], [])

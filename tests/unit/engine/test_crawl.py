@@ -163,7 +163,7 @@ async def test_a_series_is_taken_in_parts_after_single_requests() -> None:
     assert not added
 
 
-async def test_a_crawl_does_not_end_before_its_series_and_leaves_out_what_it_has_seen(
+async def test_a_crawl_does_not_end_before_its_series_and_leaves_out_known_requests(
     autojump_clock: MockClock,
 ) -> None:
     class Adds(Plugin):

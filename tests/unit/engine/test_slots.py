@@ -158,7 +158,7 @@ async def test_nothing_is_sent_while_the_lease_of_this_worker_is_not_renewed(aut
         case.frontier.changed.set()
 
 
-async def test_a_lane_that_is_passed_on_starts_only_what_its_own_pages_need(autojump_clock: MockClock) -> None:
+async def test_a_lane_that_is_passed_on_starts_only_inline_fetches_of_its_own_pages(autojump_clock: MockClock) -> None:
     case = Case(delay=0.0)
     case.lane.is_leaving = True
     assert case.slots.wait(case.lane, REQUEST) == math.inf

@@ -46,7 +46,7 @@ async def taken(pages: dict[str, object], *seconds: float, **settings: object) -
     return [lane for _, lane in look.taken if lane is not None]
 
 
-async def test_a_lane_tells_what_is_in_flight_and_what_waits(autojump_clock: MockClock) -> None:
+async def test_a_lane_counts_its_requests_in_flight_and_waiting(autojump_clock: MockClock) -> None:
     pages = {"/": "<a href=/1>x</a><a href=/2>x</a><a href=/3>x</a>"} | {f"/{n}": "x" for n in (1, 2, 3)}
     [lane] = await taken(pages, 15.0, obey_robots=False, delay=10.0)
     assert (lane.in_flight, lane.waiting, lane.has_more, lane.ready_at) == (0, 2, False, -math.inf)
@@ -58,7 +58,7 @@ async def test_a_lane_tells_how_often_its_next_request_was_tried(autojump_clock:
     assert math.inf > lane.ready_at > 0
 
 
-async def test_a_lane_tells_what_its_robots_txt_is_waiting_for(autojump_clock: MockClock) -> None:
+async def test_a_lane_shows_why_its_robots_txt_waits(autojump_clock: MockClock) -> None:
     pages = {"/robots.txt": Page(status=503, delay=2.0), "/": "x"}
     first, second = await taken(pages, 1.0, 2.01, backoff_base=60.0)
     assert (first.robots, second.robots) == ("fetching", "failed")

@@ -105,7 +105,7 @@ async def test_a_flow_sends_as_often_as_it_needs_and_waits_in_between():
     assert auth.bodies == [b"body"], "the body was not decoded twice"
 
 
-async def test_nothing_that_httpx_adds_is_sent_but_what_the_request_says_is():
+async def test_fields_that_httpx_adds_are_not_sent_and_those_of_the_request_are():
     server = Server()
     own = {"Host": "other.test", "Accept": "text/plain"}
     await sent(Challenged(), Request("https://api.test/", method="POST", body=b"x", headers=own), server)

@@ -100,7 +100,7 @@ def test_one_lane_remembers_the_rules_of_a_bounded_number_of_origins() -> None:
     assert "https://h2999.test" in lane.robots.rules
 
 
-def test_a_crawl_delay_lowers_what_a_lane_has_in_flight_at_once() -> None:
+def test_a_crawl_delay_lowers_the_concurrency_of_a_lane() -> None:
     made = frontier(9, obey_robots=True)
     made.robots.resolve(pop(made), Rules(delay=0.5))
     assert [number(pop(made, n / 2)) for n in range(1, 3)] == [0, 1]

@@ -93,7 +93,7 @@ def test_a_request_on_a_lane_that_has_just_left_stays_in_the_store() -> None:
     assert made.statistics().waiting == 0
 
 
-def test_requests_that_were_put_back_do_not_hide_what_is_still_in_the_store() -> None:
+def test_requests_that_were_put_back_do_not_hide_those_in_the_store() -> None:
     made = frontier(4, window=2)
     lane = made.lanes[HOST]
     tickets = [pop(made) for _ in range(4)]

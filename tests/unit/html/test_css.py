@@ -26,7 +26,7 @@ def test_an_attribute_with_any_name_can_be_selected(name, value):
     assert page.css(f'a::attr("{name}")').getall() == page.css(f'::attr("{name}")').getall() == [value]
 
 
-def test_a_css_identifier_may_be_escaped_and_a_string_may_hold_what_separates_selectors():
+def test_a_css_identifier_may_be_escaped_and_a_string_may_contain_separators():
     page = Selector("<i class='a:b'>1</i><i title='x, y::text > z'>2</i>")
     assert page.css(r".a\:b::text").getall() == ["1"]
     assert page.css("[title='x, y::text > z']::text").getall() == ["2"]

@@ -30,7 +30,7 @@ def is_disabled(element: Element) -> bool:
 
 @given(st.lists(PIECES, max_size=30).map("".join))
 @example("<fieldset disabled><template shadowrootmode=open><input>")
-def test_a_context_is_what_the_ancestors_say(text: str) -> None:
+def test_a_context_follows_from_the_ancestors(text: str) -> None:
     document = parse_text(text)
     contexts = FormContexts(document)
     for element in document.select("input"):

@@ -87,7 +87,7 @@ def test_a_control_belongs_to_the_form_that_it_names_else_to_the_one_around_it()
     assert [control.name for control in controls_of(page, third)] == ["6"]
 
 
-def test_a_form_between_the_cells_of_a_table_owns_what_follows_in_the_table():
+def test_a_form_between_the_cells_of_a_table_owns_the_following_controls_of_the_table():
     page = parse(
         b"<table><form id=a><tr><td><input name=1></td></tr></form><form id=b><tr><td><input name=2></td></tr></form>"
         b"</table><input name=3>",
@@ -98,7 +98,7 @@ def test_a_form_between_the_cells_of_a_table_owns_what_follows_in_the_table():
     assert [control.name for control in controls_of(page, second)] == ["2"]
 
 
-def test_a_form_between_the_cells_of_a_table_owns_what_is_in_the_tables_inside():
+def test_a_form_between_the_cells_of_a_table_owns_the_controls_of_inner_tables():
     inner = b"<table><tr><td>" * 600 + b"<input name=1></table><input name=2>" + b"</table>" * 599
     outer = b"<table><tr><td><table><form><tr><td>%b</table></table><table><tr><td><input name=3></table>"
     page = parse(outer % inner, "utf-8")

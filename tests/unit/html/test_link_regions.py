@@ -37,7 +37,7 @@ def test_without_regions_all_links_of_the_page_are_found():
         ({"css": ["nav li, nav"]}, ["1", "2"]),
     ],
 )
-def test_regions_are_elements_and_what_is_inside_of_them(options, expected):
+def test_regions_are_elements_with_their_descendants(options, expected):
     assert found(**options) == expected
 
 

@@ -97,7 +97,7 @@ def test_the_first_base_with_a_href_decides(head, base):
     assert hrefs(document, URL) == [link.url for link in links(document, URL)] == [joined]
 
 
-def test_links_tell_what_a_page_says_about_them():
+def test_links_have_the_attributes_that_the_page_gives_them():
     found = links(
         page("""<link rel="Stylesheet  preload" href=s.css><a href=/a#top rel="NoFollow noopener">one
             <b>two</b> </a><a href=/a>again</a><map><area href=/b#></map><iframe src=/c></iframe>
@@ -179,7 +179,7 @@ def test_links_that_need_a_url_parser_are_limited_more_than_others(monkeypatch, 
     st.lists(st.sampled_from(["/a", "/a#b", "../c", "mailto:x", "//h.test/é", "#", "?q=é"]), max_size=12),
     st.integers(1, 5),
 )
-def test_the_parts_of_the_hrefs_of_a_page_are_together_what_hrefs_returns(written, size):
+def test_the_steps_of_hrefs_together_equal_hrefs(written, size):
     document = page("".join(f"<a href='{href}'>x</a>" for href in written))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("crawler.html.links"), "BATCH", size)

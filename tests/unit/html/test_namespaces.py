@@ -20,7 +20,7 @@ def test_an_attribute_keeps_its_prefix_if_there_is_one_of_the_same_name():
     assert page.css("price").attrib == {"g:cur": "EUR", "cur": "USD", "tax": "", ":odd": "1", "odd:": "2"}
 
 
-def test_the_element_itself_and_what_is_inside_lose_their_prefixes_but_nothing_outside():
+def test_an_element_and_its_descendants_lose_their_prefixes_but_nothing_outside():
     page = Selector("<x:a><x:b><x:c>1</x:c></x:b></x:a>")
     part = Selector(root=page.root.select_one(r"x\:b"))
     part.remove_namespaces()

@@ -118,7 +118,7 @@ def test_xpath_variables(page):
         page.xpath("$v", v=None)
 
 
-def test_xpath_reaches_comments_and_what_is_outside_of_the_html_element():
+def test_xpath_reaches_comments_and_nodes_outside_of_the_html_element():
     page = Selector("<!-- first --><p>x<!-- second --></p>")
     assert page.xpath("//comment()").getall() == ["<!-- first -->", "<!-- second -->"]
     assert page.xpath("//p/comment()").xpath("..").get() == "<p>x<!-- second --></p>"

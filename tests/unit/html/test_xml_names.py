@@ -32,7 +32,7 @@ def test_xpath(query, expected):
     assert xpath_by_name(query, PREFIXES) == expected
 
 
-def test_a_local_name_is_what_follows_the_prefix():
+def test_a_local_name_follows_the_prefix():
     node = parse_xml("<a xmlns:g='u'><g:b g:c='1'/><d/></a>")
     assert [one.tag for one in node.xpath(xpath_by_name('//*[local-name()="b" or local-name(.)="d"]'))] == ["g:b", "d"]
     assert node.xpath(xpath_by_name('//@*[local-name()="c"]')) == ["1"]

@@ -68,7 +68,7 @@ def test_a_host_without_addresses_is_refused():
         AddressGuard().check("a.test", ())
 
 
-def test_a_job_keeps_what_was_opened_at_once_and_public_hosts_in_time():
+def test_a_job_saves_opened_networks_at_once_and_public_hosts_later():
     guard = AddressGuard()
     assert guard.take_unsaved(whole=True) is None
     guard.check("a.test", (PUBLIC,), is_start_page=True)

@@ -53,7 +53,7 @@ def test_3_1_the_one_that_expires_in_2021_is_gone_then_and_an_old_date_removes_i
 # ---- 4.1.2 the attributes --------------------------------------------------------------------------------------------
 
 
-def test_4_1_2_the_same_name_domain_and_path_replace_also_what_was_for_other_schemes():
+def test_4_1_2_a_cookie_of_the_same_name_domain_and_path_is_replaced_across_schemes():
     jar = jar_of("a=1; Secure; Path=/")
     jar.store("", HOST, ["a=2; Path=/"], NOW)
     assert jar.header("", PLAIN, NOW) == "a=2"
@@ -210,7 +210,7 @@ def test_5_3_step_11_a_new_one_keeps_the_place_of_the_old_one_in_time():
     assert jar.header("", HOST, NOW + 1) == "a=3; b=2"
 
 
-def test_5_3_what_has_expired_leaves_the_jar_and_the_job():
+def test_5_3_an_expired_cookie_leaves_the_jar_and_the_job():
     jar = jar_of("a=1; Max-Age=10", "b=2")
     jar.take_changes()
     assert jar.header("", HOST, NOW + 10) == "b=2"
@@ -218,7 +218,7 @@ def test_5_3_what_has_expired_leaves_the_jar_and_the_job():
     assert [(cookie.name, there) for _, cookie, there in jar.take_changes()] == [("a", False)]
 
 
-def test_5_3_a_cookie_that_removes_what_is_not_there_leaves_nothing():
+def test_5_3_the_removal_of_a_missing_cookie_leaves_nothing():
     jar = jar_of("a=1; Max-Age=0")
     assert len(jar) == 0
     assert jar.take_changes() == []
@@ -251,7 +251,7 @@ def test_6265bis_a_secure_cookie_comes_over_tls_only():
         ("a=1; Path=/", "a=2; Path=/", True),
     ],
 )
-def test_6265bis_what_came_over_tls_is_left_alone_by_what_comes_in_the_clear(kept, new, taken):
+def test_6265bis_a_cookie_received_over_tls_is_not_replaced_without_tls(kept, new, taken):
     jar = jar_of(kept)
     jar.store("", PLAIN, [new], NOW)
     values = [cookie.value for _, cookie, there in jar.take_changes() if there]

@@ -33,7 +33,7 @@ def test_the_rest_doubles_up_to_half_a_minute() -> None:
         breaker.open(0.0, rest=0.0)
 
 
-def test_downtime_is_what_failures_prove_and_not_the_sleep_of_a_machine() -> None:
+def test_downtime_is_proved_by_failures_and_excludes_the_sleep_of_a_machine() -> None:
     breaker = Breaker(100.0)
     for at in (100.0, 110.0, 130.0):
         breaker.note(at, REFUSED)

@@ -119,7 +119,7 @@ def test_a_select_of_several_and_a_list():
         ("datetime-local", "2026-01-02 12:30", "2026-01-02T12:30"),
     ],
 )
-def test_values_are_what_their_type_allows(kind, value, kept):
+def test_values_are_checked_by_the_type_of_their_control(kind, value, kept):
     assert sent(f'<input name=a type={kind} value="{value}">') == [("a", kept)]
 
 
@@ -308,7 +308,7 @@ def test_the_same_entries_make_the_same_request_and_it_survives_json():
     assert (request("x").depth, request("x").callback, request("x").meta) == (4, "done", {"x": 1})
 
 
-def test_a_boundary_does_not_stand_in_what_it_divides():
+def test_a_boundary_does_not_occur_in_the_parts():
     found = form("<input name=a>", "method=post enctype=multipart/form-data")
     body = found.submit({"a": "x"}).headers["content-type"].partition("=")[2]
     again = found.submit({"a": body})

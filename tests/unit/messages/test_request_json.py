@@ -145,7 +145,7 @@ ARGUMENTS = st.fixed_dictionaries(
 
 
 @given(ARGUMENTS)
-def test_a_request_survives_json_or_is_refused_naming_what_does_not(arguments):
+def test_a_request_survives_json_or_is_refused_with_the_name_of_the_argument(arguments):
     try:
         request = Request(**arguments)
     except (TypeError, ValueError) as error:

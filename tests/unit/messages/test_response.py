@@ -71,7 +71,7 @@ def test_a_response_has_no_room_for_anything_else():
         Response(URL).other = 1  # type: ignore[attr-defined]
 
 
-def test_a_copy_keeps_what_was_not_changed():
+def test_a_copy_keeps_unchanged_values():
     response = page(request=Request(URL, meta={"a": 1}), elapsed=1.0, attempt=3, source="cache")
     link_filter = LinkFilter({LINKS[0]}, lambda url, depth: "scope" if "other" in url else None)
     response._bind(link_filter)

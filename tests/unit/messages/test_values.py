@@ -32,7 +32,7 @@ def test_a_failure_has_its_request_and_its_reason():
     assert Failure(request=REQUEST, error=ConnectFailed("x"), attempts=1).response is None
 
 
-def test_the_traceback_is_that_of_what_was_raised():
+def test_the_traceback_is_that_of_the_exception():
     try:
         try:
             {}["missing"]
@@ -49,7 +49,7 @@ def test_a_failure_without_a_cause_has_no_traceback():
     assert Failure(request=REQUEST, error=ConnectFailed("x"), attempts=1).traceback == ""
 
 
-def test_a_row_is_json_and_what_it_was_made_of():
+def test_a_row_has_the_json_and_the_object_of_an_item():
     made = object()
     row = Row(b'{"a":[1,"\xc3\xbc"]}', "0.1.0", "https://site.test/", made)
     assert (row.key, row.page, row.value) == ("0.1.0", "https://site.test/", made)

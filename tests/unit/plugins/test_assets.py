@@ -59,7 +59,7 @@ def test_a_stale_script_is_requested_with_its_validators() -> None:
     assert "if-none-match" not in assets.conditional(Request("https://site.test/other.js")).headers
 
 
-def test_errors_are_not_kept_and_replace_what_is() -> None:
+def test_errors_are_not_kept_and_remove_kept_assets() -> None:
     assets = Assets(Clock())
     assets.keep(Request(URL), response())
     assets.keep(Request(URL), response(b"gone", 410))

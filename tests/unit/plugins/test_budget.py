@@ -92,7 +92,7 @@ async def test_a_request_whose_price_is_impossible_fails(autojump_clock, price):
     assert found.report.failures == {"hook_error": 1}
 
 
-async def test_a_job_keeps_what_was_spent_and_loses_no_request(autojump_clock, tmp_path):
+async def test_a_job_keeps_the_spent_units_and_loses_no_request(autojump_clock, tmp_path):
     async def run(budget):
         pages = site()
         await crawl(Many(), plugins=[Budget(requests=budget)], job=tmp_path / "job", transport=pages.transport)
@@ -153,7 +153,7 @@ def test_bad_options_are_refused(options, words):
         Budget(**options)
 
 
-async def test_the_report_says_what_was_used(autojump_clock, caplog, tmp_path):
+async def test_the_report_has_the_used_units(autojump_clock, caplog, tmp_path):
     found = await collect(Many(12), site(), plugins=[Budget(requests=100, money=5, price=0.3)])
     counted = {name: n for name, n in found.report.counters.items() if name.startswith("budget")}
     assert counted == {"budget of the crawl: requests": 12, "budget of the crawl: money": 4}

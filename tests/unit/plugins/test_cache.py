@@ -43,7 +43,9 @@ class Other(Everything):
     pass
 
 
-async def test_a_second_run_sends_only_what_was_not_kept(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_second_run_sends_only_requests_without_a_kept_response(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     path, site = tmp_path / "cache.sqlite", FakeSite(PAGES)
     first = await collect(Everything(), site, plugins=[Cache(path)])
     again = await collect(Everything(), rest := FakeSite({"/busy": Page("busy", 503)}), plugins=[Cache(path)])

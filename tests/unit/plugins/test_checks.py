@@ -74,7 +74,7 @@ def words(problems):
 
 
 @pytest.mark.parametrize("model", [Struct, Attrs, Data, Typed, Model])
-def test_a_class_of_each_kind_finds_what_is_missing_and_what_is_wrong(model):
+def test_a_class_of_each_kind_finds_missing_and_invalid_fields(model):
     check = check_by_model(model)
     assert check({"title": "a", "price": 1.5}) == []
     assert words(check({"price": 1.5})) == ["title: missing"]

@@ -21,7 +21,7 @@ async def test_a_batch_of_many_rows_is_stored(tmp_path):
     assert database.select("n") == [(n,) for n in range(1_000)]
 
 
-async def test_columns_of_other_types_take_what_can_be_converted(tmp_path):
+async def test_columns_of_other_types_take_convertible_values(tmp_path):
     database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
     database.execute(
         "CREATE TABLE items (_key VARCHAR PRIMARY KEY, _page VARCHAR, day DATE, n INTEGER, x DECIMAL(9, 2))"

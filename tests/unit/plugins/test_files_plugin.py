@@ -177,7 +177,7 @@ async def test_a_name_that_another_process_has_just_taken_is_not_replaced(
     ]
 
 
-async def test_the_next_crawl_downloads_what_is_too_old_or_missing(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_next_crawl_downloads_expired_and_missing_files(autojump_clock: MockClock, tmp_path: Path) -> None:
     site = FakeSite({"/": page("/a.pdf"), "/a.pdf": [b"old", b"new", b"newest"]})
 
     async def status(**options: Any) -> str:
@@ -449,7 +449,7 @@ async def test_a_broken_transfer_is_continued(autojump_clock: MockClock, tmp_pat
     assert site.ranges == [("", ""), ("bytes=300000-", '"v1"'), ("bytes=1500000-", '"v1"')]
 
 
-async def test_a_later_crawl_continues_what_an_earlier_one_has_left(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_later_crawl_continues_an_unfinished_download(autojump_clock: MockClock, tmp_path: Path) -> None:
     site = Ranges(100_000, 200_000, 300_000)
     found = await download(site, tmp_path)
     assert found.items[0]["files"][0]["status"] == "failed"
@@ -514,7 +514,7 @@ async def test_without_a_strong_validator_a_file_is_not_continued(
     assert site.ranges == [("", ""), ("", "")]
 
 
-async def test_a_file_whose_server_is_out_of_order_keeps_what_it_has(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_an_unfinished_file_of_a_failing_server_is_kept(autojump_clock: MockClock, tmp_path: Path) -> None:
     site = Ranges(300_000)
     site.answer = lambda request: httpx.Response(404) if "range" in request.headers else None
     await download(site, tmp_path)

@@ -57,7 +57,7 @@ async def result(folder: Path, body: bytes, kind: str = "image/png", **options: 
     return dict(image)
 
 
-async def test_an_image_is_what_its_content_is(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_type_of_an_image_follows_from_its_content(autojump_clock: MockClock, tmp_path: Path) -> None:
     body = picture("WEBP")
     image = await result(tmp_path, body, "text/html")
     digest = hashlib.sha256(body).hexdigest()

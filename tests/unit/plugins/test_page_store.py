@@ -53,7 +53,7 @@ def test_a_page_that_was_found_only_and_one_that_is_unknown_differ(path):
         assert pages.find(b"other", 1) is None
 
 
-def test_a_visit_without_a_page_leaves_what_was_known(path):
+def test_a_visit_without_a_page_changes_nothing(path):
     with opened(path) as pages:
         pages.write(pages.begin_round(), record(OLD))
         pages.end_round()

@@ -52,7 +52,7 @@ async def test_a_dialog_is_answered_at_once(tab: Tab, peer: FakeChromium) -> Non
     assert answers == [True, True, True, False]
 
 
-async def test_a_crash_fails_what_waits(tab: Tab, autojump_clock: MockClock) -> None:
+async def test_a_crash_fails_the_waiting_calls(tab: Tab, autojump_clock: MockClock) -> None:
     async def crash() -> None:
         await trio.sleep(1)
         tab.handle("Inspector.targetCrashed", {})

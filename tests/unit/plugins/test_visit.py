@@ -44,7 +44,7 @@ def test_a_page_that_moves_for_good_is_gone_and_one_that_is_elsewhere_for_a_time
     assert visit(response=Response(URL, 301)).after is None  # it says not where to
 
 
-def test_text_is_compared_without_what_is_around_it():
+def test_only_the_main_text_is_compared():
     def page(token):
         words = "<p>" + "the same words, again and again, in a long paragraph. " * 20 + "</p>"
         return Response(URL, 200, {"Content-Type": "text/html"}, f"<script>{token}</script><main>{words}</main>")

@@ -134,7 +134,7 @@ class Breaks(Plugin):
         raise OSError("power cut")
 
 
-async def test_a_resumed_job_cuts_what_was_not_committed_and_archives_each_exchange_once(
+async def test_a_resumed_job_cuts_uncommitted_records_and_archives_each_exchange_once(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     path, job, site = tmp_path / "site.warc.gz", tmp_path / "job", FakeSite(PAGES)

@@ -48,7 +48,7 @@ def test_the_content_tells_json_from_json_lines_whatever_the_type_says(content_t
 @pytest.mark.parametrize(
     ("head", "forms"), [('{"a":1}', ("json", "jsonl", "jsonl")), ('{\n"a":1}', ("json", "jsonl", "json"))]
 )
-def test_one_object_is_what_the_type_says(head, forms):
+def test_one_object_is_read_as_its_type_says(head, forms):
     types = ("application/json", "application/jsonl", "")
     assert tuple(detect_format(content_type, "/", head) for content_type in types) == forms
 

@@ -23,7 +23,7 @@ def closed(parts: list[str]) -> str:
 
 
 @given(st.lists(CONTENT.map(closed)), st.data())
-async def test_xml_is_what_elementtree_makes_of_it_and_damage_costs_one_record(contents, data):
+async def test_xml_is_read_as_elementtree_reads_it_and_damage_costs_one_record(contents, data):
     tags = [data.draw(st.sampled_from(["item", "g:item"])) for _ in contents]
     written = [f"<{tag}>{content}</{tag}>" for tag, content in zip(tags, contents, strict=True)]
     around = "<r xmlns='urn:d' xmlns:g='urn:g'><!-- <item> -->{}<other/></r>"

@@ -57,7 +57,7 @@ async def test_exclude_holds_for_start_pages_too(autojump_clock):
         await crawl({"/": "x"}, exclude="*")
 
 
-async def test_a_redirect_to_what_is_left_out_is_not_followed(autojump_clock):
+async def test_a_redirect_to_an_excluded_url_is_not_followed(autojump_clock):
     pages = {"/": links("/a"), "/a": Page(status=302, headers={"Location": "/private/b"}), "/private/b": "b"}
     found, report, site = await crawl(pages, exclude=["/private/*"])
     assert found == [""]
@@ -65,7 +65,7 @@ async def test_a_redirect_to_what_is_left_out_is_not_followed(autojump_clock):
     assert not site.visits("/private/b")
 
 
-async def test_a_start_page_may_redirect_to_what_links_may_not_lead_to(autojump_clock):
+async def test_a_start_page_may_redirect_to_a_url_that_links_may_not_lead_to(autojump_clock):
     pages = {"/": Page(status=302, headers={"Location": "/home"}), "/home": links("/docs/a", "/home2"), "/docs/a": "a"}
     found, report, _ = await crawl(pages, include=["/docs/*"])
     assert found == ["docs/a", "home"]

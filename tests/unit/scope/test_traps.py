@@ -136,7 +136,7 @@ def test_the_memory_of_a_run_is_bounded(monkeypatch):
     assert len(runs._templates) <= 10
 
 
-def test_a_bound_may_be_larger_than_what_is_remembered(monkeypatch):
+def test_a_bound_may_exceed_the_number_of_remembered_urls(monkeypatch):
     monkeypatch.setattr(traps, "MAX_REMEMBERED", 10)
     runs = TemplateCounter(100)
     assert [runs.overrun("a", f"{n}") for n in range(101)] == [False] * 100 + [True]

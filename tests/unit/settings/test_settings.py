@@ -191,7 +191,7 @@ def test_settings_accept_only_keyword_arguments():
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
-def test_a_copy_remembers_what_was_given(copied):
+def test_a_copy_remembers_which_fields_were_given(copied):
     settings = Settings(delay=0.0, pacing={"a": Pace(burst=2)})
     assert copied(settings) == settings
     assert copied(settings).given == settings.given

@@ -45,6 +45,6 @@ def test_zeros_in_place_of_unwritten_blocks_are_not_a_difference(holes: set[int]
 
 
 @pytest.mark.parametrize("more", [b"x", b"fourth\n", b"\n", b" " * 5000 + b"x"])
-def test_more_than_what_was_written_is_a_difference(more: bytes) -> None:
+def test_more_data_than_was_written_is_a_difference(more: bytes) -> None:
     assert differs(WHOLE + more)
     assert not differs(WHOLE + more, ignored=more)

@@ -156,7 +156,7 @@ async def test_any_number_of_columns_may_have_one_name(autojump_clock):
 
 
 @pytest.mark.parametrize("last", ["", "\n", "\r\n3,4\r\n"])
-async def test_a_quotation_mark_that_is_never_closed_breaks_what_follows_it(autojump_clock, last):
+async def test_an_unclosed_quotation_mark_breaks_the_following_rows(autojump_clock, last):
     assert await feed(f'a,b\n1,2\n1,"x\n2,y{last}', kind="text/csv", broken=1) == [{"a": "1", "b": "2"}]
 
 
@@ -239,7 +239,7 @@ async def test_json_arrays(autojump_clock, items, body):
         ('[{"a":1},' + "[" * 100_000, [1], 1),
     ],
 )
-async def test_elements_that_are_broken_and_what_follows_them(autojump_clock, body, good, broken):
+async def test_broken_elements_and_the_ones_after_them(autojump_clock, body, good, broken):
     assert [item["a"] for item in await feed(body, kind="application/json", broken=broken)] == good
 
 
@@ -444,7 +444,7 @@ KINDS = ["", "text/xml", "text/csv; charset=shift_jis", "text/plain; charset=utf
 
 @given(PARTS | PARTS.map(gzip.compress) | st.binary(), st.sampled_from(FORMS), st.sampled_from(KINDS))
 @examples(300)
-async def test_any_bytes_raise_nothing_but_what_is_documented(body, form, kind):
+async def test_any_bytes_raise_documented_errors_only(body, form, kind):
     response = response_for(URL, body, headers={"Content-Type": kind})
     with suppress(ValueError):  # as documented
         for item in await callback_results(FeedSpider(format=form, max_unpacked=10_000), response):

@@ -188,7 +188,7 @@ async def test_only_some_sitemaps_of_an_index_are_followed(autojump_clock):
     "since",
     ["2026-01-02", "2026-01-02T00:00:00Z", date(2026, 1, 2), datetime(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)],  # noqa: DTZ001
 )
-async def test_only_what_was_changed_since(autojump_clock, since):
+async def test_only_pages_changed_since_a_date_are_fetched(autojump_clock, since):
     items, report, site = await run(
         Pages(sitemap_urls=["https://site.test/index.xml"], since=since),
         {

@@ -18,7 +18,7 @@ def test_the_site_closes_its_port():
         socket.create_connection((host, int(port)))
 
 
-def test_the_site_survives_what_is_not_http():
+def test_the_site_survives_bytes_that_are_not_http():
     with demo_site() as site:
         host, _, port = site.url.removeprefix("http://").rstrip("/").partition(":")
         for sent in (b"hello\r\n\r\n", b"", b"GET / HTTP/1.1\r\n"):

@@ -200,7 +200,9 @@ async def test_a_request_that_is_sent_again_is_reported_each_time(serve: Serve, 
     assert (len(server.heads), len(begun)) == (2, 2)
 
 
-async def test_a_client_of_httpx_gets_what_it_would_get_without_us(serve: Serve, transport: CurlTransport) -> None:
+async def test_an_httpx_client_gets_the_same_body_as_over_its_own_transport(
+    serve: Serve, transport: CurlTransport
+) -> None:
     coded = ok(gzip.compress(TEXT), "Content-Encoding: gzip")
     server = await serve(answers(ok(TEXT, "Content-Encoding: utf-8"), coded))
     async with httpx.AsyncClient(transport=transport) as client:
@@ -249,7 +251,7 @@ async def test_other_transports_are_decoded_alike(nursery: trio.Nursery, case: s
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
-async def test_of_a_coded_body_that_ends_too_early_in_a_whole_answer_there_is_what_came(
+async def test_a_truncated_coded_body_in_a_complete_response_yields_its_decoded_part(
     serve: Serve, fetch: Any, coding: str
 ) -> None:
     body = {"gzip": gzip.compress(TEXT), "deflate": zlib.compress(TEXT), "br": BR}[coding]

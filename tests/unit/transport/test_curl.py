@@ -38,7 +38,7 @@ async def test_the_request_keeps_the_order_and_the_case_of_its_headers_and_nothi
     ]
 
 
-async def test_a_request_without_accept_encoding_asks_for_what_libcurl_decodes(serve, transport):
+async def test_a_request_without_accept_encoding_accepts_the_codings_of_libcurl(serve, transport):
     server = await serve(answers(ok()))
     await get(transport, server.url)
     assert b"\r\nAccept-Encoding: deflate, gzip" in server.head

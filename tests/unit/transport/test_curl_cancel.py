@@ -332,7 +332,7 @@ async def test_thousands_of_requests_cancelled_at_random_moments_leak_nothing(se
     await until(lambda: (descriptors(), tasks()) == before)
 
 
-async def test_closing_ends_what_is_under_way_and_may_be_done_twice(serve, nursery):
+async def test_closing_ends_open_transfers_and_may_be_repeated(serve, nursery):
     server = await serve(hangs)
     begun = await serve(hangs_after_the_headers)
     before = descriptors()

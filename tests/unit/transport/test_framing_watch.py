@@ -80,7 +80,7 @@ def test_a_new_connection_may_have_the_number_of_an_old_one() -> None:
     assert connection.inspect(transfer, received=ALLOWANCE) == []
 
 
-def test_the_system_counts_what_a_connection_receives() -> None:
+def test_the_system_counts_the_bytes_that_a_connection_receives() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         peer, _ = server.accept()
         with peer:

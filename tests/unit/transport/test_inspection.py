@@ -25,7 +25,7 @@ async def test_an_inspection_is_due_after_many_events_or_half_a_second(autojump_
     assert inspection.is_due()
 
 
-def test_young_and_paused_transfers_and_what_shares_a_paused_connection_are_left_out():
+def test_young_and_paused_transfers_and_those_on_a_paused_connection_are_left_out():
     pairs = [
         on_socket(5),
         on_socket(6, was_inspected=False),

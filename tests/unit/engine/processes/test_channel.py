@@ -84,7 +84,7 @@ async def test_a_message_in_pieces_arrives_when_it_is_whole() -> None:
         assert found == [7]
 
 
-async def test_a_closed_end_sends_what_it_had_then_nothing(ends: Ends) -> None:
+async def test_a_closed_end_sends_its_queued_messages_and_then_nothing(ends: Ends) -> None:
     ends[0].send(wire.Continue(1))
     ends[0].flush()
     ends[0].close()

@@ -260,7 +260,7 @@ def test_learned_limits_are_restored_and_unreadable_values_are_ignored():
     assert learner().state() == {}
 
 
-def test_after_an_interrupted_run_a_probe_finds_out_what_is_left():
+def test_after_an_interrupted_run_a_probe_finds_the_remaining_units():
     made = learner()
     stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
     ask(made, 0.0, 200, Declared(observations=(stated,)))

@@ -34,7 +34,7 @@ def round_trip(quota: DeclaredQuota) -> DeclaredQuota:
 
 
 @pytest.mark.parametrize("quota", [declared(), declared(unit="tokens"), declared(rate=2.0), DeclaredQuota(name="p")])
-def test_a_quota_is_what_it_was(quota):
+def test_a_restored_quota_equals_the_saved_one(quota):
     loaded = round_trip(quota)
     assert type(loaded) is DeclaredQuota
     assert loaded.report() == quota.report()

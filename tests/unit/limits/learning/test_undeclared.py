@@ -166,7 +166,7 @@ def test_a_window_is_spent_at_a_brisk_pace_and_more_slowly_until_the_limit_is_co
     assert start(made, "burst") == -math.inf
 
 
-def test_a_new_search_starts_from_what_is_certain():
+def test_a_new_search_starts_from_the_certain_length():
     made = learned()
     made.record_unreported(sent=NOW + 1, received=NOW + 1.1)
     assert made.evidence() == (NOW, 2.0)

@@ -181,7 +181,7 @@ def test_rule_10_a_request_without_a_known_response_leaves_a_gap_in_the_log():
 # ---- resets and windows ----------------------------------------------------------------------------------------------
 
 
-def test_a_policy_that_never_states_what_is_left_is_counted():
+def test_a_policy_that_never_states_its_remainder_is_counted():
     made = counted(3.0, 0.0, 1.0)
     assert ready(made, 2.0) <= 2.0
     assert ready(made, 2.0, inflight=1.0) == pytest.approx(10.11)
@@ -281,7 +281,7 @@ def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter
 # ---- reports ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_report_contains_only_what_is_known():
+def test_the_report_contains_only_known_values():
     assert DeclaredQuota(name="p").report() == {"kind": "unknown"}
     made = quota((observation(50, 60), 0.0, 0.1))
     assert made.report() == {

@@ -29,7 +29,7 @@ async def test_a_callback_downloads_a_page_in_place():
     assert (await run_scrapy(Inline, PAGES)).items == [{"text": ["a", "b", "c"]}]
 
 
-async def test_a_failed_download_raises_what_scrapy_raises():
+async def test_a_failed_download_raises_the_exception_of_scrapy():
     class Inline(One):
         async def parse(self, response):
             try:

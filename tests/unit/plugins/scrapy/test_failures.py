@@ -39,7 +39,7 @@ def with_kind(error, kind):
     ],
     ids=repr,
 )
-def test_an_errback_may_check_what_scrapy_and_twisted_raise(error, kinds):
+def test_an_errback_may_check_for_exceptions_of_scrapy_and_twisted(error, kinds):
     failure = failure_of(exception_of(error), scrapy.Request("https://site.test/"))
     for kind in kinds:
         assert failure.check(kind)
@@ -50,6 +50,6 @@ def test_a_refusal_of_robots_txt_has_scrapys_words():
     assert str(exception_of(crawler.Refused("x", by="robots"))) == "Forbidden by robots.txt"
 
 
-def test_another_error_stays_what_it_is():
+def test_another_error_is_unchanged():
     error = crawler.WouldExceedDeadline("late", retry_at=1.0, scope="lane")
     assert exception_of(error) is error

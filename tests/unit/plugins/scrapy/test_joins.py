@@ -50,7 +50,7 @@ def _outcome(function, *args):
         return str(error)
 
 
-def test_the_pages_of_a_folder_share_what_is_known():
+def test_the_pages_of_a_folder_share_joined_references():
     one, two, other = map(joins.folder_of, ("http://a.test/b/c", "http://a.test/b/d", "http://a.test/e"))
     assert one is two
     assert (one["x"], other["x"], one["x?y"], one["#x"]) == ("http://a.test/b/x", "http://a.test/x", None, None)

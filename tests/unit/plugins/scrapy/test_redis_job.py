@@ -37,7 +37,7 @@ def test_a_url_without_a_server_is_refused_without_its_secrets(url):
         redis_job(Settings(QUEUES | {"REDIS_URL": url}), "books")
 
 
-def test_the_settings_say_what_takes_their_place():
+def test_the_settings_name_their_replacements():
     settings = Settings()
     settings.setdict(QUEUES, priority="project")
     assert dict(ignored_settings(settings)) == {"SCHEDULER": SHARED}

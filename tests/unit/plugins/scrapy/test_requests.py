@@ -123,7 +123,7 @@ def test_without_a_job_the_request_itself_comes_back():
         requests.to_scrapy(made)
 
 
-def test_a_job_names_what_it_cannot_keep():
+def test_a_job_names_values_that_it_cannot_store():
     requests = translator()
     with pytest.raises(TypeError, match=r"meta\['x'\] is a object, which has no form in JSON: a job keeps"):
         requests.to_crawl(scrapy.Request(URL, meta={"x": object()}))

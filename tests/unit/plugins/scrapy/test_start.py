@@ -44,7 +44,7 @@ async def test_an_async_start_may_await_deferreds():
     assert (await run_scrapy(Async, PAGES)).paths == ["/b"]
 
 
-async def test_a_start_that_raises_is_a_problem_and_keeps_what_it_gave():
+async def test_a_start_that_raises_is_a_problem_and_keeps_its_earlier_requests():
     class Broken(One):
         def start_requests(self):
             yield scrapy.Request(f"{SITE}/")

@@ -61,7 +61,7 @@ def test_only_requests_that_are_filtered_have_a_fingerprint():
 
 
 @given(st.lists(REQUESTS, max_size=8))
-def test_requests_are_sent_in_runs_that_say_what_each_of_them_says(requests):
+def test_runs_of_requests_have_the_same_content_as_single_requests(requests):
     rows = [
         (run.group, run.tier, run.handlers, *run.rows[i : i + 3])
         for run in calls.links(requests)

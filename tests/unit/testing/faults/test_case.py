@@ -105,7 +105,7 @@ async def test_without_a_complete_head_there_is_no_response(sent):
     assert await served(CLOSING, sent) == b""
 
 
-async def test_a_reset_breaks_the_connection_after_what_was_sent():
+async def test_a_reset_breaks_the_connection_after_the_sent_bytes():
     async def handler(peer):
         await peer.send(b"half")
         await peer.reset()
