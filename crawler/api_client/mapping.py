@@ -23,7 +23,7 @@ Send = Callable[[Source, float], Awaitable[httpx.Response]]
 class BackgroundTasks:
     """An async context manager around a nursery whose tasks end with the block.
 
-    Leaving the block cancels the tasks, which must not raise. What the block raises leaves it unchanged, while a
+    Leaving the block cancels the tasks, which must not raise. An exception of the block leaves it unchanged, while a
     nursery would wrap it in an exception group.
     """
 

@@ -1,6 +1,6 @@
 """`FairQueue`: starts requests in the order in which they came, as soon as limits allow.
 
-A request names limits: that of its lane, and those of budgets. It starts when its lane has a free place and all of its
+A request names limits: that of its lane, and those of budgets. It starts when its lane has a free slot and all of its
 limits are ready at the same moment; then its permit is taken, with no checkpoint in between. ::
 
     queue of a lane:  head ◄─ next ◄─ …     Only the head is examined: when its time has come,
@@ -8,7 +8,7 @@ limits are ready at the same moment; then its permit is taken, with no checkpoin
                  lane, budgets
 
 A head that waits for nothing but a budget reserves it: later requests that name this budget wait too, on every lane.
-So many cheap requests do not starve an expensive one.
+So an expensive request is not starved by many cheap ones.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Waiter:
     order: int
     """Lower numbers came first."""
     patience: float
-    """When it gives up, in seconds since the epoch."""
+    """When it stops waiting, in seconds since the epoch."""
     until: float = math.inf
     """The latest useful time of its start, in seconds since the epoch."""
     at: float = math.inf
@@ -78,7 +78,7 @@ class Waiter:
     held_by: LimitQueue | None = None
     """The limit that it waits for."""
     permit: Permit | None = None
-    """Set, and taken, when it may start."""
+    """The permit, taken; set when it may start."""
     reports: bool = False
     """Whether its permit is notified when bytes go out; see `Permit.take`."""
     is_closed: bool = False
@@ -89,7 +89,7 @@ class Waiter:
     """The cancel scope in which it sleeps; its deadline is the time to wake up."""
 
     def wake(self) -> None:
-        """Let the task examine what has changed."""
+        """Wake the task, so that it examines the change."""
         task, self.task = self.task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
@@ -100,7 +100,7 @@ def _order(waiter: Waiter) -> int:
 
 
 def _take(costs: Costs, now: float, *, reports: bool) -> Permit:
-    """Return a permit for these costs, with its place in the lane and its start taken."""
+    """Return a permit for these costs, with its slot of the lane and its start taken."""
     (lane, units), *budgets = costs
     permit = Permit(lane.throttle, [(one.throttle, cost) for one, cost in budgets] if budgets else (), units)
     permit.enter()
@@ -178,7 +178,7 @@ class FairQueue:
         """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`.
 
         Parameters:
-            costs: What the request takes of which limits.
+            costs: The limits of the request, and the units that it takes of each.
             reports: Whether the permit is notified when bytes go out; see `Permit.take`.
         """
         if costs[0][0].queue:
@@ -193,9 +193,9 @@ class FairQueue:
         """Wait until a request may start, and return its permit, taken. A wait that is cancelled takes nothing.
 
         Parameters:
-            costs: What the request takes of which limits.
+            costs: The limits of the request, and the units that it takes of each.
             order: Its place, by `next_order`.
-            patience: When it gives up, in seconds since the epoch.
+            patience: When it stops waiting, in seconds since the epoch.
             until: Returns the latest useful time of its start, in seconds since the epoch.
             reports: As for `start_now`.
 
@@ -318,7 +318,7 @@ class FairQueue:
         return self.clock.to_trio(at) + ALARM_MARGIN if at < math.inf else math.inf
 
     async def _sleep(self, waiter: Waiter) -> None:
-        """Sleep until the turn of a waiter has come, its alarm rings, or it has to examine a change."""
+        """Sleep until it is the turn of a waiter, its wake-up time has come, or it has to examine a change."""
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
             waiter.task = None

@@ -2,7 +2,7 @@
 
 ::
 
-    permit ─► send ─► response ──────────────────► returned; its place in the lane is free when its body ends
+    permit ─► send ─► response ──────────────────► returned; its slot of the lane is free when its body ends
        ▲        │        │
        │        │        └─ refused ─► the limits know how long to wait ─┐
        │        └─ failed, or a transient status ─► backoff ─┐           │
@@ -130,7 +130,7 @@ class RetryingSend:
     # ---- one attempt -------------------------------------------------------------------------------------------------
 
     async def _send(self, permit: Permit) -> httpx.Response:
-        """Make one attempt, and settle its permit. The place in the lane is free when the body ends."""
+        """Make one attempt, and settle its permit. The slot of the lane is free when the body ends."""
         clock, reports_sending = self._queue.clock, self._context.reports_sending
         started = clock()
         self._context.prepare(self._wire_request, permit)
@@ -247,7 +247,7 @@ class RetryingSend:
         """Return whether the request can be sent once more.
 
         Parameters:
-            applied: Whether the server may have done already what the request asks for.
+            applied: Whether the server may have processed the request already.
         """
         request = self._wire_request
         return isinstance(request.stream, httpx.ByteStream) and (

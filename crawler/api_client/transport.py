@@ -43,10 +43,10 @@ class GovernedTransport(httpx.AsyncBaseTransport):
     """A transport that sends requests over another one, each as soon as the limits allow it.
 
     The lane of a request is the origin of its URL, or ``extensions["lane"]``. ``extensions["quotas"]`` maps the budgets
-    that the request uses to its cost, such as ``{"key:A": 2}``. A request is sent when its lane has a free place and
+    that the request uses to its cost, such as ``{"key:A": 2}``. A request is sent when its lane has a free slot and
     the lane and all budgets are ready. Requests are served in the order in which they came. A request that cannot start
     before a deadline fails at once with `QuotaTimeout`. The time spent waiting does not count toward httpx's timeouts.
-    A response keeps its place in the lane until its body ends: read it, or close it.
+    A response keeps its slot of the lane until its body ends: read it, or close it.
 
     After a refusal (429, 503 and the statuses in `Pace.refusals`) the request is sent again when the server allows it,
     which uses up no attempt. After a failed connection, a timeout, a 408, a 425 or another 5xx but 501 and 505 it is

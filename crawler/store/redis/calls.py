@@ -40,7 +40,7 @@ class Links(Struct, frozen=True, array_like=True):
     tier: str
     handlers: list[str]
     rows: list[str]
-    """Three values for each: its record, its shard and its print, which are empty if it is not filtered."""
+    """Three values for each: its record, shard and fingerprint. The last two are empty if it is not filtered."""
 
 
 class Link(Struct, frozen=True, omit_defaults=True):
@@ -157,7 +157,7 @@ def _plain_row(url: str, cut: int, depth: int, callback: str | None) -> tuple[st
 
 
 def _mark(key: str) -> tuple[str, str]:
-    """Return the shard and the print of a request."""
+    """Return the shard and the fingerprint of a request."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=10).digest()
     return digest[:2].hex(), str(int.from_bytes(digest[2:], "big") >> 1)
 
