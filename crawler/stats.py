@@ -147,10 +147,10 @@ class Stats(Struct):
         self.filtered[reason] += 1
         self.sample(reason, url)
 
-    def sample(self, kind: str, url: str, most: int = 5) -> None:
-        """Keep a URL as an example of a kind, unless `most` are kept already."""
+    def sample(self, kind: str, url: str, limit: int = 5) -> None:
+        """Keep a URL as an example of a kind, unless `limit` are kept already."""
         urls = self.samples.setdefault(kind, [])
-        if len(urls) < most:
+        if len(urls) < limit:
             urls.append(redact(url))
 
 

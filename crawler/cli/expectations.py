@@ -41,16 +41,16 @@ KINDS: Final = {"item": "items", "items": "items", "request": "requests", "reque
 class Range(Struct, frozen=True):
     """How many items or requests are expected."""
 
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
     def __contains__(self, number: int) -> bool:
-        return number >= self.least and (self.most is None or number <= self.most)
+        return number >= self.minimum and (self.maximum is None or number <= self.maximum)
 
     def __str__(self) -> str:
-        if self.most is None:
-            return f"{self.least} or more"
-        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+        if self.maximum is None:
+            return f"{self.minimum} or more"
+        return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
 
 
 class Expectation(Struct, kw_only=True):
@@ -121,11 +121,11 @@ def _take(found: Expectation, name: str, text: str) -> None:
         kind, *numbers = text.split()
         if kind not in KINDS or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
             raise ConfigError("write items or requests, then the minimum and the maximum: @returns items 1 10")
-        least = int(numbers[0]) if numbers else 1
-        most = int(numbers[1]) if len(numbers) > 1 else None
-        if most is not None and most < least:
+        minimum = int(numbers[0]) if numbers else 1
+        maximum = int(numbers[1]) if len(numbers) > 1 else None
+        if maximum is not None and maximum < minimum:
             raise ConfigError("the maximum is below the minimum")
-        found.counts[KINDS[kind]] = Range(least, most)
+        found.counts[KINDS[kind]] = Range(minimum, maximum)
     else:
         raise ConfigError(f"no such expectation{did_you_mean(name, NAMES)}; there are {', '.join(NAMES)}")
 

@@ -165,11 +165,11 @@ class JobFolders:
         """Return the file for the messages of a job."""
         return _beside(folder, LOG)
 
-    def log(self, folder: Path, most: int = 20_000) -> str:
+    def log(self, folder: Path, max_bytes: int = 20_000) -> str:
         """Return the last characters of the messages of a job, without secrets."""
         try:
             with self.log_path(folder).open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - most))
+                file.seek(max(0, file.seek(0, 2) - max_bytes))
                 return redact(file.read().decode("utf-8", "replace"))
         except OSError:
             return ""

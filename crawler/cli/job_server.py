@@ -60,7 +60,7 @@ class JobServer:
     Parameters:
         folders: Each is the folder of a job, or has such folders in it.
         spiders: The folder with the spiders, which is the working directory of their crawls.
-        most: Crawls that run at the same time; others wait for their turn.
+        max_running: Crawls that run at the same time; others wait for their turn.
         host: Address that the web pages of the crawls are served on.
         start: Starts a process.
 
@@ -73,7 +73,7 @@ class JobServer:
         folders: Sequence[Path],
         *,
         spiders: Path,
-        most: int = 1,
+        max_running: int = 1,
         host: str = "127.0.0.1",
         start: Start = start_child,
     ) -> None:
@@ -83,7 +83,7 @@ class JobServer:
         self.project = spiders.resolve().name or "default"
         """The name of the folder with the spiders."""
         self._spiders = spiders.resolve()
-        self._most = most
+        self._max_running = max_running
         self._page = f"[{host}]:0" if ":" in host else f"{host}:0"
         self._start = start
         self._running: dict[Path, Running | None] = {}
@@ -246,7 +246,7 @@ class JobServer:
         if self._nursery is None:
             return
         for folder, source in self._pending():
-            if len(self._running) >= self._most:
+            if len(self._running) >= self._max_running:
                 break
             if folder not in self._running:
                 self._running[folder] = None

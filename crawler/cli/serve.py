@@ -65,7 +65,7 @@ def serve(
     jobs = JobServer(
         folders,
         spiders=spiders,
-        most=processes or os.cpu_count() or 1,
+        max_running=processes or os.cpu_count() or 1,
         host=options.get("host", "127.0.0.1"),
     )
     trio.run(_serve, jobs, cast(ServesJobs, page))  # noqa: TC006 - it is there at run time

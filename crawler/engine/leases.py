@@ -126,7 +126,7 @@ class Leases:
             When to call this again, in seconds since the epoch; infinite if no lane waits for room.
         """
         frontier, now = self._frontier, self._clock()
-        if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.most_lanes):
+        if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.max_lanes):
             return math.inf
         if now >= self._look_at:
             for lane in list(frontier.idle(now)):

@@ -206,15 +206,15 @@ class Scheduler(Struct, eq=False, kw_only=True):
                 # No checkpoint from here to wait(), or a wake-up is lost.
                 look_again = room_at
                 waiting = tickets.statistics().tasks_waiting_receive
-                while (most := min(waiting, self._room())) > 0:
-                    popped, at = frontier.pop_several(clock(), most)
+                while (count := min(waiting, self._room())) > 0:
+                    popped, at = frontier.pop_several(clock(), count)
                     for ticket in popped:
                         self.has_dispatched = True
                         tickets.send_nowait(ticket)
-                    if len(popped) < most:
+                    if len(popped) < count:
                         look_again = min(at, room_at)
                         break
-                    waiting -= most
+                    waiting -= count
                 if self.store.live == 0 and not self._expects_requests():
                     return
                 if frontier.lanes_to_refill() or self.leases.must_ask():

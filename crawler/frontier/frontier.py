@@ -65,9 +65,9 @@ class Frontier:
 
     Parameters:
         settings: The pace of lanes and budgets, and whether robots.txt is obeyed.
-        most_lanes: Maximum number of lanes in memory.
+        max_lanes: Maximum number of lanes in memory.
         window: Maximum number of requests of one lane in memory.
-        most_waiting: Approximate maximum number of requests in memory. With more lanes, their windows are smaller.
+        max_waiting: Approximate maximum number of requests in memory. With more lanes, their windows are smaller.
         limits: Limits that are shared with other crawls and clients. `None` means limits of its own.
         chance: Source of jitter, for limits of its own.
     """
@@ -76,15 +76,15 @@ class Frontier:
         self,
         settings: Settings,
         *,
-        most_lanes: int = 4096,
+        max_lanes: int = 4096,
         window: int = 256,
-        most_waiting: int = 8_192,
+        max_waiting: int = 8_192,
         limits: Limits | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.settings = settings
         self._obeys_robots = settings.obey_robots
-        self.most_lanes = most_lanes
+        self.max_lanes = max_lanes
         self.lanes: dict[str, Lane] = {}
         """The lanes in memory, by name."""
         chance = chance or random.Random()
@@ -116,7 +116,7 @@ class Frontier:
         """Tickets of pages that are neither settled nor put back."""
         self.reports_sending = False
         """Whether `sent` is called as soon as bytes of a request go out."""
-        self._windows = Windows(self.lanes, size=window, total=most_waiting)
+        self._windows = Windows(self.lanes, size=window, total=max_waiting)
 
     def statistics(self) -> FrontierStatistics:
         """Return the current counts."""
@@ -137,7 +137,7 @@ class Frontier:
 
     def room(self) -> int:
         """Return how many lanes may still be taken into memory."""
-        return max(0, self.most_lanes - len(self.lanes))
+        return max(0, self.max_lanes - len(self.lanes))
 
     def window_share(self, coming: int = 0) -> int:
         """Return the requests that one lane may have in memory, if `coming` more lanes are opened."""
@@ -256,13 +256,13 @@ class Frontier:
         tickets, at = self.pop_several(now, 1)
         return (tickets[0], now) if tickets else (None, at)
 
-    def pop_several(self, now: float, most: int) -> tuple[list[PoppedTicket], float]:
-        """Return up to `most` requests that may start, and when to look again if there are fewer; see `pop`."""
+    def pop_several(self, now: float, limit: int) -> tuple[list[PoppedTicket], float]:
+        """Return up to `limit` requests that may start, and when to look again if there are fewer; see `pop`."""
         self.advance_clock(now)
         tickets: list[PoppedTicket] = []
         if now >= self.holdings.until:
             return tickets, math.inf
-        while len(tickets) < most:
+        while len(tickets) < limit:
             if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
                 return tickets, at
             if not self.bodies.admits(self.open_tickets):
@@ -272,7 +272,7 @@ class Frontier:
                 return tickets, self._schedule.next_at()
             while (ticket := self._pop(lane, now)) is not None:
                 tickets.append(ticket)
-                if len(tickets) == most or not self._may_continue(now):
+                if len(tickets) == limit or not self._may_continue(now):
                     break
             self._schedule.offer(lane)
         return tickets, now

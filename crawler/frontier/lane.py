@@ -126,10 +126,10 @@ class Lane:
             return self._ready[self._next()]
         return self._later[0][2] if self._later else None
 
-    def first(self, most: int) -> list[Pending]:
+    def first(self, limit: int) -> list[Pending]:
         """Return the next requests in memory, in their order, then those that are put off."""
-        found = heapq.nsmallest(most, self._ready)
-        return found + [pending for _, _, pending in sorted(self._later)[: most - len(found)]]
+        found = heapq.nsmallest(limit, self._ready)
+        return found + [pending for _, _, pending in sorted(self._later)[: limit - len(found)]]
 
     def first_at(self) -> float:
         """Return when the next request may start if no limit holds it back, in seconds since the epoch."""

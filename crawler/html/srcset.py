@@ -36,19 +36,19 @@ _PLACES: Final = (
 )
 
 
-def parse_srcset(value: str, most: float = math.inf) -> list[str]:
+def parse_srcset(value: str, limit: float = math.inf) -> list[str]:
     """Return the URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
 
     Candidates with invalid descriptors are skipped, as in browsers. It never raises.
 
     Parameters:
         value: The value of the attribute.
-        most: Candidates that are read, with the invalid ones. Further ones are left out.
+        limit: Candidates that are read, with the invalid ones. Further ones are left out.
     """
     found: list[str] = []
     at = 0
-    while most > 0:
-        most -= 1
+    while limit > 0:
+        limit -= 1
         start = _SEPARATORS.match(value, at)
         url = _URL.match(value, start.end() if start else at)
         if url is None:

@@ -202,19 +202,19 @@ class Form:
         return uploads
 
 
-def forms_on(response: Response, most: int, *, skip_nofollow: bool = False) -> list[Form]:
+def forms_on(response: Response, limit: int, *, skip_nofollow: bool = False) -> list[Form]:
     """Return the first forms of a page, in document order.
 
     Parameters:
         response: The page.
-        most: Maximum number of forms.
+        limit: Maximum number of forms.
         skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
     """
     if not response.is_html or response.document.select_one("form") is None:
         return []
     document = response.document
     elements = (form for form in forms_of(document) if not (skip_nofollow and is_nofollow(form)))
-    return [Form(response, document, element) for element in islice(elements, most)]
+    return [Form(response, document, element) for element in islice(elements, limit)]
 
 
 def form_of(

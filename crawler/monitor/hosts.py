@@ -56,16 +56,16 @@ class Host(Struct, frozen=True, kw_only=True):
     """The exact name of the lane, percent-encoded: two lanes may be shown by the same name."""
 
 
-def busiest(crawl: Crawl, now: CrawlStatistics, most: int) -> list[Host]:
+def busiest(crawl: Crawl, now: CrawlStatistics, limit: int) -> list[Host]:
     """Return the hosts with the most requests in flight and waiting, the busiest first.
 
     Parameters:
         crawl: The running crawl.
         now: Its statistics.
-        most: Maximum number of hosts.
+        limit: Maximum number of hosts.
     """
     time = crawl.clock()
-    names = heapq.nlargest(most, now.lanes, key=lambda name: _load(now.lanes[name]))
+    names = heapq.nlargest(limit, now.lanes, key=lambda name: _load(now.lanes[name]))
     return [describe(name, crawl, now, time) for name in names]
 
 

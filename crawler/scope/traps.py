@@ -100,12 +100,12 @@ class TemplateCounter:
     """Counts different URLs of each template. The templates used last are kept when memory runs out.
 
     Parameters:
-        most: URLs of one template that are accepted.
+        limit: URLs of one template that are accepted.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._capacity = max(MAX_REMEMBERED, 2 * most)
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._capacity = max(MAX_REMEMBERED, 2 * limit)
         self._used = 0
         self._templates: dict[int, set[int]] = {}
 
@@ -119,7 +119,7 @@ class TemplateCounter:
         self._templates[key] = seen  # now the most recently used
         if mark in seen:
             return False
-        if len(seen) >= self.most:
+        if len(seen) >= self.limit:
             return True
         seen.add(mark)
         self._used += 1

@@ -69,7 +69,7 @@ class KeyedSink(Sink, ABC):
         ConfigError: `retry` is negative.
     """
 
-    guarantee: ClassVar[str] = "exactly once: rows are stored by key, and the store keeps how far it has got"
+    guarantee: ClassVar[str] = "exactly once: rows are stored by key, and the store keeps the progress"
 
     def __init__(self, place: str, *, retry: float = 150.0) -> None:
         self.place = hide_userinfo(place)

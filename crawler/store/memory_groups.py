@@ -81,10 +81,10 @@ class MemoryGroups:
         """Return how many groups with requests an owner has."""
         return self._busy_of[owner]
 
-    def ready(self, now: float, most: int) -> list[GroupRow]:
-        """Return up to `most` groups with requests that any owner may lease, first those that were ready first."""
+    def ready(self, now: float, limit: int) -> list[GroupRow]:
+        """Return up to `limit` groups with requests that any owner may lease, first those that were ready first."""
         found = (group for group in self.free.values() if group.is_free_for(NOBODY, now))
-        return sorted(found, key=lambda group: (group.ready_at, group.number))[: max(0, most)]
+        return sorted(found, key=lambda group: (group.ready_at, group.number))[: max(0, limit)]
 
     def has_ready(self, now: float) -> bool:
         """Return whether there is a group with requests that any owner may lease."""

@@ -38,7 +38,7 @@ FIELDS = (
 
 def frontier(waiting: int, *, budget: bool) -> Frontier:
     """Return a frontier with `waiting` lanes that wait and `ACTIVE` lanes that may start."""
-    made = Frontier(Settings(obey_robots=False, slow_start=False), most_lanes=10**6, most_waiting=10**7)
+    made = Frontier(Settings(obey_robots=False, slow_start=False), max_lanes=10**6, max_waiting=10**7)
     made.advance_clock(0.0)
     quotas = {"key": 1.0} if budget else None
     if budget:

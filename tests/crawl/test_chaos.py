@@ -191,7 +191,7 @@ async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
-    small = {"window": chance.choice([1, 4, 9]), "most_waiting": 30, "most_lanes": chance.choice([1, 2, 4096])}
+    small = {"window": chance.choice([1, 4, 9]), "max_waiting": 30, "max_lanes": chance.choice([1, 2, 4096])}
     monkeypatch.setattr(wiring, "Frontier", functools.partial(wiring.Frontier, **small if seed % 2 else {}))
     monkeypatch.setattr(handler_results, "SPILL_OVER", chance.choice([5, 10_000]))
     monkeypatch.setattr(sqlite_job, "MAX_WAL", math.inf)  # virtual time does not wait for threads

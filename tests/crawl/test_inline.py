@@ -202,7 +202,7 @@ async def test_the_lane_of_an_inline_fetch_stays_in_memory_between_its_attempts(
     frontiers: list[Frontier] = []
 
     def small_frontier(*args: Any, **options: Any) -> Frontier:
-        frontiers.append(Frontier(*args, most_lanes=2, **options))
+        frontiers.append(Frontier(*args, max_lanes=2, **options))
         return frontiers[-1]
 
     class Look(Plugin):

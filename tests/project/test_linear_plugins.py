@@ -38,7 +38,7 @@ def _replay(text: str) -> None:
         for head in ("", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                      "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "HTTP/1.1 200 OK\r\n"):  # fmt: skip
             with suppress(BrokenRecord):
-                to_response(GET, head.encode() + body, most=10**9)
+                to_response(GET, head.encode() + body, max_size=10**9)
 
 
 def _name(text: str) -> None:

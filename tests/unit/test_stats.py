@@ -32,8 +32,8 @@ def test_a_few_urls_are_kept_per_reason():
     counts = Stats()
     for number in range(9):
         counts.filter("scope", f"/{number}")
-    counts.sample("other", "/x", most=1)
-    counts.sample("other", "/y", most=1)
+    counts.sample("other", "/x", limit=1)
+    counts.sample("other", "/y", limit=1)
     assert counts.filtered == Counter(scope=9)
     assert counts.samples == {"scope": [f"/{number}" for number in range(5)], "other": ["/x"]}
 

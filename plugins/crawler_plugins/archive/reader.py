@@ -94,14 +94,14 @@ def _parse(data: bytes, offset: int, end: int) -> Record:
     return Record(fields=fields, block=rest[: int(size)], end=end)
 
 
-def to_response(request: Request, block: bytes, body_block: bytes | None = None, *, most: int) -> Response:
+def to_response(request: Request, block: bytes, body_block: bytes | None = None, *, max_size: int) -> Response:
     """Return the response in a record, as it was when it was fetched.
 
     Parameters:
         request: The request to answer.
         block: The content of a ``response`` or ``revisit`` record.
         body_block: The content of the record that holds the body; `None`: the same.
-        most: Maximum size of the decoded body, in bytes.
+        max_size: Maximum size of the decoded body, in bytes.
 
     Raises:
         BrokenRecord: The content is not an HTTP response, or its body is too large.
@@ -113,7 +113,7 @@ def to_response(request: Request, block: bytes, body_block: bytes | None = None,
         body_fields = fields
     if status in BODILESS or request.method == "HEAD":
         body = b""
-    return Response(request.url, status, Headers(_original(fields)), _decode(body, Headers(body_fields), most))
+    return Response(request.url, status, Headers(_original(fields)), _decode(body, Headers(body_fields), max_size))
 
 
 def _split(block: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -144,11 +144,11 @@ def _original(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
     ]
 
 
-def _decode(body: bytes, fields: Headers, most: int) -> bytes:
+def _decode(body: bytes, fields: Headers, max_size: int) -> bytes:
     """Return a body without its transfer coding and content codings.
 
     Raises:
-        BrokenRecord: It cannot be decoded, or has more than `most` bytes then.
+        BrokenRecord: It cannot be decoded, or has more than `max_size` bytes then.
     """
     if "chunked" in fields.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
@@ -157,22 +157,22 @@ def _decode(body: bytes, fields: Headers, most: int) -> bytes:
         raise BrokenRecord(f"a body has {len(codings)} content codings")
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip"):
-            body = _gathered(_inflate(body, GZIP), most)
+            body = _gathered(_inflate(body, GZIP), max_size)
         elif coding == "deflate":
             is_zlib = len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-            body = _gathered(_inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS), most)
+            body = _gathered(_inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS), max_size)
         elif coding in ("br", "zstd"):
-            body = _gathered(_unpack(body, coding), most)
+            body = _gathered(_unpack(body, coding), max_size)
     return body
 
 
-def _gathered(pieces: Iterator[bytes], most: int) -> bytes:
+def _gathered(pieces: Iterator[bytes], max_size: int) -> bytes:
     """Return pieces in one, unless they are too large: an archive may hold a decompression bomb."""
     gathered = bytearray()
     for piece in pieces:
         gathered += piece
-        if len(gathered) > most:
-            raise BrokenRecord(f"a decoded body is larger than {most} bytes")
+        if len(gathered) > max_size:
+            raise BrokenRecord(f"a decoded body is larger than {max_size} bytes")
     return bytes(gathered)
 
 

@@ -109,8 +109,8 @@ class Replay(Plugin):
                 if original is None:
                     raise BrokenRecord("the archive lacks the body that it refers to")
                 body = self._read(original).block
-            most = request.max_body or self.crawl.settings.max_body
-            response = to_response(request, record.block, body, most=most)
+            max_size = request.max_body or self.crawl.settings.max_body
+            response = to_response(request, record.block, body, max_size=max_size)
         except (OSError, BrokenRecord) as error:
             words = f"{self.paths[found.part]}, byte {found.offset}: {error}"
             failure = RequestError(f"the archived response to {request.url} is unusable: {words}", request=request)

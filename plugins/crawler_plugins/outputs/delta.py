@@ -39,7 +39,7 @@ class Delta(KeyedSink):
 
     The table is a folder, ``items.delta/``; ``delta+s3://bucket/items``, ``delta+gs://…`` and ``delta+az://…`` are
     folders in object stores, with credentials from the environment, as `objects` has them. Each commit adds the items
-    of one interval, and keeps how far the output has got (``txn``).
+    of one interval, and the progress of the output (``txn``).
 
     Columns are ``_key`` (``row.key``), ``_page`` (the URL that the item came from) and the fields of the items, with
     the type of their first values: ``boolean``, ``long``, ``double`` or ``string``; lists and objects are JSON text. A
@@ -51,14 +51,14 @@ class Delta(KeyedSink):
         if_exists: ``error``, ``overwrite`` (a new version without the old rows) or ``append``.
         rows: Maximum number of items in a commit, at least 1. Items of 64 MiB as JSON are committed, too.
         seconds: Seconds after which items are committed, with the first one that comes then, from 0.
-        retry: Seconds in which a store that has gone away is tried again.
+        retry: Seconds for which an unreachable store is tried again.
 
     Raises:
         ConfigError: An option is out of range, or the name has fields.
     """
 
     name = "delta"
-    guarantee = "exactly once: a commit has the items, and how far the output has got"
+    guarantee = "exactly once: a commit has the items, and the progress of the output"
     requires: ClassVar[Mapping[str, str]] = {"deltalake": "trio-crawler[delta]", "pyarrow": "trio-crawler[delta]"}
 
     def __init__(

@@ -57,14 +57,14 @@ class MongoDB(KeyedSink):
         collection: The collection. With ``%(type)s`` in its name, each class of items has a collection of its own.
         id_field: Name of the field that identifies a document; its values are strings or numbers.
         if_exists: What to do if the collection has documents: ``error``, ``overwrite`` (delete them), or ``append``.
-        retry: Seconds in which a server that has gone away is connected to again.
+        retry: Seconds for which a lost server is connected to again.
 
     Raises:
         ConfigError: The URL names no database, or an option is wrong.
     """
 
     name = "mongodb"
-    guarantee = "exactly once: documents are replaced by their identifier, and the database keeps how far it has got"
+    guarantee = "exactly once: documents are replaced by their identifier, and the database keeps the progress"
     requires = {"pymongo": "trio-crawler[mongodb]"}
     url_options = frozenset(
         {

@@ -85,11 +85,11 @@ class ObjectFolder:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Report a store that keeps a request waiting, while obstore repeats it, and that it is back.
+        """Log that a store keeps a request waiting while obstore repeats it, and that it is back.
 
         Raises:
             FileNotFoundError: There is no such object.
-            OSError: The store refused the request, or stayed away.
+            OSError: The store refused the request, or was unreachable for too long.
         """
         reported = threading.Event()
         timer = threading.Timer(QUIET, self._report, (reported,))

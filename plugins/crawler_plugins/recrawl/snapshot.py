@@ -72,24 +72,24 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         fields = (("If-None-Match", self.etag), ("If-Modified-Since", self.modified))
         return [(name, value) for name, value in fields if value]
 
-    def interval(self, least: float, most: float) -> float:
+    def interval(self, minimum: float, maximum: float) -> float:
         """Return the seconds from the last visit to the next one.
 
         Parameters:
-            least: Lower bound, in seconds.
-            most: Upper bound, in seconds. It is that of a page in a sitemap that says when it changes.
+            minimum: Lower bound, in seconds.
+            maximum: Upper bound, in seconds. It is that of a page in a sitemap that says when it changes.
         """
         if self.is_listed:
-            return most
+            return maximum
         watched = self.at - self.since
         n, x = self.visits, self.changes
         rate = -math.log((n - x + 0.5) / (n + 0.5)) * n / watched if watched > 0 else 0.0
         wait = min(1 / rate, watched) if rate > 0 else watched
-        return min(max(wait, least), most)
+        return min(max(wait, minimum), maximum)
 
-    def is_due(self, now: float, least: float, most: float) -> bool:
+    def is_due(self, now: float, minimum: float, maximum: float) -> bool:
         """Return whether the page is to be visited. Parameters: `now` in seconds since the epoch, and of `interval`."""
-        return self.status == 0 or now >= self.at + EARLY * self.interval(least, most)
+        return self.status == 0 or now >= self.at + EARLY * self.interval(minimum, maximum)
 
     def change(self, after: Snapshot) -> Change | None:
         """Return what a visit has found; `None` for a redirect or an error that was not a page before."""

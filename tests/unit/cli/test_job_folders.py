@@ -129,7 +129,7 @@ async def test_arguments_are_given_again_as_text_unless_they_are_secret(autojump
 def test_the_log_has_no_secrets_and_only_its_end_is_read(jobs):
     folders = JobFolders([jobs])
     folders.log_path(jobs / "one").write_text("first\n" + "x" * 100 + "\nweb page: http://a/?token=very-secret\n")
-    text = folders.log(jobs / "one", most=80)
+    text = folders.log(jobs / "one", max_bytes=80)
     assert "first" not in text
     assert "web page" in text
     assert "very-secret" not in text

@@ -52,11 +52,11 @@ class Process:
 class Server:
     """A server of jobs whose processes are made up."""
 
-    def __init__(self, tmp_path, *, most=1):
+    def __init__(self, tmp_path, *, max_running=1):
         (tmp_path / "jobs").mkdir(exist_ok=True)
         (tmp_path / "spiders.py").write_text(SPIDERS)
         self.processes = []
-        self.jobs = JobServer([tmp_path / "jobs"], spiders=tmp_path, most=most, start=self.start)
+        self.jobs = JobServer([tmp_path / "jobs"], spiders=tmp_path, max_running=max_running, start=self.start)
 
     async def start(self, arguments, folder, log):
         await trio.lowlevel.checkpoint()

@@ -65,7 +65,7 @@ async def test_a_window_that_is_reloaded_while_it_is_refilled_loses_nothing(auto
 
 
 async def test_a_lane_that_is_loaded_while_another_leaves_stays(autojump_clock: MockClock) -> None:
-    made, clock = frontier(most_lanes=2), Clock()
+    made, clock = frontier(max_lanes=2), Clock()
     store = Slow(lambda: made.push(late))
     late: list[Pending] = []
     leases = Leases(made, store, clock, NewsReader())

@@ -60,7 +60,7 @@ def test_no_request_is_issued_twice_when_a_trimmed_window_is_refilled() -> None:
 
 
 def test_all_windows_together_stay_small_however_many_lanes_there_are() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False), window=64, most_waiting=200)
+    made = Frontier(Settings(obey_robots=False, slow_start=False), window=64, max_waiting=200)
     for host in range(50):
         name = f"https://h{host}.test"
         rows = [Pending((0, n), Request(f"{name}/{n}"), name) for n in range(64)]

@@ -36,7 +36,7 @@ def message(body: bytes, *fields: str) -> bytes:
     ],
 )
 def test_bodies_are_decoded_in_every_form(fields: list[str], body: bytes) -> None:
-    response = to_response(GET, message(body, *fields), most=MOST)
+    response = to_response(GET, message(body, *fields), max_size=MOST)
     assert response.body == b"text"
     assert not any(name.startswith("X-Archive") for name in response.headers)
     assert response.headers.get("content-length") in (None, "3")
@@ -44,7 +44,7 @@ def test_bodies_are_decoded_in_every_form(fields: list[str], body: bytes) -> Non
 
 def test_a_revisit_has_its_own_fields_and_the_body_of_another_record() -> None:
     coded = message(gzip.compress(b"text", mtime=0), "Content-Encoding: gzip", "X-From: first")
-    response = to_response(GET, message(b"", "Content-Encoding: gzip", "X-From: second"), coded, most=MOST)
+    response = to_response(GET, message(b"", "Content-Encoding: gzip", "X-From: second"), coded, max_size=MOST)
     assert (response.body, response.headers["x-from"]) == (b"text", "second")
 
 
@@ -53,18 +53,18 @@ def test_a_revisit_has_its_own_fields_and_the_body_of_another_record() -> None:
 )
 def test_a_record_that_is_not_an_http_response_is_refused(block: bytes) -> None:
     with pytest.raises(BrokenRecord):
-        to_response(GET, block, most=MOST)
+        to_response(GET, block, max_size=MOST)
 
 
 def test_a_body_that_cannot_be_decoded_is_refused() -> None:
     with pytest.raises(BrokenRecord, match="cannot be decoded"):
-        to_response(GET, message(b"rubbish", "Content-Encoding: gzip"), most=MOST)
+        to_response(GET, message(b"rubbish", "Content-Encoding: gzip"), max_size=MOST)
 
 
 @pytest.mark.parametrize("size", ["-6", "-4", "+4", "0x4", "4_0", "f" * 17, ""])
 def test_an_invalid_chunk_size_ends_no_chunk(size: str) -> None:
     body = f"{size}\r\ntext\r\n0\r\n\r\n".encode()
-    assert to_response(GET, message(body, "Transfer-Encoding: chunked"), most=MOST).body == body
+    assert to_response(GET, message(body, "Transfer-Encoding: chunked"), max_size=MOST).body == body
 
 
 BOMB = bytes(1_000_000)
@@ -81,17 +81,17 @@ BOMBS = {
 def test_a_decompression_bomb_in_an_archive_is_refused(coding: str) -> None:
     field = f"Content-Encoding: {coding.partition(' of ')[0]}"
     with pytest.raises(BrokenRecord, match="larger than 100000 bytes"):
-        to_response(GET, message(BOMBS[coding], field), most=MOST)
-    assert to_response(GET, message(BOMBS[coding], field), most=len(BOMB)).body == BOMB
+        to_response(GET, message(BOMBS[coding], field), max_size=MOST)
+    assert to_response(GET, message(BOMBS[coding], field), max_size=len(BOMB)).body == BOMB
 
 
 def test_a_body_with_very_many_codings_is_refused() -> None:
     with pytest.raises(BrokenRecord, match="has 6 content codings"):
-        to_response(GET, message(b"x", "Content-Encoding: " + "gzip," * 5), most=MOST)
+        to_response(GET, message(b"x", "Content-Encoding: " + "gzip," * 5), max_size=MOST)
 
 
 def test_folded_lines_are_joined() -> None:
-    response = to_response(GET, message(b"", "A: b", " c", "\td", "E: f\x85g"), most=MOST)
+    response = to_response(GET, message(b"", "A: b", " c", "\td", "E: f\x85g"), max_size=MOST)
     assert (response.headers["a"], response.headers["e"]) == ("b c d", "f\xc2\x85g")
 
 
