@@ -315,7 +315,7 @@ async def test_errors_of_a_gateway_that_a_spider_accepts_are_pages_and_no_outage
     assert found.report.seconds < 5
 
 
-# ---- what users see --------------------------------------------------------------------------------------------------
+# ---- messages and statistics -----------------------------------------------------------------------------------------
 
 
 async def test_the_log_says_once_that_the_network_is_down_and_once_that_it_is_back(

@@ -411,7 +411,7 @@ def test_every_exception_is_needed():
     assert [allowed for allowed in ALLOWED if not any(is_allowed(hit, allowed) for hit in hits)] == []
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------------
+# ---- as a program ----------------------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str]) -> int:

@@ -247,7 +247,7 @@ class CostlyBucket(TokenBucket):
 Limit = FixedWindow | AlignedWindow | SlidingLog | SlidingCounter | TokenBucket
 
 
-# ---- what servers declare --------------------------------------------------------------------------------------------
+# ---- declarations of servers -----------------------------------------------------------------------------------------
 
 
 ROUNDING: dict[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": math.floor, "exact": float}

@@ -276,7 +276,7 @@ def test_a_full_standard_error_does_not_change_how_a_crawl_ends(start, books, tm
     assert len(lines(tmp_path / "items.jsonl")) == TOTAL
 
 
-# ---- what may not change ---------------------------------------------------------------------------------------------
+# ---- changes that are refused ----------------------------------------------------------------------------------------
 
 
 def test_another_argument_setting_or_spider_is_refused_with_the_difference(command, half, tmp_path, site, asked):

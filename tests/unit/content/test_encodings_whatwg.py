@@ -198,7 +198,7 @@ def test_no_bytes_make_text_selectors_and_links_disagree(noise: bytes, charset: 
         assert again.css("*::text").getall() == response.css("*::text").getall()
 
 
-# ---- what kind of content --------------------------------------------------------------------------------------------
+# ---- kinds of content ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

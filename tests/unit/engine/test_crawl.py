@@ -123,7 +123,7 @@ async def test_statistics_are_those_of_the_moment(autojump_clock: MockClock) -> 
         before.in_flight = 1  # type: ignore[misc]
 
 
-# ---- what the scheduler takes from it --------------------------------------------------------------------------------
+# ---- requests for the scheduler --------------------------------------------------------------------------------------
 
 
 async def test_added_requests_wake_and_are_taken_once() -> None:

@@ -176,7 +176,7 @@ def test_dont_filter_holds_after_a_redirect():
     assert follow(Request(URL, dont_filter=True)).dont_filter
 
 
-# ---- what goes along -------------------------------------------------------------------------------------------------
+# ---- fields and options that are kept --------------------------------------------------------------------------------
 
 FULL = Request(
     URL, "parse_item", errback="failed", cookies={"c": "d"}, session="s", auth=("u", "p"), proxy="http://p.test",

@@ -73,7 +73,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
 
 
-# ---- what is stored --------------------------------------------------------------------------------------------------
+# ---- stored files ----------------------------------------------------------------------------------------------------
 
 
 async def test_files_are_stored_and_the_item_says_where(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_a_token_is_not_kept_in_the_job_and_may_change(autojump_clock, tmp
     assert sent == ["Bearer first-secret"] * 2 + ["Bearer second-secret"] * (len(sent) - 2)
 
 
-# ---- going on --------------------------------------------------------------------------------------------------------
+# ---- jobs and several URLs -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["page", "offset", "cursor:next", "url:url", "graphql"])
@@ -224,7 +224,7 @@ async def test_attributes_that_a_subclass_constructor_sets_count(autojump_clock)
     assert await ids(Users("users"), site_of(paged(2, 2))) == [0, 1]
 
 
-# ---- what is wrong ---------------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,7 @@ async def test_a_rule_without_callback_that_does_not_follow_is_for_plugins(autoj
     assert (found.report.pages, found.items) == (2, [])
 
 
-# ---- what is wrong ---------------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

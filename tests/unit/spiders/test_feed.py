@@ -462,7 +462,7 @@ async def test_json_that_was_written_comes_back(records):
         assert await callback_results(FeedSpider(**options), response) == records
 
 
-# ---- what is wrong ---------------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
