@@ -347,8 +347,8 @@ class FairQueue:
         start = (
             f"the request can start in {_seconds(at - now)} s" if at < math.inf else "the time of its start is unknown"
         )
-        words = f"{limit.throttle.name} ({reason}): {start}, and {_seconds(max(0.0, waiter.until - now))} s are left"
-        raise WouldExceedDeadline(words, retry_at=at, scope=limit.throttle.name)
+        message = f"{limit.throttle.name} ({reason}): {start}, and {_seconds(max(0.0, waiter.until - now))} s are left"
+        raise WouldExceedDeadline(message, retry_at=at, scope=limit.throttle.name)
 
     @staticmethod
     def _behind_others(waiter: Waiter, now: float) -> float:

@@ -88,8 +88,8 @@ class Fetcher:
             token.run_sync_soon(scope.cancel)
             raise
         except (CancelledError, trio.RunFinishedError):  # that of a future, in another thread
-            words = "the crawl of this prompt has ended: leave it, and start again"
-            raise CrawlFailed(words) from self._error  # noqa: ASYNC104
+            message = "the crawl of this prompt has ended: leave it, and start again"
+            raise CrawlFailed(message) from self._error  # noqa: ASYNC104
 
     def _begin(self) -> trio.lowlevel.TrioToken:
         """Start the crawl, unless it runs, and return the token of its event loop."""

@@ -144,8 +144,8 @@ class XmlStream:
                 if self.ended:
                     return
                 truncated = last and error.code in TRUNCATED
-                words = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
-                self.fault = self.fault or ("truncated XML" if truncated else words)
+                message = f"broken XML ({expat.errors.messages.get(error.code, 'unknown')}, line {error.lineno})"
+                self.fault = self.fault or ("truncated XML" if truncated else message)
                 if truncated or not self.entry_level or self._restarts >= MAX_RESTARTS:
                     self.ended = True
                     return

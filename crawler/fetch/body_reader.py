@@ -250,8 +250,8 @@ def _check_size(size: int, max_body: int, source: object, request: Request) -> i
         raise BodyTooLarge(f"the body is larger than {max_body} bytes", request=request)
     received = getattr(source, "received", 0)  # other transports do not report it
     if 0 < received * MAX_COMPRESSION < size:
-        words = f"{received} bytes unpack to more than {size}: a decompression bomb"
-        bomb = BodyTooLarge(words, request=request)
+        message = f"{received} bytes unpack to more than {size}: a decompression bomb"
+        bomb = BodyTooLarge(message, request=request)
         bomb.kind = BOMB
         raise bomb
     return min(max_body, size + BOMB_CHECK_STEP)

@@ -40,8 +40,8 @@ class BodyReceiver:
         """
         choice = await _guard(self._receive(response), response.request)
         if choice is not None and not isinstance(choice, (Drop, BodyWriter)):
-            words = f"receive() returned {type(choice).__name__}, not a writer, a Drop or None"
-            raise HookError(words, plugin="fetch", hook="receive", request=response.request)
+            message = f"receive() returned {type(choice).__name__}, not a writer, a Drop or None"
+            raise HookError(message, plugin="fetch", hook="receive", request=response.request)
         self._has_opened = True
         self._keeps_body = choice is None
         return choice
@@ -77,5 +77,5 @@ async def _guard(call: Awaitable[T], request: Request) -> T:
     except RequestError:
         raise
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise HookError(words, plugin="fetch", hook="receive", request=request) from error
+        message = f"{type(error).__name__}: {error}"
+        raise HookError(message, plugin="fetch", hook="receive", request=request) from error

@@ -80,8 +80,8 @@ async def raise_if_proxy_answered(response: httpx.Response, request: httpx.Reque
     fault = None if proxy.startswith("socks") else proxy_response_fault(response)
     if fault is not None:
         await response.aclose()
-        words = f"the proxy {label(proxy)} answered {response.status_code}"
-        raise transport_error(httpx.ProxyError, words, request=request, sent=fault == "beyond", proxy_fault=fault)
+        message = f"the proxy {label(proxy)} answered {response.status_code}"
+        raise transport_error(httpx.ProxyError, message, request=request, sent=fault == "beyond", proxy_fault=fault)
 
 
 def _may_resend(error: RequestError, request: Request) -> bool:

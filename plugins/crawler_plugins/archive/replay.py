@@ -112,8 +112,8 @@ class Replay(Plugin):
             max_size = request.max_body or self.crawl.settings.max_body
             response = to_response(request, record.block, body, max_size=max_size)
         except (OSError, BrokenRecord) as error:
-            words = f"{self.paths[found.part]}, byte {found.offset}: {error}"
-            failure = RequestError(f"the archived response to {request.url} is unusable: {words}", request=request)
+            message = f"{self.paths[found.part]}, byte {found.offset}: {error}"
+            failure = RequestError(f"the archived response to {request.url} is unusable: {message}", request=request)
             failure.kind = "bad_archive"
             raise failure from error
         response.request, response.source = request, self.name

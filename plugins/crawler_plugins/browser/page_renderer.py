@@ -74,8 +74,8 @@ class PageRenderer:
         return await self.render(Response(request.url, request=request), options)
 
     def _put_off(self, request: Request, seconds: float) -> WouldExceedDeadline:
-        words = f"{request.url}: no tab was free when the request might start"
-        return WouldExceedDeadline(words, retry_at=self._crawl.clock() + seconds, scope=self._name, request=request)
+        message = f"{request.url}: no tab was free when the request might start"
+        return WouldExceedDeadline(message, retry_at=self._crawl.clock() + seconds, scope=self._name, request=request)
 
     async def render(self, document: Response, options: PageOptions) -> Response:
         """Return a page as it is seen. If its tab crashes or the browser is killed, it is rendered again.
@@ -102,8 +102,8 @@ class PageRenderer:
                 await trio.sleep_forever()
             else:
                 if response is None:
-                    words = f"the page was not complete ({_wanted(options)}) within {options.timeout:g} s"
-                    raise _error(document, words, "browser_timeout")
+                    message = f"the page was not complete ({_wanted(options)}) within {options.timeout:g} s"
+                    raise _error(document, message, "browser_timeout")
                 if response.original is not None:
                     self._crawl.count("browser/pages")
                     response.elapsed += trio.current_time() - began
@@ -199,8 +199,8 @@ def _wanted(options: PageOptions) -> str:
     return f"wait={options.wait.value or options.wait.kind}" + (", then its actions" if options.actions else "")
 
 
-def _error(document: Response, words: str, kind: str, *, retryable: bool = True) -> RequestError:
-    error = RequestError(f"{document.url}: {words}", request=document.request)
+def _error(document: Response, message: str, kind: str, *, retryable: bool = True) -> RequestError:
+    error = RequestError(f"{document.url}: {message}", request=document.request)
     error.kind = kind
     error.retryable = retryable
     return error

@@ -259,8 +259,8 @@ class Files(Plugin):
                 await download.flush()  # to be continued
             return str(error) if error.retryable else self._remember(request.url, str(error))
         if not download.refusal and response.status not in (200, 206):
-            words = f"status {response.status}"
-            return words if response.status in TRANSIENT else self._remember(request.url, words)
+            reason = f"status {response.status}"
+            return reason if response.status in TRANSIENT else self._remember(request.url, reason)
         found: dict[str, Any] | str = download.refusal or await download.finish(names.media_type(response))
         if not found:
             found = await self._keep(request.url, response, unfinished)

@@ -109,8 +109,8 @@ class Web(Plugin):
             self.excluded[pattern] = re2.compile(pattern, options)
         except re2.error as error:
             [reason] = error.args
-            words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-            raise ValueError(f"{pattern!r} is not a regular expression of RE2: {words}") from None
+            message = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
+            raise ValueError(f"{pattern!r} is not a regular expression of RE2: {message}") from None
 
     def excludes(self, url: str) -> bool:
         """Return whether a URL is excluded."""
