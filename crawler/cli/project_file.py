@@ -27,6 +27,7 @@ from msgspec import Struct
 from crawler.cli.environment_variables import as_text
 from crawler.environment import is_reference
 from crawler.errors import ConfigError
+from crawler.files import error_reason
 from crawler.lazy_pattern import lazy_pattern
 from crawler.settings.settings import ALIASES, NAMES, Settings
 from crawler.suggest import did_you_mean
@@ -88,7 +89,8 @@ def _content(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
         if is_shared:
             return None
-        raise ConfigError(f"{path.name}: {error}") from error
+        words = error_reason(error) if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{path.name}: {words}") from error
     if not is_shared:
         return content
     tool = content.get("tool")

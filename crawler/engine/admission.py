@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
 from crawler.engine.handler_results import describe_wrong, words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.messages import Drop, Request
 from crawler.messages.link_filter import LinkFilter
@@ -112,7 +112,7 @@ class Admission:
             began = self._slow.clock()
             try:
                 answer = hook.call(request)
-            except ERRORS as error:
+            except faults() as error:
                 self._log(hook, request, words_of(error), error)
                 return None, ADMIT_FAILED
             finally:

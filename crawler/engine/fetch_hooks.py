@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crawler.engine.handler_results import describe_wrong, words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.errors import HookError, RequestError
 from crawler.messages import Drop, Request, Response, Retry
 
@@ -114,7 +114,7 @@ class FetchHooks:
             return await self._slow.watch(hook.call(*args), hook.call, request.url)
         except RequestError:
             raise
-        except ERRORS as error:
+        except faults() as error:
             raise _hook_error(hook, name, request, words_of(error)) from error
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, NoReturn
+
+import trio
 
 from crawler.engine.handler_results import words_of
 from crawler.errors import HookError, JobError
@@ -11,10 +14,33 @@ if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
     from crawler.messages import Request
 
-__all__ = ["ERRORS", "HookErrors", "raise_hook_error"]
+__all__ = ["HookErrors", "faults", "is_fault", "raise_hook_error"]
 
-ERRORS: Final = (Exception, SystemExit)
-"""The exceptions that are errors of a hook or callback: ``sys.exit()`` in one of them does not end the process."""
+NO_FAULTS: Final = (KeyboardInterrupt, GeneratorExit, trio.Cancelled)
+"""The exceptions that are no errors of the hook or callback that they pass through."""
+
+
+def is_fault(error: BaseException) -> bool:
+    """Return whether an exception is an error of the hook or callback that raised it.
+
+    All are, except `NO_FAULTS` and groups that contain one of those. ``sys.exit()`` does not end the process.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(NO_FAULTS) is None
+    return not isinstance(error, NO_FAULTS)
+
+
+def faults(*others: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """Return what an ``except`` clause around a hook catches: the class of the exception at hand, if it is a fault.
+
+    Python evaluates the expression of the clause while it handles that exception. ``except BaseException`` would also
+    catch `trio.Cancelled`, and have to raise it again.
+
+    Parameters:
+        others: Exceptions that are caught as well.
+    """
+    error = sys.exception()
+    return others if error is None or not is_fault(error) else (type(error), *others)
 
 
 def raise_hook_error(
@@ -67,7 +93,7 @@ class HookErrors:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, ERRORS):
+        if error is None or not is_fault(error):
             return False
         try:
             raise_hook_error(error, self._plugin, self._hook, self._request, is_callback=self._is_callback)

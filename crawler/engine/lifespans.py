@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from crawler.engine.handler_results import describe_wrong, words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             await watch(manager.__aenter__())
     except PASSED_ON:
         raise
-    except ERRORS as error:
+    except faults() as error:
         raise _named(plugin, error) from error
     try:
         yield
@@ -60,7 +60,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
         try:
             with long.call(plugin.name, "lifespan"):
                 caught = await watch(manager.__aexit__(type(error), error, error.__traceback__))  # noqa: ASYNC102 - its cleanup
-        except ERRORS as raised:
+        except faults() as raised:
             if isinstance(raised, PASSED_ON) or not set(causes(raised)).isdisjoint(causes(error)):
                 raise  # the crawl has failed
             raise _named(plugin, raised) from raised  # noqa: ASYNC104 - its nursery has caught the cancellation
@@ -73,7 +73,7 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             await watch(manager.__aexit__(None, None, None))
     except PASSED_ON:
         raise
-    except ERRORS as error:
+    except faults() as error:
         raise _named(plugin, error) from error
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
 from crawler.engine.held_pages import PageLost
-from crawler.engine.hook_errors import ERRORS, HookErrors, raise_hook_error
+from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError
 from crawler.hooks.page_effects import current_page
 from crawler.messages import Drop, Failure, Item, Request, Response, Retry
@@ -164,7 +164,7 @@ class PageRunner:
                         await self._pool.handle(response, result, partial(_discard_spilled, outcome))
             except PageLost:
                 raise
-            except ERRORS as error:
+            except faults() as error:
                 raise_hook_error(error, self._spider, name, request, is_callback=True)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:

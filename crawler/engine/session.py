@@ -20,7 +20,7 @@ from crawler.engine.checks import (
     check_transport,
 )
 from crawler.engine.handler_results import words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import is_fault
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
@@ -167,7 +167,7 @@ class CrawlSession:
                 return self._report(scheduler, timer, had_finished=had_finished)
         except BaseExceptionGroup as group:
             cause = next(causes(group))
-            if group.split(ERRORS)[1] is not None:
+            if not is_fault(group):
                 raise
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler.engine.handler_results import describe_wrong, words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
 from crawler.messages import Pause, Request, Response, Stop, Usage
@@ -173,7 +173,7 @@ class Settlement:
             began = self._slow.clock()
             try:
                 verdict = hook.call(usage)
-            except ERRORS as error:
+            except faults() as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {words_of(error)}") from error
             finally:
                 self._slow.check(began, hook.call, usage.request.url)

@@ -12,6 +12,8 @@ import trio
 from crawler.engine.slots import current_ticket
 from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import FRAMEWORK_PACKAGES
+from crawler.hooks.plugin import Plugin
+from crawler.spiders import Spider
 
 __all__ = ["describe_step", "describe_tasks"]
 
@@ -90,7 +92,7 @@ def _describe(frames: Iterable[FrameType], task: trio.lowlevel.Task | None) -> s
     frames = list(frames)
     frame = _handler(frames) or next((frame for frame in reversed(frames) if _package(frame) == "crawler"), frames[-1])
     ticket = None if task is None else task.context.get(current_ticket)
-    place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
+    place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno}){_plugin(frame)}"
     return place if ticket is None else f"{place} for {ticket.request.url}"
 
 
@@ -101,6 +103,12 @@ def _handler(frames: Iterable[FrameType]) -> FrameType | None:
 
 def _is_handler(frame: FrameType) -> bool:
     return _package(frame) not in FRAMEWORK_PACKAGES or _module(frame).startswith("crawler.spiders.")
+
+
+def _plugin(frame: FrameType) -> str:
+    """Return the plugin whose hook a frame is; empty if it is of none."""
+    owner = frame.f_locals.get("self")
+    return f" of the plugin {owner.name}" if isinstance(owner, Plugin) and not isinstance(owner, Spider) else ""
 
 
 def _package(frame: FrameType) -> str:

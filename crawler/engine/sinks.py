@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct, field
 
 from crawler.engine.handler_results import describe_wrong, words_of
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
@@ -266,7 +266,7 @@ class SinkRunner:
                     return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
-            except ERRORS as error:
+            except faults() as error:
                 is_full = full_disk_cause(error) is not None
                 if pause is None or is_full:
                     words = f"{words_of(error)}{f'; {FREE_SPACE}' if is_full else ''}"

@@ -177,6 +177,12 @@ class FileSink(ResumableFile, Sink):
             is_there = False
         if not is_there:
             raise CrawlFailed(f"{self.path} was removed or replaced while the crawl ran: it does not have the items")
+        self._check_has(self.end)
+
+    def _check_has(self, length: int) -> None:
+        """Raise `CrawlFailed` if the open file is shorter than it was: a write after its end would fill it with NUL."""
+        if os.fstat(self.file.fileno()).st_size < length:
+            raise CrawlFailed(f"{self.path} was truncated while the crawl ran: it does not have all items")
 
     def _has_no_items(self) -> bool:
         if self.compression is None:
@@ -260,8 +266,10 @@ class FileSink(ResumableFile, Sink):
         """Write `data` at byte offset `at`, completely or not at all, and return the offset after it.
 
         Raises:
+            CrawlFailed: Another program has truncated the file.
             OSError: The write failed. The file ends at `at`.
         """
+        self._check_has(at)
         self.file.seek(at)
         try:
             write_all(self.file.write, data)

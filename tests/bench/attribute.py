@@ -44,7 +44,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from grouped_responses import responding_together
-from measure import ROOT, build, serve
+from measure import ROOT, build, positive, serve
 from sites import DEFAULT, SITES, folder
 from spider_crawler import IDIOMS
 
@@ -288,12 +288,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--site", choices=tuple(SITES), default=DEFAULT[0], help=f"a Debian package ({DEFAULT[0]})")
     parser.add_argument("--idiom", choices=tuple(IDIOMS), default="follow_all", help="see spider_crawler.py")
-    parser.add_argument("--small", type=int, metavar="N", help="N pages of 2 kB without links instead of a site")
-    parser.add_argument("--together", type=int, metavar="N", help="respond to N requests at once (with --small)")
+    parser.add_argument("--small", type=positive, metavar="N", help="N pages of 2 kB without links instead of a site")
+    parser.add_argument("--together", type=positive, metavar="N", help="respond to N requests at once (with --small)")
     parser.add_argument("--instructions", action="store_true", help="count instructions (with --small)")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="list the N most costly functions (0)")
-    parser.add_argument("--rounds", type=int, default=3, help="crawls (3)")
-    parser.add_argument("--concurrency", type=int, default=16, help="requests in flight (16)")
+    parser.add_argument("--rounds", type=positive, default=3, help="crawls (3)")
+    parser.add_argument("--concurrency", type=positive, default=16, help="requests in flight (16)")
     options = parser.parse_args()
     compileall.compile_dir(ROOT / "crawler", quiet=1)
     if options.instructions:

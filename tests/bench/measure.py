@@ -11,6 +11,7 @@ seconds of the same program for a site of one page (median of three).
 
 from __future__ import annotations
 
+import argparse
 import compileall
 import json
 import os
@@ -104,6 +105,17 @@ def served(package: str = DEFAULT[0]) -> Iterator[Sites]:
         (one_page / "index.html").write_text(ONE_PAGE)
         with serve({"manual": folder(package), "one_page": one_page}) as urls:
             yield Sites(**urls)
+
+
+def positive(text: str) -> int:
+    """Return the value of an option that is a number of at least 1.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return int(text)
 
 
 def build() -> str:

@@ -72,6 +72,37 @@ class RaisesMute(Raises):
         raise Mute
 
 
+class Odd(BaseException):
+    """An exception that ``except Exception`` does not catch."""
+
+
+class RaisesOdd(Raises):
+    """Raises such an exception in a hook."""
+
+    def __str__(self) -> str:
+        return "raises another BaseException"
+
+    async def later(self) -> Any:
+        raise Odd("broken")
+
+    def now(self) -> Any:
+        raise Odd("broken")
+
+
+class RaisesGroup(Raises):
+    """Raises such an exception in a nursery of a hook."""
+
+    def __str__(self) -> str:
+        return "raises in a nursery"
+
+    async def later(self) -> Any:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(RaisesOdd().later)
+
+    def now(self) -> Any:
+        raise BaseExceptionGroup("all", [Odd("broken")])
+
+
 class Hangs(Raises):
     """Never returns from a hook."""
 
@@ -245,8 +276,10 @@ FAULTS += [
     for other, said in (
         (Exits(), "SystemExit: 3 (to end the crawl, call self.crawl.stop(reason))"),
         (RaisesMute(), "Mute: its message cannot be shown (RuntimeError in __str__)"),
+        (RaisesOdd(), "Odd: broken"),
+        (RaisesGroup(), "BaseExceptionGroup: "),
     )
-    if type(fault) is Raises
+    if type(fault) is Raises and not (hook == "lifespan" and type(other) is RaisesGroup)  # it names the first one
 ]
 
 

@@ -174,7 +174,7 @@ class Local(Typed):
 
 def test_an_item_that_cannot_be_sent_fails_its_page() -> None:
     report, _ = result(Local(), SITE)
-    assert report.kinds == {"callback_error.parse": 1}
+    assert report.kinds == {"callback_error": 1}
 
 
 class Faulty(Spider):
@@ -580,3 +580,29 @@ async def test_results_are_sent_together_while_more_pages_wait(monkeypatch: pyte
         assert [message.number for message in found] == list(range(8))
         assert groups == [*expected, 0]
         groups[:] = [0]
+
+
+class Odd(BaseException):
+    """An exception that ``except Exception`` does not catch."""
+
+
+def test_a_callback_of_another_process_may_raise_any_exception() -> None:
+    class Raises(Tree):
+        def parse(self, response: Response) -> Iterator[Any]:
+            if response.url.endswith("/3"):
+                raise Odd("broken")
+            yield from super().parse(response)
+
+    report, items = result(Raises(), SITE)
+    assert (report.failed, len(items)) == (1, LEAVES)
+    assert report.failures == {"callback_error.parse": 1}
+
+
+def test_an_interrupt_in_a_callback_of_another_process_interrupts_the_crawl() -> None:
+    class Interrupted(Tree):
+        def parse(self, response: Response) -> Iterator[Any]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        result(Interrupted(), SITE)
+    assert caught.value.subgroup(KeyboardInterrupt) is not None

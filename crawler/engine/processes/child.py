@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import PageResult, collect
-from crawler.engine.hook_errors import ERRORS
+from crawler.engine.hook_errors import faults
 from crawler.engine.processes import wire
 from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
@@ -243,7 +243,7 @@ class CallbackRunner:
             response._bind(links)  # noqa: SLF001 - not for users
             await collect(self._callbacks.bind(name, response), result, request.url, self._slow)
             return self._handled(number, result, links, request, began)
-        except ERRORS as error:
+        except faults(KeyboardInterrupt) as error:
             return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
         finally:
             del self._pages[number]

@@ -103,5 +103,5 @@ def test_a_folder_with_the_name_of_the_file_is_named(tmp_path):
     (tmp_path / "pyproject.toml").mkdir()
     assert ProjectFile.load(tmp_path).name == ""
     (tmp_path / "crawler.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"crawler\.toml: .*Is a directory"):
+    with pytest.raises(ConfigError, match=r"^crawler\.toml: is a directory$"):
         ProjectFile.load(tmp_path)

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from crawler import Plugin
 from crawler.engine.shutdown_blockers import describe_step, describe_tasks
 
 Function = Callable[..., Awaitable[None]]
@@ -85,3 +86,16 @@ async def test_each_place_is_named_once_and_three_at_most() -> None:
     found = await described(*functions, functions[0])
     assert found.endswith(" and 2 more")
     assert found.count(".py:2)") == 3
+
+
+async def test_a_hook_is_named_with_its_plugin() -> None:
+    class Waits(Plugin):
+        name = "waits"
+
+        async def fetch(self, *_: object) -> None:
+            await trio.sleep_forever()
+
+    function = partial(WORKER, Waits().fetch)
+    found = await described(function)
+    assert found.startswith("test_a_hook_is_named_with_its_plugin.<locals>.Waits.fetch (")
+    assert found.endswith(") of the plugin waits")

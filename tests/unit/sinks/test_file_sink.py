@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,18 @@ async def test_a_batch_is_written_completely_or_not_at_all(path, full_disk):
         assert (await sink.persist([2, 3]))["end"] == 6
         sink.file = file
     assert path.read_bytes() == b"1\n2\n3\n"
+
+
+@pytest.mark.parametrize("writes_again", [True, False])
+async def test_a_file_that_another_program_has_truncated_is_an_error(path, writes_again):
+    with pytest.raises(CrawlFailed, match=r"lines\.txt was truncated while the crawl ran: it does not have all items"):
+        sink = Lines(path)
+        async with sink.lifespan(CRAWL):
+            await sink.persist([1, 2])
+            os.truncate(path, 1)
+            if writes_again:
+                await sink.persist([3])
+    assert path.read_bytes() == b"1", "there is no hole of zeros"
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
