@@ -174,7 +174,7 @@ class Local(Typed):
 
 def test_an_item_that_cannot_be_sent_fails_its_page() -> None:
     report, _ = result(Local(), SITE)
-    assert report.kinds == {"callback_error": 1}
+    assert report.kinds == {"callback_error.parse": 1}
 
 
 class Faulty(Spider):
@@ -595,7 +595,7 @@ def test_a_callback_of_another_process_may_raise_any_exception() -> None:
 
     report, items = result(Raises(), SITE)
     assert (report.failed, len(items)) == (1, LEAVES)
-    assert report.failures == {"callback_error.parse": 1}
+    assert report.failures == {"callback_error": 1}
 
 
 def test_an_interrupt_in_a_callback_of_another_process_interrupts_the_crawl() -> None:

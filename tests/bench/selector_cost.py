@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/bench/selectors.py
+    python tests/bench/selector_cost.py
 
 Each page is parsed and read as spiders do it: a loop over the elements of a list, some fields of each, as a dictionary.
 Microseconds of CPU a page, medians of 7 alternating rounds. The items of both must be equal.
