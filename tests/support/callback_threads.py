@@ -25,7 +25,7 @@ from crawler.engine.processes.launcher import Ended
 __all__ = ["Death", "ThreadLauncher", "use_threads"]
 
 
-class Death(BaseException):
+class Death(GeneratorExit):
     """Ends the thread of a callback."""
 
 
