@@ -125,7 +125,7 @@ class Headers(Mapping[str, str]):
         return f"Headers({shown!r})"
 
 
-Fields: TypeAlias = Headers | Sequence[tuple[str, str]]
+Fields: TypeAlias = Headers | list[tuple[str, str]] | tuple[tuple[str, str], ...]
 """Header fields, perhaps as mere pairs of name and value."""
 
 
@@ -136,7 +136,9 @@ def pairs_of(fields: Fields) -> Sequence[tuple[str, str]]:
 
 def names_of(fields: Fields) -> tuple[str, ...]:
     """Return the name of every field line, in lower case."""
-    return fields.names if isinstance(fields, Headers) else tuple([name.lower() for name, _ in fields])
+    if isinstance(fields, (list, tuple)):  # not `Headers`: to ask for an abstract class takes several calls
+        return tuple([name.lower() for name, _ in fields])
+    return fields.names
 
 
 def may_cross_origins(name: str, allowed: Collection[str] = ()) -> bool:

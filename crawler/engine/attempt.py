@@ -110,7 +110,7 @@ class Attempts:
         finally:
             if token is not None:
                 current_observer.reset(token)
-            if response is not None and not ticket.is_sent:  # a plugin answered
+            if response is not None and ticket.permit.sent_at is None:  # a plugin answered
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)
             if response is not None or failure is not None:
@@ -178,7 +178,7 @@ class Attempts:
         if self._frontier.holdings.are_shared:
             network = self._leased(network, ticket)
         if observer is None:
-            return network(ticket.request)
+            return network(ticket.pending.request)
         if self._downloader.credentials is not None:
             network = self._authenticating(network, observer)
         if not self._hooks.fetching:

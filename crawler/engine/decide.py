@@ -70,7 +70,7 @@ class Policy(Struct, eq=False):
 
     def is_plain_page(self, response: Response, ticket: StartTicket) -> bool:
         """Return whether a response is a page, and nothing else has to be known to decide that. Most responses are."""
-        return 200 <= response.status < 300 and self.follow_refresh is None and not ticket.was_rate_limited
+        return 200 <= response.status < 300 and self.follow_refresh is None and ticket.permit.refused_by is None
 
     def redirect(self, response: Response) -> Request | None:
         """Return the request that a redirect asks for; `None` for any other response.

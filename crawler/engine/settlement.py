@@ -88,7 +88,7 @@ class Settlement:
         )
         if events:
             self._note(events)
-        if ticket.was_rate_limited:
+        if ticket.permit.refused_by is not None:
             self._stats.lane(ticket.lane.name).refusals += 1
         return events
 
@@ -119,7 +119,7 @@ class Settlement:
             events: What the limits have noticed, if they have learned already.
         """
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
-        is_sent = ticket.is_sent
+        is_sent = ticket.permit.sent_at is not None
         if error is not None:  # first: it decides when the lane is looked at again
             self._outages.failed(ticket, error, now)
         elif is_sent and response is not None and (frontier.outages.active or response.status >= MIN_OUTAGE_STATUS):

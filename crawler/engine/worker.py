@@ -21,6 +21,7 @@ from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response
 from crawler.store import FailureRow, Kind, Outcome
+from crawler.store.outcome import DONE
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -136,7 +137,7 @@ class Worker:
 
     async def _outcome_of(self, ticket: StoredTicket) -> Outcome:
         pending = ticket.pending
-        outcome = Outcome(kind=Kind.DONE, ticket=ticket, attempts=pending.attempts)
+        outcome = Outcome(kind=DONE, ticket=ticket, attempts=pending.attempts)
         response: Response | None = None
         decision: Decision | None
         if isinstance(ticket, RefusedTicket):

@@ -16,7 +16,9 @@ from crawler.engine.admission import ADMIT_FAILED
 from crawler.errors import LeaseLost
 from crawler.messages import Request
 from crawler.stats import Stats
-from crawler.store import Kind, Outcome, Verdict
+from crawler.store import Outcome, Verdict
+from crawler.store.outcome import DONE, RETRY
+from crawler.store.protocol import CONFLICT, OK
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -149,7 +151,7 @@ class Writer:
             self._count(outcome, stats)  # first: the commit stores the counts as well
         committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
         self._is_consistent = True
-        if Verdict.CONFLICT in committed.verdicts:
+        if CONFLICT in committed.verdicts:
             self._news.reset(committed.news)
         else:
             self._news.apply(committed.news)
@@ -158,7 +160,7 @@ class Writer:
         if committed.duplicates:
             stats.filtered["duplicate"] += committed.duplicates
         for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
-            if verdict not in (Verdict.OK, Verdict.DUP):
+            if verdict is not OK and verdict is not Verdict.DUP:
                 self._count_again(outcome, verdict)
             self._release(outcome, verdict)
         if Verdict.FENCED in committed.verdicts:
@@ -212,13 +214,14 @@ class Writer:
         ticket = outcome.ticket
         if outcome.digest and self._bodies is not None:
             self._bodies.release(outcome.digest)  # from now on the store knows it
-        if outcome.kind is Kind.RETRY and verdict is Verdict.OK:
+        if outcome.kind is RETRY and verdict is OK:
             self._frontier.put_back(ticket, outcome.not_before)
-        elif verdict is Verdict.CONFLICT:
+        elif verdict is CONFLICT:
             self._frontier.put_back(ticket)
         else:
             self._frontier.settle(ticket)
-            if ticket.request.depth == 0 and not ticket.request.redirects:
+            request = ticket.pending.request
+            if request.depth == 0 and not request.redirects:
                 self.starts -= 1
 
     async def keep_states(self) -> None:
@@ -238,14 +241,14 @@ class Writer:
         stats.bytes += outcome.size
         if outcome.status:
             stats.statuses[outcome.status] += 1
-            if outcome.kind is Kind.DONE and outcome.status >= 400 and not outcome.page:  # such as a dead link
+            if outcome.status >= 400 and outcome.kind is DONE and not outcome.page:  # such as a dead link
                 stats.sample(f"status_{outcome.status}", outcome.ticket.request.url)
         _count_filtered(outcome.filtered, stats)
         if outcome.repeats:
             stats.filtered["duplicate"] += outcome.repeats
         for reason in outcome.dropped:
             stats.dropped[reason] += 1
-        if outcome.kind is Kind.RETRY:
+        if outcome.kind is RETRY:
             stats.retries += 1
             return
         stats.pages += outcome.page

@@ -19,9 +19,9 @@ from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.only_owner import OnlyOwner
-from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
+from crawler.store.outcome import RETRY, ItemRow, Observations, Outcome
 from crawler.store.own_log import OwnLog
-from crawler.store.protocol import Claimed, Committed, Group, Ingested, ResumeState, Verdict
+from crawler.store.protocol import OK, Claimed, Committed, Group, Ingested, ResumeState, Verdict
 from crawler.store.runs import RunRow
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class MemoryStore(OwnLog, OnlyOwner):
         for outcome in outcomes:
             verdict = self._settle(outcome)
             made.verdicts.append(verdict)
-            if outcome.kind is not Kind.RETRY:
-                if verdict is Verdict.OK:
+            if outcome.kind is not RETRY:
+                if verdict is OK:
                     await self._apply(outcome, made)
                 elif verdict is Verdict.SAME_CONTENT:
                     self._stages.pop(outcome.stage, None)
@@ -185,11 +185,11 @@ class MemoryStore(OwnLog, OnlyOwner):
         if not lane.held or lane.epoch != ticket.epoch:
             return Verdict.FENCED
         lane.state = outcome.lane_state or lane.state
-        is_pending = self._put_off(lane, outcome) if outcome.kind is Kind.RETRY else self._remove(lane, pending.order)
+        is_pending = self._put_off(lane, outcome) if outcome.kind is RETRY else self._remove(lane, pending.order)
         if not is_pending:
             return Verdict.DUP
         pending.attempts = outcome.attempts
-        return Verdict.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else Verdict.OK
+        return Verdict.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else OK
 
     def _put_off(self, lane: _Lane, outcome: Outcome) -> bool:
         """Store the next attempt of a request, and return whether the request is pending."""

@@ -15,7 +15,7 @@ import enum
 import math
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
 
@@ -47,6 +47,11 @@ class Verdict(enum.Enum):
     pending, and its page is handled again."""
     SAME_CONTENT = "same_content"
     """A page with the same body is committed. The request is settled; its items and requests are discarded."""
+
+
+OK: Final = Verdict.OK
+CONFLICT: Final = Verdict.CONFLICT
+"""The verdicts that are compared for each page; see `crawler.store.outcome.DONE`."""
 
 
 class News(Struct, frozen=True, kw_only=True):

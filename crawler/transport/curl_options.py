@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,6 @@ from typing import Any, Final
 import certifi
 import httpx
 import pycurl
-import trio
 from msgspec import Struct
 
 from crawler.lazy_pattern import lazy_pattern
@@ -114,7 +114,7 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
             lines = tuple([UNDECODED if line[:16].lower() == b"accept-encoding:" else line for line in lines])
         setopt = curl.setopt
         setopt(pycurl.URL, address)
-        setopt(pycurl.TIMEOUT_MS, _time_left(transfer.complete_by))
+        setopt(pycurl.TIMEOUT_MS, _time_left(transfer.complete_by, transfer.clock))
         setopt(pycurl.HTTPHEADER, lines)
         setopt(pycurl.PREREQFUNCTION, transfer.on_start)
         setopt(pycurl.HEADERFUNCTION, transfer.on_header)
@@ -269,11 +269,11 @@ def accepted_codings() -> str:
     return ", ".join(coding for coding in CODINGS if coding in libcurl_codings())
 
 
-def _time_left(deadline: float) -> int:
+def _time_left(deadline: float, clock: Callable[[], float]) -> int:
     """Return the milliseconds until a time on trio's clock, at least 1; 0 if it never comes."""
     if deadline == math.inf:
         return 0
-    left = math.ceil((deadline - trio.current_time()) * 1000)
+    left = math.ceil((deadline - clock()) * 1000)
     return left if 1 <= left <= MAX_TIMEOUT else max(1, min(left, MAX_TIMEOUT))
 
 

@@ -24,7 +24,7 @@ from trio.lowlevel import enable_ki_protection
 from crawler.transport.curl_options import CurlOptions, connection_stages
 from crawler.transport.errors import transport_error
 from crawler.transport.extensions import TransportStatistics
-from crawler.transport.inspection import MAX_EVENTS, Inspection
+from crawler.transport.inspection import INTERVAL, MAX_EVENTS, Inspection
 from crawler.transport.open_files import TransferRoom
 from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.sockets import Poller, Ready, open_poller
@@ -34,6 +34,8 @@ __all__ = ["CurlDriver"]
 
 DEFAULT_MAX_CONNECTIONS: Final = 4096
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
+NEAR: Final = 1000 * INTERVAL
+"""Milliseconds. A timer that expires later is looked at by the inspection before that."""
 
 
 class CurlDriver:
@@ -67,6 +69,7 @@ class CurlDriver:
         self._in_libcurl = False
         self._fault: Exception | None = None  # raised inside a callback of libcurl
         self._run: trio.lowlevel.TrioToken | None = None  # of the run in which the driver lives
+        self._clock: Callable[[], float]  # of this run: `trio.current_time` looks it up each time
         self._nap = trio.CancelScope()  # the driver's wait
         self._inspection = Inspection()
 
@@ -107,12 +110,14 @@ class CurlDriver:
             self._multi = self._new_multi()
         if self._run is None:
             self._run = run
+            self._clock = trio.lowlevel.current_clock().current_time
             self._due = -math.inf  # an earlier time may be that of another run, with another clock
             self._inspection.restart()
             trio.lowlevel.spawn_system_task(self._drive, name="libcurl")
         elif self._run is not run:
             raise RuntimeError("this transport is in use by another trio.run()")
         curl = self._idle.pop() if self._idle else self._new_handle()
+        transfer.clock = self._clock
         try:
             transfer.needs_reset = self._options.configure_request(curl, transfer, addresses)
             self._in_libcurl = True  # adding sets a timer that has expired already: no need to wake the driver for it
@@ -203,6 +208,10 @@ class CurlDriver:
         """Notify libcurl that its timer has expired, or nearly. It announces the next time only if that has changed."""
         self._due = math.inf
         self._act(TIMER_EXPIRED)
+        self._ask_timer()
+
+    def _ask_timer(self) -> None:
+        """Ask libcurl for the time of its next call, unless that is known."""
         if self._due == math.inf and self._multi is not None:
             self._on_timer(self._multi.timeout())
 
@@ -242,6 +251,7 @@ class CurlDriver:
                 self._on_endless(transfer)
                 self.drop(transfer)
                 transfer.fail_by_framing()
+        self._ask_timer()
 
     def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
         transfer = self._transfers[curl]
@@ -277,10 +287,12 @@ class CurlDriver:
         timer = self._timer
         if timer is not None:
             self._timer = None
-            if timer > 0:
-                self._due = trio.current_time() + timer / 1000
-            else:
-                self._due = -math.inf if timer == 0 else math.inf
+            if timer == 0:
+                self._due = -math.inf
+            elif 0 < timer < NEAR:
+                self._due = self._clock() + timer / 1000
+            else:  # that needs no look at the clock: the next inspection comes first, and asks again
+                self._due = math.inf
         if self._due < self._nap.deadline:  # noqa: PLR1730 - assigning costs, even the same time
             self._nap.deadline = self._due
 

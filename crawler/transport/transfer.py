@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Self
 import httpx
 import pycurl
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import current_task, enable_ki_protection, reschedule
 
 from crawler.headers import Headers
 from crawler.http.received_headers import ReceivedHeaders
@@ -44,6 +44,7 @@ MAX_WHOLE: Final = 1024 * 1024
 ALL_STALE: Final = "Connection died, tried"
 """Words of libcurl when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
+NO_TIMEOUT: Final[dict[str, float | None]] = {}
 TIMER_ERROR: Final = 0.05
 """Seconds by which libcurl's clock may be ahead of trio's."""
 
@@ -70,46 +71,18 @@ class Transfer(httpx.AsyncByteStream):
         new_connection: Whether to open a connection instead of using a kept one.
     """
 
+    __slots__ = (
+        "_body_size", "_buffer", "_chunks", "_chunks_size", "_drop", "_ended", "_error", "_has_headers", "_is_coded",
+        "_lines", "_lines_size", "_max_body", "_max_headers", "_paused", "_primary_ip", "_read_timeout", "_reason",
+        "_sent_size", "_task", "_timeout_scope", "_version", "_whole", "_write_timeout", "body", "clock", "complete_by",
+        "curl", "decode", "has_response", "headers", "headers_at", "needs_reset", "new_connection", "options", "peer",
+        "proxy", "proxy_fault", "request", "sent", "sent_at", "stages", "status", "status_line", "was_inspected",
+    )  # fmt: skip
+
     connect_only: ClassVar = False
     """Whether libcurl only connects; it then keeps the transfer until that is dropped."""
-    curl: Any = None
-    """The handle, while libcurl has the transfer."""
-    needs_reset = False
-    """Whether the handle must be reset before its next request."""
-    proxy_fault: ProxyFault | None = None
-    peer: tuple[str, tuple[str, ...]] | None = None
-    """The host to connect to, the site or its proxy, and its addresses in order; `None` if it has only one."""
-    sent = False
-    """Whether the connection was ready and the request went out."""
-    sent_at = 0.0
-    """Seconds on trio's clock at which it did."""
-    was_inspected = False
-    _whole: io.BytesIO | None = None  # a body that is delivered in one piece
-    _primary_ip = ""
-    _sent_size = 0  # bytes of the request body that libcurl has taken
-    _lines_size = 0  # bytes of all header blocks that have ended
-    _body_size = 0  # bytes of the body that libcurl has delivered
-    status_line = b""
-    """The status line of the response; empty until its headers are complete."""
     headers: Headers
     """The header fields of the response, as received."""
-    status = 0
-    """Its status code."""
-    _has_headers = False  # whether they are complete
-    _is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
-    headers_at = 0.0
-    """Seconds on trio's clock at which they were complete."""
-    has_response = False
-    """Whether the waiting task gets the response now, or an error."""
-    _version = _reason = b""
-    _chunks_size = 0
-    _paused = False
-    _ended = False
-    _error: Exception | None = None
-    _task: trio.lowlevel.Task | None = None  # the one that waits
-    _read_timeout: float | None = None
-    _write_timeout: float | None = None
-    _timeout_scope: trio.CancelScope | None = None  # around its wait
 
     def __init__(
         self,
@@ -129,16 +102,51 @@ class Transfer(httpx.AsyncByteStream):
         self.new_connection = new_connection
         self.options = options = wire_options(request)
         self.decode = decode and options.decode
-        if timeout := request.extensions.get("timeout"):
-            self._read_timeout, self._write_timeout = timeout.get("read"), timeout.get("write")
+        timeout: dict[str, float | None] = request.extensions.get("timeout") or NO_TIMEOUT
+        self._read_timeout, self._write_timeout = timeout.get("read"), timeout.get("write")
         self._max_body = options.max_body
         self.complete_by = options.complete_by
         self.stages = options.stages
         self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
+        # Slots instead of defaults in the class: an attribute that an object does not have takes longest to read.
+        self.curl: Any = None
+        """The handle, while libcurl has the transfer."""
+        self.needs_reset = False
+        """Whether the handle must be reset before its next request."""
+        self.clock: Callable[[], float] = trio.current_time
+        """Returns the seconds on trio's clock."""
+        self.proxy_fault: ProxyFault | None = None
+        self.peer: tuple[str, tuple[str, ...]] | None = None
+        """The host to connect to, the site or its proxy, and its addresses in order; `None` if it has only one."""
+        self.sent = False
+        """Whether the connection was ready and the request went out."""
+        self.sent_at = 0.0
+        """Seconds on trio's clock at which it did."""
+        self.was_inspected = False
+        self.status_line = b""
+        """The status line of the response; empty until its headers are complete."""
+        self.status = 0
+        """Its status code."""
+        self.headers_at = 0.0
+        """Seconds on trio's clock at which the header fields were complete."""
+        self.has_response = False
+        """Whether the waiting task gets the response now, or an error."""
         self._lines: list[bytes] = []  # of the current header block; later trailers, which are ignored
+        self._has_headers = False  # whether the header fields are complete
+        self._is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
+        self._version = self._reason = b""
+        self._primary_ip = ""
+        # bytes: of the request body that libcurl has taken, of all header blocks that have ended, of the body delivered
+        self._sent_size = self._lines_size = self._body_size = 0
+        self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
+        self._chunks_size = 0
+        self._paused = self._ended = False
+        self._error: Exception | None = None
+        self._task: trio.lowlevel.Task | None = None  # the one that waits
+        self._timeout_scope: trio.CancelScope | None = None  # around its wait
 
     # ---- called by libcurl ------------------------------------------------------------------------------------------
 
@@ -158,7 +166,7 @@ class Transfer(httpx.AsyncByteStream):
             if self.sent and not self.may_resend:
                 self._error = self._stale()
                 return PREREQFUNC_ABORT
-            self.sent_at = trio.current_time()
+            self.sent_at = self.clock()
             if options.on_sent is not None:
                 options.on_sent(self.sent_at)
             self.sent = True
@@ -235,7 +243,7 @@ class Transfer(httpx.AsyncByteStream):
         self.status_line = lines.pop(0)
         self.headers = headers = ReceivedHeaders(lines)
         self._has_headers = True
-        self.headers_at = trio.current_time()
+        self.headers_at = self.clock()
         self._is_coded = "content-encoding" in headers
         if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
             self._whole = io.BytesIO()
@@ -334,7 +342,7 @@ class Transfer(httpx.AsyncByteStream):
         task = self._task
         if task is not None:
             self._task = None
-            trio.lowlevel.reschedule(task)
+            reschedule(task)
 
     # ---- called by the waiting task ---------------------------------------------------------------------------------
 
@@ -457,7 +465,7 @@ class Transfer(httpx.AsyncByteStream):
         """
         if self._task is not None:
             raise trio.BusyResourceError("another task reads this response")
-        self._task = trio.lowlevel.current_task()
+        self._task = current_task()
         if self._read_timeout is None and self._write_timeout is None:
             await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
         else:
