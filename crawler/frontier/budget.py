@@ -38,7 +38,7 @@ class Budget(Struct, eq=False):
     """Requests so far that named it."""
     units: float = 0.0
     """Units that they cost."""
-    listed: float = math.inf
+    scheduled_at: float = math.inf
     """When the schedule checks it next, in seconds since the epoch; infinite: never."""
 
     @property

@@ -64,7 +64,7 @@ class Lane:
     """Whether it is passed on to another worker as soon as nothing is in flight: no page is started."""
     open_tickets: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
-    listed: float = math.inf
+    scheduled_at: float = math.inf
     """When the frontier checks it next, in seconds since the epoch; infinite: it is not in the schedule."""
     parked: Budget | None = None
     """The budget that it waits for."""

@@ -30,7 +30,7 @@ SLACK: Final = 64
 
 
 class Schedule:
-    """A heap of lanes and budgets. Each has at most one valid place in it, that of its `listed` time.
+    """A heap of lanes and budgets. Each has at most one valid place in it, that of its `scheduled_at` time.
 
     An entry that moves to an earlier time, or is removed, leaves an outdated entry.
 
@@ -76,7 +76,7 @@ class Schedule:
     def offer(self, lane: Lane) -> None:
         """Schedule a lane, or park it under the budget that it waits for. It needs a request and a free token."""
         lane.fit_limiter()
-        if lane.listed <= self.now:
+        if lane.scheduled_at <= self.now:
             return  # `next` returns it
         head = lane.head()
         if head is None or lane.robots.pending or lane.is_leaving:
@@ -115,8 +115,8 @@ class Schedule:
 
     def remove(self, entry: Lane | Budget) -> None:
         """Remove an entry from the schedule until it is offered again."""
-        self._valid -= entry.listed < math.inf
-        entry.listed = math.inf
+        self._valid -= entry.scheduled_at < math.inf
+        entry.scheduled_at = math.inf
 
     def wake(self, entry: Lane | Budget) -> None:
         """Offer an entry that may start something now, and set `changed`."""
@@ -148,12 +148,12 @@ class Schedule:
 
     def _put(self, entry: Lane | Budget, due: float) -> None:
         """Schedule an entry for `due` (seconds since the epoch), unless it is scheduled earlier."""
-        if due >= entry.listed:
+        if due >= entry.scheduled_at:
             return
-        self._valid += entry.listed == math.inf
-        entry.listed = due
+        self._valid += entry.scheduled_at == math.inf
+        entry.scheduled_at = due
         if len(self._heap) > 2 * self._valid + SLACK:
-            self._heap = [place for place in self._heap if place[2].listed == place[0] and place[2] is not entry]
+            self._heap = [place for place in self._heap if place[2].scheduled_at == place[0] and place[2] is not entry]
             heapq.heapify(self._heap)
         heapq.heappush(self._heap, (due, next(self._numbers), entry))
         self.changed.set()
@@ -163,7 +163,7 @@ class Schedule:
         heap = self._heap
         while heap:
             at, _, entry = heap[0]
-            if entry.listed != at:  # outdated
+            if entry.scheduled_at != at:  # outdated
                 heapq.heappop(heap)
             elif at > self.now:
                 return None

@@ -56,7 +56,7 @@ def test_a_lane_that_cannot_start_anything_is_not_scheduled() -> None:
         made.offer(lane)
     made.remove(lanes["removed"])
     assert made.next() is None
-    assert lanes["full"].listed == math.inf
+    assert lanes["full"].scheduled_at == math.inf
 
 
 def test_an_earlier_time_replaces_a_later_one() -> None:
@@ -64,10 +64,10 @@ def test_an_earlier_time_replaces_a_later_one() -> None:
     lane = lanes["a"]
     lane.throttle.block(10.0)
     made.offer(lane)
-    assert lane.listed == 10.0
+    assert lane.scheduled_at == 10.0
     lane.throttle.pacing.gate = 5.0
     made.offer(lane)
-    assert lane.listed == 5.0
+    assert lane.scheduled_at == 5.0
     made.now = 20.0
     assert [made.next(), made.next()] == [lane, None]  # its outdated place is skipped
 
