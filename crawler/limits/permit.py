@@ -60,7 +60,7 @@ class Permit(Struct, eq=False):
     refused_by: Throttle | None = None
     """The limit for which the server refused the request; `None` if it did not."""
     is_in_flight: bool = False
-    """Whether the request takes one of the places of its lane; see `enter`."""
+    """Whether the request takes one of the slots of its lane; see `enter`."""
     _grant: Grant | None = None
     _budget_grants: list[Grant] = []
 
@@ -78,15 +78,15 @@ class Permit(Struct, eq=False):
         """Whether nothing but the number of requests in flight limits its lane, and it takes of no budget."""
         return not self.budgets and self.lane.is_simple()
 
-    # ---- the place in the lane ---------------------------------------------------------------------------------------
+    # ---- the slot of the lane ----------------------------------------------------------------------------------------
 
     def enter(self) -> None:
-        """Take a place of the lane, which has as many as requests may be in flight."""
+        """Take a slot of the lane, which has as many as requests may be in flight."""
         self.is_in_flight = True
         self.lane.busy += 1
 
     def leave(self) -> None:
-        """Give the place back, when the body has ended. A second call does nothing.
+        """Release the slot when the body has ended. A second call does nothing.
 
         The watchers of the lane are not called until the start is settled: a request that starts earlier could run into
         the refusal that this one has just met.
