@@ -92,8 +92,19 @@ class LeaseLost(CrawlFailed):
     def after(cls, lease: float) -> LeaseLost:
         """Return the error of a worker whose lease, of so many seconds, has ended."""
         return cls(
-            f"this worker did not reach the store of the job for {lease:g} s, so other workers have its requests: "
-            "start it again"
+            f"this worker did not reach the store of the job for {lease:g} s, so other workers have its requests"
+        )
+
+    @classmethod
+    def with_commits(cls, shown: str) -> LeaseLost:
+        """Return the error of a worker whose commits the server has lost.
+
+        Parameters:
+            shown: The job, as it may be shown.
+        """
+        return cls(
+            f"{shown} has lost commits of this worker that it had acknowledged, as after a crash, or a failover to a "
+            "server that had not received them: their pages are fetched again"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from crawler.cli.logs import log_traceback, say
 from crawler.cli.plain_arguments import plain_arguments
 from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
-from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, PluginError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
 from crawler.files import error_reason
 from crawler.lazy_pattern import lazy_pattern
 
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         code = _report_error(str(error), 2, getattr(error, "__notes__", ()))
     except CrawlerError as error:
         log_traceback(error)
-        code = _report_error(f"the crawl failed: {error}" if isinstance(error, CrawlFailed) else str(error), 1)
+        advice = "; start it again" if isinstance(error, LeaseLost) else ""
+        code = _report_error(f"the crawl failed: {error}{advice}" if isinstance(error, CrawlFailed) else str(error), 1)
     except BrokenPipeError:
         discard_output()  # the reader of our output has closed it
         code = 1

@@ -52,6 +52,6 @@ def worker(
         try:
             code: int = run(["run", *words, "--job", url]) or 0
         except LeaseLost as error:
-            log.warning("%s", error)
+            log.warning("%s; it joins again", error)
         else:
             return 0 if code == INTERRUPTED else code

@@ -26,7 +26,7 @@ from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
-from crawler.engine.sinks import keep_positions, restore_positions
+from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
 from crawler.hooks.page_effects import current_page
@@ -162,8 +162,8 @@ class CrawlSession:
                     await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
                     raise
                 await runs.end(failed=False)
-                if store.shared:  # the report is about all workers
-                    scheduler.crawl.stats.restore((await store.resume_state()).checkpoint.stats or b"{}")
+                if store.shared:
+                    await self._finish_shared(scheduler)
                 return self._report(scheduler, timer, had_finished=had_finished)
         except BaseExceptionGroup as group:
             cause = next(causes(group))
@@ -175,6 +175,12 @@ class CrawlSession:
             raise failed(_one_line(cause)) from group
         finally:
             current_page.reset(outer)
+
+    async def _finish_shared(self, scheduler: Scheduler) -> None:
+        """Cut the outputs of workers that were lost meanwhile, and let the report be about all workers."""
+        resumed = await scheduler.store.resume_state()
+        cut_lost_parts(self.table.persist, resumed.gone)
+        scheduler.crawl.stats.restore(resumed.checkpoint.stats or b"{}")
 
     def _report(self, scheduler: Scheduler, timer: Timer, *, had_finished: bool) -> Report:
         """Return the report of a crawl that has ended.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crawler.messages import Row
     from crawler.store import Store
 
-__all__ = ["SinkRunner", "keep_positions", "restore_positions"]
+__all__ = ["SinkRunner", "cut_lost_parts", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
 """Maximum number of items in one call of `persist`."""
@@ -70,8 +70,7 @@ async def restore_positions(
     if store.shared:
         for sink in sinks:
             sink.divide(store.owner)
-        for owner, positions in gone.items():
-            _cut_parts([sink for sink in sinks if positions.get(sink.name) is not None], owner, positions)
+        cut_lost_parts(hooks, gone)
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):
@@ -87,8 +86,20 @@ async def restore_positions(
     return behind
 
 
+def cut_lost_parts(hooks: Sequence[Hook], gone: Mapping[int, Mapping[str, Any]]) -> None:
+    """Cut the outputs of lost workers after their last positions: other workers have stored what follows.
+
+    Parameters:
+        hooks: The `persist` hooks.
+        gone: The last positions of other workers that are gone, by owner and name of the sink.
+    """
+    plugins: list[Any] = [hook.plugin for hook in hooks]
+    for owner, positions in gone.items():
+        known = [each for each in plugins if isinstance(each, Sink) and positions.get(each.name) is not None]
+        _cut_parts(known, owner, positions)
+
+
 def _cut_parts(sinks: Sequence[Sink], owner: int, positions: Mapping[str, Any]) -> None:
-    """Cut the outputs of a lost worker after its last positions."""
     for sink in sinks:
         others = [other for other in sinks if other is not sink]
 

@@ -334,6 +334,28 @@ async def test_each_worker_writes_a_file_of_its_own(
     assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
 
 
+async def test_no_item_is_in_the_files_of_two_workers_when_one_took_over_from_a_killed_one(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, site = MemoryJob(LEASE), Site(hosts=3, pages=10)
+    first, second = (Worker(job, Hosts(), site, outputs=["items.jsonl"]) for _ in range(2))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await nursery.start(second.work)
+        await trio.sleep(5.0)
+
+        async def advance(*_: Any) -> None:
+            await trio.sleep_forever()  # the items are in the file, and the job does not know
+
+        monkeypatch.setattr(first.connection, "advance", advance, raising=False)
+        await trio.sleep(2.0)
+        first.kill()
+    written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert sorted(written) == ["items-00001.jsonl", "items-00002.jsonl"]
+    assert sorted(json.loads(line)["url"] for lines in written.values() for line in lines) == site.urls
+
+
 async def test_no_item_is_in_the_files_of_two_workers_when_one_was_killed(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

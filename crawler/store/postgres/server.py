@@ -142,10 +142,7 @@ class Server:
         if binary.read_boolean(is_standby):
             raise psycopg.OperationalError("the server is a standby")
         if wrote is not None and binary.read_int(wrote) < self.acknowledged:  # without a row, the owner was removed
-            raise LeaseLost(
-                f"{self.address.shown} has lost commits of this worker that it had acknowledged, as after a failover "
-                "to a standby that had not received them: their pages are fetched again; start this worker again"
-            )
+            raise LeaseLost.with_commits(self.address.shown)
 
     async def _opened(self, script: str) -> Connection:
         """Return a new connection, once it has run a script."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import trio
 
+from crawler.errors import LeaseLost
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
@@ -30,6 +31,8 @@ __all__ = ["RedisStore"]
 MAX_RECENT_KEYS: Final = 131_072
 STAGED_CHUNK: Final = 1000
 """Staged effects in one call."""
+LOST: Final = [b"lost"]
+"""The answer to an owner whose last calls the server does not know."""
 VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Verdict.SAME_CONTENT)
 """In the order of their numbers."""
 
@@ -70,9 +73,15 @@ class RedisStore(OwnLog):
         return await self._connection.call(name, {"me": self._me, "seen": self._seen, **arguments})
 
     async def _call_once(self, kind: str, **arguments: Any) -> Any:
-        """Call a function that must take effect once: a repeated call with the same number gets the same answer."""
+        """Call a function that must take effect once: a repeated call with the same number gets the same answer.
+
+        Raises:
+            LeaseLost: The server has lost calls of this owner that it had answered.
+        """
         number = next(self._numbers)
         answer = await self._call(kind, call=str(number), acknowledged=self._acknowledged, **arguments)
+        if answer == LOST:
+            raise LeaseLost.with_commits(self._connection.address.shown)
         self._acknowledged = number
         return answer
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crawler import LeaseLost
-from crawler.cli import commands, worker
+from crawler.cli import app, commands, worker
 from crawler.cli.app import main
 
 URL = "postgresql://db.test/crawls/books"
@@ -36,7 +36,7 @@ def test_wrong_arguments_are_refused_in_one_line(
 
 
 def test_a_worker_that_lost_its_lease_joins_again_and_a_stopped_one_has_succeeded(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     given: list[list[str]] = []
 
@@ -53,3 +53,19 @@ def test_a_worker_that_lost_its_lease_joins_again_and_a_stopped_one_has_succeede
     result: Any = worker.worker(URL, "books.py", "-s", "delay=1")
     assert result == 0
     assert given == [["run", "books.py", "-s", "delay=1", "--job", URL]] * 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "this worker did not reach the store of the job for 60 s, so other workers have its requests; it joins again"
+    ]
+
+
+def test_a_crawl_whose_lease_was_lost_asks_to_be_started_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        raise LeaseLost.with_commits("redis://cache.test/books")
+
+    monkeypatch.setattr(app, "_command", lambda _: run)
+    assert main(["run", "https://a.test/"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("crawler: the crawl failed: redis://cache.test/books has lost commits of this worker")
+    assert said.endswith(": their pages are fetched again; start it again\n")

@@ -1,4 +1,4 @@
-#!lua name=crawler_job_4
+#!lua name=crawler_job_5
 
 -- The functions of a job in Redis or Valkey. Each call of the store is one of them, and so one round trip, and atomic.
 --

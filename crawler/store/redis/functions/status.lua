@@ -41,11 +41,10 @@ local function tell(me, kind, value)
 end
 
 -- Call `act` once for each number, and give a repeated call the answer of the first one. An owner whose acknowledged calls
--- the server has lost in a crash gets no answer any more: what it believes to be settled is not. It learns from this that
--- it has to leave. Until then, or until the end of its lease, it may ask its hosts, so they do not come free.
+-- the server has lost in a crash gets this as its answer: what it believes to be settled is not, so it has to leave. Until then, or until the end of its lease, it may ask its hosts, so they do not come free.
 local function once(a, kind, act)
   local record = key('o', a.me)
-  if number_of(call('HGET', record, 'last')) < a.acknowledged then return {} end
+  if number_of(call('HGET', record, 'last')) < a.acknowledged then return {'lost'} end
   if call('HGET', record, 'call:' .. kind) == a.call then
     call('HSET', record, 'last', a.call)  -- a write: WAIT waits for those of its own connection, which may be a new one
     return cmsgpack.unpack(call('HGET', record, 'answer:' .. kind))
@@ -57,7 +56,7 @@ end
 
 -- Make a function callable.
 local function register(name, act)
-  redis.register_function('crawler_job_4_' .. name, function(keys, argv)
+  redis.register_function('crawler_job_5_' .. name, function(keys, argv)
     P = keys[1]
     return act(cjson.decode(argv[1]))
   end)
