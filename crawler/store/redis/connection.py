@@ -24,6 +24,7 @@ from coredis.exceptions import (
     TryAgainError,
     UnblockedError,
 )
+from coredis.exceptions import ConnectionError as ConnectionLost
 from coredis.pool import ClusterConnectionPool, ConnectionPool
 from coredis.retry import NoRetryPolicy
 
@@ -31,6 +32,7 @@ from crawler.errors import JobError
 from crawler.logs import get_logger
 from crawler.store.job_url import silence
 from crawler.store.redis.address import Address
+from crawler.store.redis.call_stream import CallStream
 
 __all__ = ["Connection"]
 
@@ -71,7 +73,9 @@ class Connection:
         self.address = address
         self._power = power
         self._client: Any = None
-        self._direct: Any = None  # the connection for calls
+        self._context = ssl.create_default_context() if address.tls else None
+        self._calls: CallStream | None = None
+        self._lock = trio.Lock()  # so that one connection is made
         self._opened, self._closing, self._closed = trio.Event(), trio.Event(), trio.Event()
         self._failure: Exception | None = None
         self._key = f"{{crawler:{address.job}}}"
@@ -94,6 +98,8 @@ class Connection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._calls is not None:
+            self._calls.close()
         self._closing.set()
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await self._closed.wait()
@@ -115,7 +121,7 @@ class Connection:
         options: dict[str, Any] = {
             "username": place.username, "password": place.password, "connect_timeout": CONNECT_TIMEOUT,
             "socket_keepalive": True, "socket_keepalive_options": _keepalive(silence(place.lease)),
-            "ssl_context": ssl.create_default_context() if place.tls else None, "max_connections": MAX_CONNECTIONS,
+            "ssl_context": self._context, "max_connections": MAX_CONNECTIONS,
         }  # fmt: skip
         node = TCPLocation(place.host, place.port)
         if place.cluster:
@@ -182,24 +188,29 @@ class Connection:
             pause = min(pause * 2, LAST_PAUSE)
 
     async def _call(self, name: str, text: bytes) -> Any:
-        """Call a function, and wait until what it has written is where it has to be, all in one round trip.
-
-        The commands of coredis take twice as much CPU time, and two round trips.
-        """
-        if self._direct is None or not self._direct.usable:
-            self._direct = await self._client.connection_pool.get_connection()
-        send = self._direct.create_request
-        called = send(b"FCALL", PREFIX + name, 1, self._key, text, decode=False)
+        """Call a function, and wait until what it has written is where it has to be, all in one round trip."""
+        commands: list[tuple[bytes, ...]] = [(b"FCALL", (PREFIX + name).encode(), b"1", self._key.encode(), text)]
         copies = self.address.replicas
-        kept: Any = None
         if name not in READS and self._power:
-            kept = send(b"WAITAOF", 1, copies, KEEP_TIMEOUT, decode=False)
+            commands.append((b"WAITAOF", b"1", b"%d" % copies, b"%d" % KEEP_TIMEOUT))
         elif name not in READS and copies:
-            kept = send(b"WAIT", copies, KEEP_TIMEOUT, decode=False)
-        answer = await called
-        if kept is not None and not _suffices(await kept, copies):
+            commands.append((b"WAIT", b"%d" % copies, b"%d" % KEEP_TIMEOUT))
+        answer, *kept = await (await self._connected()).call(*commands)
+        if kept and not _suffices(kept[0], copies):
             raise RedisError("a write is not on the disk, or not on all replicas")
         return answer
+
+    async def _connected(self) -> CallStream:
+        """Return the connection for calls, which is made if there is none."""
+        async with self._lock:
+            if self._calls is None or self._calls.is_closed:
+                with trio.move_on_after(CONNECT_TIMEOUT):
+                    self._calls = await CallStream.open(
+                        self.address, self._context, _keepalive(silence(self.address.lease))
+                    )
+                    return self._calls
+                raise ConnectionLost(f"no connection to {self.address.shown} in {CONNECT_TIMEOUT} s")
+            return self._calls
 
     async def _call_in_cluster(self, name: str, text: bytes) -> Any:
         """Call a function at the node that has the job, which another one may become."""
@@ -229,6 +240,8 @@ class Connection:
                 raise self._describe(error) from error
             if isinstance(error, ReadOnlyError) and not self.address.cluster:
                 self._client.connection_pool.disconnect()  # the address may lead to the new primary by now
+                if self._calls is not None:
+                    self._calls.close()
         log.debug("%s cannot be reached: %s", self.address.shown, error)
 
     async def _reload(self) -> None:
