@@ -68,6 +68,10 @@ COVERED_ELSEWHERE = {
     "messages/page_links.py": ["tests/unit/messages/test_response.py"],
     "store/redis/reading.py": ["tests/unit/store/redis/test_calls.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
+    "store/shared_store.py": [
+        "tests/integration/databases/test_postgres_store.py",
+        "tests/integration/fleet/test_redis.py",
+    ],
     # What a throttle, the outages and a crawl return.
     "hooks/crawl_statistics.py": ["tests/unit/engine/test_statistics.py", "tests/crawl/test_controls.py"],
     "limits/outage_statistics.py": ["tests/unit/limits/test_outages.py"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
 from crawler.store.identity import Identity
 from crawler.store.outcome import ItemRow, Observations, Outcome
-from crawler.store.own_log import OwnLog
 from crawler.store.postgres import binary
 from crawler.store.postgres.address import Address
 from crawler.store.postgres.batch import COMMIT, Batch, sink_parameters
@@ -32,13 +31,11 @@ from crawler.store.postgres.opening import open_job
 from crawler.store.postgres.reading import Mark, groups_of, news_of, pending_of, resume_state, row_of
 from crawler.store.postgres.server import Server
 from crawler.store.protocol import Claimed, Committed, Extended, Ingested, News, ResumeState, Verdict
-from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow
+from crawler.store.shared_store import VERDICTS, SharedStore
 
 __all__ = ["PostgresStore"]
 
-MAX_RECENT_KEYS: Final = 131_072
-"""Committed keys that are kept in memory."""
 MAX_LANES: Final = 65_536
 """Lanes whose numbers are kept in memory."""
 MAX_READ: Final = 8 * 1024 * 1024
@@ -47,8 +44,6 @@ POLL: Final = 5.0
 """Seconds after which `changed` returns without a notification."""
 LEAVE: Final = 5.0
 """Seconds that the last call may take."""
-VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Verdict.SAME_CONTENT)
-"""The verdicts by their numbers in the database."""
 
 JOIN: Final = Statement("SELECT me, totals(me), (SELECT round FROM crawl) FROM join_job($1, $2) AS me")
 LEAVE_JOB: Final = Statement("SELECT leave_job($1)")
@@ -84,7 +79,7 @@ RECORD_RUN: Final = Statement(
 )
 
 
-class PostgresStore(OwnLog):
+class PostgresStore(SharedStore):
     """The access of one worker to a job in PostgreSQL. The methods are those of `Store`. Use `open`.
 
     Parameters:
@@ -92,20 +87,8 @@ class PostgresStore(OwnLog):
         name: The name that was drawn for the job.
     """
 
-    shared: Final = True
-    durable: Final = True
-
     def __init__(self, server: Server, name: str) -> None:
-        self.lease = server.address.lease
-        self.owner = 0
-        self.round = 1
-        self.known = RecentKeys(MAX_RECENT_KEYS)
-        self.live = 0
-        self.exhausted = False
-        self.behind = 0
-        self.others: Mapping[str, int] = {}
-        self.unclaimed = True
-        self.logged = 0
+        super().__init__(server.address.lease)
         self._server = server
         self._name = name
         self._lanes = LaneNumbers(MAX_LANES)
@@ -337,7 +320,7 @@ class PostgresStore(OwnLog):
             [(began, totals)], _ = await self._write(BEGIN_AGAIN, [])
         self.round = binary.read_int(began)
         self._answer(totals)
-        self.known = RecentKeys(MAX_RECENT_KEYS)
+        self.known.clear()
 
     async def record_run(self, run: RunRow) -> None:
         """Record what this run of the job does."""

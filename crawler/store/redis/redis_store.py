@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,25 +19,21 @@ from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Observations, Outcome
-from crawler.store.own_log import OwnLog
 from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
-from crawler.store.recent_keys import RecentKeys
 from crawler.store.redis import calls, reading
 from crawler.store.redis.connection import Connection
 from crawler.store.runs import RunRow
+from crawler.store.shared_store import VERDICTS, SharedStore
 
 __all__ = ["RedisStore"]
 
-MAX_RECENT_KEYS: Final = 131_072
 STAGED_CHUNK: Final = 1000
 """Staged effects in one call."""
 LOST: Final = [b"lost"]
 """The answer to an owner whose last calls the server does not know."""
-VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Verdict.SAME_CONTENT)
-"""In the order of their numbers."""
 
 
-class RedisStore(OwnLog):
+class RedisStore(SharedStore):
     """The store of one worker. The methods are those of `Store`; `open_store` makes it.
 
     Parameters:
@@ -45,21 +41,9 @@ class RedisStore(OwnLog):
         joined: The answer of ``join``.
     """
 
-    shared: Final = True
-    durable: Final = True
-
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:
         owner, name, round_, lease, seen, now = (value.decode() for value in joined)
-        self.owner = int(owner)
-        self.lease = float(lease)
-        self.round = int(round_)
-        self.known = RecentKeys(MAX_RECENT_KEYS)
-        self.live = 0
-        self.exhausted = False
-        self.behind = 0
-        self.others: Mapping[str, int] = {}
-        self.unclaimed = True
-        self.logged = 0
+        super().__init__(float(lease), int(owner), int(round_))
         self._connection = connection
         self._me = owner
         self._name = name

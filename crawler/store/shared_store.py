@@ -1,0 +1,42 @@
+"""`SharedStore`: what a worker knows of a job that many share, wherever the job is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from crawler.store.own_log import OwnLog
+from crawler.store.protocol import Verdict
+from crawler.store.recent_keys import RecentKeys
+
+__all__ = ["VERDICTS", "SharedStore"]
+
+MAX_RECENT_KEYS: Final = 131_072
+"""Committed keys that are kept in memory."""
+VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Verdict.SAME_CONTENT)
+"""The verdicts by their numbers in the answers of a server."""
+
+
+class SharedStore(OwnLog):
+    """The base class of the stores of a job on a server. Attributes are those of `Store`: the last answer has set them.
+
+    Parameters:
+        lease: Seconds after which a worker that is not heard of loses its groups.
+        owner: The number of this worker; 0 until it has joined.
+        round_: How many times the crawl has begun.
+    """
+
+    shared: Final = True
+    durable: Final = True
+
+    def __init__(self, lease: float, owner: int = 0, round_: int = 1) -> None:
+        self.lease = lease
+        self.owner = owner
+        self.round = round_
+        self.known = RecentKeys(MAX_RECENT_KEYS)
+        self.live = 0
+        self.exhausted = False
+        self.behind = 0
+        self.others: Mapping[str, int] = {}
+        self.unclaimed = True
+        self.logged = 0
