@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,7 +26,7 @@ from crawler import (
     Usage,
     crawl,
 )
-from crawler.engine import slow_steps
+from crawler.engine import slow_steps, wiring
 from crawler.engine.slow_steps import SlowSteps, describe_handler
 from crawler.hooks.table import HOOKS
 from crawler.testing import FakeSite, Page
@@ -169,14 +168,25 @@ async def test_a_coroutine_that_is_watched_is_cancelled_closed_and_raises_as_eve
 # ---- in a crawl ------------------------------------------------------------------------------------------------------
 
 
+class Ticks(Time):
+    """A clock that is never read twice at the same time."""
+
+    def __call__(self) -> float:
+        self.now += 1e-6
+        return self.now
+
+
+STEPS = Ticks()
+
+
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the second."""
-    monkeypatch.setattr(slow_steps, "SLOW", 0.03)
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let only `block` take time in a crawl, however busy the machine is."""
+    monkeypatch.setattr(wiring, "SlowSteps", functools.partial(SlowSteps, STEPS))
 
 
 def block() -> None:
-    time.sleep(0.04)
+    STEPS.work(2.0)
 
 
 class Blocks(Spider):
@@ -282,7 +292,7 @@ FORMS = ["a_generator", "a_function", "a_function_that_raises", "a_generator_tha
 
 @pytest.mark.parametrize("how", [*FORMS, "missed", "start", *HOOKS])
 async def test_a_crawl_names_what_blocks_it(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture, how: str
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     site = FakeSite({"/": Page("x", status=500 if how in ("missed", "failed") else 200)})
     await crawl(Blocks(how), plugins=[Hooks(how)], transport=site.transport)
@@ -303,7 +313,7 @@ class Inner(Plugin):
 
 
 async def test_a_fetch_hook_is_not_blamed_for_what_its_send_calls(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     await crawl(Blocks(), plugins=[Hooks(""), Inner()], transport=FakeSite({"/": "x"}).transport)
     [message] = messages(caplog)
@@ -311,7 +321,7 @@ async def test_a_fetch_hook_is_not_blamed_for_what_its_send_calls(
 
 
 async def test_the_network_that_blocks_is_named_and_not_the_hook_around_it(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def blocks(_: Any) -> str:
         block()
@@ -323,7 +333,7 @@ async def test_the_network_that_blocks_is_named_and_not_the_hook_around_it(
 
 
 async def test_an_async_generator_is_named_and_a_wait_is_not(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = FakeSite({"/": "x"})
 
@@ -340,7 +350,7 @@ async def test_an_async_generator_is_named_and_a_wait_is_not(
 
 
 async def test_a_page_that_is_parsed_for_its_refresh_is_named(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crawler.engine.decide.refresh_request", lambda *_, **__: block())
     await crawl(Blocks(), settings=Settings(follow_refresh=5), transport=FakeSite({"/": "x"}).transport)
@@ -350,7 +360,7 @@ async def test_a_page_that_is_parsed_for_its_refresh_is_named(
 
 
 async def test_a_callback_that_blocks_on_every_page_is_counted_also_if_the_crawl_fails(
-    autojump_clock: MockClock, soon: None, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, counted: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Every(Blocks):
         start_urls = [f"{URL}{n}" for n in range(3)]
