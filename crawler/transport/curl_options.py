@@ -255,6 +255,8 @@ def _set_method(curl: Any, transfer: Transfer) -> None:
         curl.setopt(pycurl.CUSTOMREQUEST, method)
     if not transfer.is_idempotent:
         curl.setopt(pycurl.MAXAGE_CONN, MAX_IDLE)
+        curl.setopt(pycurl.VERBOSE, 1)
+        curl.setopt(pycurl.DEBUGFUNCTION, transfer.on_debug)
 
 
 def _can_decode(accepted: bytes) -> bool:

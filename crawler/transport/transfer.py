@@ -22,6 +22,7 @@ from trio.lowlevel import current_task, enable_ki_protection, reschedule
 from crawler.headers import Headers
 from crawler.http.received_headers import ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
+from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.decoding import libcurl_codings, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
@@ -33,6 +34,8 @@ __all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
+STREAM_REFUSED: Final = lazy_pattern(rb"HTTP/[23] stream \d+ refused by server")
+"""libcurl's words for a stream with REFUSED_STREAM, or after the last one of a GOAWAY."""
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
@@ -74,9 +77,10 @@ class Transfer(httpx.AsyncByteStream):
     __slots__ = (
         "_body_size", "_buffer", "_chunks", "_chunks_size", "_drop", "_ended", "_error", "_has_headers", "_is_coded",
         "_lines", "_lines_size", "_max_body", "_max_headers", "_paused", "_primary_ip", "_read_timeout", "_reason",
-        "_sent_size", "_task", "_timeout_scope", "_version", "_whole", "_write_timeout", "body", "clock", "complete_by",
-        "curl", "decode", "has_response", "headers", "headers_at", "needs_reset", "new_connection", "options", "peer",
-        "proxy", "proxy_fault", "request", "sent", "sent_at", "stages", "status", "status_line", "was_inspected",
+        "_sent_size", "_task", "_timeout_scope", "_version", "_was_refused", "_whole", "_write_timeout", "body",
+        "clock", "complete_by", "curl", "decode", "has_response", "headers", "headers_at", "needs_reset",
+        "new_connection", "options", "peer", "proxy", "proxy_fault", "request", "sent", "sent_at", "stages", "status",
+        "status_line", "was_inspected",
     )  # fmt: skip
 
     connect_only: ClassVar = False
@@ -140,6 +144,7 @@ class Transfer(httpx.AsyncByteStream):
         self._primary_ip = ""
         # bytes: of the request body that libcurl has taken, of all header blocks that have ended, of the body delivered
         self._sent_size = self._lines_size = self._body_size = 0
+        self._was_refused = False  # whether the server has certainly not processed what was sent
         self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
         self._chunks_size = 0
@@ -163,9 +168,10 @@ class Transfer(httpx.AsyncByteStream):
             if guard is not None and self.proxy is None and not guard.allows(primary_ip):
                 self._error = guard.refusal(primary_ip)
                 return PREREQFUNC_ABORT
-            if self.sent and not self.may_resend:
+            if self.sent and not self.may_resend and not self._was_refused:
                 self._error = self._stale()
                 return PREREQFUNC_ABORT
+            self._was_refused = False
             self.sent_at = self.clock()
             if options.on_sent is not None:
                 options.on_sent(self.sent_at)
@@ -176,6 +182,15 @@ class Transfer(httpx.AsyncByteStream):
             self._error = error
             return PREREQFUNC_ABORT
         return PREREQFUNC_OK
+
+    @enable_ki_protection
+    def on_debug(self, kind: int, message: bytes) -> None:
+        """DEBUGFUNCTION: note that the server has not processed the request (RFC 9113 section 8.7).
+
+        libcurl then sends it again on a new connection, and does not say why in any other way.
+        """
+        if kind == pycurl.INFOTYPE_TEXT and STREAM_REFUSED.match(message):
+            self._was_refused = True
 
     @enable_ki_protection
     def on_send(self, size: int) -> bytes:
