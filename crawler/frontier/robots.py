@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 
 from crawler.frontier.ticket import Pending, RobotsTicket, StartTicket
-from crawler.limits.permit import Permit
+from crawler.limits.permit import RobotsPermit
 from crawler.messages import Request
 from crawler.messages.request import set_position
 
@@ -157,7 +157,7 @@ class RobotsLookups:
         request = Request(origin + "/robots.txt", lane=lane.name, proxy=wanted.proxy)
         set_position(request, wanted.depth or int(bool(wanted.redirects)))
         pending = Pending((0, 0), request, lane.name, attempts)
-        ticket = RobotsTicket(pending, lane, lane.epoch, now, Permit(lane.throttle), origin=origin)
+        ticket = RobotsTicket(pending, lane, lane.epoch, now, RobotsPermit(lane.throttle), origin=origin)
         self._start(ticket)
         return ticket
 

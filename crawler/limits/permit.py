@@ -19,6 +19,7 @@ Crawls and clients share these rules, which serve one purpose: never more reques
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 import attrs
@@ -33,7 +34,7 @@ from crawler.limits.headers.refusal_status import is_refusal
 from crawler.limits.in_flight import Grant
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Headers", "Permit"]
+__all__ = ["Headers", "Permit", "RobotsPermit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
@@ -312,6 +313,20 @@ class Permit(Struct, eq=False):
         for throttle, _ in self.budgets:
             if throttle.watchers:
                 throttle.notify()
+
+
+class RobotsPermit(Permit):
+    """The permit of a robots.txt. Servers that refuse all pages mostly serve it: that ends no series of refusals."""
+
+    def answered(
+        self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None
+    ) -> list[QuotaEvent]:
+        """Settle a start by its response, as that of a page."""
+        before = copy(self.lane.refusal_budget)
+        events = super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        if before.refuses_all and self.refused_by is None:
+            self.lane.refusal_budget = before
+        return events
 
 
 def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:

@@ -28,7 +28,8 @@ class RefusalBudget(Struct, eq=False):
     """Bounds the refused requests: a tenth of all, and not for long without a success."""
 
     stalled_until: float = -math.inf
-    """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch."""
+    """Until then no request is worth a try, since all were refused for so long; in seconds since the epoch. A refusal
+    after that time moves it."""
     refuses_all: bool = False
     """Whether nothing was served between the two latest refusals."""
     has_served: bool = False
@@ -69,8 +70,7 @@ class RefusalBudget(Struct, eq=False):
             self._stated_until = now + stated_wait
         since = self._refused_since if self._broken_waits < MAX_BROKEN_WAITS else self._first_at
         if now - since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
-            self.stalled_until = now + STALL
-            self._refused_since = math.nan
+            self.stalled_until = now + STALL  # and again after the next refusal, unless something is served
         else:
             self._refused_since += stated_wait
         self._spare -= 1.0

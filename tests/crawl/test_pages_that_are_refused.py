@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -55,3 +57,37 @@ async def test_pages_that_are_always_refused_do_not_keep_the_others_waiting(
     with trio.move_on_after(3600):
         await crawl(Seen(), transport=site.transport)
     assert len(served) == COUNT - len(bad)
+
+
+async def test_pages_that_are_always_refused_fail_together_after_a_day(autojump_clock: MockClock) -> None:
+    class Many(Some):
+        start_urls = [f"https://h.test/{number}" for number in range(55)]
+        settings = Settings(obey_robots=True)
+
+    bad = {5, 15, 25, 35, 45}
+    site = FakeSite({f"https://h.test/{n}": Page("no", status=429) if n in bad else Page("x") for n in range(55)})
+    began = trio.current_time()
+    report = await crawl(Many(), transport=site.transport)
+    assert (report.pages, report.failed) == (50, 5)
+    assert trio.current_time() - began < 32 * 3600
+    assert report.requests < 1000
+
+
+async def test_a_quota_that_refuses_for_a_day_loses_no_page(autojump_clock: MockClock) -> None:
+    served = 0
+    day = math.inf
+
+    def answer(_: object) -> Page:
+        nonlocal served, day
+        if trio.current_time() >= day + 86_400:
+            served, day = 0, math.inf
+        if served == 3:
+            return Page("no", status=429)
+        if not served:
+            day = trio.current_time()
+        served += 1
+        return Page("x")
+
+    site = FakeSite({f"https://h.test/{number}": answer for number in range(COUNT)})
+    report = await crawl(Some(), transport=site.transport)
+    assert (report.pages, report.failed) == (COUNT, 0)

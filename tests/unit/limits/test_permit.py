@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.pace import Pace
-from crawler.limits.permit import Permit
+from crawler.limits.permit import Permit, RobotsPermit
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
@@ -271,3 +271,28 @@ def test_a_lane_may_cost_more_than_one_unit() -> None:
     permit = Permit(lane, cost=3.0)
     permit.take(START)
     assert lane.ready_at(START) == START + 3
+
+
+def test_a_robots_txt_that_is_served_ends_no_series_of_refusals() -> None:
+    for kind, refuses_all in ((Permit, False), (RobotsPermit, True)):
+        lane = throttle()
+        for second in (0.0, 1.0):
+            answer(taken(lane, now=START + second), 429, now=START + second)
+        robots = kind(lane)
+        robots.enter()
+        robots.take(START + 2)
+        robots.sent(START + 2)
+        answer(robots, now=START + 3)
+        assert (robots.refused_by, robots.is_open) == (None, False)
+        answer(taken(lane, now=START + 4), 429, now=START + 4)
+        assert lane.refusal_budget.refuses_all == refuses_all
+
+
+def test_a_robots_txt_shows_that_a_new_host_serves_something() -> None:
+    lane = throttle()
+    robots = RobotsPermit(lane)
+    robots.enter()
+    robots.take(START)
+    robots.sent(START)
+    answer(robots)
+    assert lane.refusal_budget.has_served

@@ -44,6 +44,8 @@ def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool,
     assert budget.stalled_until == -math.inf
     refuse(budget, patience, overloaded=overloaded)
     assert budget.stalled_until == NOW + patience + 900.0
+    refuse(budget, patience + 1000.0, overloaded=overloaded)
+    assert budget.stalled_until == NOW + patience + 1900.0, "a probe that is refused begins no new patience"
     budget.record_served()
     assert budget.stalled_until == -math.inf
 
