@@ -1,8 +1,8 @@
 """`CallStream`: a connection to Redis or Valkey for calls, one after the other.
 
 coredis has a task that writes, one that reads, and queues between them. A call of a store waits for its answer anyway,
-so this connection writes and reads in the task of the call, which saves a worker a sixth of its CPU time. The parser is
-that of coredis.
+so this connection writes and reads in the task of the call, which saves a worker a quarter of its CPU time. The parser
+is that of coredis.
 """
 
 from __future__ import annotations
