@@ -111,6 +111,7 @@ class Attribution(Struct, eq=False):
         self.concurrency.forgive()
         if self._faults is not None:
             self._faults.blame_chance()
+            self._random = self._faults.at_random()
 
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
         """Learn how many requests at once the server takes."""
@@ -149,9 +150,10 @@ class Attribution(Struct, eq=False):
         if faults is not None and "recovered" in kinds:
             if "concurrency" not in kinds or (learner is not None and learner.is_limit_proven()):
                 faults.blame_limit()
-            elif faults.acquit_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
-                level.acquit()
-            self._forgive(faults, learner)
+            else:
+                if faults.acquit_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
+                    level.acquit()
+                self._forgive(faults, learner)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
                 level.refused_for_concurrency(report.received, self._refused_inflight)

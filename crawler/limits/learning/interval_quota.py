@@ -72,9 +72,9 @@ class IntervalQuota(LeakyBucketQuota):
     """Mean deviation from it, in seconds."""
 
     @classmethod
-    def of(cls, name: str, rate: float, now: float) -> Self:
+    def of(cls, name: str, rate: float, now: float, *, is_weak: bool = False) -> Self:
         """Return the quota of a server that has served a rate, in units per second, up to `now`."""
-        found = cls(name=name, opened_at=now, served_rate=rate, blocked_until=now)
+        found = cls(name=name, opened_at=now, served_rate=rate, blocked_until=now, is_weak=is_weak)
         found._last_sent = now
         found._tried = rate
         found._set_rate(rate / (1.0 + FIRST_LONGER))
@@ -106,7 +106,7 @@ class IntervalQuota(LeakyBucketQuota):
 
     def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
         """Lower the rate. Return `True`, because a rate explains every refusal."""
-        self.overestimated = False
+        self.overestimated = self.is_weak = False
         rate = self.replenishment.rate or 1.0
         if sent < self.blocked_until:
             return True

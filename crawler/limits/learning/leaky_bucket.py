@@ -83,7 +83,7 @@ class LeakyBucketQuota(UndeclaredQuota):
 
     def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
         """Learn the rate from a refusal. Return `True`, because a rate explains every refusal."""
-        self.overestimated = False
+        self.overestimated = self.is_weak = False
         self.is_proven = True
         if self.opened_at == -math.inf:
             self.opened_at, self.used = sent, 0.0
@@ -110,8 +110,8 @@ class LeakyBucketQuota(UndeclaredQuota):
         return self.blocked_until
 
     def expects_refusal(self, sent: float) -> bool:
-        """Return whether the bucket is proven. Then it may be full at any time."""
-        return self.is_proven
+        """Return whether the bucket is proven, by more than one refusal. Then it may be full at any time."""
+        return self.is_proven and not self.is_weak
 
     def has_leaked(self, seconds: float) -> bool:
         """Return whether a unit may have leaked in so many seconds."""

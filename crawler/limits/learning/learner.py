@@ -39,8 +39,6 @@ MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
 COMPARED: Final = 4
 """Refusals that are put down to chance, after each of which a rate is looked for: that takes some milliseconds."""
-MAX_BURST: Final = 2.0
-"""Units that may come at once where a rate has no burst worth mentioning."""
 MAX_EXPECTED: Final = 2
 """Refusals in a row that a window which is used up explains: after the first one it holds requests back."""
 MIN_RUN: Final = 3.0
@@ -348,7 +346,7 @@ class LimitLearner:
             return [QuotaEvent(kind="recovered", policy="")]
         self._unexplained = 0
         if found.limit == 1.0:
-            found = IntervalQuota.of(found.name, 1.0 / found.believed_length, report.sent)
+            found = IntervalQuota.of(found.name, 1.0 / found.believed_length, report.sent, is_weak=found.is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
@@ -363,7 +361,7 @@ class LimitLearner:
         if explained or refusals.served_since < 1 or not self.rates.is_proven():
             return False
         fit = self.rates.best()
-        kind = IntervalQuota if fit.size <= MAX_BURST else LeakyBucketQuota
+        kind = IntervalQuota if fit.has_no_burst() else LeakyBucketQuota
         self.quotas.clear()
         self.quotas.add(kind.fitted("undeclared", fit.rate, now))
         refusals.search = None

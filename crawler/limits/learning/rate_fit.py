@@ -47,6 +47,10 @@ MIN_REFUSED: Final = 2
 """Refusals without which nothing is proven."""
 PROOF: Final = 3.0
 """Logarithm of the odds that prove a rate."""
+PROOF_OF_INTERVAL: Final = 1.0
+"""The same for a rate without a burst: it is only where the search begins."""
+MAX_BURST: Final = 2.0
+"""Units that may come at once where a rate has no burst worth mentioning."""
 RARE: Final = (0.5, 2.0)
 """Requests that count as refused and served before anything is known of a chance: it is rather low."""
 STICKY: Final = (4.0, 1.0)
@@ -77,6 +81,10 @@ class Fit(NamedTuple):
     """Units that may come at once."""
     likelihood: float
     """Logarithm of the likelihood."""
+
+    def has_no_burst(self) -> bool:
+        """Return whether hardly any units may come at once."""
+        return self.size <= MAX_BURST
 
 
 class RateFit(Struct, eq=False):
@@ -129,7 +137,7 @@ class RateFit(Struct, eq=False):
         One of them has to have been refused although no other was in flight.
         """
         alone = any(load == 1 and not served for *_, served, load in self._latest)
-        return alone and self.is_likely()
+        return alone and self.evidence() > (PROOF_OF_INTERVAL if self.best().has_no_burst() else PROOF)
 
     def are_random(self) -> bool:
         """Return whether chance explains the latest requests better than any limit does.

@@ -287,7 +287,8 @@ class LimitSearch:
         if self.probes == 1:
             self.first_pause = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
         length = next((length for length in (self.first_pause, *SEARCHED) if length > passed), math.inf)
-        second = DOUBTFUL_PAUSE if 0 < self.served < FEW_UNITS else SECOND_PAUSE
+        few = self.served < FEW_UNITS and (self.served > 0 or self.certain)
+        second = DOUBTFUL_PAUSE if few else SECOND_PAUSE
         pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=second, cap=LONGEST_PAUSE)
         at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
         return min(at, next_aligned(self.since, received))

@@ -59,7 +59,14 @@ def test_limits_are_kept_and_used(name, way):
     assert mark.lost or done.ratio <= mark.ratio
 
 
-@pytest.mark.parametrize(("name", "seed"), [("nginx-burst-5", 40), ("nginx-10-per-s", 110)])
+@pytest.mark.parametrize(
+    ("name", "seed"), [("nginx-burst-5", 40), ("nginx-10-per-s", 110), ("nginx-10-per-s", 54), ("bucket-5-of-20", 2)]
+)
 def test_refusals_that_seemed_to_come_at_random_are_put_down_to_a_rate(name, seed):
-    """Without the comparison, 93 and 148 are refused."""
-    assert run(MODELS[name], seed, by="crawl", at_once=10).refused <= 40
+    """Without the comparison, 93 and 148 are refused. The third crawl learned a window of 53 s: 43 times the least.
+
+    In the last one the rate was forgotten as soon as it was known, and 63 were refused.
+    """
+    done = run(MODELS[name], seed, by="crawl", at_once=10)
+    assert done.refused <= 40
+    assert done.ratio <= 2.0
