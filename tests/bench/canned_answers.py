@@ -15,6 +15,8 @@ from re import _parser
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from fitted_content import FittedContent
+
 __all__ = ["CannedAnswers", "TooMany", "example"]
 
 PAGES: Final = 10
@@ -37,12 +39,14 @@ class CannedAnswers:
 
     Parameters:
         paths: Pages that sitemaps and pages lead to, beside those of every site.
+        content: Content for the spider, of which pages and documents have some more. `None`: they have not.
         most: Requests of a crawl that are answered; it is not compared if it makes more.
     """
 
-    def __init__(self, paths: Sequence[str] = (), most: int = 400) -> None:
+    def __init__(self, paths: Sequence[str] = (), content: FittedContent | None = None, most: int = 400) -> None:
         self.calls: list[list[Any]] = []
         self.paths = paths
+        self.content = content
         self.most = most
 
     @property
@@ -88,8 +92,15 @@ class CannedAnswers:
         if ".xml" in url:
             return _feed(site, number)
         if method == "POST" or any(word in url for word in JSON_WORDS):
-            return _typed("application/json", json.dumps(_document(site, number)))
-        return _page(site, number, self.paths)
+            return _typed("application/json", json.dumps(self._document(site, number)))
+        return _page(site, number, self.paths, self.content.page(number) if self.content else "")
+
+    def _document(self, site: str, number: int) -> Any:
+        """Return a JSON document, of which half have the keys of the spider."""
+        document = _document(site, number)
+        if self.content is None or number % 2 or type(document) is list:
+            return document
+        return document | self.content.record(number // 2)
 
 
 def example(pattern: str) -> str:
@@ -192,7 +203,7 @@ def _document(site: str, number: int) -> Any:
     return found | {"total": len(records), "count": len(records), "totalPages": 2, "page": 1, "links": links}
 
 
-def _page(site: str, number: int, paths: Sequence[str]) -> Answer:
+def _page(site: str, number: int, paths: Sequence[str], more: str) -> Answer:
     links = "".join(f"<li class='item'><a href='/page/{number // (n + 1) % PAGES}'>Link {n}</a></li>" for n in range(4))
     links += "".join(f"<li><a href='{path}'>More</a></li>" for path in paths)
     place = _place(site, number)
@@ -206,7 +217,7 @@ def _page(site: str, number: int, paths: Sequence[str]) -> Answer:
         f"<script>var data = {json.dumps(_record(site, number))};</script></head><body>"
         f"<h1 class='title'>Shop {n}</h1><div itemscope itemtype='https://schema.org/Store'><span itemprop='name'>Shop"
         f"</span> <span itemprop='telephone'>555 010{n}</span></div><ul class='list'>{links}</ul>"
-        f"<table><tr><td>31/01/2026</td><td><a href='/files/{n}.pdf'>Gazette</a></td>"
+        f"{more}<table><tr><td>31/01/2026</td><td><a href='/files/{n}.pdf'>Gazette</a></td>"
         f"</tr></table><form action='/search' method='post'><input type='hidden' name='token' value='t{n}'>"
         "<input name='q'></form><a href='/files/a.pdf'>PDF</a><a class='next' rel='next' "
         f"href='/page/{number // 3 % PAGES}?page=2'>Next</a><p>2026-01-31 é</p></body></html>",

@@ -37,6 +37,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from canned_answers import CannedAnswers, TooMany, example
+from fitted_content import FittedContent
 from itemadapter import ItemAdapter, is_item
 
 PARTS: Final = ("requests", "items", "errors", "stats")
@@ -144,9 +145,6 @@ def by_scrapy(spider_class: Any, settings: Any) -> Outcome:
     TrioReactor.uninstall()
     if "start_requests" in vars(Spider):  # an alias of this framework, which calls `start`
         del Spider.start_requests
-    TrioReactor.uninstall()
-    if "start_requests" in vars(Spider):  # an alias of this framework, which calls `start`
-        del Spider.start_requests
     Spider.start = with_scrapy.start
     SpiderMiddlewareManager._get_process_spider_output = staticmethod(with_scrapy.output_method)
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
@@ -156,7 +154,7 @@ def by_scrapy(spider_class: Any, settings: Any) -> Outcome:
     settings.set("DOWNLOAD_HANDLERS", {"http": Handler, "https": Handler}, priority="cmdline")
     runner = AsyncCrawlerRunner(settings)
     crawler = runner.create_crawler(spider_class)
-    crawler.site = CannedAnswers(paths_of(spider_class))
+    crawler.site = CannedAnswers(paths_of(spider_class), FittedContent(spider_class))
     recorder = Recorder(crawler)
     failed: list[Any] = []
 
@@ -181,7 +179,7 @@ def by_bridge(spider_class: Any, settings: Any) -> Outcome:
 
     from crawler import crawl
 
-    site = CannedAnswers(paths_of(spider_class))
+    site = CannedAnswers(paths_of(spider_class), FittedContent(spider_class))
 
     def handle(request: httpx.Request) -> httpx.Response:
         fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers.raw}
