@@ -19,6 +19,7 @@ from crawler_plugins.scrapy.downloader_middlewares import DownloaderMiddlewares,
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.fast_responses import begins_with
+from crawler_plugins.scrapy.handlers import ORIGIN, Handlers
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -26,8 +27,13 @@ from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Attempts"]
 
-HEARD: Final = (signals.request_reached_downloader, signals.response_downloaded, signals.request_left_downloader)
+HEARD: Final = (
+    signals.request_reached_downloader, signals.headers_received, signals.bytes_received, signals.response_downloaded,
+    signals.request_left_downloader,
+)  # fmt: skip
 """Signals of an attempt."""
+NO_ROBOTS: Final = f"{ORIGIN}robots.txt"
+"""What the crawl asks before it sends a request that does not go to the web."""
 
 
 class Attempts:
@@ -40,6 +46,7 @@ class Attempts:
         scheduling: Takes requests that middlewares return.
         accepted: Statuses that the spider handles.
         retries: Which statuses are followed by another attempt.
+        handlers: Answers requests that do not go to the web.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Attempts:
         scheduling: Scheduling,
         accepted: frozenset[int],
         retries: Retries,
+        handlers: Handlers,
     ) -> None:
         found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=is_done_by_the_crawl)
         self.middlewares = DownloaderMiddlewares(scrapy.spider, found)
@@ -59,11 +67,13 @@ class Attempts:
         self._scheduling = scheduling
         self._accepted = accepted
         self._retries = retries
+        self._handlers = handlers
         self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
         self._stats = scrapy.stats if scrapy.settings.getbool("DOWNLOADER_STATS") else None
         self._is_heard = False
         self._made: dict[int, tuple[Any, Any]] = {}
         self._failed: dict[int, str] = {}
+        self._raised: dict[int, int] = {}
 
     def open(self) -> None:
         """Begin: all receivers of signals are connected."""
@@ -73,23 +83,27 @@ class Attempts:
         """Return the request and response of Scrapy that the middlewares have made of an attempt; else two `None`."""
         return self._made.pop(id(request), (None, None))
 
-    def give_up(self, request: crawler.Request) -> None:
-        """Count a request that has failed in all its attempts."""
-        if self._failed.pop(id(request), "") and self._retries.has_attempts(request, 0):
+    def give_up(self, request: crawler.Request, *, is_retried: bool) -> None:
+        """Count a request that has failed in all its attempts, of which it may have several."""
+        if self._failed.pop(id(request), "") and is_retried and self._retries.has_attempts(request, 0):
             self._scrapy.stats.inc_value("retry/max_reached")
 
     async def make(self, request: crawler.Request, send: Any) -> Any:
         """Make an attempt: the hook `fetch` of the spider."""
-        if StartItems.is_carrier(request.url):
+        if StartItems.is_carrier(request.url) or request.url == NO_ROBOTS:
             return StartItems.answer(request)
         if self._obeys_robots and request.url.endswith("/robots.txt") and not (request.callback or request.meta):
             return await self._robots(request, send)
         if self._failed and (reason := self._failed.pop(id(request), "")):
             self._retries.count(self._scrapy.stats, reason)
         attempt = _Attempt(self, request, send)
-        if self.middlewares or self._is_heard:
+        if self.middlewares or self._is_heard or request.url.startswith(ORIGIN):
             return await self._through_middlewares(attempt)
-        answer = attempt.answer = await self._exchange(request, send, request)
+        try:
+            answer = attempt.answer = await self._exchange(request, send, request)
+        except crawler.RequestError as error:
+            self.count(exception_of(error))
+            raise
         if isinstance(answer, crawler.Response):
             if self._concerns_middlewares(answer):
                 return await self._through_middlewares(attempt)
@@ -108,9 +122,7 @@ class Attempts:
 
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
         """Send a request, which is counted."""
-        if self._stats is not None:
-            self._stats.inc_value("downloader/request_count")
-            self._stats.inc_value(f"downloader/request_method_count/{request.method}")
+        self._count_request(request.method)
         try:
             return await send(request)
         except crawler.RequestError as error:
@@ -119,11 +131,21 @@ class Attempts:
                 weakref.finalize(original, self._failed.pop, id(original), None)
             raise
 
-    def count(self, status: int) -> None:
-        """Count a response."""
+    def _count_request(self, method: str) -> None:
         if self._stats is not None:
+            self._stats.inc_value("downloader/request_count")
+            self._stats.inc_value(f"downloader/request_method_count/{method}")
+
+    def count(self, result: int | Exception) -> None:
+        """Count the status of a response, or an exception."""
+        if self._stats is None or isinstance(result, _Decided):
+            return
+        if isinstance(result, int):
             self._stats.inc_value("downloader/response_count")
-            self._stats.inc_value(f"downloader/response_status_count/{status}")
+            self._stats.inc_value(f"downloader/response_status_count/{result}")
+        else:
+            self._stats.inc_value("downloader/exception_count")
+            self._stats.inc_value(f"downloader/exception_type_count/{global_object_name(type(result))}")
 
     def _concerns_middlewares(self, answer: crawler.Response) -> bool:
         """Return whether one of Scrapy's own middlewares may do something about a response."""
@@ -175,7 +197,14 @@ class Attempts:
         try:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
-            answer = attempt.answer = await self._exchange(request, attempt.send, attempt.request)
+            if request.url.startswith(ORIGIN):
+                self._count_request(request.method)
+                received = await self._handlers.download(changed)
+                answer = responses.to_crawl(received, request)
+            else:
+                answer = await self._exchange(request, attempt.send, attempt.request)
+                received = None
+            attempt.answer = answer
         except crawler.RequestError as error:
             raise exception_of(error) from error
         finally:
@@ -183,7 +212,9 @@ class Attempts:
                 self._signals.send(signals.request_left_downloader, request=changed)
         if not isinstance(answer, crawler.Response):
             raise _Decided(answer)
-        received = responses.to_scrapy(answer, changed)
+        if received is None:
+            received = responses.to_scrapy(answer, changed)
+            received = self._signals.receive(received, changed) if self._is_heard else received
         if self._is_heard:
             self._signals.send(signals.response_downloaded, request=changed, response=received)
         return received
@@ -204,7 +235,9 @@ class Attempts:
             return
         if isinstance(result, Exception):
             cause = result.__cause__
-            if isinstance(cause, crawler.RequestError) and cause.retryable and self._retries.codes:
+            if not isinstance(cause, crawler.RequestError):
+                self._retry_raised(attempt.request, result)
+            elif cause.retryable and self._retries.codes:
                 raise result
             return
         answer = attempt.answer if attempt.received is result else responses.to_crawl(result, attempt.request)
@@ -214,6 +247,24 @@ class Attempts:
         if self._retries.is_up_to_the_crawl(answer, self._accepted.__contains__):
             raise _Decided(answer)
         if self._retries.has_attempts(attempt.request, answer.attempt):
+            self._retries.count(self._scrapy.stats, reason)
+            raise _Decided(Retry(reason))
+        self._scrapy.stats.inc_value("retry/max_reached")
+
+    def _retry_raised(self, request: crawler.Request, error: Exception) -> None:
+        """Repeat an attempt in which a component of the project raised an exception, if Scrapy does.
+
+        Raises:
+            _Decided: It is repeated.
+        """
+        if not self._retries.repeats(error):
+            return
+        attempt = self._raised.get(id(request), 0) + 1
+        if self._retries.has_attempts(request, attempt):
+            if attempt == 1:
+                weakref.finalize(request, self._raised.pop, id(request), None)
+            self._raised[id(request)] = attempt
+            reason = global_object_name(type(error))
             self._retries.count(self._scrapy.stats, reason)
             raise _Decided(Retry(reason))
         self._scrapy.stats.inc_value("retry/max_reached")

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 from scrapy.crawler import Crawler
 
+from crawler_plugins.scrapy.duplicates import own_filter
 from crawler_plugins.scrapy.durability import not_durable
 from crawler_plugins.scrapy.feeds import feed_refusals
 from crawler_plugins.scrapy.project import Project
@@ -62,6 +63,7 @@ def _checked(name: str, kind: Any, settings: Any) -> Checked:
         return Checked(name, "cannot", (f"its settings raise {type(error).__name__}: {error}",))
     if reasons := tuple(refusals(merged, kind)) or (*wrong_settings(merged), *feed_refusals(merged)):
         return Checked(name, "cannot", reasons)
-    lost = tuple(dict.fromkeys(not_durable(kind)))
+    own = own_filter(merged)
+    lost = tuple(dict.fromkeys([own] * bool(own) + list(not_durable(kind))))
     needed = " ".join(f"-a {argument}=VALUE" for argument in missing_arguments(kind))
     return Checked(name, "not durable" if lost else "runs", lost or ((f"with {needed}",) if needed else ()))

@@ -78,7 +78,7 @@ class DownloaderMiddlewares:
         request: Any,
         send: Callable[[Any], Awaitable[Any]],
         retry: Callable[[Any, Any], None],
-        count: Callable[[int], None],
+        count: Callable[[Any], None],
     ) -> Any:
         """Return the response to a request, or another request to send instead of it.
 
@@ -86,7 +86,7 @@ class DownloaderMiddlewares:
             request: The request, which middlewares may change in place.
             send: Sends it, and returns the response.
             retry: Does the work of `RetryMiddleware`, with the request and the response or exception.
-            count: Does the work of `DownloaderStats`, with the status of a response.
+            count: Does the work of `DownloaderStats`, with the status of a response or with an exception.
 
         Raises:
             Exception: What the downloader, a middleware or `retry` raised, unless a middleware handles it.
@@ -96,7 +96,7 @@ class DownloaderMiddlewares:
             if result is None:
                 result = await send(request)
         except Exception as error:
-            result = await self._after_error(request, error, retry)
+            result = await self._after_error(request, error, retry, count)
         return result if isinstance(result, Request) else await self._after(request, result, retry, count)
 
     async def _before(self, request: Any) -> Any:
@@ -107,7 +107,7 @@ class DownloaderMiddlewares:
         return None
 
     async def _after(
-        self, request: Any, response: Any, retry: Callable[[Any, Any], None], count: Callable[[int], None]
+        self, request: Any, response: Any, retry: Callable[[Any, Any], None], count: Callable[[Any], None]
     ) -> Any:
         for component in reversed(self._components):
             if component == RETRY:
@@ -121,10 +121,15 @@ class DownloaderMiddlewares:
                     return response
         return response
 
-    async def _after_error(self, request: Any, error: Exception, retry: Callable[[Any, Any], None]) -> Any:
+    async def _after_error(
+        self, request: Any, error: Exception, retry: Callable[[Any, Any], None], count: Callable[[Any], None]
+    ) -> Any:
         for component in reversed(self._components):
             if component == RETRY:
                 retry(request, error)
+                continue
+            if component == STATS:
+                count(error)
                 continue
             result = await result_of(self._call(component, "process_exception", request=request, exception=error))
             if result is not None:

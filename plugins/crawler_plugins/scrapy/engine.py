@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred, succeed
@@ -14,6 +14,56 @@ if TYPE_CHECKING:
     import crawler
 
 __all__ = ["Engine"]
+
+NOT_RUNNING: Final = "crawler.engine can be used while the crawl runs, from the signal spider_opened on"
+
+
+class Downloader:
+    """What extensions read of the downloader: how much is in flight.
+
+    Parameters:
+        middleware: Has the downloader middlewares.
+        statistics: Returns the statistics of the crawl.
+    """
+
+    def __init__(self, middleware: Any, statistics: Callable[[], Any]) -> None:
+        self.middleware = middleware
+        self._statistics = statistics
+
+    @property
+    def active(self) -> range:
+        """As many elements as requests are in flight."""
+        return range(self._statistics().in_flight)
+
+
+class Slot:
+    """What extensions read of the scheduler: how many requests wait, and how many are in flight.
+
+    Parameters:
+        statistics: Returns the statistics of the crawl.
+    """
+
+    def __init__(self, statistics: Callable[[], Any]) -> None:
+        self._statistics = statistics
+        self.scheduler = self
+
+    def __len__(self) -> int:
+        """Return how many requests wait."""
+        waiting: int = self._statistics().waiting
+        return waiting
+
+    def __bool__(self) -> bool:
+        """Return that it is there."""
+        return True
+
+    def has_pending_requests(self) -> bool:
+        """Return whether requests wait."""
+        return len(self) > 0
+
+    @property
+    def inprogress(self) -> range:
+        """As many elements as requests are in flight."""
+        return range(self._statistics().in_flight)
 
 
 class Engine:
@@ -35,7 +85,8 @@ class Engine:
         components: tuple[list[Any], list[Any], list[Any]],
     ) -> None:
         downloader, spider, pipelines = (SimpleNamespace(middlewares=found) for found in components)
-        self.downloader = SimpleNamespace(middleware=downloader)
+        self.slot = self._slot = Slot(self._statistics)
+        self.downloader = Downloader(downloader, self._statistics)
         self.scraper = SimpleNamespace(spidermw=spider, itemproc=pipelines)
         self.crawler = scrapy
         self.settings = scrapy.settings
@@ -47,10 +98,18 @@ class Engine:
         self._add = add
         self._fetch = fetch
         self._crawl: crawler.Crawl | None = None
+        self._start_soon: Any = None
 
-    def open(self, crawl: crawler.Crawl) -> None:
-        """Begin, with the running crawl."""
+    def open(self, crawl: crawler.Crawl, start_soon: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
+        """Begin.
+
+        Parameters:
+            crawl: The running crawl.
+            start_soon: Starts a task in the context of its caller. The crawl recognises there that a downloader
+                middleware, which holds a start of its host, fetches something else.
+        """
         self._crawl, self.running, self.start_time = crawl, True, crawl.clock()
+        self._start_soon = start_soon
 
     def crawl(self, request: Any, spider: Any = None) -> None:
         """Add a request to the crawl."""
@@ -68,7 +127,9 @@ class Engine:
             else:
                 done.callback(response)
 
-        self._running.start_soon(fetch)
+        if self._start_soon is None:
+            raise RuntimeError(NOT_RUNNING)
+        self._start_soon(fetch)
         return done
 
     async def download_async(self, request: Any) -> Any:
@@ -103,17 +164,20 @@ class Engine:
         self._running.resume()
 
     def needs_backout(self) -> bool:
-        """Return whether no request is wanted now: as many are in flight as may be."""
+        """Return whether no request is wanted now: as many are in flight, or wait to be, as may be."""
         statistics = self._running.statistics()
-        return statistics.in_flight >= self._running.settings.workers
+        return statistics.in_flight + statistics.waiting >= self._running.settings.workers
 
     def spider_is_idle(self, spider: Any = None) -> bool:
         """Return whether nothing is in flight and nothing waits."""
         statistics = self._running.statistics()
         return not (statistics.in_flight or statistics.waiting)
 
+    def _statistics(self) -> Any:
+        return self._running.statistics()
+
     @property
     def _running(self) -> crawler.Crawl:
         if self._crawl is None:
-            raise RuntimeError("crawler.engine can be used while the crawl runs, from the signal spider_opened on")
+            raise RuntimeError(NOT_RUNNING)
         return self._crawl

@@ -1,8 +1,8 @@
 """`install`: modules that Scrapy imports, and that few projects use, are executed at their first use.
 
 Most belong to Twisted's networking, which a crawl here does not need. The modules are the installed ones, and complete
-as soon as one of their names is read. Two others are loaded in ways of their own: see `late_pydantic` and
-`late_mime_types`.
+as soon as one of their names is read. Three others are loaded in ways of their own: see `late_mail`,
+`late_mime_types` and `late_pydantic`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final
 
-from crawler_plugins.scrapy import late_mime_types, late_pydantic
+from crawler_plugins.scrapy import late_mail, late_mime_types, late_pydantic
 from crawler_plugins.scrapy.delegating_loader import DelegatingLoader
 
 __all__ = ["CALLED", "MODULES", "install"]
@@ -46,7 +46,7 @@ CALLED: Final = {
     ("twisted.internet.base", "DelayedCall"): "twisted.internet.task",
 }
 """Classes that one other module imports by name and only calls, and that module: until then it gets a function."""
-LOADERS: Final = late_mime_types.LOADERS | late_pydantic.LOADERS
+LOADERS: Final = late_mail.LOADERS | late_mime_types.LOADERS | late_pydantic.LOADERS
 """Modules that are loaded in another way, and how."""
 
 

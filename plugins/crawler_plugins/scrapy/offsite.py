@@ -6,6 +6,8 @@ import re
 from copy import copy
 from typing import Any
 
+from crawler_plugins.scrapy.handlers import host_of
+
 __all__ = ["Offsite"]
 
 
@@ -31,9 +33,11 @@ class Offsite:
             self._pattern = re.compile(rf"(.*\.)?({names})") if self._domains else None
         if self._pattern is None:
             return True
-        host = url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
-        known = self._known.get(host)
+        if url.startswith("http"):  # as most do: what is done for each link is short
+            place = url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
+        else:
+            place = host_of(url)
+        known = self._known.get(place)
         if known is None:
-            name = re.sub(r":\d*\Z", "", host.rpartition("@")[2]).lower()
-            known = self._known[host] = self._pattern.fullmatch(name) is not None
+            known = self._known[place] = self._pattern.fullmatch(host_of(url)) is not None
         return known

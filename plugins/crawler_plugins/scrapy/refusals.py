@@ -11,19 +11,18 @@ from scrapy.utils.misc import load_object
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of
-from crawler_plugins.scrapy.redis_job import PACKAGE
+from crawler_plugins.scrapy.handlers import WEB
+from crawler_plugins.scrapy.redis_job import PACKAGE, uses_scrapy_redis
 
 __all__ = ["error_of", "missing_arguments", "refusals", "spider_refusals"]
 
 COMPONENTS: Final = ("ADDONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
-CLASSES: Final = ("LOG_FORMATTER", "STATS_CLASS")
+CLASSES: Final = ("DUPEFILTER_CLASS", "LOG_FORMATTER", "REQUEST_FINGERPRINTER_CLASS", "STATS_CLASS")
 """Settings that name a class."""
 OWN: Final = {
     "SCHEDULER": "scrapy.core.scheduler.",
-    "DUPEFILTER_CLASS": "scrapy.dupefilters.",
     "DOWNLOADER": "scrapy.core.downloader.",
     "ITEM_PROCESSOR": "scrapy.pipelines.",
-    "REQUEST_FINGERPRINTER_CLASS": "scrapy.utils.request.",
 }
 """Settings that name a part of the engine, with the beginning of Scrapy's own."""
 INSTEAD: Final = {
@@ -35,8 +34,11 @@ INSTEAD: Final = {
 }
 """Packages that replace a part of the engine, with what to do."""
 COLLECTING: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-LOOPS: Final = frozenset({"aiohttp", "create_subprocess_exec", "open_connection"})
-"""Names in async code that need an event loop of asyncio with sockets or subprocesses."""
+LOOPS: Final = frozenset(
+    {"aiohttp", "async_playwright", "create_subprocess_exec", "create_subprocess_shell", "open_connection",
+     "open_unix_connection", "treq"}
+)  # fmt: skip
+"""Names in async code that need an event loop of asyncio, or a reactor, with sockets or subprocesses."""
 
 
 def error_of(reasons: Iterable[str]) -> ConfigError:
@@ -59,19 +61,31 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
         path = path_of(settings.get(name) or "")
         if path and not path.startswith((beginning, PACKAGE)):
             yield f"{name} = {path}: {_instead(path, 'the crawl has its own and cannot use another')}"
-    for scheme in ("http", "https"):
-        path = path_of((settings.getdict("DOWNLOAD_HANDLERS") or {}).get(scheme) or "")
-        if path and not path.startswith(("scrapy.", "scrapy_playwright.")):
-            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, 'the crawl fetches http and https itself')}"
-            break
+    yield from _handler_refusals(settings)
     for name in COMPONENTS:
         yield from _component_refusals(settings, name)
     for name in CLASSES:
         path = settings.get(name)
-        if isinstance(path, str) and (reason := _import_error(path)):
+        if isinstance(path, str) and (reason := _import_error(path)) and not uses_scrapy_redis(settings, name):
             yield f"{name} = {path} {reason}"
     if spider_class is not None:
         yield from spider_refusals(spider_class)
+
+
+def _handler_refusals(settings: Any) -> Iterator[str]:
+    """Yield the reason why a download handler of the project cannot run, one for both schemes of the web."""
+    given = settings.getdict("DOWNLOAD_HANDLERS") or {}
+    handlers = {scheme: path_of(handler) for scheme, handler in given.items() if handler is not None}
+    for scheme in WEB:
+        path = handlers.get(scheme, "")
+        if path and not path.startswith(("scrapy.", "scrapy_playwright.")):
+            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, 'the crawl fetches http and https itself')}"
+            break
+    for scheme in sorted(handlers.keys() - {*WEB}):
+        if reason := _import_error(given[scheme]):
+            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {handlers[scheme]} {reason}"
+        else:
+            yield from _loop_refusals(load_object(given[scheme]), f"DOWNLOAD_HANDLERS[{scheme!r}]")
 
 
 def _component_refusals(settings: Any, name: str) -> Iterator[str]:
@@ -145,7 +159,11 @@ def _loop_refusals(kind: Any, what: str) -> Iterator[str]:
                 used = sorted(LOOPS.intersection(function.__code__.co_names))
                 if used:
                     where = f"{base.__module__}.{base.__qualname__}.{name}()"
-                    yield f"{what}: {where} uses {used[0]}, which needs an asyncio event loop: the crawl runs on trio"
+                    yield f"{what}: {where} uses {used[0]}, which needs {_loop_of(used[0])}: the crawl runs on trio"
+
+
+def _loop_of(name: str) -> str:
+    return "the connections of Twisted" if name == "treq" else "an asyncio event loop"
 
 
 def _instead(path: str, otherwise: str) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from scrapy import Spider
+from scrapy import Spider, version_info
 from scrapy.http import Request
 from scrapy.utils.misc import load_object
 
 import crawler
 from crawler_plugins.scrapy.codec import decode, encode
+from crawler_plugins.scrapy.duplicates import keeps_all
 from crawler_plugins.scrapy.equivalents import rendering
+from crawler_plugins.scrapy.handlers import Handlers, entered_url, host_of
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 
 __all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "with_depth"]
@@ -21,15 +23,17 @@ __all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "with_
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ERRORS: Final = range(300, 600)
 IMMUTABLE: Final = (str, int, float, bool, type(None))
+MARKS_STARTS: Final = version_info >= (2, 13)
+"""Whether the installed Scrapy marks the requests of the start."""
 CRAWLS: Final = frozenset({"depth", "is_start_request"})
 """Keys of `meta` that the crawl keeps in another form."""
 
 
 @lru_cache(maxsize=50_000)  # most links of a page are on other pages, too
 def canonical(url: str) -> str | None:
-    """Return a URL as the crawl has it; `None` if it is not a web URL."""
+    """Return a URL as the crawl has it; `None` if it has no form there."""
     try:
-        return crawler.Request(url).url
+        return crawler.Request(entered_url(url) or url).url
     except ValueError:
         return None
 
@@ -42,21 +46,31 @@ class RequestTranslator:
         settings: Its `scrapy.settings.Settings`.
         is_free: Returns whether a name of a callback is not one of the crawl's own.
         headers: Header fields that each request names.
+        handlers: The download handlers of the project.
     """
 
-    def __init__(self, spider: Any, settings: Any, is_free: Callable[[str], bool], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        spider: Any,
+        settings: Any,
+        is_free: Callable[[str], bool],
+        headers: Mapping[str, str],
+        handlers: Handlers,
+    ) -> None:
         self._spider = spider
+        self._handlers = handlers
         self._is_free = is_free
         self._default = spider.parse if type(spider)._parse is Spider._parse else None  # noqa: SLF001 - it calls `parse`
         self._headers = list(headers.items())
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
         self._merges_cookies = settings.getbool("COOKIES_ENABLED")
-        self._keeps_repeats = str(settings.get("DUPEFILTER_CLASS")).endswith("BaseDupeFilter")
         self._depth_priority = settings.getint("DEPTH_PRIORITY")
         self._auth = _http_auth(spider, settings)
         self.durable = False
         """Whether requests must survive JSON."""
+        self.keeps_repeats = keeps_all(settings)
+        """Whether the crawl filters no repeats."""
         self.unfit: dict[str, int] = {}
         """Number of requests that have no form in JSON, by reason."""
 
@@ -70,9 +84,10 @@ class RequestTranslator:
             depth: Its depth, for its priority.
 
         Raises:
-            ValueError: It is not for a web URL, or HTTP cannot carry it.
+            ValueError: The project turns off the scheme of its URL, or HTTP cannot carry it.
             TypeError: The crawl is a job, and the request has a value without a form in JSON.
         """
+        self._handlers.require(request.url)
         callback, meta = self._handler(request.callback), request.meta
         options = self._options(request, meta)
         priority = request.priority - depth * self._depth_priority
@@ -82,8 +97,11 @@ class RequestTranslator:
             return crawler.Request(request.url, callback or None, **options)
         kept = self._kept_form(request, callback, self._handler(request.errback))
         is_named = callback and "#" not in kept and "c" not in kept
+        entered = entered_url(request.url)
+        if entered is not None:
+            options["plugins"] = {**options.get("plugins", {}), "cache": False, "http_cache": False}
         return crawler.Request(
-            request.url,
+            entered or request.url,
             callback if is_named else None,
             errback="lost" if request.errback is not None else None,
             meta=kept,
@@ -171,7 +189,7 @@ class RequestTranslator:
             options["headers"] = _fields(tuple(fields))
         if request.cookies:
             options["cookies"] = {name: value for name, value in cookie_pairs(request.cookies) if value.isascii()}
-        if request.dont_filter or self._keeps_repeats:
+        if request.dont_filter or self.keeps_repeats:
             options["dont_filter"] = True
         if meta:
             options |= _meta_options(meta) | _plugin_options(meta)
@@ -212,6 +230,8 @@ class RequestTranslator:
             if request.headers.pairs:
                 found.headers = scrapy_headers(request.headers.pairs)
         found.meta["depth"] = kept.get("d", request.depth)
+        if MARKS_STARTS and request.depth == 0 and "d" not in kept:
+            found.meta["is_start_request"] = True
         return found
 
     def forget(self, requests: Iterable[crawler.Request]) -> None:
@@ -304,7 +324,7 @@ class _Auth:
         """Return whether requests for a URL carry them."""
         if self._domain is None:
             return True
-        host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
+        host = host_of(url)
         return host == self._domain or host.endswith("." + self._domain)
 
 

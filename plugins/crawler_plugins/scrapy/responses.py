@@ -10,6 +10,7 @@ from scrapy.responsetypes import responsetypes
 
 import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
+from crawler_plugins.scrapy.handlers import host_of
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 from crawler_plugins.scrapy.requests import canonical
 
@@ -31,7 +32,8 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     kind = _kind_of(response.headers.get("content-type", ""))
     if kind is Response or "content-disposition" in response.headers:
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
-    url = request.url if canonical(request.url) == response.url else response.url  # as the spider has written it
+    page = request.url.partition("#")[0]
+    url = page if canonical(page) == response.url else response.url  # as the spider has written it
     made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request}
     if response.source in CACHES:
         made["flags"] = ["cached"]
@@ -62,8 +64,7 @@ def note_exchange(response: crawler.Response, meta: dict[str, Any], timeout: flo
     """Add what Scrapy's downloader notes of an exchange to the `meta` of its request."""
     meta["download_latency"] = response.first_byte
     meta.setdefault("download_timeout", timeout)
-    host = response.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    meta.setdefault("download_slot", host.partition(":")[0])
+    meta.setdefault("download_slot", host_of(response.url))
     note_retries(response.attempt, meta)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
+
+from scrapy.utils.misc import load_object
 
 import crawler
 
@@ -29,8 +32,17 @@ class Retries:
         if not settings.getbool("RETRY_ENABLED"):
             self.codes = frozenset()
         self._times = settings.getint("RETRY_TIMES")
+        self._named = settings.getlist("RETRY_EXCEPTIONS")
         self.counted = 0
         """Number of retries in the statistics of Scrapy."""
+
+    @cached_property
+    def _exceptions(self) -> tuple[type[BaseException], ...]:
+        return tuple(load_object(name) for name in self._named)
+
+    def repeats(self, error: Exception) -> bool:
+        """Return whether a request is sent again for which a component of the project raised an exception."""
+        return bool(self.codes) and isinstance(error, self._exceptions)
 
     def has_attempts(self, request: crawler.Request, attempt: int) -> bool:
         """Return whether a request may be sent again after an attempt."""

@@ -12,6 +12,7 @@ from scrapy.utils.misc import load_object
 
 import crawler
 from crawler_plugins.scrapy.components import build_component, component_paths, path_of, takes_spider
+from crawler_plugins.scrapy.duplicates import Duplicates
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.offsite import Offsite
 from crawler_plugins.scrapy.requests import RequestTranslator, canonical, cookie_pairs, with_depth
@@ -47,16 +48,24 @@ class Scheduling:
         self._max_depth = scrapy.settings.getint("DEPTH_LIMIT") if is_bare else 0
         self._offsite = Offsite(scrapy.spider) if _filters_offsite(scrapy.settings) else None
         self._is_heard = True
+        self.duplicates = Duplicates(scrapy, sender)
+        """The filter that takes the place of the crawl's own, if there is one."""
         self._pages: dict[str, str] = {}
         """URLs of requests as the crawl has them, without their fragments; empty for what is not on the web."""
         self._known: set[str] = set()
         """Those of them that the crawl has certainly seen."""
 
-    def open(self, crawl: crawler.Crawl) -> None:
-        """Begin, with the running crawl."""
+    async def open(self, crawl: crawler.Crawl) -> None:
+        """Begin, with the running crawl.
+
+        Raises:
+            ConfigError: The duplicate filter of the project cannot be used.
+        """
         self.crawl = crawl
         self._is_heard = self._signals.is_heard(signals.request_scheduled)
         self._known.clear()
+        await self.duplicates.open(is_durable=crawl.durable)
+        self._requests.keeps_repeats |= bool(self.duplicates)
 
     def enter(
         self, request: Any, depth: int, response: Any = None, misfits: list[tuple[Any, ValueError]] | None = None
@@ -72,10 +81,12 @@ class Scheduling:
         Raises:
             TypeError: The crawl is a job, and the request has no form in JSON.
         """
-        if self._max_depth and depth > self._max_depth:
+        if self._is_too_deep(depth):
             log.debug("%s is deeper than DEPTH_LIMIT", request)
             self.crawl.count("depth")
             return None
+        if depth:
+            self._scrapy.stats.max_value("request_depth_max", depth)
         if self._is_heard and self._signals.refuses(signals.request_scheduled, request=request):
             return None
         offsite = None if request.dont_filter or request.meta.get("allow_offsite") else self._offsite
@@ -85,6 +96,8 @@ class Scheduling:
             return None
         if response is not None and self._set_referer is not None:
             self._set_referer(response, request)
+        if self.duplicates.drops(request):
+            return None
         try:
             made = self._requests.to_crawl(request, depth if self._is_bare else 0)
         except ValueError as error:
@@ -95,11 +108,9 @@ class Scheduling:
             return None
         if request.cookies and self.crawl.settings.cookies and not request.meta.get("dont_merge_cookies"):
             self._keep_cookies(request, made)
-        if depth:
-            self._scrapy.stats.max_value("request_depth_max", depth)
         return made
 
-    def repeats(self, is_known: Callable[[str], bool]) -> Callable[[Any], bool]:
+    def repeats(self, is_known: Callable[[str], bool], depth: int) -> Callable[[Any], bool]:
         """Return a function of a request of one page that returns whether it need not be made.
 
         That is so if the crawl has certainly seen it, or if the page has made it before. The function is called for
@@ -107,8 +118,9 @@ class Scheduling:
 
         Parameters:
             is_known: Returns whether the crawl has seen a URL.
+            depth: The depth of the requests.
         """
-        if self._is_heard:
+        if self._is_heard or self._requests.keeps_repeats or self._is_too_deep(depth):
             return lambda _: False
         pages, known, seen = self._pages, self._known, set[str]()
         if len(pages) > MAX_PAGES:
@@ -135,6 +147,10 @@ class Scheduling:
             return False
 
         return is_repeat
+
+    def _is_too_deep(self, depth: int) -> bool:
+        """Return whether requests of a depth are refused."""
+        return bool(self._max_depth) and depth > self._max_depth
 
     def enter_start(self, request: Any) -> crawler.Request | None:
         """Return a start request for the crawl; `None` if it is refused.

@@ -31,6 +31,8 @@ __all__ = ["Scraper"]
 
 COUNTS_ALL: Final = version_info >= (2, 13)
 """Whether the installed Scrapy counts the exceptions of spiders in total, in addition to those of each class."""
+ANY_ITEM: Final = version_info >= (2, 13)
+"""Whether the installed Scrapy passes values of any type through the pipelines."""
 log = logging.getLogger("scrapy.core.scraper")
 
 
@@ -116,10 +118,10 @@ class Scraper:
         is_refused = isinstance(error, crawler.BadStatus) and not isinstance(error, crawler.BadRedirect)
         if failure.response is not None and is_refused:
             return await self._scrape(self._received(failure.response), failure.request.depth)
-        self._attempts.give_up(failure.request)
         request, _ = self._attempts.take(failure.request)
         if request is None:
             request = self._requests.to_scrapy(failure.request)
+        self._attempts.give_up(failure.request, is_retried=not request.meta.get("dont_retry"))
         cause = error.__cause__
         is_theirs = isinstance(error, crawler.HookError) or isinstance(cause, IgnoreRequest)
         raised = cause if is_theirs and cause is not None else exception_of(error)
@@ -192,7 +194,7 @@ class Scraper:
 
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:
         """Add requests and items to the outputs of a page, in the form of the crawl."""
-        is_repeat = self._scheduling.repeats(outputs.is_known)
+        is_repeat = self._scheduling.repeats(outputs.is_known, outputs.depth + 1)
         if hasattr(produced, "__aiter__"):
             async with aclosing(iterate(produced)) as values:
                 async for value in values:
@@ -214,10 +216,12 @@ class Scraper:
         """Pass a request to the crawl, and an item through the pipelines."""
         if isinstance(value, Request):
             self._take_request(value, outputs)
-        elif is_item(value):
+        elif is_item(value) or (value is not None and ANY_ITEM):
             item = await self._pipelines.process(value, outputs.response)
-            if item is not None:
+            if is_item(item):
                 outputs.values.append(plain_item(item))
+            elif item is not None:
+                log.error("outputs take no item of type %r, which %s yielded", type(item).__name__, outputs.response)
         elif value is not None:
             kind = type(value).__name__
             log.error("Spider must return request, item, or None, got %r in %s", kind, outputs.response)
@@ -231,6 +235,7 @@ class Scraper:
     def _finished(self, outputs: _Outputs) -> list[Any]:
         """Return the outputs of a page, and count its repeats."""
         if outputs.repeats:
+            self._scrapy.stats.max_value("request_depth_max", outputs.depth + 1)
             self._scrapy.stats.inc_value("dupefilter/filtered", outputs.repeats)
         return outputs.values
 

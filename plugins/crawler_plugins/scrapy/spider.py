@@ -29,6 +29,7 @@ from crawler_plugins.scrapy.equivalents import equivalents
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.feeds import feeds
+from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
@@ -187,7 +188,9 @@ class ScrapySpider(crawler.Spider):
         scrapy = self.scrapy
         self._signals = Signals(scrapy)
         self._retries = Retries(settings)
-        self._requests = RequestTranslator(spider, settings, self._is_free, mapped.request_headers(settings))
+        self._handlers = Handlers(scrapy)
+        fields = mapped.request_headers(settings)
+        self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
         paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
         is_bare = all(components.path_of(path).startswith(SPIDER_SIDE) for path in paths)
         self._middlewares = self._spider_middlewares(is_bare=is_bare)
@@ -195,7 +198,9 @@ class ScrapySpider(crawler.Spider):
         self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
         self._items = StartItems()
         accepted = frozenset(self.accept_status)
-        self._attempts = Attempts(scrapy, self._signals, self._requests, self._scheduling, accepted, self._retries)
+        self._attempts = Attempts(
+            scrapy, self._signals, self._requests, self._scheduling, accepted, self._retries, self._handlers
+        )
         self._scraper = Scraper(
             scrapy,
             self._signals,
@@ -238,6 +243,7 @@ class ScrapySpider(crawler.Spider):
                 apply = getattr(made, "_apply_settings", None)
                 if apply is not None:  # since Scrapy 2.11
                     apply()
+                    _refuse(name, made.settings, spider_class)  # add-ons have changed them
         except ConfigError:
             raise
         except (Exception, SystemExit) as error:
@@ -317,7 +323,8 @@ class ScrapySpider(crawler.Spider):
         self._reactor.put_in_place()
         async with trio.open_nursery() as nursery:
             await nursery.start(self._reactor.run, nursery)
-            self._engine.open(crawl)
+            nursery.start_soon(self._start.report_empty)
+            self._engine.open(crawl, nursery.start_soon)
             await self._open()
             try:
                 yield
@@ -341,12 +348,14 @@ class ScrapySpider(crawler.Spider):
             if isinstance(result, Failure) and isinstance(result.value, CloseSpider):
                 self.crawl.stop(result.value.reason)
         await self._signals.send_async(signals.engine_started)
-        self._scheduling.open(self.crawl)
+        await self._scheduling.open(self.crawl)
         self._attempts.open()
 
     async def _close(self, reason: str) -> None:
         self._engine.running = False
         await self._pipelines.close()
+        await self._handlers.close()
+        await self._scheduling.duplicates.close(reason)
         self._count_exchanges()
         await self._signals.send_async(signals.spider_closed, reason=reason)
         _call_stats(self.scrapy.stats.close_spider, spider=self.scrapy.spider, reason=reason)

@@ -28,6 +28,8 @@ IDLE: Final = 0.05
 """Seconds between two checks whether the spider is idle, if its signal has a receiver."""
 IDLE_AGAIN: Final = 5.0
 """Seconds until an idle spider that is kept open is reported as idle again."""
+EMPTY: Final = getattr(signals, "scheduler_empty", None)
+"""The signal of a scheduler that has no requests, which Scrapy has since 2.13."""
 HAS_START_ERROR: Final = version_info >= (2, 19)
 """Whether a start that raised is a reason of its own."""
 log = logging.getLogger("crawler.plugins.scrapy")
@@ -63,6 +65,7 @@ class Start:
         self._middlewares = middlewares
         self._items = items
         self._is_broken = False
+        self._has_ended = False
 
     def reason(self, reason: str) -> str:
         """Return why the spider is closed, as the installed Scrapy calls it.
@@ -87,6 +90,7 @@ class Start:
                     yield request
         except Exception as error:
             self._note_error(error)
+        self._has_ended = True
 
     async def _from_async(self, produced: Any) -> AsyncIterator[crawler.Request]:  # noqa: ASYNC900 - the crawl closes it
         try:
@@ -97,6 +101,7 @@ class Start:
                         yield request  # noqa: ASYNC119 - the crawl closes it
         except Exception as error:
             self._note_error(error)
+        self._has_ended = True
         if self._signals.is_heard(signals.spider_idle):
             await self._wait_until_closed()
 
@@ -112,6 +117,16 @@ class Start:
             log.error("Error while reading start items and requests: %s", error, exc_info=error)
             self.crawl.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
         self._scraper.note_error(failure_of(error, None), None)
+
+    async def report_empty(self) -> None:
+        """Report whenever the crawl wants more requests than it has, until the start has ended.
+
+        A start that is read lazily waits for that signal.
+        """
+        while EMPTY is not None and not self._has_ended:
+            if self._signals.is_heard(EMPTY) and not self._scrapy.engine.needs_backout():
+                self._signals.send(EMPTY)
+            await trio.sleep(IDLE)
 
     async def _wait_until_closed(self) -> None:
         """Report the spider as idle whenever nothing is left to do, until no receiver keeps it open."""

@@ -65,8 +65,9 @@ class Handler:
             raise DownloadTimeoutError("no answer") from None
         headers = Headers(sent)
         body = b"" if request.method == "HEAD" else body
-        kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
-        return kind(request.url, status=status, headers=headers, body=body)
+        url = request.url.partition("#")[0]
+        kind = responsetypes.from_args(headers=headers, url=url, body=body)
+        return kind(url, status=status, headers=headers, body=body)
 
     async def close(self) -> None:
         return None
@@ -99,12 +100,13 @@ def output_method(
 
 async def crawl_all(names: list[str], folder: Path) -> dict[str, Any]:
     settings = get_project_settings()
-    settings.set("DOWNLOAD_HANDLERS", {"http": Handler, "https": Handler})
     runner = AsyncCrawlerRunner(settings)
     crawlers = {}
     for name in names or sorted(runner.spider_loader.list()):
         crawler = crawlers[name] = runner.create_crawler(name)
         crawler.site = Site()
+        handlers = {**crawler.settings.getdict("DOWNLOAD_HANDLERS"), "http": Handler, "https": Handler}
+        crawler.settings.set("DOWNLOAD_HANDLERS", handlers, priority="cmdline")
         (folder / name).mkdir()
         for key, value in (crawler.spidercls.custom_settings or {}).items():
             if "{folder}" in repr(value):

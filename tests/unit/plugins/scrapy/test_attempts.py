@@ -110,3 +110,35 @@ async def test_a_middleware_finds_the_others_of_the_crawl():
             yield {"found": [type(one).__name__ for one in found]}
 
     assert (await run_scrapy(Looks, {"/": "a"})).items == [{"found": ["RedirectMiddleware", "RefererMiddleware"]}]
+
+
+async def test_what_a_middleware_raises_is_repeated_as_retry_exceptions_say(autojump_clock):
+    class Flaky:
+        calls = 0
+
+        def process_request(self, request):
+            Flaky.calls += 1
+            if Flaky.calls < 3 or request.url.endswith("/never"):
+                raise OSError("no proxy")
+
+    class Two(scrapy.Spider):
+        name = "two"
+
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/", errback=self.failed)
+
+        def parse(self, response):
+            yield {"calls": Flaky.calls}
+            yield scrapy.Request(f"{SITE}/never", errback=self.failed)
+            yield scrapy.Request(f"{SITE}/once/never", errback=self.failed, meta={"dont_retry": True})
+
+        def failed(self, failure):
+            yield {"error": repr(failure.value)}
+
+    ran = await run_scrapy(Two, {"/": "a"}, {"DOWNLOADER_MIDDLEWARES": {Flaky: 600}})
+    assert ran.items == [{"calls": 3}, {"error": "OSError('no proxy')"}, {"error": "OSError('no proxy')"}]
+    assert (ran.stats["retry/count"], ran.stats["retry/max_reached"]) == (4, 1)
+    assert ran.stats["retry/reason_count/builtins.OSError"] == 4
+    off = {"DOWNLOADER_MIDDLEWARES": {Flaky: 600}, "RETRY_EXCEPTIONS": ["builtins.KeyError"]}
+    Flaky.calls = 0
+    assert (await run_scrapy(Two, {"/": "a"}, off)).items == [{"error": "OSError('no proxy')"}]

@@ -6,6 +6,7 @@ import pytest
 import scrapy
 from crawler_plugins.scrapy.engine import Engine
 from scrapy import signals
+from scrapy.exceptions import NotSupported
 from support.scrapy_site import SITE, run_scrapy
 
 PAGES = {"/": "<p>a</p>", "/b": "<p>b</p>", "/c": "<p>c</p>"}
@@ -34,7 +35,7 @@ async def test_a_failed_download_raises_the_exception_of_scrapy():
         async def parse(self, response):
             try:
                 await self.crawler.engine.download(scrapy.Request("ftp://site.test/"))
-            except ValueError as error:
+            except NotSupported as error:
                 yield {"error": str(error)}
 
     [item] = (await run_scrapy(Inline, PAGES)).items

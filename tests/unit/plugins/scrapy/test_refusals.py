@@ -29,7 +29,7 @@ class Middleware:
     ("settings", "line"),
     [
         ({"SCHEDULER": "my.Scheduler"}, "SCHEDULER = my.Scheduler: the crawl has its own"),
-        ({"DUPEFILTER_CLASS": "my.Filter"}, "DUPEFILTER_CLASS = my.Filter: the crawl has its own"),
+        ({"DUPEFILTER_CLASS": "no.such.Filter"}, "DUPEFILTER_CLASS = no.such.Filter cannot be imported"),
         (
             {"DOWNLOAD_HANDLERS": {"https": "scrapy_impersonate.ImpersonateDownloadHandler"}},
             "DOWNLOAD_HANDLERS['https'] = scrapy_impersonate.ImpersonateDownloadHandler: the crawl has",

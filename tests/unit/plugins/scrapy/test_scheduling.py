@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import httpx
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
@@ -53,7 +55,7 @@ async def test_a_receiver_of_request_scheduled_refuses_a_request():
 async def test_a_request_that_cannot_be_sent_is_logged_and_counted(caplog):
     class Bad(One):
         def more(self, response):
-            yield scrapy.Request("ftp://site.test/a", dont_filter=True)
+            yield scrapy.Request(f"{SITE}/a", method="B C", dont_filter=True)
             yield scrapy.Request(f"{SITE}/b")
 
     ran = await run_scrapy(Bad, PAGES)
@@ -97,10 +99,11 @@ async def test_cookies_may_be_a_list_and_may_be_disabled():
     assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == ["a=1", None]
 
 
-def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
+async def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
     bridged = ScrapySpider.of(One)
     scheduling = bridged._scheduling
-    scheduling.open(None)
+    crawl = SimpleNamespace(durable=False)
+    await scheduling.open(crawl)
     asked, known = [], set()
 
     def is_known(url):
@@ -108,7 +111,7 @@ def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
         return url in known
 
     def repeats(*ends, **given):
-        is_repeat = scheduling.repeats(is_known)
+        is_repeat = scheduling.repeats(is_known, 1)
         return [is_repeat(scrapy.Request(f"{SITE}{end}", **given)) for end in ends]
 
     assert repeats("/b", "/b#x", "/b") == [False, True, True]
@@ -117,6 +120,6 @@ def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
     assert repeats("/b", "/b#x") == [True, True]
     assert asked == [f"{SITE}/b"] * 2  # the second page asked once, the third did not
     assert repeats("/b", dont_filter=True) == repeats("/b", method="POST") == repeats("/b", body="x") == [False]
-    scheduling.open(None)  # another crawl
+    await scheduling.open(crawl)  # another crawl
     known.clear()
     assert repeats("/b") == [False]

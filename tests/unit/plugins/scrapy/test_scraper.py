@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import scrapy
+from crawler_plugins.scrapy import scraper
 from scrapy import signals
 from scrapy.spidermiddlewares.httperror import HttpError
 from support.scrapy_site import SITE, run_scrapy
@@ -138,5 +139,18 @@ async def test_a_value_that_is_not_an_item_is_logged(caplog):
             yield None
             yield 3
 
+    assert (await run_scrapy(Wrong, PAGES)).items == []
+    assert "outputs take no item of type 'int', which <200 https://site.test/> yielded" in caplog.text
+
+
+async def test_what_is_no_item_is_refused_before_scrapy_takes_any_value(caplog, monkeypatch):
+    class Wrong(scrapy.Spider):
+        name = "wrong"
+        start_urls = [f"{SITE}/"]
+
+        def parse(self, response):
+            yield 3
+
+    monkeypatch.setattr(scraper, "ANY_ITEM", False)
     assert (await run_scrapy(Wrong, PAGES)).items == []
     assert "Spider must return request, item, or None, got 'int'" in caplog.text

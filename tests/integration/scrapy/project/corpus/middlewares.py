@@ -5,6 +5,7 @@ from __future__ import annotations
 import scrapy
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse
+from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import succeed
 
@@ -32,6 +33,22 @@ class AddHeader(Base):
     def process_response(self, request, response, spider):
         note(spider, type(self).__name__, response.status, response.url)
         return response
+
+
+class Token(Base):
+    """Fetches a token before the first request."""
+
+    token = ""
+
+    async def process_request(self, request, spider):
+        if request.meta.get("is_token"):
+            return
+        if not self.token:
+            self.token = "fetching"
+            asked = scrapy.Request("https://shop.test/item/7", callback=NO_CALLBACK, meta={"is_token": True})
+            response = await maybe_deferred_to_future(self.crawler.engine.download(asked))
+            self.token = response.css("h1::text").get().strip()
+        request.headers["X-Token"] = self.token if "?1" in request.url else "other"
 
 
 class Answers(Base):

@@ -87,6 +87,19 @@ class Downloads(scrapy.Spider):
         return await maybe_deferred_to_future(engine.download(request))
 
 
+class OtherItems(scrapy.Spider):
+    """Yields what is no item."""
+
+    name = "other_items"
+    start_urls = [f"{SHOP}/item/1"]
+    leaves_out = ("items",)
+
+    def parse(self, response):
+        yield {"a": 1}
+        yield 5
+        yield "text"
+
+
 class Arguments(scrapy.Spider):
     name = "callback_arguments"
 

@@ -65,6 +65,17 @@ class MiddlewareHeaders(Numbers):
         yield {"meta": response.meta["middleware"], "flags": response.flags}
 
 
+class MiddlewareFetches(Numbers):
+    """A middleware fetches a token from the same host before it lets a request go."""
+
+    name = "middleware_fetches"
+    start_urls = [f"{SHOP}/echo?1", f"{SHOP}/echo?2"]
+    custom_settings = {"DOWNLOADER_MIDDLEWARES": downloader("Token")}
+
+    def parse(self, response):
+        yield {"url": response.url}
+
+
 class MiddlewareAnswers(scrapy.Spider):
     name = "middleware_answers"
     start_urls = [f"{SHOP}/item/1?{word}" for word in ("plain", "answered", "replaced", "ignored", "broken")]

@@ -437,6 +437,68 @@ class OwnDuplicates(scrapy.Spider):
             yield response.follow("/page/1")
 
 
+class Repeating(scrapy.Spider):
+    """Follows pages that it has seen, with other fields and queries."""
+
+    start_urls = [f"{SHOP}/item/1"]
+
+    def parse(self, response):
+        yield {"url": response.url, "depth": response.meta["depth"]}
+        if response.meta["depth"] < 2:
+            for n in range(3):
+                yield response.follow(f"/item/2?n={n % 2}", headers={"X-Id": str(n)})
+            yield response.follow("/item/3", meta={"fingerprint": "one"})
+            yield response.follow("/item/4", meta={"fingerprint": "one"})
+            yield response.follow("/item/4", dont_filter=True)
+
+
+class OwnFilter(Repeating):
+    name = "own_filter"
+    custom_settings = {"DUPEFILTER_CLASS": "corpus.duplicates.Thrice", "REFERER_ENABLED": False}
+
+
+class OwnFilterByField(Repeating):
+    name = "own_filter_by_field"
+    custom_settings = {"DUPEFILTER_CLASS": "corpus.duplicates.ByField"}
+
+
+class OwnFingerprinter(Repeating):
+    name = "own_fingerprinter"
+    custom_settings = {"REQUEST_FINGERPRINTER_CLASS": "corpus.duplicates.ByPath"}
+
+
+class NoFilter(Repeating):
+    name = "no_filter"
+    custom_settings = {"DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter"}
+
+
+class DroppedRequests(Repeating):
+    """Hears of each repeat."""
+
+    name = "dropped_requests"
+
+    @classmethod
+    def from_crawler(cls, crawler, *args, **kwargs):
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider.dropped, scrapy.signals.request_dropped)
+        return spider
+
+    def dropped(self, request):
+        note(self, "dropped", request.url)
+
+
+class FailuresWithoutRetry(scrapy.Spider):
+    name = "failures_without_retry"
+
+    def start_requests(self):
+        for path in ("refused", "timeout", "status/500"):
+            yield scrapy.Request(f"{SHOP}/{path}?once", errback=self.failed, meta={"dont_retry": True})
+            yield scrapy.Request(f"{SHOP}/{path}?max", errback=self.failed, meta={"max_retry_times": 0})
+
+    def failed(self, failure):
+        yield {"url": failure.request.url, "error": type(failure.value).__name__}
+
+
 class Proxies(scrapy.Spider):
     name = "proxies"
 

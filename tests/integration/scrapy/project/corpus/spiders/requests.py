@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import scrapy
 from scrapy.http import FormRequest, JsonRequest, TextResponse, XmlRpcRequest
 from scrapy.selector import Selector
@@ -44,6 +46,40 @@ class RequestArguments(scrapy.Spider):
             "flags": response.request.flags,
             "class": type(response.request).__name__,
         }
+
+
+class OtherSchemes(scrapy.Spider):
+    """URLs that do not lead to the web."""
+
+    name = "other_schemes"
+    custom_settings = {
+        "DOWNLOAD_HANDLERS": {"memo": "corpus.handlers.Memo", "memo2": "corpus.handlers.Memo", "ftp": None},
+    }
+
+    def start_requests(self):
+        urls = [
+            "data:,hello", "data:text/html;charset=utf-8,<a%20href='https://shop.test/item/1'>1</a>#part",
+            (Path(__file__).parents[2] / "scrapy.cfg").as_uri(), "memo://place/one?a=1", "memo2://two", "memo://fails",
+            "ftp://shop.test/file",
+        ]  # fmt: skip
+        for url in urls:
+            yield scrapy.Request(url, errback=self.failed, cb_kwargs={"given": url[:8]}, dont_filter="one" in url)
+
+    def parse(self, response, given):
+        found = {"given": given, "class": type(response).__name__, "status": response.status}
+        yield found | {"text": response.text.split("\n")[0], "slot": response.meta["download_slot"]}
+        if given.startswith("data:tex"):
+            yield from response.follow_all(css="a", callback=self.item)
+        if given == "memo://p":
+            yield scrapy.Request("memo://place/one?a=1", self.item, dont_filter=True)
+            yield scrapy.Request("data:,offsite", self.item)
+            yield {"host": response.url}
+
+    def item(self, response):
+        yield {"url": response.url, "referer": response.request.headers.get("Referer")}
+
+    def failed(self, failure):
+        yield {"failed": failure.request.url, "error": type(failure.value).__name__}
 
 
 class HeaderBytes(scrapy.Spider):

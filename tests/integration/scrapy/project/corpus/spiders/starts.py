@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import scrapy
+from scrapy import signals
 from scrapy.exceptions import UsageError
 from scrapy.http import HtmlResponse
 from scrapy.utils.misc import load_object
@@ -58,6 +59,27 @@ class AsyncStart(scrapy.Spider):
 
     async def parse(self, response):
         yield {"url": response.url}
+
+
+class LazyStart(scrapy.Spider):
+    """Reads its start requests one by one, whenever nothing else is left to fetch."""
+
+    name = "lazy_start"
+    custom_settings = {"CONCURRENT_REQUESTS": 1}
+
+    async def start(self):
+        for n in range(1, 4):
+            if self.crawler.engine.needs_backout():
+                await self.crawler.signals.wait_for(signals.scheduler_empty)
+            yield scrapy.Request(f"https://shop.test/item/{n}")
+
+    def parse(self, response):
+        yield {"url": response.url, "is_start": response.meta.get("is_start_request")}
+        if "/item/1" in response.url:
+            yield response.follow("/page/1", self.quotes)
+
+    def quotes(self, response):
+        yield {"url": response.url, "is_start": response.meta.get("is_start_request")}
 
 
 class NoStart(scrapy.Spider):
