@@ -33,7 +33,7 @@ HEARD: Final = (
 )  # fmt: skip
 """Signals of an attempt."""
 NO_ROBOTS: Final = f"{ORIGIN}robots.txt"
-"""What the crawl asks before it sends a request that does not go to the web."""
+"""The URL of a robots.txt, which does not exist, for requests that do not go to the web."""
 
 
 class Attempts:

@@ -19,7 +19,7 @@ from scrapy.settings import Settings
 from scrapy.spiderloader import SpiderLoader
 
 from crawler import ConfigError
-from crawler_plugins.scrapy import aliases
+from crawler_plugins.scrapy import aliases, processes
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.refusals import error_of
 
@@ -46,6 +46,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         TrioReactor.install()  # first: modules of the project may import the reactor
         aliases.install()
+        processes.install()
         self.folder = _root_of(folder)
         self.settings = _settings_of(self.folder)
         self._loader: Any = None
@@ -120,6 +121,7 @@ def settings_near(file: Path) -> Any:
     """Return the settings of the project that a file belongs to; Scrapy's own without one."""
     TrioReactor.install()
     aliases.install()
+    processes.install()
     folder = next((parent for parent in file.resolve().parents if (parent / CONFIG).is_file()), None)
     return Settings() if folder is None else _settings_of(folder)
 

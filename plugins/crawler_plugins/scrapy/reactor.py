@@ -24,11 +24,15 @@ __all__ = ["TrioReactor", "asyncio_loop"]
 
 MODULE: Final = "twisted.internet.reactor"
 INSTALL: Final = main.installReactor
+STARTS_SCRAPY: Final = (
+    'it starts a crawl of Scrapy when it is imported: put that below if __name__ == "__main__", or run it with Python'
+)
+"""Why a file cannot be run."""
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
 class TrioReactor(Clock):
-    """Timers and threads of a Twisted reactor. `run` drives them in a trio task."""
+    """Timers and threads of a Twisted reactor. `keep` calls them in a trio task."""
 
     running = True
 
@@ -64,17 +68,30 @@ class TrioReactor(Clock):
         sys.modules[MODULE] = twisted.internet.reactor = self
         main.installReactor = _keep  # some projects install one when they are imported
 
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Return whether the reactor of this process is of this class."""
+        return isinstance(sys.modules.get(MODULE), cls)
+
     @staticmethod
     def uninstall() -> None:
         """Let another reactor be installed in this process."""
-        if isinstance(sys.modules.get(MODULE), TrioReactor):
+        if TrioReactor.is_installed():
             del sys.modules[MODULE]
             del twisted.internet.reactor
             main.installReactor = INSTALL
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
-    async def run(
+    def run(self, *_args: object, **_kw: object) -> None:
+        """Refuse to run: the event loop of the crawl does.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(STARTS_SCRAPY)
+
+    async def keep(
         self, nursery: trio.Nursery, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Call timers when they are due, until the task is cancelled.

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 import crawler
 from crawler import ConfigError
 from crawler.sinks import IfExists
-from crawler_plugins.scrapy import acceleration, aliases, components, responses
+from crawler_plugins.scrapy import acceleration, aliases, components, processes, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.engine import Engine
@@ -120,6 +120,7 @@ class ScrapySpider(crawler.Spider):
         """
         TrioReactor.install()
         aliases.install()
+        processes.install()
 
     @classmethod
     def of_file(cls, spider_class: Any, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> ScrapySpider:
@@ -322,7 +323,7 @@ class ScrapySpider(crawler.Spider):
             log.info("setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._reactor.run, nursery)
+            await nursery.start(self._reactor.keep, nursery)
             nursery.start_soon(self._start.report_empty)
             self._engine.open(crawl, nursery.start_soon)
             await self._open()

@@ -19,7 +19,7 @@ from crawler import ConfigError
 @pytest.fixture
 async def reactor(nursery):
     installed = TrioReactor.install()
-    await nursery.start(installed.run, nursery)
+    await nursery.start(installed.keep, nursery)
     yield installed
     TrioReactor.uninstall()
 
@@ -37,7 +37,7 @@ async def test_a_timer_set_before_the_crawl_waits_from_its_begin(nursery, autoju
     reactor, called = TrioReactor(), []
     reactor.callLater(2, called.append, 1)
     reactor.callWhenRunning(called.append, 0)
-    await nursery.start(reactor.run, nursery)
+    await nursery.start(reactor.keep, nursery)
     assert called == [0]
     await trio.sleep(3)
     assert called == [0, 1]
