@@ -377,6 +377,8 @@ class Throttle:
         wait = self.stated_wait(report.received)
         until = self.refusal_budget.record_refusal(report.received, overloaded=report.overloaded, stated_wait=wait)
         self.pacing.block(until)
+        if self._learner is not None:
+            self._learner.is_urgent = until > report.received
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

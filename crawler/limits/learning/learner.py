@@ -71,6 +71,8 @@ class LimitLearner:
         default=attrs.Factory(lambda self: QuotaSet(self.flight, self.named), takes_self=True), init=False
     )
     refusals: Refusals | None = attrs.field(default=None, init=False)
+    is_urgent: bool = attrs.field(default=False, init=False)
+    """Whether the server gets no more refused requests, so that each further one costs a long wait."""
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
     rates: RateFit = attrs.field(factory=RateFit, init=False)
@@ -358,7 +360,7 @@ class LimitLearner:
         if self.quotas.has_leaky_bucket():
             return self.rates.is_proven()
         explained = known is not None and refusals.in_row <= MAX_EXPECTED and known.expects_refusal(now)
-        if explained or refusals.served_since < 1 or not self.rates.is_proven():
+        if explained or refusals.served_since < 1 or not self.rates.is_proven(urgent=self.is_urgent):
             return False
         fit = self.rates.best()
         kind = IntervalQuota if fit.has_no_burst() else LeakyBucketQuota

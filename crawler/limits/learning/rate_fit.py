@@ -131,13 +131,18 @@ class RateFit(Struct, eq=False):
         """Return whether a rate explains the latest requests much better than anything else."""
         return self.evidence() > PROOF
 
-    def is_proven(self) -> bool:
+    def is_proven(self, *, urgent: bool = False) -> bool:
         """Return whether a rate is behind the latest refusals.
 
         One of them has to have been refused although no other was in flight.
+
+        Parameters:
+            urgent: whether a rate without a burst needs no further proof.
         """
         alone = any(load == 1 and not served for *_, served, load in self._latest)
-        return alone and self.evidence() > (PROOF_OF_INTERVAL if self.best().has_no_burst() else PROOF)
+        if not self.best().has_no_burst():
+            return alone and self.evidence() > PROOF
+        return alone and (urgent or self.evidence() > PROOF_OF_INTERVAL)
 
     def are_random(self) -> bool:
         """Return whether chance explains the latest requests better than any limit does.
