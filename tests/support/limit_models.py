@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from support.further_limit_models import FURTHER_MODELS
 from support.limit_dialects import (
     aligned,
     both,
@@ -502,5 +503,7 @@ MODELS: Final[dict[str, Model]] = {
     **SHARED_MODELS,
     # 12. Further vendors
     **VENDOR_MODELS,
+    # 13. Dialects that were not looked at before
+    **FURTHER_MODELS,
 }
 """Model by name."""

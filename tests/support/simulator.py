@@ -178,6 +178,32 @@ class TokenBucket:
 
 
 @attrs.define(kw_only=True)
+class BatchBucket:
+    """A bucket to which tokens are added in batches.
+
+    Parameters:
+        units: tokens that are added after each `window` seconds.
+    """
+
+    quota: int
+    window: float
+    units: int
+    name: str = "default"
+    tokens: float = math.nan
+    filled_at: float = 0.0
+
+    def decide(self, now: float, *, dry: bool = False) -> Decision:
+        if math.isnan(self.tokens):
+            self.tokens, self.filled_at = self.quota, now
+        batches = math.floor((now - self.filled_at) / self.window)
+        self.tokens = min(self.quota, self.tokens + batches * self.units)
+        self.filled_at += batches * self.window
+        allowed = self.tokens >= 1
+        self.tokens -= allowed and not dry
+        return Decision(allowed, int(self.tokens), self.filled_at + self.window - now)
+
+
+@attrs.define(kw_only=True)
 class ChangingWindow(FixedWindow):
     """A fixed window whose quota changes.
 
@@ -244,7 +270,7 @@ class CostlyBucket(TokenBucket):
         return Decision(True, int(self.tokens), (self.quota - self.tokens) * per_token)
 
 
-Limit = FixedWindow | AlignedWindow | SlidingLog | SlidingCounter | TokenBucket
+Limit = FixedWindow | AlignedWindow | SlidingLog | SlidingCounter | TokenBucket | BatchBucket
 
 
 # ---- declarations of servers -----------------------------------------------------------------------------------------

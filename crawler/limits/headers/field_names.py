@@ -43,7 +43,7 @@ COMPOUND_WORDS = (
 )
 """Patterns that split words written as one, with their replacements."""
 ROLES: Final = {
-    "limit": "limit", "max": "limit", "maximum": "limit", "total": "limit",
+    "limit": "limit", "max": "limit", "maximum": "limit", "total": "limit", "quota": "limit",
     "remaining": "remaining", "left": "remaining", "available": "remaining",
     "used": "used", "observed": "used", "usage": "used", "consumed": "used",
     "reset": "reset", "resets": "reset",
@@ -57,16 +57,16 @@ ROLES: Final = {
 RESPONSE_ROLES: Final = {"name", "scope"}
 """Roles that describe the whole response; together with another word they mean something else."""
 IGNORED_WORDS: Final = {
-    "after", "at", "date", "epoch", "in", "milliseconds", "millis", "ms", "msec", "on", "per", "seconds", "sec", "time",
-    "timestamp", "utc", "x",
+    "after", "at", "date", "epoch", "in", "milliseconds", "millis", "ms", "msec", "on", "per", "seconds", "sec", "size",
+    "this", "time", "timestamp", "utc", "x",
 }  # fmt: skip
 CONCURRENCY_WORDS: Final = {"concurrency", "concurrent"}
 UNITS: Final = {
     "tokens": "tokens", "points": "points", "complexity": "points", "cost": "points", "bytes": "content-bytes",
 }  # fmt: skip
 WINDOWS: Final = {
-    "second": 1.0, "secondly": 1.0, "minute": 60.0, "minutely": 60.0, "hour": 3600.0, "hourly": 3600.0,
-    "day": 86400.0, "daily": 86400.0, "month": None, "monthly": None, "year": None, "yearly": None,
+    "second": 1.0, "secondly": 1.0, "min": 60.0, "minute": 60.0, "minutely": 60.0, "hour": 3600.0, "hourly": 3600.0,
+    "day": 86400.0, "daily": 86400.0, "today": 86400.0, "month": None, "monthly": None, "year": None, "yearly": None,
 }  # fmt: skip
 """Words for windows and their lengths in seconds. `None` means that the length varies."""
 WINDOW_LENGTH = lazy_pattern(r"(\d{1,4})(s|sec|m|min|h|hr|hour|d|day)s?", re.ASCII)
@@ -112,6 +112,8 @@ def parse_field_name(name: str) -> FieldName | None:
     if match is not None:
         return _parse_with_family(low, text, match)
     words = text.removeprefix("x-").split("-")
+    if words[-1] == "remaining":  # day-limit, as in x-daylimit-remaining
+        words[:-1] = _split("-".join(words[:-1]))
     if any(ROLES.get(word) in {"remaining", "reset"} for word in words) or (len(words) == 2 and words[1] == "limit"):
         return _parse_words(low, [], words, family="")
     return None

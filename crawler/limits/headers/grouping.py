@@ -80,10 +80,18 @@ class FieldGroup:
         ours, theirs = self.numbers("limit"), other.numbers("limit")
         return not ours or not theirs or ours[0] == theirs[0]
 
-    def repeats(self, other: FieldGroup) -> bool:
-        """Return whether the values of this group are those of another one that states no reset, as Kong's are."""
+    def completes(self, other: FieldGroup) -> bool:
+        """Return whether this group states the reset or the window of another one that has a name.
+
+        Its limit and remainder are those of the other one, as Kong's are, or it has neither.
+        """
+        if other is self or "reset" in other.fields:
+            return False
         ours, theirs = self.limit_and_remaining(), other.limit_and_remaining()
-        return other is not self and ours == theirs and None not in ours and "reset" not in other.fields
+        if None not in ours:
+            return ours == theirs
+        alone = not self.policies and set(self.fields) <= {"reset", "window"}
+        return alone and other.window is None and theirs[1] is not None
 
     def absorb(self, other: FieldGroup) -> None:
         """Add every field of another group."""
@@ -137,9 +145,9 @@ class GroupedFields:
                 group.policy = f"{group.family}-{group.policy}"
                 kept.setdefault(group.policy, group)
         unnamed = kept.get(DEFAULT_POLICY)
-        named = next((group for group in kept.values() if unnamed is not None and unnamed.repeats(group)), None)
-        if named is not None and unnamed is not None:
-            named.absorb(kept.pop(DEFAULT_POLICY))
+        named = [group for group in kept.values() if unnamed is not None and unnamed.completes(group)]
+        if named:
+            min(named, key=lambda group: group.limit_and_remaining()[1] or 0.0).absorb(kept.pop(DEFAULT_POLICY))
         self.groups = list(kept.values())
 
     def _group(self, field: FieldName) -> FieldGroup:

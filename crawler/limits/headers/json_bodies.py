@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
-from crawler.limits.headers.refusal_words import META_CODES, REFUSAL_CODES
+from crawler.limits.headers.refusal_words import META_CODES, REFUSAL_CODES, REFUSAL_TEXTS
 from crawler.limits.headers.reset_times import DAY, parse_time
 from crawler.limits.headers.retry_after import MAX_RETRY_AFTER
 from crawler.limits.json_numbers import json_count
@@ -94,7 +94,7 @@ def _error_codes(document: dict[str, Any]) -> Iterator[Any]:
     error = document.get("error")
     yield document.get("errcode")
     yield document.get("error_name")
-    yield error
+    yield from error[:MAX_MEMBERS] if isinstance(error, list) else (error,)  # Kraken: a list of texts
     for kind in (document.get("__type"), document.get("code")):  # Amazon: `com.amazonaws.dynamodb#ThrottlingException`
         yield kind.rpartition("#")[2].partition(":")[0] if isinstance(kind, str) else None
     for one in (*_objects(error), *_objects(document.get("errors"))):
@@ -110,7 +110,8 @@ def _violated(document: dict[str, Any]) -> Iterator[str]:
     """Yield the names of violated policies."""
     if document.get("global") is True and json_count(document.get("retry_after")) is not None:
         yield "global"
-    yield from (code for code in _error_codes(document) if isinstance(code, str) and code in REFUSAL_CODES)
+    codes = (code for code in _error_codes(document) if isinstance(code, str))
+    yield from (code for code in codes if code in REFUSAL_CODES or code in REFUSAL_TEXTS)
     if _get(document, "error", "fbtrace_id") is not None and _get(document, "error", "code") in META_CODES:
         yield "meta"
     problem = document.get("type")

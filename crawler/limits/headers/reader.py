@@ -22,7 +22,13 @@ from crawler.limits.headers.field_names import DEFAULT_POLICY, FieldName, limit_
 from crawler.limits.headers.grouping import FieldGroup, FieldValue, GroupedFields, group_fields
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
 from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
-from crawler.limits.headers.reset_times import MAX_WAIT, parse_http_date, parse_reset, parse_time
+from crawler.limits.headers.reset_times import (
+    MAX_WAIT,
+    is_window_in_milliseconds,
+    parse_http_date,
+    parse_reset,
+    parse_time,
+)
 from crawler.limits.headers.retry_after import MAX_RETRY_AFTER, parse_retry_after
 from crawler.limits.headers.structured_fields import Member, Policy, leading_number
 from crawler.limits.headers.vendors import VENDOR_PARSERS
@@ -266,7 +272,9 @@ def _concurrency(limit: float | None) -> int | None:
 
 def _interval(value: str, field: FieldName) -> float | None:
     """Return the length of an interval in seconds."""
-    time = parse_time(value, now=-math.inf, milliseconds=field.milliseconds)
+    number = leading_number(value)
+    milliseconds = field.milliseconds or (number is not None and is_window_in_milliseconds(number))
+    time = parse_time(value, now=-math.inf, milliseconds=milliseconds)
     return time.value if time is not None and not time.absolute and 0 < time.value <= MAX_RETRY_AFTER else None
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["META_CODES", "REFUSAL_CODES", "phrases_in", "xml_codes"]
+__all__ = ["META_CODES", "REFUSAL_CODES", "REFUSAL_TEXTS", "phrases_in", "xml_codes"]
 
 REFUSAL_CODES: Final = frozenset({
     # Matrix, Linear, Shopify, GitHub's GraphQL, Slack, MediaWiki, Stack Exchange, Salesforce
@@ -24,6 +24,8 @@ REFUSAL_CODES: Final = frozenset({
     "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
 """Error codes of refusals."""
+REFUSAL_TEXTS: Final = frozenset({"EAPI:Rate limit exceeded"})
+"""Texts that are errors in JSON and no code: Kraken."""
 META_CODES: Final = frozenset({4, 17, 32, 613})
 """Error codes of Meta's Graph API: calls of an app, of a user, of a page, and of a custom limit."""
 PHRASES: Final = (

@@ -26,8 +26,8 @@ TIME_TO_FULL = re.compile(r"x-ratelimit-reset-(?:requests|tokens)|anthropic-(?:f
 """Fields that are documented as the time until the bucket is full."""
 MAX_FIELDS: Final = 64
 """Fields with a verdict, and pairs of field and policy with a reading, that are remembered per server."""
-MIN_SECONDS_APART: Final = 2.0
-"""Seconds between two responses before a number can be recognised as milliseconds."""
+MIN_SECONDS_APART: Final = 0.2
+"""Seconds between two responses before a number can be recognised as milliseconds: it falls by 200 in that time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,13 +50,16 @@ class ResetReading:
     def seconds_per_unit(self) -> TimeRange | None:
         """Return the seconds, at least and at most, that restoring one unit takes if `reset` is the time to full.
 
-        `limit` - `remaining` units are missing, of which the last may be partly restored already.
+        `limit` - `remaining` units are missing, of which the last may be partly restored already. A range that is
+        narrower than the round trip is an exact date; then it is not known when in the round trip the server wrote it.
         """
         if self.limit is None or self.remaining is None or self.remaining >= self.limit:
             return None
         missing = self.limit - self.remaining
-        longest = max(0.0, self.reset[1] - self.received) / (missing - 1) if missing > 1 else math.inf
-        return max(0.0, self.reset[0] - self.sent) / missing, longest
+        trip = self.received - self.sent
+        unknown = trip if self.reset[1] - self.reset[0] < trip else 0.0
+        longest = max(0.0, self.reset[1] - self.received + unknown) / (missing - 1) if missing > 1 else math.inf
+        return max(0.0, self.reset[0] - self.sent - unknown) / missing, longest
 
     def rate_range(self) -> TimeRange:
         """Return the units, at least and at most, restored per second if `reset` is the time to full."""
@@ -120,7 +123,9 @@ class ResetSemantics:
             return
         if new.sent < old.received:
             return  # the order in which the server wrote the two is unknown
-        if self._may_be_another_window(old, self._lowest[key], new):
+        in_milliseconds = self.verdicts.get(field) == "milliseconds"
+        end = old.milliseconds if in_milliseconds and old.milliseconds else old.reset
+        if new.sent >= end[0] or self._may_be_another_window(old, self._lowest[key], new):
             self._first[key] = self._lowest[key] = new
             return
         if (new.remaining or 0.0) <= (self._lowest[key].remaining or 0.0):
@@ -168,7 +173,7 @@ class ResetSemantics:
 
         A server may restore units before the end that it states: slowapi states it a second late.
         """
-        if old.limit != new.limit or new.sent >= old.reset[0]:
+        if old.limit != new.limit:
             return True
         if old.remaining is None or new.remaining is None:
             return new.reset[0] > old.reset[1]

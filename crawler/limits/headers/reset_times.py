@@ -20,11 +20,13 @@ __all__ = [
     "StatedTime",
     "clock_skew_range",
     "counts_milliseconds",
+    "is_window_in_milliseconds",
     "parse_http_date",
     "parse_reset",
     "parse_time",
 ]
 
+HOUR: Final = 3600.0
 DAY: Final = 86400.0
 MAX_WAIT: Final = 32 * DAY
 """Seconds; a longer wait is taken for a mistake."""
@@ -79,6 +81,11 @@ def counts_milliseconds(field: str) -> bool:
     return MILLISECONDS.search(field) is not None
 
 
+def is_window_in_milliseconds(number: float) -> bool:
+    """Return whether a window of so many seconds is improbable: whole thousands, and neither whole hours nor days."""
+    return number % 1000 == 0 and bool(number > MAX_WAIT or number % (HOUR if number <= DAY else DAY))
+
+
 def parse_time(text: str, *, now: float, milliseconds: bool = False) -> StatedTime | None:
     """Parse a time. Return `None` if the text is not one.
 
@@ -92,10 +99,15 @@ def parse_time(text: str, *, now: float, milliseconds: bool = False) -> StatedTi
     first = head.partition(",")[0].rstrip()
     if len(first) <= MAX_LENGTH:
         if number := NUMBER.fullmatch(first):
-            return _parse_number(float(first), now, milliseconds=milliseconds, exact=number[1] is not None)
+            return _parse_number(float(first), now, milliseconds=milliseconds, exact=_are_exact(number[1]))
         if DURATION.fullmatch(first):
             return _parse_duration(first)
     return _parse_date(head) if len(head) <= MAX_LENGTH and head.isascii() else None
+
+
+def _are_exact(decimals: str | None) -> bool:
+    """Return whether decimals show that a number was not rounded: zeros, as in ``598.0``, do not."""
+    return decimals is not None and decimals.strip(".0") != ""
 
 
 def _parse_number(x: float, now: float, *, milliseconds: bool, exact: bool) -> StatedTime:
@@ -116,7 +128,7 @@ def _parse_date(text: str) -> StatedTime | None:
     try:
         if iso := ISO_DATE.match(text):
             date = datetime.fromisoformat(text.upper())
-            early, late = (0.0, 60.0) if iso[1] is None else (0.0 if iso[2] else 1.0, 0.0)
+            early, late = (0.0, 60.0) if iso[1] is None else (0.0 if _are_exact(iso[2]) else 1.0, 0.0)
         elif ":" in text and MONTH.search(text):
             date = parsedate_to_datetime(JAVASCRIPT_ZONE.sub("", text))
             early, late = (0.0, 1.0) if JAVASCRIPT_ZONE.search(text) else (1.0, 0.0)  # JavaScript truncates

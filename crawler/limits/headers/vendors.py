@@ -16,9 +16,11 @@ __all__ = ["VENDOR_PARSERS"]
 
 MAX_POLICIES: Final = 32
 """Policies in one value; the rest is ignored."""
-RATIO = lazy_pattern(r"((?<![\w-])[A-Za-z][\w-]{0,99})?=?\s{0,9}(\d{1,15})\s{0,9}/\s{0,9}(\d{1,15})(?!\d)", re.ASCII)
+_NUMBER: Final = r"(\d{1,15}(?:\.\d{1,12})?)"
+NUMBER = lazy_pattern(rf"\s*{_NUMBER}\s*", re.ASCII)
+_NAME: Final = r"((?<![\w-])[A-Za-z][\w-]{0,99})?"
+RATIO = lazy_pattern(rf"{_NAME}=?\s{{0,9}}{_NUMBER}\s{{0,9}}/\s{{0,9}}{_NUMBER}(?!\d)", re.ASCII)
 RESOURCE = lazy_pattern(r"([^\s,;][^,;]{0,99});(\d{1,15})(?!\d)", re.ASCII)
-FRACTION = lazy_pattern(r"\s*(\d{1,6}(?:\.\d{1,12})?)\s*", re.ASCII)
 SHOPIFY_SECONDS_TO_EMPTY: Final = 20.0
 """Shopify's buckets of 40, 80 and 400 leak 2, 4 and 20 per second."""
 MAX_MINUTES: Final = 32 * 1440.0
@@ -28,13 +30,34 @@ VendorParser = Callable[[str, float, float], Declared]
 """(value, sent, received) to what the field declares; the times are in seconds since the epoch."""
 
 
-def _shopify(value: str, _sent: float, _received: float) -> Declared:
-    """Parse ``X-Shopify-Shop-Api-Call-Limit: 32/40``: level and size of a leaky bucket."""
-    if (match := RATIO.fullmatch(value.strip())) is None or not float(match[3]):
-        return NOTHING
-    used, size = float(match[2]), float(match[3])
-    remaining, rate = max(0.0, size - used), size / SHOPIFY_SECONDS_TO_EMPTY
-    return Declared(observations=(Observation(policy="shop-api-call", limit=size, remaining=remaining, rate=rate),))
+def _bucket(policy: str, seconds_to_empty: float = 0.0) -> VendorParser:
+    """Return a parser for ``X-Shopify-Shop-Api-Call-Limit: 32/40``: level and size of a leaky bucket.
+
+    Parameters:
+        policy: Name of the policy.
+        seconds_to_empty: Seconds in which a full bucket empties. 0 means that another field states the rate.
+    """
+
+    def parse(value: str, _sent: float, _received: float) -> Declared:
+        if (match := RATIO.fullmatch(value.strip())) is None or not float(match[3]):
+            return NOTHING
+        used, size = float(match[2]), float(match[3])
+        rate = size / seconds_to_empty if seconds_to_empty else None
+        observation = Observation(policy=policy, limit=size, remaining=max(0.0, size - used), rate=rate)
+        return Declared(observations=(observation,))
+
+    return parse
+
+
+def _rate(policy: str) -> VendorParser:
+    """Return a parser for ``x-amzn-RateLimit-Limit: 0.5``: units that return per second."""
+
+    def parse(value: str, _sent: float, _received: float) -> Declared:
+        match = NUMBER.fullmatch(value)
+        rate = float(match[1]) if match else 0.0
+        return Declared(observations=(Observation(policy=policy, rate=rate),)) if rate else NOTHING
+
+    return parse
 
 
 def _salesforce(value: str, _sent: float, _received: float) -> Declared:
@@ -57,7 +80,7 @@ def _azure(value: str, _sent: float, _received: float) -> Declared:
 
 def _microsoft_graph(value: str, _sent: float, _received: float) -> Declared:
     """Parse ``x-ms-throttle-limit-percentage: 0.8``: the fraction in use."""
-    fraction = FRACTION.fullmatch(value)
+    fraction = NUMBER.fullmatch(value)
     return Declared(observations=(_percentage("throttle", 100 * float(fraction[1])),) if fraction else ())
 
 
@@ -126,11 +149,14 @@ VENDOR_PARSERS: Final[dict[str, VendorParser]] = {
     "sforce-limit-info": _salesforce,
     "x-ad-account-usage": _meta("ad-account-usage"),
     "x-amzn-errortype": _amazon,
+    "x-amzn-ratelimit-limit": _rate("rate"),
     "x-app-usage": _meta("app-usage"),
     "x-business-use-case-usage": _meta("business-use-case-usage"),
+    "x-ls-api-bucket-level": _bucket("bucket"),
+    "x-ls-api-drip-rate": _rate("bucket"),
     "x-ms-ratelimit-remaining-resource": _azure,
     "x-ms-throttle-limit-percentage": _microsoft_graph,
     "x-page-usage": _meta("page-usage"),
-    "x-shopify-shop-api-call-limit": _shopify,
+    "x-shopify-shop-api-call-limit": _bucket("shop-api-call", SHOPIFY_SECONDS_TO_EMPTY),
 }
 """Parser by field name in lower case."""

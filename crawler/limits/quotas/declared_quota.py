@@ -114,6 +114,8 @@ class DeclaredQuota(Quota):
             else:
                 self._update_window(sample)
         self._log_sample(sample, used=True)
+        if not self.window.declared:
+            self.replenishment.check_interval(sample, self.limit or 0.0, self.interval)
         if sample.causal:
             self._last_sent = sent
         self.usage.record_round_trip(received - sent)
@@ -136,7 +138,7 @@ class DeclaredQuota(Quota):
         """Apply rule 12 to a response that states neither what is left nor when more returns."""
         if self.remaining is not None:
             self.record_unreported(sent=sent, received=received, cost=cost)
-        elif self.limit is not None and self.window.length is not None:
+        elif self.interval is not None:
             self.is_counted = True
             self._log_request(sent, received, cost)
             self.usage.record_round_trip(received - sent)
@@ -250,7 +252,8 @@ class DeclaredQuota(Quota):
         """Return the end of a window whose reset is not stated."""
         is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
         if is_full and self.remaining is not None:
-            low, high = self._last_sent - self._window_start, sample.received - self._window_start
+            began = self._window_start if self._first_request is None else self._first_request[0]
+            low, high = self._last_sent - self._window_start, sample.received - began
             self.window.learn_from_probes(low, high, empty=self.remaining < sample.cost)
         length = self.window.length
         if length is None:

@@ -51,6 +51,11 @@ PEEK_SHARE: Final = 0.3
 """Share of a window between two requests if other clients are expected to use everything that is left."""
 PROBE_SHARE: Final = 0.25
 """Share of a window so far that passes before its end is looked for, where neither length nor end are stated."""
+LOOK_INTERVALS: Final = 3.0
+"""Intervals of one unit from the beginning of a window to its last request: so many units have returned by then, if
+they return one by one."""
+SECOND_AFTER: Final = 0.3
+"""Seconds from the first request to the second, at most: two responses show in which unit a reset is stated."""
 SHORT_TRIPS: Final = 50.0
 """Round trips that a short window lasts, at most. Its units are spent at once."""
 MAX_EMPTY_WAIT: Final = 60.0
@@ -215,8 +220,9 @@ class Quota:
         if mode == "auto" and self._is_short():
             # the first of several responses shows best when a window began; a late one shows whether it is fixed
             return -math.inf if self.replenishment.all_at_once else last + (interval or 0.0) * average
-        if mode == "auto" and (backlog * average <= share * cost or self._may_be_sliding(last)):
-            return -math.inf
+        fits = backlog * average <= share * cost
+        if mode == "auto" and (fits or self._may_be_sliding(last)):
+            return -math.inf if fits else self._look_at(share / need)
         continuous = self.replenishment.kind == "continuous"
         if self.is_declared() and self.limit is not None and not continuous:
             since, left = self._window_start, share / need
@@ -235,7 +241,10 @@ class Quota:
         until = self.reset.earliest
         if mode == "auto" and self.replenishment.kind == "unknown" and not self.rate_of_others:
             until = self._window_start + UNKNOWN_SPREAD_SHARE * (until - self._window_start)
-        return last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need)
+        at = last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need)
+        is_second = self.window_count == 1 and self.usage.ours < 2.0
+        is_doubtful = mode == "auto" and is_second and not self.window.declared
+        return min(at, last + SECOND_AFTER) if is_doubtful else at
 
     def _even_start_at(self, last: float, cost: float) -> float:
         """Return when the next request starts at an even rate; at once if the request log decides (rule 12)."""
@@ -282,7 +291,9 @@ class Quota:
         """Average seconds in which one unit is restored. `None` means unknown."""
         if self.replenishment.rate:
             return 1.0 / self.replenishment.rate
-        return self.window.length / self.limit if self.window.length and self.limit else None
+        if not self.window.length or not self.limit:
+            return None
+        return max(self.window.length / self.limit, self.replenishment.shortest_interval)
 
     @property
     def rate_of_others(self) -> float:
@@ -297,6 +308,12 @@ class Quota:
         if self.reset.is_known():
             share -= self.rate_of_others * max(0.0, self.reset.latest - self.updated_at)
         return share
+
+    def _look_at(self, left: float) -> float:
+        """Return when the last one of the requests that are left finds out whether units return one by one (rule 5)."""
+        after = LOOK_INTERVALS * (self.interval or math.inf)
+        unknown = self.replenishment.kind == "unknown" and left < 2.0 and after <= (self.window.length or 0.0) / 4.0
+        return self._window_start + after if unknown else -math.inf
 
     def _peek_at(self, last: float) -> float:
         """Return when to find out what is left although other clients are expected to use all of it."""

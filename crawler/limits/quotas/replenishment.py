@@ -17,6 +17,10 @@ Kind = Literal["unknown", "fixed", "continuous"]
 
 MAX_VOTES: Final = 3
 """Votes for one kind that are remembered."""
+MIN_MEASURED: Final = 5.0
+"""Returned units, at least, that show in which interval they return."""
+MIN_RATE_SHARE: Final = 0.5
+"""Share of the assumed rate below which the rate that responses show contradicts it."""
 MIN_RETURNED: Final = 2.0
 """Units that return until a window is used up, at least, and their difference from the prediction, at most."""
 KNOWN_INTERVALS: Final = 1.1
@@ -50,6 +54,12 @@ class Replenishment:
     """Whether units return before the stated reset. `None` means that this was not tried."""
     all_at_once: bool = False
     """Whether more units returned together than could have returned one by one."""
+    _counted_from: QuotaSample | None = None
+    """The response since which returned units are counted; the quota was never full since then."""
+    _spent: float = 0.0
+    """Units of the responses since then."""
+    shortest_interval: float = 0.0
+    """Seconds in which one unit is restored, at least, where responses contradict the interval that is assumed."""
     _moving_resets: int = 0
     _unit_seconds: TimeRange = (0.0, math.inf)
 
@@ -127,6 +137,28 @@ class Replenishment:
         missing = limit - sample.remaining
         if self._is_consistent(_seconds_per_unit(missing, reset, sample.received)):
             self.rate = missing / (reset.latest - sample.received)
+
+    def check_interval(self, sample: QuotaSample, limit: float, interval: float | None) -> None:
+        """Measure the interval of units that return one by one, if it is longer than is assumed.
+
+        Parameters:
+            sample: the response.
+            limit: units per window.
+            interval: average seconds in which one unit is assumed to be restored. `None` means unknown.
+        """
+        first, is_full = self._counted_from, sample.remaining + sample.cost + sample.inflight >= limit
+        if first is None or sample.refused or (is_full and sample.causal):
+            self._counted_from, self._spent = sample, 0.0
+            return
+        self._spent += sample.cost
+        if not sample.causal or self.kind != "continuous" or sample.sent <= first.received:
+            return
+        returned = sample.remaining - first.remaining + self._spent
+        highest = (returned + sample.inflight + 1.0) / (sample.sent - first.received)
+        contradicted = interval is not None and (self.shortest_interval or highest * interval < MIN_RATE_SHARE)
+        if contradicted and returned >= MIN_MEASURED:
+            measured = (sample.received - first.sent) / (returned - 1.0)
+            self.shortest_interval = min(self.shortest_interval or math.inf, measured)
 
     def vote_continuous(self, votes: int) -> None:
         """Add votes for continuous replenishment."""

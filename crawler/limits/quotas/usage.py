@@ -11,6 +11,10 @@ __all__ = ["QuotaUsage"]
 
 SMOOTHING: Final = 0.2
 """Weight of the newest value in a moving average."""
+DEVIATION_SMOOTHING: Final = 0.05
+"""The same for the deviation of costs while it falls. It rises at once."""
+PRIOR_DEVIATION: Final = 0.5
+"""Deviation of the costs that is assumed at first, as a share of their average."""
 PRIOR_SECONDS: Final = 5.0
 """Seconds without use by others that are assumed before the first response."""
 MAX_HISTORY: Final = 60.0
@@ -76,6 +80,9 @@ class QuotaUsage:
                 used += rate * (received - self._since)
                 self._learn_cost(max(0.0, used) / self._responses, self._responses)
                 self._remaining, self._since, self._responses = remaining, received, 0
+            else:
+                in_flight = inflight / self.cost_per_request if self.cost_per_request else 0.0
+                self.cost_per_request = max(self.cost_per_request, used / (self._responses + in_flight))
         else:
             by_others = max(0.0, used - self._ours - inflight)
             self._observed_seconds = max(0.0, received - self._since)
@@ -135,8 +142,11 @@ class QuotaUsage:
     def _learn_cost(self, cost: float, requests: int) -> None:
         """Learn from the average cost of some requests."""
         if self._cost_is_known:
-            self.cost_deviation += SMOOTHING * (abs(cost - self.cost_per_request) - self.cost_deviation)
+            deviation = abs(cost - self.cost_per_request)
+            self.cost_deviation += max(DEVIATION_SMOOTHING, deviation > self.cost_deviation) * (
+                deviation - self.cost_deviation
+            )
             weight = 1.0 - (1.0 - SMOOTHING) ** requests
             self.cost_per_request += weight * (cost - self.cost_per_request)
         else:
-            self.cost_per_request, self._cost_is_known = cost, True
+            self.cost_per_request, self.cost_deviation, self._cost_is_known = cost, cost * PRIOR_DEVIATION, True

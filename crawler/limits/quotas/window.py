@@ -33,6 +33,8 @@ MARGIN: Final = 0.3
 """Seconds added to the end of a window, whose beginning is known by our clock only."""
 MAX_KEPT: Final = 16
 """Units, at most, that are kept to find out when a window ends."""
+MAX_KEPT_OF_GUESS: Final = 4
+"""The same if one window has shown a length."""
 MIN_SPENT: Final = 2
 """Units that are not kept."""
 MAX_PAUSE: Final = 21600.0
@@ -255,7 +257,8 @@ class Window:
         if self.reset_stated:
             kept = reset.is_vague() and left <= 1 and last < reset.earliest
             return reset.earliest + MARGIN if kept else None
-        if self.is_certain() or left > min(MAX_KEPT, limit - MIN_SPENT):
+        most = MAX_KEPT if self.length is None else MAX_KEPT_OF_GUESS
+        if self.is_certain() or left > min(most, limit - MIN_SPENT):
             return None
         learned = -math.inf if self.length is None else math.nextafter(since + self.length, -math.inf)
         end = next_end(since, max(last, learned))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from support.limit_dialects import date, legacy, sliding
 from support.limit_models import MODELS
-from support.model_server import run
+from support.model_server import Model, run
 from support.model_table import WAYS
 
 
@@ -39,6 +40,9 @@ OTHERS: dict[str, Mark] = {
     "klaviyo": Mark(refused=11, ratio=1.3),
     "attio": Mark(refused=13, ratio=1.35),
     "synapse": Mark(refused=14, ratio=1.1),
+    "webflow": Mark(ratio=1.35),
+    "trakrf": Mark(ratio=1.9),
+    "kraken": Mark(refused=15),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 
@@ -57,6 +61,11 @@ def test_limits_are_kept_and_used(name, way):
     assert done.lost <= mark.lost
     assert done.refused <= mark.refused
     assert mark.lost or done.ratio <= mark.ratio
+
+
+def test_a_sliding_window_that_states_a_reset_is_not_taken_for_a_bucket():
+    model = Model(page="https://flask-limiter.readthedocs.io/", limits=sliding(60, 60.0), says=[date, legacy()])
+    assert run(model, 1, by="crawl").refused <= 2
 
 
 @pytest.mark.parametrize(

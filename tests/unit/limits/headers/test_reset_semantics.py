@@ -28,9 +28,20 @@ def verdict(*readings):
     return semantics.verdict("reset")
 
 
-def test_two_responses_within_two_seconds_prove_no_milliseconds():
-    assert verdict(reading(0, 60000), reading(1.5, 58500)) == ""
-    assert verdict(reading(0, 60000), reading(2.5, 57500)) == "milliseconds"
+def test_two_responses_within_a_fifth_of_a_second_prove_no_milliseconds():
+    assert verdict(reading(0, 60000), reading(0.15, 59850)) == ""
+    assert verdict(reading(0, 60000), reading(0.25, 59750)) == "milliseconds"
+
+
+def test_windows_end_after_as_many_milliseconds_once_these_are_recognised():
+    window = [reading(0, 1000, left=9, limit=10), reading(0.3, 700, left=8, limit=10)]
+    assert verdict(*window, reading(1.1, 999, left=7, limit=10)) == "milliseconds"
+
+
+def test_an_exact_date_leaves_open_when_in_the_round_trip_it_was_written():
+    one = ResetReading(sent=0.0, received=0.1, reset=(1.19, 1.191), limit=100, remaining=10)
+    assert one.seconds_per_unit() == pytest.approx((1.09 / 90, 1.191 / 89))
+    assert reading(0, 90, left=10, limit=100).seconds_per_unit() == pytest.approx((89 / 90, 90 / 89))
 
 
 def test_a_number_that_cannot_be_milliseconds_is_not():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 from support.quota_histories import NOW, counted, observation, quota, ready
 
 from crawler.limits.headers.declared import Observation
@@ -198,6 +199,14 @@ def test_a_policy_that_is_too_large_to_be_counted_is_kept_as_an_even_rate():
     assert at - NOW - 0.2 == pytest.approx(0.0102, abs=1e-5)
 
 
+def test_a_rate_alone_is_kept():
+    made = DeclaredQuota(name="p")
+    made.observe(Observation(policy="p", rate=2.0), sent=NOW, received=NOW + 0.1)
+    assert ready(made, 0.2) <= 0.2
+    at = made.start_at(NOW + 0.2, cost=1.0, inflight=0.0, backlog=1e9, mode="auto")
+    assert at - NOW - 0.2 == pytest.approx(0.51)
+
+
 def test_before_a_stated_end_no_probe_is_sent():
     made = DeclaredQuota(name="p")
     stated = Observation(policy="p", limit=60.0, window=86400.0, remaining=0.0, reset=(NOW + 50_000, NOW + 50_001))
@@ -260,6 +269,27 @@ def test_the_remaining_units_are_spread_over_the_window_until_the_backlog_fits()
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=59.0, mode="auto") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1e9, mode="burst") == -math.inf
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="smooth") > NOW
+
+
+def test_the_second_request_shows_soon_what_a_stated_reset_means():
+    first, second = (replace(observation(left, 60), window=None) for left in (59, 58))
+    made = quota((first, 0.0, 0.1))
+    made.replenishment.fixed_votes = 1
+    assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1e9, mode="auto") == NOW + 0.3
+    assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1e9, mode="smooth") > NOW + 0.9
+    made.observe(second, sent=NOW + 0.3, received=NOW + 0.4)
+    assert made.start_at(NOW + 0.3, cost=1.0, inflight=0.0, backlog=1e9, mode="auto") > NOW + 0.9
+
+
+def test_rule_5_the_last_request_of_a_window_shows_whether_units_return_one_by_one():
+    made = quota(*((observation(59 - number), number / 100, number / 100 + 0.1) for number in range(59)))
+    at = made.start_at(NOW + 0.6, cost=1.0, inflight=0.0, backlog=1e9, mode="auto")
+    assert at - NOW == pytest.approx(3.1)  # three units would have returned
+    made.observe(observation(3), sent=at, received=at + 0.1)
+    for left in (2, 1, 0):
+        made.observe(observation(left), sent=at + 0.3 - left / 10, received=at + 0.4 - left / 10)
+    assert made.replenishment.kind == "continuous"
+    assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="auto") > -math.inf
 
 
 def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_together():

@@ -169,3 +169,25 @@ def test_probes_are_delayed_only_while_the_kind_is_unknown():
     assert Replenishment().probe_delay(60.0, 60.0) == pytest.approx(3.0)
     assert Replenishment().probe_delay(None, 60.0) == 0.0
     assert Replenishment(fixed_votes=1).probe_delay(1.0, 60.0) == 0.0
+
+
+def test_an_assumed_rate_that_responses_contradict_is_replaced_by_the_measured_one():
+    """A bucket of 20 that returns two units a second; a window of a second was assumed, that is twenty units."""
+    replenishment, tokens = Replenishment(continuous_votes=1), LIMIT
+    for number in range(60):
+        tokens += 0.2 * (number > 0)
+        if tokens >= 1.0:
+            tokens -= 1.0
+            replenishment.check_interval(sample(float(int(tokens)), 100.0 + number / 10, None), LIMIT, 0.05)
+    assert 0.5 <= replenishment.shortest_interval <= 0.6
+    assert replenishment.rate is None  # units that return one window after their use do not return at that rate
+
+
+def test_an_assumed_rate_that_responses_confirm_is_kept():
+    replenishment, tokens = Replenishment(continuous_votes=1), LIMIT
+    for number in range(60):
+        tokens += 0.2 * (number > 0)
+        if tokens >= 1.0:
+            tokens -= 1.0
+            replenishment.check_interval(sample(float(int(tokens)), 100.0 + number / 10, None), LIMIT, 0.5)
+    assert replenishment.shortest_interval == 0.0

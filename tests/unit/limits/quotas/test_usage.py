@@ -92,7 +92,7 @@ def test_units_that_return_in_between_do_not_hide_the_cost_of_a_request():
     for step in range(1, 20):
         remaining += 10.0 * 3.0 - 40.0
         usage.update(remaining, 3.0 * step, 1.0, 0.0, rate=10.0)
-    assert usage.expected_cost(1.0) == pytest.approx(40.0)
+    assert usage.average_cost(1.0) == pytest.approx(40.0)
 
 
 def test_a_response_that_was_overtaken_shows_no_cost_but_its_request_counts():
@@ -101,7 +101,29 @@ def test_a_response_that_was_overtaken_shows_no_cost_but_its_request_counts():
     usage.update(900.0, 1.0, 1.0, 0.0)
     usage.update(950.0, 1.1, 1.0, 0.0, causal=False)
     usage.update(700.0, 2.0, 1.0, 0.0)
-    assert usage.expected_cost(1.0) == pytest.approx(100.0)
+    assert usage.average_cost(1.0) == pytest.approx(100.0)
+
+
+def test_responses_that_were_overtaken_show_the_least_average_cost():
+    usage = QuotaUsage(counts_requests=False)
+    usage.start_window(1000.0, 0.0, None)
+    usage.update(990.0, 1.0, 1.0, 0.0)
+    for response in range(1, 9):
+        usage.update(990.0 - 60.0 * response, 1.1, 1.0, usage.units_in_flight(2, 2.0), causal=False)
+    assert 40.0 < usage.average_cost(1.0) <= 60.0
+
+
+def test_the_deviation_of_costs_rises_at_once_and_falls_slowly():
+    usage = QuotaUsage(counts_requests=False)
+    usage.start_window(1000.0, 0.0, None)
+    deviations = []
+    for step, cost in enumerate((40.0, 100.0, 50.0, 50.0), start=1):
+        usage.start_window(1000.0, float(step), None)
+        usage.update(1000.0 - cost, step + 0.5, 1.0, 0.0)
+        deviations.append(usage.cost_deviation)
+    assert deviations[0] == pytest.approx(20.0)  # half of the first cost
+    assert deviations[1] == pytest.approx(60.0)
+    assert 50.0 < deviations[3] < deviations[2] < 60.0
 
 
 def test_the_cost_of_a_request_is_learned_where_requests_are_not_counted():
