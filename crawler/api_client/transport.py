@@ -57,8 +57,8 @@ class GovernedTransport(httpx.AsyncBaseTransport):
     Parameters:
         inner: Any transport: `httpx.MockTransport`, `httpx.ASGITransport`, `httpx.AsyncHTTPTransport`, …
         rate: Requests per time on each lane, such as ``"60/min"``. Several rates are all kept.
-        concurrency: Maximum number of requests in flight on one lane. `None` means 8. The best number up to it is
-            learned.
+        concurrency: Maximum number of requests in flight on one lane. `None` means 8, and a lane starts with
+            one. As many as you choose go at once after the first response. The best number up to it is learned.
         delay: Seconds between two starts on one lane.
         pacing: Glob of lanes, hosts or budgets to `Pace`. The first glob that matches counts.
         limits: Limits to share with other clients and crawls. `None` means new ones.
