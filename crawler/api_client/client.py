@@ -260,8 +260,9 @@ def client(
 
     Parameters:
         rate: Requests per time on each lane, such as ``"60/min"``; of several rates all are kept.
-        concurrency: Maximum number of requests in flight on one lane; `None` means 8, and a lane starts with
-            one. As many as you choose go at once after the first response. The best number up to it is learned.
+        concurrency: Maximum number of requests in flight on one lane; `None` means 8. A lane starts with one
+            request at a time, whatever the number, and the best one up to it is learned: at a server that states no
+            limit, the first refusal then meets few requests. ``Pace(slow_start="first")`` starts as a crawl does.
         delay: Seconds between the starts of two requests on one lane.
         pacing: `Pace` by glob of lanes, hosts or budgets; the first match counts.
         limits: Throttles to share with other clients and crawls; `None` makes new ones. An `httpx.Limits` is passed to

@@ -11,7 +11,7 @@ import attrs
 
 from crawler.errors import ConfigError
 from crawler.limits.events import QuotaEvent
-from crawler.limits.pace import Pace, first_match, usual_slow_start
+from crawler.limits.pace import Pace, first_match
 
 __all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
 
@@ -93,7 +93,6 @@ class PaceRules:
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self._budget = Pace(concurrency=most, delay=0.0, jitter=0.0)
-        self._is_chosen = concurrency is not None
         if pacing is not None and not isinstance(pacing, Mapping):
             raise ConfigError(f"pacing must map globs to Pace, not {pacing!r}")
         self._pacing = dict(pacing or {})
@@ -103,14 +102,10 @@ class PaceRules:
 
     def of_lane(self, name: str) -> Pace:
         """Return the pace of a lane, with every field set."""
-        return self._of(name, self._usual)
+        own = first_match(self._pacing, name)
+        return self._usual if own is None else own.over(self._usual)
 
     def of_budget(self, name: str) -> Pace:
         """Return the pace of a budget, with every field set. It has a rate only if `pacing` sets one."""
-        return self._of(name, self._budget)
-
-    def _of(self, name: str, usual: Pace) -> Pace:
         own = first_match(self._pacing, name)
-        is_chosen = self._is_chosen or (own is not None and own.concurrency is not None)
-        usual = attrs.evolve(usual, slow_start=usual_slow_start(is_chosen=is_chosen))
-        return usual if own is None else own.over(usual)
+        return self._budget if own is None else own.over(self._budget)

@@ -57,8 +57,9 @@ class GovernedTransport(httpx.AsyncBaseTransport):
     Parameters:
         inner: Any transport: `httpx.MockTransport`, `httpx.ASGITransport`, `httpx.AsyncHTTPTransport`, …
         rate: Requests per time on each lane, such as ``"60/min"``. Several rates are all kept.
-        concurrency: Maximum number of requests in flight on one lane. `None` means 8, and a lane starts with
-            one. As many as you choose go at once after the first response. The best number up to it is learned.
+        concurrency: Maximum number of requests in flight on one lane. `None` means 8. A lane starts with one
+            request at a time, whatever the number, and the best one up to it is learned: at a server that states no
+            limit, the first refusal then meets few requests. ``Pace(slow_start="first")`` starts as a crawl does.
         delay: Seconds between two starts on one lane.
         pacing: Glob of lanes, hosts or budgets to `Pace`. The first glob that matches counts.
         limits: Limits to share with other clients and crawls. `None` means new ones.

@@ -12,7 +12,7 @@ import attrs
 
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["Pace", "first_match", "parse_rate", "usual_slow_start"]
+__all__ = ["Pace", "first_match", "parse_rate"]
 
 T = TypeVar("T")
 
@@ -63,15 +63,6 @@ def first_match(globs: Mapping[str, T], name: str) -> T | None:
         if pattern in names or any(fnmatch.fnmatchcase(one, pattern) for one in names):
             return value
     return None
-
-
-def usual_slow_start(*, is_chosen: bool) -> bool | Literal["first"]:
-    """Return `Pace.slow_start` of a crawl or client that does not set it.
-
-    Parameters:
-        is_chosen: Whether the user has chosen the number of requests in flight. Then so many go at once.
-    """
-    return "first" if is_chosen else True
 
 
 def _rates(value: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from msgspec import Meta
 from crawler.environment import resolve, resolve_credentials, resolve_values
 from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
-from crawler.limits.pace import Pace, first_match, usual_slow_start
+from crawler.limits.pace import Pace, first_match
 from crawler.settings.headers import default_fields, merge_layers
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, plain
@@ -304,9 +304,7 @@ class Settings:
         pace = first_match(self.pacing, name)
         slowly: bool | Literal["first"] | None = self.slow_start
         if slowly is None:
-            slowly = usual_slow_start(
-                is_chosen="per_host" in self._given or (pace is not None and pace.concurrency is not None)
-            )
+            slowly = True if (pace is None or pace.concurrency is None) and "per_host" not in self._given else "first"
         usual = _usual_pace(self.per_host, self.delay, self.jitter, slowly)
         return usual if pace is None else pace.over(usual)
 

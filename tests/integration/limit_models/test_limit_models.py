@@ -41,6 +41,8 @@ OTHERS: dict[str, Mark] = {
     "attio": Mark(refused=13, ratio=1.35),
     "synapse": Mark(refused=14, ratio=1.1),
     "webflow": Mark(ratio=1.35),
+    "brave": Mark(ratio=1.15),
+    "etsy": Mark(ratio=1.15),
     "trakrf": Mark(ratio=1.9),
     "kraken": Mark(refused=15),
 }  # fmt: skip
