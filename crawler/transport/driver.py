@@ -264,8 +264,13 @@ class CurlDriver:
             transfer.peer = None
         if code == pycurl.E_OK and transfer.connect_only:
             transfer.end()
-        else:
-            self._release(curl).end(code, words, os_errno)
+            return
+        self._release(curl)
+        try:
+            transfer.end(code, words, os_errno)
+        except Exception as error:
+            transfer.fail(error)  # libcurl no longer has it, so nothing else could end it
+            raise
 
     @enable_ki_protection
     def _on_socket(self, interest: int, fd: int, _multi: object, _data: object) -> None:

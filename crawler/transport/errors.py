@@ -35,6 +35,7 @@ from crawler.messages import Request
 from crawler.redaction import redact
 from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, is_unknown_host, kind_of, kind_of_code
 from crawler.transport.extensions import ProxyFault, TransportFailure, failure_of, set_failure
+from crawler.transport.lean import origin_of
 
 __all__ = ["curl_error", "translate", "transport_error", "was_sent"]
 
@@ -294,7 +295,7 @@ def curl_error(
     elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):
         cls, kind = httpx.ProxyError, "proxy"  # the proxy was reached, and declined
     tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # TLS with the site, through the proxy
-    peer = _authority(request.url) if proxy is None or tls else f"the proxy {_authority(proxy)}"
+    peer = _authority(origin_of(request)) if proxy is None or tls else f"the proxy {_authority(proxy)}"
     message = _describe(code, words, peer, os_errno)
     return transport_error(cls, message, request=request, sent=sent, retryable=retryable, kind=kind)
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from crawler import urls
 
-__all__ = ["LeanRequest", "Target", "delivered_fields", "target_of"]
+__all__ = ["LeanRequest", "Target", "delivered_fields", "origin_of", "target_of"]
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 CONTENT_ENCODING: Final = b"content-encoding"
@@ -98,6 +98,11 @@ def target_of(request: httpx.Request) -> Target:
     if url.scheme not in DEFAULT_PORTS or not url.host:
         raise ValueError(f"not an http or https URL: {url}")
     return Target(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
+
+
+def origin_of(request: httpx.Request) -> httpx.URL:
+    """Return the URL of a request up to its path. httpx parses no URL of more than 64 kB, which libcurl sends."""
+    return httpx.URL(urls.origin(request.address)) if isinstance(request, LeanRequest) else request.url
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ import itertools
 import httpx
 import pytest
 import trio
+from support.rawserver import Peer, start
 from support.trees import Follow, FrontPage
 from trio.testing import MockClock
 
@@ -18,6 +19,7 @@ from crawler import (
     Request,
     Response,
     Settings,
+    crawl,
 )
 from crawler.testing import Asked, FakeSite, Page, Reply, Wire, collect
 
@@ -378,3 +380,19 @@ async def test_a_cookie_is_sent_back_byte_for_byte(autojump_clock: MockClock) ->
     site = FakeSite({"/": Page("<a href='/b'>x</a>", headers=[("Set-Cookie", "n=\u00e9")]), "/b": "x"})
     await collect(Follow(), site)
     assert site.visits("/b")[0].headers["cookie"] == "n=\u00e9".encode().decode("latin-1")
+
+
+@pytest.mark.parametrize("size", [100_000, 2_000_000])
+async def test_a_url_that_is_too_long_for_httpx_or_libcurl_fails_as_any_other(nursery: trio.Nursery, size: int) -> None:
+    async def closes(peer: Peer) -> None:
+        await peer.receive()
+
+    server = await start(nursery, closes)
+
+    class Long(FrontPage):
+        start_urls = [f"{server.url}{'a' * size}"]
+        settings = Settings(obey_robots=False, attempts=2, backoff_base=0.0, outage_patience=1.0)
+
+    with trio.fail_after(30):
+        report = await crawl(Long())
+    assert report.failures == {"broken_exchange": 1}

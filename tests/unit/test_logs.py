@@ -21,3 +21,12 @@ def test_messages_and_tracebacks_are_redacted_for_every_handler(caplog: pytest.L
     written = logging.Formatter().format(caplog.records[0])
     assert "abc" not in written
     assert "ValueError: no answer from https://h.example/?token=***" in written
+
+
+def test_the_middle_of_a_long_message_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    get_logger("crawler.test").warning("failed: https://h.test/%s: refused", "a" * 2_000_000)
+    [message] = caplog.messages
+    assert message.startswith("failed: https://h.test/aaa")
+    assert message.endswith("aaa: refused")
+    assert "aaa… (1,990,032 characters left out) …aaa" in message
+    assert len(message) < 10_100

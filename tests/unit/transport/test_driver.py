@@ -5,7 +5,10 @@ from __future__ import annotations
 import httpx
 import pycurl
 import pytest
+import trio
 from support.rawserver import answers, get, ok
+
+from crawler.transport.transfer import Transfer
 
 
 async def hangs(peer):
@@ -57,4 +60,17 @@ async def test_a_fault_of_libcurl_ends_the_transfers_and_not_the_program(serve, 
     transport._driver._multi = Faulty(transport._driver._multi)
     with pytest.raises(httpx.TransportError, match="the HTTP engine failed: error"):
         await get(transport, server.url)
+    assert (await get(transport, server.url)).content == b"ok"
+
+
+async def test_a_fault_at_the_end_of_a_transfer_ends_that_one_too(serve, transport, monkeypatch):
+    server = await serve(answers(ok()))
+
+    def faulty(*_):
+        raise LookupError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transfer, "end", faulty)
+        with trio.fail_after(5), pytest.raises(LookupError, match="a bug"):
+            await get(transport, server.url)
     assert (await get(transport, server.url)).content == b"ok"

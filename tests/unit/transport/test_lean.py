@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from crawler.transport.lean import LeanRequest, Target, target_of
+from crawler.transport.lean import LeanRequest, Target, origin_of, target_of
 
 FIELDS = [(b"User-Agent", b"a"), (b"X-Twice", b"1"), (b"X-Twice", b"2")]
 
@@ -38,3 +38,9 @@ def test_both_kinds_of_requests_go_to_the_same_place(url, target):
 def test_a_request_without_a_web_url_is_refused(url):
     with pytest.raises(ValueError, match="not an http or https URL"):
         target_of(httpx.Request("GET", url))
+
+
+def test_the_origin_of_a_url_that_httpx_finds_too_long():
+    url = "https://h.test:8443/" + "a" * 70_000
+    assert origin_of(LeanRequest("GET", url, [], b"", {})) == "https://h.test:8443"
+    assert origin_of(httpx.Request("GET", "https://h.test:8443/a")).host == "h.test"
