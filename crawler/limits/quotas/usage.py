@@ -143,9 +143,8 @@ class QuotaUsage:
         """Learn from the average cost of some requests."""
         if self._cost_is_known:
             deviation = abs(cost - self.cost_per_request)
-            self.cost_deviation += max(DEVIATION_SMOOTHING, deviation > self.cost_deviation) * (
-                deviation - self.cost_deviation
-            )
+            weight = 1.0 if deviation > self.cost_deviation else DEVIATION_SMOOTHING
+            self.cost_deviation += weight * (deviation - self.cost_deviation)
             weight = 1.0 - (1.0 - SMOOTHING) ** requests
             self.cost_per_request += weight * (cost - self.cost_per_request)
         else:

@@ -180,7 +180,7 @@ def on_the_hour(monkeypatch):
         ("PUT", 502, 3),
         ("POST", 500, 1),
         ("PATCH", 503, 1),
-        ("POST", 429, 9),
+        ("POST", 429, 12),
         ("POST", 509, 9),
         ("POST", 529, 9),
         ("POST", 408, 3),

@@ -56,4 +56,4 @@ def test_the_pages_of_the_crawls_are_on_the_same_address(in_process, tmp_path, m
 
     monkeypatch.setattr(module, "_serve", serve)
     assert main(["serve", str(tmp_path), "--ui", "[::1]:0", "--processes", "3"]) == 0
-    assert (made[0]._page, made[0]._most) == ("[::1]:0", 3)
+    assert (made[0]._page, made[0]._max_running) == ("[::1]:0", 3)

@@ -104,7 +104,7 @@ def test_the_second_signal_names_what_blocks_the_loop_and_the_third_ends_the_pro
     [
         ("hook", r"Held.answer \(.*held.py:\d+\) for http://held.test/2"),
         ("callback", r"Held.hold_in_a_shield \(.*held.py:\d+\) for http://held.test/2"),
-        ("sink", r"Kept.persist \(.*held.py:\d+\)"),
+        ("sink", r"Kept.persist \(.*held.py:\d+\) of the plugin kept"),
         ("lifespan", r"Held.lifespan \(.*held.py:\d+\)"),
     ],
 )

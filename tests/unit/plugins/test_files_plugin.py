@@ -133,8 +133,8 @@ async def test_a_kill_after_the_note_of_a_file_leaves_nothing_unfinished(
     assert seen[-1] == []
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
+class Killed(GeneratorExit):
+    """Stands for the end of the process: no hook error, unlike other exceptions."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
