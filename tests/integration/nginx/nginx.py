@@ -42,7 +42,8 @@ MIME_TYPES = {
     "text/html": "html htm",
     "text/plain": "txt",
 }
-"""File name endings by media type; other files are served as ``application/octet-stream``."""
+"""File name endings by media type; other files are served as ``application/octet-stream``, except one that is named
+``.html``, in which nginx sees no ending."""
 
 # `daemon off` and `master_process off`: one process, whose pid is our child's. It keeps the rights of its caller, so it
 # can read every file that the test can read.
@@ -73,6 +74,7 @@ http {{
 SERVER = """\
     server {{
         listen 127.0.0.1:{port}{tls} backlog=1024; root "{root}"; index index.html; limit_rate {rate};{more}
+        location ~ "/\\.html$" {{ default_type text/html; }}
     }}
 """
 CODED = " gzip on; gzip_types *; gzip_min_length 1;"
