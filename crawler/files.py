@@ -105,7 +105,7 @@ def is_replaced(path: Path) -> bool:
 
 
 def error_reason(error: OSError) -> str:
-    """Return the system's words for an error, without its number and path, to follow the name of the file."""
+    """Return the system's description of an error, without its number and path, to follow the name of the file."""
     return (error.strerror or str(error)).lower()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["ATTRIBUTES", "MESSAGES", "hint_for", "message_of", "words_for"]
+__all__ = ["ATTRIBUTES", "MESSAGES", "describe_error", "hint_for", "message_of"]
 
 ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
     "Spider": {
@@ -98,7 +98,7 @@ def message_of(error: BaseException) -> str:
         return f"its message cannot be shown ({type(broken).__name__} in __str__)"
 
 
-def words_for(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the class and the message of an exception, with its hint."""
     return f"{type(error).__name__}: {message_of(error)}{hint_for(error)}"
 

@@ -37,10 +37,10 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         than tolerated · 130 interrupted.
     """
     open_closed_streams()
-    words = _completed(list(sys.argv[1:] if arguments is None else arguments))
+    argv = _completed(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        _check(words)
-        command = _command(words)
+        _check(argv)
+        command = _command(argv)
         if on_imported is not None:
             on_imported()
         code: int = command() or 0
@@ -75,36 +75,36 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     return code
 
 
-def _command(words: Sequence[str]) -> Callable[[], int | None]:
+def _command(argv: Sequence[str]) -> Callable[[], int | None]:
     """Return the command that a command line calls, with its arguments."""
-    if words[:1] == ["run"]:
-        arguments = plain_arguments(words[1:])
-        if arguments is not None:
+    if argv[:1] == ["run"]:
+        parsed = plain_arguments(argv[1:])
+        if parsed is not None:
             from crawler.cli.run import command  # noqa: PLC0415 - other commands do not need it
 
-            return partial(command, *arguments.targets, **arguments.options)
+            return partial(command, *parsed.targets, **parsed.options)
     from crawler.cli.commands import command_line  # noqa: PLC0415 - it takes as long as all modules of a crawl
 
-    return command_line(words)
+    return command_line(argv)
 
 
-def _check(words: Sequence[str]) -> None:
+def _check(argv: Sequence[str]) -> None:
     """Refuse a NUL character, which neither a file name nor a URL may contain."""
-    for word in words:
-        if "\0" in word:
-            raise ConfigError(f"the argument {word!r} contains a NUL character")
+    for argument in argv:
+        if "\0" in argument:
+            raise ConfigError(f"the argument {argument!r} contains a NUL character")
 
 
-def _completed(words: list[str]) -> list[str]:
-    """Return the words that the parser expects: an empty value after a bare ``--ui``, and ``--help`` for ``help``."""
-    if words[:1] == ["help"]:
-        return [*words[1:], "--help"]
-    for place, word in enumerate(words):
-        if word == "--ui":
-            following = words[place + 1] if place + 1 < len(words) else ""
+def _completed(argv: list[str]) -> list[str]:
+    """Return the arguments that the parser expects: ``--ui=`` for a bare ``--ui``, and ``--help`` for ``help``."""
+    if argv[:1] == ["help"]:
+        return [*argv[1:], "--help"]
+    for place, argument in enumerate(argv):
+        if argument == "--ui":
+            following = argv[place + 1] if place + 1 < len(argv) else ""
             if not ADDRESS.fullmatch(following):
-                return [*words[:place], "--ui=", *words[place + 1 :]]
-    return words
+                return [*argv[:place], "--ui=", *argv[place + 1 :]]
+    return argv
 
 
 def _report_error(message: str, code: int, notes: Iterable[str] = ()) -> int:

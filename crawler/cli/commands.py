@@ -85,17 +85,17 @@ def _function(place: str) -> Callable[..., int]:
     return function
 
 
-def command_line(words: Sequence[str]) -> Callable[[], int | None]:
+def command_line(arguments: Sequence[str]) -> Callable[[], int | None]:
     """Return a function that parses a command line and runs its command.
 
     Raises:
         ConfigError: The function raises it if the command line is wrong.
     """
-    app = app_of(*words[:1]) if words and words[0] in COMMANDS else app_of()
+    app = app_of(*arguments[:1]) if arguments and arguments[0] in COMMANDS else app_of()
 
     def run() -> int | None:
         try:
-            code: int | None = app(words)
+            code: int | None = app(arguments)
         except CycloptsError as error:
             command = " ".join(("crawler", *(error.command_chain or ())))
             raise ConfigError(f"{_usage_error(error)} (see {command} --help)") from None

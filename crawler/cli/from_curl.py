@@ -63,7 +63,7 @@ class CurlRequest(Struct, kw_only=True):
 
 
 def from_curl(
-    *words: Annotated[
+    *arguments: Annotated[
         str, Parameter(allow_leading_hyphen=True, help="The command, quoted as one argument or pasted as it is.")
     ],
 ) -> int:
@@ -73,7 +73,7 @@ def from_curl(
 
     Example: crawler from-curl "curl 'https://shop.example/api' -H 'Accept: application/json'"
     """
-    text = words[0] if len(words) == 1 else shlex.join(words)
+    text = arguments[0] if len(arguments) == 1 else shlex.join(arguments)
     found = parse_curl(text)
     write(_code(found))
     if found.settings:
@@ -88,13 +88,13 @@ def parse_curl(text: str) -> CurlRequest:
         ConfigError: The text is not a curl command, or has an option that a request cannot express.
     """
     try:
-        words = shlex.split(_plain_quotes(text.replace("\\\r\n", " ").replace("\\\n", " ")))
+        arguments = shlex.split(_plain_quotes(text.replace("\\\r\n", " ").replace("\\\n", " ")))
     except ValueError as error:
         raise ConfigError(f"this is not a command line: {str(error).lower()}") from None
-    if words and words[0].rpartition("/")[2] in ("curl", "curl.exe"):
-        words = words[1:]
+    if arguments and arguments[0].rpartition("/")[2] in ("curl", "curl.exe"):
+        arguments = arguments[1:]
     found = CurlRequest()
-    rest = _expanded(words)
+    rest = _expanded(arguments)
     while rest:
         _option(rest.pop(0), rest, found)
     if not found.url:
@@ -113,24 +113,24 @@ def _plain_quotes(text: str) -> str:
     return ANSI_C.sub(plain, text)
 
 
-def _expanded(words: list[str]) -> list[str]:
-    """Return the words with ``--name=value``, ``-XPOST`` and clusters such as ``-sSLo`` split."""
+def _expanded(arguments: list[str]) -> list[str]:
+    """Return the arguments with ``--name=value``, ``-XPOST`` and clusters such as ``-sSLo`` split."""
     expanded: list[str] = []
-    for word in words:
-        name, equals, value = word.partition("=")
-        if word.startswith("--") and equals:
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if argument.startswith("--") and equals:
             expanded += [name, value]
-        elif cluster := CLUSTER.fullmatch(word):
+        elif cluster := CLUSTER.fullmatch(argument):
             expanded += [f"-{letter}" for letter in cluster["flags"]]
             expanded += [f"-{cluster['option']}"] if cluster["option"] else []
             expanded += [cluster["value"]] if cluster["value"] else []
         else:
-            expanded.append(word)
+            expanded.append(argument)
     return expanded
 
 
 def _option(word: str, rest: list[str], found: CurlRequest) -> None:
-    """Take one option, and its value from the words after it."""
+    """Take one option, and its value from the arguments after it."""
     if word in NOTES:
         found.settings.append(NOTES[word])
     if word in IGNORED:

@@ -289,7 +289,7 @@ class JobServer:
 
     def _command(self, folder: Path, source: JobSource) -> list[str]:
         """Return the arguments of the command that runs or continues a job."""
-        words = ["run", source.target, "--job", str(folder), "--ui", self._page, "--quiet"]
-        words += ["-p", "crawler.cli.child:EndsWithParent"]
-        words += [word for name, value in source.arguments.items() for word in ("-a", f"{name}={value}")]
-        return words + [word for name, value in source.settings.items() for word in ("-s", f"{name}={value}")]
+        arguments = ["run", source.target, "--job", str(folder), "--ui", self._page, "--quiet"]
+        arguments += ["-p", "crawler.cli.child:EndsWithParent"]
+        arguments += [word for name, value in source.arguments.items() for word in ("-a", f"{name}={value}")]
+        return arguments + [word for name, value in source.settings.items() for word in ("-s", f"{name}={value}")]

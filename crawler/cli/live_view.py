@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from crawler.cli.logs import plural
 from crawler.cli.sizes import size
 from crawler.monitor import Host, QuotaGauge, Snapshot
-from crawler.monitor.words import duration
+from crawler.monitor.host_state import duration
 
 if TYPE_CHECKING:
     from rich.text import Text

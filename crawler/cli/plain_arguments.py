@@ -58,15 +58,15 @@ class PlainArguments(Struct, eq=False):
     """The others, by parameter."""
 
 
-def plain_arguments(words: Sequence[str]) -> PlainArguments | None:
+def plain_arguments(arguments: Sequence[str]) -> PlainArguments | None:
     """Return the arguments of ``crawler run``; `None` if cyclopts has to parse them, or to report an error.
 
     Parameters:
-        words: The words of the command line after ``run``.
+        arguments: The arguments of the command line after ``run``.
     """
     targets: list[str] = []
     options: dict[str, Any] = {}
-    rest = iter(words)
+    rest = iter(arguments)
     for word in rest:
         if not word.startswith("-"):
             targets.append(word)

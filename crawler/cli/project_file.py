@@ -89,8 +89,8 @@ def _content(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
         if is_shared:
             return None
-        words = error_reason(error) if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{path.name}: {words}") from error
+        message = error_reason(error) if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{path.name}: {message}") from error
     if not is_shared:
         return content
     tool = content.get("tool")

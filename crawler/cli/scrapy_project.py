@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from crawler.content.json_values import collector_paused
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import entry_points_of, load_entry_point
 from crawler.hooks.requirements import require
@@ -87,8 +88,10 @@ def _bridge(what: str) -> Any:
     found = _entry_point()
     if found is None:
         raise ConfigError(f"{what}: no plugin for Scrapy projects is installed: pip install '{EXTRA}'")
-    with _without_collector():
-        return load_entry_point(found, "the plugin for Scrapy projects")
+    with collector_paused():
+        plugin = load_entry_point(found, "the plugin for Scrapy projects")
+        gc.freeze()  # the objects of its modules live on, and need not be traversed
+    return plugin
 
 
 def _entry_point() -> EntryPoint | None:
@@ -99,17 +102,3 @@ def _entry_point() -> EntryPoint | None:
         for point in distribution(DISTRIBUTION).entry_points.select(group=GROUP, name=SCRAPY):
             return point
     return entry_points_of(GROUP).get(SCRAPY)
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Turn the garbage collector off while modules are imported: their objects live on, and need not be traversed."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()

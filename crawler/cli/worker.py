@@ -22,7 +22,7 @@ def worker(
         str, Parameter(metavar="URL", help="The job, such as postgresql://user@host/database/NAME, or env:NAME.")
     ],
     /,
-    *words: Annotated[
+    *arguments: Annotated[
         str,
         Parameter(
             name="spider",
@@ -41,16 +41,16 @@ def worker(
     """
     from crawler.cli.commands import app_of  # noqa: PLC0415 - it imports this module
 
-    if not words:
+    if not arguments:
         raise ConfigError("crawler worker needs a spider after the URL of the job")
-    if "--job" in words or any(word.startswith("--job=") for word in words):
+    if "--job" in arguments or any(word.startswith("--job=") for word in arguments):
         raise ConfigError("crawler worker takes the job as its first argument, not as --job")
     if not is_url(url) and not url.startswith("env:"):
         raise ConfigError(f"crawler worker needs the URL of a job, not {url}: crawler run --job DIR uses a folder")
     run = app_of("run")
     while True:
         try:
-            code: int = run(["run", *words, "--job", url]) or 0
+            code: int = run(["run", *arguments, "--job", url]) or 0
         except LeaseLost as error:
             log.warning("%s; it joins again", error)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
-from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.messages import Drop, Request
@@ -113,7 +113,7 @@ class Admission:
             try:
                 answer = hook.call(request)
             except faults() as error:
-                self._log(hook, request, words_of(error), error)
+                self._log(hook, request, describe_error(error), error)
                 return None, ADMIT_FAILED
             finally:
                 self._slow.check(began, hook.call, request.url)
@@ -126,6 +126,6 @@ class Admission:
                 return None, ADMIT_FAILED
         return request, None
 
-    def _log(self, hook: Hook, request: Request, words: str, cause: BaseException | None) -> None:
+    def _log(self, hook: Hook, request: Request, message: str, cause: BaseException | None) -> None:
         name = hook.plugin.name
-        self._errors.log_words((name, "admit", type(cause)), f"{name}.admit", request.url, words, cause)
+        self._errors.log_message((name, "admit", type(cause)), f"{name}.admit", request.url, message, cause)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
-from crawler.engine.handler_results import words_of
+from crawler.engine.handler_results import describe_error
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlerError, CrawlFailed
 from crawler.frontier import StoredTicket
@@ -55,7 +55,7 @@ class CommitCalls:
                 raise
             except Exception as error:
                 name = getattr(function, "__qualname__", repr(function))
-                raise CrawlFailed(f"{name} failed before a commit: {words_of(error)}") from error
+                raise CrawlFailed(f"{name} failed before a commit: {describe_error(error)}") from error
 
     def forget(self, ticket: StoredTicket) -> None:
         """Forget the calls of a request that was interrupted."""

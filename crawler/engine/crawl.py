@@ -255,8 +255,8 @@ class Crawl:
         page = current_page.get()
         if page is not None:
             page.added.append(request)
-        elif self._store.durable and (words := request.unstorable()):
-            raise TypeError(f"the request for {request.shown_url} cannot be stored: {words}")
+        elif self._store.durable and (reason := request.unstorable()):
+            raise TypeError(f"the request for {request.shown_url} cannot be stored: {reason}")
         else:
             self._added.add(with_child_depth(request))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.errors import HookError, RequestError
 from crawler.messages import Drop, Request, Response, Retry
@@ -115,8 +115,8 @@ class FetchHooks:
         except RequestError:
             raise
         except faults() as error:
-            raise _hook_error(hook, name, request, words_of(error)) from error
+            raise _hook_error(hook, name, request, describe_error(error)) from error
 
 
-def _hook_error(hook: Hook, name: str, request: Request, words: str) -> HookError:
-    return HookError(words, plugin=hook.plugin.name, hook=name, request=request)
+def _hook_error(hook: Hook, name: str, request: Request, message: str) -> HookError:
+    return HookError(message, plugin=hook.plugin.name, hook=name, request=request)

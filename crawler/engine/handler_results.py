@@ -26,8 +26,19 @@ if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
 
 __all__ = [
-    "NOT_ITEMS", "Maker", "PageResult", "Watch", "collect", "describe_bad_field", "describe_wrong", "drain",
-    "encode_item", "encoded", "hint_of", "is_generator", "words_of",
+    "NOT_ITEMS",
+    "Maker",
+    "PageResult",
+    "Watch",
+    "collect",
+    "describe_bad_field",
+    "describe_error",
+    "describe_wrong",
+    "drain",
+    "encode_item",
+    "encoded",
+    "hint_of",
+    "is_generator",
 ]  # fmt: skip
 
 NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
@@ -174,8 +185,10 @@ def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: b
     try:
         return ItemRow(encode_item(item), item, "" if type(item) is dict else type(item).__name__)
     except Exception as error:
-        words = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{hint_of(error)}"
-        raise HookError(words, plugin=maker[0].name, hook=maker[1], request=request, is_callback=is_callback) from error
+        message = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{hint_of(error)}"
+        raise HookError(
+            message, plugin=maker[0].name, hook=maker[1], request=request, is_callback=is_callback
+        ) from error
 
 
 def hint_of(error: BaseException) -> str:
@@ -185,11 +198,11 @@ def hint_of(error: BaseException) -> str:
     return hint_for(error)
 
 
-def words_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception of a handler in one line."""
-    from crawler.hints import words_for  # noqa: PLC0415 - only for errors
+    from crawler import hints  # noqa: PLC0415 - only for errors
 
-    return words_for(error)
+    return hints.describe_error(error)
 
 
 def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:

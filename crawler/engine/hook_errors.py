@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 
-from crawler.engine.handler_results import words_of
+from crawler.engine.handler_results import describe_error
 from crawler.errors import HookError, JobError
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def raise_hook_error(
     """
     if isinstance(error, (HookError, JobError)):
         raise error
-    raise HookError(words_of(error), plugin=plugin.name, hook=hook, request=request, is_callback=is_callback) from error
+    raise HookError(
+        describe_error(error), plugin=plugin.name, hook=hook, request=request, is_callback=is_callback
+    ) from error
 
 
 class HookErrors:

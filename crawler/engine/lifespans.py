@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
 
@@ -46,8 +46,8 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
     try:
         manager = plugin.lifespan(crawl)
         if not hasattr(manager, "__aenter__") or not hasattr(manager, "__aexit__"):
-            words = describe_wrong(manager, "an async context manager: decorate it with @asynccontextmanager")
-            raise PluginError(f"{plugin.name}.lifespan {words}")
+            message = describe_wrong(manager, "an async context manager: decorate it with @asynccontextmanager")
+            raise PluginError(f"{plugin.name}.lifespan {message}")
         with long.call(plugin.name, "lifespan"):
             await watch(manager.__aenter__())
     except PASSED_ON:
@@ -66,8 +66,8 @@ async def lifespan(hook: Hook, crawl: Crawl, long: LongCalls, slow: SlowSteps) -
             raise _named(plugin, raised) from raised  # noqa: ASYNC104 - its nursery has caught the cancellation
         if isinstance(error, Exception) or not caught:
             raise
-        words = f"{plugin.name}.lifespan cancelled the crawl"
-        raise CrawlFailed(words) from error  # noqa: ASYNC104 - the plugin has caught its own cancellation
+        message = f"{plugin.name}.lifespan cancelled the crawl"
+        raise CrawlFailed(message) from error  # noqa: ASYNC104 - the plugin has caught its own cancellation
     try:
         with long.call(plugin.name, "lifespan"):
             await watch(manager.__aexit__(None, None, None))
@@ -115,4 +115,4 @@ def _named(plugin: Plugin, raised: BaseException) -> Exception:
     cause = next(causes(raised))
     if isinstance(cause, PASSED_ON):
         return type(cause)(*cause.args)
-    return CrawlFailed(f"{plugin.name}.lifespan failed: {words_of(cause)}")
+    return CrawlFailed(f"{plugin.name}.lifespan failed: {describe_error(cause)}")

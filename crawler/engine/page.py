@@ -301,8 +301,8 @@ class PageRunner:
             with HookErrors(hook.plugin, "refine", response.request):
                 refined = await self._slow.watch(hook.call(value, response), hook.call, response.url)
                 if isinstance(refined, (Request, Retry, types.CoroutineType, *NOT_ITEMS)):
-                    words, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
-                    raise HookError(words, plugin=plugin, hook="refine", request=response.request)
+                    message, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
+                    raise HookError(message, plugin=plugin, hook="refine", request=response.request)
             if isinstance(refined, Drop):
                 result.dropped.append(refined.reason)
             elif refined is None or refined is value:
@@ -332,12 +332,12 @@ class PageRunner:
         if not self._store.durable:
             return
         for request in result.requests:
-            words = request.unstorable()
-            if words:
+            reason = request.unstorable()
+            if reason:
                 failing = result.maker is not None and result.maker[1] == result.handler  # a `failed` hook
                 plugin = result.maker[0] if failing and result.maker is not None else self._spider
                 raise HookError(
-                    f"the request for {request.shown_url} cannot be stored: {words}",
+                    f"the request for {request.shown_url} cannot be stored: {reason}",
                     plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self._spider,
                 )  # fmt: skip
 

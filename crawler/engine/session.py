@@ -19,7 +19,7 @@ from crawler.engine.checks import (
     check_spider,
     check_transport,
 )
-from crawler.engine.handler_results import words_of
+from crawler.engine.handler_results import describe_error
 from crawler.engine.hook_errors import is_fault
 from crawler.engine.lifespans import causes, lifespan, watching
 from crawler.engine.no_pages import reason_for_no_pages
@@ -301,7 +301,7 @@ def _credentials(spider: Spider) -> OriginAuth | None:
 def _one_line(error: BaseException) -> str:
     """Return an error as one line."""
     text = str(error) if isinstance(error, CrawlerError) else ""
-    return (text or words_of(error)).partition("\n")[0]
+    return (text or describe_error(error)).partition("\n")[0]
 
 
 def _job_at(place: str | Path) -> Job:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
@@ -174,7 +174,7 @@ class Settlement:
             try:
                 verdict = hook.call(usage)
             except faults() as error:
-                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {words_of(error)}") from error
+                raise CrawlFailed(f"{hook.plugin.name}.measure failed: {describe_error(error)}") from error
             finally:
                 self._slow.check(began, hook.call, usage.request.url)
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):

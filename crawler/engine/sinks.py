@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from msgspec import Struct, field
 
-from crawler.engine.handler_results import describe_wrong, words_of
+from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
 from crawler.engine.outputs import adopt_outputs
@@ -246,8 +246,8 @@ class SinkRunner:
         held = position.rows if isinstance(position, Held) else 0
         value = position.position if isinstance(position, Held) else position
         if inspect.isawaitable(value):
-            words = describe_wrong(value, "a position: nothing was stored")
-            raise CrawlFailed(f"{sink.name}.persist {words}")
+            message = describe_wrong(value, "a position: nothing was stored")
+            raise CrawlFailed(f"{sink.name}.persist {message}")
         if not isinstance(held, int) or not 0 <= held <= sink.cursor:
             raise CrawlFailed(f"{sink.name}.persist holds {held!r} rows, of the {sink.cursor} that it has received")
         try:
@@ -280,9 +280,9 @@ class SinkRunner:
             except faults() as error:
                 is_full = full_disk_cause(error) is not None
                 if pause is None or is_full:
-                    words = f"{words_of(error)}{f'; {FREE_SPACE}' if is_full else ''}"
-                    raise CrawlFailed(f"{sink.name}.persist cannot store items: {words}") from error
-                log.warning("%s.persist failed (%s), retrying in %g s", sink.name, words_of(error), pause)
+                    message = f"{describe_error(error)}{f'; {FREE_SPACE}' if is_full else ''}"
+                    raise CrawlFailed(f"{sink.name}.persist cannot store items: {message}") from error
+                log.warning("%s.persist failed (%s), retrying in %g s", sink.name, describe_error(error), pause)
             await trio.sleep(pause)
         raise AssertionError  # the last turn of the loop returns or raises
 

@@ -46,10 +46,10 @@ class HookErrorLog:
         """
         cause = error.__cause__
         place = (error.plugin, error.hook, type(cause), _line_of(cause) or str(error))
-        self.log_words(place, f"{error.plugin}.{error.hook}", url, str(error), cause)
+        self.log_message(place, f"{error.plugin}.{error.hook}", url, str(error), cause)
 
-    def log_words(
-        self, place: tuple[object, ...], handler: str, url: str, words: str, cause: BaseException | None
+    def log_message(
+        self, place: tuple[object, ...], handler: str, url: str, message: str, cause: BaseException | None
     ) -> None:
         """Log a failure of a handler, as `log` does.
 
@@ -57,23 +57,23 @@ class HookErrorLog:
             place: The key of the failures that are counted together.
             handler: ``PLUGIN.METHOD``.
             url: Of the page or request.
-            words: What happened, in one line.
+            message: What happened, in one line.
             cause: The exception; `None` without one.
         """
         repeats = self._repeats.get(place)
         if repeats is not None:
             repeats.count += 1
-            log.debug("%s failed for %s: %s", handler, url, words)
+            log.debug("%s failed for %s: %s", handler, url, message)
             return
         if len(self._repeats) < MAX_PLACES:
-            self._repeats[place] = _Repeats(handler, words)
-        log.error("%s failed for %s: %s", handler, url, words, exc_info=user_frames(cause))
+            self._repeats[place] = _Repeats(handler, message)
+        log.error("%s failed for %s: %s", handler, url, message, exc_info=user_frames(cause))
 
     def finish(self) -> None:
         """Log how many failures were like each of those that were logged."""
         for repeats in self._repeats.values():
             if repeats.count:
-                log.error("%s failed %d more times like this: %s", repeats.handler, repeats.count, repeats.words)
+                log.error("%s failed %d more times like this: %s", repeats.handler, repeats.count, repeats.message)
         self._repeats.clear()
 
 
@@ -81,7 +81,7 @@ class _Repeats(Struct, eq=False):
     """The failures of one place after the first."""
 
     handler: str
-    words: str
+    message: str
     """Those of the first failure."""
     count: int = 0
 

@@ -83,7 +83,7 @@ def given_up_error(error: FetchError, down_for: float, request: Request) -> Fetc
         down_for: Its downtime in seconds.
         request: The request.
     """
-    words = f"{error} (unreachable for {down_for:.0f} s, given up)"
-    copy = type(error)(words, request=request)
+    message = f"{error} (unreachable for {down_for:.0f} s, given up)"
+    copy = type(error)(message, request=request)
     copy.kind, copy.retryable = error.kind, False
     return copy

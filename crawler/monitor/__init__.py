@@ -16,13 +16,14 @@ _PLACES = _places(
         "crawler.monitor.monitor": "Monitor Problem Snapshot",
         "crawler.monitor.quotas": "QuotaGauge",
         "crawler.monitor.rate": "Rate",
-        "crawler.monitor.words": "HostState",
+        "crawler.monitor.host_state": "HostState",
     }
 )
 
 __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
 
 if _typing.TYPE_CHECKING:
+    from crawler.monitor.host_state import HostState as HostState
     from crawler.monitor.hosts import Host as Host
     from crawler.monitor.hosts import lane_id as lane_id
     from crawler.monitor.hosts import lane_of as lane_of
@@ -31,6 +32,5 @@ if _typing.TYPE_CHECKING:
     from crawler.monitor.monitor import Snapshot as Snapshot
     from crawler.monitor.quotas import QuotaGauge as QuotaGauge
     from crawler.monitor.rate import Rate as Rate
-    from crawler.monitor.words import HostState as HostState
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from crawler.hooks.crawl_statistics import LaneStatistics
+from crawler.monitor.host_state import HostState, state_of
 from crawler.monitor.quotas import QuotaGauge, gauges
-from crawler.monitor.words import HostState, state_of
 from crawler.printable import printable_line
 
 if TYPE_CHECKING:

@@ -28,16 +28,16 @@ class FileTypes:
     """A set of file name extensions.
 
     Parameters:
-        words: Extensions with or without a dot, or names of `SETS`.
+        names: Extensions with or without a dot, or names of `SETS`.
 
     Raises:
         ConfigError: A word is neither.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self.endings: set[str] = set()
         """Extensions in lower case, without the dot."""
-        for written in words:
+        for written in names:
             word = written.lower().removeprefix(".")
             if not WORD.fullmatch(word):
                 raise ConfigError(f"setting skip_extensions: not a file extension: {written!r} (write pdf, or media)")

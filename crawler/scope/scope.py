@@ -29,12 +29,12 @@ def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
     return Patterns(setting, patterns)
 
 
-def _file_types(words: tuple[str, ...]) -> FileTypes | None:
-    if not words:
+def _file_types(names: tuple[str, ...]) -> FileTypes | None:
+    if not names:
         return None
     from crawler.scope.filetypes import FileTypes  # noqa: PLC0415 - few crawls need it
 
-    return FileTypes(words)
+    return FileTypes(names)
 
 
 @attrs.frozen

@@ -388,7 +388,7 @@ def _expected(name: str, error: Exception) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"expected {' or '.join(choices)}"
     text = plain(error)
-    words = [word for part in choices if typing.get_origin(part) is Literal for word in typing.get_args(part)]
-    if words and ("enum" in text or "|" in text):
-        return f"expected a number or {' or '.join(words)}"
+    literals = [word for part in choices if typing.get_origin(part) is Literal for word in typing.get_args(part)]
+    if literals and ("enum" in text or "|" in text):
+        return f"expected a number or {' or '.join(literals)}"
     return "expected str of printable ASCII, no space first" if "regex" in text else text  # user_agent has the only one

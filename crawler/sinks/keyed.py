@@ -181,7 +181,7 @@ class KeyedSink(Sink, ABC):
             raise
         except Exception as error:
             what = "connect to" if connection is None else "use"
-            raise ConfigError(f"cannot {what} {self.place}: {self._words(error)}") from self._shown(error)
+            raise ConfigError(f"cannot {what} {self.place}: {self._one_line(error)}") from self._shown(error)
         finally:
             if connection is not None:
                 with suppress(Exception):
@@ -243,16 +243,16 @@ class KeyedSink(Sink, ABC):
             except CrawlerError:
                 raise
             except Exception as error:
-                lost, words, cause = self.is_lost(error), self._words(error), self._shown(error)
+                lost, message, cause = self.is_lost(error), self._one_line(error), self._shown(error)
                 self._drop()
                 if not lost or self._ending.is_set():
-                    raise OSError(words) from cause
+                    raise OSError(message) from cause
                 if pause is None:
                     raise CrawlFailed(
-                        f"{self.place} has taken no items for {self.retry:g} s ({words}); a job continues later"
+                        f"{self.place} has taken no items for {self.retry:g} s ({message}); a job continues later"
                     ) from cause
                 if not is_away:
-                    log.warning("%s takes no items (%s): they wait for it, up to %g s", self.place, words, self.retry)
+                    log.warning("%s takes no items (%s): they wait for it, up to %g s", self.place, message, self.retry)
                 is_away = True
                 self._ending.wait(pause)
         if is_away:
@@ -288,7 +288,7 @@ class KeyedSink(Sink, ABC):
         with self._calling:
             self._drop()
 
-    def _words(self, error: Exception) -> str:
+    def _one_line(self, error: Exception) -> str:
         """Return the first line of an error of a library, without secrets."""
         text = str(error).strip().partition("\n")[0] or type(error).__name__
         return redact(hide_secrets_of(self._address, text))

@@ -261,12 +261,12 @@ def _failed(message: str, error: Exception) -> CrawlerError:
 
 def describe_error(path: Path, error: Exception) -> str:
     """Return one line for an error of SQLite or of the file system: what happened to `path`, and what to do."""
-    words = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", None) or str(error)
-    words = "malformed" if isinstance(error, UnicodeDecodeError) else words.lower()
-    if "malformed" in words or "not a database" in words or "corrupt" in words:
-        return f"{path} is damaged ({words}): the job cannot be continued"
-    if "full" in words or "no space" in words or "too large" in words:
-        return f"cannot write {path}: the disk is full ({words}); free some space, then run it again"
-    if "readonly" in words or "read-only" in words:
-        return f"cannot write {path}: {words}"
-    return f"{path}: {words}; nothing committed is lost: solve the problem, then run it again"
+    message = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", None) or str(error)
+    message = "malformed" if isinstance(error, UnicodeDecodeError) else message.lower()
+    if "malformed" in message or "not a database" in message or "corrupt" in message:
+        return f"{path} is damaged ({message}): the job cannot be continued"
+    if "full" in message or "no space" in message or "too large" in message:
+        return f"cannot write {path}: the disk is full ({message}); free some space, then run it again"
+    if "readonly" in message or "read-only" in message:
+        return f"cannot write {path}: {message}"
+    return f"{path}: {message}; nothing committed is lost: solve the problem, then run it again"

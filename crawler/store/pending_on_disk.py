@@ -63,5 +63,5 @@ class PendingOnDisk:
         try:
             return self._database.execute(statement, values)
         except sqlite3.Error as error:
-            words = f"the pending requests do not fit into memory, nor into a temporary file ({error})"
-            raise CrawlFailed(f"{words}: set TMPDIR to a folder with more space, or use --job") from error
+            message = f"the pending requests do not fit into memory, nor into a temporary file ({error})"
+            raise CrawlFailed(f"{message}: set TMPDIR to a folder with more space, or use --job") from error

@@ -187,11 +187,11 @@ def proxy_of(request: httpx.Request) -> httpx.URL | None:
     try:
         proxy = _parse_url(given) if isinstance(given, str) else httpx.URL(given)
     except (httpx.InvalidURL, TypeError) as error:
-        words = f"not a proxy: {error}"
-        raise transport_error(httpx.UnsupportedProtocol, words, request=request, sent=False) from error
+        message = f"not a proxy: {error}"
+        raise transport_error(httpx.UnsupportedProtocol, message, request=request, sent=False) from error
     if proxy.scheme not in PROXY_PORTS or not proxy.host:
-        words = f"not a proxy: a URL with one of {', '.join(PROXY_PORTS)} is needed"
-        raise transport_error(httpx.UnsupportedProtocol, words, request=request, sent=False)
+        message = f"not a proxy: a URL with one of {', '.join(PROXY_PORTS)} is needed"
+        raise transport_error(httpx.UnsupportedProtocol, message, request=request, sent=False)
     return proxy
 
 

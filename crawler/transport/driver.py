@@ -126,8 +126,8 @@ class CurlDriver:
             self._in_libcurl = False
             curl.close()
             self._room.leave()
-            words = f"cannot be sent: {error}"
-            raise transport_error(httpx.LocalProtocolError, words, request=request, sent=False) from error
+            message = f"cannot be sent: {error}"
+            raise transport_error(httpx.LocalProtocolError, message, request=request, sent=False) from error
         transfer.curl = curl
         self._transfers[curl] = transfer
         self._act(TIMER_EXPIRED)
@@ -228,8 +228,8 @@ class CurlDriver:
                 more, finished, failed = self._multi.info_read()
                 for curl in finished:
                     self._finish(curl)
-                for curl, code, words in failed:
-                    self._finish(curl, code, words, curl.getinfo(pycurl.OS_ERRNO))
+                for curl, code, message in failed:
+                    self._finish(curl, code, message, curl.getinfo(pycurl.OS_ERRNO))
         except Exception as error:
             self._fault = error
         self._in_libcurl = False
@@ -253,7 +253,7 @@ class CurlDriver:
                 transfer.fail_by_framing()
         self._ask_timer()
 
-    def _finish(self, curl: Any, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+    def _finish(self, curl: Any, code: int = pycurl.E_OK, message: str = "", os_errno: int = 0) -> None:
         transfer = self._transfers[curl]
         if code != pycurl.E_OK and transfer.proxy is not None and not transfer.sent:
             from crawler.transport.proxy_faults import find_fault  # noqa: PLC0415 - only of use with proxies
@@ -267,7 +267,7 @@ class CurlDriver:
             return
         self._release(curl)
         try:
-            transfer.end(code, words, os_errno)
+            transfer.end(code, message, os_errno)
         except Exception as error:
             transfer.fail(error)  # libcurl no longer has it, so nothing else could end it
             raise
@@ -301,17 +301,17 @@ class CurlDriver:
         if self._due < self._nap.deadline:  # noqa: PLR1730 - assigning costs, even the same time
             self._nap.deadline = self._due
 
-    def _end_all(self, cls: type[httpx.RequestError], words: str) -> None:
+    def _end_all(self, cls: type[httpx.RequestError], message: str) -> None:
         """End every transfer for this reason and close libcurl; the next request opens it again."""
         transfers, self._transfers = self._transfers, {}
         self._room.leave_all()
-        self._nap.cancel(reason=words)  # the poller must not be waited for when it is closed
+        self._nap.cancel(reason=message)  # the poller must not be waited for when it is closed
         for curl, transfer in transfers.items():
             transfer.detach()
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(curl)
             curl.close()
-            transfer.fail(transport_error(cls, words, request=transfer.request, sent=transfer.sent))
+            transfer.fail(transport_error(cls, message, request=transfer.request, sent=transfer.sent))
         while self._idle:
             self._idle.pop().close()
         if self._multi is not None:

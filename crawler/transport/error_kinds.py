@@ -1,4 +1,4 @@
-"""`RequestError.kind`: one word for what exactly failed, from libcurl's codes and words or from an exception."""
+"""`RequestError.kind`: one word for what exactly failed, from libcurl's code and message, or from an exception."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BY_CODE: Final = {
     pycurl.E_BAD_CONTENT_ENCODING: "bad_coding",
     pycurl.E_WRITE_ERROR: "bad_coding",
 }
-BY_WORDS: Final = (
+BY_MESSAGE: Final = (
     (lazy_pattern("has expired|not yet valid"), "tls_expired"),
     (lazy_pattern("subject name|does not match|hostname mismatch", re.IGNORECASE), "tls_host"),
     (lazy_pattern("self.signed|local issuer|certificate verify failed", re.IGNORECASE), "tls_untrusted"),
@@ -79,26 +79,26 @@ UNKNOWN_HOST: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME",
 """The system's codes for a name that does not exist or has no address; ``EAI_AGAIN`` means a failed lookup instead."""
 
 
-def kind_of_code(code: int, words: str, os_errno: int) -> str:
+def kind_of_code(code: int, message: str, os_errno: int) -> str:
     """Return the kind of a transfer that failed in libcurl; empty if its code has none.
 
     Parameters:
         code: libcurl's result (``CURLcode``).
-        words: libcurl's own description.
+        message: What libcurl says.
         os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
     """
     kind = BY_CODE.get(code, "")
-    if code == TOO_LARGE or MANY_FIELDS.search(words):
+    if code == TOO_LARGE or MANY_FIELDS.search(message):
         return "headers_too_large"
     if kind.startswith("tls"):
-        return _by_words(words) or kind
+        return _by_message(message) or kind
     if kind == "unreachable":
         return BY_ERRNO.get(os_errno, kind)
-    if kind == "bad_header" and "status line" in words:
+    if kind == "bad_header" and "status line" in message:
         return "no_http"
-    if kind == "reset" and "unexpected eof" in words:  # without a TLS close_notify (RFC 9112 section 9.8)
+    if kind == "reset" and "unexpected eof" in message:  # without a TLS close_notify (RFC 9112 section 9.8)
         return "closed"
-    return "bad_chunk" if "chunk" in words else kind
+    return "bad_chunk" if "chunk" in message else kind
 
 
 def kind_of(error: BaseException) -> str:
@@ -108,7 +108,7 @@ def kind_of(error: BaseException) -> str:
         return failure.kind
     kind = next((BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in BY_CLASS), "")
     if kind.startswith("tls"):
-        return _by_words(str(error)) or kind
+        return _by_message(str(error)) or kind
     cause = error.__cause__ or error.__context__
     if not kind and cause is not None and isinstance(error, httpx.TransportError):
         return kind_of(cause)
@@ -122,5 +122,5 @@ def is_unknown_host(error: BaseException) -> bool:
     return error.__cause__ is not None and is_unknown_host(error.__cause__)
 
 
-def _by_words(words: str) -> str:
-    return next((kind for pattern, kind in BY_WORDS if pattern.search(words)), "")
+def _by_message(message: str) -> str:
+    return next((kind for pattern, kind in BY_MESSAGE if pattern.search(message)), "")

@@ -275,20 +275,20 @@ def transport_error(
 
 
 def curl_error(
-    code: int, words: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
+    code: int, curl_message: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
 ) -> httpx.RequestError:
     """Return the httpx exception for a transfer that failed in libcurl.
 
     Parameters:
         code: libcurl's result (``CURLcode``).
-        words: libcurl's own description.
+        curl_message: What libcurl says.
         request: The request that failed.
         proxy: The proxy of the request, if any.
         sent: Whether the connection was ready and sending began.
         os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
     """
     cls = _BY_CODE.get(code, httpx.TransportError)
-    kind = kind_of_code(code, words, os_errno)
+    kind = kind_of_code(code, curl_message, os_errno)
     retryable = False if code in _FINAL_CODES or kind in FINAL_KINDS else None
     if sent and code in _SERVERS_IF_SENT:
         cls, retryable = httpx.RemoteProtocolError, None
@@ -296,7 +296,7 @@ def curl_error(
         cls, kind = httpx.ProxyError, "proxy"  # the proxy was reached, and declined
     tls = code in _TLS and proxy is not None and proxy.scheme != "https"  # TLS with the site, through the proxy
     peer = _authority(origin_of(request)) if proxy is None or tls else f"the proxy {_authority(proxy)}"
-    message = _describe(code, words, peer, os_errno)
+    message = _describe(code, curl_message, peer, os_errno)
     return transport_error(cls, message, request=request, sent=sent, retryable=retryable, kind=kind)
 
 
@@ -306,14 +306,14 @@ def _authority(url: httpx.URL) -> str:
     return f"{host}:{(443 if url.scheme == 'https' else 80) if url.port is None else url.port}"
 
 
-def _describe(code: int, words: str, peer: str, os_errno: int) -> str:
+def _describe(code: int, curl_message: str, peer: str, os_errno: int) -> str:
     if code in _TLS:
-        return f"TLS with {peer} failed: {words}"
+        return f"TLS with {peer} failed: {curl_message}"
     if code == pycurl.E_COULDNT_CONNECT and os_errno == errno.ECONNREFUSED:
         return f"connection refused by {peer}"
     if code == pycurl.E_COULDNT_CONNECT and os_errno:
         return f"no connection to {peer}: {os.strerror(os_errno).lower()}"
-    return f"{peer}: {words or pycurl.easy_strerror(code)}"
+    return f"{peer}: {curl_message or pycurl.easy_strerror(code)}"
 
 
 def was_sent(error: Exception) -> bool:
@@ -334,13 +334,13 @@ def translate(error: Exception, request: Request | None = None) -> RequestError:
         return error
     error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)  # tracebacks show it
     cls = next(_BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in _BY_CLASS)
-    words = _one_line(error)
+    message = _one_line(error)
     if isinstance(error, httpx.HTTPStatusError):
-        return BadStatus(words, status=error.response.status_code, request=request)
+        return BadStatus(message, status=error.response.status_code, request=request)
     kind = kind_of(error)
     if kind == "tls_untrusted":
-        words += "; to trust its authority, set tls_verify to the file of the authority's certificate"
-    translated = (BodyTooLarge if kind == BOMB else cls)(words, request=request)
+        message += "; to trust its authority, set tls_verify to the file of the authority's certificate"
+    translated = (BodyTooLarge if kind == BOMB else cls)(message, request=request)
     translated.kind = kind
     failure = failure_of(error)
     retryable = None if failure is None else failure.retryable

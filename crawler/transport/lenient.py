@@ -67,13 +67,13 @@ class LenientTransfer(Transfer):
         self._unsent = _request_head(request)
         self._parser = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
 
-    def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+    def end(self, code: int = pycurl.E_OK, message: str = "", os_errno: int = 0) -> None:
         """Note that libcurl has connected, or end the transfer with its error."""
         if code == pycurl.E_OK:
             self._socket = self.curl.getinfo(pycurl.ACTIVESOCKET)
             self._wake()
         else:
-            super().end(code, words, os_errno)
+            super().end(code, message, os_errno)
 
     def detach(self) -> None:
         """Wake the waiting task before libcurl closes the socket."""
@@ -108,8 +108,8 @@ class LenientTransfer(Transfer):
         except trio.TooSlowError:
             if trio.current_time() >= self.complete_by:
                 self.fail(self.late())
-            words = f"the server sent nothing for {self._timeout():g} s"
-            self.fail(self._failure(httpx.ReadTimeout, words, kind="read"))
+            message = f"the server sent nothing for {self._timeout():g} s"
+            self.fail(self._failure(httpx.ReadTimeout, message, kind="read"))
         except trio.ClosedResourceError:
             return  # another task closed the response, and set the error
         if self._ended:
@@ -124,8 +124,8 @@ class LenientTransfer(Transfer):
         try:
             return bytes(await self._call("recv", READ_SIZE, trio.lowlevel.wait_readable))
         except pycurl.error as error:
-            code, words = error.args
-            if kind_of_code(code, words, 0) == "closed":  # without a TLS close_notify
+            code, message = error.args
+            if kind_of_code(code, message, 0) == "closed":  # without a TLS close_notify
                 return b""
             raise
 

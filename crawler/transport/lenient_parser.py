@@ -78,8 +78,10 @@ class LenientHTTP11Parser:
             ParseError: The response is incomplete.
         """
         if not self.has_headers:
-            words = "closed in the middle of the headers" if self.lines or self._buffer else "closed without a response"
-            raise ParseError(f"the connection was {words}", "closed")
+            message = (
+                "closed in the middle of the headers" if self.lines or self._buffer else "closed without a response"
+            )
+            raise ParseError(f"the connection was {message}", "closed")
         if not self.is_complete and (self._chunked or self._left is not None):
             raise ParseError("the connection was closed in the middle of the body", "closed")
         self.is_complete = True

@@ -54,8 +54,8 @@ class TransferRoom:
     def __init__(self, max_kept: int) -> None:
         allowed = raise_open_file_limit()
         if allowed < MIN_OPEN_FILES:
-            words = f"this process may open {allowed} files, but needs {MIN_OPEN_FILES} or more: raise ulimit -n"
-            raise ConfigError(words)
+            message = f"this process may open {allowed} files, but needs {MIN_OPEN_FILES} or more: raise ulimit -n"
+            raise ConfigError(message)
         self.size: float = math.inf
         """Transfers at once, at most; infinite until `measure` was called."""
         self._max_kept = max_kept
@@ -72,8 +72,8 @@ class TransferRoom:
         """Wait until a transfer ends. Return whether one has, before a time on trio's clock."""
         if not self._has_warned:
             self._has_warned = True
-            words = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
-            log.warning(words, self.size)
+            message = "%d requests at once are as many as the limit on open files allows: raise it (ulimit -n)"
+            log.warning(message, self.size)
         with trio.CancelScope(deadline=until):
             await self._waiting.park()
             return True

@@ -35,7 +35,7 @@ PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 STREAM_REFUSED: Final = lazy_pattern(rb"HTTP/[23] stream \d+ refused by server")
-"""libcurl's words for a stream with REFUSED_STREAM, or after the last one of a GOAWAY."""
+"""What libcurl says of a stream with REFUSED_STREAM, or after the last one of a GOAWAY."""
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
@@ -45,7 +45,7 @@ MAX_PAUSED_BODY: Final = 64 * 1024 * 1024
 MAX_WHOLE: Final = 1024 * 1024
 """Bytes of a body that are gathered, before they are delivered."""
 ALL_STALE: Final = "Connection died, tried"
-"""Words of libcurl when several kept connections in a row were closed."""
+"""What libcurl says when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
 NO_TIMEOUT: Final[dict[str, float | None]] = {}
 TIMER_ERROR: Final = 0.05
@@ -250,8 +250,8 @@ class Transfer(httpx.AsyncByteStream):
         return None
 
     def _too_many_lines(self) -> httpx.RequestError:
-        words = f"more than {self._max_headers} bytes of response headers"
-        return self._failure(httpx.RemoteProtocolError, words, retryable=False, kind="headers_too_large")
+        message = f"more than {self._max_headers} bytes of response headers"
+        return self._failure(httpx.RemoteProtocolError, message, retryable=False, kind="headers_too_large")
 
     def _take_headers(self, lines: list[bytes]) -> None:
         """Take the header lines as those of the response, and wake the task unless it waits for the body too."""
@@ -286,8 +286,8 @@ class Transfer(httpx.AsyncByteStream):
 
     def fail_by_framing(self) -> None:
         """End the transfer because its server sends framing without end."""
-        words = "the server sends framing without content: an endless chunk extension, empty blocks or frames"
-        self.fail(self._failure(httpx.RemoteProtocolError, words, kind=ENDLESS))
+        message = "the server sends framing without content: an endless chunk extension, empty blocks or frames"
+        self.fail(self._failure(httpx.RemoteProtocolError, message, kind=ENDLESS))
 
     @property
     def is_idempotent(self) -> bool:
@@ -299,7 +299,7 @@ class Transfer(httpx.AsyncByteStream):
         """Whether the request may be sent again at once, although the server may have processed it."""
         return self.options.resend and self.is_idempotent
 
-    def end(self, code: int = pycurl.E_OK, words: str = "", os_errno: int = 0) -> None:
+    def end(self, code: int = pycurl.E_OK, message: str = "", os_errno: int = 0) -> None:
         """End the transfer with libcurl's result."""
         if code == pycurl.E_OK and self._has_headers:
             self._finish()
@@ -310,19 +310,19 @@ class Transfer(httpx.AsyncByteStream):
         if code == pycurl.E_OPERATION_TIMEDOUT and trio.current_time() >= self.complete_by - TIMER_ERROR:
             self.fail(self.late())
         elif code == TOO_LARGE and self._paused:
-            words = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
-            self.fail(self._failure(httpx.DecodingError, words, retryable=False, kind=BOMB))
-        elif code == pycurl.E_SEND_ERROR and ALL_STALE in words and not self._has_headers:
+            message = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
+            self.fail(self._failure(httpx.DecodingError, message, retryable=False, kind=BOMB))
+        elif code == pycurl.E_SEND_ERROR and ALL_STALE in message and not self._has_headers:
             self.fail(self._stale())
         elif self._lines_size + sum(map(len, self._lines)) > self._max_headers:  # libcurl found that they are too many
             self.fail(self._too_many_lines())
         elif code != pycurl.E_OK:
             self.fail(
-                curl_error(code, words, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
+                curl_error(code, message, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
             )
         elif not self._has_headers:
-            words = "the connection was closed in the middle of the headers"
-            self.fail(self._failure(httpx.RemoteProtocolError, words, kind="closed"))
+            message = "the connection was closed in the middle of the headers"
+            self.fail(self._failure(httpx.RemoteProtocolError, message, kind="closed"))
         else:
             self._finish()
 
@@ -341,13 +341,13 @@ class Transfer(httpx.AsyncByteStream):
         return self._failure(httpx.ReadTimeout, "the response was not complete by its deadline", kind=DEADLINE)
 
     def _stale(self) -> httpx.RequestError:
-        words = "the connection was closed before a response came"
-        return transport_error(httpx.RemoteProtocolError, words, request=self.request, sent=True, kind=STALE)
+        message = "the connection was closed before a response came"
+        return transport_error(httpx.RemoteProtocolError, message, request=self.request, sent=True, kind=STALE)
 
     def _failure(
-        self, cls: type[httpx.RequestError], words: str, *, retryable: bool | None = None, kind: str = ""
+        self, cls: type[httpx.RequestError], message: str, *, retryable: bool | None = None, kind: str = ""
     ) -> httpx.RequestError:
-        return transport_error(cls, words, request=self.request, sent=self.sent, retryable=retryable, kind=kind)
+        return transport_error(cls, message, request=self.request, sent=self.sent, retryable=retryable, kind=kind)
 
     def _finish(self) -> None:
         self._ended = self.has_response = True
@@ -373,14 +373,14 @@ class Transfer(httpx.AsyncByteStream):
             raise self._error
         self._version, status, self._reason = parse_status_line(self.status_line)
         if status < 0:
-            words = "invalid status line: the status does not have three digits"
-            raise self._failure(httpx.RemoteProtocolError, words, kind="no_http")
+            message = "invalid status line: the status does not have three digits"
+            raise self._failure(httpx.RemoteProtocolError, message, kind="no_http")
         self.status = status
         if self._is_coded and self.decode and status not in BODILESS:
             unknown = _unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
             if unknown:
-                words = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
-                raise self._failure(UnknownCoding, words, retryable=True)
+                message = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
+                raise self._failure(UnknownCoding, message, retryable=True)
 
     @property
     def extensions(self) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def pack_part(number: int, result: PageResult, spider: Spider, request: Request,
     try:
         values = pack([item.value for item in items]) if items else b""
     except Exception as error:
-        words = f"an item cannot be sent to another process: {type(error).__name__}: {error}"
-        raise HookError(words, plugin=spider.name, hook=result.handler, request=request, is_callback=True) from error
+        message = f"an item cannot be sent to another process: {type(error).__name__}: {error}"
+        raise HookError(message, plugin=spider.name, hook=result.handler, request=request, is_callback=True) from error
     return Part(number, [], values, pack_requests(requests))
 
 

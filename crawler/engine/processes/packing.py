@@ -124,10 +124,10 @@ def _json_of(request: Request) -> bytes:
     try:
         return request.to_json()
     except (TypeError, ValueError) as error:
-        words = (
+        message = (
             f"the request for {request.shown_url} cannot be sent to another process: {request.unstorable() or error}"
         )
-        raise ValueError(words) from None
+        raise ValueError(message) from None
 
 
 def unpack_requests(

@@ -212,8 +212,8 @@ class RemoteCrawl:
         self._refuse("mark_sent()", "call it in a fetch hook")
 
     def _refuse(self, what: str, advice: str) -> NoReturn:
-        words = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"
-        raise RuntimeError(f"{words}: {advice}, or set processes=1")
+        message = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"
+        raise RuntimeError(f"{message}: {advice}, or set processes=1")
 
 
 class RemoteResponse(Response):

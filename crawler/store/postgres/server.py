@@ -179,4 +179,4 @@ def _is_refusal(error: psycopg.Error) -> bool:
     if error.pgconn is not None and error.pgconn.needs_password:
         return True
     text = str(error)
-    return "FATAL" in text and any(words in text for words in REFUSALS)
+    return "FATAL" in text and any(phrase in text for phrase in REFUSALS)

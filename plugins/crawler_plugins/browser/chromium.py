@@ -128,7 +128,7 @@ async def run_chromium(  # noqa: ASYNC114 - a task of a pool, not of a context m
                             await trio.lowlevel.wait_readable(ended)
                     nursery.cancel_scope.cancel(reason="the browser has ended")
             if not version:  # raised in the nursery, it would be a group
-                raise CrawlFailed(f"browser: Chromium did not start: {_last_words(errors)}")
+                raise CrawlFailed(f"browser: Chromium did not start: {_last_line(errors)}")
         finally:
             with trio.CancelScope(shield=True):
                 if pid:
@@ -196,7 +196,7 @@ async def _end(pid: int, ended: int) -> None:
         os.waitpid(pid, 0)  # noqa: ASYNC222 - it has ended
 
 
-def _last_words(errors: IO[bytes]) -> str:
+def _last_line(errors: IO[bytes]) -> str:
     """Return the last line that a browser has written to its standard error."""
     errors.seek(0)
     lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]

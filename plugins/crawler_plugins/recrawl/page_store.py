@@ -75,7 +75,7 @@ class PageStore:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"recrawl: cannot open {path}: {_words(error)}") from None
+            raise ConfigError(f"recrawl: cannot open {path}: {_reason(error)}") from None
         with ExitStack() as stack:
             stack.callback(self._database.close)
             try:
@@ -245,5 +245,5 @@ def _snapshot(data: bytes | None) -> Snapshot:
     return NEVER if data is None else msgspec.msgpack.decode(data, type=Snapshot)
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)

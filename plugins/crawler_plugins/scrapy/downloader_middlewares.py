@@ -144,6 +144,6 @@ def _checked(component: Any, method: str, result: Any) -> Any:
         TypeError: It is neither a request nor a response.
     """
     if not isinstance(result, (Request, Response)):
-        words = f"{path_of(component)}.{method}() must return a Response or a Request, not {type(result).__name__}"
-        raise TypeError(words)
+        message = f"{path_of(component)}.{method}() must return a Response or a Request, not {type(result).__name__}"
+        raise TypeError(message)
     return result

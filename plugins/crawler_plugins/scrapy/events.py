@@ -144,17 +144,17 @@ def _taken(code: CodeType) -> tuple[str, ...] | None:
     return None if code.co_flags & inspect.CO_VARKEYWORDS else code.co_varnames[1 : code.co_argcount]
 
 
-def log_result(log: logging.Logger, words: Any, spider: Any, *, exc_info: Any = None, **extra: Any) -> None:
+def log_result(log: logging.Logger, entry: Any, spider: Any, *, exc_info: Any = None, **extra: Any) -> None:
     """Log what a method of a `LogFormatter` returned, unless it is `None`.
 
     Parameters:
         log: The logger.
-        words: A dict with ``level``, ``msg`` and ``args``.
+        entry: A dict with ``level``, ``msg`` and ``args``.
         spider: The spider, for handlers of the project.
         exc_info: As of the logging module.
         extra: Further attributes of the record.
     """
-    if words is not None:
-        arguments = words.get("args") or ()
-        log.log(words["level"], words["msg"], *((arguments,) if isinstance(arguments, dict) else arguments),
+    if entry is not None:
+        arguments = entry.get("args") or ()
+        log.log(entry["level"], entry["msg"], *((arguments,) if isinstance(arguments, dict) else arguments),
                 exc_info=exc_info, extra={"spider": spider, **extra})  # fmt: skip

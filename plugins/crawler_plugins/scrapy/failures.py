@@ -50,12 +50,12 @@ def exception_of(error: crawler.RequestError) -> Exception:
     """Return an error of the crawl as Scrapy raises it."""
     from twisted.web.client import ResponseFailed  # noqa: PLC0415 - it imports all of Twisted's HTTP; few requests fail
 
-    words = "Forbidden by robots.txt" if isinstance(error, crawler.Refused) and error.by == "robots" else str(error)
+    message = "Forbidden by robots.txt" if isinstance(error, crawler.Refused) and error.by == "robots" else str(error)
     for (kind, detail), meant in _kinds().items():
         if isinstance(error, kind) and detail in ("", error.kind):
             if issubclass(meant, ResponseFailed):
                 return meant([Failure(error)])
-            raised = meant(words)
+            raised = meant(message)
             raised.__cause__ = error
             return raised
     return error

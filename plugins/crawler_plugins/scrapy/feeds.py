@@ -99,8 +99,8 @@ def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
     if _scheme_of(place) == "file":
         _check_file(uri, Path(unquote(place.partition("://")[2]) if "://" in place else place))
     if _batch_size(scrapy, options) and "%(batch_" not in uri:
-        words = "a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI"
-        raise ConfigError(f"FEEDS: {_shown(uri)}: {words}")
+        message = "a feed with batch_item_count needs %(batch_id)d or %(batch_time)s in its URI"
+        raise ConfigError(f"FEEDS: {_shown(uri)}: {message}")
 
 
 def _check_file(uri: str, path: Path) -> None:

@@ -58,8 +58,8 @@ class Pipelines:
                 except CloseSpider:
                     raise
                 except Exception as error:
-                    words = f"{type(error).__name__}: {error}"
-                    raise ConfigError(f"{path_of(pipeline)}.open_spider() raised {words}") from error
+                    message = f"{type(error).__name__}: {error}"
+                    raise ConfigError(f"{path_of(pipeline)}.open_spider() raised {message}") from error
 
     async def close(self) -> None:
         """Close the pipelines, last to first. An exception of one does not keep the others open."""
@@ -89,8 +89,8 @@ class Pipelines:
             await self._signals.send_async(signals.item_dropped, item=item, response=response, exception=dropped)
             return None
         except Exception as error:
-            words = crawler.logformatter.item_error(item, error, response, spider)
-            log_result(log, words, spider, item=item, exc_info=True)
+            entry = crawler.logformatter.item_error(item, error, response, spider)
+            log_result(log, entry, spider, item=item, exc_info=True)
             await self._signals.send_async(signals.item_error, item=item, response=response, failure=Failure())
             return None
         if log.isEnabledFor(logging.DEBUG):

@@ -168,5 +168,5 @@ def _settings_of(folder: Path) -> Any:
 def _place_of(error: BaseException) -> str:
     """Return an error of an import, with its place."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    words = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return words if last.filename.startswith("<") else f"{words} ({last.filename}:{last.lineno})"
+    message = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return message if last.filename.startswith("<") else f"{message} ({last.filename}:{last.lineno})"

@@ -163,8 +163,8 @@ class RequestTranslator:
         except TypeError as error:
             reason = str(error)
             if self.durable:
-                words = f"{request}: {reason}: a job keeps requests as JSON; run it without --job, or change that"
-                raise TypeError(words) from None
+                message = f"{request}: {reason}: a job keeps requests as JSON; run it without --job, or change that"
+                raise TypeError(message) from None
             if reason:
                 self.unfit[reason] = self.unfit.get(reason, 0) + 1
             number = next(self._numbers)

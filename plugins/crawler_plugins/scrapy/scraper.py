@@ -151,8 +151,8 @@ class Scraper:
             self.crawl.stop(error.reason or "cancelled")
             return
         if response is not None:
-            words = scrapy.logformatter.spider_error(failure, response.request, response, scrapy.spider)
-            log_result(log, words, scrapy.spider, exc_info=(type(error), error, error.__traceback__))
+            entry = scrapy.logformatter.spider_error(failure, response.request, response, scrapy.spider)
+            log_result(log, entry, scrapy.spider, exc_info=(type(error), error, error.__traceback__))
         self._signals.send(signals.spider_error, failure=failure, response=response)
         if COUNTS_ALL:
             scrapy.stats.inc_value("spider_exceptions/count")

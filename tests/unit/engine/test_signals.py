@@ -266,8 +266,8 @@ def test_run_in_another_thread_leaves_the_signals_to_the_program(folder: Path) -
         folder,
         """
         thread = threading.Thread(target=run, args=(Held("opening"),), daemon=True)
-        thread.start()
         try:
+            thread.start()
             time.sleep(3600)
         except KeyboardInterrupt:
             raise SystemExit(7)

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.limits.throttle_statistics import ThrottleStatistics
-from crawler.monitor.words import duration, state_of
+from crawler.monitor.host_state import duration, state_of
 
 NOW = 1000.0
 
