@@ -1,10 +1,13 @@
-"""`did_you_mean`: the closest known name, for error messages."""
+"""`did_you_mean`: the closest known name, or all of a few, for error messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean"]
+__all__ = ["did_you_mean", "did_you_mean_or_list"]
+
+MOST_LISTED = 12
+"""Names that a message lists, at most."""
 
 
 def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
@@ -21,3 +24,16 @@ def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: f
     written = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), list(written), n=1, cutoff=cutoff)
     return f" (did you mean {form.format(written[close[0]])}?)" if close else ""
+
+
+def did_you_mean_or_list(name: str, known: Iterable[str], listed: str) -> str:
+    """Return the closest known name as `did_you_mean` does, or all names if none is close and they are few.
+
+    Parameters:
+        name: The name that was given.
+        known: The names that exist.
+        listed: What the message says of the names: ``it has``.
+    """
+    names = [*known]
+    hint = did_you_mean(name, names)
+    return hint if hint or not 0 < len(names) <= MOST_LISTED else f" ({listed} {', '.join(names)})"

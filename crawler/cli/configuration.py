@@ -157,6 +157,8 @@ def _make_plugins(
         if not name or not option:
             raise ConfigError(f"-P takes PLUGIN.OPTION=VALUE, not {f'{place}={text}'!r}")
         if name not in known:
-            raise ConfigError(f"-P {place}: no plugin named {name!r} is enabled{did_you_mean(name, known)}")
+            raise ConfigError(
+                f"-P {place}: no plugin named {name!r} is enabled{did_you_mean(name, known) or f': add -p {name}'}"
+            )
         texts[known[name]][option] = text
     return [construct(kind, texts[spec], what=f"plugin {kind.name}") for spec, kind in kinds.items()]

@@ -127,6 +127,8 @@ def _gauge(gauge: QuotaGauge, now: float) -> Text:
         text.append(f"{gauge.limit:g}")
     if gauge.unit != "requests":
         text.append(f" {gauge.unit}")
+    if gauge.remaining is None and gauge.window:
+        text.append(f" per {duration(gauge.window)}")
     if gauge.used_up_at is not None:
         text.append(f", used up in {duration(gauge.used_up_at - now)}", style="yellow")
     if gauge.reset_at is not None and gauge.reset_at > now:

@@ -88,7 +88,7 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
     yield f"  group     {_group(findings)}"
     yield f"  URL       {findings['url']} {'may' if findings['allowed'] else 'must not'} be fetched"
     yield f"  rule      {_rule(findings)}"
-    if findings["delay"] is not None:
+    if findings["delay"]:
         yield f"  delay     {findings['delay']:g} s between two requests, at most {ROBOTS_CONCURRENCY} in flight"
     for sitemap in findings["sitemaps"]:
         yield f"  sitemap   {sitemap}"

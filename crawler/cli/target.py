@@ -81,7 +81,7 @@ def make_spiders(
             elif target == sites[0]:
                 spiders.append(_spider_of_urls(sites, arguments(target), scrapy_settings))
         return spiders
-    known: dict[str, None] = {}
+    known: dict[str, str] = {}
     for target in targets:
         if not target.endswith(".py"):
             raise ConfigError(f"--spider chooses from files, and {hide_userinfo(target)} is not a file")
@@ -89,10 +89,11 @@ def make_spiders(
             own = (kind.__name__, kind.name)
             if any(name in names for name in own):
                 spiders.append(_create(kind, arguments(target), scrapy_settings))
-            known |= dict.fromkeys(own)
+            known |= dict.fromkeys(own, kind.__name__)
     for name in names:
         if name not in known:
-            raise ConfigError(f"no spider {name!r} in {', '.join(targets)}{did_you_mean(name, known)}")
+            its_spiders = f" (its spiders: {', '.join(dict.fromkeys(known.values()))})" if known else ""
+            raise ConfigError(f"no spider {name!r} in {', '.join(targets)}{did_you_mean(name, known) or its_spiders}")
     return spiders
 
 

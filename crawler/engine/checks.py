@@ -20,6 +20,7 @@ from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 from crawler.stats import Stats
+from crawler.suggest import did_you_mean
 
 __all__ = [
     "check_arguments",
@@ -164,7 +165,9 @@ def _has_start(spider: Spider) -> bool:
 
 def _nothing_to_fetch(spider: Spider) -> ConfigError:
     name = type(spider).__name__
-    return ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch")
+    own = {attribute for base in type(spider).__mro__ if base not in Spider.__mro__ for attribute in vars(base)}
+    hint = did_you_mean("start_urls", own - {"start_urls", "start"}, form="start_urls instead of {}", cutoff=0.8)
+    return ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch{hint}")
 
 
 def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterable[Plugin]) -> None:

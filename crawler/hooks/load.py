@@ -21,7 +21,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
 from crawler.settings.texts import WORDS, is_utf8, plain
-from crawler.suggest import did_you_mean
+from crawler.suggest import did_you_mean, did_you_mean_or_list
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -168,7 +168,7 @@ def construct(
     values: dict[str, Any] = dict(given)
     for name, text in _with_entries(texts, options, what).items():
         if name not in options:
-            raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
+            raise ConfigError(f"{what} has no argument {name!r}{did_you_mean_or_list(name, options, 'it has')}")
         where = f"{what}: argument {name}"
         values[name] = resolve_values(_read(resolve(text, where), options[name].annotation, name, where), where)
     missing = [n for n, p in options.items() if p.default is p.empty and n not in values]
@@ -192,7 +192,7 @@ def _with_entries(texts: Mapping[str, str], options: Mapping[str, Any], what: st
             continue
         name, _, key = place.partition(".")
         if name not in options:
-            raise ConfigError(f"{what} has no argument {name!r}{did_you_mean(name, options)}")
+            raise ConfigError(f"{what} has no argument {name!r}{did_you_mean_or_list(name, options, 'it has')}")
         try:
             mapping = msgspec.json.decode(whole.get(name, "{}"), type=dict[str, Any])
         except msgspec.DecodeError:

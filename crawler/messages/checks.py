@@ -340,6 +340,8 @@ def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | Non
         argument = "failure" if name == "errback" else "response"
         parameters = ", ".join(("self", argument, *sorted(cb_kwargs or ())))
         expected = f"write def {handler.__name__}({parameters})"
+        if wrong.startswith("missing a required argument"):
+            expected = f"pass it in cb_kwargs, or {expected}"
         raise TypeError(f"{name} {handler.__qualname__} cannot be called: {wrong}; {expected}")
     return handler.__name__
 

@@ -236,8 +236,8 @@ def form_of(
         wanted.append(f"id {identifier!r}")
     if not 0 <= index < len(forms):
         which = f" with {' and '.join(wanted)}" if wanted else ""
-        there = f"there are {len(forms)} forms" if len(forms) > 1 else "there is one" if forms else "there is none"
-        raise ValueError(f"no form {index}{which} on {redact(response.url)}: {there}")
+        there = f"form {index}{which}: the number of forms is {len(forms)}" if forms else f"form{which}"
+        raise ValueError(f"{redact(response.url)} has no {there}")
     return Form(response, document, forms[index])
 
 

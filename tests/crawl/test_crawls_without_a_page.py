@@ -51,6 +51,13 @@ async def test_a_spider_that_cannot_begin_is_refused(autojump_clock: MockClock) 
     with pytest.raises(ConfigError, match=r"Follow has neither start_urls nor a start\(\) method: there is nothing"):
         await collect(Follow(start_urls=[]), FakeSite({}), plugins=[Idle()])
 
+    class Misspelt(FrontPage):
+        start_urls = ()
+        start_url = ["https://site.test/"]
+
+    with pytest.raises(ConfigError, match=r"nothing to fetch \(did you mean start_urls instead of start_url\?\)$"):
+        await collect(Misspelt(), FakeSite({}))
+
     class FromScrapy(FrontPage):
         start_urls = ()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.suggest import did_you_mean
+from crawler.suggest import MOST_LISTED, did_you_mean, did_you_mean_or_list
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,16 @@ def test_the_form_and_the_cutoff_can_be_set():
 def test_only_known_names_are_suggested(name, known):
     hint = did_you_mean(name, known)
     assert hint in ("", *(f" (did you mean {one}?)" for one in known))
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("workesr", ["workers", "delay"], " (did you mean workers?)"),
+        ("x", ["workers", "delay"], " (it has workers, delay)"),
+        ("x", [], ""),
+        ("x", [f"name{n}" for n in range(MOST_LISTED + 1)], ""),
+    ],
+)
+def test_a_few_names_are_listed_if_none_is_close(name, known, hint):
+    assert did_you_mean_or_list(name, known, "it has") == hint

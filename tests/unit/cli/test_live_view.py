@@ -76,7 +76,7 @@ def test_a_gauge_shows_when_a_quota_is_used_up_and_its_unit() -> None:
     gauge = msgspec.structs.replace(GAUGE, unit="tokens", used_up_at=NOW + 9)
     unknown = msgspec.structs.replace(GAUGE, remaining=None, reset_at=None)
     [*_, line] = lines(snapshot(hosts=[host(quotas=(gauge, unknown))]), width=120)
-    assert line.endswith("daily ██░░░░░░░░ 20 of 100 tokens, used up in 9 s, resets in 41 s  daily 100")
+    assert line.endswith("daily ██░░░░░░░░ 20 of 100 tokens, used up in 9 s, resets in 41 s  daily 100 per 60 s")
 
 
 def test_the_latest_failures_are_shown() -> None:

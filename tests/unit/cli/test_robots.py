@@ -57,6 +57,11 @@ def test_the_rules_are_those_for_the_user_agent_of_the_settings(command):
         assert "delay" not in third
 
 
+def test_a_delay_of_zero_is_none(command):
+    with local_site({"/robots.txt": "User-agent: *\nCrawl-delay: 0\n"}) as site:
+        assert "delay" not in shown(command, site, "")
+
+
 def test_json_is_for_other_programs(command):
     with local_site({"/robots.txt": FILE}) as site:
         code, out, err = command("robots", f"{site.url}private/x", "--json")

@@ -88,6 +88,7 @@ def test_a_crawl_that_cannot_begin_leaves_the_others_alone(two, capsys):
     ("words", "message"),
     [
         (("two.py", "--spider", "Book"), "no spider 'Book' in two.py (did you mean books?)"),
+        (("two.py", "--spider", "Nothing"), "no spider 'Nothing' in two.py (its spiders: Books, Lost)"),
         (("two.py:Books", "--spider", "Books"), "--spider chooses from files, and two.py:Books is not a file"),
         (("https://a.test/", "--spider", "Books"), "--spider chooses from files, and https://a.test/ is not a file"),
         (("two.py", "two.py"), "several spiders in two.py (Books, Lost): choose one, such as two.py:Books"),

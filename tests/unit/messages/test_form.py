@@ -403,13 +403,14 @@ def test_a_form_of_a_page(wanted, found):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"index": 2}, "no form 2 on https://site.test/dir/page.old=1: there are 2 forms"),
-        ({"css": ".out"}, "no form 0 with selector '.out' on .*: there is none"),
-        ({"name": "y"}, "no form 0 with name 'y' on"),
-        ({"id": "no"}, "no form 0 with id 'no' on"),
-        ({"name": "x", "id": "y"}, "no form 0 with name 'x' and id 'y' on"),
+        ({"index": 2}, "^https://site.test/dir/page.old=1 has no form 2: the number of forms is 2$"),
+        ({"css": ".out"}, "^https://site.test/dir/page.old=1 has no form with selector '.out'$"),
+        ({"css": "form", "index": 5}, "has no form 5 with selector 'form': the number of forms is 2$"),
+        ({"name": "y"}, "has no form with name 'y'$"),
+        ({"id": "no"}, "has no form with id 'no'$"),
+        ({"name": "x", "id": "y"}, "has no form with name 'x' and id 'y'$"),
         ({"css": "form["}, "form\\["),
-        ({"index": -1}, "no form -1 on .*: there are 2 forms"),
+        ({"index": -1}, "has no form -1: the number of forms is 2$"),
     ],
 )
 def test_a_form_that_is_not_there(wanted, words):
@@ -418,7 +419,7 @@ def test_a_form_that_is_not_there(wanted, words):
 
 
 def test_a_body_that_is_not_a_page_has_no_forms():
-    with pytest.raises(ValueError, match="there is none"):
+    with pytest.raises(ValueError, match="has no form$"):
         Response(URL, headers={"Content-Type": "application/json"}, body="<form>").form()
 
 

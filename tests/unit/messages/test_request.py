@@ -279,7 +279,8 @@ REFUSED = [
     ("callback", lambda response: None, "callback must be a method of the spider or its name"),
     ("callback", SHOP.static, "callback must be a method of the spider or its name"),
     ("callback", SHOP.none, "callback Shop.none cannot be called: too many positional arguments"),
-    ("callback", SHOP.needs, "callback Shop.needs cannot be called: missing a required argument: 'category'"),
+    ("callback", SHOP.needs, ("callback Shop.needs cannot be called: missing a required argument: "
+     "'category'; pass it in cb_kwargs, or write def needs(self, response)")),
     ("errback", 5, "errback must be a method of the spider or its name, not 5"),
     ("errback", "a.b", "errback is not the name of a method: 'a.b'"),
     ("errback", SHOP.none, "errback Shop.none cannot be called: too many positional arguments"),

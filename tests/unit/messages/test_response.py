@@ -497,7 +497,7 @@ def test_the_content_of_a_page_with_very_many_tags_is_that_of_its_beginning(monk
     assert long.markdown() == long.article().markdown == "one\n\ntwo"
     assert long.data().opengraph["og:url"] == [urljoin(URL, "a")]
     assert list(long.form().fields) == list(long.form("#f").fields) == ["a"]
-    with pytest.raises(ValueError, match="no form 0"):
+    with pytest.raises(ValueError, match="has no form with id 'g'"):
         long.form(id="g")
     assert long.css("p::text").getall() == ["one", "two", "three"]
     assert "has very many tags" in caplog.text
