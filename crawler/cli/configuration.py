@@ -161,4 +161,7 @@ def _make_plugins(
                 f"-P {place}: no plugin named {name!r} is enabled{did_you_mean(name, known) or f': add -p {name}'}"
             )
         texts[known[name]][option] = text
-    return [construct(kind, texts[spec], what=f"plugin {kind.name}") for spec, kind in kinds.items()]
+    return [
+        construct(kind, texts[spec], what=f"plugin {kind.name}", form=f"-P {kind.name}.{{}}")
+        for spec, kind in kinds.items()
+    ]

@@ -64,9 +64,9 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  forbidden if 403 means too many requests here, {setting} retries such requests later"
     if report.filtered:
         yield f"  skipped   {_counts(_largest_first(report.filtered))}"
-    if not report.pages:  # without pages, the URLs that were skipped explain why
-        for reason in report.filtered:
-            yield f"  {reason:8}  {_samples(report, reason)}"
+    if report.no_pages:  # the URLs that were skipped explain why
+        samples = ((reason, _samples(report, reason)) for reason in report.filtered)
+        yield from (f"  {reason:8}  {shown}" for reason, shown in samples if shown)
     if report.dropped:
         yield f"  dropped   {_counts(_largest_first(report.dropped))}"
     if report.counters:

@@ -74,11 +74,11 @@ def make_spiders(
     """
     spiders: list[Spider] = []
     if not names:
-        sites = [target for target in targets if "://" in target]
-        for target in targets:
+        sites = [*dict.fromkeys(target for target in targets if "://" in target)]
+        for place, target in enumerate(targets):
             if target not in sites:
                 spiders.append(make_spider(target, arguments(target), scrapy_settings))
-            elif target == sites[0]:
+            elif place == targets.index(sites[0]):
                 spiders.append(_spider_of_urls(sites, arguments(target), scrapy_settings))
         return spiders
     known: dict[str, str] = {}
@@ -112,7 +112,9 @@ def _create(kind: type[Any], arguments: Mapping[str, str], scrapy_settings: Mapp
         from crawler.cli.scrapy_project import spider_of_class  # noqa: PLC0415 - few spiders are Scrapy's
 
         return spider_of_class(kind, arguments, scrapy_settings)
-    return _finished(construct(kind, arguments, what=f"spider {kind.__name__}"), arguments, scrapy_settings)
+    return _finished(
+        construct(kind, arguments, what=f"spider {kind.__name__}", form="-a {}"), arguments, scrapy_settings
+    )
 
 
 def _finished(spider: Spider, arguments: Mapping[str, str], scrapy_settings: Mapping[str, str]) -> Spider:

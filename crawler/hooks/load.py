@@ -150,7 +150,12 @@ def options_of(kind: type) -> dict[str, inspect.Parameter]:
 
 
 def construct(
-    kind: type[T], texts: Mapping[str, str], *, what: str, given: Mapping[str, Any] = MappingProxyType({})
+    kind: type[T],
+    texts: Mapping[str, str],
+    *,
+    what: str,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    form: str = "",
 ) -> T:
     """Create an instance of a class from arguments that are given as text.
 
@@ -160,6 +165,7 @@ def construct(
             an entry of an argument that is a mapping.
         what: How errors name it: ``spider Quotes``.
         given: Arguments that are not text.
+        form: How an argument is given, as a format string: ``-a {}``.
 
     Raises:
         ConfigError: An argument is unknown or missing, a text does not parse, or the constructor raised an exception.
@@ -173,7 +179,8 @@ def construct(
         values[name] = resolve_values(_read(resolve(text, where), options[name].annotation, name, where), where)
     missing = [n for n, p in options.items() if p.default is p.empty and n not in values]
     if missing:
-        raise ConfigError(f"{what} needs the argument {missing[0]!r}")
+        how = f": set it with {form.format(missing[0])}" if form else ""
+        raise ConfigError(f"{what} needs the argument {missing[0]!r}{how}")
     try:
         return kind(**values)
     except CrawlerError:

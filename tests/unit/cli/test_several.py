@@ -117,3 +117,8 @@ def test_spiders_of_one_file_are_chosen_by_class_or_name_and_their_file_is_run_o
     assert len({type(spider).__module__ for spider in spiders}) == 1
     with pytest.raises(ConfigError, match="no spider '_Hidden'"):
         make_spiders(["two.py"], ["_Hidden"], lambda target: {})
+
+
+def test_one_spider_crawls_all_urls_each_once():
+    spiders = make_spiders(["https://a.test/", "https://b.test/", "https://a.test/"], [], lambda target: {})
+    assert [list(spider.start_urls) for spider in spiders] == [["https://a.test/", "https://b.test/"]]

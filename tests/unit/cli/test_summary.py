@@ -104,8 +104,13 @@ def test_failures_are_counted_with_urls_and_a_cause():
 
 
 def test_a_crawl_without_pages_shows_the_skipped_requests():
-    text = summary(report(filtered={"robots": 1}, samples={"robots": ["http://a/"]}))
-    assert text.splitlines()[1:] == ["  skipped   robots: 1", "  robots    http://a/"]
+    skipped = report(filtered={"robots": 1, "duplicate": 2}, samples={"robots": ["http://a/"]}, no_pages="robots.txt")
+    assert summary(skipped).splitlines()[1:] == ["  skipped   duplicate: 2, robots: 1", "  robots    http://a/"]
+
+
+def test_a_round_that_finds_nothing_new_shows_counts_only():
+    unchanged = report(filtered={"unchanged": 9, "duplicate": 1}, samples={"unchanged": ["http://a/"]})
+    assert summary(unchanged).splitlines()[1:] == ["  skipped   unchanged: 9, duplicate: 1"]
 
 
 def test_lanes_that_waited_long_are_named_with_their_quotas():
