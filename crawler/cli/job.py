@@ -72,10 +72,17 @@ def job(
         write_items(folder, export, overwrite=overwrite)
     if retry_failed:
         count = queue_failed_again(folder)
-        say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
+        _say_queued(count)
     if export is None and not retry_failed:
         show(redact(line) for line in _lines(folder, inspect_job(folder)))
     return 0
+
+
+def _say_queued(count: int) -> None:
+    if count:
+        say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
+    else:
+        say("nothing to retry: no request of the job has failed\n")
 
 
 def shared_job(where: Job, *, retry_failed: bool, export: str | None, overwrite: bool, runs: bool, json: bool) -> int:
@@ -86,7 +93,7 @@ def shared_job(where: Job, *, retry_failed: bool, export: str | None, overwrite:
         write_items(url, export, overwrite=overwrite)
     if retry_failed:
         count = trio.run(store.retry_failed, url)
-        say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
+        _say_queued(count)
     if export is None and not retry_failed:
         found = trio.run(store.inspect, url)
         if runs:

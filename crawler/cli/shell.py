@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -20,6 +21,7 @@ from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, Setti
 from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
+from crawler.hints import hint_for
 from crawler.messages import Request, Response
 from crawler.redaction import redact
 
@@ -137,8 +139,8 @@ class Session:
         except CrawlerError:
             raise
         except Exception as error:
-            trace = error.__traceback__
-            say("".join(traceback.format_exception(error.with_traceback(trace and trace.tb_next))))
+            lines = traceback.format_exception(error.with_traceback(_own_part(error.__traceback__)))
+            say(f"{''.join(lines).rstrip()}{hint_for(error)}\n")
             return 1
         return 0
 
@@ -153,6 +155,14 @@ class Session:
         banner = f"{'no page yet' if page is None else f'{page.status} {redact(page.url)}'}\n{HELP}"
         prompt(self.names, banner)
         return 0
+
+
+def _own_part(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the line of the user on, without what leads to it."""
+    part = trace
+    while part is not None and part.tb_frame.f_code.co_filename != FILE_NAME:
+        part = part.tb_next
+    return part or trace
 
 
 def _suffix(response: Response) -> str:

@@ -352,6 +352,7 @@ def test_the_next_run_fetches_requests_that_are_queued_again_and_nothing_else(co
     (tmp_path / "repaired").touch()
     assert command("job", "job", "--retry-failed") == (0, "", "queued 2 failed requests again: run the job to retry\n")
     assert command("job", "job")[1].startswith("job: 2 requests waiting\n")
+    assert command("job", "job", "--retry-failed")[2] == "nothing to retry: no request of the job has failed\n"
     assert command(*bad)[0] == 4  # the other port is still closed
     assert asked() == ["/books/1"]
     assert pages(lines(tmp_path / "bad.jsonl")) == [site.url, f"{site.url}books/1"]

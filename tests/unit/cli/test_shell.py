@@ -58,6 +58,14 @@ def test_an_exception_in_code_shows_its_own_frames_alone(command):
     assert "crawler" not in err
     assert err.endswith("ZeroDivisionError: division by zero\n")
     assert command("shell", "-c", "raise SystemExit(7)")[0] == 7
+    err = command("shell", "-c", "async def f():\n    1 / 0\nawait f()", traceback=True)[2]
+    assert "crawler" not in err
+    assert "trio" not in err
+
+
+def test_a_common_mistake_in_code_gets_a_hint(command):
+    err = command("shell", "-c", "None.strip()", traceback=True)[2]
+    assert err.endswith("(a selector found nothing, so .get() returned None; .get('') returns an empty string)\n")
 
 
 def test_a_failed_request_and_a_syntax_error_are_one_line(command):
