@@ -66,6 +66,11 @@ class Callbacks:
             self._generators[name] = found
         return found
 
+    def is_async(self, name: str | None) -> bool:
+        """Return whether a method is async, as one that waits for something must be."""
+        method = getattr(self._spider, name or "parse", None)
+        return inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
+
     def bind(self, name: str | None, response: Response) -> partial[Produced]:
         """Return the call of a callback with a response and the `cb_kwargs` of its request.
 

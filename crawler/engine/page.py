@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import types
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import trio
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
@@ -17,6 +19,7 @@ from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError
 from crawler.hooks.page_effects import current_page
 from crawler.messages import Drop, Failure, Item, Request, Response, Retry
+from crawler.messages.page_links import LARGE
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
 
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from crawler.store import Store
 
 __all__ = ["PageRunner"]
+
+
+_AT_ONCE: Final[AbstractAsyncContextManager[object]] = nullcontext()
 
 
 class FailureResult(Struct, eq=False):
@@ -92,6 +98,7 @@ class PageRunner:
         self._pool = pool
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
+        self._large = trio.Lock()  # held while the callback of a large page runs
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
@@ -158,7 +165,8 @@ class PageRunner:
         try:
             try:
                 if self._pool is None:
-                    await collect(self._callbacks.bind(name, response), result, response.url, self._slow, running)
+                    async with self._turn(response):
+                        await collect(self._callbacks.bind(name, response), result, response.url, self._slow, running)
                 else:
                     with running():
                         await self._pool.handle(response, result, partial(_discard_spilled, outcome))
@@ -175,6 +183,15 @@ class PageRunner:
             await self._finish(result, response)
         finally:
             current_page.reset(token)
+
+    def _turn(self, response: Response) -> AbstractAsyncContextManager[object]:
+        """Return what surrounds a callback: of large pages, one runs at a time.
+
+        A parsed page takes some 20 times the memory of its body until its callback has ended. A callback that may wait
+        for something else, perhaps for the callback of another page, waits for no turn.
+        """
+        is_alone = len(response.body) > LARGE and not self._callbacks.is_async(response.request.callback)
+        return self._large if is_alone else _AT_ONCE
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""

@@ -21,7 +21,7 @@ from crawler.store.schema import (
 
 __all__ = ["PendingOnDisk"]
 
-CACHE: Final = 32 * 1024
+CACHE: Final = 8 * 1024
 """KiB of the file that SQLite keeps in memory."""
 
 

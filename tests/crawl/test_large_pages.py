@@ -165,3 +165,36 @@ async def test_a_page_that_yields_very_many_values_lets_other_tasks_run(autojump
 
     await collect(Nothing(), FakeSite({"/": "x"}))
     assert others >= 8
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_callbacks_of_large_pages_run_one_at_a_time_unless_they_may_wait(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    """A parsed page takes many times the memory of its body."""
+    monkeypatch.setattr("crawler.engine.page.LARGE", 10)
+    running = most = 0
+
+    class Pages(Spider):
+        start_urls = tuple(f"https://site.test/{n}" for n in range(4))
+        settings = FREE
+
+        def parse(self, response: Response) -> Iterator[Produced]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            yield from ({"n": n} for n in range(MANY))
+            running -= 1
+
+    class Waiting(Pages):
+        async def parse(self, response: Response) -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await trio.sleep(1)
+            running -= 1
+
+    site = FakeSite({f"/{n}": "x" * 100 for n in range(4)})
+    report = await crawl((Waiting if is_async else Pages)(), transport=site.transport)
+    assert report.pages == 4
+    assert (most > 1) == is_async
