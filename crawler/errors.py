@@ -148,6 +148,11 @@ class FetchError(RequestError):
     has_response: bool = False
     """Whether the header section of a response had arrived."""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the server refused the request because of too many requests, as HTTP/2 can without a response."""
+        return self.kind == "enhance_your_calm"
+
     outage: Outage | None = None
     """The known outage of the host; `None` if the failure counts as an attempt."""
 
@@ -186,6 +191,7 @@ class BrokenExchange(FetchError):
     * ``bad_header``: a header line is invalid, such as two different ``Content-Length``; final;
     * ``headers_too_large``: the header section exceeds `max_headers`; final;
     * ``bad_chunk``: the chunk sizes of a chunked body are invalid;
+    * ``enhance_your_calm``: the server refused the request by this error code of HTTP/2; a refusal like status 429;
     * ``endless``: framing without content and without end: chunk extensions, empty compressed blocks, empty frames;
     * ``bad_coding``: the compressed body cannot be decoded; final.
     """

@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import trio
@@ -26,8 +27,12 @@ from crawler.limits.backoff import full_jitter
 from crawler.limits.breaker import Breaker
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.permit import Permit
+from crawler.transport.error_kinds import CALM, kind_of
 from crawler.transport.errors import translate, was_sent
 from crawler.transport.extensions import failure_of, wire_options
+
+if TYPE_CHECKING:
+    from crawler.limits.events import QuotaEvent
 
 __all__ = ["RetryingSend"]
 
@@ -83,7 +88,7 @@ class RetryingSend:
             try:
                 response = await self._send(permit)
             except httpx.TransportError as error:
-                if self._waits_out(error, permit):
+                if self._waits_out(error, permit) or self._goes_back(permit, applied=True):
                     continue
                 if not await self._retry_after_failure(error):  # noqa: ASYNC120 - a cancelled caller needs no error
                     raise
@@ -139,7 +144,7 @@ class RetryingSend:
         except Exception as error:
             if not reports_sending and was_sent(error):
                 permit.sent(started)
-            permit.failed(clock(), overloaded=isinstance(error, OVERLOADED) and not _is_stale(error))
+            self._settle_failure(permit, error)
             permit.leave()
             raise
         except BaseException:
@@ -163,6 +168,14 @@ class RetryingSend:
             raise
         return response
 
+    def _settle_failure(self, permit: Permit, error: Exception) -> None:
+        """Let the limits learn from an exchange without a response."""
+        now = self._queue.clock()
+        if permit.sent_at is not None and kind_of(error) == CALM:
+            self._report(permit.refused(now))
+        else:
+            permit.failed(now, overloaded=isinstance(error, OVERLOADED) and not _is_stale(error))
+
     async def _settle(self, permit: Permit, response: httpx.Response) -> None:
         """Let the limits learn from a response, and from its body if that may say something of limits."""
         clock, status = self._queue.clock, response.status_code
@@ -175,6 +188,10 @@ class RetryingSend:
                 body = await _read_body(response, permit)
         finally:  # if that was cancelled, the header fields still count
             events = permit.answered(clock(), status=status, headers=headers, body=body, first_byte=first_byte)
+        self._report(events)
+
+    def _report(self, events: Sequence[QuotaEvent]) -> None:
+        """Call `on_event` with each event."""
         if self._rules.on_event is not None:
             for event in events:
                 self._rules.on_event(event)
@@ -183,17 +200,20 @@ class RetryingSend:
 
     async def _retry_after_refusal(self, response: httpx.Response, permit: Permit) -> bool:
         """Return whether to send the request again; the limits know when."""
-        refused_by = permit.refused_by
-        assert refused_by is not None
-        self._refusals += 1
         applied = was_processed(response.status_code, refused=True)
+        return self._goes_back(permit, applied=applied) and await self._keep(response)
+
+    def _goes_back(self, permit: Permit, *, applied: bool) -> bool:
+        """Return whether to send a request again that was refused. `applied` is that of `_may_repeat`."""
+        refused_by = permit.refused_by
+        if refused_by is None:
+            return False
+        self._refusals += 1
         budget = refused_by.refusal_budget
         most = MAX_REFUSALS * (ALONE if budget.refuses_all and budget.has_served else 1)
         if self._refusals > most or not self._may_repeat(applied=applied):
             return False
-        if self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()):
-            return False
-        return await self._keep(response)
+        return not (self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()))
 
     async def _retry_after_status(self, response: httpx.Response, permit: Permit) -> bool:
         """Return whether to send the request again after a transient status, when the wait for it is over."""

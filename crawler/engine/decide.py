@@ -157,7 +157,7 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     """
     request = history.request
     asks_again = history.was_rate_limited and not history.is_stalled
-    if asks_again and isinstance(error, BadStatus):
+    if asks_again and (isinstance(error, BadStatus) or (isinstance(error, FetchError) and error.is_refusal)):
         back = _back(error, history, retries)
         if back is not None:
             return back
@@ -176,13 +176,13 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
-def _back(error: BadStatus, history: History, retries: RetryPolicy) -> Again | Fail | None:
+def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy) -> Again | Fail | None:
     """Return when a refused request is sent again, or that it has failed; `None`: that uses up an attempt.
 
     Its lane waits in any case.
     """
     request, refusals = history.request, history.refusals
-    is_silent = error.status == UNAVAILABLE and error.retry_after is None
+    is_silent = isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
     goes_back = retries.goes_back(request, error, refusals)
     if is_silent:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)

@@ -200,7 +200,9 @@ def contact_of(error: RequestError, *, is_known: bool) -> Contact | None:
 
 def has_response(error: RequestError) -> bool:
     """Return whether the host has answered, although the request failed."""
-    return isinstance(error, BodyTooLarge) or (isinstance(error, FetchError) and error.has_response)
+    if isinstance(error, FetchError):
+        return error.has_response or error.is_refusal
+    return isinstance(error, BodyTooLarge)
 
 
 def _is_known(ticket: StartTicket) -> bool:

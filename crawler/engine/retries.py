@@ -6,7 +6,7 @@ import math
 import random
 from typing import Final
 
-from crawler.errors import BadStatus, RequestError
+from crawler.errors import BadStatus, FetchError, RequestError
 from crawler.http.retry_safety import is_idempotent, was_processed
 from crawler.limits.backoff import backoff
 from crawler.messages import Request, Retry
@@ -42,18 +42,19 @@ class RetryPolicy:
         self.settings = settings
         self.chance = chance or random.Random()
 
-    def goes_back(self, request: Request, error: BadStatus, refusals: int) -> bool:
+    def goes_back(self, request: Request, error: BadStatus | FetchError, refusals: int) -> bool:
         """Return whether a refused request is sent again without using up an attempt. Its lane waits in any case.
 
         Parameters:
             request: The request.
-            error: Its refusal.
+            error: Its refusal: a status, or an error of HTTP/2, after which the request may have been processed.
             refusals: Number of earlier refusals of the request.
         """
-        if was_processed(error.status, refused=True) and not may_repeat(request):
+        status = error.status if isinstance(error, BadStatus) else None
+        if (status is None or was_processed(status, refused=True)) and not may_repeat(request):
             return False
         max_refusals = MAX_REFUSALS
-        if error.status == UNAVAILABLE and error.retry_after is None:
+        if status == UNAVAILABLE and error.retry_after is None:
             max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
         return refusals < max_refusals
 

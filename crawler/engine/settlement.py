@@ -9,7 +9,7 @@ import attrs
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
-from crawler.errors import BrokenExchange, CrawlFailed, FetchTimeout, RequestError
+from crawler.errors import BrokenExchange, CrawlFailed, FetchError, FetchTimeout, RequestError
 from crawler.messages import Pause, Request, Response, Stop, Usage
 
 if TYPE_CHECKING:
@@ -86,11 +86,15 @@ class Settlement:
             size=response.body_size,
             first_byte=response.first_byte,
         )
+        self._note_refusal(ticket, events)
+        return events
+
+    def _note_refusal(self, ticket: StartTicket, events: list[QuotaEvent]) -> None:
+        """Note what the limits have noticed, and count a refusal."""
         if events:
             self._note(events)
         if ticket.permit.refused_by is not None:
             self._stats.lane(ticket.lane.name).refusals += 1
-        return events
 
     def _note(self, events: list[QuotaEvent]) -> None:
         """Note what the limits have noticed."""
@@ -125,7 +129,10 @@ class Settlement:
         elif is_sent and response is not None and (frontier.outages.active or response.status >= MIN_OUTAGE_STATUS):
             self._outages.received(ticket, response, now)
         if ticket.permit.is_open:
-            if response is None:
+            if is_sent and isinstance(error, FetchError) and error.is_refusal:
+                events = frontier.refused(ticket, now)
+                self._note_refusal(ticket, events)
+            elif response is None:
                 frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:
                 events = self.learn(ticket, response, now)
@@ -151,7 +158,7 @@ class Settlement:
         if not self._hooks:
             return
         usage = Usage(
-            event="error" if response is None else "refused" if ticket.was_rate_limited else "answer",
+            event="refused" if ticket.was_rate_limited else "error" if response is None else "answer",
             lane=lane.name,
             request=request,
             response=response,

@@ -403,6 +403,13 @@ class Frontier:
         ticket.permit.failed(now, overloaded=overloaded)
         self._reschedule(ticket)
 
+    def refused(self, ticket: StartTicket, now: float) -> list[QuotaEvent]:
+        """Let the limits learn from a refusal without a response; see `Permit.refused`."""
+        self.advance_clock(now)
+        events = ticket.permit.refused(now)
+        self._reschedule(ticket)
+        return events
+
     def refund(self, ticket: StartTicket) -> None:
         """Refund a start if nothing was sent; see `Permit.cancelled`."""
         ticket.permit.cancelled()

@@ -231,6 +231,14 @@ class Permit(Struct, eq=False):
         self._notify()
         return events
 
+    def refused(self, now: float) -> list[QuotaEvent]:
+        """Settle a start that the server refused without a response, as HTTP/2 allows: as by a 429 without fields.
+
+        Parameters:
+            now: Seconds since the epoch.
+        """
+        return self.answered(now, status=429, headers=())
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _looks_closer(self) -> bool:

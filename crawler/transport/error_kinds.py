@@ -14,7 +14,7 @@ import pycurl
 from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.extensions import failure_of
 
-__all__ = ["BOMB", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
+__all__ = ["BOMB", "CALM", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
 
 HTTP2_STREAM: Final = 92
 PROXY: Final = 97
@@ -51,6 +51,11 @@ BY_MESSAGE: Final = (
     ),
 )
 """Words of TLS libraries, whose codes do not differ; the first match counts."""
+CALM: Final = "enhance_your_calm"
+"""The kind of a request that the server refused by the error code ENHANCE_YOUR_CALM of HTTP/2, and libcurl's words."""
+RESETS: Final = (("unexpected eof", "closed"), (CALM.upper(), CALM))
+"""Words about connections and streams that have ended: without a TLS close_notify (RFC 9112 section 9.8), and by an
+error code."""
 MANY_FIELDS: Final = lazy_pattern("too many (response headers|continuation frames)", re.IGNORECASE)
 """Words of libcurl about the limits of header fields in HTTP/2."""
 BY_ERRNO: Final = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
@@ -96,8 +101,8 @@ def kind_of_code(code: int, message: str, os_errno: int) -> str:
         return BY_ERRNO.get(os_errno, kind)
     if kind == "bad_header" and "status line" in message:
         return "no_http"
-    if kind == "reset" and "unexpected eof" in message:  # without a TLS close_notify (RFC 9112 section 9.8)
-        return "closed"
+    if kind == "reset":
+        kind = next((found for text, found in RESETS if text in message), kind)
     return "bad_chunk" if "chunk" in message else kind
 
 

@@ -477,3 +477,20 @@ async def test_an_outage_that_outlasts_the_deadline_fails_at_once(autojump_clock
         with pytest.raises(httpx.TransportError), trio.fail_after(20):
             await http.get(API)
         assert is_idle(http)
+
+
+async def test_a_refusal_without_a_response_uses_up_no_attempt_of_a_client(autojump_clock):
+    def calm() -> httpx.Response:
+        error = httpx.RemoteProtocolError("stream 1 reset by server (ENHANCE_YOUR_CALM)")
+        set_failure(error, TransportFailure(sent=True, kind="enhance_your_calm"))
+        raise error
+
+    script = Script(calm, calm, calm, 200)
+    async with governed(script, attempts=1) as http:
+        assert (await http.get(API)).status_code == 200
+        assert len(script.asked) == 4
+    script = Script(calm, 200)
+    async with governed(script, attempts=3) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post(API, content=b"x")
+        assert len(script.asked) == 1

@@ -71,6 +71,12 @@ def stale() -> BrokenExchange:
     return error
 
 
+def calm() -> BrokenExchange:
+    error = BrokenExchange("HTTP/2 stream 1 reset by server (error 0xb ENHANCE_YOUR_CALM)")
+    error.kind = "enhance_your_calm"
+    return error
+
+
 def outline(decision: Decision) -> Any:
     """A decision in the short form of the table."""
     match decision:
@@ -120,6 +126,11 @@ TABLE: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("a refusal with status 200", response(200), RATE_LIMITED, ("refusals", None)),
     ("a refusal with status 403", response(403), RATE_LIMITED, ("refusals", None)),
     ("a refusal with status 302", response(302, location="/b"), RATE_LIMITED, ("refusals", None)),
+    ("a refusal by HTTP/2", calm(), RATE_LIMITED, ("refusals", None)),
+    ("a refusal by HTTP/2, often", calm(), RATE_LIMITED | {"refusals": 19}, ("refusals", None)),
+    ("a refusal by HTTP/2, too often", calm(), RATE_LIMITED | {"refusals": 20}, ("attempts", 4.0)),
+    ("a refused POST by HTTP/2", calm(), RATE_LIMITED | {"request": Request(URL, method="POST")},
+     ("fail", "broken_exchange")),
     ("no connection", ConnectFailed("refused"), {}, ("attempts", 4.0)),
     ("no connection, last attempt", ConnectFailed("refused"), {"attempts": 3}, ("fail", "connect_failed")),
     ("closed connection", stale(), {}, ("stale", None)),

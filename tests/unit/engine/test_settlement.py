@@ -9,6 +9,7 @@ from support.attempts import A, Case, Fetch, Measure, response
 from trio.testing import MockClock
 
 from crawler import (
+    BrokenExchange,
     CrawlFailed,
     Drop,
     FetchTimeout,
@@ -41,6 +42,20 @@ async def test_a_refusal_is_counted_and_blocks_the_lane(autojump_clock: MockCloc
     assert measure.usages[0].event == "refused"
     assert case.stats.lanes[A].refusals == 1
     assert case.next_start() == pytest.approx(60.0, abs=2.0)
+
+
+async def test_a_refusal_without_a_response_is_counted_and_blocks_the_lane(autojump_clock: MockClock) -> None:
+    error = BrokenExchange("HTTP/2 stream 1 reset by server (error 0xb ENHANCE_YOUR_CALM)")
+    error.kind = "enhance_your_calm"
+    measure = Measure()
+    case = Case(measure, answer=error)
+    ticket = case.ticket()
+    with pytest.raises(BrokenExchange):
+        await case.attempts.make(ticket, 1)
+    assert ticket.was_rate_limited
+    assert (measure.usages[0].event, measure.usages[0].error) == ("refused", error)
+    assert case.stats.lanes[A].refusals == 1
+    assert case.next_start() > 0.1
 
 
 @pytest.mark.parametrize("result", [Drop("unwanted"), Retry("captcha", after=5.0)])

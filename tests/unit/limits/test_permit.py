@@ -41,6 +41,15 @@ def answer(permit: Permit, status: int = 200, now: float = START + 0.1, body: by
     return events
 
 
+def test_a_refusal_without_a_response_is_settled_like_a_429_without_fields() -> None:
+    by_status, by_code = taken(throttle()), taken(throttle())
+    found = answer(by_status, 429)
+    assert by_code.refused(START + 0.1) == found
+    by_code.leave()
+    assert by_code.refused_by is by_code.lane
+    assert by_code.lane.statistics(START + 1.0) == by_status.lane.statistics(START + 1.0)
+
+
 @given(
     st.lists(
         st.sampled_from(["enter", "take", "sent", "cancelled", "failed", "answered", "refused", "leave"]), max_size=60

@@ -19,7 +19,9 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived
 
+from crawler.errors import FetchError
 from crawler.transport.curl import CurlTransport
+from crawler.transport.errors import translate
 
 Behaviour = Callable[["Exchange"], Awaitable[None]]
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -49,9 +51,9 @@ class Exchange:
         self.protocol.reset_stream(self.stream_id, code)
         await self.flush()
 
-    async def go_away(self, last_stream: int) -> None:
+    async def go_away(self, last_stream: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
         """Announce that streams after `last_stream` are not processed (RFC 9113 section 6.8)."""
-        payload = last_stream.to_bytes(4, "big") + bytes(4)
+        payload = last_stream.to_bytes(4, "big") + code.to_bytes(4, "big")
         await self.stream.send_all(len(payload).to_bytes(3, "big") + b"\x07\x00" + bytes(4) + payload)
 
     async def flush(self) -> None:
@@ -135,6 +137,23 @@ async def test_a_post_that_may_have_been_processed_is_not_sent_again(tmp_path: P
         with pytest.raises(httpx.TransportError):
             await transport.handle_async_request(httpx.Request("POST", f"{origin}/a", content=b"body"))
         assert server.seen["/a"] == 1
+
+
+@pytest.mark.parametrize("is_whole_connection", [False, True])
+async def test_enhance_your_calm_is_reported_as_a_refusal(tmp_path: Path, is_whole_connection: bool) -> None:
+    async def behave(exchange: Exchange) -> None:
+        if is_whole_connection:
+            await exchange.go_away(0, ErrorCodes.ENHANCE_YOUR_CALM)
+        else:
+            await exchange.reset(ErrorCodes.ENHANCE_YOUR_CALM)
+
+    async with served(tmp_path, behave) as (_, transport, origin):
+        with pytest.raises(httpx.RemoteProtocolError) as caught:
+            await transport.handle_async_request(httpx.Request("GET", f"{origin}/a"))
+    error = translate(caught.value)
+    assert (error.full_reason, error.retryable) == ("broken_exchange.enhance_your_calm", True)
+    assert isinstance(error, FetchError)
+    assert error.is_refusal
 
 
 async def test_of_the_posts_before_a_goaway_those_after_its_last_stream_are_sent_again(tmp_path: Path) -> None:
