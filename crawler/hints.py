@@ -68,6 +68,7 @@ MESSAGES: Final = (
     (RuntimeError, "asyncio.run() cannot be called", "callbacks run in trio, not asyncio: write async def and await"),
     (RuntimeError, "no current event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
     (TypeError, "Are you trying to use a library written for some other framework", IN_TRIO),
+    (TypeError, "can't be used in 'await' expression", "the function is not async: leave out await"),
     (TypeError, "'async_generator' object is not iterable", "write async for"),
     (TypeError, "'coroutine' object is not iterable", "await it: write async def and await"),
     (TypeError, "Encoding objects of type Selector", "write .get() for the first match as text, .getall() for all"),

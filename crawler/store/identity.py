@@ -18,6 +18,8 @@ __all__ = ["Identity", "accepted", "check_same", "first_difference", "shown_argu
 
 SALT: Final = 16
 """Bytes of the salt of one hash."""
+SECTIONS: Final = {"arguments": "argument", "settings": "setting"}
+"""How messages name a value of a section of an identity."""
 log = get_logger("crawler.store")
 
 
@@ -106,15 +108,18 @@ def first_difference(kept: dict[str, Any], now: dict[str, Any], where: str = "")
     for name in sorted(kept.keys() | now.keys()):
         one, other = kept.get(name), now.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
-            found = first_difference(one, other, f"{where}{name} ")
+            found = first_difference(one, other, f"{where}{SECTIONS.get(name, name) if not where else name} ")
             if found is not None:
                 return found
         elif one != other:
-            return f"{where}{name} was {_short(one)} and is now {_short(other)}"
+            return f"{where}{name} was {_shown(kept, name)} and is now {_shown(now, name)}"
     return None
 
 
-def _short(value: Any) -> str:
-    """Return a value as JSON of at most 80 characters."""
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    """Return a value as JSON of at most 80 characters, or that it was not given."""
+    if name not in values:
+        return "not given"
+    value = values[name]
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 80 else text[:77] + "..."

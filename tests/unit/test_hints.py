@@ -24,6 +24,10 @@ async def gathers(self: Any, response: Any) -> None:
     await asyncio.Future(loop=LOOP)
 
 
+async def awaits(self: Any, response: Any) -> None:
+    await self.crawl.add(response.follow("/next"))
+
+
 LOOP = asyncio.new_event_loop()
 LOOP.close()
 
@@ -42,6 +46,7 @@ MISTAKES = {
     "asyncio.sleep": (sleeps, "callbacks run in trio, not asyncio: await trio.sleep(…)"),
     "a future of asyncio": (gathers, "callbacks run in trio, not asyncio: await trio functions"),
     "asyncio.run": (lambda self, response: asyncio.get_running_loop(), "callbacks run in trio, not asyncio"),
+    "await of a function": (awaits, "the function is not async: leave out await"),
     "self.logger": (lambda self, response: self.logger.info("x"), "use logging.getLogger(__name__)"),
     "self.crawler": (lambda self, response: self.crawler.stats, "self.crawl is the running crawl"),
     "status_code": (lambda self, response: response.status_code, "use response.status"),

@@ -221,7 +221,7 @@ def test_a_job_of_another_crawl_or_version_is_refused(
         url = job_url(server, "refused")
         crawler(tmp_path, "run", "books.py", "--job", url, *options)
         said = refused(tmp_path, "run", "books.py", "--job", url, "-a", "topic=birds", *options)
-        assert 'belongs to another crawl: arguments topic was null and is now "birds"' in said
+        assert 'belongs to another crawl: argument topic was not given and is now "birds"' in said
         assert "--override" in said
         set_version(server, "refused", "9")
         assert "has job format 9, and this version of crawler reads " in refused(tmp_path, "job", url)

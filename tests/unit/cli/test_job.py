@@ -283,10 +283,10 @@ def test_another_argument_setting_or_spider_is_refused_with_the_difference(comma
     other = (tmp_path / "books.py").read_text().replace("class Books", "class Others")
     (tmp_path / "others.py").write_text(other)
     changed = {
-        "arguments shelf was ": ("books.py", "-a", "shelf=2"),
-        "arguments start_urls was ": ("books.py", "-a", f"start_urls={site.url}books/1"),
-        "settings max_depth was null and is now 3": ("books.py", "-s", "max_depth=3"),
-        "settings obey_robots was true and is now false": ("books.py", "-s", "obey_robots=false"),
+        "argument shelf was ": ("books.py", "-a", "shelf=2"),
+        "argument start_urls was ": ("books.py", "-a", f"start_urls={site.url}books/1"),
+        "setting max_depth was null and is now 3": ("books.py", "-s", "max_depth=3"),
+        "setting obey_robots was true and is now false": ("books.py", "-s", "obey_robots=false"),
         'spider was "books (Books)" and is now "others (Others)"': ("others.py",),
     }
     first = (tmp_path / "items.jsonl").read_bytes()
@@ -446,3 +446,16 @@ def test_a_running_job_can_be_inspected_but_not_run_twice(command, start, books,
     for words in (["run", "books.py", "--job", "job"], ["job", "job", "--retry-failed"]):
         code, _, err = command(*words)
         assert (code, err) == (2, f"crawler: job is in use by process {process.pid}\n")
+
+
+def test_a_file_that_was_deleted_is_restored_by_an_export(command, half, tmp_path):
+    for name in ("other.csv", "other.json"):
+        assert command(*half, "-s", "max_pages=5", "-o", name)[0] == 0
+    for name in ("items.jsonl", "other.csv", "other.json"):
+        (tmp_path / name).unlink()
+        assert "is missing, and the job has written to it" in command(*half, "-o", "other.csv", "-o", "other.json")[2]
+        assert command("job", "job", "--export", name)[0] == 0
+    assert command(*half, "-o", "other.csv", "-o", "other.json")[0] == 0
+    assert sorted(lines(tmp_path / "items.jsonl"), key=str) == sorted(
+        json.loads((tmp_path / "other.json").read_text()), key=str
+    )

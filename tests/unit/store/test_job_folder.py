@@ -132,13 +132,13 @@ def test_another_crawl_is_refused_with_the_difference_unless_override_is_set(job
     with SqliteStore(job, was) as store:
         assert not store.unclean
     with (
-        pytest.raises(JobError, match="belongs to another crawl: arguments shelf was 1 and is now 2"),
+        pytest.raises(JobError, match="belongs to another crawl: argument shelf was 1 and is now 2"),
         SqliteStore(job, now),
     ):
         raise AssertionError
     with SqliteStore(job, now, override=True) as store:
         assert not store.unclean  # the refused run changed nothing
-    with pytest.raises(JobError, match="arguments shelf was 2 and is now 1"), SqliteStore(job, was):
+    with pytest.raises(JobError, match="argument shelf was 2 and is now 1"), SqliteStore(job, was):
         raise AssertionError
     assert inspect_job(job).arguments == {"shelf": 2}
     assert inspect_job(job).runs == 3
