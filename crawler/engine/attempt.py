@@ -163,10 +163,21 @@ class Attempts:
         body: BodyHandling,
         observer: _ExchangeObserver | None,
     ) -> Coroutine[Any, Any, Result]:
-        """Send the request through the `fetch` hooks."""
-        on_sent = partial(self._settlement.note_sent, ticket)
+        """Return the coroutine that sends the request, here or in another process."""
         if self._remote is not None and self._remote.takes(ticket):
-            return self._remote.fetch(ticket, number, on_sent)
+            here = partial(self._send_here, ticket, number, body, observer)
+            return self._remote.fetch(ticket, number, partial(self._settlement.note_sent, ticket), here)
+        return self._send_here(ticket, number, body, observer)
+
+    def _send_here(
+        self,
+        ticket: StartTicket,
+        number: int,
+        body: BodyHandling,
+        observer: _ExchangeObserver | None,
+    ) -> Coroutine[Any, Any, Result]:
+        """Return the coroutine that sends the request through the `fetch` hooks."""
+        on_sent = partial(self._settlement.note_sent, ticket)
         body.reservation = self._frontier.bodies.reservation(ticket)
         network: Network = partial(
             self._downloader.fetch,

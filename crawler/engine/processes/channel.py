@@ -1,7 +1,7 @@
 """`Channel`: messages in both directions over a stream socket. Sending never waits.
 
 Messages that are sent in one turn of the event loop go out together: a wake-up of the other process costs as much as
-several messages.
+several messages. They are one MessagePack array, a frame, which the other end decodes at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from crawler.engine.processes.wire import ENCODER
 __all__ = ["Channel", "receive_now", "send_now"]
 
 LENGTH: Final = 8
-"""Bytes of the length before each message."""
+"""Bytes of the length before each frame."""
+ARRAY: Final = b"\xdd"
+"""What begins a MessagePack array whose length takes 4 bytes."""
+FULL: Final = 1 << 17
+"""Bytes of messages from which on the next message is in another frame."""
 READ: Final = 1 << 18
 """Bytes of one read."""
 
@@ -28,7 +32,7 @@ class Channel:
 
     Parameters:
         end: One end of a pair of stream sockets. The channel closes it.
-        decoder: Decodes what the other end sends.
+        decoder: Decodes the frames that the other end sends.
     """
 
     def __init__(self, end: socket.socket, decoder: msgspec.msgpack.Decoder[Any]) -> None:
@@ -37,14 +41,16 @@ class Channel:
         self._decode = decoder.decode
         self._buffer = bytearray(READ)  # kept, since it is costly to allocate one for each read
         self._filled = 0
-        self._waiting = bytearray()
+        self._messages = bytearray()  # of the next frame
+        self._count = 0
+        self._frames = bytearray()
         self._has_waiting = trio.Event()
         self._drained = trio_util.RepeatedEvent()
 
     @property
     def is_behind(self) -> bool:
         """Whether something is not sent yet."""
-        return bool(self._waiting)
+        return bool(self._count or self._frames)
 
     def send(self, message: Any) -> None:
         """Send a message in the next turn of the event loop. An end that does not read is noticed by `receive`."""
@@ -53,19 +59,30 @@ class Channel:
 
     def gather(self, message: Any) -> None:
         """Send a message with the next `flush` or `send`."""
-        data = ENCODER.encode(message)  # not into the buffer: an error would leave a part of it there
-        self._waiting += len(data).to_bytes(LENGTH, "big")
-        self._waiting += data
+        self._messages += ENCODER.encode(message)  # not into the buffer: an error would leave a part of it there
+        self._count += 1
+        if len(self._messages) > FULL:
+            self._end_frame()
 
     def flush(self) -> None:
         """Send now what the socket takes."""
+        if self._count:
+            self._end_frame()
         try:
-            while self._waiting:
-                del self._waiting[: self._end.send(self._waiting)]
+            while self._frames:
+                del self._frames[: self._end.send(self._frames)]
         except BlockingIOError:
             self._has_waiting.set()
         except OSError:
-            self._waiting.clear()  # the other process has ended
+            self._frames.clear()  # the other process has ended
+
+    def _end_frame(self) -> None:
+        """Make a frame of the messages so far."""
+        head = ARRAY + self._count.to_bytes(4, "big")
+        self._frames += (len(head) + len(self._messages)).to_bytes(LENGTH, "big") + head
+        self._frames += self._messages
+        self._messages.clear()
+        self._count = 0
 
     async def run_writer(self) -> None:
         """Send what was sent since the last turn, and what the socket did not take, until the channel is closed."""
@@ -73,7 +90,7 @@ class Channel:
             await self._has_waiting.wait()
             self._has_waiting = trio.Event()
             self.flush()
-            while self._waiting:
+            while self._frames:
                 try:
                     await trio.lowlevel.wait_writable(self._end)
                 except trio.ClosedResourceError:
@@ -99,7 +116,7 @@ class Channel:
                 return messages
 
     def _take(self) -> list[Any]:
-        """Return the messages that have arrived whole, and keep the rest in the buffer."""
+        """Return the messages of the frames that have arrived whole, and keep the rest in the buffer."""
         messages: list[Any] = []
         start, filled = 0, self._filled
         needed = 0
@@ -109,7 +126,7 @@ class Channel:
                 if filled < end:
                     needed = end - start
                     break
-                messages.append(self._decode(view[start + LENGTH : end]))
+                messages += self._decode(view[start + LENGTH : end])
                 start = end
         if start:
             rest = self._buffer[start:filled]
@@ -118,12 +135,12 @@ class Channel:
         if needed > len(self._buffer):
             self._buffer += bytes(needed - len(self._buffer))
         elif not self._filled and len(self._buffer) > READ:
-            self._buffer = bytearray(READ)  # the large message has gone
+            self._buffer = bytearray(READ)  # the large frame has gone
         return messages
 
     async def drain(self) -> None:
         """Wait until everything is sent."""
-        while self._waiting:
+        while self.is_behind:
             await self._drained.wait()
 
     def close(self) -> None:
@@ -133,12 +150,12 @@ class Channel:
 
 
 def send_now(end: socket.socket, data: bytes) -> None:
-    """Send bytes as one message over a blocking socket."""
+    """Send bytes as one frame over a blocking socket."""
     end.sendall(len(data).to_bytes(LENGTH, "big") + data)
 
 
 def receive_now(end: socket.socket) -> bytes:
-    """Return the next message of a blocking socket.
+    """Return the next frame of a blocking socket.
 
     Raises:
         EOFError: The other end is closed.

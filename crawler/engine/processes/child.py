@@ -214,14 +214,19 @@ class CallbackRunner:
         with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
             self._send(await self._handle(page.number, self._response(page, body), scope))
 
-    async def _handle_fetched(self, number: int, response: Response, scope: trio.CancelScope) -> bool:
+    async def _handle_fetched(
+        self, number: int, response: Response, scope: trio.CancelScope, held: wire.Held | None
+    ) -> bool:
         """Handle a page that this process has fetched; see `fetch_tasks.Handle`."""
-        result = await self._handle(number, response, scope)
+        if held is not None and not self._callbacks.is_generator(response.request.callback):
+            self.channel.send(held)  # the callback may wait
+            held = None
+        result = await self._handle(number, response, scope, held)
         self.channel.send(result)
         return isinstance(result, wire.Handled) and bool(result.reads)
 
     async def _handle(
-        self, number: int, response: Response, scope: trio.CancelScope | None
+        self, number: int, response: Response, scope: trio.CancelScope | None, held: wire.Held | None = None
     ) -> wire.Handled | wire.Raised:
         """Run the callback of a page, and return the message about its results.
 
@@ -229,6 +234,7 @@ class CallbackRunner:
             number: That of the page.
             response: The page.
             scope: Of the task of the page; `None`: it is the task that receives messages.
+            held: Goes out with the first message about the page.
         """
         began = time.perf_counter()
         request = response.request
@@ -238,12 +244,13 @@ class CallbackRunner:
         result = PageResult(handler=name, spill=partial(self._send_part, number, request))
         current_page.set(result.effects)
         page_number.set(number)
-        self._pages[number] = _Page(scope)
+        self._pages[number] = _Page(scope, held)
         try:
             response._bind(links)  # noqa: SLF001 - not for users
             await collect(self._callbacks.bind(name, response), result, request.url, self._slow)
             return self._handled(number, result, links, request, began)
         except faults(KeyboardInterrupt) as error:
+            self._gather_held(number)
             return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
         finally:
             del self._pages[number]
@@ -276,6 +283,7 @@ class CallbackRunner:
             reads=self._state.reads.get(number, {}),
             read=self._bodies.position,
             seconds=time.perf_counter() - began,
+            held=self._pages[number].held,
         )
 
     def _changes(self, effects: PageEffects, request: Request) -> dict[str, bytes | None]:
@@ -289,6 +297,7 @@ class CallbackRunner:
         """Send the items and requests so far, and wait until they are stored."""
         page = self._pages[number]
         page.is_stored = trio.Event()
+        self._gather_held(number)
         self.channel.gather(pack_part(number, result, self._spider, request, objects=self._objects))
         self.channel.flush()
         if page.scope is not None:
@@ -298,6 +307,13 @@ class CallbackRunner:
             await self._receive()
         if self._stops or page.is_cancelled:
             raise EOFError("the first process does not wait for the page")
+
+    def _gather_held(self, number: int) -> None:
+        """Send the response before the next message about its page."""
+        page = self._pages[number]
+        if page.held is not None:
+            self.channel.gather(page.held)
+            page.held = None
 
     async def _call(self, name: str, arguments: tuple[object, ...]) -> Any:
         """Call a method of the crawl of the first process, and return its result."""
@@ -319,6 +335,8 @@ class _Page(Struct, eq=False):
 
     scope: trio.CancelScope | None
     """Of its task, if it has one of its own."""
+    held: wire.Held | None
+    """Its response, if the first process has not got that yet."""
     is_stored: trio.Event = field(default_factory=trio.Event)
     """Whether the part that was sent last is stored, or the page was cancelled."""
     is_cancelled: bool = False

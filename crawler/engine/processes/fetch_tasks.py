@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FetchTasks"]
 
-Handle: TypeAlias = "Callable[[int, Response, trio.CancelScope], Awaitable[bool]]"
-"""Handles a page, sends the result, and returns whether the page may have to be handled again."""
+Handle: TypeAlias = "Callable[[int, Response, trio.CancelScope, wire.Held | None], Awaitable[bool]]"
+"""Handles a page, sends the message about its response and the result, and returns whether the page may have to be
+handled again."""
 
 
 class FetchTasks:
@@ -112,19 +113,9 @@ class FetchTasks:
             if not is_plain_page(response):
                 self._send(wire.Fetched(number, pack_response(number, response), sent))
                 return
-            headers = response.headers
-            self._send(
-                wire.Held(
-                    number,
-                    response.status,
-                    headers.pairs if has_limits(headers.names) else (),
-                    len(response.body),
-                    response.first_byte,
-                    response.elapsed,
-                    sent,
-                )
-            )
-            while await self._handle(number, response, scope):
+            held: wire.Held | None = _held(number, response, sent)
+            while await self._handle(number, response, scope, held):
+                held = None
                 ended = self._ended[number] = trio.Event()
                 await ended.wait()
                 if self._ended.pop(number, None) is None:
@@ -132,6 +123,19 @@ class FetchTasks:
                 response = response.replace()  # without what the callback has changed
         finally:
             self._fetcher.forget(message)
+
+
+def _held(number: int, response: Response, sent: Sequence[float]) -> wire.Held:
+    headers = response.headers
+    return wire.Held(
+        number,
+        response.status,
+        headers.pairs if has_limits(headers.names) else (),
+        len(response.body),
+        response.first_byte,
+        response.elapsed,
+        sent,
+    )
 
 
 class _Idle(Struct, eq=False):

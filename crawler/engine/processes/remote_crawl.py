@@ -64,8 +64,8 @@ class RemoteCrawl:
     def ask(self, name: str, *arguments: object, **options: object) -> Any:
         """Return an attribute, or the result of a method, of the crawl in the first process. Nothing else runs."""
         call = Call(page_number.get(), 0, name, pack((arguments, options)))
-        send_now(self._calls, ENCODER.encode(call))
-        answer = FROM_FIRST.decode(receive_now(self._calls))
+        send_now(self._calls, ENCODER.encode([call]))
+        answer: Any = FROM_FIRST.decode(receive_now(self._calls))[0]
         if answer.is_error:
             raise unpack_error(answer.result)
         return unpack(answer.result)

@@ -8,7 +8,7 @@ to do, and the body is not copied.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -17,12 +17,12 @@ from crawler.engine.held_pages import HeldPage
 from crawler.engine.processes import wire
 from crawler.engine.processes.errors import unpack_error
 from crawler.engine.processes.packing import unpack_response
-from crawler.errors import BrokenExchange
 from crawler.frontier import PageTicket
 from crawler.headers import Headers
 from crawler.http.address_guard import is_start_page
 
 if TYPE_CHECKING:
+    from crawler.engine.fetch_hooks import Result
     from crawler.engine.processes.keeper import ProcessKeeper
     from crawler.engine.processes.process import Page, Process
     from crawler.fetch.downloader import Downloader
@@ -33,8 +33,6 @@ __all__ = ["RemoteFetch"]
 
 METHODS: Final = ("GET", "HEAD")
 """Those of requests that may be sent again if their process has ended."""
-MAX_DEATHS: Final = 5
-"""Processes that may end while they fetch a page. Then its attempt has failed."""
 
 
 class RemoteFetch:
@@ -81,35 +79,43 @@ class RemoteFetch:
         """Note that the process has ended that held a page: the first process fetches it, to keep it."""
         self._lost.add(page.request.key)
 
-    async def fetch(self, ticket: StartTicket, attempt: int, on_sent: Callable[[float], None]) -> Response:
+    async def fetch(
+        self,
+        ticket: StartTicket,
+        attempt: int,
+        on_sent: Callable[[float], None],
+        here: Callable[[], Awaitable[Result]],
+    ) -> Result:
         """Return the response to a request: a `HeldPage` if it is simply a page.
 
         Parameters:
             ticket: The request.
             attempt: The number of the attempt, from 1.
             on_sent: Called with each time of trio's clock at which bytes of the request may have gone out.
+            here: Sends the request in this process, which keeps the page. It is called if the other one has ended: its
+                callback may be the reason.
 
         Raises:
             RequestError: There is no response.
         """
-        for _ in range(MAX_DEATHS):
-            process = await self._keeper.choose_for(ticket.lane)
-            number = next(self._numbers)
-            page = self._send(process, number, ticket, attempt)
-            message: Any = None
-            try:
-                message = await page.take()
-            finally:
-                if message is None:  # it may have gone out
-                    on_sent(trio.current_time())
-                    process.channel.send(wire.Cancel(number))
-                if not isinstance(message, wire.Held):
-                    del process.pages[number]
-            if message is not None:
-                return self._response(process, ticket, attempt, message, on_sent)
-        error = BrokenExchange("the processes that fetched the page have ended", request=ticket.request)
-        error.kind = "closed"
-        raise error
+        process = await self._keeper.choose_for(ticket.lane)
+        number = next(self._numbers)
+        page = self._send(process, number, ticket, attempt)
+        message: Any = None
+        try:
+            message = await page.take()
+            if isinstance(message, wire.Handled):
+                page.put(message)  # for this task, when it handles the page
+                message = message.held
+        finally:
+            if message is None:  # it may have gone out
+                on_sent(trio.current_time())
+                process.channel.send(wire.Cancel(number))
+            if not isinstance(message, wire.Held):
+                del process.pages[number]
+        if message is None:
+            return await here()
+        return self._response(process, ticket, attempt, message, on_sent)
 
     def _send(self, process: Process, number: int, ticket: StartTicket, attempt: int) -> Page:
         downloader, request = self._downloader, ticket.request

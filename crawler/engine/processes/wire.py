@@ -142,6 +142,21 @@ class Part(Struct, tag=8, array_like=True, frozen=True, eq=False):
     requests: Requests
 
 
+class Held(Struct, tag=16, array_like=True, frozen=True, eq=False):
+    """The response to a `Fetch`: a page. The process keeps its body, and handles it."""
+
+    number: int
+    status: int
+    headers: Sequence[tuple[str, str]]
+    """Empty unless some of them state limits."""
+    size: int
+    """Bytes of the body."""
+    first_byte: float
+    elapsed: float
+    sent: Sequence[float]
+    """Times at which the request went out, in seconds of `time.perf_counter`, which is the same in all processes."""
+
+
 class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=True):
     """The rest of the results of a callback, which has ended."""
 
@@ -161,6 +176,8 @@ class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=Tru
     """The position up to which the process has read the shared memory."""
     seconds: float
     """The time that the page took."""
+    held: Held | None = None
+    """The response to a `Fetch`, if no message had it before."""
 
 
 class Raised(Struct, tag=10, array_like=True, frozen=True, eq=False):
@@ -188,21 +205,6 @@ class Log(Struct, tag=12, array_like=True, frozen=True, eq=False):
     """A record of a logger."""
 
     record: bytes
-
-
-class Held(Struct, tag=16, array_like=True, frozen=True, eq=False):
-    """The response to a `Fetch`: a page. The process keeps its body, and handles it."""
-
-    number: int
-    status: int
-    headers: Sequence[tuple[str, str]]
-    """Empty unless some of them state limits."""
-    size: int
-    """Bytes of the body."""
-    first_byte: float
-    elapsed: float
-    sent: Sequence[float]
-    """Times at which the request went out, in seconds of `time.perf_counter`, which is the same in all processes."""
 
 
 class Fetched(Struct, tag=17, array_like=True, frozen=True, eq=False):
@@ -247,5 +249,5 @@ def unpack(data: bytes) -> Any:
 
 
 ENCODER: Final = msgspec.msgpack.Encoder()
-FROM_FIRST: Final = msgspec.msgpack.Decoder(FromFirst)
-FROM_OTHER: Final = msgspec.msgpack.Decoder(FromOther)
+FROM_FIRST: Final = msgspec.msgpack.Decoder(list[FromFirst])
+FROM_OTHER: Final = msgspec.msgpack.Decoder(list[FromOther])

@@ -12,6 +12,7 @@ from pathlib import Path
 from integration.kills.harness import durable
 from integration.kills.results import read_output
 from support.environments import environment
+from support.localsite import local_site
 from support.processes import PIPE, Process
 
 OUTPUTS = ["items.jsonl", "items.csv"]
@@ -53,6 +54,33 @@ def test_ctrl_c_ends_the_whole_group_with_one_line(tmp_path: Path) -> None:
         crawl.kills.append(time.monotonic())
         crawl.finish()
         assert crawl.figures().holds()
+
+
+def test_a_page_whose_callback_kills_its_process_fails_alone(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from crawler import Settings, Spider, run
+
+class Deadly(Spider):
+    start_urls = sys.argv[1:]
+
+    def parse(self, response):
+        if response.url.endswith("/7"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield {"url": response.url}
+        yield from response.follow_all()
+
+report = run(Deadly(), settings=Settings(processes=2, workers=8, per_host=8, slow_start=False))
+print(report.items, report.kinds)
+"""
+    (tmp_path / "deadly.py").write_text(program)
+    links = "".join(f'<a href="/{n}">a leaf</a>' for n in range(20))
+    with local_site({"/": links} | {f"/{n}": "a leaf" for n in range(20)}) as site:
+        process = Process(["deadly.py", site.url], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert out == "20 {'callback_error.parse': 1}\n"
+        assert len(site.asked("/7")) == 2  # the second time by the first process, which keeps the page
 
 
 def test_as_many_processes_as_cores_have_a_core_each(tmp_path: Path) -> None:

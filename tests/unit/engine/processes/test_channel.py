@@ -67,7 +67,7 @@ async def test_large_messages_arrive_whole_while_others_are_sent(ends: Ends, siz
 async def test_a_message_in_pieces_arrives_when_it_is_whole() -> None:
     first, other = socket.socketpair()
     with first, other:
-        data = wire.ENCODER.encode(wire.Continue(7))
+        data = wire.ENCODER.encode([wire.Continue(7)])
         frame = len(data).to_bytes(LENGTH, "big") + data
         end = Channel(other, wire.FROM_FIRST)
         async with trio.open_nursery() as nursery:

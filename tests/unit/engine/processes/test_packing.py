@@ -13,7 +13,7 @@ URL = "https://site.test/"
 
 def sent(message: object, decoder: object = wire.FROM_FIRST) -> object:
     """Return a message as the other process receives it."""
-    return decoder.decode(wire.ENCODER.encode(message))
+    return decoder.decode(wire.ENCODER.encode([message]))[0]
 
 
 @pytest.mark.parametrize(
