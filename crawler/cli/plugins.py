@@ -49,7 +49,7 @@ def plugins(
     """
     if name is not None:
         for line in manual(name, find(name)):
-            sys.stdout.write(f"{printable_line(line)}\n")
+            sys.stdout.write(f"{_plain(line)}\n")
         return 0
     names = list(installed())
     if not names:
@@ -61,8 +61,13 @@ def plugins(
             description = _describe(load())
         except CrawlerError as error:
             description = str(error)
-        sys.stdout.write(f"{entry:{width}}  {printable_line(description)}\n")
+        sys.stdout.write(f"{entry:{width}}  {_plain(description)}\n")
     return 0
+
+
+def _plain(line: str) -> str:
+    """Return a line for a terminal, without the markup of code in docstrings."""
+    return printable_line(line).replace("``", "")
 
 
 def _loader(name: str) -> Callable[[], type[Plugin]]:

@@ -15,7 +15,7 @@ __all__ = ["Cache"]
 
 
 class Cache(Plugin):
-    """Keeps every response in an SQLite file, and answers later requests from it, whatever its server says on caching.
+    """Keeps all responses in an SQLite file and answers later requests from it, whatever its server says about caching.
 
     Each spider has a cache of its own. A request is found by method, URL, body and session. Responses without a body
     are kept only where they are expected: redirects, and those with ``Content-Length: 0``.

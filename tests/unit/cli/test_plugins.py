@@ -48,6 +48,12 @@ def test_without_installed_plugins_it_says_how_to_enable_ones_own(monkeypatch, c
     assert err.startswith("crawler: no plugins are installed")
 
 
+@pytest.mark.parametrize("words", [(), ("dedup",), ("images",), (".csv",)])
+def test_a_manual_has_no_markup_of_docstrings(capfd, words):
+    assert main(["plugins", *words]) == 0
+    assert "``" not in capfd.readouterr().out
+
+
 class Keyed(Plugin):
     """Has a key."""
 
