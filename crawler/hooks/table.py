@@ -64,7 +64,7 @@ class HookTable(Struct, frozen=True, kw_only=True):
             if not isinstance(plugin, Plugin):
                 if isinstance(plugin, type):
                     raise PluginError(f"{plugin!r} is a class: pass an instance, {plugin.__name__}()")
-                raise PluginError(f"{plugin!r} is not a Plugin")
+                raise PluginError(f"{plugin!r} is not a Plugin{_class_named(plugin)}")
             other = names.get(plugin.name)
             if other is plugin:
                 raise PluginError(f"the plugin {plugin.name!r} is listed twice")
@@ -137,6 +137,16 @@ def _check_hook(where: str, name: str, method: Any) -> None:
         parameters = ", ".join(inspect.signature(getattr(Plugin, name)).parameters)
         kind = "" if KINDS[name] in ("sync", "any", "task", "context") else "async "
         raise PluginError(f"{where} cannot be called: {error}; write {kind}def {name}({parameters})") from None
+
+
+def _class_named(name: object) -> str:
+    """Return the class of the installed plugin of a name, to end a message; empty if there is none."""
+    from crawler.hooks.load import installed  # noqa: PLC0415 - only for a mistake
+
+    if not isinstance(name, str) or name not in installed():
+        return ""
+    module, _, kind = installed()[name].value.partition(":")
+    return f": pass an instance, {kind}() of {module}"
 
 
 def _wrong_kind(wanted: str, method: Callable[..., Any]) -> str:

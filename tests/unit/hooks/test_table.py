@@ -334,6 +334,7 @@ def test_one_plugin_cannot_be_listed_twice():
         (Everything, "is a class: pass an instance, Everything()"),
         (5, "5 is not a Plugin"),
         ("jsonl", "'jsonl' is not a Plugin"),
+        ("dedup", "'dedup' is not a Plugin: pass an instance, Dedup() of crawler_plugins.dedup"),
     ],
 )
 def test_an_object_that_is_not_a_plugin_is_rejected(wrong, words):
