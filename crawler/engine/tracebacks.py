@@ -73,7 +73,8 @@ class HookErrorLog:
         """Log how many failures were like each of those that were logged."""
         for repeats in self._repeats.values():
             if repeats.count:
-                log.error("%s failed %d more times like this: %s", repeats.handler, repeats.count, repeats.message)
+                times = "1 more time" if repeats.count == 1 else f"{repeats.count} more times"
+                log.error("%s failed %s like this: %s", repeats.handler, times, repeats.message)
         self._repeats.clear()
 
 

@@ -117,9 +117,10 @@ def is_new(folder: Path) -> bool:
         if database is not None:
             database.close()
     if new and size(folder / SPOOL):
-        lost = (
-            f"{path} has no tables without {WAL}, which is missing or damaged" if size(path) else f"{path} is missing"
-        )
+        if size(path):
+            lost = f"has no tables without {WAL}, which is missing or damaged"
+        else:
+            lost = "is empty" if path.exists() else "is missing"
         raise JobError(
             f"{path} {lost}, but {SPOOL} holds items of the job: restore the whole folder from a copy, or name another "
             "folder"
@@ -238,12 +239,17 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         raise JobError(f"{path} has job format {version}, and this version of crawler reads {VERSION}: start a new job")
     pages, page_size = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if path.stat().st_size < pages * page_size and not size(path.with_name(WAL)):
-        raise JobError(f"{path} is damaged: its end is missing")
+        raise JobError(_damaged(path, "its end is missing"))
     verdict = "ok"
     if pages * page_size <= MAX_CHECKED:
         verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise JobError(f"{path} is damaged: {verdict.splitlines()[0]}")
+        raise JobError(_damaged(path, verdict.splitlines()[-1].lower()))  # the first line names the database
+
+
+def _damaged(path: Path, why: str) -> str:
+    """Return the message about a damaged database."""
+    return f"{path} is damaged ({why}): restore {path.parent} from a copy, or name another folder"
 
 
 def store_error(path: Path, error: Exception) -> CrawlerError:
@@ -264,7 +270,7 @@ def describe_error(path: Path, error: Exception) -> str:
     message = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", None) or str(error)
     message = "malformed" if isinstance(error, UnicodeDecodeError) else message.lower()
     if "malformed" in message or "not a database" in message or "corrupt" in message:
-        return f"{path} is damaged ({message}): the job cannot be continued"
+        return _damaged(path, message)
     if "full" in message or "no space" in message or "too large" in message:
         return f"cannot write {path}: the disk is full ({message}); free some space, then run it again"
     if "readonly" in message or "read-only" in message:

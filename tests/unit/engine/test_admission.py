@@ -93,7 +93,7 @@ def test_a_hook_that_raises_fails_its_request_and_is_logged_once_and_counted(
     errors.finish()
     assert caplog.messages == [
         f"hook.admit failed for {IN}: ValueError: {IN}",
-        f"hook.admit failed 1 more times like this: ValueError: {IN}",
+        f"hook.admit failed 1 more time like this: ValueError: {IN}",
     ]
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert [record.exc_info is not None for record in caplog.records] == [True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,9 @@ async def test_a_truncated_database_is_refused(job: Path) -> None:
         await store.ingest(requests(*map(str, range(2000))))
     data = (job / "job.sqlite").read_bytes()
     (job / "job.sqlite").write_bytes(data[: len(data) // 2 // 4096 * 4096])
-    assert "job.sqlite is damaged" in refused(job)
+    assert re.fullmatch(
+        r"\S+/job.sqlite is damaged \(.+\): restore \S+ from a copy, or name another folder", refused(job)
+    )
 
 
 async def test_a_database_with_a_corrupt_page_is_refused(job: Path) -> None:
@@ -55,7 +58,18 @@ async def test_a_database_with_a_corrupt_page_is_refused(job: Path) -> None:
     for page in range(4096 * 8, len(data), 4096):
         data[page : page + 200] = b"\xaa" * 200
     (job / "job.sqlite").write_bytes(data)
-    assert "job.sqlite is damaged" in refused(job)
+    assert refused(job).startswith(f"{job}/job.sqlite is damaged (")
+
+
+async def test_what_is_wrong_with_a_database_is_named(job: Path) -> None:
+    with SqliteStore(job) as store:
+        await store.ingest(requests(*map(str, range(2000))))
+    data = bytearray((job / "job.sqlite").read_bytes())
+    data[4096 * 9 : 4096 * 9 + 8] = b"\xaa" * 8  # the header of one page
+    (job / "job.sqlite").write_bytes(data)
+    message = refused(job)
+    assert "database main" not in message
+    assert message.endswith(f"): restore {job} from a copy, or name another folder")
 
 
 def test_a_database_whose_schema_is_not_utf_8_is_refused(job: Path) -> None:
