@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import mmap
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,7 +87,7 @@ class ProcessPool:
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    async def handle(self, response: Response, result: PageResult, forget: Callable[[], None]) -> None:
+    def handle(self, response: Response, result: PageResult, forget: Callable[[], None]) -> Awaitable[None]:
         """Run the callback of a page in one of the processes.
 
         Parameters:
@@ -97,18 +97,23 @@ class ProcessPool:
 
         Raises:
             HookError: The processes that had the page have ended.
+            PageLost: The process has ended that had fetched the page.
             Exception: What the callback raised.
         """
         if isinstance(response, HeldPage):
-            await self._handle_held(response, result, forget)
-            return None
+            return self._handle_held(response, result, forget)
+        return self._hand_over(response, result, forget)
+
+    async def _hand_over(self, response: Response, result: PageResult, forget: Callable[[], None]) -> None:
+        """Run the callback of a page that this process has fetched."""
         deaths = 0
         process, message = await self._try(response, result)
         while True:
             if isinstance(message, wire.Raised):
                 raise unpack_error(message.error)
             if message is not None and not self._versions.is_outdated(message.reads):
-                return self._fill(response, result, message, process)
+                self._fill(response, result, message, process)
+                return
             _clear(result, forget)
             deaths += message is None
             if deaths == MAX_DEATHS:

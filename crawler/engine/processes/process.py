@@ -144,11 +144,14 @@ class ProcessChoice:
         It is the one with the fewest pages. A lane with few requests in flight has the same one each time, for the sake
         of its connections.
         """
-        is_small = lane.throttle.concurrency.limit < SPREAD
-        ready = [process for process in processes if process.pid]
-        if is_small and ready:
-            return ready[hash(lane.name) % len(ready)]
-        return min(ready, key=_pages, default=None)
+        if lane.throttle.concurrency.limit < SPREAD:
+            ready = [process for process in processes if process.pid]
+            return ready[hash(lane.name) % len(ready)] if ready else None
+        fewest: Process | None = None
+        for process in processes:
+            if process.pid and (fewest is None or len(process.pages) < len(fewest.pages)):
+                fewest = process
+        return fewest
 
     def choose(self, processes: list[Process]) -> Process | None:
         """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""
@@ -161,7 +164,3 @@ class ProcessChoice:
                 if fewest is None or len(process.pages) < len(fewest.pages):
                     fewest = process
         return fewest
-
-
-def _pages(process: Process) -> int:
-    return len(process.pages)

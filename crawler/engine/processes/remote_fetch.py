@@ -33,6 +33,8 @@ __all__ = ["RemoteFetch"]
 
 METHODS: Final = ("GET", "HEAD")
 """Those of requests that may be sent again if their process has ended."""
+NO_FIELDS: Final = Headers()
+"""The header fields of a page that state no limits: most pages."""
 
 
 class RemoteFetch:
@@ -138,8 +140,8 @@ class RemoteFetch:
             response = unpack_response(message.page)
             response.request = ticket.request
         else:
-            request, headers = ticket.request, Headers(list(message.headers))
-            response = HeldPage(process, message.number, message.status, headers, request, message.size)
+            headers = Headers(list(message.headers)) if message.headers else NO_FIELDS
+            response = HeldPage(process, message.number, message.status, headers, ticket.request, message.size)
             response.elapsed, response.attempt = message.elapsed, attempt
         response.first_byte = message.page.first_byte if isinstance(message, wire.Fetched) else message.first_byte
         return response
