@@ -194,7 +194,7 @@ class Attempts:
             network = self._authenticating(network, observer)
         if not self._hooks.fetching:
             return network(ticket.request)
-        return self._hooks.fetch(ticket.request, observer.noting(network))
+        return self._hooks.fetch(ticket.request, observer.noting(network), body)
 
     def _leased(self, exchange: Callable[..., Coroutine[Any, Any, Response]], ticket: StartTicket) -> Network:
         """Return a `Network` that sends nothing while the lease of this worker is not renewed.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.errors import HookError, RequestError
-from crawler.messages import Drop, Request, Response, Retry
+from crawler.fetch.body_reader import BodyHandling, receiver_of
+from crawler.messages import Drop, Receive, Request, Response, Retry
 
 if TYPE_CHECKING:
     from crawler.engine.long_calls import LongCalls
@@ -64,7 +65,7 @@ class FetchHooks:
         async def network(_: Request) -> Response:  # noqa: ASYNC124 - as that of an exchange
             return answer
 
-        result = await self._through(self._wrapping, 0, answer.request, network)
+        result = await self._through(self._wrapping, 0, answer.request, network, BodyHandling())
         if not isinstance(result, Response):
             hook = self._wrapping[0]
             raise _hook_error(
@@ -72,29 +73,41 @@ class FetchHooks:
             )
         return result
 
-    def fetch(self, request: Request, network: Network) -> Coroutine[Any, Any, Result]:
-        """Send a request over the network through the `fetch` hooks."""
-        return self._through(self.fetching, 0, request, network)
+    def fetch(self, request: Request, network: Network, body: BodyHandling) -> Coroutine[Any, Any, Result]:
+        """Send a request over the network through the `fetch` hooks.
 
-    async def _through(self, hooks: Sequence[Hook], index: int, request: Request, network: Network) -> Result:
+        Parameters:
+            request: The request.
+            network: Sends it.
+            body: How the network reads the body. A hook may choose a receiver.
+        """
+        return self._through(self.fetching, 0, request, network, body)
+
+    async def _through(
+        self, hooks: Sequence[Hook], index: int, request: Request, network: Network, body: BodyHandling
+    ) -> Result:
         if index == len(hooks):
             return await self._slow.watch(network(request), self._network, request.url)
         hook = hooks[index]
         if request.plugins.get(hook.plugin.name) is False:
-            return await self._through(hooks, index + 1, request, network)
+            return await self._through(hooks, index + 1, request, network, body)
         sent: list[Result] = []
         begun = False
         running = self._long.call(hook.plugin.name, "fetch", request.url)
 
-        async def send(request: Request) -> Result:
+        async def send(request: Request, *, receive: Receive | None = None) -> Result:
             nonlocal begun
             if begun:
                 raise RuntimeError("send() may be awaited once")
             begun = True
             if not isinstance(request, Request):
                 raise TypeError(f"send() takes a Request, not {type(request).__name__}")
+            receiver = None if receive is None else receiver_of(receive)
+            body.receiver = receiver or body.receiver
             with running.fetching():
-                result = await self._through(hooks, index + 1, request, network)
+                result = await self._through(hooks, index + 1, request, network, body)
+            if receiver is not None and isinstance(result, Response):
+                await receiver.finish(result)
             sent.append(result)
             return result
 
@@ -106,7 +119,7 @@ class FetchHooks:
             result = result.replace(request=request)  # made by the hook: it belongs to this request
         if result is not None:
             return result
-        return sent[0] if sent else await self._through(hooks, index + 1, request, network)
+        return sent[0] if sent else await self._through(hooks, index + 1, request, network, body)
 
     async def _guard(self, hook: Hook, name: str, request: Request, *args: Any) -> Any:
         """Await a hook; an error other than `RequestError` becomes a `HookError`."""

@@ -14,7 +14,7 @@ from crawler.engine.decision import Fail, Page
 from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
-from crawler.fetch.body_reader import BodyHandling
+from crawler.fetch.body_reader import BodyHandling, receiver_of
 from crawler.frontier import Lane, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
@@ -91,7 +91,7 @@ class Inline:
             RequestError: There was no response.
         """
         request = with_child_depth(request)
-        receiver = None if receive is None else _receiver(receive)
+        receiver = None if receive is None else receiver_of(receive)
         while True:
             try:
                 found = await self._fetch(request, receiver)
@@ -255,12 +255,6 @@ class Inline:
             if waiting.cancelled_caught and origin not in lane.robots.rules:
                 raise slots.too_late(0.0, lane, request)
         return lane.robots.rules[origin]
-
-
-def _receiver(receive: Receive) -> BodyReceiver:
-    from crawler.fetch.body_receiver import BodyReceiver  # noqa: PLC0415 - few crawls need it
-
-    return BodyReceiver(receive)
 
 
 def with_child_depth(request: Request) -> Request:

@@ -16,7 +16,7 @@ from crawler import urls
 from crawler.errors import BodyTooLarge, BrokenExchange
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.headers import Headers
-from crawler.messages import Drop, Request, Response
+from crawler.messages import Drop, Receive, Request, Response
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS
 from crawler.transport.framing_watch import is_endless
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crawler.fetch.sender import Received
     from crawler.frontier.body_budget import BodyReservation
 
-__all__ = ["BodyHandling", "BodyReader"]
+__all__ = ["BodyHandling", "BodyReader", "receiver_of"]
 
 GUESSED_SIZE: Final = 4
 """How many times as large as its arrived part a body of undeclared size is expected to be."""
@@ -46,6 +46,13 @@ class BodyHandling(Struct, eq=False):
     """Takes the body as it arrives. `None`: it is kept in memory."""
     reservation: BodyReservation | None = None
     """Reserves memory for a large body. `None`: there is enough."""
+
+
+def receiver_of(receive: Receive) -> BodyReceiver:
+    """Return a receiver that passes the bodies of one request to the choices of its caller."""
+    from crawler.fetch.body_receiver import BodyReceiver  # noqa: PLC0415 - few crawls need it
+
+    return BodyReceiver(receive)
 
 
 class BodyReader:
@@ -137,10 +144,13 @@ class BodyReader:
         max_body: int,
         truncate_at: int | None = None,
         *,
-        write: Callable[[bytes], Awaitable[object]] | None = None,
+        write: Callable[[bytes], Awaitable[bool]] | None = None,
         reservation: BodyReservation | None = None,
     ) -> bytes:
-        """Return the decoded body, at most as much of it as is allowed; empty if it is written instead."""
+        """Return the decoded body, at most as much of it as is allowed; empty if it is written instead.
+
+        `write` returns whether further bytes are wanted.
+        """
         request, headers = response.request, response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
@@ -155,10 +165,10 @@ class BodyReader:
                     size += len(piece)
                     if size > next_check and truncate_at is None:
                         next_check = _check_size(size, max_body, decoder or stream, request)
-                    if write is not None:
-                        await write(piece)
-                    else:
+                    if write is None:
                         whole = _appended(whole, piece)
+                    elif not await write(piece):
+                        return b""
                 if truncate_at is not None and size > truncate_at:
                     break
                 if reservation is not None and size > reserve_at:

@@ -46,13 +46,13 @@ class BodyReceiver:
         self._keeps_body = choice is None
         return choice
 
-    async def write(self, writer: BodyWriter, data: bytes, request: Request) -> None:
-        """Write the next bytes of a body.
+    async def write(self, writer: BodyWriter, data: bytes, request: Request) -> bool:
+        """Write the next bytes of a body, and return whether further ones are wanted.
 
         Raises:
             HookError: The writer raised an exception.
         """
-        await _guard(writer.write(data), request)
+        return not isinstance(await _guard(writer.write(data), request), Drop)
 
     async def finish(self, response: Response) -> None:
         """Receive the body of a response that a plugin made or replaced. Other responses are left as they are.

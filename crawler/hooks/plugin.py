@@ -266,6 +266,8 @@ class Plugin:
     async def fetch(self, request: Request, send: Any) -> Response | Request | Retry | Drop | None:
         """Wrap one attempt. Await ``send(request)`` at most once. An exception fails the attempt.
 
+        ``send(request, receive=…)`` keeps the body out of memory, or ends it early, as `Crawl.fetch` does.
+
         A `Request` takes the place of this one, as the target of a redirect does: it is settled and the other one is
         added in the same commit, at the same depth, unless that is known. `WouldExceedDeadline` puts the request off
         until its `retry_at`, and uses up no attempt.

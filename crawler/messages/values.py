@@ -89,7 +89,10 @@ class BodyWriter(Protocol):
     """The destination of a body that `Crawl.fetch` writes as it arrives. A file of `trio.open_file` is one."""
 
     async def write(self, data: bytes, /) -> object:
-        """Write the next bytes of the decoded body. The server is not read from until this returns."""
+        """Write the next bytes of the decoded body. The server is not read from until this returns.
+
+        A `Drop` that it returns leaves the rest of the body unread.
+        """
 
 
 Receive: TypeAlias = "Callable[[Response], Awaitable[BodyWriter | Drop | None]]"

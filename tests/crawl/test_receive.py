@@ -41,6 +41,8 @@ class Pieces(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
             await trio.sleep(self.pause)
+            if self.is_closed:
+                raise httpx.StreamClosed
             if isinstance(piece, Exception):
                 raise piece
             self.was_read += 1
@@ -256,3 +258,70 @@ async def test_a_file_of_trio_is_a_writer(autojump_clock: MockClock, tmp_path: A
 
     await collect(Save(), FakeSite({"/": "x", "/file": b"content"}))
     assert (tmp_path / "file").read_bytes() == b"content"
+
+
+class Enough(Writer):
+    """Wants no more than two pieces."""
+
+    async def write(self, data: bytes) -> Drop | None:  # type: ignore[override]
+        await super().write(data)
+        return Drop("enough") if len(self.pieces) == 2 else None
+
+
+async def test_a_writer_that_has_enough_leaves_the_rest_unread() -> None:
+    writer, body = Enough(), Pieces(b"one", b"two", b"three", b"four")
+    response = await fetched(Download(lambda _: writer), serving(lambda: httpx.Response(200, stream=body)))
+    assert writer.pieces == [b"one", b"two"]
+    assert (response.status, response.body) == (200, b"")
+    assert (body.was_read, body.is_closed) == (2, True)
+
+
+class Wrapping(Spider):
+    """Receives the bodies of its pages in its hook `fetch`."""
+
+    start_urls = [URL]
+    settings = FREE
+
+    def __init__(self, choice: Any) -> None:
+        super().__init__()
+        self.choice = choice
+        self.statuses: list[int] = []
+        self.bodies: list[bytes] = []
+
+    async def fetch(self, request: Request, send: Any) -> Any:
+        response = await send(request, receive=self._receive)
+        if isinstance(self.choice, Writer):
+            response.body = b" ".join(self.choice.pieces)
+        return response
+
+    async def _receive(self, response: Response) -> Any:
+        self.statuses.append(response.status)
+        return self.choice
+
+    def parse(self, response: Response) -> None:
+        self.bodies.append(response.body)
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "was_read"),
+    [(Enough(), b"one two", 2), (Drop("not now"), b"", 0), (None, b"onetwothree", 3)],
+)
+async def test_a_fetch_hook_receives_the_body_of_a_page(choice: Any, found: bytes, was_read: int) -> None:
+    body = Pieces(b"one", b"two", b"three")
+    spider = Wrapping(choice)
+    await collect(spider, serving(lambda: httpx.Response(200, stream=body)))
+    assert (spider.statuses, spider.bodies, body.was_read) == ([200], [found], was_read)
+
+
+class Making(Plugin):
+    """Answers without the network, in a hook below that of the spider."""
+
+    async def fetch(self, request: Request, send: Any) -> Response:
+        return Response(request.url, 200, {}, b"made")
+
+
+async def test_a_fetch_hook_receives_the_body_that_a_plugin_made() -> None:
+    writer = Writer()
+    spider = Wrapping(writer)
+    await collect(spider, serving(lambda: httpx.Response(404)), plugins=[Making()])
+    assert (writer.pieces, spider.bodies) == ([b"made"], [b"made"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Any, Final
 
 from scrapy import signals
@@ -20,6 +21,7 @@ from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.fast_responses import begins_with
 from crawler_plugins.scrapy.handlers import ORIGIN, Handlers
+from crawler_plugins.scrapy.reception import Reception
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -27,9 +29,10 @@ from crawler_plugins.scrapy.start_items import StartItems
 
 __all__ = ["Attempts"]
 
+PARTS: Final = (signals.headers_received, signals.bytes_received)
+"""Signals of the parts of a response."""
 HEARD: Final = (
-    signals.request_reached_downloader, signals.headers_received, signals.bytes_received, signals.response_downloaded,
-    signals.request_left_downloader,
+    signals.request_reached_downloader, *PARTS, signals.response_downloaded, signals.request_left_downloader,
 )  # fmt: skip
 """Signals of an attempt."""
 NO_ROBOTS: Final = f"{ORIGIN}robots.txt"
@@ -71,6 +74,7 @@ class Attempts:
         self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
         self._stats = scrapy.stats if scrapy.settings.getbool("DOWNLOADER_STATS") else None
         self._is_heard = False
+        self._are_parts_heard = False
         self._made: dict[int, tuple[Any, Any]] = {}
         self._failed: dict[int, str] = {}
         self._raised: dict[int, int] = {}
@@ -78,6 +82,7 @@ class Attempts:
     def open(self) -> None:
         """Begin: all receivers of signals are connected."""
         self._is_heard = any(map(self._signals.is_heard, HEARD))
+        self._are_parts_heard = any(map(self._signals.is_heard, PARTS))
 
     def take(self, request: crawler.Request) -> tuple[Any, Any]:
         """Return the request and response of Scrapy that the middlewares have made of an attempt; else two `None`."""
@@ -194,6 +199,7 @@ class Attempts:
         request = attempt.request
         if _sent_form(changed, self.middlewares.default_fields) != attempt.before:
             request = self._as_changed(request, changed)
+        reception = Reception(self._signals, changed) if self._are_parts_heard else None
         try:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
@@ -202,7 +208,8 @@ class Attempts:
                 received = await self._handlers.download(changed)
                 answer = responses.to_crawl(received, request)
             else:
-                answer = await self._exchange(request, attempt.send, attempt.request)
+                network = attempt.send if reception is None else partial(attempt.send, receive=reception.open)
+                answer = await self._exchange(request, network, attempt.request)
                 received = None
             attempt.answer = answer
         except crawler.RequestError as error:
@@ -213,8 +220,7 @@ class Attempts:
         if not isinstance(answer, crawler.Response):
             raise _Decided(answer)
         if received is None:
-            received = responses.to_scrapy(answer, changed)
-            received = self._signals.receive(received, changed) if self._is_heard else received
+            received = responses.to_scrapy(answer, changed) if reception is None else reception.response(answer)
         if self._is_heard:
             self._signals.send(signals.response_downloaded, request=changed, response=received)
         return received

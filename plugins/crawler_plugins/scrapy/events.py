@@ -6,12 +6,11 @@ import inspect
 import logging
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType
-from typing import Any, Final
+from typing import Any
 
 from pydispatch.dispatcher import Any as ANYBODY  # noqa: N814 - it is a constant
 from pydispatch.dispatcher import connections, getAllReceivers, liveReceivers
 from pydispatch.robustapply import robustApply
-from scrapy import signals
 from scrapy.exceptions import CloseSpider, IgnoreRequest, StopDownload
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -20,8 +19,6 @@ from crawler_plugins.scrapy.deferreds import is_pending, result_of
 
 __all__ = ["Signals", "log_result"]
 
-CHUNK: Final = 2**16
-"""Bytes of a body that a signal reports, as Twisted reads them."""
 log = logging.getLogger("scrapy.utils.signal")
 
 
@@ -101,32 +98,7 @@ class Signals:
             results.append(result)
         return results
 
-    def receive(self, response: Any, request: Any) -> Any:
-        """Report the fields and the body of a response as received, and return as much of it as is wanted.
-
-        Parameters:
-            response: The response of Scrapy, which has been received as a whole.
-            request: The request of Scrapy.
-
-        Raises:
-            StopDownload: A receiver wants none of it.
-        """
-        size = response.headers.get("Content-Length")
-        arguments = {"headers": response.headers, "body_length": int(size) if size else -1}
-        stop, body = self._stop(signals.headers_received, request=request, **arguments), b""
-        while stop is None and len(body) < len(response.body) and self.is_heard(signals.bytes_received):
-            data = response.body[len(body) : len(body) + CHUNK]
-            body += data
-            stop = self._stop(signals.bytes_received, request=request, data=data)
-        if stop is None:
-            return response
-        stopped = response.replace(body=body, flags=[*response.flags, "download_stopped"])
-        if stop.fail:
-            stop.response = stopped
-            raise stop
-        return stopped
-
-    def _stop(self, signal: object, **arguments: Any) -> StopDownload | None:
+    def stop_of(self, signal: object, **arguments: Any) -> StopDownload | None:
         """Send a signal, and return the `StopDownload` that a receiver raises."""
         results = self.send(signal, **arguments)
         found = (result.value for result in results if isinstance(result, Failure))

@@ -7,6 +7,7 @@ handler of its scheme answers it, which is one of Scrapy or of the project.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,15 +18,17 @@ from scrapy.utils.misc import load_object
 from crawler_plugins.scrapy.components import build_component, path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
 
-__all__ = ["ORIGIN", "WEB", "Handlers", "entered_url", "host_of"]
+__all__ = ["NETWORK", "ORIGIN", "WEB", "Handlers", "entered_url", "host_of"]
 
 ORIGIN: Final = "http://handler.invalid/"
 """Beginning of the URLs. No host has this name (RFC 6761 section 6.4)."""
 WEB: Final = ("http", "https")
 """Schemes that the crawl fetches itself."""
 PORT: Final = re.compile(r":\d*\Z")
-NETWORK: Final = ("scrapy.core.downloader.handlers.ftp.", "scrapy.core.downloader.handlers.s3.")
-"""Beginnings of handlers that need the network of Twisted."""
+FTP: Final = "scrapy.core.downloader.handlers.ftp."
+S3: Final = "scrapy.core.downloader.handlers.s3."
+NETWORK: Final = (FTP, S3)
+"""Beginnings of handlers of Scrapy that need the network of Twisted. Others take their place."""
 
 
 def entered_url(url: str) -> str | None:
@@ -63,10 +66,12 @@ class Handlers:
 
     Parameters:
         scrapy: The `scrapy.crawler.Crawler`.
+        fetch: Fetches a web request of Scrapy for a handler, and returns its response.
     """
 
-    def __init__(self, scrapy: Any) -> None:
+    def __init__(self, scrapy: Any, fetch: Callable[[Any], Awaitable[Any]]) -> None:
         self._scrapy = scrapy
+        self._fetch = fetch
         given = scrapy.settings.getwithbase("DOWNLOAD_HANDLERS")
         self._paths = {scheme: given[scheme] for scheme in given if given[scheme] is not None and scheme not in WEB}
         self._is_off = frozenset(scheme for scheme in WEB if given.get(scheme) is None)
@@ -91,17 +96,30 @@ class Handlers:
             request: The request of Scrapy.
 
         Raises:
-            NotSupported: ``DOWNLOAD_HANDLERS`` has nothing for its scheme, or what it has needs Twisted.
+            NotSupported: ``DOWNLOAD_HANDLERS`` has nothing for its scheme.
             Exception: What the handler raises.
         """
         scheme = request.url.partition(":")[0].lower()
-        if path_of(self._paths.get(scheme, NETWORK[0])).startswith(NETWORK):
+        if scheme not in self._paths:
             raise NotSupported(f"no download handler for the scheme {scheme!r}")
         if scheme not in self._made:
-            self._made[scheme] = build_component(load_object(self._paths[scheme]), self._scrapy)
+            self._made[scheme] = self._handler(self._paths[scheme])
         method = self._made[scheme].download_request
         arguments = {"spider": self._scrapy.spider} if takes_spider(method) else {}
         return await result_of(method(request, **arguments))
+
+    def _handler(self, given: Any) -> Any:
+        """Return the handler for what ``DOWNLOAD_HANDLERS`` has."""
+        path = path_of(given)
+        if path.startswith(FTP):
+            from crawler_plugins.scrapy.ftp import FtpHandler  # noqa: PLC0415 - few projects need it
+
+            return FtpHandler(self._scrapy.settings)
+        if path.startswith(S3):
+            from crawler_plugins.scrapy.s3 import S3Handler  # noqa: PLC0415 - few projects need it
+
+            return S3Handler(self._scrapy.settings, self._fetch)
+        return build_component(load_object(given), self._scrapy)
 
     async def close(self) -> None:
         """Close the handlers."""

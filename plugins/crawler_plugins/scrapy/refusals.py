@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 from scrapy import Spider
@@ -11,7 +13,7 @@ from scrapy.utils.misc import load_object
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of
-from crawler_plugins.scrapy.handlers import WEB
+from crawler_plugins.scrapy.handlers import NETWORK, WEB
 from crawler_plugins.scrapy.redis_job import PACKAGE, uses_scrapy_redis
 
 __all__ = ["error_of", "missing_arguments", "refusals", "spider_refusals"]
@@ -84,8 +86,17 @@ def _handler_refusals(settings: Any) -> Iterator[str]:
     for scheme in sorted(handlers.keys() - {*WEB}):
         if reason := _import_error(given[scheme]):
             yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {handlers[scheme]} {reason}"
-        else:
-            yield from _loop_refusals(load_object(given[scheme]), f"DOWNLOAD_HANDLERS[{scheme!r}]")
+        elif not handlers[scheme].startswith(NETWORK):
+            yield from _own_handler_refusals(load_object(given[scheme]), f"DOWNLOAD_HANDLERS[{scheme!r}]")
+
+
+def _own_handler_refusals(kind: Any, what: str) -> Iterator[str]:
+    """Yield the reasons why a download handler of the project for another scheme cannot run."""
+    for base in getattr(kind, "__mro__", ()):
+        if path_of(base).startswith(NETWORK):
+            yield f"{what}: {path_of(kind)} derives from {path_of(base)}, which needs the connections of Twisted"
+            return
+    yield from _code_refusals(kind, what)
 
 
 def _component_refusals(settings: Any, name: str) -> Iterator[str]:
@@ -104,7 +115,7 @@ def _component_refusals(settings: Any, name: str) -> Iterator[str]:
             if reason:
                 yield f"{name}: {path} {reason}"
             else:
-                yield from _loop_refusals(load_object(component), name)
+                yield from _code_refusals(load_object(component), name)
 
 
 def _import_error(path: Any) -> str:
@@ -131,7 +142,7 @@ def spider_refusals(spider_class: Any) -> Iterator[str]:
         if package in INSTEAD:
             yield f"{spider_class.__name__} is a {kind.__module__}.{kind.__qualname__}: {INSTEAD[package]}"
             return
-    yield from _loop_refusals(spider_class, "spider")
+    yield from _code_refusals(spider_class, "spider")
 
 
 def missing_arguments(spider_class: Any, given: Collection[str] = ()) -> list[str]:
@@ -148,8 +159,8 @@ def missing_arguments(spider_class: Any, given: Collection[str] = ()) -> list[st
     return [name for name in needed if name not in given]
 
 
-def _loop_refusals(kind: Any, what: str) -> Iterator[str]:
-    """Yield a reason for each async method of the project that needs an event loop of asyncio."""
+def _code_refusals(kind: Any, what: str) -> Iterator[str]:
+    """Yield a reason for each method that needs an event loop of asyncio, or a part of a response that is not there."""
     for base in getattr(kind, "__mro__", ()):
         if base.__module__.partition(".")[0] in ("scrapy", "builtins"):
             continue
@@ -160,6 +171,21 @@ def _loop_refusals(kind: Any, what: str) -> Iterator[str]:
                 if used:
                     where = f"{base.__module__}.{base.__qualname__}.{name}()"
                     yield f"{what}: {where} uses {used[0]}, which needs {_loop_of(used[0])}: the crawl runs on trio"
+            if _reads_certificate(function):
+                where = f"{base.__module__}.{base.__qualname__}.{name}()"
+                yield f"{what}: {where} reads response.certificate, which is not known here: run it with Scrapy"
+
+
+def _reads_certificate(function: Any) -> bool:
+    """Return whether a function reads ``response.certificate``."""
+    code = getattr(function, "__code__", None)
+    if code is None or "certificate" not in code.co_names:
+        return False
+    steps = [(step.opname, step.argval) for step in dis.get_instructions(code)]
+    return any(
+        before[0].startswith("LOAD_FAST") and before[1] == "response" and step == ("LOAD_ATTR", "certificate")
+        for before, step in pairwise(steps)
+    )
 
 
 def _loop_of(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from scrapy.http import HtmlResponse, Response
@@ -18,14 +19,17 @@ __all__ = ["CACHES", "note_exchange", "note_retries", "to_crawl", "to_scrapy"]
 
 CACHES: Final = ("cache", "http_cache")
 """Plugins whose responses Scrapy marks as cached."""
+PROTOCOLS: Final = {"HTTP/2": "h2", "HTTP/3": "h3"}
+"""Names of protocols that differ in Scrapy."""
 
 
-def to_scrapy(response: crawler.Response, request: Any) -> Any:
+def to_scrapy(response: crawler.Response, request: Any, wire: Any = None) -> Any:
     """Return a response as Scrapy has it.
 
     Parameters:
         response: The response of the crawl.
         request: The request of Scrapy that it responds to.
+        wire: Its `Exchange`, if its body was read apart. `None`: that of the response.
     """
     headers = scrapy_headers(response.headers.pairs)
     dict.pop(headers, b"Content-Encoding", None)
@@ -35,11 +39,21 @@ def to_scrapy(response: crawler.Response, request: Any) -> Any:
     page = request.url.partition("#")[0]
     url = page if canonical(page) == response.url else response.url  # as the spider has written it
     made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request}
+    wire = wire or response.wire
+    if wire is not None:
+        made["protocol"] = PROTOCOLS.get(wire.http_version, wire.http_version)
+        made["ip_address"] = _address_of(wire.address)
     if response.source in CACHES:
         made["flags"] = ["cached"]
     found = (FastHtmlResponse if kind is HtmlResponse else kind)(url, **made)
     found.headers = headers  # the constructor would copy them
     return found
+
+
+@lru_cache(maxsize=4096)
+def _address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an IP address; `None` for an empty one."""
+    return ip_address(text.partition("%")[0]) if text else None
 
 
 @lru_cache(maxsize=256)

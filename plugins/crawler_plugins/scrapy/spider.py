@@ -189,7 +189,7 @@ class ScrapySpider(crawler.Spider):
         scrapy = self.scrapy
         self._signals = Signals(scrapy)
         self._retries = Retries(settings)
-        self._handlers = Handlers(scrapy)
+        self._handlers = Handlers(scrapy, self._fetch_for_handler)
         fields = mapped.request_headers(settings)
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
         paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
@@ -391,6 +391,15 @@ class ScrapySpider(crawler.Spider):
     async def failed(self, failure: crawler.Failure) -> Any:
         """Handle a request without an errback that has failed."""
         return None if failure.request.errback else await self._scraper.lost(failure)
+
+    async def _fetch_for_handler(self, request: Any) -> Any:
+        """Return the response to a web request of a download handler, which no component sees."""
+        made = self._requests.to_crawl(request)
+        try:
+            response = await self.crawl.fetch(made.replace(plugins={**made.plugins, self.name: False}))
+        except crawler.RequestError as error:
+            raise exception_of(error) from error
+        return responses.to_scrapy(response, request)
 
     async def _fetch_inline(self, request: Any) -> Any:
         """Return the response to a request that a component downloads."""

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["Refused", "Site", "TimedOut"]
+__all__ = ["ADDRESS", "Refused", "Site", "TimedOut"]
 
+ADDRESS: Final = "192.0.2.1"
+"""The IP address of the site."""
 PAGES: Final = 4
 PER_PAGE: Final = 3
 SHOWN: Final = (

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from crawler_plugins.scrapy import ScrapySpider
 from integration.scrapy.outcome import PROJECT, in_folder, outcome
-from integration.scrapy.site import Refused, Site, TimedOut
+from integration.scrapy.site import ADDRESS, Refused, Site, TimedOut
 from scrapy.settings import Settings
 from scrapy.spiderloader import SpiderLoader
 
@@ -71,7 +71,8 @@ def transport(site: Site) -> httpx.MockTransport:
         except TimedOut:
             raise httpx.ReadTimeout("no answer", request=request) from None
         raw = [(name.encode(), value.encode()) for name, value in sent]
-        return httpx.Response(status, headers=raw, content=b"" if request.method == "HEAD" else body, request=request)
+        content, known = b"" if request.method == "HEAD" else body, {"http_version": b"HTTP/1.1", "primary_ip": ADDRESS}
+        return httpx.Response(status, headers=raw, content=content, request=request, extensions=known)
 
     return httpx.MockTransport(handle)
 

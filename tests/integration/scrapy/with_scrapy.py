@@ -20,17 +20,19 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import scrapy
 from integration.scrapy.outcome import PROJECT, in_folder, outcome
-from integration.scrapy.site import Refused, Site, TimedOut
+from integration.scrapy.site import ADDRESS, Refused, Site, TimedOut
+from scrapy import signals
 from scrapy.core.spidermw import SpiderMiddlewareManager
 from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.exceptions import DownloadConnectionRefusedError, DownloadTimeoutError
 from scrapy.http import Headers
-from scrapy.responsetypes import responsetypes
+from scrapy.utils._download_handlers import check_stop_download, make_response
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.log import configure_logging
 from scrapy.utils.project import get_project_settings
@@ -46,6 +48,7 @@ class Handler:
 
     def __init__(self, crawler: Any) -> None:
         self._site = crawler.site
+        self._crawler = crawler
 
     @classmethod
     def from_crawler(cls, crawler: Any) -> Handler:
@@ -65,9 +68,19 @@ class Handler:
             raise DownloadTimeoutError("no answer") from None
         headers = Headers(sent)
         body = b"" if request.method == "HEAD" else body
-        url = request.url.partition("#")[0]
-        kind = responsetypes.from_args(headers=headers, url=url, body=body)
-        return kind(url, status=status, headers=headers, body=body)
+        size = int(headers.get("Content-Length") or -1)
+        stop = self._stop(signals.headers_received, request, headers=headers, body_length=size)
+        if stop is not None:
+            body = b""
+        elif body:
+            stop = self._stop(signals.bytes_received, request, data=body)
+        return make_response(
+            request.url.partition("#")[0], status, headers, body, ip_address=ip_address(ADDRESS), protocol="HTTP/1.1",
+            stop_download=stop,
+        )  # fmt: skip
+
+    def _stop(self, signal: object, request: scrapy.Request, **arguments: Any) -> Any:
+        return check_stop_download(signal, self._crawler, request, **arguments)
 
     async def close(self) -> None:
         return None

@@ -34,12 +34,12 @@ async def test_a_failed_download_raises_the_exception_of_scrapy():
     class Inline(One):
         async def parse(self, response):
             try:
-                await self.crawler.engine.download(scrapy.Request("ftp://site.test/"))
+                await self.crawler.engine.download(scrapy.Request("gopher://site.test/"))
             except NotSupported as error:
                 yield {"error": str(error)}
 
     [item] = (await run_scrapy(Inline, PAGES)).items
-    assert "ftp" in item["error"]
+    assert "gopher" in item["error"]
 
 
 async def test_an_idle_spider_adds_requests_until_it_closes(autojump_clock):

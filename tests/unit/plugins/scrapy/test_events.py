@@ -8,7 +8,6 @@ import pytest
 from crawler_plugins.scrapy.events import Signals, log_result
 from scrapy import signals
 from scrapy.exceptions import IgnoreRequest, StopDownload
-from scrapy.http import Request, Response
 from scrapy.signalmanager import SignalManager
 from twisted.internet import defer
 
@@ -119,37 +118,15 @@ def test_messages_of_the_log_formatter_are_logged(caplog):
     assert caplog.records[0].spider == "spider"
 
 
-def received(stop_at=None, *, fail=False, signal=signals.bytes_received):
-    """Return what is left of a response of 200 kB, and what receivers heard of it."""
-    crawler, heard = Crawler(), []
+@pytest.mark.parametrize("fail", [False, True])
+def test_a_receiver_can_stop_a_download(fail):
+    crawler = Crawler()
 
-    def receive(signal, **given):
-        heard.append({name: value for name, value in given.items() if name in ("body_length", "data")})
-        if len(heard) == stop_at:
-            raise StopDownload(fail=fail)
+    def stop():
+        raise StopDownload(fail=fail)
 
-    crawler.signals.connect(receive, signal)
-    response = Response("https://site.test/", body=b"x" * 200_000, headers={"Content-Length": "200000"})
-    return Signals(crawler).receive(response, Request("https://site.test/")), heard
-
-
-def test_a_body_is_reported_in_parts():
-    response, heard = received()
-    assert [len(part["data"]) for part in heard] == [65536, 65536, 65536, 3392]
-    assert (len(response.body), response.flags) == (200_000, [])
-
-
-def test_a_stopped_download_has_the_parts_before():
-    response, heard = received(2)
-    assert (len(response.body), response.flags, len(heard)) == (131_072, ["download_stopped"], 2)
-
-
-def test_a_download_is_stopped_after_its_fields():
-    response, heard = received(1, signal=signals.headers_received)
-    assert (response.body, response.flags, heard) == (b"", ["download_stopped"], [{"body_length": 200_000}])
-
-
-def test_a_stopped_download_fails_if_the_receiver_says_so():
-    with pytest.raises(StopDownload) as raised:
-        received(1, fail=True)
-    assert len(raised.value.response.body) == 65536
+    assert Signals(crawler).stop_of(signals.bytes_received, data=b"") is None
+    crawler.signals.connect(stop, signals.bytes_received)
+    found = Signals(crawler).stop_of(signals.bytes_received, data=b"")
+    assert isinstance(found, StopDownload)
+    assert found.fail is fail

@@ -8,6 +8,7 @@ import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.refusals import missing_arguments, refusals
+from scrapy.core.downloader.handlers.ftp import FTPDownloadHandler
 from scrapy.settings import Settings
 
 from crawler import ConfigError
@@ -23,6 +24,24 @@ class Asyncio(scrapy.Spider):
 class Middleware:
     async def process_item(self, item):
         await asyncio.create_subprocess_exec("true")
+
+
+class OwnFtp(FTPDownloadHandler):
+    CODE_MAPPING = {"default": 500}
+
+
+class Certificates(scrapy.Spider):
+    name = "certificates"
+
+    def parse(self, response):
+        yield {"issuer": response.certificate.getIssuer()}
+
+
+class Courses(scrapy.Spider):
+    name = "courses"
+
+    def parse(self, response, course):
+        yield {"certificate": course.certificate, "ip": response.ip_address}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +61,10 @@ class Middleware:
         ({"ADDONS": {"no.such.Addon": 1}}, "ADDONS: no.such.Addon cannot be imported"),
         ({"STATS_CLASS": "no.such.Stats"}, "STATS_CLASS = no.such.Stats cannot be imported"),
         ({"ITEM_PIPELINES": {Middleware: 1}}, "ITEM_PIPELINES: "),
+        (
+            {"DOWNLOAD_HANDLERS": {"ftps": OwnFtp}},
+            f"DOWNLOAD_HANDLERS['ftps']: {OwnFtp.__module__}.OwnFtp derives from scrapy.core.downloader.handlers.ftp.",
+        ),
     ],
 )
 def test_a_part_that_the_crawl_replaces_is_named(settings, line):
@@ -53,6 +76,12 @@ def test_a_part_that_the_crawl_replaces_is_named(settings, line):
 def test_a_callback_that_needs_asyncio_is_named():
     [reason] = refusals(Settings(), Asyncio)
     assert "Asyncio.parse() uses open_connection, which needs an asyncio event loop" in reason
+
+
+def test_a_callback_that_reads_the_certificate_of_a_response_is_named():
+    [reason] = refusals(Settings(), Certificates)
+    assert "Certificates.parse() reads response.certificate, which is not known here" in reason
+    assert list(refusals(Settings(), Courses)) == []
 
 
 def test_the_queues_of_scrapy_redis_are_a_job():

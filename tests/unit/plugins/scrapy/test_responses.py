@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 import scrapy
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
@@ -50,3 +52,12 @@ def test_the_exchange_is_noted_in_meta():
     meta: dict[str, object] = {"download_timeout": 5.0}
     note_exchange(response, meta, 180.0)
     assert meta == {"download_latency": 2.0, "download_timeout": 5.0, "download_slot": "site.test", "retry_times": 2}
+
+
+def test_the_address_and_the_protocol_of_the_exchange_are_known():
+    source = crawler.Response(URL)
+    source._exchange = (200, source.headers, (), {"http_version": b"HTTP/2", "primary_ip": "fe80::1%lo"}, None, False)
+    response = to_scrapy(source, scrapy.Request(URL))
+    assert (response.protocol, response.ip_address) == ("h2", ipaddress.ip_address("fe80::1"))
+    plain = to_scrapy(crawler.Response(URL), scrapy.Request(URL))
+    assert (plain.protocol, plain.ip_address, plain.certificate) == (None, None, None)

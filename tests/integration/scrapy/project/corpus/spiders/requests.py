@@ -266,3 +266,54 @@ class UnsupportedUrls(scrapy.Spider):
 
     def failed(self, failure):
         yield {"unsupported": True}
+
+
+class Exchanges(scrapy.Spider):
+    """What is known of the exchange of a response."""
+
+    name = "exchanges"
+    start_urls = [f"{SHOP}/item/1", f"{SHOP}/api/items", f"{SHOP}/images/1.png", f"{SHOP}/redirect/302/1"]
+
+    def parse(self, response):
+        known = {"protocol": response.protocol, "address": str(response.ip_address), "flags": response.flags}
+        yield known | {"url": response.url, "again": str(response.replace(body=b"").ip_address)}
+
+
+class Stopped(scrapy.Spider):
+    """Stops downloads, some after their fields, some as failures."""
+
+    name = "stopped"
+
+    @classmethod
+    def from_crawler(cls, crawler, *args, **kwargs):
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider.headers_received, scrapy.signals.headers_received)
+        crawler.signals.connect(spider.bytes_received, scrapy.signals.bytes_received)
+        return spider
+
+    def start_requests(self):
+        for path in (
+            "item/1",
+            "item/2?fields",
+            "item/3?fail",
+            "item/4?fields&fail",
+            "redirect/302/1?to=/item/5?fields",
+        ):
+            yield scrapy.Request(f"{SHOP}/{path}", errback=self.failed)
+
+    def headers_received(self, headers, body_length, request, spider):
+        note(self, request.url, headers.get("Content-Type"))
+        if "fields" in request.url and "redirect" not in request.url:
+            raise scrapy.exceptions.StopDownload(fail="fail" in request.url)
+
+    def bytes_received(self, data, request, spider):
+        note(self, request.url, len(data))
+        if "fail" in request.url:
+            raise scrapy.exceptions.StopDownload
+
+    def parse(self, response):
+        yield {"url": response.url, "size": len(response.body), "flags": response.flags, "v": response.protocol}
+
+    def failed(self, failure):
+        response = failure.value.response
+        yield {"failed": failure.type.__name__, "size": len(response.body), "flags": response.flags}
