@@ -3,7 +3,7 @@
 ::
 
     pip install -e '.[scrapy]' PACKAGES-OF-THE-PROJECT
-    python tests/bench/scrapy_projects.py PROJECT... [--most 100] [--seed 1] [--spider NAME]... [--show]
+    python tests/bench/scrapy_projects.py PROJECT... [--most 100] [--seed 1] [--spider NAME]... [--processes 2] [--show]
 
 A project is a folder with a ``scrapy.cfg``, outside of this repository. Nothing is sent: see `canned_answers`. Each
 crawl has a process of its own. If both differ, Scrapy crawls again: what differs between its two runs does not count.
@@ -226,23 +226,29 @@ ENGINES: Final[dict[str, Callable[[Any, Any], Outcome]]] = {
 # ---- processes -------------------------------------------------------------------------------------------------------
 
 
-def in_child(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what a function returns in a process of its own, in JSON; ``{"failed": reason}`` if it raises."""
-    with tempfile.TemporaryFile("w+") as place:
-        child = os.fork()
-        if child == 0:
+class Child:
+    """A call of a function in a process of its own."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._place = tempfile.TemporaryFile("w+")  # noqa: SIM115 - until the result is read
+        self._pid = os.fork()
+        if self._pid == 0:
             try:
                 found = function(*args)
             except BaseException as error:
                 found = {"failed": f"{type(error).__name__}: {error}"[:300], "trace": traceback.format_exc()[-3000:]}
-            json.dump(found, place)
-            place.flush()
+            json.dump(found, self._place)
+            self._place.flush()
             os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if status:
-            return {"failed": f"ended by signal {os.WTERMSIG(status)}"}
-        place.seek(0)
-        return json.load(place)
+
+    def result(self) -> Any:
+        """Wait, and return what the function returned, in JSON; ``{"failed": reason}`` if it raised."""
+        _, status = os.waitpid(self._pid, 0)
+        with self._place as place:
+            if status:
+                return {"failed": f"ended by signal {os.WTERMSIG(status)}", "trace": ""}
+            place.seek(0)
+            return json.load(place)
 
 
 def crawl_by(engine: str, spider_class: Any, settings: Any) -> Outcome:
@@ -313,10 +319,28 @@ def run_project(folder: Path, options: argparse.Namespace) -> Counter[str]:
     os.chdir(folder)
     for module in PRELOADED:
         import_module(module)
+    spiders = list(spiders_of(folder, options.spider, options.most, options.seed))
+    end = time.monotonic() + options.minutes * 60
+    parts = [Child(run_part, spiders[n :: options.processes], options, end) for n in range(options.processes)]
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    end = time.monotonic() + options.minutes * 60
-    for name, spider_class, settings in spiders_of(folder, options.spider, options.most, options.seed):
+    for part in [part.result() for part in parts]:
+        if "failed" in part:
+            raise RuntimeError(part["failed"])
+        counts += Counter(part["counts"])
+        reasons += Counter(part["reasons"])
+    for reason, n in reasons.most_common(20):
+        print(f"  not compared: {n} x {reason}")
+    words = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+    print(f"{folder.name}: {words}", flush=True)
+    return counts
+
+
+def run_part(spiders: list[tuple[str, Any, Any]], options: argparse.Namespace, end: float) -> dict[str, Any]:
+    """Compare some spiders of a project, and print those that differ."""
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for name, spider_class, settings in spiders:
         if time.monotonic() > end:
             break
         found: dict[str, Outcome] = {}
@@ -324,7 +348,7 @@ def run_project(folder: Path, options: argparse.Namespace) -> Counter[str]:
             if is_compared(found) and (engine != "again" or found["scrapy"] != found["bridge"]):
                 copied = settings.copy()
                 copied.setdict(SETTINGS, priority="cmdline")
-                found[engine] = in_child(crawl_by, engine, spider_class, copied)
+                found[engine] = Child(crawl_by, engine, spider_class, copied).result()
             else:
                 found[engine] = found["scrapy"]
         verdict, lines = compared(found)
@@ -337,11 +361,7 @@ def run_project(folder: Path, options: argparse.Namespace) -> Counter[str]:
         if verdict == "differs" or options.show:
             shown = lines if options.show else lines[:6]
             print(f"  {name}: {verdict}", *(f"      {line[:400]}" for line in shown), sep="\n", flush=True)
-    for reason, n in reasons.most_common(20):
-        print(f"  not compared: {n} x {reason}")
-    parts = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
-    print(f"{folder.name}: {parts}", flush=True)
-    return counts
+    return {"counts": counts, "reasons": reasons}
 
 
 def main() -> int:
@@ -352,13 +372,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1440, help="for a project; the others are left out")
     parser.add_argument("--seed", type=int, default=1, help="of that choice (1)")
     parser.add_argument("--spider", action="append", default=[], help="only this one")
+    parser.add_argument("--processes", type=int, default=1, help="spiders at a time (1)")
     parser.add_argument("--show", action="store_true", help="print everything about each spider")
     options = parser.parse_args()
     logging.disable()
     warnings.simplefilter("ignore")
     total: Counter[str] = Counter()
     for folder in options.projects:
-        found = in_child(run_project, folder.resolve(), options)
+        found = Child(run_project, folder.resolve(), options).result()
         if "failed" in found:
             print(f"{folder}: {found['failed']}\n{found['trace']}")
             return 2
