@@ -31,7 +31,7 @@ INSTEAD: Final = {
     "scrapy_splash": "Splash is not used; leave it out for pages without scripts",
     "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job redis://host/NAME shares a crawl",
     "scrapy_zyte_api": "requests go to the sites themselves; leave it out, or run the project with Scrapy",
-    "scrapy_impersonate": "the crawl has a download handler of its own",
+    "scrapy_impersonate": "the crawl fetches http and https itself; leave it out, or run the project with Scrapy",
     "scrapyd": "run the command on the machine itself",
 }
 """Packages that replace a part of the engine, with what to do."""

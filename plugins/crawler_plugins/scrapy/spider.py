@@ -164,7 +164,7 @@ class ScrapySpider(crawler.Spider):
             overrides: Settings that override others.
         """
         acceleration.install()
-        merged.setdict(dict(overrides), priority="cmdline")
+        _override(merged, overrides)
         for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
             merged.set(name, value, priority="cmdline")
         for path in dict(merged.getdict("EXTENSIONS_BASE")):
@@ -415,6 +415,19 @@ class ScrapySpider(crawler.Spider):
             theirs = responses.to_scrapy(response, request if is_same else self._requests.to_scrapy(response.request))
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
+
+
+def _override(settings: Any, overrides: Mapping[str, Any]) -> None:
+    """Change settings.
+
+    Raises:
+        ConfigError: The text for a setting of components is not JSON.
+    """
+    for name, value in overrides.items():
+        try:
+            settings.set(name, value, priority="cmdline")
+        except ValueError as error:
+            raise ConfigError(f"setting {name} must be a JSON object, not {value!r}") from error
 
 
 def _refuse(name: str, settings: Any, spider_class: Any) -> None:

@@ -51,7 +51,7 @@ class Courses(scrapy.Spider):
         ({"DUPEFILTER_CLASS": "no.such.Filter"}, "DUPEFILTER_CLASS = no.such.Filter cannot be imported"),
         (
             {"DOWNLOAD_HANDLERS": {"https": "scrapy_impersonate.ImpersonateDownloadHandler"}},
-            "DOWNLOAD_HANDLERS['https'] = scrapy_impersonate.ImpersonateDownloadHandler: the crawl has",
+            "DOWNLOAD_HANDLERS['https'] = scrapy_impersonate.ImpersonateDownloadHandler: the crawl fetches",
         ),
         (
             {"DOWNLOADER_MIDDLEWARES": {"scrapy_splash.SplashMiddleware": 725}},

@@ -271,3 +271,9 @@ async def test_the_crawl_counts_as_stats_of_scrapy():
     assert ran.stats["downloader/request_count"] == 2
     assert ran.stats["downloader/response_status_count/200"] == 2
     assert ran.stats["request_depth_max"] == 1
+
+
+@pytest.mark.parametrize("name", ["ITEM_PIPELINES", "DOWNLOAD_HANDLERS", "FEEDS"])
+def test_text_for_a_setting_of_components_must_be_json(name):
+    with pytest.raises(ConfigError, match=f"^setting {name} must be a JSON object, not 'abc'$"):
+        ScrapySpider.of(scrapy.Spider, settings={name: "abc"})
