@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/bench/mixed_faults.py [429=0.2 429=0.1,503=0.1 mixed ...] [--seeds 25] [--pages 300] [--per-host 8]
+    python tests/bench/mixed_faults.py [429=0.2 429=0.1,503=0.1 mixed ...] [--seeds 25] [--first 1000] [--pages 300]
 
 A case is a mix of faults, each with the share of the responses that have it: ``reset`` (the connection is reset),
 ``cut`` (the body breaks off), ``503`` and ``429`` (refusals without a stated wait), ``drip`` (a body that takes three
@@ -115,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cases", nargs="*", default=CASES, help="mixes of faults (a dozen of them)")
     parser.add_argument("--seeds", type=int, default=25, help="crawls of each mix (25)")
+    parser.add_argument("--first", type=int, default=0, help="first seed; others than the default are held out (0)")
     parser.add_argument("--pages", type=int, default=300, help="pages of a crawl (300)")
     parser.add_argument("--per-host", type=int, help="requests in flight that the user asks for (the default)")
     parser.add_argument("--jobs", type=int, default=2, help="crawls at the same time (2)")
@@ -123,10 +124,11 @@ def main() -> None:
         mixes = {case: shares_of(case) for case in options.cases}
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
+    seeds = range(options.first, options.first + options.seeds)
     print(ROW.format("faults", "share", "p10", "minimum", "refused", "lost"))
     with ProcessPoolExecutor(options.jobs) as pool:
         runs = {
-            case: [pool.submit(one, mix, seed, options.pages, options.per_host) for seed in range(options.seeds)]
+            case: [pool.submit(one, mix, seed, options.pages, options.per_host) for seed in seeds]
             for case, mix in mixes.items()
         }
         for case, futures in runs.items():

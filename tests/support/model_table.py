@@ -14,7 +14,7 @@ import attrs
 from support.limit_models import MODELS
 from support.model_server import Run, run
 
-__all__ = ["WAYS", "Cell", "print_models"]
+__all__ = ["WAYS", "Cell", "print_models", "totals"]
 
 WAYS: Final[dict[str, tuple[Literal["crawl", "client"], int | None]]] = {
     "crawl": ("crawl", None),
@@ -23,6 +23,9 @@ WAYS: Final[dict[str, tuple[Literal["crawl", "client"], int | None]]] = {
     "client, 10": ("client", 10),
 }
 """The sender of the requests, and how many of them the user wants in flight; `None`: the default."""
+MARKS: Final = {True: (1.03, 1.1, 0), False: (1.1, 1.25, 11)}
+"""What is demanded where limits are declared, and where they are not: time by the least time in the median and at the
+95th percentile, and refusals."""
 
 
 @attrs.frozen
@@ -56,7 +59,7 @@ class Cell:
 
     def holds(self, *, declared: bool) -> bool:
         """Return whether the marks for declared or silent limits are held."""
-        typical, late, refused = (1.03, 1.1, 0) if declared else (1.1, 1.25, 11)
+        typical, late, refused = MARKS[declared]
         return self.lost == 0 and self.ratio <= typical and self.late <= late and self.refused <= refused
 
 
@@ -79,6 +82,7 @@ def _rows(names: Sequence[str], ways: Sequence[str], seeds: int, jobs: int) -> I
 
 def print_models(names: Sequence[str], *, ways: Sequence[str], seeds: int, jobs: int) -> None:
     """Run models and print a table, with a star at each cell that misses its marks."""
+    runs: dict[bool, list[Run]] = {True: [], False: []}
     print("refusals (95th percentile) / pages lost in all runs / time by the least time: median (95th percentile)\n")
     print("| server | | least, s |", " | ".join(ways), "|")
     print("| --- " * (len(ways) + 3) + "|")
@@ -89,7 +93,23 @@ def print_models(names: Sequence[str], *, ways: Sequence[str], seeds: int, jobs:
         for way, cell in row.items():
             holds = cell.holds(declared=declared)
             missed[way] += not holds
+            runs[declared] += cell.runs
             texts.append(f"{cell}{'' if holds else ' *'}")
         least = median(run.least for cell in row.values() for run in cell.runs)
         print(f"| {name} | {'declared' if declared else 'silent'} | {least:.1f} |", " | ".join(texts), "|", flush=True)
     print(f"\n{len(names)} models, {seeds} seeds; cells that miss their marks:", missed)
+    print(*totals(runs[True], declared=True), *totals(runs[False], declared=False), sep="\n")
+
+
+def totals(runs: Sequence[Run], *, declared: bool) -> Iterator[str]:
+    """Yield what all runs of the models whose limits are declared, or are not, show together, as a line of text."""
+    if not runs:
+        return
+    most = MARKS[declared][2]
+    few, cell = sum(run.refused <= most for run in runs), Cell(runs)
+    yield (
+        f"{'declared' if declared else 'silent'}: {len(runs)} runs, {100.0 * few / len(runs):.1f} % with "
+        f"{f'at most {most}' if most else 'no'} refusals, "
+        f"time by the least time {cell.ratio:.3f} in the median and {cell.late:.3f} at the 95th percentile, "
+        f"{cell.lost} pages lost"
+    )

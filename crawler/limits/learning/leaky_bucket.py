@@ -12,10 +12,11 @@ from typing import Final, Self
 
 import attrs
 
+from crawler.limits.backoff import doubled
 from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.quota import Mode
 
-__all__ = ["MIN_UNITS", "SHORT", "LeakyBucketQuota", "detect_leaky_bucket"]
+__all__ = ["MIN_UNITS", "SHORT", "UNITS_PER_REFUSAL", "LeakyBucketQuota", "detect_leaky_bucket"]
 
 RATE_SHARE: Final = 0.97
 """Share of the learned rate that is used."""
@@ -29,6 +30,9 @@ CALM: Final = 5.0
 """Seconds without refusals after which the rate is raised. They double with each refusal."""
 MAX_CALM: Final = 60.0
 """Seconds."""
+MAX_LOST: Final = 5.0
+"""Seconds that may be lost, by the rate that was served before, until that one is tried again. They double with each
+refusal."""
 SHORT: Final = 10.0
 """Seconds; in this time any leaky bucket has leaked something."""
 MIN_UNITS: Final = 2.0
@@ -57,6 +61,10 @@ class LeakyBucketQuota(UndeclaredQuota):
     """When the latest refused request that counts was sent, in seconds since the epoch."""
     calm_since: float = -math.inf
     """When a request was last refused or the rate last raised, in seconds since the epoch."""
+    served_rate: float = 0.0
+    """Units per second that were served before, as far as was known."""
+    believed_rate: float = math.nan
+    """The rate, in units per second, before `served_rate` was tried again; not a number: it is not being tried."""
     counted: float = 0.0
     """Units between the first and the latest refusal, from which the rate was computed. 0 means that the rate comes
     from an earlier run."""
@@ -67,6 +75,10 @@ class LeakyBucketQuota(UndeclaredQuota):
         found = cls(name=name, opened_at=now, calm_since=now, counted=FITTED_UNITS, blocked_until=now + 1.0 / rate)
         found._set_rate(RATE_SHARE * rate)
         return found
+
+    def assume_served(self, units: float, seconds: float) -> None:
+        """Note what a window seemed to allow. A short one may have held a burst, and says nothing of the rate."""
+        self.served_rate = units / seconds if seconds >= SHORT else 0.0
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request that was served."""
@@ -79,6 +91,11 @@ class LeakyBucketQuota(UndeclaredQuota):
             increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
             self._set_rate((self.replenishment.rate or 0.0) * (1.0 + increase))
         self.updated_at = max(self.updated_at, received)
+        rate = self.replenishment.rate or 0.0
+        lost = (received - self.blocked_until) * (1.0 - rate / self.served_rate) if self.served_rate else 0.0
+        if lost >= doubled(self.refusals, base=MAX_LOST, cap=math.inf):
+            self.believed_rate = rate
+            self._set_rate(self.served_rate)
         return True
 
     def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
@@ -92,7 +109,9 @@ class LeakyBucketQuota(UndeclaredQuota):
             self.last_refused = sent
             self.refusals += 1
             self.counted = self.used
-            self._estimate_rate(MIN_SHARE * (self.replenishment.rate or 0.0))
+            rate = self.replenishment.rate or 0.0
+            self._estimate_rate(MIN_SHARE * (rate if math.isnan(self.believed_rate) else self.believed_rate))
+            self.believed_rate = math.nan
             self.overestimated = self.refusals > MAX_REFUSALS and self.used < UNITS_PER_REFUSAL * self.refusals
         self.blocked_until = self.calm_since = sent + UNITS_TO_WAIT / (self.replenishment.rate or 1.0)
         return True

@@ -19,7 +19,7 @@ from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
 from crawler.limits.learning.interval_quota import IntervalQuota
-from crawler.limits.learning.leaky_bucket import LeakyBucketQuota, detect_leaky_bucket
+from crawler.limits.learning.leaky_bucket import UNITS_PER_REFUSAL, LeakyBucketQuota, detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.rate_fit import RateFit
 from crawler.limits.learning.refusals import Refusals
@@ -245,10 +245,10 @@ class LimitLearner:
         """Return whether a rate explains the latest requests better than chance does, to which refusals are put down.
 
         Parameters:
-            grant: the start of the request.
+            grant: the start of the request, which is not settled yet.
             report: a refusal that was put down to chance; it states nothing.
         """
-        load = max(grant.load, len(self.flight) + 1)
+        load = max(grant.load, len(self.flight))
         self.rates.record(report.sent, report.received, served=False, load=load)
         self._by_chance += 1
         return self._by_chance % COMPARED == 0 and self.rates.is_likely()
@@ -365,7 +365,10 @@ class LimitLearner:
         fit = self.rates.best()
         kind = IntervalQuota if fit.has_no_burst() else LeakyBucketQuota
         self.quotas.clear()
-        self.quotas.add(kind.fitted("undeclared", fit.rate, now))
+        found = kind.fitted("undeclared", fit.rate, now)
+        if known is not None and kind is LeakyBucketQuota:
+            found.assume_served(known.limit or 0.0, known.believed_length)
+        self.quotas.add(found)
         refusals.search = None
         return True
 
@@ -383,6 +386,9 @@ class LimitLearner:
         if not found:
             refusals.compare_from(now, self.served)
             return
+        known = self.quotas.undeclared()
+        if known is not None:
+            found.assume_served(known.limit or 0.0, known.believed_length)
         self.quotas.clear()
         refusals.search = None
         found.is_proven = refusals.was_proven
@@ -392,7 +398,7 @@ class LimitLearner:
         """Remove a new leaky bucket if a request so soon after a refusal was served."""
         bucket = self.quotas.leaky_bucket()
         if bucket is not None and not bucket.is_proven:
-            if bucket.has_leaked(seconds):
+            if bucket.has_leaked(seconds) or bucket.used >= UNITS_PER_REFUSAL:
                 bucket.is_proven = True
             else:
                 self.quotas.remove(bucket)

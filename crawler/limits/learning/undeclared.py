@@ -36,7 +36,9 @@ FEW_UNITS: Final = 3.0
 MAX_DOUBTS: Final = 3
 """Trials of one more unit that are refused before so small a limit is no longer doubted."""
 WINDOWS_BEFORE_TRIAL: Final = 8
-"""Windows used up without a refusal before one more unit is tried. They double with each refused trial."""
+"""Windows used up without a refusal before more units are tried. They double with each refused trial."""
+WINDOWS_LOST: Final = 1.0
+"""The same, counted by the share of each window by which the limit is below what was served in a window before."""
 SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
 FIRST_PAUSE: Final = 0.25
@@ -77,6 +79,8 @@ class UndeclaredQuota(Quota):
     """When a window certainly began, with a probe after a refusal, in seconds since the epoch."""
     total: float = 0.0
     """Units served since `proven_at`."""
+    most: float = 0.0
+    """The most units that were served in a window."""
     _longer: float = math.nan
     """The length that is believed, in seconds, while a shorter one is tried."""
     _trial: bool = False
@@ -105,6 +109,7 @@ class UndeclaredQuota(Quota):
             if self._refused_window != self.opened_at:
                 self._refused_in_row = 0
             self.clean_windows += self.used >= self.limit
+            self.most = max(self.most, self.used)
             self._trial = self._is_trial_due()
             self.opened_at, self.used = sent, cost
             length = self._try_shorter(length)
@@ -234,7 +239,9 @@ class UndeclaredQuota(Quota):
     def _is_trial_due(self) -> bool:
         if not self.certain or (self.is_small() and self.refusals < MAX_DOUBTS):
             return True
-        return bool(self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf))
+        lost = self.clean_windows * (1.0 - (self.limit or 0.0) / self.most) if self.most else 0.0
+        refused = doubled(self.refusals, cap=math.inf)
+        return self.clean_windows >= WINDOWS_BEFORE_TRIAL * refused or lost >= WINDOWS_LOST * refused
 
 
 def _margin(length: float) -> float:

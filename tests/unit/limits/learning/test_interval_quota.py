@@ -62,6 +62,25 @@ def test_a_rate_that_a_few_refusals_suggest_is_found_with_fewer(guess):
     assert refused <= 4
 
 
+@pytest.mark.parametrize("slow", [0.05, 0.075, 0.15])
+def test_the_distance_counts_from_the_arrival_of_the_last_request(slow):
+    quota = IntervalQuota.fitted("undeclared", 10.0, NOW)
+    at = NOW
+    for number in range(40):  # round trips of 50 ms, and a few of 150
+        at += 0.2
+        quota.record_unreported(sent=at, received=at + (0.15 if number % 8 == 7 else 0.05))
+    at += 1.0
+    quota.record_unreported(sent=at, received=at + slow)
+    start = quota.start_at(at, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
+    assert start + 0.025 == pytest.approx(at + slow / 2.0 + 0.1, abs=0.02)
+
+
+def test_a_higher_rate_is_tried_after_a_while_without_refusals():
+    quota = IntervalQuota.of("undeclared", 1.0, NOW)
+    run(quota, 0.25, 60)
+    assert run(quota, 0.1, 600)[0] < 120.0  # the server allows 10 instead of 4 per second now
+
+
 def test_refusals_in_a_row_are_waited_out():
     quota = IntervalQuota.of("undeclared", 1.0, NOW)
     waits = []

@@ -73,6 +73,21 @@ def test_a_pause_does_not_lower_the_rate_and_a_time_without_refusals_raises_it()
     assert made.replenishment.rate == pytest.approx(0.7 * (1 + 0.5 / 4) * rate)
 
 
+def test_what_a_long_window_allowed_is_tried_again_when_seconds_are_lost():
+    made = detect()
+    rate = made.replenishment.rate
+    made.assume_served(100.0, 10.0)
+    made.record_unreported(sent=NOW + 2.0, received=NOW + 2.0)
+    assert made.replenishment.rate == rate
+    made.record_unreported(sent=NOW + 30.0, received=NOW + 30.0)
+    assert made.replenishment.rate == 10.0
+    made.explain_refusal(NOW + 30.5)
+    assert 0.7 * rate <= made.replenishment.rate <= 1.2 * rate  # of which that trial shows nothing
+    made.assume_served(100.0, 1.0)  # it may have held a burst
+    made.record_unreported(sent=NOW + 600.0, received=NOW + 600.0)
+    assert made.replenishment.rate < 1.3 * rate
+
+
 def test_many_refusals_for_few_units_prove_that_there_is_no_leaky_bucket():
     made = detect()
     at = 1.0

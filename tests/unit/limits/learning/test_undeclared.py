@@ -100,6 +100,16 @@ def test_one_more_unit_is_tried_after_eight_clean_windows_and_then_more_rarely()
     assert made.limit == 3
 
 
+def test_a_limit_below_what_was_served_before_is_tried_as_soon_as_a_window_is_lost():
+    made = learned()
+    made.most, made.refusals = 12.0, 1  # the limit is 3: three quarters of each window are lost
+    now, windows = 1.0, made.window_count
+    while made.limit == 3.0:
+        now = max(now, ready(made, now))
+        made.record_unreported(sent=NOW + now, received=NOW + now)
+    assert made.window_count - windows == 3  # three used up, and the trial
+
+
 def test_a_limit_that_is_too_low_rises_with_the_units_served():
     made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0), certain=False)
     now = 0.0
