@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
     from crawler.limits.random_faults import RandomFaults
 
-__all__ = ["Attribution", "blames_concurrency"]
+__all__ = ["Attribution", "is_due_to_concurrency"]
 
 STEADY: Final = 10
-"""Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is blamed on its
+"""Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is attributed to its
 page."""
 PROMPT: Final = 0.02
 """Seconds, and at least two response times, after a refusal in which no unit of a quota returns. At 20 a second one
@@ -64,7 +64,7 @@ class Attribution(Struct, eq=False):
         return 0.0 if self._faults is None else self._faults.refused_share
 
     def is_isolated(self, report: AttemptReport, learner: LimitLearner | None) -> bool:
-        """Return whether a failure stands alone. Then it is blamed on its page, and says nothing about limits."""
+        """Return whether a failure stands alone. Then it is attributed to its page, and says nothing about limits."""
         if not report.overloaded:
             self._steady += not report.refused
             return False
@@ -98,19 +98,19 @@ class Attribution(Struct, eq=False):
             return not _states_limit(report) and faults.record_refusal(load, report.received)
         is_random = faults.record_failure(load)
         if load == 1:
-            self.concurrency.acquit()
-        self._forgive(faults, learner)
+            self.concurrency.forget_broken_level()
+        self._discard_lessons(faults, learner)
         return is_random
 
-    def doubt_chance(self) -> None:
+    def reject_chance(self) -> None:
         """Forget what was put down to chance: a rate explains it better."""
         self._faults, self._random = None, frozenset()
 
-    def blame_chance(self) -> None:
+    def attribute_to_chance(self) -> None:
         """Note that chance explains the latest refusals best. No level of concurrency had a part in them."""
-        self.concurrency.forgive()
+        self.concurrency.restore_level()
         if self._faults is not None:
-            self._faults.blame_chance()
+            self._faults.attribute_to_chance()
             self._random = self._faults.at_random()
 
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
@@ -149,27 +149,27 @@ class Attribution(Struct, eq=False):
         faults = self._faults
         if faults is not None and "recovered" in kinds:
             if "concurrency" not in kinds or (learner is not None and learner.is_limit_proven()):
-                faults.blame_limit()
+                faults.attribute_to_limit()
             else:
-                if faults.acquit_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
-                    level.acquit()
-                self._forgive(faults, learner)
+                if faults.reject_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
+                    level.forget_broken_level()
+                self._discard_lessons(faults, learner)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
                 level.refused_for_concurrency(report.received, self._refused_inflight)
             self._refused_inflight = 0
 
-    def _forgive(self, faults: RandomFaults, learner: LimitLearner | None) -> None:
+    def _discard_lessons(self, faults: RandomFaults, learner: LimitLearner | None) -> None:
         """Undo the lessons of failures after they have proved to come at random."""
         before, self._random = self._random, faults.at_random()
         proven = self._random - before
         if "failures" in proven:
-            self.concurrency.forgive()
+            self.concurrency.restore_level()
         if proven and learner is not None:
             learner.forget_undeclared()
 
 
-def blames_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
+def is_due_to_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
     """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
     if report.declared.violated:
         return any(CONCURRENCY in name for name in report.declared.violated)

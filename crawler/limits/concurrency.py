@@ -33,7 +33,7 @@ SURVIVING: Final = 0.25
 another limit."""
 TRIED: Final = 5
 """Requests that are served while so many are in flight before that level counts as tried."""
-WELCOME: Final = 4.0
+PLENTY: Final = 4.0
 """Requests left, for each that may be in flight, of a declared quota that needs no slow start."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
@@ -109,13 +109,13 @@ class Concurrency(Struct, eq=False):
             self._declared = most
             self._broken = max(self._broken, most + 1.0)
 
-    def welcome(self, units: float) -> None:
+    def skip_slow_start(self, units: float) -> None:
         """End the slow start if a server declares that it will serve so many more that all may go at once.
 
         Parameters:
             units: Units that the server declares to be left.
         """
-        if self._starting and units >= WELCOME * self._max():
+        if self._starting and units >= PLENTY * self._max():
             self._level = self._max()
 
     def explains(self, inflight: int) -> bool:
@@ -200,12 +200,12 @@ class Concurrency(Struct, eq=False):
         self._proven = True
         self.overloaded(now, inflight, refused=True)
 
-    def forgive(self) -> None:
+    def restore_level(self) -> None:
         """Return to the level before the first failure, because a lower one proved to be of no use."""
         self._level = max(self._level, self._before)
-        self.acquit()
+        self.forget_broken_level()
 
-    def acquit(self) -> None:
+    def forget_broken_level(self) -> None:
         """Forget the level that broke, because requests fail below it as well."""
         self._starting, self._trial, self._broken, self._retry = True, False, math.inf, MIN_RETRY
         self._proven = False

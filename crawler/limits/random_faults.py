@@ -17,7 +17,7 @@ __all__ = ["RandomFaults"]
 
 MAX_REFUSED: Final = 0.35
 """Share of all requests that may be refused at random. A server that refuses more cannot take so many."""
-MIN_ACQUITTED: Final = 1.5
+MIN_UNEXPLAINED: Final = 1.5
 """Refusals that no limit explains, older ones counting less, after which further ones are expected: two or more."""
 MIN_ALONE: Final = 3
 """Failures, other than refusals, after which they do not depend on the load if all requests were sent alone."""
@@ -81,7 +81,7 @@ class RandomFaults:
     def are_refusals_random(self) -> bool:
         """Return whether requests are refused at random, so that waiting is of no use."""
         refusals = self._refusals
-        is_known = refusals.failures >= MIN_ACQUITTED and refusals.results >= MIN_RESULTS
+        is_known = refusals.failures >= MIN_UNEXPLAINED and refusals.results >= MIN_RESULTS
         return is_known and refusals.share <= MAX_REFUSED and self._failures.is_independent()
 
     def at_random(self) -> frozenset[str]:
@@ -89,7 +89,7 @@ class RandomFaults:
 
         A limit that was found before one of them was known may be the work of chance.
         """
-        doubts = self._refusals.failures >= MIN_ACQUITTED
+        doubts = self._refusals.failures >= MIN_UNEXPLAINED
         facts = {"failures": self.are_random(), "refusals": self.are_refusals_random(), "doubts": doubts}
         return frozenset(name for name, holds in facts.items() if holds)
 
@@ -120,7 +120,7 @@ class RandomFaults:
         self._undecided.append(load)
         return False
 
-    def acquit_limits(self, sent: float, within: float) -> bool:
+    def reject_limits(self, sent: float, within: float) -> bool:
         """Note that a request was served after the latest refusals, and no rate limit is known that explains them.
 
         Return whether one of them had been sent alone, so that it was not refused because of others in flight.
@@ -130,17 +130,17 @@ class RandomFaults:
             within: Seconds after a refusal, at most, in which no unit of a quota returns.
         """
         if sent - self._refused_at > within:
-            self.blame_limit()
-        return self.blame_chance()
+            self.attribute_to_limit()
+        return self.attribute_to_chance()
 
-    def blame_chance(self) -> bool:
+    def attribute_to_chance(self) -> bool:
         """Note that the latest refusals came at random. Return whether one of the requests had been sent alone."""
         undecided, self._undecided = self._undecided, []
         for load in undecided:
             self._record_refused(load)
         return 1 in undecided
 
-    def blame_limit(self) -> None:
+    def attribute_to_limit(self) -> None:
         """Note that a limit caused the latest refusals, or may have: they show nothing."""
         self._undecided = []
 

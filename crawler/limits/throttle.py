@@ -16,7 +16,7 @@ import attrs
 from msgspec.structs import replace
 
 from crawler.headers import Fields, names_of, pairs_of
-from crawler.limits.attribution import Attribution, blames_concurrency
+from crawler.limits.attribution import Attribution, is_due_to_concurrency
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
@@ -282,18 +282,18 @@ class Throttle:
         load, reasons, learner = max(grant.load, inflight), self._attribution, self._learner
         reasons.undecided_until = -math.inf
         level = concurrency or self.concurrency
-        if report.refused and report.declared.retry_after is None and blames_concurrency(report, level, inflight):
+        if report.refused and report.declared.retry_after is None and is_due_to_concurrency(report, level, inflight):
             level.overloaded(report.received, inflight, refused=True)
             self._count_refusal(report)
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
         isolated = reasons.is_isolated(report, learner)
         if reasons.is_random(report, load, learner):
             if report.refused and learner is not None and learner.explains_chance(grant, report):
-                reasons.doubt_chance()
+                reasons.reject_chance()
             return self.settle_lost(grant, report)
         plain = report.refused and report.status not in AMBIGUOUS_STATUSES
         if plain and learner is not None and learner.proves_chance(grant, report):
-            reasons.blame_chance()
+            reasons.attribute_to_chance()
             return self.settle_lost(grant, report)
         if isolated:
             reasons.wait_for_others(report)
@@ -304,7 +304,7 @@ class Throttle:
         events = self._learn_quotas(grant, report, inflight)
         learner = self._learner
         if report.declared.observations and not report.refused and learner is not None:
-            level.welcome(learner.quotas.left())
+            level.skip_slow_start(learner.quotas.left())
         if report.refused:
             reasons.record_refusal(report, inflight, load)
             self._count_refusal(report)

@@ -52,7 +52,7 @@ MAX_LONGER: Final = 0.5
 """The same, at most. If refusals have added more, the rate is lower."""
 MEASURED: Final = 16
 """Round trips of which the shortest one is known."""
-ADDED: Final = 0.1
+ADDED: Final = 0.25
 """Mean deviations that a refusal adds, and at least this part of a tenth of the interval. They double if less than
 `UNITS_BETWEEN` were served since the last one."""
 UNITS_BETWEEN: Final = 5.0

@@ -76,9 +76,22 @@ class LeakyBucketQuota(UndeclaredQuota):
         found._set_rate(RATE_SHARE * rate)
         return found
 
-    def assume_served(self, units: float, seconds: float) -> None:
-        """Note what a window seemed to allow. A short one may have held a burst, and says nothing of the rate."""
-        self.served_rate = units / seconds if seconds >= SHORT else 0.0
+    def assume_served(self, units: float, seconds: float, now: float) -> None:
+        """Try first what a window seemed to allow, if that is more: a refusal costs less than a rate that is too low.
+
+        A short window may have held a burst, and says nothing of the rate.
+
+        Parameters:
+            units: units that a window seemed to allow.
+            seconds: its length.
+            now: seconds since the epoch.
+        """
+        rate = self.replenishment.rate or 0.0
+        if seconds < SHORT or units / seconds <= rate:
+            return
+        self.served_rate, self.believed_rate = units / seconds, rate
+        self._set_rate(self.served_rate)
+        self.blocked_until = min(self.blocked_until, now + UNITS_TO_WAIT / self.served_rate)
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request that was served."""

@@ -367,7 +367,7 @@ class LimitLearner:
         self.quotas.clear()
         found = kind.fitted("undeclared", fit.rate, now)
         if known is not None and kind is LeakyBucketQuota:
-            found.assume_served(known.limit or 0.0, known.believed_length)
+            found.assume_served(known.limit or 0.0, known.believed_length, now)
         self.quotas.add(found)
         refusals.search = None
         return True
@@ -388,7 +388,7 @@ class LimitLearner:
             return
         known = self.quotas.undeclared()
         if known is not None:
-            found.assume_served(known.limit or 0.0, known.believed_length)
+            found.assume_served(known.limit or 0.0, known.believed_length, now)
         self.quotas.clear()
         refusals.search = None
         found.is_proven = refusals.was_proven

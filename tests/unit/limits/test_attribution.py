@@ -1,4 +1,4 @@
-"""`Attribution`: a failure is blamed on its page, on chance, on too many requests at once, or on a limit."""
+"""`Attribution`: a failure is attributed to its page, on chance, on too many requests at once, or to a limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from crawler.limits.attribution import Attribution, blames_concurrency
+from crawler.limits.attribution import Attribution, is_due_to_concurrency
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 
@@ -36,13 +36,13 @@ def steady(responses: int) -> Attribution:
 
 
 @pytest.mark.parametrize(("responses", "isolated"), [(9, False), (10, True)])
-def test_a_single_failure_after_ten_good_responses_is_blamed_on_its_page(responses: int, isolated: bool) -> None:
+def test_a_single_failure_after_ten_good_responses_is_attributed_to_its_page(responses: int, isolated: bool) -> None:
     made = steady(responses)
     assert made.is_isolated(result(20.0, 503), None) == isolated
     assert not made.is_isolated(result(21.0, 503), None)
 
 
-def test_failures_with_a_stated_wait_and_refusals_without_overload_are_not_blamed_on_a_page() -> None:
+def test_failures_with_a_stated_wait_and_refusals_without_overload_are_not_attributed_to_a_page() -> None:
     assert not steady(10).is_isolated(result(20.0, 503, retry_after=1.0), None)
     assert not steady(10).is_isolated(result(20.0, 429), None)
 
@@ -73,13 +73,13 @@ def test_a_refusal_that_states_a_limit_does_not_come_at_random() -> None:
     assert made.refused_share == 0.0
 
 
-def test_a_refusal_that_names_a_concurrency_limit_is_blamed_on_it() -> None:
+def test_a_refusal_that_names_a_concurrency_limit_is_attributed_to_it() -> None:
     level = Concurrency(8, start=4)
-    assert blames_concurrency(result(1.0, 429, violated=("global-concurrency",)), level, 4)
-    assert not blames_concurrency(result(1.0, 429, violated=("daily",)), level, 4)
-    assert not blames_concurrency(result(1.0, 429), level, 4)
+    assert is_due_to_concurrency(result(1.0, 429, violated=("global-concurrency",)), level, 4)
+    assert not is_due_to_concurrency(result(1.0, 429, violated=("daily",)), level, 4)
+    assert not is_due_to_concurrency(result(1.0, 429), level, 4)
     level.refused_for_concurrency(NOW, 4)
-    assert blames_concurrency(result(1.0, 429), level, 4)
-    assert not blames_concurrency(result(1.0, 429), level, 3)
+    assert is_due_to_concurrency(result(1.0, 429), level, 4)
+    assert not is_due_to_concurrency(result(1.0, 429), level, 3)
     stated = (Observation(policy="p", remaining=0.0),)
-    assert not blames_concurrency(result(1.0, 429, observations=stated), level, 4)
+    assert not is_due_to_concurrency(result(1.0, 429, observations=stated), level, 4)

@@ -167,7 +167,7 @@ def test_a_proven_level_explains_refusals_of_as_many_requests():
     made.refused_for_concurrency(NOW + 10, 5)
     assert made.explains(5)
     assert not made.explains(1)
-    made.acquit()
+    made.forget_broken_level()
     assert not made.explains(9)
 
 
@@ -235,11 +235,11 @@ def test_the_level_always_stays_between_one_and_the_cap(steps, cap):
 
 def test_a_server_that_declares_plenty_needs_no_slow_start():
     level = Concurrency(8)
-    level.welcome(31.0)
+    level.skip_slow_start(31.0)
     assert level.limit == 1
-    level.welcome(32.0)
+    level.skip_slow_start(32.0)
     assert level.limit == 8
     level.overloaded(NOW, 8)
     broken = level.limit
-    level.welcome(100.0)
+    level.skip_slow_start(100.0)
     assert level.limit == broken < 8

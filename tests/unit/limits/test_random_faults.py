@@ -8,13 +8,13 @@ NOW = 1_800_000_000.0
 
 
 def refused_and_served(made: RandomFaults, load: int, *, later: float = 0.05, limit: bool = False) -> bool:
-    """Refuse a request, and serve another one `later` seconds after that; return what `acquit_limits` returns."""
+    """Refuse a request, and serve another one `later` seconds after that; return what `reject_limits` returns."""
     assert not made.record_refusal(load, NOW)
     made.record_served(1)
     if limit:
-        made.blame_limit()
+        made.attribute_to_limit()
         return False
-    return made.acquit_limits(NOW + later, 0.1)
+    return made.reject_limits(NOW + later, 0.1)
 
 
 def proven(served: int = 40) -> RandomFaults:
@@ -105,7 +105,7 @@ def test_two_unexplained_refusals_suffice_if_connections_break_at_random():
     for _ in range(2):
         assert not made.record_refusal(8, NOW)
         made.record_served(8)
-        made.acquit_limits(NOW + 0.05, 0.1)
+        made.reject_limits(NOW + 0.05, 0.1)
     assert made.record_refusal(8, NOW + 1)
 
 
@@ -113,10 +113,10 @@ def test_refusals_that_chance_explains_best_count_as_refused_at_random():
     made = RandomFaults(40)
     for _ in range(10):
         assert not made.record_refusal(8, NOW)
-        assert not made.blame_chance()
+        assert not made.attribute_to_chance()
     assert 0.19 < made.refused_share < 0.21
     assert not made.record_refusal(1, NOW)
-    assert made.blame_chance()
+    assert made.attribute_to_chance()
 
 
 def test_two_refusals_that_no_limit_explains_cast_doubt_on_any_limit():
