@@ -106,7 +106,8 @@ def shared_job(where: Job, *, retry_failed: bool, export: str | None, overwrite:
 def _shared_lines(place: str, found: SharedJob) -> Iterator[str]:
     """Yield the lines that describe the state of a job that many workers share."""
     yield from summary_lines(place, found.state)
-    yield f"  groups    {found.groups} with requests, {found.free} of them free"
+    if not found.state.finished:  # else a worker that was killed may seem to have some
+        yield f"  groups    {found.groups} with requests, {found.free} of them free"
     lost = f", {found.lost} were lost" if found.lost else ""
     yield f"  workers   {len(found.workers)}{lost}"
     for worker in found.workers:

@@ -173,6 +173,7 @@ def test_the_command_job_shows_and_exports_a_job_and_queues_failed_requests_agai
     assert "finished" in shown
     assert "spider    books (Books)" in shown
     assert "workers   0" in shown
+    assert "groups" not in shown
     assert "http://127.0.0.1:9/ connect_failed after 1 attempt" in shown
     code, runs, _ = crawler(tmp_path, "job", url, "--runs", "--json")
     assert (code, runs.count('"failed":1')) == (0, 1)
@@ -180,6 +181,7 @@ def test_the_command_job_shows_and_exports_a_job_and_queues_failed_requests_agai
     assert (code, said) == (0, "queued 1 failed request again: run the job to retry\n")
     code, shown, _ = crawler(tmp_path, "job", url)
     assert "1 request waiting" in shown
+    assert "groups    1 with requests, 1 of them free" in shown
     assert "0 failed" in shown
     code, _, said = crawler(tmp_path, "job", url, "--export", "items.jsonl")
     assert (code, said) == (0, "wrote 0 items to items.jsonl\n")
