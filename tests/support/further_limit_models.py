@@ -21,6 +21,7 @@ from support.limit_dialects import (
     fixed,
     legacy,
     milliseconds,
+    nearest,
     retry_after,
     seconds,
     sliding,
@@ -48,17 +49,6 @@ def lists(answer: Answer) -> dict[str, str]:
         "X-RateLimit-Policy": ", ".join(f"{limit.quota};w={limit.window:g}" for limit in limits),
         "X-RateLimit-Remaining": ", ".join(str(decision.remaining) for _, decision in answer.limits),
         "X-RateLimit-Reset": ", ".join(seconds(answer, decision.reset) for _, decision in answer.limits),
-    }
-
-
-def nearest(answer: Answer) -> dict[str, str]:
-    """State all windows, and the remainder of the one that is closest to being used up."""
-    limit, decision = min(answer.limits, key=lambda pair: pair[1].remaining)
-    policies = ", ".join(f"{one.quota};window={one.window:g}" for one, _ in answer.limits)
-    return {
-        "X-RateLimit-Limit": f"{limit.quota}, {policies}",
-        "X-RateLimit-Remaining": str(decision.remaining),
-        "X-RateLimit-Reset": seconds(answer, decision.reset),
     }
 
 
@@ -182,7 +172,7 @@ FURTHER_MODELS: Final[dict[str, Model]] = {
     "whoop": Model(
         page="https://developer.whoop.com/docs/developing/rate-limiting",
         limits=both(fixed(100, MINUTE), fixed(10_000, DAY)),
-        says=[nearest],
+        says=[nearest(";window=")],
         pages=350,
     ),
     "etsy": Model(

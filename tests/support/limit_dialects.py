@@ -223,6 +223,21 @@ def ratio(name: str, before: str = "") -> Fields:
     return says
 
 
+def nearest(before: str) -> Fields:
+    """State all windows, each after a limit and `before`, and the remainder of the one that is closest to used up."""
+
+    def says(answer: Answer) -> dict[str, str]:
+        limit, decision = min(answer.limits, key=lambda pair: pair[1].remaining)
+        policies = ", ".join(f"{one.quota}{before}{one.window:g}" for one, _ in answer.limits)
+        return {
+            "X-RateLimit-Limit": f"{limit.quota}, {policies}",
+            "X-RateLimit-Remaining": str(decision.remaining),
+            "X-RateLimit-Reset": seconds(answer, decision.reset),
+        }
+
+    return says
+
+
 def window_in_value(answer: Answer) -> dict[str, str]:
     """State the window as a parameter of each value."""
     limit, decision = answer.limits[0]

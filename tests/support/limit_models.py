@@ -43,6 +43,7 @@ from support.limit_dialects import (
 )
 from support.model_server import Model
 from support.shared_limit_models import SHARED_MODELS
+from support.unseen_limit_models import UNSEEN_MODELS
 from support.vendor_limit_models import VENDOR_MODELS
 
 from crawler import Pace
@@ -505,5 +506,6 @@ MODELS: Final[dict[str, Model]] = {
     **VENDOR_MODELS,
     # 13. Dialects that were not looked at before
     **FURTHER_MODELS,
+    **UNSEEN_MODELS,
 }
 """Model by name."""
