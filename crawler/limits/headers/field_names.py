@@ -20,7 +20,7 @@ from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.reset_times import counts_milliseconds
 from crawler.limits.headers.vendors import VENDOR_PARSERS
 
-__all__ = ["DEFAULT_POLICY", "FieldName", "has_limits", "limit_fields", "parse_field_name"]
+__all__ = ["DEFAULT_POLICY", "WINDOWS", "FieldName", "has_limits", "limit_fields", "parse_field_name", "parse_window"]
 
 DEFAULT_POLICY: Final = "default"
 """Policy of fields whose names contain no policy name."""
@@ -33,20 +33,21 @@ MAX_LIMIT_FIELDS: Final = 256
 
 FAMILY = lazy_pattern(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
-    r"|limit(?=-\d+hour-)|concurrency(?=-limit))(?=-|$)"
+    r"|limit(?=-(?:\d+hour-|status|reset))|concurrency(?=-limit))(?=-|$)"
 )
 RETRY = lazy_pattern(r"retry-?after")
 COMPOUND_WORDS = (
     (lazy_pattern(r"([a-z])(limit|remaining)(?=-|$)"), r"\1-\2"),  # client-limit, as in x-ratelimit-clientlimit
     (lazy_pattern(r"([a-z])(reset)"), r"\1-\2"),
     (lazy_pattern(r"\breset(?=time|at|in|after|date)"), "reset-"),
+    (lazy_pattern(r"([a-z])(daily|hourly)(?=-|$)"), r"\1-\2"),
 )
 """Patterns that split words written as one, with their replacements."""
 ROLES: Final = {
-    "limit": "limit", "max": "limit", "maximum": "limit", "total": "limit", "quota": "limit",
-    "remaining": "remaining", "left": "remaining", "available": "remaining",
-    "used": "used", "observed": "used", "usage": "used", "consumed": "used",
-    "reset": "reset", "resets": "reset",
+    "limit": "limit", "max": "limit", "maximum": "limit", "total": "limit", "quota": "limit", "allowed": "limit",
+    "remaining": "remaining", "left": "remaining", "available": "remaining", "status": "remaining",
+    "used": "used", "use": "used", "observed": "used", "usage": "used", "consumed": "used", "count": "used",
+    "reset": "reset", "resets": "reset", "replenishment": "reset", "expiry": "reset",
     "interval": "window", "window": "window", "period": "window",
     "fillrate": "fill",
     "policy": "policy",
@@ -54,11 +55,13 @@ ROLES: Final = {
     "scope": "scope", "global": "scope",
     "reason": "reason",
 }  # fmt: skip
+TELLING: Final = {"remaining", "left", "available", "reset", "resets", "replenishment"}
+"""Words for a role that a name without a family must have."""
 RESPONSE_ROLES: Final = {"name", "scope"}
 """Roles that describe the whole response; together with another word they mean something else."""
 IGNORED_WORDS: Final = {
-    "after", "at", "date", "epoch", "in", "milliseconds", "millis", "ms", "msec", "on", "per", "seconds", "sec", "size",
-    "this", "time", "timestamp", "utc", "x",
+    "after", "at", "current", "date", "epoch", "in", "milliseconds", "millis", "ms", "msec", "next", "on", "per",
+    "seconds", "sec", "size", "this", "time", "timestamp", "utc", "x",
 }  # fmt: skip
 CONCURRENCY_WORDS: Final = {"concurrency", "concurrent"}
 UNITS: Final = {
@@ -111,10 +114,12 @@ def parse_field_name(name: str) -> FieldName | None:
     match = FAMILY.search(text)
     if match is not None:
         return _parse_with_family(low, text, match)
-    words = text.removeprefix("x-").split("-")
+    words = text.removeprefix("x-").replace("token-count", "remaining").split("-")
     if words[-1] == "remaining":  # day-limit, as in x-daylimit-remaining
         words[:-1] = _split("-".join(words[:-1]))
-    if any(ROLES.get(word) in {"remaining", "reset"} for word in words) or (len(words) == 2 and words[1] == "limit"):
+    if words[-1] == "limit" and ROLES.get("".join(words[-2:-1])) in {"limit", "used"}:  # max-limit and use-limit
+        return _parse_words(low, [], words[:-1], family="limit")
+    if not TELLING.isdisjoint(words) or (len(words) == 2 and words[1] == "limit"):
         return _parse_words(low, [], words, family="")
     return None
 
@@ -156,7 +161,7 @@ def _parse_words(low: str, before: list[str], words: list[str], *, family: str) 
         return FieldName(name=low, role="concurrency") if role == "limit" else None
     if role in RESPONSE_ROLES and (rest or before):
         return None
-    windows = [_parse_window(word) for word in rest]
+    windows = [parse_window(word) for word in rest]
     return FieldName(
         name=low,
         role=role,
@@ -170,7 +175,7 @@ def _parse_words(low: str, before: list[str], words: list[str], *, family: str) 
     )
 
 
-def _parse_window(word: str) -> tuple[bool, float | None]:
+def parse_window(word: str) -> tuple[bool, float | None]:
     """Return whether a word names a window, and the window's length in seconds if it is known."""
     if word in WINDOWS:
         return True, WINDOWS[word]

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Final
 
 import attrs
+from msgspec.structs import replace
 
-from crawler.limits.headers.field_names import DEFAULT_POLICY, ROLES, FieldName
+from crawler.limits.headers.field_names import DEFAULT_POLICY, ROLES, WINDOWS, FieldName, parse_window
 from crawler.limits.headers.structured_fields import Member, Policy, leading_number, parse_members, parse_policies
 
 __all__ = ["FieldGroup", "FieldValue", "GroupedFields", "group_fields"]
@@ -17,7 +18,13 @@ GROUPED_ROLES: Final = {"limit", "remaining", "used", "reset", "window", "fill"}
 """Roles of fields that describe one policy."""
 MAX_VALUE_LENGTH: Final = 8192
 """Characters; longer values are ignored."""
+COSTS: Final = 4.0
+"""Times as much as a field says to be used must be gone, before it is what this request has used alone."""
 RATIO = re.compile(r"\s*(\d{1,15})\s*/\s*(\d{1,15})\s*", re.ASCII)
+PER_WINDOW = re.compile(r"(\d{1,15})\s*(?:/|per)\s*(\w{1,20})", re.ASCII)
+"""A limit and its window: ``150/15m``, ``100 per minute``."""
+BY_WINDOW = re.compile(r"\d{1,15}:[1-9]\d{0,8}(?:\s*,\s*\d{1,15}:[1-9]\d{0,8})*", re.ASCII)
+"""A number for each window, in seconds: ``20:1,100:120``."""
 
 FieldValue = tuple[FieldName, str]
 """A parsed name and its value."""
@@ -57,7 +64,8 @@ class FieldGroup:
     def limit_and_remaining(self) -> tuple[float | None, float | None]:
         """Return the limit and the remaining units. Of repeated fields the pair with the smallest remainder counts.
 
-        A negative limit is unknown, and so is a negative remainder of it; any other negative remainder is 0.
+        A negative limit is unknown, and so is a negative remainder of it; any other negative remainder is 0. Where
+        limit and remainder show that far more is used, what is said to be used is the cost of this request.
         """
         remaining = self.numbers("remaining")
         index = remaining.index(min(remaining)) if remaining else 0
@@ -73,6 +81,8 @@ class FieldGroup:
                 left = max(0.0, limit - used)
             elif limit is None and left is not None:
                 limit = used + left
+            elif limit is not None and left is not None and 1 < used <= (limit - left) / COSTS:
+                return limit // used, left // used  # the units of this request: as many such requests are left
         return limit, left
 
     def agrees_with(self, other: FieldGroup) -> bool:
@@ -118,7 +128,9 @@ class GroupedFields:
         """Add one field to its group."""
         if len(value) > MAX_VALUE_LENGTH:
             return
-        if field.role == "bare":
+        if field.role in {"bare", "used"} and BY_WINDOW.fullmatch(value):
+            self._add_by_window(field, value)
+        elif field.role == "bare":
             self._add_bare(field, value)
         elif field.role in GROUPED_ROLES:
             self._add_to_group(field.role, field, value)
@@ -134,7 +146,7 @@ class GroupedFields:
         """
         kept: dict[str, FieldGroup] = {}
         for group in self.groups:
-            if set(group.fields) <= {"limit"} and not group.family and not group.policies:
+            if len(group.fields) == 1 and "limit" in group.fields and self._is_no_rate(group):
                 continue  # many fields that have nothing to do with rates are called a limit
             first = kept.setdefault(group.policy, group)
             if first is group:
@@ -144,11 +156,27 @@ class GroupedFields:
             else:
                 group.policy = f"{group.family}-{group.policy}"
                 kept.setdefault(group.policy, group)
+        self._merge_limits(kept)
         unnamed = kept.get(DEFAULT_POLICY)
         named = [group for group in kept.values() if unnamed is not None and unnamed.completes(group)]
         if named:
             min(named, key=lambda group: group.limit_and_remaining()[1] or 0.0).absorb(kept.pop(DEFAULT_POLICY))
         self.groups = list(kept.values())
+
+    def _merge_limits(self, kept: dict[str, FieldGroup]) -> None:
+        """Merge a limit into a policy that states none, if a word for its window is all that its name has beside it."""
+        for name, group in list(kept.items()):
+            if len(group.fields) == 1 and "limit" in group.fields:
+                rest = "-".join(word for word in name.split("-") if word not in WINDOWS) or DEFAULT_POLICY
+                other = kept.get(rest, group)
+                if other is not group and "limit" not in other.fields:
+                    other.absorb(kept.pop(name))
+                    other.window = other.window or group.window
+
+    def _is_no_rate(self, group: FieldGroup) -> bool:
+        """Return whether a limit has neither a family nor a policy, and no other field has its name."""
+        named = (other.policy for other in self.groups if other is not group)
+        return not group.family and not group.policies and group.policy not in named
 
     def _group(self, field: FieldName) -> FieldGroup:
         name = field.policy, field.family
@@ -159,10 +187,22 @@ class GroupedFields:
         return group
 
     def _add_to_group(self, role: str, field: FieldName, value: str) -> None:
+        match = PER_WINDOW.fullmatch(value) if role == "limit" and not value.isdigit() else None
+        if match is not None and (window := parse_window(match[2])[1]) is not None:
+            field, value = replace(field, window=window), match[1]
         group = self._group(field)
+        group.window = group.window or field.window
         group.add(role, field, value)
         if role == "limit" and ";" in value:
             group.policies += parse_policies(value)
+
+    def _add_by_window(self, field: FieldName, value: str) -> None:
+        """Add a list of limits, or of what is used of them, as one policy for each window."""
+        for pair in value.split(","):
+            number, _, seconds = pair.strip().partition(":")
+            policy = f"{field.policy}-{seconds}s"
+            role = "limit" if field.role == "bare" else field.role
+            self._add_to_group(role, replace(field, policy=policy, window=float(seconds)), number)
 
     def _add_bare(self, field: FieldName, value: str) -> None:
         """Add a field whose name has no role: a number, a ratio, a dictionary of roles or a list of named items."""

@@ -22,6 +22,8 @@ __all__ = ["QuotaSet"]
 
 MAX_QUOTAS: Final = 16
 """Quotas that are kept. A further one replaces the quota that was not updated for the longest time."""
+RATE_TOLERANCE: Final = 0.1
+"""Relative difference of two rates, at most, that are the same."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,6 +70,10 @@ class QuotaSet:
         events = []
         for observation in report.declared.observations:
             quota = self.by_name.get(observation.policy)
+            if self._is_refill(observation):
+                if quota is not None:
+                    self.remove(quota)
+                continue
             if not isinstance(quota, DeclaredQuota):
                 quota = DeclaredQuota(name=observation.policy, unit=observation.unit)
                 for known in self:  # the policies of a server are assumed to be of one kind
@@ -87,6 +93,14 @@ class QuotaSet:
             ):
                 events.append(quota_event("policy_changed", quota))
         return events
+
+    def _is_refill(self, observation: Observation) -> bool:
+        """Return whether a policy only says how fast a bucket is refilled that holds more than it allows at once."""
+        limit, window = observation.limit, observation.window
+        if observation.remaining is not None or limit is None or window is None:
+            return False
+        rates = (quota.replenishment.rate for quota in self if (quota.limit or 0.0) > limit)
+        return any(rate is not None and abs(rate * window - limit) <= RATE_TOLERANCE * limit for rate in rates)
 
     def _join(self, quota: DeclaredQuota, observation: Observation) -> DeclaredQuota:
         """Return the quota that a response states, which other lanes may share. It replaces that of this lane."""
@@ -136,7 +150,9 @@ class QuotaSet:
             if isinstance(quota, UndeclaredQuota):
                 if cause is None and quota.explain_refusal(sent, declared.retry_after):
                     cause = quota
-            elif quota.name in declared.violated or (quota.remaining is not None and quota.remaining < cost):
+            elif quota.is_cause(cost):
+                cause = quota
+            elif quota.name in declared.violated:
                 quota.exhaust()
                 cause = quota
         return cause

@@ -268,14 +268,12 @@ class DeclaredQuota(Quota):
             sample: the response.
             used: whether the response updated the quota.
         """
-        limit, length = self.limit, self.window.length
-        if sample.disrupted:
-            wrong = sample.refused and sample.remaining < sample.cost and self._is_log_usable(sample.sent)
-            self.log.distrust_until(math.inf if wrong else sample.received)
-        elif used and sample.causal and limit is not None and length is not None:
-            certain, possible = self.log.count(sample.sent, sample.received, length)
-            spent = limit - sample.cost - sample.remaining
-            if spent > possible + sample.inflight:
+        if sample.refused:
+            self._explain_refused_sample(sample)
+        elif used and sample.causal and self.limit is not None and self.window.length is not None:
+            certain, possible = self.log.count(sample.sent, sample.received, self.window.length)
+            spent = self.limit - sample.cost - sample.remaining
+            if spent > possible + sample.inflight or (spent < certain and sample.disrupted):
                 self.log.distrust_until(sample.received)
             elif spent < certain and self.replenishment.kind == "continuous":
                 self.log.distrust_until(math.inf)  # not a sliding log: a bucket or a sliding counter
@@ -283,7 +281,15 @@ class DeclaredQuota(Quota):
                 self.replenishment.all_at_once = True
             elif 0 < possible < len(self.log):
                 self.window.log_confirmed = True
+        elif sample.disrupted:
+            self.log.distrust_until(sample.received)
         self._log_request(sample.sent, sample.received, sample.cost)
+
+    def _explain_refused_sample(self, sample: QuotaSample) -> None:
+        """Find out what of the log was wrong, if it allowed a request that was refused."""
+        wrong = sample.causal and sample.remaining < sample.cost and self._is_log_usable(sample.sent)
+        if not wrong or not self.log.explain_refusal():
+            self.log.distrust_until(math.inf if wrong else sample.received)
 
     def _is_served_late(self, sample: QuotaSample) -> bool:
         """Return whether a window continues although it should have ended, by a length that is not certain."""

@@ -43,6 +43,8 @@ SPREAD_SHARE: Final = 0.97
 UNKNOWN_SPREAD_SHARE: Final = 0.25
 """The same while the kind of replenishment is unknown. If each unit returns one window after its use, units used late
 return late in every following window."""
+SHORT_SPREAD: Final = 0.5
+"""Share of a short window over which it is spread until it is known whether all of its units return together."""
 STEADY_FACTOR: Final = 1.02
 """Factor between the average interval of one unit and the interval at which a continuous quota is spent."""
 PLENTY_SHARE: Final = 0.2
@@ -154,6 +156,15 @@ class Quota:
             self._unconfirmed += units
         self.usage.spend(cost)
 
+    def is_cause(self, cost: float) -> bool:
+        """Return whether a refusal of a request of `cost` units was due to this policy, which is used up then."""
+        if self.is_counted:
+            return self.log.explain_refusal()
+        if self.remaining is None or self.remaining >= cost:
+            return False
+        self.exhaust()
+        return True
+
     def exhaust(self, until: float = -math.inf) -> None:
         """Record that a refusal was due to this policy: nothing is left before `until` (seconds since the epoch)."""
         self.remaining = 0.0
@@ -188,8 +199,8 @@ class Quota:
         probe_at = self.probe_at()
         log_usable = self._is_log_usable(now)
         log_ready_at = self._log_ready_at(need, inflight) if log_usable else math.inf  # rule 10
-        if log_usable and not self.window.reset_stated and self.window.length != DAY:
-            probe_at = math.inf  # only our own requests show when windows begin
+        if log_usable and self._is_log_alone():
+            probe_at = math.inf  # only our own requests show when units return
         elif not self.window.log_confirmed:
             probe_at, log_ready_at = min(probe_at, log_ready_at), math.inf
         if now >= probe_at and in_flight_since(probe_at - self.log.round_trip):  # rule 4
@@ -219,7 +230,7 @@ class Quota:
         average = self.usage.average_cost(cost)
         if mode == "auto" and self._is_short():
             # the first of several responses shows best when a window began; a late one shows whether it is fixed
-            return -math.inf if self.replenishment.all_at_once else last + (interval or 0.0) * average
+            return -math.inf if self.replenishment.all_at_once else last + SHORT_SPREAD * (interval or 0.0) * average
         fits = backlog * average <= share * cost
         if mode == "auto" and (fits or self._may_be_sliding(last)):
             return -math.inf if fits else self._look_at(share / need)
@@ -231,7 +242,8 @@ class Quota:
                 return kept_until
         if interval is not None and (continuous or not self.window.reset_stated):
             plenty = continuous and share >= PLENTY_SHARE * (self.limit or math.inf)
-            return -math.inf if plenty else last + STEADY_FACTOR * interval * average
+            factor = UNKNOWN_SPREAD_SHARE if self.replenishment.kind == "unknown" else STEADY_FACTOR
+            return -math.inf if plenty else last + factor * interval * average
         return self._peek_at(last) if share < need else self._spread_at(last, need, share, mode)
 
     def _spread_at(self, last: float, need: float, share: float, mode: Mode) -> float:
@@ -328,10 +340,17 @@ class Quota:
             window.length is not None
             and self.limit is not None
             and window.is_certain()
+            and (window.declared or self.replenishment.rate is None)  # a time to full shows no length of a window
             and self.usage.counts_requests
             and not self.rate_of_others
             and self.log.is_complete(now, window.length)
         )
+
+    def _is_log_alone(self) -> bool:
+        """Return whether no stated reset shows when a window ends, or only when a sliding one restores a unit."""
+        if self.window.reset_stated:
+            return self.window.log_confirmed and self.replenishment.kind == "continuous"
+        return self.window.length != DAY
 
     def _log_ready_at(self, need: float, inflight: float) -> float:
         limit = self.limit or 0.0
@@ -341,15 +360,14 @@ class Quota:
     def _renewed_at(self, now: float, need: float, inflight: float) -> float:
         """Return when the present window has certainly ended, in epoch seconds; infinite: a probe has to tell (rule 4).
 
-        It began before its first response, and a request arrives after it was sent. The two take half of the shortest
-        round trip at least, if none of the ways takes less than a quarter of one.
+        It began before its first response, so all of its units return with that of its first request.
         """
         limit, length = self.limit or 0.0, self.window.length or 0.0
         counted = limit - (self.remaining or 0.0) >= self.usage.ours  # no unit of ours belongs to another window
         known = self._is_short() and self.replenishment.all_at_once and self._is_log_usable(now)
         if not known or not counted or need + inflight > limit:
             return math.inf
-        return self._window_start + length + length / 1000.0 - self.log.round_trip / 2.0
+        return self.log.returned_at(self._window_start, length)
 
     def _is_short(self) -> bool:
         """Return whether windows are fixed, and so short that a round trip is a loss worth mentioning."""

@@ -14,8 +14,10 @@ MAX_UNITS: Final = 500
 """Units of the largest quota for which a log is kept."""
 MARGIN: Final = 0.01
 """Seconds, or a thousandth of the window if that is more, to allow for clocks that run at different speeds."""
-TIMED: Final = 50
-"""Round trips after which the shortest one is about as short as any."""
+TIMED: Final = 20
+"""Round trips, at least, that show how long any takes at least."""
+ERRORS: Final = 3.0
+"""Standard errors that are left from the shortest round trip so far to the shortest one that is possible."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -37,19 +39,29 @@ class RequestLog:
     smaller than the log explains, as if other clients used the quota, and the log is then not used.
     """
 
+    counts_trips: bool = True
+    """Whether units return earlier by the shortest round trip. Not if a request was refused that relied on it."""
     complete_since: float = -math.inf
     """Requests before this time (seconds since the epoch) are not known completely."""
     _requests: deque[tuple[float, float]] = attrs.field(factory=deque)
     _has_gap: bool = False
     _timed: int = 0
-    """Round trips so far, up to `TIMED`."""
+    """Round trips so far."""
+    _total: float = 0.0
+    """Seconds that they took together."""
     _shortest: float = math.inf
-    """Seconds of the shortest round trip."""
+    """Seconds of the shortest one."""
 
     @property
     def round_trip(self) -> float:
-        """Seconds of the shortest round trip; 0 while too few are known."""
-        return self._shortest if self._timed == TIMED else 0.0
+        """Seconds that any round trip takes, at least; 0 while too few are known.
+
+        The shortest of n round trips exceeds it by an n-th of the mean excess, on average and in its standard error.
+        """
+        if self._timed < TIMED:
+            return 0.0
+        error = (self._total / self._timed - self._shortest) / self._timed
+        return max(0.0, self._shortest - ERRORS * error)
 
     def add(self, sent: float, received: float, limit: float | None) -> None:
         """Add a request that the server counted at some time between `sent` and `received`.
@@ -61,7 +73,7 @@ class RequestLog:
         """
         if self._has_gap:
             self._has_gap, self.complete_since = False, max(self.complete_since, received)
-        self._timed = min(TIMED, self._timed + 1)
+        self._timed, self._total = self._timed + 1, self._total + received - sent
         self._shortest = min(self._shortest, received - sent)
         if limit is None or limit > MAX_UNITS:
             self.complete_since = max(self.complete_since, received)
@@ -78,6 +90,12 @@ class RequestLog:
         """Record that not all units counted until `time` (seconds since the epoch) were used by us."""
         self.complete_since = max(self.complete_since, time)
 
+    def explain_refusal(self) -> bool:
+        """Return whether a refused request relied on the shortest round trip, which no later one does."""
+        relied = self.counts_trips and self.round_trip > 0.0
+        self.counts_trips = False
+        return relied
+
     def is_complete(self, now: float, window: float) -> bool:
         """Return whether the log contains every request of the last `window` seconds."""
         return not self._has_gap and now >= self.complete_since + window
@@ -86,10 +104,20 @@ class RequestLog:
         """Return when at most `units` requests of the log still count, in seconds since the epoch."""
         if self._has_gap or units < 0:
             return math.inf
-        at = self.complete_since
+        at = self.complete_since + window + max(MARGIN, window / 1000.0)
         if len(self._requests) > units:
-            at = max(at, self._requests[len(self._requests) - 1 - int(units)][1] - self.round_trip)
-        return at + window + max(MARGIN, window / 1000.0)
+            at = max(at, self.returned_at(self._requests[len(self._requests) - 1 - int(units)][1], window))
+        return at
+
+    def returned_at(self, received: float, window: float) -> float:
+        """Return when the unit of a request has certainly returned, in seconds since the epoch.
+
+        Parameters:
+            received: when its response was received, in seconds since the epoch.
+            window: length of a window in seconds.
+        """
+        earlier = self.round_trip if self.counts_trips else 0.0
+        return received + window + max(MARGIN, window / 1000.0) - earlier
 
     def count(self, sent: float, received: float, window: float) -> tuple[int, int]:
         """Count the requests of the last window, for a server that counts at some time between `sent` and `received`.

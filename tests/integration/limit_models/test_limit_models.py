@@ -41,10 +41,13 @@ OTHERS: dict[str, Mark] = {
     "attio": Mark(refused=13, ratio=1.35),
     "synapse": Mark(refused=14, ratio=1.1),
     "webflow": Mark(ratio=1.35),
-    "brave": Mark(ratio=1.15),
-    "etsy": Mark(ratio=1.15),
-    "trakrf": Mark(ratio=1.9),
     "kraken": Mark(refused=15),
+    "botpress": Mark(ratio=1.15),
+    "bybit": Mark(ratio=1.15),
+    "sap": Mark(ratio=1.3),
+    "coinglass": Mark(refused=9, ratio=1.35),
+    "freshservice": Mark(ratio=1.55),
+    "discogs": Mark(ratio=1.3),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 

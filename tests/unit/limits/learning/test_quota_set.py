@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import msgspec.structs
+import pytest
+
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
@@ -46,6 +49,18 @@ def test_a_changed_limit_is_an_event():
     observe(quotas, 0.0, stated("p", 59))
     [event] = observe(quotas, 1.0, stated("p", 99, limit=120))
     assert (event.kind, event.policy, event.limit) == ("policy_changed", "p", 120)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(60.0, False), (30.0, True), (240.0, True)])
+def test_a_policy_that_only_says_how_fast_a_larger_bucket_is_refilled_is_no_limit(limit, kept):
+    """The last one allows more than the bucket holds, so that it may be another limit."""
+    quotas = QuotaSet()
+    refill = Observation(policy="60s", limit=limit, window=60.0)
+    bucket = Observation(policy="bucket", limit=120.0, remaining=119.0)
+    observe(quotas, 0.0, bucket, refill)
+    assert "60s" in quotas.by_name
+    observe(quotas, 1.0, msgspec.structs.replace(bucket, remaining=90.0, rate=1.05 if limit < 240.0 else 4.0), refill)
+    assert ("60s" in quotas.by_name) is kept
 
 
 def test_a_policy_is_assumed_to_return_like_the_others_of_its_server():

@@ -156,10 +156,26 @@ def renewed(*, left: float = 0.0) -> DeclaredQuota:
 def test_rule_4_all_units_are_used_without_a_probe_where_a_window_certainly_begins():
     made = renewed()
     assert made.replenishment.all_at_once
-    at = ready(made, 21.22, inflight=1, in_flight=(21.21,))
-    assert at == pytest.approx(20.3 + 1.0 - 0.05, abs=0.002)  # the first response, a window, less half a round trip
+    at = ready(made, 21.2, inflight=1, in_flight=(21.19,))
+    assert at == pytest.approx(20.3 + 1.0 + 0.01 - 0.1)  # the first response, a window and a margin, less a round trip
     assert ready(made, at, inflight=3, in_flight=(at,)) <= at
     assert ready(made, at, inflight=4, in_flight=(at,)) > at
+
+
+def test_rule_4_after_a_refusal_no_window_begins_earlier_by_the_round_trip():
+    made = renewed()
+    stated = Observation(policy="p", limit=4.0, window=1.0, remaining=0.0)
+    made.observe(stated, sent=NOW + 21.21, received=NOW + 21.25, refused=True)
+    assert made.log.returned_at(NOW, 1.0) == NOW + 1.01
+
+
+def test_rule_10_where_a_sliding_window_states_a_reset_only_the_log_shows_when_units_return():
+    made = logged()
+    stated = Observation(policy="p", limit=4.0, window=5.0, remaining=0.0, reset=(NOW + 5.2, NOW + 5.3))
+    made.observe(stated, sent=NOW + 5.12, received=NOW + 5.2)
+    made.replenishment.vote_continuous(3)
+    made.window.log_confirmed = True
+    assert ready(made, 5.3) > 5.5  # the second request is a window old, although the reset is stated for 5.3
 
 
 def test_rule_4_a_probe_is_needed_where_units_of_ours_were_counted_in_another_window():
@@ -255,10 +271,17 @@ def test_after_an_interrupted_run_one_probe_starts_at_once():
 # ---- spreading -------------------------------------------------------------------------------------------------------
 
 
-def test_a_window_without_a_stated_reset_is_spread_at_the_average_rate():
+def test_a_fixed_window_without_a_stated_reset_is_spread_at_the_average_rate():
     made = quota((observation(50), 0.0, 0.1))  # others use it too: our own log does not show when there is room
+    made.replenishment.fixed_votes = 1
     at = made.start_at(NOW, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
     assert at - NOW == pytest.approx(1.02)
+
+
+def test_a_first_window_without_a_stated_reset_is_spread_over_a_quarter_of_its_length():
+    made = quota((observation(50), 0.0, 0.1))
+    at = made.start_at(NOW, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
+    assert at - NOW == pytest.approx(0.25)
 
 
 def test_the_remaining_units_are_spread_over_the_window_until_the_backlog_fits():
@@ -296,7 +319,7 @@ def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_togethe
     made = renewed(left=2.0)
     assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
     made.replenishment.all_at_once = False
-    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == NOW + 20.8 + 0.25
+    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == NOW + 20.8 + 0.125
 
 
 def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter_of_the_window():

@@ -42,13 +42,26 @@ def test_each_unit_returns_one_window_after_a_response():
     assert log.ready_at(-1, 10.0) == math.inf
 
 
-def test_a_unit_returns_earlier_by_the_shortest_of_many_round_trips():
+def test_a_unit_returns_earlier_by_the_shortest_of_many_round_trips_less_three_standard_errors():
     log = RequestLog()
     for second in range(TIMED - 1):
-        log.add(NOW + second, NOW + second + 0.2 + 0.01 * (second % 7), 3)
+        log.add(NOW + second, NOW + second + 0.24, 3)
+    assert log.round_trip == 0.0
     last = NOW + TIMED
-    log.add(last - 0.3, last, 3)
-    assert log.ready_at(0, 10.0) - last == pytest.approx(10.0 + MARGIN - 0.2)
+    log.add(last - 0.2, last, 3)
+    error = (0.24 - 0.2) * (TIMED - 1) / TIMED / TIMED
+    assert log.ready_at(0, 10.0) - last == pytest.approx(10.0 + MARGIN - 0.2 + 3.0 * error)
+
+
+def test_a_refused_request_that_relied_on_the_shortest_round_trip_is_the_last_one_to_rely_on_it():
+    log = RequestLog()
+    assert not log.explain_refusal()
+    log = RequestLog()
+    for second in range(TIMED):
+        log.add(NOW + second, NOW + second + 0.2, 3)
+    assert log.explain_refusal()
+    assert log.returned_at(NOW, 10.0) == pytest.approx(NOW + 10.0 + MARGIN)
+    assert not log.explain_refusal()
 
 
 def test_requests_that_certainly_count_and_those_that_may():
