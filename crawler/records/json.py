@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]', re.DOTALL)
 MAX_LINE: Final = 32 * 1024 * 1024
 """Maximum length of a line, in characters: it is decoded in one step."""
 UNINTERRUPTED: Final = 10_000
-"""Tokens that are read between two pauses."""
+"""Tokens or members that are read between two pauses."""
 MAX_QUICK_ERRORS: Final = 100
 """Number of errors after which elements are delimited before they are decoded."""
 DECODE_ERRORS: Final = (ValueError, RecursionError)
@@ -78,7 +79,7 @@ def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
     Raises:
         ValueError: There is no array at that path.
     """
-    at = _array_at(text, path)
+    at = yield from _array_at(text, path)
     if text.startswith("]", _skip_space(text, at + 1)):
         return
     number = errors = 0
@@ -129,11 +130,11 @@ def _skip_space(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _array_at(text: str, path: Sequence[str]) -> int:
+def _array_at(text: str, path: Sequence[str]) -> Generator[Pause, None, int]:
     """Return the position of the array at `path`."""
     at = _skip_space(text, 0)
     for key in path:
-        at = _member(text, at, key)
+        at = yield from _member(text, at, key)
     if not text.startswith("[", at):
         where = f"at {'.'.join(path)}" if path else "at the top of the document"
         found = "an object" if text.startswith("{", at) else "another value" if at < len(text) else "nothing"
@@ -142,12 +143,14 @@ def _array_at(text: str, path: Sequence[str]) -> int:
     return at
 
 
-def _member(text: str, at: int, key: str) -> int:
+def _member(text: str, at: int, key: str) -> Generator[Pause, None, int]:
     """Return the position of the value of a key, in the object that begins at `at`."""
     missing = f"the document has no {key!r} on the path to its records"
     if not text.startswith("{", at):
         raise ValueError(missing)
-    while True:
+    for number in itertools.count(1):
+        if number % UNINTERRUPTED == 0:
+            yield PAUSE
         at = _skip_space(text, at + 1)
         if not text.startswith('"', at):
             raise ValueError(missing)
@@ -162,7 +165,8 @@ def _member(text: str, at: int, key: str) -> int:
             raise ValueError(f"{missing}: {error}") from None
         at = _skip_space(text, end)
         if not text.startswith(",", at):
-            raise ValueError(missing)
+            break
+    raise ValueError(missing)
 
 
 def _end_of_value(text: str, at: int) -> Generator[Pause, None, int]:

@@ -20,6 +20,8 @@ __all__ = ["element_to_dict", "qualified_name", "xml_records"]
 
 MAX_DEPTH: Final = 200
 """Maximum depth of elements in a record. A deeper record is broken."""
+MAX_ELEMENTS: Final = 500_000
+"""Maximum number of elements in a record, which is converted in one step. A larger record is broken."""
 MAX_SPLIT_TAG: Final = 4096
 """Bytes of the beginning of a tag that may be split between two chunks."""
 MAX_TAG: Final = 1024 * 1024
@@ -140,7 +142,7 @@ class _Reader:
 
     def _open(self) -> None:
         self._builder: TreeBuilder | None = None
-        self._depth = self._fed = 0
+        self._depth = self._elements = self._fed = 0
         self._wrong, self._begun = "", False
         parser = expat.ParserCreate("utf-8", "}")
         parser.buffer_text = True
@@ -181,7 +183,10 @@ class _Reader:
             self._seen += 1
             self._begun = self._resumed
         self._depth += 1
-        if self._depth > MAX_DEPTH:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            self._wrong = f"more than {MAX_ELEMENTS} elements"
+        elif self._depth > MAX_DEPTH:
             self._wrong = f"elements nested more than {MAX_DEPTH} deep"
         else:
             self._builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
@@ -190,15 +195,15 @@ class _Reader:
         if self._builder is None:
             return
         self._depth -= 1
-        if self._depth < MAX_DEPTH:
+        if self._depth < MAX_DEPTH and self._elements <= MAX_ELEMENTS:
             self._builder.end(self._name(name))
         if self._depth == 0:
-            record = self._builder.close()
-            self._found.append(BrokenRecord(f"record {self._seen}: {self._wrong}") if self._wrong else record)
-            self._builder, self._wrong = None, ""
+            wrong = self._wrong
+            self._found.append(BrokenRecord(f"record {self._seen}: {wrong}") if wrong else self._builder.close())
+            self._builder, self._wrong, self._elements = None, "", 0
 
     def _text(self, text: str) -> None:
-        if self._builder is not None and self._depth <= MAX_DEPTH:
+        if self._builder is not None and self._depth <= MAX_DEPTH and self._elements <= MAX_ELEMENTS:
             self._builder.data(text)
 
     def _declare(self, prefix: str | None, uri: str | None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pauses import without_pauses
 
-from crawler.records import BrokenRecord, json_array_records, json_lines_records
+from crawler.records import PAUSE, BrokenRecord, json_array_records, json_lines_records
 
 JSON = st.recursive(st.none() | st.integers() | st.text(max_size=4) | st.just([]), lambda inner: st.lists(inner) | (
     st.dictionaries(st.text(max_size=3), inner)), max_leaves=8)  # fmt: skip
@@ -97,3 +97,9 @@ def test_many_errors_take_linear_time():
     *broken, last = without_pauses(json_array_records(text))
     assert (len(broken), last) == (20_000, 1)
     assert time.process_time() - start < 5.0
+
+
+def test_other_tasks_run_while_the_members_before_the_array_are_skipped():
+    text = "{" + "".join(f'"k{n}":{n},' for n in range(30_000)) + '"items":[1]}'
+    found = list(json_array_records(text, ("items",)))
+    assert found == [PAUSE, PAUSE, PAUSE, 1]

@@ -102,3 +102,12 @@ def test_an_undefined_entity_and_deep_nesting_break_one_record():
     assert first == BrokenRecord("record 1: the entity 'x' is not defined")
     assert second == BrokenRecord("record 2: elements nested more than 200 deep")
     assert third.text == "3"
+
+
+def test_a_record_of_very_many_elements_is_broken_and_the_next_one_is_read(monkeypatch):
+    monkeypatch.setattr("crawler.records.xml.MAX_ELEMENTS", 5)
+    fits, large = "<r><a>1</a><a>2</a><b><c/></b></r>", "<r><a><b/></a><a/>x<a><b>y</b></a></r>"
+    found = list(without_pauses(xml_records([f"<x>{large}{fits}{large}{fits}</x>"], "r")))
+    assert [isinstance(record, BrokenRecord) for record in found] == [True, False, True, False]
+    assert found[0].reason == "record 1: more than 5 elements"
+    assert element_to_dict(found[3]) == {"a": ["1", "2"], "b": {"c": ""}}
