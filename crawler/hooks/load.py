@@ -20,7 +20,7 @@ from crawler.errors import ConfigError, CrawlerError, PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
-from crawler.settings.texts import WORDS, is_utf8, plain
+from crawler.settings.texts import WORDS, is_utf8, requirement
 from crawler.suggest import did_you_mean, did_you_mean_or_list
 
 if TYPE_CHECKING:
@@ -232,17 +232,18 @@ def _read(text: str, annotation: Any, name: str, where: str) -> Any:
             return _convert(attempt(), annotation)
         except (msgspec.ValidationError, msgspec.DecodeError, NotImplementedError):
             continue
-    raise ConfigError(f"{where}: {_wanted(annotation) or plain(first)}, got {redact_field(name, repr(text))}")
+    shown, choices = redact_field(name, repr(text)), _choices(annotation)
+    raise ConfigError(f"{where}: {f'must be {choices}, not {shown}' if choices else requirement(first, shown)}")
 
 
-def _wanted(annotation: Any) -> str:
-    """Return the choices of an annotation as a message; empty if it is not a choice."""
+def _choices(annotation: Any) -> str:
+    """Return the choices of an annotation in words; empty if it is not a choice."""
     choices: list[Any] = []
     if typing.get_origin(annotation) is typing.Literal:
         choices = list(typing.get_args(annotation))
     elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         choices = [member.value for member in annotation]
-    return f"expected {' or '.join(map(str, choices))}" if choices else ""
+    return " or ".join(map(str, choices))
 
 
 def _parts(text: str) -> list[str]:

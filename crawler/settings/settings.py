@@ -18,7 +18,7 @@ from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
 from crawler.settings.headers import default_fields, merge_layers
 from crawler.settings.proxies import routes_of
-from crawler.settings.texts import WORDS, is_utf8, plain
+from crawler.settings.texts import WORDS, is_utf8, requirement
 from crawler.suggest import did_you_mean
 
 __all__ = ["Settings"]
@@ -33,6 +33,13 @@ SECRET = frozenset({"headers", "proxies"})
 """Settings that may hold passwords or keys. Messages do not show their values."""
 CONVERTED = frozenset({"headers", "pacing", "proxies"})
 """Settings whose values have a converter of their own."""
+SECONDS = frozenset({
+    "backoff_base", "backoff_max", "connect_timeout", "delay", "follow_refresh", "grace", "inline_wait", "max_seconds",
+    "outage_patience", "quota_patience", "request_deadline",
+})  # fmt: skip
+BYTES = frozenset({"max_body", "max_body_memory", "max_headers"})
+UNITS = dict.fromkeys(SECONDS, "seconds") | dict.fromkeys(BYTES, "bytes")
+"""Units of settings, for messages."""
 ALIASES = {"per_domain": "per_host"}
 """Former names of settings, which are still accepted."""
 
@@ -225,7 +232,7 @@ class Settings:
             try:
                 value = msgspec.convert(getattr(self, name), _types()[name])
             except msgspec.ValidationError as error:
-                raise ConfigError(f"setting {name}: {_expected(name, error)}, got {getattr(self, name)!r}") from None
+                raise ConfigError(f"setting {name}: {_required(name, error, repr(getattr(self, name)))}") from None
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -261,8 +268,8 @@ class Settings:
                         hint = bool  # else msgspec prefers text where both are possible
                     values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                got = "" if name in SECRET else f", got {text!r}"
-                raise ConfigError(f"setting {name}: {_expected(name, error)}{got}") from None
+                shown = "" if name in SECRET else repr(text)
+                raise ConfigError(f"setting {name}: {_required(name, error, shown)}") from None
         return cls(**values)
 
     def resolved(self) -> Settings:
@@ -382,13 +389,16 @@ def _types() -> dict[str, Any]:
     return typing.get_type_hints(Settings, include_extras=True)
 
 
-def _expected(name: str, error: Exception) -> str:
-    """Return what a setting accepts: its choices if it has any, else the message of msgspec."""
+def _required(name: str, error: Exception, shown: str) -> str:
+    """Return what a setting must be: one of its choices if it has any, else what msgspec says in plain English."""
     choices = typing.get_args(_types()[name]) if name not in CONVERTED else ()
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return f"expected {' or '.join(choices)}"
-    text = plain(error)
     literals = [word for part in choices if typing.get_origin(part) is Literal for word in typing.get_args(part)]
-    if literals and ("enum" in text or "|" in text):
-        return f"expected a number or {' or '.join(literals)}"
-    return "expected str of printable ASCII, no space first" if "regex" in text else text  # user_agent has the only one
+    if choices and all(isinstance(choice, str) for choice in choices):
+        required = " or ".join(choices)
+    elif literals and ("enum" in str(error) or "|" in str(error)):
+        required = f"a whole number or {' or '.join(literals)}"
+    elif "`str` matching regex" in str(error):  # user_agent has the only one
+        required = "text of printable ASCII that does not begin with a space"
+    else:
+        return requirement(error, shown, UNITS.get(name, ""))
+    return f"must be {required}, not {shown}"

@@ -12,7 +12,7 @@ from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import HIDDEN, is_secret, redact
-from crawler.settings.texts import plain
+from crawler.settings.texts import requirement
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean
 
@@ -32,12 +32,11 @@ def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
         if get_origin(annotation) is Literal and value not in get_args(annotation):
             expected = " or ".join(get_args(annotation))
             hint = did_you_mean(str(value), get_args(annotation))
-            raise ConfigError(f"{where}: expected {expected}, not {shown}{hint}")
+            raise ConfigError(f"{where}: must be {expected}, not {shown}{hint}")
         try:
             msgspec.convert(value, annotation)
         except msgspec.ValidationError as error:
-            wanted = plain(error).partition(", got")[0]
-            raise ConfigError(f"{where}: {wanted}, not {shown}") from None
+            raise ConfigError(f"{where}: {requirement(error, shown)}") from None
 
 
 def check_start_urls(spider: Spider) -> None:

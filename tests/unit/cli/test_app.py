@@ -76,7 +76,7 @@ REFUSED = [
     (["run", "one.py", "-s", "workers"], "-s takes NAME=VALUE, not 'workers'"),
     (["run", "one.py", "-s", "workers=many"], "setting workers: "),
     (["run", "one.py", "-s", "workers=0"], "setting workers: "),
-    (["run", "one.py", "-s", "workers=1e9"], "setting workers: expected int <= 10000"),
+    (["run", "one.py", "-s", "workers=1e9"], "setting workers: must be a whole number, at most 10000"),
     (
         ["run", "one.py", "-s", "proxies=p.test:3128"],
         "setting proxies: not the URL of an http, https, socks5 or socks5h",

@@ -97,7 +97,7 @@ def test_a_file_of_records(command):
         (("crawler.spiders.api:ApiSpider", "-a", "nxt=page"),
          "spider ApiSpider has no argument 'nxt' (did you mean next?)"),
         (("crawler.spiders.api:ApiSpider", "-a", "size=many"),
-         "spider ApiSpider: argument size: expected int, got 'many'"),
+         "spider ApiSpider: argument size: must be a whole number, not 'many'"),
         (("crawler.spiders.api:ApiSpider", "-a", "next=curser:x"),
          "ApiSpider: argument next: unknown kind of paging 'curser' (did you mean cursor?)"),
         (("crawler.spiders.feed:FeedSpider", "-a", "url=shop.csv"), "FeedSpider: argument url: not a URL: 'shop.csv'"),

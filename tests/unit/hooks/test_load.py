@@ -245,16 +245,16 @@ def test_text_is_converted_to_the_annotation(name, text, value):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("count", "many", "expected int, got 'many'"),
-        ("count", "1.5", "expected int, got '1.5'"),
-        ("count", "none", "expected int, got 'none'"),
-        ("flag", "perhaps", "expected bool, got 'perhaps'"),
-        ("numbers", "1,x", "expected array, got '1,x'"),
-        ("table", "a=1", "expected object, got 'a=1'"),
-        ("mode", "slow", "expected fast, got 'slow'"),
-        ("level", "middle", "expected low or high, got 'middle'"),
+        ("count", "many", "must be a whole number, not 'many'"),
+        ("count", "1.5", "must be a whole number, not '1.5'"),
+        ("count", "none", "must be a whole number, not 'none'"),
+        ("flag", "perhaps", "must be true or false, not 'perhaps'"),
+        ("numbers", "1,x", "must be a list, not '1,x'"),
+        ("table", "a=1", "must be a mapping of names to values, not 'a=1'"),
+        ("mode", "slow", "must be fast, not 'slow'"),
+        ("level", "middle", "must be low or high, not 'middle'"),
         ("day", "tomorrow", "invalid RFC3339 encoded date, got 'tomorrow'"),
-        ("pair", "{", "expected object, got '{'"),
+        ("pair", "{", "must be a mapping of names to values, not '{'"),
     ],
 )
 def test_invalid_text_is_rejected_by_the_name_of_the_argument(name, text, words):
@@ -365,7 +365,7 @@ def test_an_argument_may_name_an_environment_variable(monkeypatch):
         ({"token": "env:NOT_SET"}, {}, "argument token: the environment variable 'NOT_SET' is not set"),
         ({"token": "abc\n"}, {}, "argument token: holds a line break that cannot be sent at position 4"),
         ({"token": "env:T"}, {"T": "abc\r\n"}, "argument token: holds a line break that cannot be sent at position 4"),
-        ({"size": "env:T"}, {"T": "abc"}, "argument size: expected int, got 'abc'"),
+        ({"size": "env:T"}, {"T": "abc"}, "argument size: must be a whole number, not 'abc'"),
     ],
 )
 def test_a_secret_that_cannot_be_used_is_refused_without_showing_it(monkeypatch, texts, variables, message):
@@ -383,7 +383,7 @@ class Numbered(Plugin):
 def test_a_secret_of_a_wrong_type_is_not_shown():
     with pytest.raises(ConfigError) as caught:
         construct(Numbered, {"pwd": "abc"}, what="plugin numbered")
-    assert str(caught.value) == "plugin numbered: argument pwd: expected int, got ***"
+    assert str(caught.value) == "plugin numbered: argument pwd: must be a whole number, not ***"
 
 
 def test_a_class_is_named_by_its_module(folder):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import pytest
+from msgspec import Meta
 
 from crawler.errors import ConfigError
 from crawler.limits.pace import Pace
 from crawler.settings import Settings
-from crawler.settings.texts import is_utf8, plain
+from crawler.settings.texts import is_utf8, plain, requirement
 
 
 def test_text_is_converted_to_the_type_of_the_setting():
@@ -59,14 +62,14 @@ def test_the_text_of_a_string_setting_is_unchanged(text):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("workers", "many", "expected int, got 'many'"),
-        ("workers", "", "expected int, got ''"),
-        ("workers", "0", "expected int >= 1, got '0'"),
-        ("workers", "none", "expected int, got 'none'"),
-        ("workers", "1.5", "expected int, got '1.5'"),
-        ("delay", "nan", "expected float >= 0.0, got 'nan'"),
-        ("obey_robots", "maybe", "expected bool, got 'maybe'"),
-        ("durability", "forever", "expected process or power, got 'forever'"),
+        ("workers", "many", "must be a whole number, not 'many'"),
+        ("workers", "", "must be a whole number, not ''"),
+        ("workers", "0", "must be a whole number, at least 1, not '0'"),
+        ("workers", "none", "must be a whole number, not 'none'"),
+        ("workers", "1.5", "must be a whole number, not '1.5'"),
+        ("delay", "nan", "must be a number of seconds, at least 0, not 'nan'"),
+        ("obey_robots", "maybe", "must be true or false, not 'maybe'"),
+        ("durability", "forever", "must be process or power, not 'forever'"),
         ("pacing", "quick", "JSON is malformed"),
         ("pacing", '{"a":', "JSON ends too early"),
         ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
@@ -88,3 +91,27 @@ def test_messages_of_msgspec_lose_their_backticks_and_capital():
         msgspec.convert("x", int)
     assert plain(caught.value) == "expected int"
     assert plain(ValueError("JSON is malformed")) == "JSON is malformed"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "unit", "message"),
+    [
+        ("abc", float | None, "seconds", "must be a number of seconds or none, not V"),
+        (0, Annotated[int, Meta(ge=1)], "", "must be a whole number, at least 1, not V"),
+        (9e9, Annotated[float, Meta(le=86_400)], "seconds", "must be a number of seconds, at most 86400, not V"),
+        (0.0, Annotated[float, Meta(gt=0)], "", "must be a number, more than 0, not V"),
+        ([5], list[str], "", "must contain only text, not V"),
+        ([""], list[Annotated[str, Meta(min_length=1)]], "", "must contain only text of at least 1 character, not V"),
+        (5, list[str] | bool, "", "must be true or false or a list, not V"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_described_in_plain_english(value, kind, unit, message):
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(value, kind)
+    assert requirement(caught.value, "V", unit) == message
+
+
+def test_malformed_json_is_described_as_msgspec_does():
+    with pytest.raises(msgspec.DecodeError) as caught:
+        msgspec.json.decode("[")
+    assert requirement(caught.value, "'['") == "JSON ends too early, got '['"

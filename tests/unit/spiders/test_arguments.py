@@ -26,12 +26,12 @@ class Small(Shop):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": "1"}, "Shop: argument size: expected int, not '1'"),
-        ({"size": None}, "Shop: argument size: expected int, not None"),
-        ({"order": "size"}, "Shop: argument order: expected price or name, not 'size'"),
-        ({"order": "prise"}, "Shop: argument order: expected price or name, not 'prise' (did you mean price?)"),
-        ({"tags": "a"}, "Shop: argument tags: expected array | null, not 'a'"),
-        ({"tags": [1]}, "Shop: argument tags: expected str, not [1]"),
+        ({"size": "1"}, "Shop: argument size: must be a whole number, not '1'"),
+        ({"size": None}, "Shop: argument size: must be a whole number, not None"),
+        ({"order": "size"}, "Shop: argument order: must be price or name, not 'size'"),
+        ({"order": "prise"}, "Shop: argument order: must be price or name, not 'prise' (did you mean price?)"),
+        ({"tags": "a"}, "Shop: argument tags: must be a list or none, not 'a'"),
+        ({"tags": [1]}, "Shop: argument tags: must contain only text, not [1]"),
     ],
 )
 def test_an_argument_of_another_type_is_refused(arguments, message):
@@ -43,7 +43,7 @@ def test_an_argument_of_another_type_is_refused(arguments, message):
 def test_arguments_that_a_subclass_declares_are_its_own_business():
     spider = Small(extra=5)
     check_argument_types(spider, Shop)
-    with pytest.raises(ConfigError, match="^Small: argument extra: expected str, not 5$"):
+    with pytest.raises(ConfigError, match="^Small: argument extra: must be text, not 5$"):
         check_argument_types(spider, Small)
 
 
