@@ -248,6 +248,24 @@ def test_the_next_request_waits_for_the_strictest_quota():
     assert reason == "quota"
 
 
+def test_a_request_that_is_refused_alone_is_no_sign_of_concurrency():
+    """With itself counted twice, a limit of one request at once seemed to explain each of them."""
+    made = learner()
+    for number in range(40):  # a rate of two per second: each second request comes too early
+        sent = NOW + 0.3 * number
+        grant = Grant(sent, 1.0, -math.inf)
+        made.flight.begin(grant)
+        status = 429 if number % 2 else 200
+        report = AttemptReport(sent=sent, received=sent + 0.05, status=status, refused=status == 429, declared=NOTHING)
+        if report.refused:
+            explained = made.explains_chance(grant, report)
+            made.flight.end(grant)
+        else:
+            made.flight.end(grant)
+            made.rates.record(sent, sent + 0.05, served=True, load=1)
+    assert explained
+
+
 def test_learned_limits_are_restored_and_unreadable_values_are_ignored():
     made, restored = learner(served=5.0), learner()
     ask(made, 0.2, 429, Declared(retry_after=9.9))
