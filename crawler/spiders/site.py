@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from crawler import urls
 from crawler.messages import Drop, Produced, Request, Response
 from crawler.spiders.page_content import FORMS, ContentForm, page_content
-from crawler.spiders.site_links import form_targets, linked_urls
+from crawler.spiders.site_links import form_targets, leads_back, linked_urls
 from crawler.spiders.spider import Spider
 
 __all__ = ["SiteSpider", "title_of"]
 
 MAX_FORM_URLS: Final = 1000
 """Maximum number of form URLs that one run follows: each result page may have another form."""
+MAX_BOXES: Final = 5
+"""Maximum number of pages from which one run sends the same empty form back to its own page."""
 MAX_URLS_OF_STEP: Final = 50_000
 """Number of URLs of a page that are compared with the sites in one step."""
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class SiteSpider(Spider):
                 raise ValueError(f"content must be one of {', '.join(FORMS)}, not {content!r}")
             self.content = content
         self._form_urls: set[str] = set()
+        self._boxes: Counter[str] = Counter()
 
     def admit(self, request: Request) -> Drop | None:
         """Drop requests for other hosts, except start pages and the targets of their redirects."""
@@ -92,7 +96,7 @@ class SiteSpider(Spider):
             self.crawl.count("links to other sites", len(found) - len(inside))
         if settings.thorough:
             forms = form_targets(response, skip_nofollow=settings.obey_nofollow)
-            inside += self._within_limit([url for url in forms if urls.authority(url) in sites])
+            inside += self._within_limit([url for url in forms if urls.authority(url) in sites], response.url)
         if settings.srcset:
             inside += [url for url in response.media() if urls.authority(url) in sites]
         if response.depth == 0 and settings.max_depth != 0 and all(url == response.url for url in inside):
@@ -106,10 +110,16 @@ class SiteSpider(Spider):
             self._known = (redirects, frozenset({**self._homes, **self.state}.values()))
         return self._known[1]
 
-    def _within_limit(self, urls_of_forms: list[str]) -> list[str]:
+    def _within_limit(self, urls_of_forms: list[str], page: str) -> list[str]:
         """Return the URLs of forms that may be followed, and count the others."""
         chosen = []
         for url in urls_of_forms:
+            if leads_back(url, page):
+                query = url.partition("?")[2]
+                self._boxes[query] += 1
+                if self._boxes[query] > MAX_BOXES:
+                    self.crawl.count("forms that lead back to their page")
+                    continue
             if url in self._form_urls or len(self._form_urls) < MAX_FORM_URLS:
                 self._form_urls.add(url)
                 chosen.append(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from typing import Final
+from urllib.parse import parse_qsl
 
 from crawler.html.forms import CONTROLS
 from crawler.html.page_targets import header_targets, target_batches
@@ -12,7 +13,7 @@ from crawler.messages import Response
 from crawler.messages.form import Form, forms_on
 from crawler.messages.page_links import LARGE
 
-__all__ = ["form_targets", "linked_urls"]
+__all__ = ["form_targets", "leads_back", "linked_urls"]
 
 MAX_FORMS: Final = 20
 """Maximum number of forms of one page that are submitted."""
@@ -57,6 +58,19 @@ def form_targets(response: Response, *, skip_nofollow: bool = False) -> list[str
         return []
     forms = forms_on(response, MAX_FORMS, skip_nofollow=skip_nofollow)
     return list(dict.fromkeys(url for form in forms if not form.needs_input for url in _submissions(form)))
+
+
+def leads_back(target: str, page: str) -> bool:
+    """Return whether a form leads to its own page, with empty values: mostly the search box of a script.
+
+    Parameters:
+        target: The URL that `form_targets` returned.
+        page: The URL of the page that has the form.
+    """
+    place, _, query = target.partition("?")
+    if not query or place != page.partition("?")[0]:
+        return False
+    return not any(value for _, value in parse_qsl(query, keep_blank_values=True))
 
 
 def _submissions(form: Form) -> Iterator[str]:

@@ -188,6 +188,14 @@ async def test_forms_that_lead_to_forms_without_end_are_bounded(autojump_clock, 
     assert report.counters == {"forms beyond the limit": 1}
 
 
+async def test_a_search_box_of_each_page_is_sent_from_a_few_pages(autojump_clock):
+    box = "<form><input name=q></form>"
+    pages = {f"/{n}": f"{box}<a href=/{n + 1}>next</a>" for n in range(9)}
+    items, report, _ = await crawl({"/": box + "<a href=/0>", **pages, **{f"{path}?q=": "" for path in ("/", *pages)}})
+    assert [url.removeprefix(URL) for url in items if url.endswith("?q=")] == ["?q=", "0?q=", "1?q=", "2?q=", "3?q="]
+    assert report.counters == {"forms that lead back to their page": 5}
+
+
 @pytest.mark.parametrize(
     ("start", "line"),
     [

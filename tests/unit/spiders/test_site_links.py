@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from crawler import Response
-from crawler.spiders.site_links import MAX_BUTTONS, MAX_CONTROLS, MAX_FORMS, form_targets, linked_urls
+from crawler.spiders.site_links import MAX_BUTTONS, MAX_CONTROLS, MAX_FORMS, form_targets, leads_back, linked_urls
 
 URL = "https://site.test/dir/page?old=1"
 
@@ -95,3 +95,17 @@ def test_forms_and_buttons_are_bounded():
     assert forms(f"<form action=/x>{buttons}</form>") == [f"/x?b={n}" for n in range(MAX_BUTTONS)]
     assert forms("<form action=/x></form>" + "<input>" * MAX_CONTROLS) == ["/x"]
     assert forms("<form action=/x></form>" + "<input>" * (MAX_CONTROLS + 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "page_url", "back"),
+    [
+        ("https://a.test/x?q=", "https://a.test/x", True),
+        ("https://a.test/x?q=&s=", "https://a.test/x?page=2", True),
+        ("https://a.test/x?q=&sort=up", "https://a.test/x", False),
+        ("https://a.test/search?q=", "https://a.test/x", False),
+        ("https://a.test/x", "https://a.test/x", False),
+    ],
+)
+def test_a_form_without_values_may_lead_back_to_its_page(target, page_url, back):
+    assert leads_back(target, page_url) == back
