@@ -138,7 +138,7 @@ def _array_at(text: str, path: Sequence[str]) -> Generator[Pause, None, int]:
     if not text.startswith("[", at):
         where = f"at {'.'.join(path)}" if path else "at the top of the document"
         found = "an object" if text.startswith("{", at) else "another value" if at < len(text) else "nothing"
-        hint = "; name the path to its records" if found == "an object" else ""
+        hint = "; name the path to its records (items)" if found == "an object" else ""
         raise ValueError(f"expected an array {where}, found {found}{hint}")
     return at
 

@@ -174,6 +174,7 @@ class FeedSpider(Spider):
             log.warning("%s: records: %d read, %d broken", response.url, good, broken)
             self.crawl.count("broken records", broken)
         elif not good:
+            log.warning("%s has no record; in XML, records are elements named %s (itertag)", response.url, self.itertag)
             self.crawl.count("files without a record")
 
     def _records(self, response: Response) -> Iterator[Any]:

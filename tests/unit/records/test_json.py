@@ -70,7 +70,11 @@ def test_elements_come_before_the_rest_is_decoded():
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
-        ("{}", (), "expected an array at the top of the document, found an object; name the path to its records"),
+        (
+            "{}",
+            (),
+            "expected an array at the top of the document, found an object; name the path to its records (items)",
+        ),
         ("5", (), "expected an array at the top of the document, found another value"),
         ("", (), "expected an array at the top of the document, found nothing"),
         ('{"a": {"b": 1}}', ("a", "b"), "expected an array at a.b, found another value"),

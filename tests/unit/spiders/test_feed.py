@@ -249,7 +249,7 @@ async def test_broken_elements_and_the_ones_after_them(autojump_clock, body, goo
         (
             "",
             '{"a":[1]}',
-            "expected an array at the top of the document, found an object; name the path to its records",
+            "expected an array at the top of the document, found an object; name the path to its records (items)",
         ),
         ("b", '{"a":[1]}', "the document has no 'b' on the path to its records"),
         ("a.b", '{"a":[1]}', "the document has no 'b' on the path to its records"),
@@ -318,11 +318,12 @@ async def test_a_page_of_html_in_the_place_of_a_file_fails(autojump_clock, caplo
 @pytest.mark.parametrize(
     ("body", "name"), [("<goods><product/></goods>", "a.xml"), ("[]", "a.json"), ("a,b\n", "a.csv")]
 )
-async def test_a_file_without_a_record_is_counted(autojump_clock, body, name):
+async def test_a_file_without_a_record_is_counted(autojump_clock, caplog, body, name):
     url = f"https://site.test/{name}"
     found = await collect(FeedSpider(url=url), FakeSite({url: body}))
     assert (found.report.failed, found.report.pages, found.items) == (0, 1, [])
     assert found.report.counters == {"files without a record": 1}
+    assert caplog.messages == [f"{url} has no record; in XML, records are elements named item (itertag)"]
 
 
 async def test_an_object_over_several_lines_is_one_document(autojump_clock):
