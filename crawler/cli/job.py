@@ -170,5 +170,5 @@ def failure_lines(state: JobState, failures: Iterable[FailedRequest], more: str)
             yield f"    … {more}"
             break
         at = datetime.fromtimestamp(failure.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        attempts = plural(failure.attempts, "attempt")
-        yield f"    {at} {failure.url} {failure.reason} after {attempts}: {failure.message}"
+        after = f" after {plural(failure.attempts, 'attempt')}" if failure.attempts else ""  # none in an outage
+        yield f"    {at} {failure.url} {failure.reason}{after}: {failure.message}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +37,11 @@ def show_result(
 ) -> None:
     """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
-        places = ["standard output" if output == "-" else hide_userinfo(output) for output in outputs]
-        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in progress.crawl.plugins):
-            places.append("none: use -o FILE to keep the items")
+        plugins = progress.crawl.plugins
+        places = [*_places(outputs, plugins, job)]
+        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in plugins):
+            keep = "use -o FILE to keep the items"
+            places.append(f"none: {keep if job is None else f'crawler job {job.shown} --export FILE writes the items'}")
         from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
 
         advice = advice_for(report.lanes, progress.crawl.settings)
@@ -49,6 +51,17 @@ def show_result(
         say(lines + (f"  advice    {advice}\n" if advice else ""))
     if file is not None:
         write_report(file, report)
+
+
+def _places(outputs: Sequence[str], plugins: Sequence[Plugin], job: Job | None) -> Iterator[str]:
+    """Yield where the items were written. Of a job that many share, each worker writes files of its own."""
+    numbered: dict[Path, Path] = {}
+    if job is not None and job.folder is None:
+        from crawler.sinks.file_sink import FileSink  # noqa: PLC0415 - other crawls need not know it
+
+        numbered = {plugin.given: plugin.path for plugin in plugins if isinstance(plugin, FileSink)}
+    for output in outputs:
+        yield "standard output" if output == "-" else hide_userinfo(str(numbered.get(Path(output), output)))
 
 
 def write_report(path: Path, report: Report) -> None:

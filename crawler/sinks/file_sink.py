@@ -63,7 +63,8 @@ class FileSink(ResumableFile, Sink):
         self.in_job = job is not None
         self.place = "" if job is None else as_text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
         self.name = f"{type(self).name}:{as_text(path)}"
-        self._output = self.path
+        self.given = self.path
+        """The path before `divide` added a number."""
         self._if_exists = if_exists
         check_target(self.path, "append" if self.in_job else if_exists)
         self.continues = if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
@@ -79,15 +80,15 @@ class FileSink(ResumableFile, Sink):
 
     def divide(self, part: int) -> None:
         """Write a file of its own: ``items-00012.jsonl`` is part 12 of ``items.jsonl``."""
-        self._output = self.path
-        self.path = part_of(self._output, part)
+        self.given = self.path
+        self.path = part_of(self.given, part)
         self.place = place_of(self.path)
         self.continues = self._if_exists == "append" and self.path.exists() and self.path.stat().st_size > 0
         self.check()
 
     def claims(self, path: Path, part: int, position: Any) -> bool:
         """Return whether a file is a part of this output."""
-        return part_of(self._output, part) == path
+        return part_of(self.given, part) == path
 
     def cut_part(self, part: int, position: Any, claimed: Callable[[Path], bool]) -> None:
         """Cut the part of a lost worker after its last position: another worker has these items.
@@ -95,7 +96,7 @@ class FileSink(ResumableFile, Sink):
         A file on another disk, or that does not hold what that worker has written, is left alone.
         """
         kept, other = Position.of(position), copy.copy(self)
-        other.path = part_of(self._output, part)
+        other.path = part_of(self.given, part)
         if kept.place == place_of(other.path):
             other.cut_after(kept)
 

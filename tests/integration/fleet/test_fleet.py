@@ -230,6 +230,15 @@ def test_a_job_of_another_crawl_or_version_is_refused(
         assert "has job format 9" in refused(tmp_path, "worker", url, "books.py", *options)
 
 
+def test_the_summary_names_the_file_of_the_worker(tmp_path: Path) -> None:
+    with local_site({"/": "home"}) as site, redis() as server:
+        (tmp_path / "books.py").write_text(SPIDER.replace("http://127.0.0.1:9/", site.url))
+        url = job_url(server, "named")
+        code, _, said = crawler(tmp_path, "run", "books.py", "--job", url, "-o", "./books.jsonl", "-o", "-")
+        assert (code, said.splitlines()[-1]) == (0, "  output    books-00001.jsonl, standard output")
+        assert (tmp_path / "books-00001.jsonl").read_text().count("\n") == 1
+
+
 @pytest.mark.parametrize("program", ["redis-server", "valkey-server"])
 def test_a_wrong_password_is_one_line(program: str, tmp_path: Path) -> None:
     (tmp_path / "books.py").write_text(SPIDER)

@@ -344,7 +344,7 @@ def test_failures_are_listed_with_their_reason(command, bad, site):
     assert out.startswith("job: finished\n")
     assert "  failed    callback_error: 1, connect_failed: 1\n" in out
     assert f" {site.url}books/1 callback_error after 1 attempt: LookupError: no shelf\n" in out
-    assert " http://127.0.0.1:9/ connect_failed " in out
+    assert " http://127.0.0.1:9/ connect_failed: " in out
     assert out.endswith("  to retry  crawler job job --retry-failed, then run the job again\n")
 
 

@@ -174,6 +174,13 @@ def test_settings_override_each_other_in_order(command, books, tmp_path):
     assert pages("-s", "max_pages=3", env=environment)[0] == 3
 
 
+def test_without_an_output_the_summary_says_how_to_keep_the_items(command, books):
+    one_page = ["run", "books.py", "-s", "max_depth=0"]
+    assert command(*one_page)[2].endswith("  output    none: use -o FILE to keep the items\n")
+    _, _, err = command(*one_page, "--job", "kept")
+    assert err.endswith("  output    none: crawler job kept --export FILE writes the items\n")
+
+
 def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, site):
     run = ["run", "books.py", "-s", "max_depth=0", "--log-level", "debug"]
     code, _, err = command(*run)
