@@ -147,6 +147,7 @@ class Attempts:
             return await self.make(ticket, number, body=body, ask_answer=False)
         finally:
             self._frontier.settle(ticket)
+            self._slots.give_back(ticket)
 
     # ---- hooks and network -------------------------------------------------------------------------------------------
 
@@ -194,7 +195,23 @@ class Attempts:
             network = self._authenticating(network, observer)
         if not self._hooks.fetching:
             return network(ticket.request)
-        return self._hooks.fetch(ticket.request, observer.noting(network), body)
+        return self._through_hooks(ticket, observer.noting(network), body)
+
+    async def _through_hooks(self, ticket: StartTicket, network: Network, body: BodyHandling) -> Result:
+        """Send the request through the `fetch` hooks. While they send nothing, others may borrow its token."""
+
+        async def send(request: Request) -> Response:
+            await self._slots.take_back(ticket)
+            try:
+                return await network(request)
+            finally:
+                self._slots.lend(ticket)
+
+        self._slots.lend(ticket)
+        try:
+            return await self._hooks.fetch(ticket.request, send, body)
+        finally:
+            self._slots.end_loan(ticket)
 
     def _leased(self, exchange: Callable[..., Coroutine[Any, Any, Response]], ticket: StartTicket) -> Network:
         """Return a `Network` that sends nothing while the lease of this worker is not renewed.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from crawler.engine.loans import Loans
 from crawler.errors import WouldExceedDeadline
 from crawler.frontier import InlineTicket, StartTicket
 
@@ -33,6 +34,10 @@ class Slots:
     def __init__(self, frontier: Frontier, clock: Clock) -> None:
         self._frontier = frontier
         self._clock = clock
+        self._loans = Loans(frontier)
+        loans = self._loans
+        self.lend, self.take_back, self.end_loan = loans.lend, loans.take_back, loans.end
+        self.give_back = loans.give_back
 
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
@@ -94,9 +99,8 @@ class Slots:
                     page.is_lent = True
                     ticket.lender = page
                     return
-            await lane.limiter.acquire_on_behalf_of(ticket.permit)
-            ticket.permit.enter()
-        if not ticket.permit.is_in_flight:
+            await self._loans.acquire(ticket)
+        if not ticket.permit.is_in_flight and ticket.lender is None:
             raise self.too_late(0.0, lane, ticket.request)
 
     def is_leased(self) -> bool:

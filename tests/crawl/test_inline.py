@@ -296,6 +296,50 @@ async def test_requests_that_a_fetch_hook_makes_at_once_share_the_token_of_their
     assert site.peak["https://site.test"] == tokens
 
 
+@pytest.mark.parametrize("is_before", [False, True])
+@pytest.mark.parametrize("parts", [1, 3])
+async def test_a_fetch_hook_may_wait_for_background_tasks_that_fetch_from_its_host(
+    is_before: bool, parts: int, autojump_clock: MockClock
+) -> None:
+    """The hook of the page holds the only token of the host, but has no request in flight."""
+
+    class Embedding(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/part" in request.url:
+                return None
+            if is_before:
+                await self._fetch_parts()
+            response = await send(request)
+            if not is_before:
+                await self._fetch_parts()
+            return response
+
+        async def _fetch_parts(self) -> None:
+            ended = trio.Event()
+            left = parts
+
+            async def part(number: int) -> None:
+                nonlocal left
+                await self.crawl.fetch(Request(f"https://site.test/part{number}"))
+                left -= 1
+                if not left:
+                    ended.set()
+
+            for number in range(parts):
+                self.crawl.start_soon(part, number)
+            await ended.wait()
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(3)]
+
+    pages = [*(f"/{n}" for n in range(3)), *(f"/part{n}" for n in range(parts))]
+    site = FakeSite({page: Page("x", delay=1) for page in pages})
+    with trio.fail_after(1000):
+        report = (await collect(Many(), site, settings=Settings(per_host=1), plugins=[Embedding()])).report
+    assert (report.pages, len(site.log)) == (3, 3 + 3 * parts)
+    assert site.peak["https://site.test"] == 1
+
+
 async def test_the_limits_learn_from_a_page_before_its_fetch_hook_ends(autojump_clock: MockClock) -> None:
     """After a refusal one request goes alone: a request of the hook must not wait for the end of its own page."""
 
