@@ -6,7 +6,8 @@
     python tests/bench/scrapy_projects.py PROJECT... [--most 100] [--seed 1] [--spider NAME]... [--processes 2] [--show]
 
 A project is a folder with a ``scrapy.cfg``, outside of this repository. Nothing is sent: see `canned_answers`. Each
-crawl has a process of its own. If both differ, Scrapy crawls again: what differs between its two runs does not count.
+crawl has a process of its own. If both differ, Scrapy crawls again, with the oldest request first, which is the order
+here: what differs between its two runs, by chance or by that order, does not count.
 Compared are requests (method, URL, body), items, exceptions and statistics. Spiders that Scrapy cannot run are left
 out, as are crawls of more than 400 requests. The exit code is 1 if less than 99 % of the compared spiders are equal.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -56,6 +58,8 @@ SETTINGS: Final = {
     "TELNETCONSOLE_ENABLED": False,
 }  # fmt: skip
 """Settings of both, which take precedence over those of the project."""
+OLDEST_FIRST: Final = {"SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue"}
+"""The order of requests here, which decides which of two items with one identity is kept, and how deep a page is."""
 PRELOADED: Final = (
     "crawler_plugins.scrapy", "httpx", "integration.scrapy.with_scrapy", "scrapy.core.downloader", "scrapy.core.engine",
     "trio.testing", "twisted.internet.asyncioreactor",
@@ -320,6 +324,8 @@ def run_project(folder: Path, options: argparse.Namespace) -> Counter[str]:
     for module in PRELOADED:
         import_module(module)
     spiders = list(spiders_of(folder, options.spider, options.most, options.seed))
+    gc.collect()
+    gc.freeze()  # or each crawl would look through all modules of the project
     end = time.monotonic() + options.minutes * 60
     parts = [Child(run_part, spiders[n :: options.processes], options, end) for n in range(options.processes)]
     counts: Counter[str] = Counter()
@@ -347,7 +353,7 @@ def run_part(spiders: list[tuple[str, Any, Any]], options: argparse.Namespace, e
         for engine in ENGINES:
             if is_compared(found) and (engine != "again" or found["scrapy"] != found["bridge"]):
                 copied = settings.copy()
-                copied.setdict(SETTINGS, priority="cmdline")
+                copied.setdict(SETTINGS | (OLDEST_FIRST if engine == "again" else {}), priority="cmdline")
                 found[engine] = Child(crawl_by, engine, spider_class, copied).result()
             else:
                 found[engine] = found["scrapy"]
