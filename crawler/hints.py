@@ -101,7 +101,8 @@ def message_of(error: BaseException) -> str:
 
 def describe_error(error: BaseException) -> str:
     """Return the class and the message of an exception, with its hint."""
-    return f"{type(error).__name__}: {message_of(error)}{hint_for(error)}"
+    message = message_of(error)
+    return f"{type(error).__name__}{message and f': {message}'}{hint_for(error)}"
 
 
 def _attribute_hint(error: AttributeError) -> str:

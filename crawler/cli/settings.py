@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import attrs
@@ -17,6 +17,7 @@ from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import ArgumentTexts, SettingTexts
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import make_spider
+from crawler.limits.pace import Pace
 from crawler.redaction import HIDDEN, redact
 from crawler.settings.settings import CONVERTED, SECRET, Settings
 from crawler.spiders import Spider
@@ -107,8 +108,16 @@ def _plain(value: Any, *, secret: bool) -> Any:
     """Return a value as JSON values, without secrets."""
     if secret and value:
         return dict.fromkeys(value, HIDDEN)
+    if isinstance(value, Mapping):
+        value = {key: _given(one) if isinstance(one, Pace) else one for key, one in value.items()}
     plain = msgspec.to_builtins(value, enc_hook=str)
     return redact(plain) if isinstance(plain, str) else plain
+
+
+def _given(pace: Pace) -> dict[str, Any]:
+    """Return the fields of a pace that differ from their defaults."""
+    fields = {field.name: field.default for field in attrs.fields(Pace)}
+    return {name: getattr(pace, name) for name, default in fields.items() if getattr(pace, name) != default}
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crawler import Request, Response, Settings, Spider, crawl_items
-from crawler.hints import ATTRIBUTES, MESSAGES, hint_for
+from crawler.hints import ATTRIBUTES, MESSAGES, describe_error, hint_for
 from crawler.html import Selector, SelectorList
 from crawler.testing import FakeSite
 
@@ -82,6 +82,11 @@ def test_no_attribute_with_a_hint_exists() -> None:
     for kind in (Spider, Response, Selector, SelectorList, Settings):
         table = ATTRIBUTES[kind.__name__.removesuffix("List")]
         assert [name for name in table if hasattr(kind, name) and not (kind is Spider and name == "state")] == []
+
+
+def test_an_exception_without_a_message_is_its_class() -> None:
+    assert describe_error(AssertionError()) == "AssertionError"
+    assert describe_error(ValueError("no shelf")) == "ValueError: no shelf"
 
 
 def test_other_exceptions_have_no_hint() -> None:

@@ -40,7 +40,7 @@ def test_the_source_of_each_value_is_named(command, tmp_path):
     assert "delay 1.5 (spider books)" in lines
     assert "jitter 0.5 (environment)" in lines
     assert "max_pages 3 (-s)" in lines
-    assert any(line.endswith("(spider books, crawler.toml)") and line.startswith("pacing") for line in lines)
+    assert 'pacing {"b.test":{"rate":["2/s"]},"a.test":{"rate":["1/s"]}} (spider books, crawler.toml)' in lines
     assert "s3cret" not in out
 
 
