@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -17,7 +18,7 @@ from crawler.cli.single_page import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.standard_streams import show
 from crawler.cli.target import make_spider
 from crawler.engine.api import run
-from crawler.hooks.plugin import Plugin
+from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Drop, Request
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -37,6 +38,12 @@ class _Planner(Plugin):
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+
+    @asynccontextmanager
+    async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+        """End the crawl as an interruption does: no plugin is to judge its result."""
+        yield
+        crawl.stop("interrupted")
 
     def admit(self, request: Request) -> Drop:
         """Record a request."""

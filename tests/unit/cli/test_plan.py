@@ -51,3 +51,11 @@ def test_a_start_that_never_ends_is_cut(command, tmp_path):
     assert out.splitlines()[-2] == "request   GET https://a.test/0  parse"
     assert out.splitlines()[-1].startswith("          and at least ")
     assert not list(tmp_path.glob("*.job"))
+
+
+def test_no_plugin_judges_the_result_of_a_crawl_that_is_only_planned(command, tmp_path):
+    (tmp_path / "books.py").write_text(SPIDER)
+    (tmp_path / "crawler.toml").write_text("[plugins.expect]\nmin_items = 3\n")
+    code, out, err = command("plan", "books.py")
+    assert (code, err) == (0, "")
+    assert "plugins   expect" in out
