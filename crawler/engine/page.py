@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import trio
 from msgspec import Struct, field
@@ -18,7 +17,7 @@ from crawler.engine.held_pages import PageLost
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError
 from crawler.hooks.page_effects import current_page
-from crawler.messages import Drop, Failure, Item, Request, Response, Retry
+from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
 from crawler.messages.page_links import LARGE
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
@@ -26,7 +25,7 @@ from crawler.store import FailureRow, Kind, Outcome
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
-    from crawler.engine.long_calls import LongCalls
+    from crawler.engine.long_calls import LongCall, LongCalls
     from crawler.engine.news import NewsReader
     from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.slow_steps import SlowSteps
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from crawler.store import Store
 
 __all__ = ["PageRunner"]
-
-
-_AT_ONCE: Final[AbstractAsyncContextManager[object]] = nullcontext()
 
 
 class FailureResult(Struct, eq=False):
@@ -165,8 +161,11 @@ class PageRunner:
         try:
             try:
                 if self._pool is None:
-                    async with self._turn(response):
-                        await collect(self._callbacks.bind(name, response), result, response.url, self._slow, running)
+                    call = self._callbacks.bind(name, response)
+                    if len(response.body) > LARGE and not self._callbacks.is_async(name):
+                        await self._collect_alone(call, result, response.url, running)
+                    else:
+                        await collect(call, result, response.url, self._slow, running)
                 else:
                     with running():
                         await self._pool.handle(response, result, partial(_discard_spilled, outcome))
@@ -184,14 +183,16 @@ class PageRunner:
         finally:
             current_page.reset(token)
 
-    def _turn(self, response: Response) -> AbstractAsyncContextManager[object]:
-        """Return what surrounds a callback: of large pages, one runs at a time.
+    async def _collect_alone(
+        self, call: partial[Produced], result: PageResult, url: str, running: Callable[[], LongCall]
+    ) -> None:
+        """Call the callback of a large page while no other large page runs its own.
 
-        A parsed page takes some 20 times the memory of its body until its callback has ended. A callback that may wait
-        for something else, perhaps for the callback of another page, waits for no turn.
+        A parsed page takes some 20 times the memory of its body until its callback has ended. An async callback needs
+        no turn: it may wait for something else, perhaps for the callback of another page.
         """
-        is_alone = len(response.body) > LARGE and not self._callbacks.is_async(response.request.callback)
-        return self._large if is_alone else _AT_ONCE
+        async with self._large:
+            await collect(call, result, url, self._slow, running)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""
