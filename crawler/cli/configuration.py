@@ -93,6 +93,7 @@ class Configuration:
         job: str = "",
         folder: Path | None = None,
         environment: Mapping[str, str] = os.environ,
+        has_flag: bool = True,
     ) -> Configuration:
         """Load the configuration.
 
@@ -106,6 +107,7 @@ class Configuration:
             job: Folder or URL of the durable job.
             folder: The folder of the project's file. `None` means the working directory.
             environment: Environment variables.
+            has_flag: Whether the command has the option ``-p``.
 
         Raises:
             ConfigError, PluginError: A part is wrong; the message says which.
@@ -124,7 +126,7 @@ class Configuration:
         kinds = {spec: load_plugin(spec) for spec in enabled if spec not in disable}
         disabled = {spec for spec in enabled if spec in disable} | {kind.name for kind in kinds.values()} & set(disable)
         kinds = {spec: kind for spec, kind in kinds.items() if kind.name not in disable}
-        instances = _make_plugins(kinds, enabled, parse_pairs(options, "-P"))
+        instances = _make_plugins(kinds, enabled, parse_pairs(options, "-P"), has_flag=has_flag)
         return cls(
             settings=merged,
             sources=sources,
@@ -145,7 +147,11 @@ def _from_command_line(texts: dict[str, str]) -> Settings:
 
 
 def _make_plugins(
-    kinds: Mapping[str, type[Plugin]], enabled: Mapping[str, Mapping[str, str]], options: Mapping[str, str]
+    kinds: Mapping[str, type[Plugin]],
+    enabled: Mapping[str, Mapping[str, str]],
+    options: Mapping[str, str],
+    *,
+    has_flag: bool,
 ) -> list[Plugin]:
     """Instantiate the plugins in their order. Options of the command line override those of the settings file."""
     known = {name: spec for spec, kind in kinds.items() for name in (spec, kind.name)}
@@ -157,9 +163,8 @@ def _make_plugins(
         if not name or not option:
             raise ConfigError(f"-P takes PLUGIN.OPTION=VALUE, not {f'{place}={text}'!r}")
         if name not in known:
-            raise ConfigError(
-                f"-P {place}: no plugin named {name!r} is enabled{did_you_mean(name, known) or f': add -p {name}'}"
-            )
+            hint = did_you_mean(name, known) or (f": add -p {name}" if has_flag else "")
+            raise ConfigError(f"-P {place}: no plugin named {name!r} is enabled{hint}")
         texts[known[name]][option] = text
     return [
         construct(kind, texts[spec], what=f"plugin {kind.name}", form=f"-P {kind.name}.{{}}")

@@ -141,7 +141,7 @@ def with_browser(setting: tuple[str, ...], option: tuple[str, ...], *, browser: 
     Raises:
         ConfigError: One of them is wrong, or there is no browser.
     """
-    return Configuration.load(settings=setting, plugins=("browser",) if browser else (), options=option)
+    return Configuration.load(settings=setting, plugins=("browser",) if browser else (), options=option, has_flag=False)
 
 
 def get(

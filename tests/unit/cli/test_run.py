@@ -195,7 +195,7 @@ def test_debug_logs_show_each_request_and_json_logs_are_json(command, books, sit
     assert logged[-1]["message"].startswith("finished: 1 page and 1 item in ")
     code, _, err = command("run", "books.py", "-s", "delay=x", "--log-json")
     told = json.loads(err)
-    assert (code, told["level"], told["message"][:29]) == (2, "error", "crawler: setting delay: expec")
+    assert (code, told["level"], told["message"][:29]) == (2, "error", "crawler: setting delay: must ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
