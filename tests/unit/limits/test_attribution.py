@@ -1,4 +1,4 @@
-"""`Attribution`: a failure is attributed to its page, on chance, on too many requests at once, or to a limit."""
+"""`Attribution`: a failure is attributed to its page, to chance, to too many requests at once, or to a limit."""
 
 from __future__ import annotations
 
@@ -83,3 +83,15 @@ def test_a_refusal_that_names_a_concurrency_limit_is_attributed_to_it() -> None:
     assert not is_due_to_concurrency(result(1.0, 429), level, 3)
     stated = (Observation(policy="p", remaining=0.0),)
     assert not is_due_to_concurrency(result(1.0, 429, observations=stated), level, 4)
+
+
+def test_the_share_of_failures_is_known_after_chance_was_rejected_as_the_reason_of_refusals() -> None:
+    """It tells how many attempts a page needs: one failed after three, in a crawl of which a fifth broke off."""
+    made = steady(30)
+    for number in range(30):
+        broken = replace(result(30.0 + number), status=0, overloaded=True)
+        made.is_random(broken if number % 3 == 0 else result(30.0 + number), 4, None)
+    share = made.failed_share
+    assert share > 0.1
+    made.reject_chance()
+    assert made.failed_share == share
