@@ -1,10 +1,10 @@
-"""`did_you_mean`: the closest known name, or all of a few, for error messages."""
+"""Names for error messages: the closest known one (`did_you_mean`), all of a few, and choices (`either`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "did_you_mean_or_list"]
+__all__ = ["did_you_mean", "did_you_mean_or_list", "either"]
 
 MOST_LISTED = 12
 """Names that a message lists, at most."""
@@ -37,3 +37,9 @@ def did_you_mean_or_list(name: str, known: Iterable[str], listed: str) -> str:
     names = [*known]
     hint = did_you_mean(name, names)
     return hint if hint or not 0 < len(names) <= MOST_LISTED else f" ({listed} {', '.join(names)})"
+
+
+def either(choices: Iterable[object]) -> str:
+    """Return choices as a sentence names them: ``a, b or c``."""
+    *others, last = map(str, choices)
+    return f"{', '.join(others)} or {last}" if others else last

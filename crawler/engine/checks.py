@@ -20,7 +20,7 @@ from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
 from crawler.stats import Stats
-from crawler.suggest import did_you_mean
+from crawler.suggest import did_you_mean, either
 
 __all__ = [
     "check_arguments",
@@ -55,7 +55,7 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
     if limits is not None and not isinstance(limits, Limits):
         raise ConfigError(f"limits must be Limits, not {limits!r}")
     if if_exists not in get_args(IfExists):
-        raise ConfigError(f"if_exists must be {' or '.join(map(repr, get_args(IfExists)))}, not {if_exists!r}")
+        raise ConfigError(f"if_exists must be {either(map(repr, get_args(IfExists)))}, not {if_exists!r}")
 
 
 def _check_job(job: Any) -> None:

@@ -21,7 +21,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.redaction import hide_userinfo, is_secret, redact_field, unsendable
 from crawler.settings.texts import WORDS, is_utf8, requirement
-from crawler.suggest import did_you_mean, did_you_mean_or_list
+from crawler.suggest import did_you_mean, did_you_mean_or_list, either
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -243,7 +243,7 @@ def _choices(annotation: Any) -> str:
         choices = list(typing.get_args(annotation))
     elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         choices = [member.value for member in annotation]
-    return " or ".join(map(str, choices))
+    return either(choices) if choices else ""
 
 
 def _parts(text: str) -> list[str]:

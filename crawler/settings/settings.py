@@ -19,7 +19,7 @@ from crawler.limits.pace import Pace, first_match
 from crawler.settings.headers import default_fields, merge_layers
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, requirement
-from crawler.suggest import did_you_mean
+from crawler.suggest import did_you_mean, either
 
 __all__ = ["Settings"]
 
@@ -394,9 +394,9 @@ def _required(name: str, error: Exception, shown: str) -> str:
     choices = typing.get_args(_types()[name]) if name not in CONVERTED else ()
     literals = [word for part in choices if typing.get_origin(part) is Literal for word in typing.get_args(part)]
     if choices and all(isinstance(choice, str) for choice in choices):
-        required = " or ".join(choices)
+        required = either(choices)
     elif literals and ("enum" in str(error) or "|" in str(error)):
-        required = f"a whole number or {' or '.join(literals)}"
+        required = either(("a whole number", *literals))
     elif "`str` matching regex" in str(error):  # user_agent has the only one
         required = "text of printable ASCII that does not begin with a space"
     else:

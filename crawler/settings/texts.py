@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from crawler.suggest import either
+
 __all__ = ["WORDS", "is_utf8", "plain", "requirement"]
 
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -33,7 +35,8 @@ def requirement(error: Exception, shown: str = "", unit: str = "") -> str:
     if found is None:
         return plain(error) + (f", got {shown}" if shown else "")
     kinds = dict.fromkeys(TYPES.get(kind, kind) for kind in found["types"].split(" | "))
-    required = " or ".join(f"{kind} of {unit}" if unit and kind.endswith("number") else kind for kind in kinds)
+    named = [f"{kind} of {unit}" if unit and kind.endswith("number") else kind for kind in kinds]
+    required = either(choice for kind in named for choice in kind.split(" or "))
     if found["bound"]:
         bound = f"{BOUNDS[found['bound']]} {float(found['number']):.15g}"
         required += f" of {bound} character" if found["length"] else f", {bound}"

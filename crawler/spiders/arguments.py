@@ -14,7 +14,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.redaction import HIDDEN, is_secret, redact
 from crawler.settings.texts import requirement
 from crawler.spiders.spider import Spider
-from crawler.suggest import did_you_mean
+from crawler.suggest import did_you_mean, either
 
 __all__ = ["check_argument_types", "check_start_urls", "check_urls", "is_secret_argument", "method_name"]
 
@@ -30,7 +30,7 @@ def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
         where = f"{type(spider).__name__}: argument {name}"
         shown = HIDDEN if is_secret_argument(spider, name) else redact(repr(value))
         if get_origin(annotation) is Literal and value not in get_args(annotation):
-            expected = " or ".join(get_args(annotation))
+            expected = either(get_args(annotation))
             hint = did_you_mean(str(value), get_args(annotation))
             raise ConfigError(f"{where}: must be {expected}, not {shown}{hint}")
         try:

@@ -517,5 +517,5 @@ def test_private_network_has_three_values():
     assert [Settings.from_strings({"private_network": text}).private_network for text in ("true", "false", "none")] == [
         True, False, None
     ]  # fmt: skip
-    with pytest.raises(ConfigError, match="^setting private_network: must be true or false or none"):
+    with pytest.raises(ConfigError, match="^setting private_network: must be true, false or none"):
         Settings.from_strings({"private_network": "maybe"})

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BY_HTTPX = {"certifi", "h11", "httpcore"}  # dependencies of httpx
 BY_SDK = {"opentelemetry-semantic-conventions"}  # of opentelemetry-sdk, in the same namespace
+BY_SCRAPY = {"botocore"}  # of projects with s3 URLs: Scrapy demands it from them, too
 PACKAGES = {"crawler": ROOT / "crawler", "crawler_plugins": ROOT / "plugins" / "crawler_plugins"}
 
 
@@ -99,7 +100,7 @@ def required(*groups: str) -> set[str]:
 def test_the_packages_import_only_required_distributions():
     extras = PROJECT["project"]["optional-dependencies"].keys() - {"test"}
     used = distributions_of(imported("crawler") | imported("plugins"))
-    assert used - required(*extras) - BY_HTTPX - BY_SDK - {"trio-crawler"} == set()
+    assert used - required(*extras) - BY_HTTPX - BY_SDK - BY_SCRAPY - {"trio-crawler"} == set()
 
 
 def test_every_requirement_is_imported():
@@ -110,7 +111,9 @@ def test_every_requirement_is_imported():
 def test_tests_examples_and_manual_import_only_required_distributions():
     used = distributions_of(imported("tests") | imported("examples") | imported("docs"))
     servers = ROOT / "tests" / "integration" / "rate_limiters" / "apps" / "requirements.txt"  # apart, in the cache
-    allowed = {"trio-crawler"} | BY_HTTPX | BY_SDK | {distribution(line) for line in servers.read_text().split()}
+    allowed = (
+        {"trio-crawler"} | BY_HTTPX | BY_SDK | BY_SCRAPY | {distribution(line) for line in servers.read_text().split()}
+    )
     assert used - required(*PROJECT["project"]["optional-dependencies"]) - allowed == set()
 
 

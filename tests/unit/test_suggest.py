@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.suggest import MOST_LISTED, did_you_mean, did_you_mean_or_list
+from crawler.suggest import MOST_LISTED, did_you_mean, did_you_mean_or_list, either
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,10 @@ def test_only_known_names_are_suggested(name, known):
 )
 def test_a_few_names_are_listed_if_none_is_close(name, known, hint):
     assert did_you_mean_or_list(name, known, "it has") == hint
+
+
+@pytest.mark.parametrize(
+    ("choices", "text"), [(["log"], "log"), (["log", "stop"], "log or stop"), (["a", "b", 3], "a, b or 3")]
+)
+def test_choices_are_listed_as_in_a_sentence(choices, text):
+    assert either(choices) == text

@@ -181,7 +181,7 @@ async def test_a_key_that_is_revoked_is_an_error_of_one_line_and_the_rows_come_a
         ("s3://KEY:geheim@bucket/items.jsonl", "leave out the user: credentials come from the environment"),
         ("s3://bucket/%(type)s.jsonl", "names of objects have no fields"),
         ("s3://bucket/items.jsonl?rows=0", "rows must be at least 1"),
-        ("s3://bucket/items.parquet?compression=zip", "compression: expected zstd or snappy"),
+        ("s3://bucket/items.parquet?compression=zip", "compression: must be zstd, snappy, gzip, lz4, brotli or none"),
     ],
 )
 def test_a_wrong_url_is_refused(variables, url, message):

@@ -121,7 +121,7 @@ async def test_a_failed_end_is_repeated_without_a_loss(tmp_path, monkeypatch):
 
 
 def test_options_that_are_wrong_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="expected zstd or snappy"):
+    with pytest.raises(ConfigError, match="must be zstd, snappy, gzip, lz4, brotli or none"):
         open_output(f"{tmp_path}/a.parquet?compression=zip")
     with pytest.raises(ConfigError, match="compression must be zstd, snappy"):
         Parquet(tmp_path / "a.parquet", compression="zip")

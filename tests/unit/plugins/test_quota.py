@@ -120,7 +120,7 @@ def test_quota_is_installed_and_its_options_are_converted_from_text() -> None:
     [
         ({"threshold": "1"}, "threshold must be a share from 0 to below 1"),
         ({"threshold": "-0.1"}, "threshold must be a share from 0 to below 1"),
-        ({"then": "panic"}, "expected log or pause or stop, got 'panic'"),
+        ({"then": "panic"}, "must be log, pause or stop, not 'panic'"),
         ({"webhook": "hooks.test/T0/secret"}, "webhook must be an http or https URL"),
         ({"command": "no-such-program -x"}, "no such program: no-such-program"),
         ({"command": "'"}, "cannot be split into arguments"),

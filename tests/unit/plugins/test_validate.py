@@ -128,7 +128,7 @@ def test_a_model_is_named_by_module_and_class(tmp_path, monkeypatch):
     [
         ({}, "give either model=module:Class or schema=FILE.json"),
         ({"model": "crawler:Drop", "schema": "x.json"}, "give either"),
-        ({"model": "crawler:Drop", "then": "panic"}, "expected drop or flag or fail"),
+        ({"model": "crawler:Drop", "then": "panic"}, "must be drop, flag or fail"),
         ({"model": "crawler:Drop", "field": ""}, "field must be the name"),
         ({"model": "crawler:Spider"}, "Spider must be a pydantic model"),
     ],

@@ -102,7 +102,7 @@ def test_messages_of_msgspec_lose_their_backticks_and_capital():
         (0.0, Annotated[float, Meta(gt=0)], "", "must be a number, more than 0, not V"),
         ([5], list[str], "", "must contain only text, not V"),
         ([""], list[Annotated[str, Meta(min_length=1)]], "", "must contain only text of at least 1 character, not V"),
-        (5, list[str] | bool, "", "must be true or false or a list, not V"),
+        (5, list[str] | bool, "", "must be true, false or a list, not V"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_described_in_plain_english(value, kind, unit, message):

@@ -471,9 +471,9 @@ async def test_json_that_was_written_comes_back(records):
     [
         ({"url": "site.test/x"}, "FeedSpider: argument url: not a URL: 'site.test/x'"),
         ({"itertga": "x"}, "spider FeedSpider has no argument 'itertga' (did you mean itertag?)"),
-        ({"format": "yaml"}, "FeedSpider: argument format: must be auto or xml or csv or jsonl or json, not 'yaml'"),
+        ({"format": "yaml"}, "FeedSpider: argument format: must be auto, xml, csv, jsonl or json, not 'yaml'"),
         ({"format": "jsn"},
-         "FeedSpider: argument format: must be auto or xml or csv or jsonl or json, not 'jsn' (did you mean json?)"),
+         "FeedSpider: argument format: must be auto, xml, csv, jsonl or json, not 'jsn' (did you mean json?)"),
         ({"itertag": ""}, "FeedSpider: argument itertag: not an element name: ''"),
         ({"itertag": "<a>"}, "FeedSpider: argument itertag: not an element name: '<a>'"),
         ({"itertag": "g:a"}, "FeedSpider: argument itertag: the prefix 'g' has no namespace; add it to namespaces"),
