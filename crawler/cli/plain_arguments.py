@@ -45,8 +45,8 @@ REPEATABLE: Final = {
     "--spider": "spider",
 }  # fmt: skip
 """Options that may be repeated, each time with one value."""
-STANDARD_OUTPUT: Final = ("output", "-")
-"""The only value that may begin with a hyphen."""
+STANDARD_OUTPUT: Final = {("output", "-"), ("report", "-")}
+"""The only values that may begin with a hyphen."""
 
 
 class PlainArguments(Struct, eq=False):
@@ -77,7 +77,7 @@ def plain_arguments(arguments: Sequence[str]) -> PlainArguments | None:
         value: Any = True
         if word not in FLAGS:
             value = next(rest, None)
-            if value is None or (value.startswith("-") and (name, value) != STANDARD_OUTPUT):
+            if value is None or (value.startswith("-") and (name, value) not in STANDARD_OUTPUT):
                 return None
         if word in REPEATABLE:
             value = (*options.get(name, ()), value)

@@ -1,14 +1,15 @@
-"""The result of a crawl: the summary on standard error, and the report in a file."""
+"""The result of a crawl: the summary on standard error, and the report in a file or on standard output."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crawler.cli.logs import say
 from crawler.cli.progress import Progress
+from crawler.cli.standard_streams import output_is_open, write
 from crawler.cli.summary import summary
 from crawler.engine.report import Report
 from crawler.errors import ConfigError, CrawlFailed
@@ -19,11 +20,26 @@ from crawler.redaction import hide_userinfo
 if TYPE_CHECKING:
     from crawler.engine.job import Job
 
+STANDARD_OUTPUT: Final = Path("-")
+
 __all__ = ["check_report", "reader_has_closed", "show_result", "write_report"]
 
 
-def check_report(path: Path) -> None:
-    """Raise `ConfigError` if a report cannot be written to `path`."""
+def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
+    """Raise `ConfigError` if a report cannot be written to `path`, ``-`` for standard output.
+
+    Parameters:
+        path: The value of ``--report``.
+        outputs: Values of ``-o``.
+    """
+    if path == STANDARD_OUTPUT:
+        if "-" in outputs:
+            raise ConfigError("standard output takes either the items (-o -) or the report (--report -), not both")
+        if not output_is_open():
+            raise ConfigError("cannot write the report to standard output (--report -): it is closed")
+        return
+    if str(path).startswith("-"):
+        raise ConfigError(f"--report needs a file or -, not {path}")
     if path.is_dir():
         raise ConfigError(f"--report {path} is a directory, not a file")
     if not path.parent.is_dir():
@@ -65,11 +81,14 @@ def _places(outputs: Sequence[str], plugins: Sequence[Plugin], job: Job | None) 
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write a report to `path`, replacing a file in one step.
+    """Write a report to `path`, replacing a file in one step; ``-`` is standard output.
 
     Raises:
         ConfigError: The report cannot be written.
     """
+    if path == STANDARD_OUTPUT:
+        write(report.to_json().decode())
+        return
     try:
         with replace_file(path) as file:
             file.write(report.to_json())

@@ -122,7 +122,10 @@ def command(
             help="A web page of the crawl; default: on a free port.",
         ),
     ] = None,
-    report: Annotated[Path | None, Parameter(metavar="FILE", help="Write a report as JSON.")] = None,
+    report: Annotated[
+        Path | None,
+        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Write a report as JSON; -: to standard output."),
+    ] = None,
     tolerate: Annotated[
         str,
         Parameter(
@@ -150,7 +153,7 @@ def command(
         raise ConfigError("use either --overwrite or --append, not both")
     tolerated(tolerate, 0)
     if report is not None:
-        check_report(report)
+        check_report(report, output)
     own_settings, scrapy_setting = split_settings(setting)
 
     def load() -> Configuration:

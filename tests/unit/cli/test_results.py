@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -80,3 +81,20 @@ def test_only_a_closed_pipe_is_the_end_of_a_reader():
     assert reader_has_closed(failed_by(OSError("full"))) is None
     assert reader_has_closed(failed_by(None)) is None
     assert reader_has_closed(CrawlFailed("no cause")) is None
+
+
+def test_a_report_is_written_to_standard_output(command, books):
+    code, out, _ = command("run", "books.py", "-s", "max_pages=1", "--report", "-")
+    assert (code, json.loads(out)["pages"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "outputs", "message"),
+    [
+        ("-", ("books.jsonl", "-"), "either the items (-o -) or the report (--report -), not both"),
+        ("--quiet", (), "--report needs a file or -, not --quiet"),
+    ],
+)
+def test_standard_output_has_either_the_items_or_the_report(value, outputs, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_report(Path(value), outputs)
