@@ -45,6 +45,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from integration.rate_limiters.catalogue import PAGES, SERVERS, Server  # noqa: E402
 from integration.rate_limiters.packages import node_modules  # noqa: E402
 from integration.rate_limiters.servers import serving  # noqa: E402
+from measure import positive  # noqa: E402
 from support.limit_models import MODELS  # noqa: E402
 from support.model_table import WAYS, print_models  # noqa: E402
 
@@ -166,11 +167,13 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the other crawlers (this one)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, help="servers (all)")
     parser.add_argument("--columns", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="crawlers (all)")
-    parser.add_argument("--rounds", type=int, default=1, help="runs for each cell, which has their medians (1)")
-    parser.add_argument("--jobs", type=int, default=4, help="runs at the same time: nearly all of each is waiting (4)")
+    parser.add_argument("--rounds", type=positive, default=1, help="runs for each cell, which has their medians (1)")
+    parser.add_argument(
+        "--jobs", type=positive, default=4, help="runs at the same time: nearly all of each is waiting (4)"
+    )
     parser.add_argument("--models", nargs="*", choices=MODELS, help="run models of servers, all or these, instead")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="ways to run models (all)")
-    parser.add_argument("--seeds", type=int, default=20, help="runs of each model, in each way (20)")
+    parser.add_argument("--seeds", type=positive, default=20, help="runs of each model, in each way (20)")
     options = parser.parse_args()
     if options.models is not None:
         print_models(options.models or list(MODELS), ways=options.ways, seeds=options.seeds, jobs=options.jobs)

@@ -30,6 +30,7 @@ import attrs
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from measure import positive  # noqa: E402
 from support.faulty_server import KINDS, FaultyServer, shortest_time  # noqa: E402
 from support.virtual import run_virtually, seeded  # noqa: E402
 
@@ -114,11 +115,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cases", nargs="*", default=CASES, help="mixes of faults (a dozen of them)")
-    parser.add_argument("--seeds", type=int, default=25, help="crawls of each mix (25)")
+    parser.add_argument("--seeds", type=positive, default=25, help="crawls of each mix (25)")
     parser.add_argument("--first", type=int, default=0, help="first seed; others than the default are held out (0)")
-    parser.add_argument("--pages", type=int, default=300, help="pages of a crawl (300)")
-    parser.add_argument("--per-host", type=int, help="requests in flight that the user asks for (the default)")
-    parser.add_argument("--jobs", type=int, default=2, help="crawls at the same time (2)")
+    parser.add_argument("--pages", type=positive, default=300, help="pages of a crawl (300)")
+    parser.add_argument("--per-host", type=positive, help="requests in flight that the user asks for (the default)")
+    parser.add_argument("--jobs", type=positive, default=2, help="crawls at the same time (2)")
     options = parser.parse_args()
     try:
         mixes = {case: shares_of(case) for case in options.cases}
