@@ -147,7 +147,7 @@ class Attempts:
             return await self.make(ticket, number, body=body, ask_answer=False)
         finally:
             self._frontier.settle(ticket)
-            self._slots.give_back(ticket)
+            self._slots.loans.give_back(ticket)
 
     # ---- hooks and network -------------------------------------------------------------------------------------------
 
@@ -201,17 +201,17 @@ class Attempts:
         """Send the request through the `fetch` hooks. While they send nothing, others may borrow its token."""
 
         async def send(request: Request) -> Response:
-            await self._slots.take_back(ticket)
+            await self._slots.loans.take_back(ticket)
             try:
                 return await network(request)
             finally:
-                self._slots.lend(ticket)
+                self._slots.loans.lend(ticket)
 
-        self._slots.lend(ticket)
+        self._slots.loans.lend(ticket)
         try:
             return await self._hooks.fetch(ticket.request, send, body)
         finally:
-            self._slots.end_loan(ticket)
+            self._slots.loans.end(ticket)
 
     def _leased(self, exchange: Callable[..., Coroutine[Any, Any, Response]], ticket: StartTicket) -> Network:
         """Return a `Network` that sends nothing while the lease of this worker is not renewed.

@@ -34,10 +34,8 @@ class Slots:
     def __init__(self, frontier: Frontier, clock: Clock) -> None:
         self._frontier = frontier
         self._clock = clock
-        self._loans = Loans(frontier)
-        loans = self._loans
-        self.lend, self.take_back, self.end_loan = loans.lend, loans.take_back, loans.end
-        self.give_back = loans.give_back
+        self.loans = Loans(frontier)
+        """The tokens that hooks lend to other tasks."""
 
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
@@ -99,7 +97,7 @@ class Slots:
                     page.is_lent = True
                     ticket.lender = page
                     return
-            await self._loans.acquire(ticket)
+            await self.loans.acquire(ticket)
         if not ticket.permit.is_in_flight and ticket.lender is None:
             raise self.too_late(0.0, lane, ticket.request)
 

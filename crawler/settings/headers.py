@@ -50,7 +50,7 @@ def default_fields(value: Any) -> DefaultHeaders:
         ConfigError: The value is not a mapping of headers that can be sent, or one of them cannot be a default.
     """
     if not isinstance(value, Mapping):
-        raise ConfigError(f"setting headers: expected a mapping of names to values, got {describe(value)}")
+        raise ConfigError(f"setting headers: must be a mapping of names to values, not {describe(value)}")
     everywhere = _fields({name: given for name, given in value.items() if not isinstance(given, Mapping)}, "")
     hosts = {_glob(name): _fields(given, f"{name}: ") for name, given in value.items() if isinstance(given, Mapping)}
     return everywhere | hosts
@@ -58,7 +58,7 @@ def default_fields(value: Any) -> DefaultHeaders:
 
 def _glob(glob: Any) -> str:
     if not isinstance(glob, str) or not glob or "/" in glob.rpartition("://")[2]:
-        raise ConfigError(f"setting headers: expected a glob of hosts before its headers, not {glob!r}")
+        raise ConfigError(f"setting headers: the key of a mapping must be a glob of hosts, not {glob!r}")
     return glob
 
 
@@ -94,7 +94,7 @@ def misfit(value: Any, pattern: re.Pattern[str]) -> str:
         pattern: Matches the values that can be sent. It matches any beginning of them, too.
     """
     if not isinstance(value, str):
-        return f"expected text, not {type(value).__name__}"
+        return f"must be text, not {type(value).__name__}"
     valid = pattern.match(value)
     return character_at(value, valid.end() if valid else 0)
 

@@ -54,7 +54,7 @@ def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
     if isinstance(value, (str, Sequence)):
         return {"*": _proxies(value, "")} if value else {}
     raise ConfigError(
-        f"setting proxies: expected a URL, a list of them, or a mapping of globs to them, got {_shown(value)}"
+        f"setting proxies: must be a URL, a list of them, or a mapping of globs to them, not {_shown(value)}"
     )
 
 
@@ -67,7 +67,7 @@ def _glob(glob: Any) -> str:
     if not isinstance(glob, str) or not glob:
         raise ConfigError(f"setting proxies: a glob of hosts must be text, not {glob!r}")
     if "/" in glob:
-        raise ConfigError(f"setting proxies: expected a glob of hosts, not of URLs: {glob!r}")
+        raise ConfigError(f"setting proxies: a glob must name hosts, not URLs: {glob!r}")
     return glob
 
 
@@ -75,7 +75,7 @@ def _proxies(given: Any, where: str) -> tuple[str, ...]:
     found = (given,) if isinstance(given, str) else given
     wrong = () if isinstance(found, Sequence) and found else (given,)
     for one in wrong or [one for one in found if not isinstance(one, str)]:
-        raise ConfigError(f"setting proxies: {where}expected a URL, a list of them, or direct, not {_shown(one)}")
+        raise ConfigError(f"setting proxies: {where}must be a URL, a list of them, or direct, not {_shown(one)}")
     try:
         # A reference to the environment is checked when it is resolved.
         return tuple(one if one == DIRECT or is_reference(one) else proxy_url(one) for one in dict.fromkeys(found))

@@ -17,6 +17,7 @@ from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
 from crawler.settings.headers import default_fields, merge_layers
+from crawler.settings.pacing import paces_of
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, requirement
 from crawler.suggest import did_you_mean, either
@@ -54,29 +55,6 @@ def _path(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _pacing(value: Mapping[str, Any]) -> dict[str, Pace]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"setting pacing: a mapping of globs to Pace, not {value!r}")
-    return {glob: _pace(glob, pace) for glob, pace in value.items()}
-
-
-def _pace(glob: Any, value: Any) -> Pace:
-    if not isinstance(glob, str):
-        raise ConfigError(f"setting pacing: a glob must be text, not {glob!r}")
-    if isinstance(value, Pace):
-        return value
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"setting pacing: {glob}: not a pace: {value!r}")
-    known = [field.name for field in attrs.fields(Pace)]
-    for name in value:
-        if name not in known:
-            raise ConfigError(f"setting pacing: {glob}: no such field: {name}{did_you_mean(name, known)}")
-    try:
-        return Pace(**value)
-    except ValueError as error:
-        raise ConfigError(f"setting pacing: {glob}: {error}") from None
-
-
 @attrs.frozen(kw_only=True)
 class Settings:
     """The settings of a crawl. `base | over` overrides the fields of `base` that were given to `over`.
@@ -107,7 +85,7 @@ class Settings:
     """Seconds between the starts of two requests on one lane."""
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Random addition to the delay, as a share of it: 0 to 1."""
-    pacing: dict[str, Pace] = attrs.field(factory=dict, converter=_pacing)
+    pacing: dict[str, Pace] = attrs.field(factory=dict, converter=paces_of)
     """Host glob (``"*.example.com"``, ``"example.com:8080"``) to `Pace`. The first glob that matches counts."""
     headers: dict[str, str | dict[str, str]] = attrs.field(factory=dict, converter=default_fields, repr=False)
     """Headers of every request, in this order, such as ``{"Accept-Language": "de"}``. They replace the default
@@ -254,19 +232,7 @@ class Settings:
             if not is_utf8(text):
                 raise ConfigError(f"setting {name}: not UTF-8")
             try:
-                if name in CONVERTED:
-                    bare = name == "proxies" and not text.startswith(("[", "{"))  # a single URL
-                    values[name] = text if bare else msgspec.json.decode(text)
-                elif typing.get_origin(_types()[name]) is tuple:
-                    values[name] = msgspec.json.decode(text) if text.startswith("[") else text
-                else:
-                    hint = _types()[name]
-                    nothing = text.lower() == "none" and type(None) in typing.get_args(hint)
-                    kinds = (hint, *typing.get_args(hint))
-                    word = WORDS.get(text.lower(), text) if bool in kinds else text
-                    if bool in kinds and word.lower() in ("true", "false"):
-                        hint = bool  # else msgspec prefers text where both are possible
-                    values[name] = None if nothing else msgspec.convert(word, hint, strict=False)
+                values[name] = _parsed(name, text)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 shown = "" if name in SECRET else repr(text)
                 raise ConfigError(f"setting {name}: {_required(name, error, shown)}") from None
@@ -327,6 +293,24 @@ class Settings:
 @functools.lru_cache(maxsize=64)  # a crawl of many hosts asks for each of them
 def _usual_pace(concurrency: int, delay: float, jitter: float, slow_start: bool | Literal["first"]) -> Pace:
     return Pace(concurrency=concurrency, delay=delay, jitter=jitter, slow_start=slow_start)
+
+
+def _parsed(name: str, text: str) -> Any:
+    """Return the value of a setting that is given as text."""
+    if name in CONVERTED:
+        is_url = name == "proxies" and not text.startswith(("[", "{"))
+        return text if is_url else msgspec.json.decode(text)
+    hint = _types()[name]
+    if typing.get_origin(hint) is tuple:
+        return msgspec.json.decode(text) if text.startswith("[") else text
+    kinds = (hint, *typing.get_args(hint))
+    if type(None) in kinds and text.lower() == "none":
+        return None
+    if bool in kinds:
+        text = WORDS.get(text.lower(), text)
+        if text.lower() in ("true", "false"):
+            hint = bool  # else msgspec prefers text where both are possible
+    return msgspec.convert(text, hint, strict=False)
 
 
 def _resolved(name: str, value: Any) -> Any:

@@ -30,11 +30,11 @@ def test_proxies_are_merged_by_glob_and_take_precedence():
         ),
         ("http://p.test/path", "not the URL of an"),
         ("http://p.test\r\nX", "not the URL of an"),
-        (["http://p.test", 5], "expected a URL, a list of them, or direct, not 5"),
-        ({"*.test": []}, "*.test: expected a URL, a list of them, or direct, not []"),
-        ({"*.test": None}, "*.test: expected a URL, a list of them, or direct, not None"),
+        (["http://p.test", 5], "must be a URL, a list of them, or direct, not 5"),
+        ({"*.test": []}, "*.test: must be a URL, a list of them, or direct, not []"),
+        ({"*.test": None}, "*.test: must be a URL, a list of them, or direct, not None"),
         ({"*.test": "nowhere"}, "*.test: not the URL of an"),
-        ({"https://a.test": "direct"}, "expected a glob of hosts, not of URLs: 'https://a.test'"),
+        ({"https://a.test": "direct"}, "a glob must name hosts, not URLs: 'https://a.test'"),
         ({5: "direct"}, "a glob of hosts must be text, not 5"),
     ],
 )
@@ -50,7 +50,7 @@ def test_neither_settings_nor_their_errors_show_a_password():
     for name, text in [("proxies", '["http://me:secret@p.test"'), ("headers", '{"X-Key": "secret"')]:
         with pytest.raises(ConfigError, match=f"^setting {name}: JSON ends too early$"):
             Settings.from_strings({name: text})
-    with pytest.raises(ConfigError, match=r"got set$") as caught:
+    with pytest.raises(ConfigError, match=r"not set$") as caught:
         Settings(proxies={"http://me:secret@p.test"})
     assert "secret" not in str(caught.value)
 

@@ -72,7 +72,7 @@ def test_the_text_of_a_string_setting_is_unchanged(text):
         ("durability", "forever", "must be process or power, not 'forever'"),
         ("pacing", "quick", "JSON is malformed"),
         ("pacing", '{"a":', "JSON ends too early"),
-        ("pacing", "[1]", "a mapping of globs to Pace, not [1]"),
+        ("pacing", "[1]", "must be a mapping of globs to Pace, not [1]"),
     ],
 )
 def test_invalid_text_is_rejected_by_name(name, text, words):
