@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 import httpx
 import trio
@@ -22,6 +22,7 @@ from crawler.api_client.mapping import BackgroundTasks, MappedResponses, Source
 from crawler.api_client.policy import DAY, Deadlines
 from crawler.api_client.state_file import StateFile
 from crawler.api_client.transport import INSTEAD, GovernedTransport, is_transport
+from crawler.async_block import async_block
 from crawler.errors import ConfigError
 from crawler.event_loop import require_trio
 from crawler.headers import may_cross_origins
@@ -51,6 +52,7 @@ HTTPX_FIELDS: Final = frozenset({"authorization", "connection", "host"})
 """Fields of a redirected request that httpx itself sets or removes."""
 SAVE_INTERVAL: Final = 60.0
 """Seconds between two writes of the state file."""
+STREAM_USAGE: Final = 'async with http.stream("GET", url) as response, then async for chunk in response.aiter_bytes()'
 
 
 class Client(httpx.AsyncClient):
@@ -150,6 +152,9 @@ class Client(httpx.AsyncClient):
         if self._tasks is None and self._state_file is not None:
             raise RuntimeError("state= needs a client that is open: async with client(state=...) as http")
         return await super().send(request, **options)
+
+    if not TYPE_CHECKING:  # type checkers see that of httpx
+        stream = async_block(STREAM_USAGE)(httpx.AsyncClient.stream)
 
     async def __aenter__(self) -> Self:
         require_trio("client()", INSTEAD)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from crawler.async_block import async_block
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
 from crawler.engine.signals import SignalThread
@@ -150,6 +151,7 @@ class _StreamSink(Plugin):
             pass  # the block was left
 
 
+@async_block("async with stream(spider) as items, then async for item in items")
 @asynccontextmanager
 async def stream(
     spider: Spider,

@@ -65,6 +65,12 @@ async def test_a_failed_crawl_raises_in_the_loop(autojump_clock: MockClock) -> N
                 pass
 
 
+async def test_a_loop_over_stream_itself_says_what_to_write() -> None:
+    with pytest.raises(TypeError, match="open it before you loop over it: async with stream.spider. as items"):
+        async for _ in stream(Follow()):  # type: ignore[misc]
+            pass
+
+
 async def test_invalid_settings_are_raised_before_the_crawl_starts(autojump_clock: MockClock) -> None:
     with pytest.raises(ConfigError):
         async with stream("no spider"):  # type: ignore[arg-type]

@@ -40,6 +40,15 @@ def is_idle(http: Client) -> bool:
     return all(not throttle.busy and not throttle.inflight for throttle in http.limits.throttles.values())
 
 
+async def test_a_streamed_response_is_opened_before_it_is_read(autojump_clock):
+    async with client(transport=Site().transport()) as http:
+        async with http.stream("GET", f"{API}a") as response:
+            assert [chunk async for chunk in response.aiter_text()] == ["/a"]
+        with pytest.raises(TypeError, match=r"open it before you loop over it: async with http\.stream"):
+            async for _ in http.stream("GET", API):
+                pass
+
+
 async def test_the_client_is_an_httpx_client_and_takes_its_arguments(autojump_clock):
     site = Site()
     options = {"base_url": API, "headers": {"X-Key": "7"}, "params": {"v": "2"}, "auth": ("me", "secret")}
