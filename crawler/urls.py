@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import ada_url
 
+from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 
 __all__ = [
@@ -47,6 +48,8 @@ PLAIN_URL: Final = re.compile(rf"https?://(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)++[a-
 """A URL that is its own canonical form: a host name in lower case that is not an IPv4 address and not
 internationalised, without a port, and a plain path."""
 
+IPV6_ZONE: Final = lazy_pattern(r"//(?:[^/?#]*@)?\[[0-9A-Fa-f:.]+%")
+"""The beginning of an authority such as ``[fe80::1%25eth0]`` (RFC 6874), which the WHATWG standard does not know."""
 SPACE: Final = "".join(map(chr, range(0x21)))
 """Characters that a URL parser drops at both ends of its input."""
 SPACES: Final = frozenset(SPACE)
@@ -93,7 +96,8 @@ def normalize(url: str) -> str:
     try:
         href = ada_url.normalize_url(url)
     except ValueError:
-        raise ValueError(f"not a URL: {hide_userinfo(url)!r}") from None
+        problem = "IPv6 addresses with a zone are not supported" if IPV6_ZONE.search(url) else "not a URL"
+        raise ValueError(f"{problem}: {hide_userinfo(url)!r}") from None
     if not is_web(href):
         raise ValueError(f"not an http or https URL: {hide_userinfo(url)!r}")
     href = href.partition("#")[0]

@@ -77,6 +77,12 @@ def test_urls_that_only_a_server_knows_to_be_equal_stay_different(one, other):
     assert urls.normalize(one) != urls.normalize(other)
 
 
+@pytest.mark.parametrize("url", ["http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]:8080/", "https://me@[fe80::1%252]"])
+def test_an_ipv6_address_with_a_zone_is_named_as_unsupported(url):
+    with pytest.raises(ValueError, match="^IPv6 addresses with a zone are not supported: '"):
+        urls.normalize(url)
+
+
 @pytest.mark.parametrize("url", NO_WEB_URLS)
 def test_a_text_that_is_not_a_web_url_raises_an_error_that_names_it(url):
     with pytest.raises(ValueError) as caught:

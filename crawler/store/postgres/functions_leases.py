@@ -96,9 +96,10 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(1668440439, hashtext(current_schema()));
     last := (SELECT max(seen_at) FROM worker WHERE id > 0);
-    IF last < at - lease / 2 THEN
+    IF last < at - lease / 2 AND (me < 0 OR EXISTS (SELECT FROM worker WHERE id = me)) THEN
         PERFORM FROM worker WHERE id > 0 ORDER BY id FOR NO KEY UPDATE;
-        UPDATE worker SET lease_until = lease_until + at - last, seen_at = at WHERE id > 0;
+        UPDATE worker SET lease_until = lease_until + at - last WHERE id > 0;
+        UPDATE worker SET seen_at = at WHERE id = me;
     END IF;
     PERFORM FROM worker WHERE id = me FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -115,7 +116,7 @@ BEGIN
 END $$;
 """
 """Remove the owners whose leases have ended. One that commits at this moment is not removed. Time in which no owner
-could reach the server does not count."""
+could reach the server does not count. That of an owner that joins, -1, is noted by its caller."""
 
 JOIN: Final = """
 CREATE FUNCTION join_job(name text, lease double precision, OUT me integer) LANGUAGE plpgsql AS $$

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from crawler_plugins.scrapy.events import Signals, log_result
 
 __all__ = ["Pipelines", "plain_item"]
 
+MAX_LOGGED = 1000
+"""Exceptions of pipelines that are remembered, so that the same one is logged with its traceback once."""
 log = logging.getLogger("scrapy.core.scraper")
 
 
@@ -37,6 +40,7 @@ class Pipelines:
         self.components = list(components)
         self._steps = [self._bound(pipeline, "process_item") for pipeline in self.components]
         self._steps = [step for step in self._steps if step is not None]
+        self._logged: set[tuple[Any, ...]] = set()
 
     def _bound(self, component: Any, name: str) -> Any:
         method = getattr(component, name, None)
@@ -89,14 +93,27 @@ class Pipelines:
             await self._signals.send_async(signals.item_dropped, item=item, response=response, exception=dropped)
             return None
         except Exception as error:
-            entry = crawler.logformatter.item_error(item, error, response, spider)
-            log_result(log, entry, spider, item=item, exc_info=True)
+            self._log_error(item, error, response)
             await self._signals.send_async(signals.item_error, item=item, response=response, failure=Failure())
             return None
         if log.isEnabledFor(logging.DEBUG):
             log_result(log, crawler.logformatter.scraped(output, response, spider), spider, item=output)
         await self._signals.send_async(signals.item_scraped, item=output, response=response)
         return output
+
+    def _log_error(self, item: Any, error: Exception, response: Any) -> None:
+        """Log the exception of an item: with its traceback, or in one line if the same one has been logged before."""
+        spider = self._crawler.spider
+        entry = self._crawler.logformatter.item_error(item, error, response, spider)
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        kind = (type(error), str(error), frame.f_code, line)
+        is_known = kind in self._logged
+        if is_known and entry is not None:
+            again = f" ({type(error).__name__}: {error}, as before)"
+            entry = {**entry, "msg": entry["msg"] + (again.replace("%", "%%") if entry.get("args") else again)}
+        elif len(self._logged) < MAX_LOGGED:
+            self._logged.add(kind)
+        log_result(log, entry, spider, item=item, exc_info=not is_known)
 
 
 def plain_item(item: Any) -> Any:

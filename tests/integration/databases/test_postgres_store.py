@@ -14,7 +14,7 @@ import pytest
 import trio
 from integration.databases.clocks import postgres_clock
 from integration.databases.servers import Server, postgresql
-from support.store_contract import OpenWorker, SharedStoreContract, Sleep
+from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
 from support.stores import A, done, paths, requests, ticket
 
 from crawler import JobError, Request
@@ -22,6 +22,7 @@ from crawler.frontier.ticket import START
 from crawler.store import ItemRow, Store, Verdict
 from crawler.store.postgres import store as postgres_store
 from crawler.store.postgres.connection import Connection, Statement
+from crawler.store.postgres.inspect import inspect_job
 from crawler.store.postgres.store import PostgresStore
 
 numbers = itertools.count()
@@ -62,6 +63,18 @@ class TestPostgresStore(SharedStoreContract):
             return PostgresStore.open(url)
 
         return open_one
+
+
+async def test_a_worker_that_was_killed_was_last_seen_before_a_time_without_workers(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pass_time = postgres_clock(monkeypatch)
+    async with PostgresStore.open(url), PostgresStore.open(url) as two:
+        await pass_time(url, 3 * two.lease)
+        await extended(two)
+        killed, alive = (await inspect_job(url)).workers
+        assert killed.seen > 3 * two.lease - 1
+        assert alive.seen < two.lease / 2
 
 
 # ---- answers that are lost -------------------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ import trio
 from integration.databases.clocks import redis_clock
 from integration.databases.servers import PASSWORD, Server, ask_redis, redis, redis_cluster
 from integration.fleet.fleet import fleet, job_url
-from support.store_contract import OpenWorker, SharedStoreContract, Sleep
+from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
 from support.stores import A, claimed, done, requests
 
 from crawler.errors import JobError, LeaseLost
 from crawler.store import ItemRow, Verdict
 from crawler.store.redis import Redis, connection
+from crawler.store.redis.inspect import inspect_job
 from crawler.store.redis.opening import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -90,6 +91,18 @@ class TestCluster(TestRedis):
     @pytest.fixture
     def url(self, place: Server) -> str:
         return job(place, cluster="yes")
+
+
+async def test_a_worker_that_was_killed_was_last_seen_before_a_time_without_workers(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, pass_time = job(server), redis_clock(monkeypatch, server)
+    async with open_store(url), open_store(url) as two:
+        await pass_time(url, 3 * two.lease)
+        await extended(two)
+        killed, alive = (await inspect_job(url)).workers
+        assert killed.seen > 3 * two.lease - 1
+        assert alive.seen < two.lease / 2
 
 
 async def test_a_server_that_crashes_loses_nothing_and_the_workers_wait_for_it(server: Server) -> None:

@@ -70,10 +70,9 @@ register('inspect', function(a)
     local held = call('SMEMBERS', key('h', owner))
     groups = groups + #held
     for _, name in ipairs(held) do if #waiting < MAX_INSPECTED then count(name) end end
-    local row = call('HMGET', key('o', owner), 'host', 'joined', 'pages')
-    local ends = tonumber(call('ZSCORE', key('owners'), owner))
+    local row = call('HMGET', key('o', owner), 'host', 'joined', 'pages', 'seen')
     workers[#workers + 1] = {
-      owner, row[1], text(at - tonumber(row[2])), text(math.max(0, at + tonumber(meta('lease')) - ends)),
+      owner, row[1], text(at - tonumber(row[2])), text(at - tonumber(row[4] or row[2])),
       #held + call('SCARD', key('b', owner)), number_of(row[3]), behind_of(owner),
     }
   end

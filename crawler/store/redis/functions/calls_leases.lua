@@ -8,7 +8,7 @@ register('join', function(a)
   look_at_server(now(), tonumber(meta('lease')))
   local me = string.format('%d', call('HINCRBY', key('meta'), 'owners', 1))
   call('ZADD', key('owners'), text(now() + tonumber(meta('lease'))), me)
-  call('HSET', key('o', me), 'logged', 0, 'joined', text(now()), 'host', a.host, 'kept', a.kept and 1 or 0)
+  call('HSET', key('o', me), 'logged', 0, 'joined', text(now()), 'seen', text(now()), 'host', a.host, 'kept', a.kept and 1 or 0)
   reap(me)
   adopt(me)
   local last = call('XREVRANGE', key('news'), '+', '-', 'COUNT', 1)[1]
@@ -30,7 +30,7 @@ register('extend', function(a)
     confirm(a.me)
     adopt(a.me)
     call('ZADD', key('owners'), text(now() + tonumber(meta('lease'))), a.me)
-    call('HSET', key('o', a.me), 'news', a.seen)
+    call('HSET', key('o', a.me), 'news', a.seen, 'seen', text(now()))
     local oldest = a.seen
     local owners = call('ZRANGE', key('owners'), 0, -1)
     for _, owner in ipairs(owners) do

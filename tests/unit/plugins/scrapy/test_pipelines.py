@@ -117,6 +117,22 @@ async def test_an_exception_of_a_pipeline_loses_its_item_only(caplog):
     assert "Error processing" in caplog.text
 
 
+async def test_an_exception_that_is_raised_for_each_item_has_one_traceback(caplog):
+    class Unreachable:
+        def process_item(self, item):
+            raise ConnectionError("100% refused")
+
+    class Three(One):
+        def parse(self, response):
+            yield from ({"n": n} for n in range(3))
+
+    await run_scrapy(Three, PAGES, {"ITEM_PIPELINES": {Unreachable: 1}})
+    first, *others = [record for record in caplog.records if "Error processing" in record.getMessage()]
+    assert first.exc_info
+    assert [bool(record.exc_info) for record in others] == [False, False]
+    assert all(record.getMessage().endswith("(ConnectionError: 100% refused, as before)") for record in others)
+
+
 async def test_receivers_of_signals_may_be_async():
     seen = []
 
