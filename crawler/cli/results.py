@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crawler.cli.logs import say
+from crawler.cli.logs import plural, say
 from crawler.cli.progress import Progress
 from crawler.cli.standard_streams import output_is_open, write
 from crawler.cli.summary import summary
@@ -54,7 +54,7 @@ def show_result(
     """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
         plugins = progress.crawl.plugins
-        places = [*_places(outputs, plugins, job)]
+        places = [*_places(outputs, progress, job)]
         if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in plugins):
             keep = "use -o FILE to keep the items"
             places.append(f"none: {keep if job is None else f'crawler job {job.shown} --export FILE writes the items'}")
@@ -69,15 +69,18 @@ def show_result(
         write_report(file, report)
 
 
-def _places(outputs: Sequence[str], plugins: Sequence[Plugin], job: Job | None) -> Iterator[str]:
-    """Yield where the items were written. Of a job that many share, each worker writes files of its own."""
-    numbered: dict[Path, Path] = {}
-    if job is not None and job.folder is None:
-        from crawler.sinks.file_sink import FileSink  # noqa: PLC0415 - other crawls need not know it
-
-        numbered = {plugin.given: plugin.path for plugin in plugins if isinstance(plugin, FileSink)}
-    for output in outputs:
-        yield "standard output" if output == "-" else hide_userinfo(str(numbered.get(Path(output), output)))
+def _places(outputs: Sequence[str], progress: Progress, job: Job | None) -> Iterator[str]:
+    """Yield where the items were written, and how many of them are missing there."""
+    plugins = progress.crawl.plugins
+    sinks = plugins[plugins.index(progress) + 1 :]  # as the command line adds them
+    for output, sink in zip(outputs, sinks, strict=False):
+        place: str | Path = "standard output" if output == "-" else output
+        if job is not None and job.folder is None:  # each worker of a shared job writes files of its own
+            place = getattr(sink, "path", place)
+        missing = getattr(sink, "behind", 0)
+        rest = f" without the last {plural(missing, 'item')}" if missing else ""
+        later = ", which the next run stores" if missing and job is not None else ""
+        yield f"{hide_userinfo(str(place))}{rest}{later}"
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -108,7 +108,6 @@ class Scheduler(Struct, eq=False, kw_only=True):
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
         tickets, inbox = trio.open_memory_channel[PoppedTicket](0)
         outbox, messages = trio.open_memory_channel[Message](MAX_OUTCOMES)
-        max_seconds = self.crawl.settings.max_seconds
         kept = trio.Event()
 
         async def keep(*, task_status: trio.TaskStatus[None]) -> None:
@@ -127,15 +126,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
 
         try:
             async with trio.open_nursery() as background:
-                self.tasks.open(background)
-                if self.pool is not None:
-                    await background.start(self.pool.run)
-                if self.heartbeat is not None:
-                    background.start_soon(self.heartbeat.run)
-                if max_seconds is not None:
-                    background.start_soon(self._stop_after, max_seconds)
-                if self.store.durable:
-                    background.start_soon(self._make_checkpoints)
+                await self._start_background_tasks(background)
                 try:
                     with outbox:
                         with trio.CancelScope(shield=True):  # `start` of a cancelled task would wait for its end
@@ -152,9 +143,21 @@ class Scheduler(Struct, eq=False, kw_only=True):
         finally:
             self.slow.finish()
             self.errors.finish()
+            self.sinks.finish()
             with trio.move_on_after(FINISH_GRACE, shield=True):
                 await self.writer.finish()  # first: the last outcome of each lane has stored its state
                 await self.leases.end()
+
+    async def _start_background_tasks(self, background: trio.Nursery) -> None:
+        self.tasks.open(background)
+        if self.pool is not None:
+            await background.start(self.pool.run)
+        if self.heartbeat is not None:
+            background.start_soon(self.heartbeat.run)
+        if self.crawl.settings.max_seconds is not None:
+            background.start_soon(self._stop_after, self.crawl.settings.max_seconds)
+        if self.store.durable:
+            background.start_soon(self._make_checkpoints)
 
     async def _stop_after(self, seconds: float) -> None:
         await trio.sleep(seconds)

@@ -136,6 +136,11 @@ class _Sink(Struct, eq=False):
     """The last result of `persist`."""
 
     @property
+    def stored(self) -> int:
+        """Items of the log that it has received and does not hold back."""
+        return self.cursor - (self.position.rows if isinstance(self.position, Held) else 0)
+
+    @property
     def name(self) -> str:
         """The name of the plugin."""
         return self.hook.plugin.name
@@ -192,6 +197,12 @@ class SinkRunner:
             sink = _Sink(hook, cursor, position=position)
             self._sinks.append(sink)
             nursery.start_soon(self._run, sink)
+
+    def finish(self) -> None:
+        """Note in each output how many items it has not stored: a crawl that fails leaves some."""
+        for sink in self._sinks:
+            if isinstance(sink.hook.plugin, Sink):
+                sink.hook.plugin.behind = self._store.logged - sink.stored
 
     def complete(self) -> None:
         """Mark the log as complete: each sink ends when it has read all of it."""

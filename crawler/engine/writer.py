@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.engine.admission import ADMIT_FAILED
-from crawler.errors import LeaseLost
+from crawler.errors import CrawlerError, LeaseLost
 from crawler.messages import Request
 from crawler.stats import Stats
 from crawler.store import Outcome, Verdict
@@ -149,7 +149,12 @@ class Writer:
             self._commits.run([outcome.ticket for outcome in outcomes])
         for outcome in outcomes:
             self._count(outcome, stats)  # first: the commit stores the counts as well
-        committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
+        try:
+            committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
+        except CrawlerError:  # a full disk, for instance
+            for outcome in outcomes:
+                self._discount(outcome)
+            raise
         self._is_consistent = True
         if CONFLICT in committed.verdicts:
             self._news.reset(committed.news)
@@ -262,13 +267,17 @@ class Writer:
 
     def _count_again(self, outcome: Outcome, verdict: Verdict) -> None:
         """Correct the counts by an outcome that was not committed, or not with its effects."""
-        counted = Stats()
-        self._count(outcome, counted)
-        self._stats.subtract(counted)
+        self._discount(outcome)
         if verdict is Verdict.SAME_CONTENT:
             effects = {"page": False, "items": [], "staged_items": 0, "filtered": []}
             self._count(replace(outcome, **effects), self._stats)
             self._stats.filter("duplicate_content", outcome.ticket.request.url)
+
+    def _discount(self, outcome: Outcome) -> None:
+        """Remove an outcome from the counts."""
+        counted = Stats()
+        self._count(outcome, counted)
+        self._stats.subtract(counted)
 
     def _total(self, name: str) -> int:
         """Return a count of all workers."""

@@ -65,6 +65,8 @@ class Sink(Plugin):
     position: Any = None
     """The last result of `persist` that the job has kept, a JSON value; `None` in a new job. Set before `lifespan`,
     which may set another one: the job keeps it before the first item is stored."""
+    behind: int = 0
+    """Number of committed items that it has not stored, the last ones. Set when the crawl has ended."""
     gather: float = 0.0
     """Seconds for which items are collected for the next batch, so that batches are large."""
 

@@ -81,22 +81,27 @@ async def test_a_full_disk_stops_fetching_at_once_and_the_job_completes_later(
 ) -> None:
     site = FakeSite(dict.fromkeys((f"/{n}" for n in range(PAGES)), "x"))
 
-    async def run() -> None:
+    async def run(spider: Spider) -> None:
         settings = Settings(durability=durability)
         outputs, job = [tmp_path / "items.jsonl"], tmp_path / "job"
-        await crawl(Numbers(), outputs=outputs, job=job, settings=settings, transport=site.transport)
+        await crawl(spider, outputs=outputs, job=job, settings=settings, transport=site.transport)
 
     with monkeypatch.context() as patch:
         fill(patch)
+        spider = Numbers()
         with pytest.raises(CrawlFailed) as caught:
-            await run()
+            await run(spider)
+    stored = len((tmp_path / "items.jsonl").read_text().splitlines())
+    output = spider.crawl.plugins[-1]
+    assert isinstance(output, FileSink)
+    assert stored + output.behind == spider.crawl.stats.items
     line = str(caught.value)
     assert line.startswith(f"cannot write {tmp_path}")
     assert f"{name}: the disk is full" in line
     assert line.endswith("free some space, then run it again")
     assert len(site.log) < PAGES
     assert site.log[-1].at >= trio.current_time() - 1.5
-    await run()
+    await run(Numbers())
     items = [json.loads(line)["url"] for line in (tmp_path / "items.jsonl").read_text().splitlines()]
     assert sorted(items) == sorted(Numbers.start_urls)
 

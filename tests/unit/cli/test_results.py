@@ -10,10 +10,28 @@ from pathlib import Path
 
 import pytest
 
+from crawler.cli.logs import plural
 from crawler.cli.results import check_report, reader_has_closed, write_report
 from crawler.engine.report import Timer
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.stats import Stats
+
+FULL_DISK = """
+import errno
+from crawler.sinks.file_sink import FileSink
+
+put, room = FileSink.put, [1, 2, 3]
+
+
+def put_while_there_is_room(sink, data, at):
+    if not room:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    room.pop()
+    return put(sink, data, at)
+
+
+FileSink.put = put_while_there_is_room
+"""
 
 
 @pytest.fixture
@@ -37,6 +55,16 @@ def test_the_summary_is_shown_even_if_the_report_cannot_be_written(command, book
     assert code == 2
     assert err.startswith("finished by max_pages: 1 page")
     assert err.endswith("crawler: cannot write --report /dev/full: no space left on device\n")
+
+
+@pytest.mark.parametrize(("job", "rest"), [([], ""), (["--job", "books.job"], ", which the next run stores")])
+def test_the_summary_says_how_many_items_an_output_lacks(command, books, tmp_path, job, rest):
+    books.write_text(books.read_text() + FULL_DISK)
+    code, _, err = command("run", "books.py", "-o", "books.jsonl", "-s", "delay=0.02", *job)
+    counted = int(re.search(r"and (\d+) items? in", err)[1])
+    stored = (tmp_path / "books.jsonl").read_bytes().count(b"\n")
+    assert code == 1
+    assert f"  output    books.jsonl without the last {plural(counted - stored, 'item')}{rest}\n" in err
 
 
 def test_a_report_replaces_a_file_and_is_written_into_a_pipe(tmp_path, report):
