@@ -235,8 +235,6 @@ class DeclaredQuota(Quota):
             limit=limit,
             interval=self.interval,
         )
-        if not self.window.declared:
-            self.replenishment.measure_rate(sample, limit)
 
     def _open_window(self, sample: QuotaSample) -> None:
         """Begin the first or a new window with a response."""

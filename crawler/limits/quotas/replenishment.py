@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 import attrs
 
-from crawler.limits.headers.declared import TimeRange
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import TimeInterval
 
@@ -31,17 +30,6 @@ UNKNOWN_INTERVALS: Final = 2.5
 """The same where that is not known yet."""
 
 
-def _seconds_per_unit(missing: float, full: TimeInterval, at: float) -> TimeRange:
-    """Return the seconds, at least and at most, in which one unit returns if the quota is full again at `full`.
-
-    `missing` units are missing at the time `at`, of which the last may be partly restored already.
-    """
-    if missing <= 0:
-        return 0.0, math.inf
-    longest = max(0.0, full.latest - at) / (missing - 1) if missing > 1 else math.inf
-    return max(0.0, full.earliest - at) / missing, longest
-
-
 @attrs.define(eq=False, repr=False)
 class Replenishment:
     """How units return: all together when a window ends (``fixed``) or one by one (``continuous``)."""
@@ -60,8 +48,6 @@ class Replenishment:
     """Units of the responses since then."""
     shortest_interval: float = 0.0
     """Seconds in which one unit is restored, at least, where responses contradict the interval that is assumed."""
-    _moving_resets: int = 0
-    _unit_seconds: TimeRange = (0.0, math.inf)
 
     @property
     def kind(self) -> Kind:
@@ -103,20 +89,6 @@ class Replenishment:
                 self.continuous_votes = max(0, self.continuous_votes - 1)
         elif before < 2.0 and restored < limit / 4 and (sample.reset is None or sample.sent >= reset.earliest):
             self.vote_continuous(1)
-        elif (
-            sample.reset is not None
-            and not sample.disrupted
-            and sample.remaining < before
-            and sample.received < reset.earliest
-        ):
-            old = _seconds_per_unit(limit - before, reset, updated_at)
-            if self._is_consistent(old) and self._is_consistent(
-                _seconds_per_unit(limit - sample.remaining, sample.reset, sample.received)
-            ):
-                self._moving_resets += 1  # the reset moves away as units are spent: it is the time to full
-            if self._moving_resets > 1:
-                self.vote_continuous(MAX_VOTES)
-                self.before_reset = True
 
     def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
         """Vote for continuous replenishment if a window was used up, and units had returned as its rate predicts.
@@ -128,15 +100,6 @@ class Replenishment:
         """
         if units >= MIN_RETURNED and interval is not None and abs(units - seconds / interval) <= MIN_RETURNED:
             self.vote_continuous(MAX_VOTES)
-
-    def measure_rate(self, sample: QuotaSample, limit: float) -> None:
-        """Measure the rate if the stated reset is the time to full; forget it if the reset no longer is."""
-        reset = sample.reset
-        if self._moving_resets <= 1 or reset is None or limit <= sample.remaining or reset.latest <= sample.received:
-            return
-        missing = limit - sample.remaining
-        if self._is_consistent(_seconds_per_unit(missing, reset, sample.received)):
-            self.rate = missing / (reset.latest - sample.received)
 
     def check_interval(self, sample: QuotaSample, limit: float, interval: float | None) -> None:
         """Measure the interval of units that return one by one, if it is longer than is assumed.
@@ -194,14 +157,3 @@ class Replenishment:
         if self.rate is not None or self.before_reset or reset - updated_at <= 3 * interval:
             return updated_at + KNOWN_INTERVALS * interval * missing
         return math.inf if self.before_reset is False else updated_at + UNKNOWN_INTERVALS * interval * missing
-
-    def _is_consistent(self, seconds_per_unit: TimeRange) -> bool:
-        """Return whether a time per unit fits all earlier responses. If not, they did not state the time to full."""
-        both = max(seconds_per_unit[0], self._unit_seconds[0]), min(seconds_per_unit[1], self._unit_seconds[1])
-        consistent = both[0] <= both[1]
-        self._unit_seconds = both if consistent else seconds_per_unit
-        if not consistent and self._moving_resets > 1:
-            self.rate, self.continuous_votes, self.before_reset = None, 0, None
-        if not consistent:
-            self._moving_resets = -MAX_VOTES
-        return consistent

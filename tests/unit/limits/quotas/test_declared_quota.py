@@ -113,13 +113,6 @@ def test_rule_5_a_refused_probe_shows_that_it_is_continuous():
     assert made.replenishment.kind == "continuous"
 
 
-def test_rule_5_a_reset_that_moves_away_as_units_are_spent_is_the_time_to_full():
-    made = quota(*((observation(60 - used, used), 0.1 * used, 0.1 * used + 0.05) for used in range(1, 10)))
-    assert made.replenishment.kind == "continuous"
-    made.exhaust()
-    assert ready(made, 1) < 4
-
-
 def test_rule_5_the_next_unit_is_tried_once_where_the_reset_is_far_off():
     made = quota((observation(0, 1), 0.0, 0.1), (observation(0, 61), 2.1, 2.2))
     assert made.replenishment.kind == "continuous"

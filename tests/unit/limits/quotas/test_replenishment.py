@@ -1,4 +1,4 @@
-"""`Replenishment`: how units return, and what a moving reset means."""
+"""`Replenishment`: how units return."""
 
 from __future__ import annotations
 
@@ -26,22 +26,6 @@ def sample(remaining: float, now: float, reset: TimeInterval | None, *, refused:
         refused=refused,
         disrupted=refused,
     )
-
-
-def spend(wait_for, *, responses: int = 15) -> Replenishment:
-    """Twenty units, one spent every tenth of a second; `wait_for` returns the stated wait for the missing units."""
-    replenishment, reset, updated_at = Replenishment(), TimeInterval(0.0, 0.0), 100.0
-    for missing in range(1, responses + 1):
-        now, before = 100.0 + missing / 10, LIMIT - missing + 1
-        stated = now + wait_for(missing)
-        response = sample(before - 1, now, TimeInterval(stated - 1.0, stated))
-        if missing > 1:
-            replenishment.vote(
-                response, before=before, updated_at=updated_at, reset=reset, limit=LIMIT, interval=0.25
-            )  # fmt: skip
-            replenishment.measure_rate(response, LIMIT)
-        reset, updated_at = response.reset, now
-    return replenishment
 
 
 def vote(replenishment: Replenishment, before: float, remaining: float, *, passed: float) -> None:
@@ -86,21 +70,6 @@ def test_as_many_units_as_the_rate_predicts_return_until_a_window_is_used_up(uni
     replenishment = Replenishment()
     replenishment.record_returned(units, seconds, interval)
     assert replenishment.kind == kind
-
-
-def test_a_reset_that_moves_with_the_missing_units_is_the_time_to_full():
-    replenishment = spend(lambda missing: missing * 2.0 + 0.5)
-    assert replenishment.kind == "continuous"
-    assert replenishment.rate == pytest.approx(0.5, rel=0.1)
-
-
-@pytest.mark.parametrize("responses", range(3, 16))
-def test_a_reset_that_only_stays_ahead_is_not_the_time_to_full(responses):
-    """Five seconds are stated in each response: as the time to full, one missing unit would return at once."""
-    replenishment = spend(lambda missing: 5.0, responses=responses)
-    if responses > 4:
-        assert replenishment.rate is None
-        assert replenishment.kind == "unknown"
 
 
 def test_half_the_quota_or_more_at_once_is_a_vote_for_fixed_windows():
