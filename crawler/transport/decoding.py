@@ -17,7 +17,14 @@ import pycurl
 
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["Decoder", "libcurl_codings", "make_decoder", "may_be_multi_member", "parse_content_encoding"]
+__all__ = [
+    "Decoder",
+    "libcurl_codings",
+    "make_decoder",
+    "may_be_multi_member",
+    "parse_content_encoding",
+    "unknown_coding",
+]
 
 MAX_PIECE: Final = 65_536
 """Maximum number of bytes that are unpacked at once."""
@@ -48,6 +55,12 @@ def libcurl_codings() -> frozenset[str]:
     """Return the content codings that this libcurl decodes."""
     features: int = pycurl.version_info()[4]
     return frozenset().union(*(codings for feature, codings in BUILT_IN if features & feature))
+
+
+@lru_cache(maxsize=256)
+def unknown_coding(value: str) -> str:
+    """Return the first coding in a ``Content-Encoding`` value that libcurl does not know; empty if there is none."""
+    return next((coding for coding in parse_content_encoding([value]) if coding not in libcurl_codings()), "")
 
 
 def may_be_multi_member(url: str) -> bool:

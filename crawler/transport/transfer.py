@@ -11,25 +11,26 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
 import httpx
 import pycurl
 import trio
-from trio.lowlevel import current_task, enable_ki_protection, reschedule
+from trio.lowlevel import enable_ki_protection
 
 from crawler.headers import Headers
 from crawler.http.received_headers import ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.lazy_pattern import lazy_pattern
-from crawler.transport.decoding import libcurl_codings, parse_content_encoding
+from crawler.transport.awaited import Awaited
+from crawler.transport.decoding import unknown_coding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
 from crawler.transport.lean import delivered_fields
+from crawler.transport.status_line import parse_status_line
 
-__all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
+__all__ = ["Transfer", "UnknownCoding"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -56,7 +57,7 @@ class UnknownCoding(httpx.DecodingError):
     """libcurl delivers no body, because it does not know the content coding; it does when it need not decode."""
 
 
-class Transfer(httpx.AsyncByteStream):
+class Transfer(Awaited, httpx.AsyncByteStream):
     """One transfer.
 
     Parameters:
@@ -77,7 +78,7 @@ class Transfer(httpx.AsyncByteStream):
     __slots__ = (
         "_body_size", "_buffer", "_chunks", "_chunks_size", "_drop", "_ended", "_error", "_has_headers", "_is_coded",
         "_lines", "_lines_size", "_max_body", "_max_headers", "_paused", "_primary_ip", "_read_timeout", "_reason",
-        "_sent_size", "_task", "_timeout_scope", "_version", "_was_refused", "_whole", "_write_timeout", "body",
+        "_sent_size", "_version", "_was_refused", "_whole", "_write_timeout", "body",
         "clock", "complete_by", "curl", "decode", "has_response", "headers", "headers_at", "needs_reset",
         "new_connection", "options", "peer", "proxy", "proxy_fault", "request", "sent", "sent_at", "stages", "status",
         "status_line", "was_inspected",
@@ -150,8 +151,7 @@ class Transfer(httpx.AsyncByteStream):
         self._chunks_size = 0
         self._paused = self._ended = False
         self._error: Exception | None = None
-        self._task: trio.lowlevel.Task | None = None  # the one that waits
-        self._timeout_scope: trio.CancelScope | None = None  # around its wait
+        super().__init__(is_timed=self._read_timeout is not None or self._write_timeout is not None)
 
     # ---- called by libcurl ------------------------------------------------------------------------------------------
 
@@ -176,8 +176,7 @@ class Transfer(httpx.AsyncByteStream):
             if options.on_sent is not None:
                 options.on_sent(self.sent_at)
             self.sent = True
-            if self._timeout_scope is not None:
-                self._extend_timeout()
+            self._note_sign_of_life()
         except Exception as error:
             self._error = error
             return PREREQFUNC_ABORT
@@ -197,7 +196,7 @@ class Transfer(httpx.AsyncByteStream):
         """READFUNCTION: give libcurl the next bytes of the request body."""
         chunk = self.body[self._sent_size : self._sent_size + size]
         self._sent_size += len(chunk)
-        self._extend_timeout()
+        self._note_sign_of_life()
         return chunk
 
     @enable_ki_protection
@@ -353,12 +352,6 @@ class Transfer(httpx.AsyncByteStream):
         self._ended = self.has_response = True
         self._wake()
 
-    def _wake(self) -> None:
-        task = self._task
-        if task is not None:
-            self._task = None
-            reschedule(task)
-
     # ---- called by the waiting task ---------------------------------------------------------------------------------
 
     def check_response(self) -> None:
@@ -377,7 +370,7 @@ class Transfer(httpx.AsyncByteStream):
             raise self._failure(httpx.RemoteProtocolError, message, kind="no_http")
         self.status = status
         if self._is_coded and self.decode and status not in BODILESS:
-            unknown = _unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
+            unknown = unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
             if unknown:
                 message = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
                 raise self._failure(UnknownCoding, message, retryable=True)
@@ -471,57 +464,17 @@ class Transfer(httpx.AsyncByteStream):
         if not self._ended:
             self.fail(self._failure(httpx.ReadError, "the response was closed"))
 
-    @enable_ki_protection
-    async def wait(self) -> None:
-        """Wait until something has arrived. Ctrl-C cannot come between the note that a task waits and its wait.
-
-        Raises:
-            httpx.TimeoutException: The server was silent for too long.
-        """
-        if self._task is not None:
-            raise trio.BusyResourceError("another task reads this response")
-        self._task = current_task()
-        if self._read_timeout is None and self._write_timeout is None:
-            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
-        else:
-            await self._wait_with_timeout()
-
-    @enable_ki_protection
-    async def _wait_with_timeout(self) -> None:
-        with trio.CancelScope() as self._timeout_scope:
-            if self.sent:  # connecting has a timeout of its own
-                self._extend_timeout()
-            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
-        if self._timeout_scope.cancelled_caught:
-            cls, verb = (httpx.WriteTimeout, "took") if self._is_sending() else (httpx.ReadTimeout, "sent")
-            raise self._failure(cls, f"the server {verb} nothing for {self._timeout():g} s")
-
-    def _abort_wait(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _extend_timeout(self) -> None:
-        """Restart the timeout of the waiting task: the server has shown that it is alive."""
-        if self._timeout_scope is not None:
-            self._timeout_scope.deadline = trio.current_time() + self._timeout()
+    def _silence_allowed(self) -> float:
+        return self._timeout() if self.sent else math.inf  # connecting has a timeout of its own
 
     def _timeout(self) -> float:
-        """Return the seconds that the server may be silent now."""
+        """Return the seconds for which the server may be silent once the request is on its way."""
         timeout = self._write_timeout if self._is_sending() else self._read_timeout
         return math.inf if timeout is None else timeout
 
+    def _silence_error(self) -> httpx.RequestError:
+        cls, verb = (httpx.WriteTimeout, "took") if self._is_sending() else (httpx.ReadTimeout, "sent")
+        return self._failure(cls, f"the server {verb} nothing for {self._timeout():g} s")
+
     def _is_sending(self) -> bool:
         return self._sent_size < len(self.body)
-
-
-@lru_cache(maxsize=256)
-def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
-    """Return version, status and reason phrase. The status is -1 if further digits follow, which libcurl ignores."""
-    version, _, rest = line.partition(b" ")
-    return version.upper(), -1 if rest[3:4].isdigit() else int(rest[:3]), rest[4:].strip(b"\r\n")
-
-
-@lru_cache(maxsize=256)
-def _unknown_coding(value: str) -> str:
-    """Return the first coding in a ``Content-Encoding`` value that libcurl does not know; empty if there is none."""
-    return next((coding for coding in parse_content_encoding([value]) if coding not in libcurl_codings()), "")
