@@ -225,7 +225,7 @@ class Attempts:
                 raise _LeaseOver("the lease is not renewed")
             self._settlement.note_sent(ticket, at)
 
-        options = {"on_sent": note_sent} if self._frontier.reports_sending else {}
+        options = {"on_sent": note_sent} if self._frontier.feedback.reports_sending else {}
 
         async def network(request: Request) -> Response:
             while True:

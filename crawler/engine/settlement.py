@@ -65,7 +65,7 @@ class Settlement:
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
-        self._frontier.sent(ticket, self._clock.from_trio(at))
+        self._frontier.feedback.sent(ticket, self._clock.from_trio(at))
         self._stats.requests += 1
         self._stats.lane(ticket.lane.name).requests += 1
 
@@ -77,7 +77,7 @@ class Settlement:
             response: The response to it.
             now: Seconds since the epoch. `None`: the present time.
         """
-        events = self._frontier.answered(
+        events = self._frontier.feedback.answered(
             ticket,
             self._clock() if now is None else now,
             status=response.status,
@@ -130,14 +130,14 @@ class Settlement:
             self._outages.received(ticket, response, now)
         if ticket.permit.is_open:
             if is_sent and isinstance(error, FetchError) and error.is_refusal:
-                events = frontier.refused(ticket, now)
+                events = frontier.feedback.refused(ticket, now)
                 self._note_refusal(ticket, events)
             elif response is None:
-                frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
+                frontier.feedback.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:
                 events = self.learn(ticket, response, now)
             else:
-                frontier.refund(ticket)  # a plugin answered
+                frontier.feedback.refund(ticket)  # a plugin answered
         if lane.waited or self._hooks:
             self._report(ticket, request, response, error, events)
 

@@ -114,7 +114,7 @@ class Slots:
         if self.is_leased():
             return
         if ticket is not None and ticket.permit.is_open:
-            self._frontier.refund(ticket)
+            self._frontier.feedback.refund(ticket)
             await self.start(ticket)
         while not self.is_leased():
             await self._frontier.changed.wait()
@@ -137,6 +137,6 @@ class Slots:
             if trio.current_time() >= give_up_at and self.wait(lane, request) > 0:
                 raise self.too_late(wait, lane, request)
         ticket.now = self._clock()
-        ticket.permit.take(ticket.now, reports=self._frontier.reports_sending)
+        ticket.permit.take(ticket.now, reports=self._frontier.feedback.reports_sending)
         if self._frontier.outages.active:
             self._frontier.reachability.start(ticket)

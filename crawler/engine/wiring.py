@@ -115,7 +115,7 @@ def wire(
         wants_wire=any(plugin.wants_wire for plugin in plugins),
         wants_stages=any(plugin.wants_stages for plugin in plugins),
     )
-    frontier.reports_sending = downloader.reports_sending
+    frontier.feedback.reports_sending = downloader.reports_sending
     origins = downloader.start_origins
     if origins is not None:
         origins.add_all(spider.start_urls)

@@ -18,6 +18,7 @@ from crawler.errors import FetchError
 from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
 from crawler.frontier.controls import Controls
+from crawler.frontier.feedback import Feedback
 from crawler.frontier.hand_over import HandOver
 from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
@@ -35,8 +36,6 @@ from crawler.frontier.ticket import (
     Ticket,
 )
 from crawler.frontier.windows import Windows
-from crawler.headers import Fields
-from crawler.limits.events import QuotaEvent
 from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -114,8 +113,8 @@ class Frontier:
         """Memory for large bodies."""
         self.open_tickets = 0
         """Tickets of pages that are neither settled nor put back."""
-        self.reports_sending = False
-        """Whether `sent` is called as soon as bytes of a request go out."""
+        self.feedback = Feedback(self.budgets, self._schedule, self.bodies)
+        """Lets the limits learn what became of the requests."""
         self._windows = Windows(self.lanes, size=window, total=max_waiting)
 
     def statistics(self) -> FrontierStatistics:
@@ -125,7 +124,7 @@ class Frontier:
 
     def advance_clock(self, now: float) -> None:
         """Set the time before lanes are opened or requests pushed; it never goes back."""
-        self._schedule.now = max(self._schedule.now, now)
+        self._schedule.advance_clock(now)
 
     def _throttle(self, name: str) -> Throttle:
         return self.limits.throttle(name, self.settings.pace)
@@ -336,7 +335,7 @@ class Frontier:
         lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
-        ticket.permit.take(ticket.now, reports=self.reports_sending)
+        ticket.permit.take(ticket.now, reports=self.feedback.reports_sending)
         lane.open_tickets += 1
         if self.outages.active:
             self.reachability.start(ticket)
@@ -369,63 +368,11 @@ class Frontier:
                 ticket.lender = None
             self.changed.set()  # another request of the same hook may wait
 
-    def sent(self, ticket: StartTicket, at: float) -> None:
-        """Note that bytes of a request went out at `at` (seconds since the epoch); see `Permit.sent`."""
-        if ticket.permit.sent(at) and self.reports_sending:  # the next start has waited for this
-            self.advance_clock(at)
-            self._reschedule(ticket)
-
-    def answered(
-        self,
-        ticket: StartTicket,
-        now: float,
-        *,
-        status: int,
-        headers: Fields,
-        body: bytes,
-        first_byte: float | None,
-        size: int | None = None,
-    ) -> list[QuotaEvent]:
-        """Let the limits learn from a response; see `Permit.answered`.
-
-        `size` is that of a body that is elsewhere, in bytes.
-        """
-        schedule = self._schedule
-        schedule.now = max(schedule.now, now)
-        self.bodies.note(len(body) if size is None else size)
-        events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
-        self._reschedule(ticket)
-        return events
-
-    def failed(self, ticket: StartTicket, now: float, *, overloaded: bool) -> None:
-        """Let the limits learn that there was no response; see `Permit.failed`."""
-        self.advance_clock(now)
-        ticket.permit.failed(now, overloaded=overloaded)
-        self._reschedule(ticket)
-
-    def refused(self, ticket: StartTicket, now: float) -> list[QuotaEvent]:
-        """Let the limits learn from a refusal without a response; see `Permit.refused`."""
-        self.advance_clock(now)
-        events = ticket.permit.refused(now)
-        self._reschedule(ticket)
-        return events
-
-    def refund(self, ticket: StartTicket) -> None:
-        """Refund a start if nothing was sent; see `Permit.cancelled`."""
-        ticket.permit.cancelled()
-        self._reschedule(ticket)
-
-    def _reschedule(self, ticket: StartTicket) -> None:
-        """Reschedule the lane and the budgets of a ticket after a change of their limits."""
-        for throttle, _ in ticket.permit.budgets:
-            self._schedule.offer_budget(self.budgets[throttle.name])
-        self._schedule.wake(ticket.lane)
-
     def settle(self, ticket: Ticket) -> None:
         """Settle a ticket whose request is committed, or needs no commit."""
         if isinstance(ticket, StartTicket):
             if ticket.permit.is_open:
-                self.refund(ticket)
+                self.feedback.refund(ticket)
             self.release(ticket)
             self.bodies.release(ticket)
             if self.outages.active:

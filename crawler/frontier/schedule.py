@@ -49,6 +49,10 @@ class Schedule:
         self._valid = 0
         self._watchers: dict[Lane | Budget, Callable[[], None]] = {}
 
+    def advance_clock(self, now: float) -> None:
+        """Set the time, in seconds since the epoch; it never goes back."""
+        self.now = max(self.now, now)
+
     def next(self) -> Lane | None:
         """Remove and return the first lane that is due now, if there is one."""
         while (entry := self._pop()) is not None:

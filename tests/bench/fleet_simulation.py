@@ -181,7 +181,7 @@ class Worker:
         self._outcomes: list[Outcome] = []
         self._looks_at = math.inf
         self._frontier = Frontier(settings, chance=simulation.chance)
-        self._frontier.reports_sending = True
+        self._frontier.feedback.reports_sending = True
         self._frontier.holdings.are_shared, self._frontier.holdings.until = True, -math.inf
         self._leases = Leases(self._frontier, store, cast("Any", simulation.clock), NewsReader())
 
@@ -244,7 +244,7 @@ class Worker:
         simulation = self.simulation
         host, _ = place(ticket.request)
         seconds = simulation.start(host)
-        self._frontier.sent(ticket, simulation.now)
+        self._frontier.feedback.sent(ticket, simulation.now)
 
         async def end() -> None:
             if not self.is_dead:
@@ -258,7 +258,7 @@ class Worker:
         simulation = self.simulation
         is_refused = simulation.chance.random() < simulation.options.refusals
         headers = [("Retry-After", f"{RETRY_AFTER}")] if is_refused else []
-        self._frontier.answered(
+        self._frontier.feedback.answered(
             ticket, simulation.now, status=429 if is_refused else 200, headers=cast("Any", headers), body=b"",
             first_byte=seconds,
         )  # fmt: skip

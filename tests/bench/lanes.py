@@ -68,7 +68,7 @@ def dispatch(made: Frontier) -> float:
         ticket, _ = made.pop(now)
         assert ticket is not None
         ticket.mark_sent(now)
-        made.answered(ticket, now, status=200, headers=FIELDS, body=b"", first_byte=0.001)
+        made.feedback.answered(ticket, now, status=200, headers=FIELDS, body=b"", first_byte=0.001)
         made.release(ticket)
         made.settle(ticket)
     return (time.perf_counter() - begun) / TURNS * 1e6
