@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from scrapy import signals
-from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 from scrapy.settings import Settings
 from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
@@ -24,6 +22,7 @@ from crawler.sinks import IfExists
 from crawler_plugins.scrapy import acceleration, aliases, components, processes, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
+from crawler_plugins.scrapy.creation import create_crawler
 from crawler_plugins.scrapy.engine import Engine
 from crawler_plugins.scrapy.equivalents import equivalents
 from crawler_plugins.scrapy.events import Signals
@@ -34,7 +33,6 @@ from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.redis_job import redis_job
-from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ScrapySpider"]
 
-EXTENSIONS: Final = ("scrapy.extensions.corestats.CoreStats", "scrapy.extensions.closespider.CloseSpider")
-"""Extensions of Scrapy that run as they are. The crawl does itself what the others do."""
 SPIDER_SIDE: Final = "scrapy.spidermiddlewares."
 log = logging.getLogger("crawler.plugins.scrapy")
 
@@ -164,13 +160,7 @@ class ScrapySpider(crawler.Spider):
             overrides: Settings that override others.
         """
         acceleration.install()
-        _override(merged, overrides)
-        for name, value in {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}.items():
-            merged.set(name, value, priority="cmdline")
-        for path in dict(merged.getdict("EXTENSIONS_BASE")):
-            if path not in EXTENSIONS:
-                merged["EXTENSIONS_BASE"].set(path, None, priority="cmdline")
-        self.scrapy = self._scrapy_crawler(spider_class, merged, arguments)
+        self.scrapy = create_crawler(spider_class, merged, arguments, overrides)
         """The `scrapy.crawler.Crawler`, with ``settings``, ``stats``, ``signals`` and ``spider``."""
         spider, settings = self.scrapy.spider, self.scrapy.settings
         self.arguments = dict(arguments)
@@ -224,32 +214,6 @@ class ScrapySpider(crawler.Spider):
             ),
         )
         self._start = Start(scrapy, self._signals, self._scheduling, self._scraper, self._middlewares, self._items)
-
-    def _scrapy_crawler(self, spider_class: Any, settings: Any, arguments: Mapping[str, Any]) -> Any:
-        """Return Scrapy's crawler with its spider, settings, stats and extensions.
-
-        Raises:
-            ConfigError: The spider cannot run, or its constructor or a component raised an exception.
-        """
-        name = getattr(spider_class, "name", None) or spider_class.__name__
-        _refuse(name, settings, spider_class)
-        if missing := missing_arguments(spider_class, arguments):
-            raise error_of(f"{name} needs the argument {one}: -a {one}=VALUE" for one in missing)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
-                made = Crawler(spider_class, settings)
-                _refuse(name, made.settings, spider_class)
-                made.spider = spider_class.from_crawler(made, **arguments)
-                apply = getattr(made, "_apply_settings", None)
-                if apply is not None:  # since Scrapy 2.11
-                    apply()
-                    _refuse(name, made.settings, spider_class)  # add-ons have changed them
-        except ConfigError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise ConfigError(f"{name} cannot be created: {type(error).__name__}: {error}") from error
-        return made
 
     @staticmethod
     def _accepted(spider: Any, settings: Any) -> tuple[int, ...]:
@@ -415,26 +379,6 @@ class ScrapySpider(crawler.Spider):
             theirs = responses.to_scrapy(response, request if is_same else self._requests.to_scrapy(response.request))
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
-
-
-def _override(settings: Any, overrides: Mapping[str, Any]) -> None:
-    """Change settings.
-
-    Raises:
-        ConfigError: The text for a setting of components is not JSON.
-    """
-    for name, value in overrides.items():
-        try:
-            settings.set(name, value, priority="cmdline")
-        except ValueError as error:
-            raise ConfigError(f"setting {name} must be a JSON object, not {value!r}") from error
-
-
-def _refuse(name: str, settings: Any, spider_class: Any) -> None:
-    """Raise `ConfigError` if a spider cannot run."""
-    reasons = list(refusals(settings, spider_class))
-    if reasons:
-        raise error_of(f"{name} cannot run: {reason}" for reason in reasons)
 
 
 def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:

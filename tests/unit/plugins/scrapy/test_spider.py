@@ -5,14 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 import scrapy
-from crawler_plugins.scrapy import ScrapySpider
 from scrapy.http import FormRequest, JsonRequest
 from scrapy.linkextractors import LinkExtractor
 from scrapy.loader import ItemLoader
 from scrapy.spiders import CrawlSpider, CSVFeedSpider, Rule, SitemapSpider, XMLFeedSpider
 from support.scrapy_site import SITE, run_scrapy
-
-from crawler import ConfigError
 
 QUOTES = {
     "/": "<div class=quote><span>One</span></div><li class=next><a href='/page/2/'>Next</a></li>",
@@ -257,23 +254,8 @@ async def test_a_callback_that_no_method_is_ends_a_job_with_its_name(tmp_path):
     assert ran.stats["spider_exceptions/TypeError"] == 1
 
 
-async def test_a_spider_that_cannot_be_created_is_one_line():
-    class Broken(Quotes):
-        def __init__(self, *args, **kwargs):
-            raise KeyError("no key")
-
-    with pytest.raises(ConfigError, match=r"quotes cannot be created: KeyError: 'no key'"):
-        ScrapySpider.of(Broken)
-
-
 async def test_the_crawl_counts_as_stats_of_scrapy():
     ran = await run_scrapy(Quotes, QUOTES)
     assert ran.stats["downloader/request_count"] == 2
     assert ran.stats["downloader/response_status_count/200"] == 2
     assert ran.stats["request_depth_max"] == 1
-
-
-@pytest.mark.parametrize("name", ["ITEM_PIPELINES", "DOWNLOAD_HANDLERS", "FEEDS"])
-def test_text_for_a_setting_of_components_must_be_json(name):
-    with pytest.raises(ConfigError, match=f"^setting {name} must be a JSON object, not 'abc'$"):
-        ScrapySpider.of(scrapy.Spider, settings={name: "abc"})

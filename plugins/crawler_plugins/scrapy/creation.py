@@ -1,0 +1,79 @@
+"""`create_crawler`: Scrapy's crawler for a spider, with its settings, stats and extensions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from scrapy.crawler import Crawler
+
+from crawler import ConfigError
+from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
+
+__all__ = ["create_crawler"]
+
+EXTENSIONS: Final = ("scrapy.extensions.corestats.CoreStats", "scrapy.extensions.closespider.CloseSpider")
+"""Extensions of Scrapy that run as they are. The crawl does itself what the others do."""
+FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
+"""Settings that have these values whatever the project says."""
+
+
+def create_crawler(
+    spider_class: Any, settings: Any, arguments: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Crawler:
+    """Return a `scrapy.crawler.Crawler` whose spider is made.
+
+    Parameters:
+        spider_class: The class of the Scrapy spider.
+        settings: The settings of the project. They are changed.
+        arguments: Arguments of the spider.
+        overrides: Settings that override others.
+
+    Raises:
+        ConfigError: The spider cannot run, or its constructor or a component raised an exception.
+    """
+    _override(settings, overrides)
+    _override(settings, FORCED)
+    for path in dict(settings.getdict("EXTENSIONS_BASE")):
+        if path not in EXTENSIONS:
+            settings["EXTENSIONS_BASE"].set(path, None, priority="cmdline")
+    name = getattr(spider_class, "name", None) or spider_class.__name__
+    _refuse(name, settings, spider_class)
+    if missing := missing_arguments(spider_class, arguments):
+        raise error_of(f"{name} needs the argument {one}: -a {one}=VALUE" for one in missing)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
+            made = Crawler(spider_class, settings)
+            _refuse(name, made.settings, spider_class)
+            made.spider = spider_class.from_crawler(made, **arguments)
+            apply = getattr(made, "_apply_settings", None)
+            if apply is not None:  # since Scrapy 2.11
+                apply()
+                _refuse(name, made.settings, spider_class)  # add-ons have changed them
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{name} cannot be created: {type(error).__name__}: {error}") from error
+    return made
+
+
+def _override(settings: Any, overrides: Mapping[str, Any]) -> None:
+    """Change settings.
+
+    Raises:
+        ConfigError: The text for a setting of components is not JSON.
+    """
+    for name, value in overrides.items():
+        try:
+            settings.set(name, value, priority="cmdline")
+        except ValueError as error:
+            raise ConfigError(f"setting {name} must be a JSON object, not {value!r}") from error
+
+
+def _refuse(name: str, settings: Any, spider_class: Any) -> None:
+    """Raise `ConfigError` if a spider cannot run."""
+    reasons = list(refusals(settings, spider_class))
+    if reasons:
+        raise error_of(f"{name} cannot run: {reason}" for reason in reasons)

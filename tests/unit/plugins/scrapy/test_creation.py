@@ -1,0 +1,39 @@
+"""`create_crawler`: a spider that cannot be created is one line, and some settings have one value only."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from crawler_plugins.scrapy import ScrapySpider
+
+from crawler import ConfigError
+
+
+def test_a_spider_that_cannot_be_created_is_one_line():
+    class Broken(scrapy.Spider):
+        name = "quotes"
+
+        def __init__(self, *args, **kwargs):
+            raise KeyError("no key")
+
+    with pytest.raises(ConfigError, match=r"quotes cannot be created: KeyError: 'no key'"):
+        ScrapySpider.of(Broken)
+
+
+def test_the_crawl_keeps_what_it_does_itself_from_the_extensions_of_scrapy():
+    settings = {"TELNETCONSOLE_ENABLED": True, "MEMUSAGE_ENABLED": True, "TWISTED_REACTOR": "no.such.Reactor"}
+
+    class Named(scrapy.Spider):
+        name = "quotes"
+
+    made = ScrapySpider.of(Named, base=scrapy.settings.Settings(settings)).scrapy
+    assert made.settings["TWISTED_REACTOR"] is None
+    assert not made.settings.getbool("TELNETCONSOLE_ENABLED")
+    extensions = {type(one).__name__ for one in made.extensions.middlewares}
+    assert extensions == {"CoreStats"}
+
+
+@pytest.mark.parametrize("name", ["ITEM_PIPELINES", "DOWNLOAD_HANDLERS", "FEEDS"])
+def test_text_for_a_setting_of_components_must_be_json(name):
+    with pytest.raises(ConfigError, match=f"^setting {name} must be a JSON object, not 'abc'$"):
+        ScrapySpider.of(scrapy.Spider, settings={name: "abc"})
