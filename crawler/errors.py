@@ -5,7 +5,7 @@
     CrawlerError
     ├─ ConfigError        settings, arguments or command line; nothing was started    exit 2
     ├─ PluginError        a plugin breaks its contract; nothing was started           exit 2
-    ├─ JobError           the job directory is foreign, in use, or does not fit       exit 2
+    ├─ JobError           the job folder is foreign, in use, or does not fit          exit 2
     ├─ CrawlFailed        the crawl had to end; its cause is an exception group       exit 1
     │  └─ LeaseLost       other workers have the requests of this one                 exit 1
     └─ RequestError       one request failed; the crawl continues
@@ -78,7 +78,7 @@ class PluginError(CrawlerError):
 
 
 class JobError(CrawlerError):
-    """A job directory belongs to another program, is in use, or does not fit this crawl."""
+    """A job folder belongs to another program, is in use, or does not fit this crawl."""
 
 
 class CrawlFailed(CrawlerError):

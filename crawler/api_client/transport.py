@@ -96,7 +96,7 @@ class GovernedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         _check_inner(inner)
         if limits is not None and not isinstance(limits, Limits):
-            raise ConfigError(f"limits must be a Limits, not {limits!r}")
+            raise ConfigError(f"limits must be a Limits object, not {limits!r}")
         rules = RetryRules(
             attempts=attempts,
             longest=longest,

@@ -85,14 +85,15 @@ def demo(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where items are written: a .jsonl, .json or .csv file, or - for standard output (default "
+            help="Where to write items: a .jsonl, .json or .csv file, or - for standard output (default "
             "demo.jsonl). An existing file is replaced.",
         ),
     ] = "demo.jsonl",
     pages: Annotated[bool, Parameter(help="Show every request that the site received.")] = False,
-    serve: Annotated[bool, Parameter(help="Only serve the site, until Ctrl-C: something real to crawl.")] = False,
+    serve: Annotated[bool, Parameter(help="Serve the site until Ctrl-C instead, so that you can crawl it.")] = False,
     port: Annotated[
-        int, Parameter(metavar="N", validator=Number(gte=0, lte=65_535), help="The port of --serve; 0 is a free one.")
+        int,
+        Parameter(metavar="N", validator=Number(gte=0, lte=65_535), help="The port for --serve; 0: a free one."),
     ] = PORT,
     log_level: Annotated[Level, Parameter(help="Minimum level of the log messages on standard error.")] = "warning",
 ) -> int:

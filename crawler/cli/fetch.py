@@ -95,7 +95,7 @@ def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> Non
     if "--head" in forms and (save is not None or browser):
         raise ConfigError(f"--head has no body to {'render: leave out --browser' if browser else '--save'}")
     if save is not None and save.is_dir():
-        raise ConfigError(f"--save {save} is a directory, not a file")
+        raise ConfigError(f"--save {save} is a folder, not a file")
 
 
 def _kind_of(path: Path) -> str:

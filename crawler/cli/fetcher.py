@@ -88,7 +88,7 @@ class Fetcher:
             token.run_sync_soon(scope.cancel)
             raise
         except (CancelledError, trio.RunFinishedError):  # that of a future, in another thread
-            message = "the crawl of this prompt has ended: leave it, and start again"
+            message = "the crawl behind this prompt has ended: leave the prompt, and start it again"
             raise CrawlFailed(message) from self._error  # noqa: ASYNC104
 
     def _begin(self) -> trio.lowlevel.TrioToken:

@@ -69,7 +69,7 @@ def from_curl(
 ) -> int:
     """Print the Request that sends what a curl command sends.
 
-    Such a command is what “Copy as cURL” of a browser copies.
+    “Copy as cURL” in the developer tools of a browser copies such a command.
 
     Example: crawler from-curl "curl 'https://shop.example/api' -H 'Accept: application/json'"
     """

@@ -90,7 +90,7 @@ class JobFolders:
         folders: Each is the folder of a job, or has such folders in it.
 
     Raises:
-        ConfigError: One of them is not a directory.
+        ConfigError: One of them is not a folder.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:

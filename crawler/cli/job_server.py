@@ -165,7 +165,9 @@ class JobServer:
         Settings.from_strings(dict(settings))
         for argument, value in arguments.items():
             if not argument or "=" in argument or "\0" in argument + value:
-                raise ConfigError(f"not an argument: {argument!r} (no = in its name, and no NUL character)")
+                raise ConfigError(
+                    f"not an argument: {argument!r} (its name must not contain =, nor its value a NUL character)"
+                )
         found = self._spider(spider)
         if name is None:
             at = time.strftime("%Y%m%d-%H%M%S", time.gmtime())

@@ -115,8 +115,8 @@ def limits(
 ) -> int:
     """Show the rate limits that a server declares, explained.
 
-    One request is made, as in a crawl, and the limits in its response are explained. A refused request is explained
-    too, and not retried.
+    It sends one request, as a crawl does, and explains the limits that the response states. It explains a refusal, too,
+    and does not retry.
 
     Example: crawler limits https://api.example/users
     """

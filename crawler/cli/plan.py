@@ -58,7 +58,7 @@ def plan(
     /,
     *,
     requests: Annotated[
-        int, Parameter(metavar="N", validator=Number(gte=0), help="Start requests to print; default 20.")
+        int, Parameter(metavar="N", validator=Number(gte=0), help="Number of start requests to print; default 20.")
     ] = MAX_SHOWN,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
@@ -66,8 +66,8 @@ def plan(
 ) -> int:
     """Print what a crawl would start with, and send nothing.
 
-    That is: its settings, plugins, hosts with their pace, and first requests. The start of the spider runs; something
-    is sent only if it fetches a page itself.
+    It prints settings, plugins, hosts with their pace, and the first requests. The method start() of the spider runs:
+    if it fetches a page itself, that request is sent.
 
     Example: crawler plan books.py -s delay=1
     """

@@ -41,9 +41,9 @@ def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
     if str(path).startswith("-"):
         raise ConfigError(f"--report needs a file or -, not {path}")
     if path.is_dir():
-        raise ConfigError(f"--report {path} is a directory, not a file")
+        raise ConfigError(f"--report {path} is a folder, not a file")
     if not path.parent.is_dir():
-        raise ConfigError(f"no such directory: {path.parent} (for --report {path})")
+        raise ConfigError(f"no such folder: {path.parent} (for --report {path})")
     if not os.access(path.parent if is_replaced(path) else path, os.W_OK):
         raise ConfigError(f"no permission to write --report {path}")
 

@@ -45,7 +45,7 @@ def command(
         Parameter(help="FILE.py, FILE.py:Class, package.module:Class, or the URL of a site."),
     ],
     /,
-    *others: Annotated[str, Parameter(help="Further URLs, of the same crawl, or further spiders, with shared limits.")],
+    *others: Annotated[str, Parameter(help="More URLs for the same crawl, or more spiders, which share their limits.")],
     spider: Annotated[
         Texts,
         Parameter(
@@ -60,7 +60,7 @@ def command(
             name=["-o", "--output"],
             metavar="OUT",
             allow_leading_hyphen=True,
-            help="Where items are written: a .jsonl, .json or .csv file, an output that crawler plugins lists, or - "
+            help="Where to write items: a .jsonl, .json or .csv file, an output that crawler plugins lists, or - "
             "for standard output. Repeatable.",
         ),
     ] = (),
@@ -111,7 +111,8 @@ def command(
     job: Annotated[
         str | None,
         Parameter(
-            metavar="DIR|URL", help="Durable: the same command resumes the crawl. A URL: several machines share it."
+            metavar="DIR|URL",
+            help="Keep the crawl: the same command resumes it. Several machines share a URL.",
         ),
     ] = None,
     override: Annotated[bool, Parameter(help="Resume although spider or settings have changed.")] = False,
@@ -119,18 +120,18 @@ def command(
         str | None,
         Parameter(
             metavar="HOST:PORT",
-            help="A web page of the crawl; default: on a free port.",
+            help="Serve a web page; by default on a free port.",
         ),
     ] = None,
     report: Annotated[
         Path | None,
-        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Write a report as JSON; -: to standard output."),
+        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Write a report as JSON; - means standard output."),
     ] = None,
     tolerate: Annotated[
         str,
         Parameter(
             metavar="N|P%",
-            help="Accepted failures; more: exit code 4. Default 0.",
+            help="Failures that still give exit code 0. Default 0.",
         ),
     ] = "0",
     overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,

@@ -32,9 +32,9 @@ def scrapy(
 ) -> int:
     """Check which spiders of a Scrapy project run here.
 
-    It prints a line for each spider, or one for each reason why it does not run, or not with --job. The modules of the
-    project are imported; nothing is fetched. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there is
-    no such project.
+    It prints a line for each spider, or for each reason why the spider does not run, or not with --job. It imports the
+    modules of the project, and fetches nothing. The exit code is 0 if all spiders run, 1 if one cannot, and 2 if there
+    is no such project.
 
     Example: crawler scrapy check path/to/project
     """

@@ -30,10 +30,10 @@ class ServesJobs(Protocol):
 
 
 def serve(
-    *folders: Annotated[Path, Parameter(help="Folders of jobs, or folders that have such folders in them.")],
+    *folders: Annotated[Path, Parameter(help="Folders of jobs, or folders that contain them.")],
     ui: Annotated[
         str,
-        Parameter(metavar="HOST:PORT", help="Where the page is served. Default: a free port of 127.0.0.1."),
+        Parameter(metavar="HOST:PORT", help="Where to serve the page. Default: a free port of 127.0.0.1."),
     ] = "",
     token: Annotated[
         str,
@@ -48,8 +48,8 @@ def serve(
 ) -> int:
     """Serve a web page of jobs, and the API of scrapyd.
 
-    On the page, runs are compared, and crawls are started, stopped, resumed and exported. Each crawl is a process of
-    its own, which ends with this one and can be resumed.
+    The page compares runs, and starts, stops, resumes and exports crawls. Each crawl is a process of its own. It ends
+    with this one, and can be resumed.
 
     Example: mkdir jobs; crawler serve jobs --ui 127.0.0.1:6800 --token env:UI_TOKEN
     """

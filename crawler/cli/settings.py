@@ -41,8 +41,8 @@ def settings(
 ) -> int:
     """Print every setting: its value, its origin, its meaning.
 
-    Later ones win: defaults, the spider, crawler.toml or [tool.crawler] in pyproject.toml, environment variables such
-    as CRAWLER_WORKERS=8, the command line.
+    Where a setting has several values, the last of these sources wins: defaults, the spider, crawler.toml or
+    [tool.crawler] in pyproject.toml, environment variables such as CRAWLER_WORKERS=8, the command line.
 
     Example: crawler settings books.py --diff
     """

@@ -129,5 +129,5 @@ def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Job | N
         raise ConfigError(f"several spiders cannot share --report {report}: write {FIELD} into its name")
     if job is not None and job.folder is not None and (job.folder / DATABASE).exists():
         raise ConfigError(
-            f"{job.folder} is the job of one spider: several need a folder, in which each gets its own job"
+            f"{job.folder} is the job of one spider: give several spiders another folder, in which each has its own job"
         )

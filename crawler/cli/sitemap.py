@@ -60,8 +60,8 @@ def sitemap(
 ) -> int:
     """Print the pages that the sitemaps of a site list.
 
-    One URL per line is printed. URL is a sitemap, an index of sitemaps, or any page of a site: its robots.txt then
-    names the sitemaps. Sitemaps are fetched, pages are not.
+    It prints one URL per line. URL is a sitemap, an index of sitemaps, or any page of a site, whose robots.txt then
+    names the sitemaps. It fetches sitemaps, and no pages.
 
     Example: crawler sitemap https://news.example/ | wc -l
     """

@@ -155,7 +155,7 @@ def _class_of(target: str) -> type[Any]:
     if colon:
         return _checked(import_class(target), target)
     if Path(target).is_dir():
-        raise ConfigError(f"{target} is a directory: {SPIDER_FORMS}")
+        raise ConfigError(f"{target} is a folder: {SPIDER_FORMS}")
     if Path(target).exists():
         raise ConfigError(f"{target} is not a Python file: {SPIDER_FORMS}")
     if Path(f"{target}.py").is_file():

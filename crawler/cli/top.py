@@ -37,8 +37,8 @@ def top(
 ) -> int:
     """Show the live view of a crawl that runs elsewhere.
 
-    It is shown until it ends or Ctrl-C. A job shows its counts; the address of a web page shows hosts, quotas and
-    failures as well.
+    The view stays until the crawl ends or you press Ctrl-C. Of a job it shows the counts; of a web page, hosts, quotas
+    and failures as well.
 
     Example: crawler top books.job
     """

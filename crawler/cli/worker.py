@@ -34,8 +34,8 @@ def worker(
 ) -> int:
     """Join a job that many machines share, work until it is finished, and leave.
 
-    After SIGTERM or Ctrl-C the worker starts no further request, waits for those in flight, and releases its groups:
-    the exit code is 0 then. A worker whose lease has expired, so that others have its groups, joins again.
+    After SIGTERM or Ctrl-C the worker starts no further request, waits for those in flight, releases its groups, and
+    exits with code 0. If its lease has expired, so that others have its groups, it joins again.
 
     Example: crawler worker postgresql://db.example/crawls/books books.py
     """

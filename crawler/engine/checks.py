@@ -18,7 +18,7 @@ from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
-from crawler.spiders.arguments import is_secret_argument
+from crawler.spiders.arguments import check_urls, is_secret_argument
 from crawler.stats import Stats
 from crawler.suggest import did_you_mean, either
 
@@ -43,7 +43,7 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
         ConfigError: One of them is of the wrong type.
     """
     if settings is not None and not isinstance(settings, Settings):
-        raise ConfigError(f"settings must be Settings, as in Settings(delay=1), not {settings!r}")
+        raise ConfigError(f"settings must be a Settings object, as in Settings(delay=1), not {settings!r}")
     for name, given in (("plugins", plugins), ("outputs", outputs)):
         if isinstance(given, (str, Path, Plugin)) or not isinstance(given, Iterable):
             raise ConfigError(f"{name} must be a list, not {given!r}")
@@ -53,7 +53,7 @@ def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits:
     if job is not None:
         _check_job(job)
     if limits is not None and not isinstance(limits, Limits):
-        raise ConfigError(f"limits must be Limits, not {limits!r}")
+        raise ConfigError(f"limits must be a Limits object, not {limits!r}")
     if if_exists not in get_args(IfExists):
         raise ConfigError(f"if_exists must be {either(map(repr, get_args(IfExists)))}, not {if_exists!r}")
 
@@ -104,13 +104,7 @@ def check_spider(spider: Any) -> Spider:
 def _check_start_urls(start_urls: Any, spider: str) -> None:
     if isinstance(start_urls, str) or not isinstance(start_urls, Iterable):
         raise ConfigError(f"start_urls must be a list of URLs, not {start_urls!r}")
-    for url in start_urls:
-        if not isinstance(url, str):
-            raise ConfigError(f"start_urls of {spider}: a URL is text, not {url!r}")
-        try:
-            urls.normalize(url)
-        except ValueError as error:
-            raise ConfigError(f"start_urls of {spider}: {error}") from None
+    check_urls(f"start_urls of {spider}", start_urls)
 
 
 def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -> None:

@@ -156,7 +156,7 @@ def _sort(values: Iterable[Any], result: PageResult) -> int:
         elif isinstance(value, Retry):
             result.retry = value
         elif isinstance(value, NOT_ITEMS):
-            raise TypeError(f"a callback yields requests and items, not {type(value).__name__}: {value!r:.80}")
+            raise TypeError(f"a callback must yield requests and items, not {type(value).__name__}: {value!r:.80}")
         elif type(value) is dict:
             result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
         elif value is None:

@@ -329,7 +329,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
 
 def _checked(value: Any, *, durable: bool) -> Request:
     if not isinstance(value, Request):
-        raise TypeError(f"start() yields requests, not {type(value).__name__}: {value!r:.80}")
+        raise TypeError(f"start() must yield requests, not {type(value).__name__}: {value!r:.80}")
     if durable and (reason := value.unstorable()):
         raise TypeError(f"start() yields a request for {value.shown_url} that cannot be stored: {reason}")
     return value

@@ -44,7 +44,7 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "error", job: Path | 
         job: The folder of the durable job that the output belongs to, which continues its own outputs.
 
     Raises:
-        ConfigError: The extension, the scheme or an option is unknown, a package is not installed, the directory is
+        ConfigError: The extension, the scheme or an option is unknown, a package is not installed, the folder is
             missing, the file exists under ``error``, permission is missing, or the file cannot be continued in its
             format.
         PluginError: An installed output cannot be imported.

@@ -30,9 +30,9 @@ def check_target(path: Path, if_exists: IfExists, *, in_job: bool = False) -> No
     """
     try:
         if path.is_dir():
-            raise ConfigError(f"{path} is a directory, not a file")
+            raise ConfigError(f"{path} is a folder, not a file")
         if not path.parent.is_dir():
-            raise ConfigError(f"no such directory: {path.parent} (for {path})")
+            raise ConfigError(f"no such folder: {path.parent} (for {path})")
         if path.exists():
             if if_exists == "error":
                 if in_job:  # the file may hold items of the job: no advice may double them

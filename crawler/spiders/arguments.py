@@ -47,19 +47,22 @@ def check_start_urls(spider: Spider) -> None:
     """
     if not spider.start_urls:
         raise ConfigError(f"{type(spider).__name__}: set the argument url, or start_urls")
-    check_urls(spider, "url", spider.start_urls)
+    check_urls(f"{type(spider).__name__}: argument url", spider.start_urls)
 
 
-def check_urls(spider: Spider, argument: str, values: Iterable[Any]) -> None:
-    """Check that each value of an argument is an absolute web URL.
+def check_urls(where: str, values: Iterable[Any]) -> None:
+    """Check that each value is an absolute web URL.
+
+    Parameters:
+        where: Beginning of the message of an error: ``SitemapSpider: argument sitemap_urls``.
+        values: The values.
 
     Raises:
         ConfigError: One of them is not.
     """
-    where = f"{type(spider).__name__}: argument {argument}"
     for value in values:
         if not isinstance(value, str):
-            raise ConfigError(f"{where}: not a URL: {value!r}")
+            raise ConfigError(f"{where}: a URL must be text, not {value!r}")
         try:
             urls.normalize(value)
         except ValueError as error:

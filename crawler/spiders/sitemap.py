@@ -98,8 +98,8 @@ class SitemapSpider(Spider):
         yield
 
     def _check_urls(self) -> None:
-        check_urls(self, "sitemap_urls", _as_sequence(self.sitemap_urls))
-        check_urls(self, "start_urls", _as_sequence(self.start_urls))
+        for name in ("sitemap_urls", "start_urls"):
+            check_urls(f"{type(self).__name__}: argument {name}", _as_sequence(getattr(self, name)))
 
     def entry(self, entry: SitemapEntry) -> SitemapEntry | Request | None:
         """Return an entry, page or sitemap, unchanged or changed, or a request in its place. `None` leaves it out.

@@ -92,7 +92,7 @@ class Spider(Plugin):
         if isinstance(own, dict):
             cls.settings = Settings(**own)
         elif not isinstance(own, Settings):
-            raise ConfigError(f"spider {cls.__name__}: settings must be Settings, not {own!r}")
+            raise ConfigError(f"spider {cls.__name__}: settings must be a Settings object, not {own!r}")
 
     @classmethod
     def declared_arguments(cls) -> dict[str, inspect.Parameter]:

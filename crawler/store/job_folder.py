@@ -56,7 +56,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
             if not folder.exists():
                 create_folder(folder)
             elif not folder.is_dir():
-                raise JobError(f"{folder} is not a directory")
+                raise JobError(f"{folder} is not a folder")
             others = sorted(found.name for found in folder.iterdir() if found.name not in FILES)
             if others and not (folder / DATABASE).exists():
                 raise JobError(

@@ -26,7 +26,9 @@ def checked_name(job: str) -> str:
         ConfigError: It cannot be one.
     """
     if not NAME.fullmatch(job):
-        raise ConfigError(f"{job!r} cannot be the name of a job in a database: use a-z, 0-9 and _, at most 48")
+        raise ConfigError(
+            f"{job!r} cannot be the name of a job in a database: use at most 48 of the characters a-z, 0-9 and _"
+        )
     return job
 
 
@@ -46,7 +48,7 @@ def lease_of(text: str, shown: str) -> float:
         lease = 0.0
     if not MIN_LEASE <= lease <= MAX_LEASE:
         raise ConfigError(
-            f"job {shown}: lease is a number of seconds from {MIN_LEASE:g} to {MAX_LEASE:.0f}, not {text!r}"
+            f"job {shown}: lease must be a number of seconds from {MIN_LEASE:g} to {MAX_LEASE:.0f}, not {text!r}"
         )
     return lease
 

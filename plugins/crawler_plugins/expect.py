@@ -118,7 +118,7 @@ class Expect(Plugin):
             known: Any = self.state.get(BASELINE)
             return known if isinstance(known, int) else _last_items(self.crawl.runs)
         if not self.history.parent.is_dir():
-            raise ConfigError(f"no such directory: {self.history.parent} (for expect.history={self.history})")
+            raise ConfigError(f"no such folder: {self.history.parent} (for expect.history={self.history})")
         if not self.history.exists():
             return None
         try:

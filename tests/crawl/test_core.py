@@ -197,7 +197,7 @@ async def test_a_start_that_yields_a_wrong_type_ends_the_crawl_with_one_line(aut
         def start(self) -> Any:
             yield "https://site.test/"
 
-    with pytest.raises(CrawlFailed, match=r"start\(\) yields requests, not str"):
+    with pytest.raises(CrawlFailed, match=r"start\(\) must yield requests, not str"):
         await collect(Wrong(), FakeSite({"/": "x"}))
 
 

@@ -47,7 +47,7 @@ async def test_bad_plugins_are_refused_before_the_first_request(autojump_clock: 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"settings": {"delay": 1}}, "settings must be Settings, as in Settings"),
+        ({"settings": {"delay": 1}}, "settings must be a Settings object, as in Settings"),
         ({"plugins": 5}, "plugins must be a list, not 5"),
         ({"plugins": Plugin()}, "plugins must be a list, not <"),
         ({"outputs": "items.jsonl"}, "outputs must be a list, not 'items.jsonl'"),

@@ -66,7 +66,7 @@ class Address:
         if query:
             raise ConfigError(f"job {shown}: there is no option {next(iter(query))!r}; use lease, cluster and replicas")
         if cluster not in ("yes", "no") or not replicas.isdecimal():
-            raise ConfigError(f"job {shown}: cluster is yes or no, and replicas is a number")
+            raise ConfigError(f"job {shown}: cluster must be yes or no, and replicas a number")
         return cls(
             shown=shown,
             host=parts.hostname,

@@ -38,7 +38,7 @@ class Cache(Plugin):
     ) -> None:
         path = Path(path)
         if not path.parent.is_dir():
-            raise ConfigError(f"cache: no such directory: {path.parent} (for {path})")
+            raise ConfigError(f"cache: no such folder: {path.parent} (for {path})")
         wrong = [status for status in ignore_statuses if not 100 <= status <= 599]
         if wrong:
             raise ConfigError(f"cache: ignore_statuses must be from 100 to 599, not {wrong[0]}")

@@ -38,7 +38,7 @@ class HttpCache(Plugin):
     def __init__(self, path: Path = Path("http-cache.sqlite"), *, allow_stale: bool = False) -> None:
         path = Path(path)
         if not path.parent.is_dir():
-            raise ConfigError(f"http_cache: no such directory: {path.parent} (for {path})")
+            raise ConfigError(f"http_cache: no such folder: {path.parent} (for {path})")
         self.path = path
         self.allow_stale = allow_stale
         self._rules: Any  # the module hishel

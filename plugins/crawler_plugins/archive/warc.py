@@ -101,9 +101,9 @@ class Warc(Plugin):
         path = Path(path)
         compression = compression_of(path, "warc")
         if not path.parent.is_dir():
-            raise ConfigError(f"warc: no such directory: {path.parent} (for {path})")
+            raise ConfigError(f"warc: no such folder: {path.parent} (for {path})")
         if path.is_dir():
-            raise ConfigError(f"warc: {path} is a directory, not a file")
+            raise ConfigError(f"warc: {path} is a folder, not a file")
         if not os.access(path.parent, os.W_OK):
             raise ConfigError(f"warc: no permission to write {path}")
         if max_size < 1:

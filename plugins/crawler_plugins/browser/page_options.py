@@ -138,7 +138,7 @@ def parse_action(given: Any) -> Action:
     elif isinstance(given, Sequence) and all(isinstance(word, (str, int)) for word in given):
         words = [str(word) for word in given]
     else:
-        raise ValueError(f"actions: expected a string or a list of strings, not {given!r:.80}")
+        raise ValueError(f"actions must be a string or a list of strings, not {given!r:.80}")
     verb, *rest = words or [""]
     if verb not in VERBS:
         raise ValueError(f"actions: no such action: {verb!r}; there are {', '.join(sorted(VERBS))}")
@@ -147,7 +147,7 @@ def parse_action(given: Any) -> Action:
         needed = f"{least}" if least == most else f"{least} or {most}"
         raise ValueError(f"actions: {verb} takes {needed} argument(s), not {len(rest)}: {given!r:.80}")
     if verb in ("click", "scroll") and len(rest) == most and not (rest[-1].isascii() and rest[-1].isdigit()):
-        raise ValueError(f"actions: the last argument of {verb} is a number of times, not {rest[-1]!r}")
+        raise ValueError(f"actions: the last argument of {verb} must be a number of times, not {rest[-1]!r}")
     if verb == "press" and rest[0] not in KEYS and len(rest[0]) != 1:
         raise ValueError(f"actions: press takes one character or one of {', '.join(sorted(KEYS))}, not {rest[0]!r}")
     if verb == "wait":

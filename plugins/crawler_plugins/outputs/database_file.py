@@ -34,7 +34,7 @@ class DatabaseFile(SqlSink):
                 f"{self.path}: names of databases have no fields; ?table=%(type)s makes a table for each class of items"
             )
         if not self.path.parent.is_dir():
-            raise ConfigError(f"no such directory: {self.path.parent} (for {self.path})")
+            raise ConfigError(f"no such folder: {self.path.parent} (for {self.path})")
 
     def add(self, table: str, columns: Mapping[str, str]) -> Iterable[str]:
         """Return an ``ADD COLUMN`` for each column: the library takes one at a time."""

@@ -283,7 +283,7 @@ def _check_folder(path: Path) -> None:
         ConfigError: It cannot.
     """
     if not path.resolve().parent.is_dir():
-        raise ConfigError(f"no such directory: {path.parent} (for {path})")
+        raise ConfigError(f"no such folder: {path.parent} (for {path})")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file, and a Delta table is a folder: name another output")
     if path.is_dir() and any(path.iterdir()) and not (path / "_delta_log").is_dir():

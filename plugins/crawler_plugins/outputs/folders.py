@@ -83,11 +83,11 @@ def writable(path: Path, if_exists: IfExists, *, folder: bool) -> None:
     """
     parent = path.parent
     if not parent.is_dir():
-        raise ConfigError(f"no such directory: {parent} (for {path})")
+        raise ConfigError(f"no such folder: {parent} (for {path})")
     if folder and path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file, and a job writes a folder of parts: name another output")
     if not folder and path.is_dir():
-        raise ConfigError(f"{path} is a directory: only a job writes parts to it; name another output")
+        raise ConfigError(f"{path} is a folder: only a job writes parts to it; name another output")
     if not folder and path.exists():
         if if_exists == "error":
             raise ConfigError(

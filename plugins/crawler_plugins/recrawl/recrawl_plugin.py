@@ -295,9 +295,9 @@ def _checked(path: Path) -> Path:
         ConfigError: It may not.
     """
     if not path.parent.is_dir():
-        raise ConfigError(f"recrawl: no such directory: {path.parent} (for {path})")
+        raise ConfigError(f"recrawl: no such folder: {path.parent} (for {path})")
     if path.is_dir():
-        raise ConfigError(f"recrawl: {path} is a directory, not a file")
+        raise ConfigError(f"recrawl: {path} is a folder, not a file")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ConfigError(f"recrawl: no permission to write {path}")
     return path

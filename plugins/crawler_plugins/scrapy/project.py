@@ -129,7 +129,7 @@ def settings_near(file: Path) -> Any:
 def _root_of(folder: Path) -> Path:
     place = folder.parent if folder.name == CONFIG else folder
     if not place.is_dir():
-        raise ConfigError(f"no such directory: {folder} (a Scrapy project is a directory with a {CONFIG})")
+        raise ConfigError(f"no such folder: {folder} (a Scrapy project is a folder with a {CONFIG})")
     found = next((one for one in (place.resolve(), *place.resolve().parents) if (one / CONFIG).is_file()), None)
     if found is None:
         raise ConfigError(f"{folder} is not a Scrapy project: it has no {CONFIG}")

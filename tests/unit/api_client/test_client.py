@@ -344,7 +344,7 @@ async def test_errors_are_those_of_httpx(autojump_clock):
         ({"transport": httpx.HTTPTransport()}, "transport must be an httpx.AsyncBaseTransport"),
         ({"transport": "curl"}, "transport must be an httpx.AsyncBaseTransport, not 'curl'"),
         ({"mounts": {"all://": 7}}, "client(): not a transport for httpx"),
-        ({"limits": 7}, "client(): limits must be a Limits, not 7"),
+        ({"limits": 7}, "client(): limits must be a Limits object, not 7"),
         ({"base_url": "http://[::"}, "client(): Invalid"),
         ({"mounts": {"no pattern": None}}, "client(): Proxy keys should use proper URL forms"),
     ],

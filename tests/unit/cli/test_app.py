@@ -53,7 +53,7 @@ REFUSED = [
     (["run", "one"], "did you mean one.py?"),
     (["run", "shop.example"], "did you mean https://shop.example?"),
     (["run", "plain.txt"], "plain.txt is not a Python file: a spider is FILE.py"),
-    (["run", "."], ". is a directory"),
+    (["run", "."], ". is a folder"),
     (["run", ""], "TARGET is empty"),
     (["run", "word.py"], "Word: plugins must be a list of plugins, not 'tidy'"),
     (["run", "words.py"], "'tidy' is not a Plugin"),
@@ -106,7 +106,7 @@ REFUSED = [
     (["run", "one.py", "-p", "plug:Slow", "--no-plugin", "fast"], "--no-plugin: no plugin named 'fast' is enabled"),
     # outputs and reports
     (["run", "one.py", "-o", "items.xml"], "the unknown extension '.xml'"),
-    (["run", "one.py", "-o", "nowhere/items.csv"], "no such directory: nowhere"),
+    (["run", "one.py", "-o", "nowhere/items.csv"], "no such folder: nowhere"),
     (
         ["run", "one.py", "-o", "items.jsonl"],
         "items.jsonl exists already: --overwrite replaces it, --append adds to it",
@@ -122,8 +122,8 @@ REFUSED = [
     (["run", "one.py", "--overwrite", "--append"], "use either --overwrite or --append, not both"),
     (["run", "one.py", "--tolerate", "few"], "not a number of failures"),
     (["run", "one.py", "--tolerate", "101%"], "not a number of failures"),
-    (["run", "one.py", "--report", "nowhere/report.json"], "no such directory: nowhere"),
-    (["run", "one.py", "--report", "."], "is a directory"),
+    (["run", "one.py", "--report", "nowhere/report.json"], "no such folder: nowhere"),
+    (["run", "one.py", "--report", "."], "is a folder"),
     # the other commands
     (["fetch", "site.example"], "did you mean https://site.example?"),
     (["fetch", "site.example:81/"], "did you mean http://site.example:81/?"),

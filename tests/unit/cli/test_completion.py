@@ -49,6 +49,6 @@ def test_zsh_calls_the_function_that_its_file_is_named_after_and_completes_files
     assert "_crawler() {" in lines
     assert "'1:FILE.py, FILE.py\\:Class, package.module\\:Class, or the URL of a site.:_files' \\" in lines
     assert "'*-s[A setting, such as -s delay=1. Repeatable.]:s:_files' \\" in lines
-    job = "Durable\\: the same command resumes the crawl. A URL\\: several machines share it."
+    job = "Keep the crawl\\: the same command resumes it. Several machines share a URL."
     assert f"'*--job[{job}]:job:_files' \\" in lines
     assert "'1: :->cmds' \\" in lines

@@ -83,9 +83,9 @@ def test_a_report_replaces_a_file_and_is_written_into_a_pipe(tmp_path, report):
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_crawl(tmp_path):
     check_report(tmp_path / "report.json")
-    with pytest.raises(ConfigError, match="is a directory, not a file"):
+    with pytest.raises(ConfigError, match="is a folder, not a file"):
         check_report(tmp_path)
-    with pytest.raises(ConfigError, match="no such directory"):
+    with pytest.raises(ConfigError, match="no such folder"):
         check_report(tmp_path / "missing" / "report.json")
 
 

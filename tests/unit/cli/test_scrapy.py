@@ -63,7 +63,7 @@ def test_a_project_without_spiders_is_named_as_such(project, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["check", "nope"], "no such directory: nope (a Scrapy project is a directory with a scrapy.cfg)"),
+        (["check", "nope"], "no such folder: nope (a Scrapy project is a folder with a scrapy.cfg)"),
         (["check", "."], ". is not a Scrapy project: it has no scrapy.cfg"),
         (["list", "."], 'invalid value "list" for ACTION'),
         ([], "ACTION is missing"),

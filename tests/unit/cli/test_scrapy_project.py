@@ -74,7 +74,7 @@ def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--scrapy", "none", "books"], "no such directory: none"),
+        (["--scrapy", "none", "books"], "no such folder: none"),
         (["--scrapy", ".", "book"], "has no spider 'book'; it has: books"),
         (["--scrapy", ".", "books", "-s", "CONCURRENT_REQUESTS=many"], "setting CONCURRENT_REQUESTS: "),
         (["--scrapy", ".", "books", "-s", "SCHEDULER=shop.Scheduler"], "books cannot run: SCHEDULER"),

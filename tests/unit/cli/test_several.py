@@ -99,7 +99,10 @@ def test_a_crawl_that_cannot_begin_leaves_the_others_alone(two, capsys):
         ),
         (("two.py:Books", "two.py:Books", "--job", "jobs"), "two spiders are named 'books', and outputs, jobs …"),
         (("two.py:Books", "two.py:Lost", "-a", "n=1"), "spider Books has no argument 'n'"),
-        (("two.py:Books", "two.py:Lost", "--job", "old"), "old is the job of one spider: several need a folder, …"),
+        (
+            ("two.py:Books", "two.py:Lost", "--job", "old"),
+            "old is the job of one spider: give several spiders …",
+        ),
         (("two.py:Books", "two.py:Lost", "--ui", "127.0.0.1:70"), "several spiders cannot share the port of --ui: …"),
         (("two.py:Books", "none.py"), "no such file: none.py (did you mean two.py?)"),
     ],

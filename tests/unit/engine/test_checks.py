@@ -20,7 +20,7 @@ class One(Spider):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"settings": {"delay": 1}}, "settings must be Settings, as in Settings"),
+        ({"settings": {"delay": 1}}, "settings must be a Settings object, as in Settings"),
         ({"plugins": "cache"}, "plugins must be a list, not 'cache'"),
         ({"plugins": Plugin()}, "plugins must be a list"),
         ({"plugins": 3}, "plugins must be a list, not 3"),
@@ -28,7 +28,7 @@ class One(Spider):
         ({"outputs": Path("items.jsonl")}, "outputs must be a list"),
         ({"outputs": [3]}, "an output is the name of a file or a plugin, not 3"),
         ({"job": 3}, "job must be the name of a folder or a URL, not 3"),
-        ({"limits": {}}, "limits must be Limits"),
+        ({"limits": {}}, "limits must be a Limits object"),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_named(wrong: dict[str, Any], message: str) -> None:
@@ -46,7 +46,7 @@ def test_arguments_of_all_allowed_types_pass() -> None:
     ("attributes", "message"),
     [
         ({"start_urls": "https://site.test/"}, "start_urls must be a list of URLs, not 'https://site.test/'"),
-        ({"start_urls": [3]}, "start_urls of One: a URL is text, not 3"),
+        ({"start_urls": [3]}, "start_urls of One: a URL must be text, not 3"),
         ({"start_urls": ["site.test"]}, "start_urls of One: "),
         ({"start": "https://site.test/"}, "One.start is 'https://site.test/', not the method that returns the first"),
         ({"accept_status": ["404"]}, "One: "),

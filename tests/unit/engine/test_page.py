@@ -248,7 +248,7 @@ async def test_a_handler_may_have_the_page_fetched_again_which_leaves_no_effect(
 @pytest.mark.parametrize("value", ["text", b"bytes", 3, True, [{"n": 1}], ({"n": 1},), dict])
 async def test_a_callback_yields_requests_and_items_only(value: Any) -> None:
     case = Case(Shop(lambda _: iter([value])))
-    with pytest.raises(HookError, match=f"a callback yields requests and items, not {type(value).__name__}"):
+    with pytest.raises(HookError, match=f"a callback must yield requests and items, not {type(value).__name__}"):
         await case.runner.run(case.response(), case.outcome())
 
 

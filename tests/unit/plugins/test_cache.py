@@ -96,7 +96,7 @@ async def test_a_body_that_was_written_elsewhere_is_not_kept_as_empty(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": "missing/x"}, "no such directory"),
+        ({"path": "missing/x"}, "no such folder"),
         ({"ignore_statuses": "42"}, "from 100 to 599"),
         ({"max_age": "0"}, "above 0 seconds"),
     ],

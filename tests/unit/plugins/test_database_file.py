@@ -12,7 +12,7 @@ from crawler import ConfigError
 
 @pytest.mark.parametrize("kind", [SQLite, DuckDB])
 def test_a_folder_that_does_not_exist_is_refused(tmp_path, kind):
-    with pytest.raises(ConfigError, match=r"no such directory: .*none \(for .*items\.db\)"):
+    with pytest.raises(ConfigError, match=r"no such folder: .*none \(for .*items\.db\)"):
         kind(tmp_path / "none" / "items.db")
 
 

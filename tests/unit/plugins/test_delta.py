@@ -211,7 +211,7 @@ async def test_a_crawl_and_an_export_write_it(path, tmp_path):
         ("items.delta?retry=-1", "retry must be 0 seconds or more"),
         ("items.delta?rowz=1", "no argument 'rowz'"),
         ("%(type)s.delta", "the name of a Delta table has no fields"),
-        ("none/items.delta", "no such directory: none"),
+        ("none/items.delta", "no such folder: none"),
         ("file.delta", "file.delta is a file, and a Delta table is a folder"),
         ("folder.delta", "folder.delta is a folder of other files"),
         ("delta+s3://me:pw@bucket/items", "leave out the user: credentials come from the environment"),

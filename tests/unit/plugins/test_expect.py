@@ -184,7 +184,7 @@ def test_bad_options_are_refused(options, words):
         ({"coverage": {"title": 1}}, "coverage.title needs the plugin coverage: enable it, too"),
         ({"max_drop": 0.2}, "max_drop needs a job, or expect.history=FILE.json"),
         ({"max_drop": 0.2, "history": "bad"}, "is not a history of this plugin"),
-        ({"max_drop": 0.2, "history": "none/x"}, "no such directory"),
+        ({"max_drop": 0.2, "history": "none/x"}, "no such folder"),
     ],
 )
 async def test_a_missing_requirement_is_reported_before_the_first_request(autojump_clock, tmp_path, options, words):

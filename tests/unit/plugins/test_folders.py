@@ -53,9 +53,9 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     for path, folder, message in [
-        (tmp_path / "none" / "a", False, "no such directory"),
+        (tmp_path / "none" / "a", False, "no such folder"),
         (tmp_path / "file", True, "is a file, and a job writes a folder"),
-        (tmp_path / "folder", False, "is a directory"),
+        (tmp_path / "folder", False, "is a folder"),
         (tmp_path / "file", False, "exists already"),
         (Path("/dev/null"), False, "exists already"),
     ]:

@@ -112,5 +112,5 @@ async def test_conditions_do_not_follow_a_redirect(autojump_clock: MockClock, tm
 
 
 def test_a_missing_folder_is_refused_before_the_crawl() -> None:
-    with pytest.raises(ConfigError, match="no such directory"):
+    with pytest.raises(ConfigError, match="no such folder"):
         construct(HttpCache, {"path": "missing/x"}, what="plugin http_cache")

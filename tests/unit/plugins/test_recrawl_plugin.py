@@ -472,9 +472,9 @@ async def test_a_crawl_without_a_job_that_was_killed_begins_its_round_again(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"path": "none/x.sqlite"}, "no such directory: none"),
-        ({"changes": "none/x.jsonl"}, "no such directory: none"),
-        ({"path": "."}, "is a directory, not a file"),
+        ({"path": "none/x.sqlite"}, "no such folder: none"),
+        ({"changes": "none/x.jsonl"}, "no such folder: none"),
+        ({"path": "."}, "is a folder, not a file"),
         ({"path": "x", "changes": "./x"}, "path and changes are the same file"),
         ({"changed_only": "true", "bodies": "true"}, "use either changed_only or bodies"),
         ({"compare": "links"}, "compare"),

@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_crawl(
     [
         ({"path": "site.txt"}, r"must end in \.warc, \.warc\.gz, \.warc\.zst"),
         ({"path": ".warc"}, "must end in"),
-        ({"path": "missing/site.warc"}, "no such directory"),
+        ({"path": "missing/site.warc"}, "no such folder"),
         ({"path": "x.warc", "max_size": "0"}, "at least 1 byte"),
         ({"path": "x.warc", "level": "10"}, "from 1 to 9"),
         ({}, "needs the argument 'path'"),

@@ -42,7 +42,7 @@ def test_two_outputs_have_two_names(tmp_path):
         ("items.jsnl", "did you mean .jsonl?"),
         ("items", "'items' has no extension"),
         ("--quiet", "'--quiet' has no extension"),
-        ("nowhere/items.csv", "no such directory: nowhere"),
+        ("nowhere/items.csv", "no such folder: nowhere"),
     ],
 )
 def test_an_invalid_output_is_rejected_with_one_line(tmp_path, monkeypatch, name, words):
@@ -55,7 +55,7 @@ def test_an_invalid_output_is_rejected_with_one_line(tmp_path, monkeypatch, name
 
 def test_a_folder_is_rejected(tmp_path):
     (tmp_path / "items.json").mkdir()
-    with pytest.raises(ConfigError, match="is a directory"):
+    with pytest.raises(ConfigError, match="is a folder"):
         open_output(tmp_path / "items.json", if_exists="overwrite")
 
 

@@ -30,9 +30,9 @@ def test_a_file_that_exists_needs_a_decision(tmp_path, in_job, words):
 
 @pytest.mark.parametrize("if_exists", ["error", "overwrite", "append"])
 def test_a_path_that_cannot_be_a_file_is_refused(tmp_path, if_exists):
-    with pytest.raises(ConfigError, match="is a directory"):
+    with pytest.raises(ConfigError, match="is a folder"):
         check_target(tmp_path, if_exists)
-    with pytest.raises(ConfigError, match=r"no such directory: .*none \(for .*items\)"):
+    with pytest.raises(ConfigError, match=r"no such folder: .*none \(for .*items\)"):
         check_target(tmp_path / "none" / "items", if_exists)
     with pytest.raises(ConfigError, match="^cannot write .*: file name too long"):
         check_target(tmp_path / ("x" * 300), if_exists)

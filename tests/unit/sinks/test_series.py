@@ -104,7 +104,7 @@ async def test_a_batch_that_failed_in_the_middle_is_continued(tmp_path):
     series = Series(tmp_path / "a-%(n)d.jsonl", JsonLines, max_rows=2)
     async with series.lifespan(CRAWL):
         (tmp_path / "a-3.jsonl").mkdir()
-        with pytest.raises(ConfigError, match="is a directory"):
+        with pytest.raises(ConfigError, match="is a folder"):
             await series.persist([row(n) for n in range(6)])
         (tmp_path / "a-3.jsonl").rmdir()
         await series.persist([row(n) for n in range(6)])
@@ -173,7 +173,7 @@ async def test_a_part_that_somebody_has_edited_is_refused(tmp_path):
         ("a.jsonl", {"max_rows": 1}, r"max_rows makes several files: put %\(n\)05d into the name"),
         ("a-%(n)d.jsonl", {"max_bytes": 0}, "max_bytes must be at least 1, not 0"),
         ("a-%(type)s.jsonl", {"if_exists": "append"}, "a new part needs a number"),
-        ("none/a-%(n)d.jsonl", {}, "no such directory"),
+        ("none/a-%(n)d.jsonl", {}, "no such folder"),
     ],
 )
 def test_wrong_options_are_refused(tmp_path, name, options, message):

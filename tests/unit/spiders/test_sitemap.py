@@ -389,7 +389,7 @@ async def test_a_spider_that_names_no_sitemap_and_no_site_is_refused():
     ("arguments", "message"),
     [
         ({"sitemap_urls": "sitemap.xml"}, "SitemapSpider: argument sitemap_urls: not a URL: 'sitemap.xml'"),
-        ({"sitemap_urls": [5]}, "SitemapSpider: argument sitemap_urls: not a URL: 5"),
+        ({"sitemap_urls": [5]}, "SitemapSpider: argument sitemap_urls: a URL must be text, not 5"),
         ({"start_urls": ["site.test"]}, "SitemapSpider: argument start_urls: not a URL: 'site.test'"),
     ],
 )

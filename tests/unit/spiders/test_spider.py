@@ -158,7 +158,7 @@ def test_wrong_settings_are_refused_where_the_class_is_made():
 
 @pytest.mark.parametrize("wrong", [5, None, [("delay", 1.0)]])
 def test_settings_that_are_none_are_refused_where_the_class_is_made(wrong):
-    with pytest.raises(ConfigError, match=r"^spider Wrong: settings must be Settings, not "):
+    with pytest.raises(ConfigError, match=r"^spider Wrong: settings must be a Settings object, not "):
         type("Wrong", (Spider,), {"settings": wrong})
 
 

@@ -110,7 +110,7 @@ def test_other_files_may_be_added_to_a_job_folder(job: Path) -> None:
 
 def test_a_file_and_a_folder_without_a_parent_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert refused(tmp_path / "file") == f"{tmp_path}/file is not a directory"
+    assert refused(tmp_path / "file") == f"{tmp_path}/file is not a folder"
     assert "no such file or directory" in refused(tmp_path / "none" / "job")
 
 

@@ -26,7 +26,7 @@ def test_leases(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["0", "0.4", "86401", "-1", "nan", "inf", "soon"])
 def test_other_leases_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="lease is a number of seconds from 0.5 to 86400"):
+    with pytest.raises(ConfigError, match="lease must be a number of seconds from 0.5 to 86400"):
         lease_of(text, "job")
 
 

@@ -93,5 +93,5 @@ def test_a_broken_project_is_one_line(project, write, message):
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="no such directory"):
+    with pytest.raises(ConfigError, match="no such folder"):
         Project(tmp_path / "none")
