@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import httpx
 import trio
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Downloader"]
 
 DEFAULT_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+Send: TypeAlias = Callable[[str | None], Coroutine[Any, Any, Response]]
+"""Sends a request through the proxy of a URL; `None` means directly."""
 
 
 class Downloader:
@@ -125,8 +127,11 @@ class Downloader:
         )
         if handling.reservation is not None:
             handling.reservation.complete_by = options.complete_by
+        send: Send = partial(self._send, request, options, handling, fields)
+        if not self._sender.is_curl:
+            send = partial(_send_by_deadline, send, request, options.complete_by)
         try:
-            response = await self._send_by_route(request, options, handling, fields)
+            response = await self._send_by_route(request, send)
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
@@ -173,38 +178,15 @@ class Downloader:
         if self.address_guard is not None and is_start_page(request):
             self.address_guard.expect_start(httpx.URL(request.url).raw_host.decode("ascii"))
 
-    def _send_by_route(
-        self,
-        request: Request,
-        options: WireOptions,
-        handling: BodyHandling,
-        fields: Fields | None,
-    ) -> Coroutine[Any, Any, Response]:
+    def _send_by_route(self, request: Request, send: Send) -> Coroutine[Any, Any, Response]:
         """Send a request directly, through its own proxy, or through those of the crawl in turn."""
         proxy, proxies = request.proxy, self.proxies
-        send = self._send if self._sender.is_curl else self._send_by_deadline
         rotation = proxies.rotation_for(request.url) if proxies is not None and proxy is None else None
         if proxies is None or rotation is None:
-            return send(request, options, handling, fields, None if proxy == DIRECT else proxy)
+            return send(None if proxy == DIRECT else proxy)
         from crawler.fetch.proxy_failover import with_failover  # noqa: PLC0415 - most crawls have no proxies
 
-        attempt = partial(send, request, options, handling, fields)
-        return with_failover(proxies, rotation, request, attempt, self._clock)
-
-    async def _send_by_deadline(
-        self,
-        request: Request,
-        options: WireOptions,
-        handling: BodyHandling,
-        fields: Fields | None,
-        proxy: str | None,
-    ) -> Response:
-        """Send a request over a transport that does not know `WireOptions.complete_by`."""
-        with trio.CancelScope(deadline=options.complete_by):
-            return await self._send(request, options, handling, fields, proxy)
-        late = FetchTimeout("the response was not complete by its deadline", request=request)
-        late.kind = DEADLINE
-        raise late
+        return with_failover(proxies, rotation, request, send, self._clock)
 
     async def _send(
         self,
@@ -242,6 +224,15 @@ class Downloader:
             took = max(0.0, trio.current_time() - received.headers_at)
             response.stages = options.stages | {"first_byte": response.first_byte, "body": took}
         return response
+
+
+async def _send_by_deadline(send: Send, request: Request, deadline: float, proxy: str | None) -> Response:
+    """Send a request over a transport that does not know `WireOptions.complete_by`."""
+    with trio.CancelScope(deadline=deadline):
+        return await send(proxy)
+    late = FetchTimeout("the response was not complete by its deadline", request=request)
+    late.kind = DEADLINE
+    raise late
 
 
 def _mark_response(error: RequestError) -> RequestError:
