@@ -165,10 +165,10 @@ class Attempts:
         observer: _ExchangeObserver | None,
     ) -> Coroutine[Any, Any, Result]:
         """Return the coroutine that sends the request, here or in another process."""
-        if self._remote is not None and self._remote.takes(ticket):
-            here = partial(self._send_here, ticket, number, body, observer)
-            return self._remote.fetch(ticket, number, partial(self._settlement.note_sent, ticket), here)
-        return self._send_here(ticket, number, body, observer)
+        here = partial(self._send_here, ticket, number, body, observer)
+        if self._remote is None or not self._remote.takes(ticket):
+            return here()
+        return self._remote.fetch(ticket, number, partial(self._settlement.note_sent, ticket), here)
 
     def _send_here(
         self,
