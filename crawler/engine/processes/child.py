@@ -20,7 +20,7 @@ from crawler.engine.hook_errors import faults
 from crawler.engine.processes import wire
 from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.cores import keep_to_core
+from crawler.engine.processes.cores import pin_to_core
 from crawler.engine.processes.errors import pack_error, unpack_error
 from crawler.engine.processes.fetch_tasks import FetchTasks
 from crawler.engine.processes.items import needs_objects, pack_part
@@ -65,7 +65,7 @@ def run_process(
     calls: socket.socket,
 ) -> None:
     """Run callbacks until the first process has no more pages or has ended. It is what a `Launcher` runs."""
-    keep_to_core(place, len(memories))
+    pin_to_core(place, len(memories))
 
     async def main() -> None:
         runner = CallbackRunner(spider, plugins, settings, authorities, memories[place], channel, calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-__all__ = ["keep_to_core", "usable_cores"]
+__all__ = ["pin_to_core", "usable_cores"]
 
 
 def usable_cores() -> int:
@@ -14,8 +14,8 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def keep_to_core(place: int, processes: int) -> None:
-    """Keep this process to a core of its own, if there are as many processes as cores.
+def pin_to_core(place: int, processes: int) -> None:
+    """Pin this process to a core of its own, if there are as many processes as cores.
 
     A system moves a process that wakes up to the core of the one that has woken it. Both processes for callbacks would
     share the core of the first process for a while, which wakes them, while another core has nothing to do. With fewer

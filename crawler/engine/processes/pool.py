@@ -175,10 +175,10 @@ class ProcessPool:
         """Return the last message about the callback of a page; `None` if its process has ended."""
         message = await page.take()
         if isinstance(message, (wire.Part, wire.Call)):
-            message = await self._converse(process, page, message, result)
+            message = await self._answer_messages(process, page, message, result)
         return message
 
-    async def _converse(self, process: Process, page: Page, message: Any, result: PageResult) -> Any:
+    async def _answer_messages(self, process: Process, page: Page, message: Any, result: PageResult) -> Any:
         """Answer the messages of a callback until it has ended, and return the last one."""
         raised: Exception | None = None
         async with trio.open_nursery() as nursery:

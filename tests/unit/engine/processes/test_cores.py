@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from crawler.engine.processes.cores import keep_to_core, usable_cores
+from crawler.engine.processes.cores import pin_to_core, usable_cores
 
 
 @pytest.fixture
@@ -24,19 +24,19 @@ def test_usable_cores_are_those_of_this_process() -> None:
 
 def test_each_of_as_many_processes_as_cores_has_one(kept: list[set[int]]) -> None:
     for place in range(4):
-        keep_to_core(place, 4)
+        pin_to_core(place, 4)
     assert kept == [{4}, {5}, {6}, {7}]
 
 
 def test_more_processes_than_cores_share_them(kept: list[set[int]]) -> None:
     for place in range(6):
-        keep_to_core(place, 6)
+        pin_to_core(place, 6)
     assert kept == [{4}, {5}, {6}, {7}, {4}, {5}]
 
 
 def test_fewer_processes_than_cores_run_anywhere(kept: list[set[int]]) -> None:
     for place in range(3):
-        keep_to_core(place, 3)
+        pin_to_core(place, 3)
     assert kept == []
 
 
@@ -48,10 +48,10 @@ def test_a_system_that_forbids_it_or_cannot_do_it_is_accepted(
         raise PermissionError("not permitted")
 
     monkeypatch.setattr(os, "sched_setaffinity", forbid)
-    keep_to_core(0, 4)
+    pin_to_core(0, 4)
     assert kept == [{4}]
     monkeypatch.delattr(os, "sched_setaffinity")
     monkeypatch.delattr(os, "sched_getaffinity")
-    keep_to_core(0, 4)
+    pin_to_core(0, 4)
     assert kept == [{4}]
     assert usable_cores() == os.cpu_count()
