@@ -6,10 +6,8 @@ called: they record what arrived and wake the one waiting task. That task calls 
 
 from __future__ import annotations
 
-import io
 import math
 import re
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, Self
 
@@ -22,12 +20,12 @@ from crawler.headers import Headers
 from crawler.http.received_headers import ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.lazy_pattern import lazy_pattern
-from crawler.transport.awaited import Awaited
 from crawler.transport.decoding import unknown_coding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
 from crawler.transport.lean import delivered_fields
+from crawler.transport.received_body import WRITEFUNC_ERROR, ReceivedBody
 from crawler.transport.status_line import parse_status_line
 
 __all__ = ["Transfer", "UnknownCoding"]
@@ -37,14 +35,10 @@ PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
 SEEKFUNC_OK: Final[int] = pycurl.SEEKFUNC_OK
 STREAM_REFUSED: Final = lazy_pattern(rb"HTTP/[23] stream \d+ refused by server")
 """What libcurl says of a stream with REFUSED_STREAM, or after the last one of a GOAWAY."""
-WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
-WRITEFUNC_ERROR: Final = -1
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
 """An interim response (RFC 9110 section 15.2). 101 is not one: it is the last response in this protocol."""
 MAX_PAUSED_BODY: Final = 64 * 1024 * 1024
 """Bytes of a body that libcurl buffers at most while it is paused."""
-MAX_WHOLE: Final = 1024 * 1024
-"""Bytes of a body that are gathered, before they are delivered."""
 ALL_STALE: Final = "Connection died, tried"
 """What libcurl says when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
@@ -57,7 +51,7 @@ class UnknownCoding(httpx.DecodingError):
     """libcurl delivers no body, because it does not know the content coding; it does when it need not decode."""
 
 
-class Transfer(Awaited, httpx.AsyncByteStream):
+class Transfer(ReceivedBody, httpx.AsyncByteStream):
     """One transfer.
 
     Parameters:
@@ -76,12 +70,10 @@ class Transfer(Awaited, httpx.AsyncByteStream):
     """
 
     __slots__ = (
-        "_body_size", "_buffer", "_chunks", "_chunks_size", "_drop", "_ended", "_error", "_has_headers", "_is_coded",
-        "_lines", "_lines_size", "_max_body", "_max_headers", "_paused", "_primary_ip", "_read_timeout", "_reason",
-        "_sent_size", "_version", "_was_refused", "_whole", "_write_timeout", "body",
-        "clock", "complete_by", "curl", "decode", "has_response", "headers", "headers_at", "needs_reset",
-        "new_connection", "options", "peer", "proxy", "proxy_fault", "request", "sent", "sent_at", "stages", "status",
-        "status_line", "was_inspected",
+        "_drop", "_has_headers", "_lines", "_lines_size", "_max_headers", "_primary_ip", "_read_timeout", "_reason",
+        "_sent_size", "_version", "_was_refused", "_write_timeout", "body", "clock", "complete_by", "curl", "decode",
+        "headers", "headers_at", "needs_reset", "new_connection", "options", "peer", "proxy", "proxy_fault", "request",
+        "sent", "sent_at", "stages", "status", "status_line", "was_inspected",
     )  # fmt: skip
 
     connect_only: ClassVar = False
@@ -101,18 +93,18 @@ class Transfer(Awaited, httpx.AsyncByteStream):
         decode: bool = True,
         new_connection: bool = False,
     ) -> None:
+        self.options = options = wire_options(request)
+        timeout: dict[str, float | None] = request.extensions.get("timeout") or NO_TIMEOUT
+        self._read_timeout, self._write_timeout = timeout.get("read"), timeout.get("write")
+        is_timed = self._read_timeout is not None or self._write_timeout is not None
+        super().__init__(buffer=buffer, max_size=options.max_body, is_timed=is_timed)
         self.request = request
         self.body = body
         self.proxy = proxy
         self.new_connection = new_connection
-        self.options = options = wire_options(request)
         self.decode = decode and options.decode
-        timeout: dict[str, float | None] = request.extensions.get("timeout") or NO_TIMEOUT
-        self._read_timeout, self._write_timeout = timeout.get("read"), timeout.get("write")
-        self._max_body = options.max_body
         self.complete_by = options.complete_by
         self.stages = options.stages
-        self._buffer = buffer
         self._max_headers = max_headers
         self._drop = drop
         # Slots instead of defaults in the class: an attribute that an object does not have takes longest to read.
@@ -136,22 +128,13 @@ class Transfer(Awaited, httpx.AsyncByteStream):
         """Its status code."""
         self.headers_at = 0.0
         """Seconds on trio's clock at which the header fields were complete."""
-        self.has_response = False
-        """Whether the waiting task gets the response now, or an error."""
         self._lines: list[bytes] = []  # of the current header block; later trailers, which are ignored
         self._has_headers = False  # whether the header fields are complete
-        self._is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
         self._version = self._reason = b""
         self._primary_ip = ""
-        # bytes: of the request body that libcurl has taken, of all header blocks that have ended, of the body delivered
-        self._sent_size = self._lines_size = self._body_size = 0
+        # bytes: of the request body that libcurl has taken, and of all header blocks that have ended
+        self._sent_size = self._lines_size = 0
         self._was_refused = False  # whether the server has certainly not processed what was sent
-        self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
-        self._chunks: deque[bytes] = deque()  # of the body, not yet read
-        self._chunks_size = 0
-        self._paused = self._ended = False
-        self._error: Exception | None = None
-        super().__init__(is_timed=self._read_timeout is not None or self._write_timeout is not None)
 
     # ---- called by libcurl ------------------------------------------------------------------------------------------
 
@@ -211,31 +194,6 @@ class Transfer(Awaited, httpx.AsyncByteStream):
         self._lines.append(line)
         return None if len(line) > 2 else self._end_header_block()
 
-    @enable_ki_protection
-    def on_body(self, chunk: bytes) -> int | None:
-        """WRITEFUNCTION: take decoded bytes, or pause libcurl when too many are unread."""
-        if self._whole is not None:
-            self._body_size += self._whole.write(chunk)
-            if self._body_size > MAX_WHOLE and not self._is_coded:
-                self._deliver_in_pieces(self._whole)
-            return None if self._body_size <= self._max_body else WRITEFUNC_ERROR
-        if self._chunks_size >= self._buffer:
-            self._paused = True
-            return WRITEFUNC_PAUSE
-        self._chunks.append(chunk)
-        self._chunks_size += len(chunk)
-        self._body_size += len(chunk)
-        self._wake()
-        return None
-
-    def _deliver_in_pieces(self, whole: io.BytesIO) -> None:
-        """Deliver what was gathered of a large body, and the rest piece by piece: its reader may have to wait."""
-        self._chunks.append(whole.getvalue())
-        self._chunks_size = self._body_size
-        self._whole = None
-        self.has_response = True
-        self._wake()
-
     def _end_header_block(self) -> int | None:
         """Handle a blank line: of the response, of an interim response, or of a proxy's response to CONNECT."""
         self._lines_size += sum(map(len, self._lines))
@@ -259,8 +217,8 @@ class Transfer(Awaited, httpx.AsyncByteStream):
         self._has_headers = True
         self.headers_at = self.clock()
         self._is_coded = "content-encoding" in headers
-        if self._max_body <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
-            self._whole = io.BytesIO()
+        if self._max_size <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
+            self._gather()
             if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
                 return
         self.has_response = True
@@ -272,11 +230,6 @@ class Transfer(Awaited, httpx.AsyncByteStream):
     def delivered(self) -> int:
         """Bytes of header fields and of the decoded body that libcurl has delivered."""
         return self._lines_size + sum(map(len, self._lines)) + self._body_size
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether libcurl does not read the body because too much of it waits for its reader."""
-        return self._paused
 
     @property
     def owns_connection(self) -> bool:
@@ -348,10 +301,6 @@ class Transfer(Awaited, httpx.AsyncByteStream):
     ) -> httpx.RequestError:
         return transport_error(cls, message, request=self.request, sent=self.sent, retryable=retryable, kind=kind)
 
-    def _finish(self) -> None:
-        self._ended = self.has_response = True
-        self._wake()
-
     # ---- called by the waiting task ---------------------------------------------------------------------------------
 
     def check_response(self) -> None:
@@ -405,41 +354,6 @@ class Transfer(Awaited, httpx.AsyncByteStream):
     def received(self) -> int:
         """Bytes of the body received so far, before decoding; 0 after the end."""
         return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Return the next bytes of the body; no checkpoint if they have arrived already.
-
-        Raises:
-            httpx.RequestError: The body is incomplete, and no more will come.
-        """
-        while not self._chunks:
-            if self._error is not None:
-                raise self._error
-            if self._ended:
-                return self._take_whole()
-            await self.wait()
-        chunk = self._chunks.popleft()
-        self._chunks_size -= len(chunk)
-        if self._paused and self._chunks_size * 2 <= self._buffer:
-            self._unpause()
-        return chunk
-
-    def _take_whole(self) -> bytes:
-        """Return a body that was gathered in one piece, once."""
-        whole = self.take_body()
-        if not whole:
-            raise StopAsyncIteration
-        return whole
-
-    def take_body(self) -> bytes | None:
-        """Return the body, once, if it was gathered in one piece and has arrived completely; else `None`."""
-        if self._whole is None or self._error is not None or not self._ended:
-            return None
-        whole, self._whole = self._whole.getvalue(), None
-        return whole
 
     def _unpause(self) -> None:
         """Let libcurl continue. It calls `on_body` at once with what it buffered, and may fail to decode that."""
