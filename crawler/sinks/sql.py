@@ -50,7 +50,7 @@ class SqlSink(KeyedSink):
             created with the columns ``_key`` (unique), ``_page`` (the URL that the item came from) and those of the
             items.
         if_exists: What to do if the table has rows: ``error``, ``overwrite`` (delete the table), or ``append``.
-        retry: Seconds for which a lost server is connected to again, before the crawl fails.
+        retry: Seconds for which to reconnect to a lost server before the crawl fails.
 
     Raises:
         ConfigError: The name of the table is empty or has another field.

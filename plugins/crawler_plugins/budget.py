@@ -41,20 +41,20 @@ class Budget(Plugin):
     """Keeps a crawl, or each lane, within a number of requests, bytes, or an amount of money.
 
     When a request does not fit, the crawl stops with exit code 3, or the lanes pause until the next window. Attempts
-    count, those for robots.txt and redirects included. Requests and money are taken before an attempt is sent, so they
-    are never exceeded. Bytes of bodies, decoded, are known afterwards: responses in flight may exceed the budget. A job
-    keeps what was spent; attempts in flight when it is killed are not known. At the end, the log and the counters of
-    the report say what was used of each budget in its last window, money rounded up.
+    count, those for robots.txt and redirects included. Requests and money are taken before an attempt is sent, so their
+    budgets are never exceeded. The decoded size of a body is known only afterwards, so responses in flight may exceed
+    a budget of bytes. A job keeps what was spent, except for attempts in flight when it is killed. At the end, the log
+    and the counters of the report say what was used of each budget in its last window, with money rounded up.
 
     Parameters:
-        requests: Number of attempts; `None`: any.
-        bytes: Number of bytes of bodies; `None`: any.
-        money: Amount of money; `None`: any.
+        requests: Maximum number of attempts; `None` means any.
+        bytes: Maximum size of all decoded bodies, in bytes; `None` means any.
+        money: Maximum amount of money; `None` means any.
         price: Amount of money for an attempt. ``Request(plugins={"budget": {"price": 0.5}})`` sets that of one request.
         per: Whether there is one budget for the ``crawl``, or one for each ``lane``.
-        window: Seconds after which the budget is full again, from its first request on; `None`: never.
+        window: Seconds after the first request of a budget until it is full again; `None` means never.
         then: What happens when a budget is used up: ``stop`` the crawl, or ``pause`` until the window ends.
-        threshold: Share of the budget, from 0 to less than 1; when no more than that is left there is an alert.
+        threshold: Share of the budget, from 0 to less than 1. An alert is sent when no more than that is left.
         command: A command that gets each alert as JSON on standard input. No shell interprets it.
         shell: Whether ``/bin/sh`` runs the command.
         webhook: A URL that gets each alert as JSON in a POST, as of the plugin ``quota``. It is kept secret.

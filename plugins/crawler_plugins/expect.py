@@ -25,7 +25,7 @@ class Expect(Plugin):
     """Compares the result of a crawl with expectations. One that is not met sets the exit code to 1.
 
     Each expectation that is not met is a line of the log, and an entry of `problems` in the report. A crawl that a
-    signal interrupts is not judged. Shares are numbers from 0 to 1, or texts such as ``20%``.
+    signal interrupts is not checked. Shares are numbers from 0 to 1, or texts such as ``20%``.
 
     Parameters:
         min_items: Minimum number of items. In a job, those of all runs count.

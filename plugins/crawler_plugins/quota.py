@@ -23,8 +23,8 @@ LOW = "low"
 class Quota(Plugin):
     """Sends an alert when a quota is low, or will be used up before it resets; can pause the lane or stop the crawl.
 
-    A quota is low from the time when no more than the threshold is left until more is left. Each time it becomes low
-    there is one alert; it is logged, and sent to the command and the webhook. The report counts the alerts.
+    A quota is low while no more than the threshold is left. Each time it becomes low, one alert is logged, and sent to
+    the command and the webhook. The report counts the alerts.
 
     Parameters:
         threshold: Share of a limit, from 0 to less than 1, at which a quota is low.

@@ -43,24 +43,24 @@ log = logging.getLogger("crawler.plugins.browser")
 class Browser(Plugin):
     """Renders pages in Chromium: the body of a response is the document as people see it, after its scripts have run.
 
-    Every request of a page is made by the crawl, so limits, robots.txt, cookies, proxies and archives hold for it, and
-    addresses that pages must not reach are refused. A request chooses with ``plugins={"browser": {…}}``, which may have
-    wait, actions, block, timeout, screenshot and pdf; `False` keeps it from being rendered. `Response.original` is the
-    response of the server.
+    The crawl makes every request of a page, so limits, robots.txt, cookies, proxies and archives apply to it, and
+    addresses that pages must not reach are refused. ``plugins={"browser": {…}}`` sets the options wait, actions, block,
+    timeout, screenshot and pdf of one request; `False` turns rendering off. `Response.original` is the response of the
+    server.
 
     Parameters:
         every: Which HTML pages are rendered: ``all``; ``asked``, those whose request has the options; ``needed``, those
             that have no element for `wait` without scripts.
         wait: When a page is complete: ``idle`` (loaded, and no request for 0.2 seconds), ``load``, a CSS selector that
             must match, ``js:EXPRESSION`` that must be true, or seconds after it has loaded.
-        actions: What is done then, in turn: ``click SELECTOR [TIMES]``, ``type SELECTOR TEXT``, ``press KEY``,
+        actions: What to do then, in turn: ``click SELECTOR [TIMES]``, ``type SELECTOR TEXT``, ``press KEY``,
             ``scroll [TIMES]`` to the end while the page grows, ``wait …``, ``evaluate JAVASCRIPT``.
-        block: Requests that are not made: font, image, manifest, media, other, ping, script, stylesheet, xhr, or
+        block: Requests not to make: font, image, manifest, media, other, ping, script, stylesheet, xhr, or
             patterns of URLs. Default: font, image, manifest, media, ping, unless there is a picture to take.
         timeout: Seconds for a page, without those in which limits hold back its requests.
         tabs: Maximum number of pages that are rendered at once.
-        memory: Megabytes of Chromium. Above it the largest tab is ended; above three quarters the browser is replaced
-            when its pages are finished.
+        memory: Megabytes that Chromium may use. If it uses more, its largest tab is ended; above three quarters, the
+            browser is replaced when its pages are finished.
         screenshot: Whether `Response.screenshot` has the whole page, as PNG.
         pdf: Whether `Response.pdf` has the page as it is printed.
         viewport: Size of the window in pixels, such as ``1280x800``.

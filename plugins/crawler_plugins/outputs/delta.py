@@ -51,7 +51,7 @@ class Delta(KeyedSink):
         if_exists: ``error``, ``overwrite`` (a new version without the old rows) or ``append``.
         rows: Maximum number of items in a commit, at least 1. Items of 64 MiB as JSON are committed, too.
         seconds: Seconds after which items are committed, with the first one that comes then, from 0.
-        retry: Seconds for which an unreachable store is tried again.
+        retry: Seconds for which to retry a store that cannot be reached.
 
     Raises:
         ConfigError: An option is out of range, or the name has fields.

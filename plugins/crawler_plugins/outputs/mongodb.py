@@ -57,7 +57,7 @@ class MongoDB(KeyedSink):
         collection: The collection. With ``%(type)s`` in its name, each class of items has a collection of its own.
         id_field: Name of the field that identifies a document; its values are strings or numbers.
         if_exists: What to do if the collection has documents: ``error``, ``overwrite`` (delete them), or ``append``.
-        retry: Seconds for which a lost server is connected to again.
+        retry: Seconds for which to reconnect to a lost server.
 
     Raises:
         ConfigError: The URL names no database, or an option is wrong.

@@ -1,4 +1,4 @@
-"""`ObjectStore`: parts as objects in Amazon S3 and its likes, Google Cloud Storage, and Azure Blob Storage."""
+"""`ObjectStore`: parts as objects in Amazon S3 and compatible stores, Google Cloud Storage, and Azure Blob Storage."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class ObjectFolder:
 
 
 class ObjectStore(PartSink):
-    """Objects in Amazon S3 and its likes (``s3://``), Google Cloud Storage (``gs://``) or Azure (``az://``).
+    """Objects in Amazon S3 and compatible stores (``s3://``), Google Cloud Storage (``gs://``) or Azure (``az://``).
 
     ``s3://bucket/prefix/items.jsonl.gz`` is a folder of objects, ``items.jsonl.gz/part-000000000000.jsonl.gz`` and so
     on, each with the items of one interval and visible when it is complete. The ending selects the format: ``.jsonl``,

@@ -31,10 +31,10 @@ IN_THREAD: Final = 65_536
 class Recrawl(Plugin):
     """Crawls a site again, and fetches only what may have changed: the second run of the same command is a new round.
 
-    All pages of the round before are asked for again, conditionally (``If-None-Match``, ``If-Modified-Since``), when
-    they are due. A page that has not changed (304) is not handled and has no items; the pages that it links to are
-    known, and are visited all the same. Items get a field with ``new``, ``changed`` or ``unchanged``; a page that is
-    gone (404, 410) yields an item of its URL and ``gone``.
+    When they are due, all pages of the previous round are requested again, conditionally (``If-None-Match``,
+    ``If-Modified-Since``). A page that has not changed (304) is not handled and has no items; the pages that it links
+    to are known, and are requested as well. Items get a field with ``new``, ``changed`` or ``unchanged``; a page that
+    is gone (404, 410) yields an item of its URL and ``gone``.
 
     A page is due after the mean time between two of its changes, as its visits so far show it (Cho and
     Garcia-Molina), but after at most the time for which it has been known; and at once if ``lastmod`` of a sitemap is

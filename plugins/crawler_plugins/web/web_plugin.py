@@ -27,8 +27,8 @@ __all__ = ["Web"]
 class Web(Plugin):
     """Serves a web page of the crawl while it runs: rates, hosts and why they wait, failures, items, pages, queue, log.
 
-    Hosts can be paused and paced, failures retried, patterns excluded, and the crawl stopped. The address with its
-    token is printed on standard error. The page loads nothing from elsewhere. A JSON API is below ``/api/``.
+    It lets you pause and pace hosts, retry failures, exclude patterns, and stop the crawl. Standard error shows the
+    address with its token. The page loads nothing from elsewhere. A JSON API is below ``/api/``.
 
     Parameters:
         host: Address to listen on. Anything but loopback is reachable by others, who need the token.
