@@ -127,6 +127,12 @@ class ReceivedBody(Awaited):
         whole, self._whole = self._whole.getvalue(), None
         return whole
 
+    def _forget(self) -> None:
+        """Forget what was not read."""
+        self._chunks.clear()
+        self._chunks_size = 0
+        self._whole = None
+
     @abstractmethod
     def _unpause(self) -> None:
         """Let libcurl continue."""

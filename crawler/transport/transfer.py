@@ -1,7 +1,8 @@
 """`Transfer`: one request on its way through libcurl, and the body of its response as an httpx stream.
 
 libcurl calls the ``on_…`` methods from inside its own code, where no exception may be raised and none of its functions
-called: they record what arrived and wake the one waiting task. That task calls the other methods.
+called: they record what arrived and wake the one waiting task. That task calls the other methods. A transfer is built
+from two simpler ideas: `ReceivedBody`, what has arrived of a body, and `Awaited`, the wait for it.
 """
 
 from __future__ import annotations
@@ -372,9 +373,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
     def close(self) -> None:
         """Remove the transfer from libcurl in any state, and forget what was not read."""
         self._drop(self)
-        self._chunks.clear()
-        self._chunks_size = 0
-        self._whole = None
+        self._forget()
         if not self._ended:
             self.fail(self._failure(httpx.ReadError, "the response was closed"))
 
