@@ -7,7 +7,6 @@ import code
 import importlib
 import inspect
 import sys
-from collections.abc import Coroutine
 from types import CodeType
 from typing import Any
 
@@ -17,7 +16,7 @@ from crawler.cli.logs import say
 from crawler.errors import CrawlerError
 from crawler.hints import hint_for
 
-__all__ = ["prompt", "run_coroutine"]
+__all__ = ["prompt", "run_statement"]
 
 
 def prompt(names: dict[str, Any], banner: str) -> None:
@@ -35,13 +34,15 @@ def prompt(names: dict[str, Any], banner: str) -> None:
         _ipython(ipapp, names, banner)
 
 
-def run_coroutine(coroutine: Coroutine[Any, Any, object]) -> None:
-    """Run code with `await` in an event loop of trio."""
+def run_statement(code: CodeType, names: dict[str, Any]) -> None:
+    """Run the code of one statement; if it awaits, in an event loop of trio."""
+    result = eval(code, names)  # noqa: S307 - the purpose of the command
 
     async def run() -> None:
-        await coroutine
+        await result
 
-    trio.run(run)
+    if inspect.iscoroutine(result):
+        trio.run(run)
 
 
 def _ipython(ipapp: Any, names: dict[str, Any], banner: str) -> None:
@@ -74,9 +75,7 @@ class _Console(code.InteractiveConsole):
     def runcode(self, code: CodeType) -> None:
         """Run the code of one statement."""
         try:
-            result = eval(code, self.locals)  # noqa: S307 - the purpose of the command
-            if inspect.iscoroutine(result):
-                run_coroutine(result)
+            run_statement(code, self.locals)
         except SystemExit:
             raise
         except Exception as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import mimetypes
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from cyclopts import Parameter
 
 from crawler.cli.fetcher import Fetcher
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.prompt import prompt, run_coroutine
+from crawler.cli.prompt import prompt, run_statement
 from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, with_browser
 from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
@@ -133,9 +132,7 @@ class Session:
         except ValueError as error:
             raise ConfigError(f"{FILE_NAME}: {error}") from None
         try:
-            result = eval(run, self.names)  # noqa: S307 - the purpose of the command
-            if inspect.iscoroutine(result):
-                run_coroutine(result)
+            run_statement(run, self.names)
         except CrawlerError:
             raise
         except Exception as error:
