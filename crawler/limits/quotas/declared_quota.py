@@ -116,6 +116,7 @@ class DeclaredQuota(Quota):
         self._log_sample(sample, used=True)
         if not self.window.declared:
             self.replenishment.check_interval(sample, self.limit or 0.0, self.interval)
+            self._learn_length_when_empty(sample)
         if sample.causal:
             self._last_sent = sent
         self.usage.record_round_trip(received - sent)
@@ -236,6 +237,12 @@ class DeclaredQuota(Quota):
             interval=self.interval,
         )
 
+    def _learn_length_when_empty(self, sample: QuotaSample) -> None:
+        """Learn the length of a window that is used up from the stated reset and the first request that counts."""
+        first = self.log.latest(self.limit or 0.0)
+        if sample.reset is not None and first is not None and sample.remaining < sample.cost and not sample.inflight:
+            self.window.learn_from_empty(sample.reset, *first)
+
     def _open_window(self, sample: QuotaSample) -> None:
         """Begin the first or a new window with a response."""
         reset = sample.reset or self._guess_reset(sample)
@@ -256,6 +263,8 @@ class DeclaredQuota(Quota):
         length = self.window.length
         if length is None:
             return TimeInterval()
+        if self.window.reset_stated:
+            return TimeInterval(sample.sent, sample.received + length)  # it may be stated later, and be earlier
         rose = self.remaining is not None and sample.remaining > self.remaining
         return TimeInterval(self.updated_at + length if rose else sample.sent, sample.received + length)
 

@@ -43,6 +43,8 @@ SPREAD_SHARE: Final = 0.97
 UNKNOWN_SPREAD_SHARE: Final = 0.25
 """The same while the kind of replenishment is unknown. If each unit returns one window after its use, units used late
 return late in every following window."""
+SEEN_INTERVALS: Final = 15.0
+"""Intervals of one unit in which other clients that use a fifth of the quota are seen, with a probability of 95 %."""
 SHORT_SPREAD: Final = 0.5
 """Share of a short window over which it is spread until it is known whether all of its units return together."""
 STEADY_FACTOR: Final = 1.02
@@ -250,10 +252,11 @@ class Quota:
         """Return when the next request starts so that the units are spread until the stated reset."""
         if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0:
             return -math.inf
-        until = self.reset.earliest
+        until, at_once = self.reset.earliest, math.inf
         if mode == "auto" and self.replenishment.kind == "unknown" and not self.rate_of_others:
             until = self._window_start + UNKNOWN_SPREAD_SHARE * (until - self._window_start)
-        at = last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need)
+            at_once = self._window_start + SEEN_INTERVALS * (self.interval or math.inf)
+        at = min(at_once, last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need))
         is_second = self.window_count == 1 and self.usage.ours < 2.0
         is_doubtful = mode == "auto" and is_second and not self.window.declared
         return min(at, last + SECOND_AFTER) if is_doubtful else at
@@ -349,7 +352,7 @@ class Quota:
     def _is_log_alone(self) -> bool:
         """Return whether no stated reset shows when a window ends, or only when a sliding one restores a unit."""
         if self.window.reset_stated:
-            return self.window.log_confirmed and self.replenishment.kind == "continuous"
+            return self.window.log_confirmed and self.replenishment.is_sliding()
         return self.window.length != DAY
 
     def _log_ready_at(self, need: float, inflight: float) -> float:

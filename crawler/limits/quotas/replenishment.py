@@ -56,6 +56,10 @@ class Replenishment:
             return "continuous"
         return "fixed" if self.fixed_votes else "unknown"
 
+    def is_sliding(self) -> bool:
+        """Return whether units return one by one, even if half of them seemed to return together before a response."""
+        return self.kind == "continuous" or (self.continuous_votes == MAX_VOTES and not self.all_at_once)
+
     def assume_like(self, other: Replenishment) -> None:
         """Assume the kind of another policy of the same server until there is evidence."""
         if self.kind == "unknown" and other.all_at_once:

@@ -8,6 +8,8 @@ from typing import Final
 
 import attrs
 
+from crawler.limits.headers.declared import TimeRange
+
 __all__ = ["MAX_UNITS", "RequestLog"]
 
 MAX_UNITS: Final = 500
@@ -43,7 +45,7 @@ class RequestLog:
     """Whether units return earlier by the shortest round trip. Not if a request was refused that relied on it."""
     complete_since: float = -math.inf
     """Requests before this time (seconds since the epoch) are not known completely."""
-    _requests: deque[tuple[float, float]] = attrs.field(factory=deque)
+    _requests: deque[TimeRange] = attrs.field(factory=deque)
     _has_gap: bool = False
     _timed: int = 0
     """Round trips so far."""
@@ -118,6 +120,10 @@ class RequestLog:
         """
         earlier = self.round_trip if self.counts_trips else 0.0
         return received + window + max(MARGIN, window / 1000.0) - earlier
+
+    def latest(self, number: float) -> TimeRange | None:
+        """Return when the first one of so many latest requests was sent and answered; `None` if it is not known."""
+        return self._requests[-int(number)] if 1 <= number <= len(self._requests) else None
 
     def count(self, sent: float, received: float, window: float) -> tuple[int, int]:
         """Count the requests of the last window, for a server that counts at some time between `sent` and `received`.

@@ -232,6 +232,20 @@ class Window:
         if self.length is None:
             self.length = longest_common(low - ROUNDING, high)
 
+    def learn_from_empty(self, reset: TimeInterval, sent: float, received: float) -> None:
+        """Learn the length from the stated end of a window that is used up, and its first request.
+
+        Parameters:
+            reset: when its first unit returns.
+            sent: when its first request was sent, in seconds since the epoch.
+            received: when that was answered.
+        """
+        low, high = reset.earliest - received, reset.latest - sent
+        length = longest_common(low, high) if high - low <= MAX_UNCERTAINTY and not self.correction else None
+        if length is not None and length >= (self.length or 0.0):
+            self._confirmations = self._confirmations + 1 if length == self.length else 1
+            self.length = length
+
     def forget_length(self) -> None:
         """Forget a learned length that proved wrong."""
         self.length, self._confirmations = None, 0

@@ -331,6 +331,14 @@ def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter
     assert 0.9 * 60 / 4 <= last <= 60 / 4
 
 
+def test_units_are_no_longer_spread_once_other_clients_would_have_been_seen():
+    made = quota((observation(59, 60), 0.0, 0.1))
+    made.limit = 120.0  # fifteen intervals of half a second after the first response
+    at = made.start_at(NOW + 7.5, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
+    assert at == pytest.approx(NOW + 7.6)
+    assert made.start_at(NOW + 7.7, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") <= NOW + 7.7
+
+
 # ---- reports ---------------------------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,20 @@ def test_a_window_may_end_after_a_common_length_or_with_the_clock():
     assert next_end(since, since + 1e9) == math.inf
 
 
+def test_a_window_that_is_used_up_shows_its_length_by_its_first_request_and_its_end():
+    window = Window()
+    window.learn_from_empty(TimeInterval(11.04, 11.05), 10.0, 10.1)
+    assert (window.length, window.is_certain()) == (1.0, False)
+    window.learn_from_empty(TimeInterval(12.1, 12.11), 11.06, 11.16)
+    assert (window.length, window.is_certain()) == (1.0, True)
+
+
+def test_an_end_that_is_known_to_the_second_shows_no_length_of_a_window_that_is_used_up():
+    window = Window()
+    window.learn_from_empty(TimeInterval(10.5, 11.5), 10.0, 10.1)
+    assert window.length is None
+
+
 def test_the_last_units_are_kept_while_it_is_unknown_when_the_window_ends():
     window = Window()
     assert window.kept_until(9, 10, UNKNOWN, since=0.0, last=0.0) is None
