@@ -40,6 +40,7 @@ from msgspec import Struct, field
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from integration.databases.servers import redis
+from support.memory_job import MemoryJob
 
 from crawler.engine.leases import Leases
 from crawler.engine.news import NewsReader
@@ -47,7 +48,6 @@ from crawler.frontier import Frontier, PageTicket
 from crawler.messages import Request
 from crawler.settings import Settings
 from crawler.store import Kind, Outcome, Store, Verdict
-from crawler.store.memory_job import MemoryJob
 from crawler.store.redis.address import Address
 from crawler.store.redis.connection import Connection
 from crawler.store.redis.redis_store import RedisStore

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from support.memory_job import MemoryJob
 from support.rawserver import ok, start
 from support.workers import Kept, Worker, kept_items
 from trio.testing import MockClock
@@ -21,7 +22,6 @@ from trio.testing import MockClock
 from crawler import Pace, Produced, Request, Response, Settings, Spider
 from crawler.errors import LeaseLost
 from crawler.sinks.position import TAIL, Position
-from crawler.store.memory_job import MemoryJob
 from crawler.testing import FakeSite, Page
 from crawler.transport.curl import CurlTransport
 

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import trio
+from support.memory_job import MemoryJob
+from support.memory_worker import MemoryWorker
 
 from crawler import Plugin, Report, Row, Settings, Spider
 from crawler.engine.session import CrawlSession
 from crawler.errors import LeaseLost
 from crawler.store import Store
-from crawler.store.memory_job import MemoryJob
-from crawler.store.memory_worker import MemoryWorker
 from crawler.testing import FakeSite
 
 __all__ = ["Kept", "Worker", "kept_items"]

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from integration.databases.servers import Server, postgresql, redis
 from integration.fleet.fleet import job_url
 from support.examples import examples
+from support.memory_job import MemoryJob
 from support.same_answers import STEPS, Replay, Step
 from support.store_contract import OpenWorker
 
-from crawler.store.memory_job import MemoryJob
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.redis.opening import open_store
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from support.memory_job import MemoryJob
 from support.workers import Connection
 from trio.testing import MockClock
 
@@ -17,7 +18,6 @@ from crawler.engine.news import NewsReader
 from crawler.errors import LeaseLost
 from crawler.frontier import Frontier
 from crawler.settings import Settings
-from crawler.store.memory_job import MemoryJob
 
 LEASE = 60.0
 

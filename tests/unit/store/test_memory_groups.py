@@ -4,9 +4,9 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.memory_groups import NOBODY, MemoryGroups, RequestRow
 
 from crawler.messages import Request
-from crawler.store.memory_groups import NOBODY, MemoryGroups, RequestRow
 
 NAMES = ("a", "b", "c")
 STEPS = st.lists(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from support.memory_job import MemoryJob, OwnerRow
 from trio.testing import MockClock
 
 from crawler.messages import Row
-from crawler.store.memory_job import MemoryJob, OwnerRow
 
 
 def log(*names: str, cursors: dict[str, int]) -> OwnerRow:

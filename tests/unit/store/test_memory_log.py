@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.memory_job import MemoryJob
 from trio.testing import MockClock
-
-from crawler.store.memory_job import MemoryJob
 
 
 async def test_the_log_of_a_worker_begins_with_it(autojump_clock: MockClock) -> None:

@@ -10,6 +10,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
+from support.memory_job import MemoryJob
+from support.memory_worker import MemoryWorker
 from support.store_contract import OpenWorker, SharedStoreContract
 from support.stores import done, ticket
 from support.virtual import run_virtually
@@ -18,8 +20,6 @@ from trio.testing import MockClock
 from crawler.frontier import PageTicket
 from crawler.messages import Request
 from crawler.store import ItemRow, Store, Verdict
-from crawler.store.memory_job import MemoryJob
-from crawler.store.memory_worker import MemoryWorker
 
 
 class TestMemoryWorker(SharedStoreContract):

@@ -10,10 +10,10 @@ from pathlib import Path
 import trio
 from hypothesis import given
 from support.examples import examples
+from support.memory_job import MemoryJob
 from support.same_answers import STEPS, Replay, Step
 
 from crawler.store import MemoryStore, Store
-from crawler.store.memory_job import MemoryJob
 from crawler.store.sqlite import SqliteStore
 
 

@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from support.memory_groups import NOBODY, GroupRow, RequestRow
+from support.memory_job import StateRow
+from support.memory_log import MemoryLog
 
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
@@ -14,9 +17,6 @@ from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.stats import Stats
 from crawler.store.checkpoint import Checkpoint
-from crawler.store.memory_groups import NOBODY, GroupRow, RequestRow
-from crawler.store.memory_job import StateRow
-from crawler.store.memory_log import MemoryLog
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
 

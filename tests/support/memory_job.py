@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from msgspec import Struct, field
+from support.memory_groups import NOBODY, MemoryGroups
 
 from crawler.clock import Clock
 from crawler.frontier.wakeup import Wakeup
 from crawler.messages import Request, Row
 from crawler.stats import Stats
-from crawler.store.memory_groups import NOBODY, MemoryGroups
 from crawler.store.outcome import CookieChange, ItemRow, RobotsAnswer
 
 if TYPE_CHECKING:
-    from crawler.store.memory_worker import MemoryWorker
+    from support.memory_worker import MemoryWorker
 
 __all__ = ["MemoryJob", "OwnerRow", "StateRow"]
 
@@ -129,7 +129,7 @@ class MemoryJob:
 
     def join(self) -> MemoryWorker:
         """Return the store of a new owner."""
-        from crawler.store.memory_worker import MemoryWorker  # noqa: PLC0415 - which imports this module
+        from support.memory_worker import MemoryWorker  # noqa: PLC0415 - which imports this module
 
         owner = OwnerRow(next(self._next_owner), self.now() + self.lease)
         self.owners[owner.number] = owner

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 import trio
+from support.memory_job import MemoryJob, OwnerRow
 
 from crawler.messages import Row
-from crawler.store.memory_job import MemoryJob, OwnerRow
 from crawler.store.own_log import OwnLog
 from crawler.store.runs import RunRow
 
