@@ -156,13 +156,13 @@ class SinkRunner:
     """The sinks of a crawl.
 
     Parameters:
-        hooks: the `persist` hooks.
-        store: holds the item log.
-        shutdown: when the crawl must end.
-        slow: names a `persist` that blocks the event loop.
-        long: names a `persist` that does not return.
-        max_lag: maximum lag of a sink in items, before the writer waits for it.
-        lease: waits while the lease of this worker is not renewed.
+        hooks: The `persist` hooks.
+        store: Has the item log.
+        shutdown: Knows when the crawl must end.
+        slow: Names a `persist` that blocks the event loop.
+        long: Names a `persist` that does not return.
+        max_lag: Maximum lag of a sink in items, before the writer waits for it.
+        lease: Waits while the lease of this worker is not renewed.
     """
 
     def __init__(
