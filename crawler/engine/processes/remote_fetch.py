@@ -64,9 +64,12 @@ class RemoteFetch:
     def takes(self, ticket: StartTicket) -> bool:
         """Return whether another process sends a request.
 
-        The first process sends it if callbacks take long, so that it has time for this; if the lane has limits, for
-        which it has to know when the request goes out; if the request may open a network, has a proxy or other options
-        of its own, or is not stored; and if a process has ended while it had the page.
+        The first process sends it
+
+        * if callbacks take long, so that it has time for this;
+        * if the lane has limits, for which it has to know when the request goes out;
+        * if the request may open a network, has a proxy or another method, or is not stored;
+        * if a process has ended while it had the page.
         """
         if self._keeper.choice.takes_long or not isinstance(ticket, PageTicket) or not ticket.permit.is_simple():
             return False
