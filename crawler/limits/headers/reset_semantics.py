@@ -100,7 +100,6 @@ class ResetSemantics:
         self.verdicts: dict[str, str] = {}
         """Verdict by field name: ``plain``, ``milliseconds``, ``full`` or ``moving``."""
         self._first: dict[tuple[str, str], ResetReading] = {}
-        self._lowest: dict[tuple[str, str], ResetReading] = {}
         self._rates: dict[tuple[str, str], float] = {}
 
     def verdict(self, field: str) -> str:
@@ -119,17 +118,15 @@ class ResetSemantics:
         old = self._first.get(key)
         if old is None:
             if len(self._first) < MAX_FIELDS:
-                self._first[key] = self._lowest[key] = new
+                self._first[key] = new
             return
         if new.sent < old.received:
             return  # the order in which the server wrote the two is unknown
         in_milliseconds = self.verdicts.get(field) == "milliseconds"
         end = old.milliseconds if in_milliseconds and old.milliseconds else old.reset
-        if new.sent >= end[0] or self._may_be_another_window(old, self._lowest[key], new):
-            self._first[key] = self._lowest[key] = new
+        if new.sent >= end[0] or self._may_be_another_window(old, new):
+            self._first[key] = new
             return
-        if (new.remaining or 0.0) <= (self._lowest[key].remaining or 0.0):
-            self._lowest[key] = new
         verdict = compare_readings(old, new)
         if verdict and not (verdict == "full" and self.verdicts.get(field) == "moving"):
             self.remember(field, verdict)
@@ -168,15 +165,10 @@ class ResetSemantics:
             if isinstance(field, str) and verdict in VERDICTS and len(self.verdicts) < MAX_FIELDS:
                 self.verdicts[field] = verdict
 
-    def _may_be_another_window(self, old: ResetReading, lowest: ResetReading, new: ResetReading) -> bool:
-        """Return whether a new window may have begun, so that the readings cannot be compared.
-
-        A server may restore units before the end that it states: slowapi states it a second late.
-        """
+    def _may_be_another_window(self, old: ResetReading, new: ResetReading) -> bool:
+        """Return whether a new window may have begun, so that the readings cannot be compared."""
         if old.limit != new.limit:
             return True
         if old.remaining is None or new.remaining is None:
             return new.reset[0] > old.reset[1]
-        if lowest.remaining is not None and new.sent >= lowest.received and new.remaining > lowest.remaining:
-            return True
         return new.remaining > old.remaining

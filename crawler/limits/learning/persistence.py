@@ -37,7 +37,7 @@ def save_quota(quota: Quota) -> dict[str, Any]:
         "price": None if usage.counts_requests else usage.cost_per_request,
         "fixed": replenishment.fixed_votes or None,
         "continuous": replenishment.continuous_votes or None,
-        "flows": replenishment.before_reset,
+        "flows": None if replenishment.before_reset else False,
         "declared": [quota.limit_declared, quota.window.declared, quota.window.reset_stated],
     }
     if isinstance(quota, UndeclaredQuota):
@@ -78,8 +78,7 @@ def load_quota(name: str, saved: Any) -> Quota | None:
     quota.usage.cost_per_request = json_number(saved.get("price"), 0.0) or 1.0
     quota.replenishment.fixed_votes = int(json_number(saved.get("fixed"), 0, MAX_VOTES) or 0)
     quota.replenishment.continuous_votes = int(json_number(saved.get("continuous"), 0, MAX_VOTES) or 0)
-    before_reset = saved.get("flows")
-    quota.replenishment.before_reset = before_reset if isinstance(before_reset, bool) else None
+    quota.replenishment.before_reset = saved.get("flows") is not False
     if isinstance(quota, UndeclaredQuota):
         return _load_learned(quota, learned)
     match saved.get("declared"):

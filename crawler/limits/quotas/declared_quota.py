@@ -182,10 +182,7 @@ class DeclaredQuota(Quota):
         log_ready_at = self._log_ready_at(sample.cost, 0.0) if log_usable else math.inf
         early = sample.sent < min(self.probe_at(), log_ready_at)
         if self.replenishment.kind == "continuous":
-            if early and sample.refused:
-                self.replenishment.before_reset = False
-            elif early and not sample.disrupted and not log_usable:
-                self.replenishment.record_early_unit()
+            self.replenishment.before_reset &= not (early and sample.refused)
         elif sample.refused and sample.sent >= self.probe_at():
             self._explain_refused_probe(sample)
 
@@ -195,8 +192,6 @@ class DeclaredQuota(Quota):
         if not (window.declared or window.reset_stated):  # the length was a guess, and wrong
             window.forget_length()
             self.reset = TimeInterval()
-        elif not window.is_vague:
-            window.is_vague = True
         elif window.correction < 0:
             self._shift_resets(sample, window.revert_shortening())
         elif window.correction or (
@@ -298,17 +293,9 @@ class DeclaredQuota(Quota):
         if not wrong or not self.log.explain_refusal():
             self.log.distrust_until(math.inf if wrong else sample.received)
 
-    def _is_served_late(self, sample: QuotaSample) -> bool:
-        """Return whether a window continues although it should have ended, by a length that is not certain."""
-        late = sample.causal and not sample.inflight and sample.sent >= self.reset.latest
-        return late and sample.reset is None and not self.window.is_certain()
-
     def _update_window(self, sample: QuotaSample) -> None:
         """Update the present window by another response."""
         before = self.remaining or 0.0
-        if self._is_served_late(sample):
-            self.window.forget_length()  # it was a guess, and wrong
-            self.reset = TimeInterval()
         if sample.reset is not None:
             if sample.causal and self.replenishment.kind == "continuous":
                 self.reset = sample.reset  # each unit has its own

@@ -23,11 +23,9 @@ MIN_RATE_SHARE: Final = 0.5
 MIN_RETURNED: Final = 2.0
 """Units that return until a window is used up, at least, and their difference from the prediction, at most."""
 KNOWN_INTERVALS: Final = 1.1
-"""Intervals of one unit to wait for the next unit, where units are known to return in that time."""
+"""Intervals of one unit to wait for the next unit."""
 MAX_PROBE_DELAY: Final = 30.0
 """Seconds, at most, by which the first probe is sent after a reset."""
-UNKNOWN_INTERVALS: Final = 2.5
-"""The same where that is not known yet."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -38,8 +36,8 @@ class Replenishment:
     """Units per second, declared or measured. `None` means unknown."""
     fixed_votes: int = 0
     continuous_votes: int = 0
-    before_reset: bool | None = None
-    """Whether units return before the stated reset. `None` means that this was not tried."""
+    before_reset: bool = True
+    """Whether units may return before the stated reset. They do not if one that was tried before it was refused."""
     all_at_once: bool = False
     """Whether more units returned together than could have returned one by one."""
     _counted_from: QuotaSample | None = None
@@ -131,11 +129,6 @@ class Replenishment:
         """Add votes for continuous replenishment."""
         self.continuous_votes = min(MAX_VOTES, self.continuous_votes + votes)
 
-    def record_early_unit(self) -> None:
-        """Record that a unit returned before the stated reset, unless another one did not."""
-        if self.before_reset is None:
-            self.before_reset = True
-
     def probe_delay(self, interval: float | None, window: float | None) -> float:
         """Return the seconds by which the first probes are sent after the reset, so that one unit can have returned.
 
@@ -160,4 +153,4 @@ class Replenishment:
             return math.inf
         if self.rate is not None or self.before_reset or reset - updated_at <= 3 * interval:
             return updated_at + KNOWN_INTERVALS * interval * missing
-        return math.inf if self.before_reset is False else updated_at + UNKNOWN_INTERVALS * interval * missing
+        return math.inf

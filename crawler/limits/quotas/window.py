@@ -136,8 +136,6 @@ class Window:
     """Whether the server states when windows end."""
     correction: float = 0.0
     """Seconds to add to stated resets: positive if the server rounds down, negative if it states them late."""
-    is_vague: bool = True
-    """Whether a stated time without seconds may mean any time of its minute. If not, it is exact."""
     log_confirmed: bool = False
     """Whether units returned exactly as the request log predicted, one window after our requests."""
     _first_request: TimeRange | None = None
@@ -160,8 +158,7 @@ class Window:
         if reset is None:
             return None
         self.reset_stated = True
-        latest = reset[1] if self.is_vague else min(reset[1], reset[0] + ROUNDING)
-        return TimeInterval(reset[0] + self.correction, latest + self.correction)
+        return TimeInterval(reset[0] + self.correction, reset[1] + self.correction)
 
     def begin(self, reset: TimeInterval, *, last: TimeInterval, sent: float, received: float, first: bool) -> None:
         """Begin a window: learn its length, and narrow its end by the length.
@@ -173,8 +170,6 @@ class Window:
             received: when that response was received, in seconds since the epoch.
             first: whether that was the first request of the window.
         """
-        if last.is_vague() and received - last.earliest <= MAX_LATENESS and self.is_vague:
-            self.is_vague, reset.latest = False, min(reset.latest, reset.earliest + ROUNDING)
         if not self.declared:
             self._learn_length(reset, last, sent, received, first=first)
         if first and self.length is None:

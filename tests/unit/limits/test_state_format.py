@@ -46,7 +46,7 @@ STATE: dict[str, Any] = {
                 "heard": 1699999990.0,
                 "price": 1200.0,
                 "continuous": 3,
-                "flows": True,
+                "flows": False,
                 "declared": [True, False, True],
             },
             "hidden": {
@@ -74,6 +74,14 @@ def throttle() -> Throttle:
 def test_a_saved_state_is_restored_and_saved_with_the_same_keys(throttle: Throttle) -> None:
     throttle.restore(copy.deepcopy(STATE))
     assert throttle.state() == STATE
+
+
+def test_that_units_return_before_the_reset_is_saved_by_earlier_versions_and_assumed_now(throttle: Throttle) -> None:
+    state = copy.deepcopy(STATE)
+    state["governor"]["quotas"]["tokens"]["flows"] = True
+    throttle.restore(state)
+    del state["governor"]["quotas"]["tokens"]["flows"]
+    assert throttle.state() == state
 
 
 def test_a_restored_state_is_obeyed(throttle: Throttle) -> None:

@@ -116,9 +116,9 @@ def test_rule_5_a_refused_probe_shows_that_it_is_continuous():
 def test_rule_5_the_next_unit_is_tried_once_where_the_reset_is_far_off():
     made = quota((observation(0, 1), 0.0, 0.1), (observation(0, 61), 2.1, 2.2))
     assert made.replenishment.kind == "continuous"
-    assert ready(made, 3) == pytest.approx(2.2 + 2.5)
-    made.observe(observation(0, 61), sent=NOW + 4.7, received=NOW + 4.8, refused=True)
-    assert ready(made, 5) >= 60  # it had not returned: wait for the reset
+    assert ready(made, 3) == pytest.approx(2.2 + 1.1)
+    made.observe(observation(0, 61), sent=NOW + 3.3, received=NOW + 3.4, refused=True)
+    assert ready(made, 4) >= 60  # it had not returned: wait for the reset
 
 
 # ---- rule 11: late resets --------------------------------------------------------------------------------------------

@@ -116,21 +116,11 @@ def test_units_of_fixed_windows_do_not_return_one_by_one():
     assert fixed.restored_at(1.0, updated_at=100.0, reset=160.0, interval=1.0) == math.inf
 
 
-def test_units_return_at_the_rate_and_are_tried_later_while_that_is_not_certain():
-    certain, uncertain = Replenishment(rate=0.5), Replenishment(continuous_votes=1)
-    assert certain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(104.4)
-    assert uncertain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(110.0)
-    uncertain.before_reset = False
-    assert uncertain.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == math.inf
-
-
-def test_an_early_unit_counts_only_until_one_was_missing():
-    replenishment = Replenishment()
-    replenishment.record_early_unit()
-    assert replenishment.before_reset is True
+def test_units_return_at_the_rate_unless_one_was_refused_before_the_reset():
+    for replenishment in Replenishment(rate=0.5), Replenishment(continuous_votes=1):
+        assert replenishment.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(104.4)
     replenishment.before_reset = False
-    replenishment.record_early_unit()
-    assert replenishment.before_reset is False
+    assert replenishment.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == math.inf
 
 
 def test_probes_are_delayed_only_while_the_kind_is_unknown():

@@ -94,17 +94,12 @@ def test_between_two_distant_requests_several_windows_may_have_ended():
     assert window.length is None
 
 
-def test_one_unit_is_kept_for_the_beginning_of_a_minute_until_a_stated_minute_is_known_to_be_exact():
+def test_one_unit_is_kept_for_the_beginning_of_a_stated_minute():
     window, reset = Window(), TimeInterval(60.0, 120.0)
     window.declare(None, (60.0, 120.0))
     assert window.kept_until(2, 10, reset, since=0.0, last=3.0) is None
     assert window.kept_until(1, 10, reset, since=0.0, last=3.0) == pytest.approx(60.3)
     assert window.kept_until(1, 10, reset, since=0.0, last=60.3) is None
-    following = TimeInterval(120.0, 180.0)
-    begin(window, 60.3, following, reset)
-    assert not window.is_vague
-    assert (following.earliest, following.latest) == (120.0, 121.0)
-    assert window.declare(None, (180.0, 240.0)) == TimeInterval(180.0, 181.0)
 
 
 def test_a_declared_length_is_certain_and_a_stated_reset_is_corrected():
