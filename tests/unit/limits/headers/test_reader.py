@@ -221,7 +221,7 @@ def test_the_rate_follows_from_the_time_to_full():
         )
     (one,) = declared.observations
     assert one.rate == 0.5
-    assert one.reset == pytest.approx((NOW + 0.5, NOW + 2.55))
+    assert one.reset == pytest.approx((NOW + 0.5, NOW + 2.55), abs=0.001)
 
 
 def test_a_constant_is_not_a_reset():

@@ -59,7 +59,7 @@ def test_a_wait_lies_between_its_rounded_values(text, low, high):
 
 @pytest.mark.parametrize("field", ["x-ratelimit-reset-ms", "reset_ms", "x-reset-milliseconds", "x-amz-retry-after"])
 def test_fields_in_milliseconds(field):
-    assert read("2500", field=field) == pytest.approx((SENT + 2.499, RECEIVED + 2.5))
+    assert read("2500", field=field) == pytest.approx((SENT + 2.499, RECEIVED + 2.5), abs=0.001)
     assert read("1767225630000", field=field) == read("1767225630000")  # an epoch does not depend on the name
 
 
