@@ -77,7 +77,7 @@ def test_a_sliding_window_that_states_a_reset_is_not_taken_for_a_bucket():
     ("name", "seed"), [("nginx-burst-5", 40), ("nginx-10-per-s", 110), ("nginx-10-per-s", 54), ("bucket-5-of-20", 2)]
 )
 def test_refusals_that_seemed_to_come_at_random_are_put_down_to_a_rate(name, seed):
-    """Without the comparison, 93 and 148 are refused. The third crawl learned a window of 53 s: 43 times the least.
+    """The first two were refused 93 and 148 requests. The third crawl learned a window of 53 s: 43 times the least.
 
     In the last one the rate was forgotten as soon as it was known, and 63 were refused.
     """
