@@ -55,6 +55,7 @@ JSON: Final = "application/json"
 GITHUB = "https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 IETF = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"
 HAPROXY = "https://www.haproxy.com/blog/four-examples-of-haproxy-rate-limiting"
+KONG = "https://developer.konghq.com/plugins/rate-limiting/"
 NGINX_REQ = "https://nginx.org/en/docs/http/ngx_http_limit_req_module.html"
 NGINX_CONN = "https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html"
 
@@ -196,6 +197,9 @@ MODELS: Final[dict[str, Model]] = {
     "nginx-1-per-s": Model(page=NGINX_REQ, limits=bucket(1, 1.0), declared=False, status=503, pages=100),
     "nginx-4-per-s": Model(page=NGINX_REQ, limits=bucket(1, 4.0), declared=False, status=503, pages=200),
     "nginx-4-per-s-429": Model(page=NGINX_REQ, limits=bucket(1, 4.0), declared=False, pages=200),
+    "silent-8-per-s": Model(page=NGINX_REQ, limits=bucket(1, 8.0), declared=False, pages=200, latency=nearby),
+    # with hide_client_headers
+    "silent-8-in-a-second": Model(page=KONG, limits=fixed(8, 1.0), declared=False, pages=200),
     "nginx-10-per-s": Model(page=NGINX_REQ, limits=bucket(1, 10.0), declared=False, status=503),
     "nginx-10-per-s-429": Model(page=NGINX_REQ, limits=bucket(1, 10.0), declared=False),
     "nginx-burst-5": Model(page=NGINX_REQ, limits=bucket(6, 4.0), declared=False, status=503, pages=200),

@@ -1,13 +1,16 @@
-"""`IntervalQuota`: an undeclared rate without a burst, found by doubling and bisection.
+"""`IntervalQuota`: an undeclared rate without a burst, estimated from the distances of the requests that were served.
 
 A limit of one unit in a window tells little of the rate: a server that lets a unit pass every 250 ms, and no two at
 once, looks like one that allows one unit per second if the first probe came after a second.
 
-People choose round rates, so the search ends when no common rate lies between the highest served and the lowest refused
-one. Responses take longer and shorter, and so do requests: some would come too close to each other if they were sent at
+The server serves a request if an interval has passed since the last one that it served. So each distance that was
+served makes longer intervals improbable, and each one that was refused makes shorter ones improbable. From these
+probabilities follow the distance that is safe, and the shorter one that is worth a trial.
+
+Responses take longer and shorter, and so do requests: some would come too close to each other if they were sent at
 exactly the rate. Once the last response has come, its request is known to have arrived about half of the round trip
 after it was sent, and the next one travels for half of the shortest round trip at least. As long as it has not, the
-interval is longer than that of the rate by as much as round trips differ.
+distance is longer by as much as round trips differ.
 """
 
 from __future__ import annotations
@@ -28,65 +31,71 @@ COMMON_RATES: Final = (
     *(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0),
 )
 """Units per second that people choose."""
-NEARLY: Final = 0.95
-"""Ratio of a rate that may be served to one that was refused, at most."""
-SLIGHTLY: Final = 1.02
-"""Ratio of a rate that is worth a trial to one that was served, at least."""
+UNITS_PER_REFUSAL: Final = 8.0
+"""Units served per refusal, at least, if the rate explains the refusals."""
+UNCOMMON: Final = 0.05
+"""Probability of another rate, relative to that of a common one."""
+STEP: Final = 1.05
+"""Ratio of neighbouring rates that are considered."""
+HIGHEST: Final = 250.0
+"""Units per second; the highest of them."""
+LOWER: Final = 8.0
+"""Factor by which the lowest of them is lower than the first rate that was served."""
 FITTED: Final = 1.2
-"""Factor by which a rate that a few refusals suggest may be wrong."""
-LATE: Final = 1.25
-"""Intervals between two arrivals that show that the rate is served, at most, while none was refused."""
-SOON: Final = 1.05
-"""The same once a rate was refused."""
-DEVIATIONS: Final = 1.5
-"""Mean deviations of round trips by which the interval is longer than that of the rate, until the response has come."""
-SPREAD: Final = 2.0
+"""Factor by which a rate that a few refusals suggest is usually wrong."""
+MIN_BLUR: Final = 0.005
+"""Share of an interval by which it is uncertain when requests arrive, at least."""
+BLUR: Final = 0.5
+"""Mean deviations of round trips by which it is uncertain, in addition."""
+SURPRISE: Final = 4.0
+"""By how much one request lowers the logarithm of a likelihood, at most: its fate may have another reason."""
+MEMORY: Final = 0.998
+"""Share of the evidence that is left after the next request: the server may change its rate."""
+LEAST: Final = -10.0
+"""Logarithm of the likelihood of an interval, relative to the most likely one, below which it does not fall."""
+SAFE: Final = 0.03
+"""Probability of a refusal at a distance that counts as safe."""
+PRICE: Final = 0.005
+"""Share of the time that a trial has to gain for each refusal that it costs. Each refusal so far doubles it."""
+MAX_PRICE: Final = 2.0
+"""The same, at most. It falls with the units served since the last refusal, by half after the first `CALM_UNITS`."""
+ADDED: Final = 1.0
+"""Mean deviations that a refusal at a safe distance adds, and at least this part of a tenth of the distance."""
+CALM_UNITS: Final = 32.0
+"""Units served without a refusal, times the refusals so far, before half of what was added is dropped."""
+DEVIATIONS: Final = 2.5
 """Mean deviations by which a round trip may be shorter or longer than usual."""
-MAX_INTERVALS: Final = 2.0
-"""Intervals after a request within which its response has to come, if the next request is to wait for it."""
 MIN_LONGER: Final = 0.01
-"""Share of the interval by which it is longer at least."""
-FIRST_LONGER: Final = 0.1
-"""The same, as long as no round trip is known."""
-MAX_LONGER: Final = 0.5
-"""The same, at most. If refusals have added more, the rate is lower."""
+"""Share of the interval by which the distance is longer."""
 MEASURED: Final = 16
 """Round trips of which the shortest one is known."""
-ADDED: Final = 0.25
-"""Mean deviations that a refusal adds, and at least this part of a tenth of the interval. They double if less than
-`UNITS_BETWEEN` were served since the last one."""
-UNITS_BETWEEN: Final = 5.0
-"""Units served between two refusals if the rate is nearly right."""
-CALM_UNITS: Final = 32.0
-"""Units served without a refusal, times the refusals so far, before half of what was added is dropped. If nothing is
-left to drop, the next common rate is tried."""
 MAX_PAUSES: Final = 64.0
 """Intervals to wait after refusals in a row, at most."""
-UNITS_TO_TRUST: Final = 2
-"""Units that are served before a rate counts as served, once another one was refused."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class IntervalQuota(LeakyBucketQuota):
     """A rate without a burst: a unit is served if an interval has passed since the last one."""
 
-    served_rate: float = 0.0
-    """Highest rate that was served, in units per second."""
-    refused_rate: float = math.inf
-    """Lowest rate that was refused, in units per second."""
-    _tried: float = 1.0
-    """The rate that is tried. Requests come less often than that."""
-    is_searching: bool = True
-    """Whether rates are tried, some of which will be refused."""
+    _intervals: list[float] = attrs.field(factory=list)
+    """The intervals that are considered, in seconds, the longest one first."""
+    _prior: list[float] = attrs.field(factory=list)
+    """Their probabilities before anything was sent, in any unit."""
+    _evidence: list[float] = attrs.field(factory=list)
+    """Logarithms of their likelihoods, relative to the most likely one."""
+    _distance: float = 1.0
+    """Seconds between two arrivals that are aimed at."""
+    _safe: float = 1.0
+    """The distance that is safe, in seconds, before what refusals have added to it."""
+    _is_trial: bool = False
+    """Whether a shorter distance than the safe one is tried."""
     _arrived: float = -math.inf
     """About when the latest served request reached the server, in seconds since the epoch."""
     _added: float = 0.0
-    """Seconds that refusals have added to the interval of the rate."""
-    _shown: int = 0
-    """Units that have shown that this rate is served."""
+    """Seconds that refusals at a safe distance have added to it."""
+    _refused_before: int = 0
+    """Refusals before the rate was searched for."""
     _refused_in_row: int = 0
-    _few: int = 0
-    """Refusals in a row between which less than `UNITS_BETWEEN` were served."""
     _round_trip: float = math.nan
     """Seconds from a request to its response, as a moving average."""
     _deviation: float = 0.0
@@ -96,20 +105,35 @@ class IntervalQuota(LeakyBucketQuota):
     _measured: int = 0
 
     @classmethod
-    def of(cls, name: str, rate: float, now: float, *, is_weak: bool = False) -> Self:
-        """Return the quota of a server that has served a rate, in units per second, up to `now`."""
-        found = cls(name=name, opened_at=now, served_rate=rate, blocked_until=now, is_weak=is_weak)
+    def of(cls, name: str, rate: float, now: float, *, refusals: int = 0, is_weak: bool = False) -> Self:
+        """Return the quota of a server that has served a rate, in units per second, up to `now`.
+
+        Parameters:
+            name: name of the policy.
+            rate: the rate.
+            now: seconds since the epoch.
+            refusals: refusals of the server so far.
+            is_weak: whether a single refusal led to it, which may have come at random.
+        """
+        found = cls(name=name, opened_at=now, blocked_until=now, is_weak=is_weak, refusals=refusals)
+        found._consider(rate)
         found._arrived = now
-        found._tried = rate
-        found._set_rate(rate / (1.0 + FIRST_LONGER))
+        found._weigh(1.0 / rate, served=True)
         return found
 
     @classmethod
-    def fitted(cls, name: str, rate: float, now: float) -> Self:
-        """Return the quota of a server that seems to let units pass at a rate, in units per second, up to `now`."""
-        found = cls(name=name, opened_at=now, served_rate=rate / FITTED, refused_rate=rate * FITTED)
-        found.blocked_until, found._arrived = now + 1.0 / rate, now
-        found._try_next(now)
+    def fitted(cls, name: str, rate: float, now: float, *, refusals: int = 0) -> Self:
+        """Return the quota of a server that seems to let units pass at a rate, in units per second, up to `now`.
+
+        The other parameters are those of `of`.
+        """
+        found = cls(name=name, opened_at=now, blocked_until=now + 1.0 / rate, refusals=refusals)
+        found._consider(rate)
+        found._arrived = now
+        found._evidence = [
+            max(LEAST, -0.5 * (math.log(interval * rate) / math.log(FITTED)) ** 2) for interval in found._intervals
+        ]
+        found._choose()
         return found
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
@@ -117,17 +141,13 @@ class IntervalQuota(LeakyBucketQuota):
         self._refused_in_row = 0
         self._measure(received - sent)
         arrived = (sent + received) / 2.0
-        interval, self._arrived = arrived - self._arrived, max(arrived, self._arrived)
+        distance, self._arrived = arrived - self._arrived, max(arrived, self._arrived)
         self.updated_at = max(self.updated_at, received)
-        if not self.is_searching:
-            self.used += cost
-            if self.used - self.counted >= CALM_UNITS * (1.0 + self.refusals):
-                self._try_more(received)
-        elif 0.0 < interval <= (LATE if self.refused_rate == math.inf else SOON) * cost / self._tried:
-            self._shown += 1
-            if self._shown >= UNITS_TO_TRUST or self.refused_rate == math.inf:
-                self.served_rate = max(self.served_rate, self._tried)
-                self._try_next(received)
+        self.used += cost
+        if self._added and self.used - self.counted >= CALM_UNITS * (1.0 + self.refusals):
+            self.counted, self._added = self.used, self._added / 2.0
+        if distance > 0.0:
+            self._weigh(distance / cost, served=True)
         return True
 
     def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
@@ -135,36 +155,34 @@ class IntervalQuota(LeakyBucketQuota):
         self.overestimated = self.is_weak = False
         if sent < self.blocked_until:
             return True
-        if self.is_searching:
-            if self._tried <= self.served_rate:
-                self.served_rate = self._tried / 2.0
-            self.refused_rate = self._tried
-            self._try_next(sent)
-        else:
-            self.refusals += 1
-            self._few = self._few + 1 if self.used - self.counted < UNITS_BETWEEN else 0
-            self.counted = self.used
-            self._added += ADDED * max(self._deviation, 0.1 / self._tried) * 2.0**self._few
-            if self._added * self._tried > MAX_LONGER:
-                self._tried, self._added = self._tried / (1.0 + self._added * self._tried), 0.0
-            self._set_interval()
-        self.blocked_until = sent + doubled(self._refused_in_row, cap=MAX_PAUSES) / (self.replenishment.rate or 1.0)
+        self.refusals += 1
+        self.counted = self.used
+        if not self._is_trial:
+            self._added += (
+                ADDED * max(self._deviation, 0.1 * self._distance) * doubled(self._refused_in_row, cap=MAX_PAUSES)
+            )
+        travel = 0.0 if self._measured == 0 else self._shortest / 2.0  # it is the fast ones that come too early
+        self._weigh(max(0.0, sent + travel - self._arrived), served=False)
+        self.blocked_until = sent + doubled(self._refused_in_row, base=0.5, cap=MAX_PAUSES) * self._distance
         self._refused_in_row += 1
         return True
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the next request will not arrive too early, in seconds since the epoch."""
-        even = super().start_at(last, cost=cost, inflight=inflight, backlog=backlog, mode=mode)
-        if math.isnan(self._round_trip):
-            return even
-        if inflight:  # the response tells more, if it is about to come
-            comes = self._round_trip + SPREAD * self._deviation
-            return max(even, last + comes) if comes <= MAX_INTERVALS / self._tried else even
+        if inflight or math.isnan(self._round_trip):  # the response tells more, if it comes before
+            return last + cost * self._distance + DEVIATIONS * self._deviation
         shortest = self._shortest
         if self._measured < MEASURED:
-            shortest = max(0.0, min(shortest, self._round_trip - SPREAD * self._deviation))
-        longer = MIN_LONGER / self._tried + self._added
-        return max(last, self._arrived + cost / self._tried + longer - shortest / 2.0)
+            shortest = max(0.0, min(shortest, self._round_trip - DEVIATIONS * self._deviation))
+        return max(last, self._arrived + cost * self._distance - shortest / 2.0)
+
+    def has_few_refusals(self) -> bool:
+        """Return whether the rate explains what it should: nearly all requests are served."""
+        return self.used >= UNITS_PER_REFUSAL * (self.refusals - self._refused_before)
+
+    def trusted_rate(self) -> float:
+        """Return the rate at which requests are served, in units per second, although a higher one may be tried."""
+        return 1.0 / ((1.0 + MIN_LONGER) * self._safe + self._added)
 
     def _measure(self, round_trip: float) -> None:
         """Take a round trip, in seconds, as RFC 6298 does."""
@@ -173,39 +191,45 @@ class IntervalQuota(LeakyBucketQuota):
         if math.isnan(self._round_trip):
             self._round_trip, self._deviation = round_trip, round_trip / 2.0
         else:
-            self._deviation += (abs(round_trip - self._round_trip) - self._deviation) / 4.0
+            self._deviation += (abs(round_trip - self._round_trip) - self._deviation) / 8.0
             self._round_trip += (round_trip - self._round_trip) / 8.0
 
-    def _try_next(self, now: float) -> None:
-        """Set the rate that is tried next."""
-        self._shown = 0
-        low, high = self.served_rate, self.refused_rate
-        between = [rate for rate in COMMON_RATES if rate > SLIGHTLY * low and rate < NEARLY * high]
-        if high == math.inf:
-            self._tried = 2.0 * low
-        elif between:
-            self._tried = between[len(between) // 2]
-        else:
-            self._tried, self.is_searching = low, False
-            self.opened_at = now
-            self.counted = self.used
-        self._set_interval()
+    def _consider(self, rate: float) -> None:
+        """Set the intervals that are considered where a rate, in units per second, was served or is likely."""
+        self._refused_before = self.refusals
+        lowest = min(rate / LOWER, HIGHEST / STEP)
+        prior = {1.0 / (lowest * STEP**step): UNCOMMON for step in range(int(math.log(HIGHEST / lowest, STEP)) + 1)}
+        prior |= {1.0 / common: 1.0 for common in COMMON_RATES if common > lowest}
+        self._intervals = sorted(prior, reverse=True)
+        self._prior = [prior[interval] for interval in self._intervals]
+        self._evidence = [0.0] * len(prior)
 
-    def _try_more(self, now: float) -> None:
-        """Shorten the interval after a while without refusals, since the server may allow more than is believed."""
-        self.counted, self._few = self.used, 0
-        if self._added * self._tried > MIN_LONGER:
-            self._added /= 2.0
-            self._set_interval()
-            return
-        higher = [rate for rate in COMMON_RATES if rate > SLIGHTLY * self._tried]
-        if higher:
-            self.refusals += 1
-            self.served_rate, self.refused_rate = self._tried, higher[0] / NEARLY * SLIGHTLY
-            self.is_searching = True
-            self._try_next(now)
+    def _weigh(self, distance: float, *, served: bool) -> None:
+        """Weigh what a request shows that arrived so many seconds after the last served one, and choose a distance."""
+        evidence = []
+        for interval, known in zip(self._intervals, self._evidence, strict=True):
+            wrong = max(0.0, interval - distance if served else distance - interval)
+            blur = BLUR * self._deviation + MIN_BLUR * interval
+            evidence.append(MEMORY * known - min(SURPRISE, 0.5 * (wrong / blur) ** 2))
+        most = max(evidence)
+        self._evidence = [max(LEAST, one - most) for one in evidence]
+        self._choose()
 
-    def _set_interval(self) -> None:
-        """Set the rate at which requests are sent if the response to the last one has not come."""
-        longer = max(MIN_LONGER, min(MAX_LONGER, DEVIATIONS * self._deviation * self._tried))
-        self._set_rate(1.0 / ((1.0 + longer) / self._tried + self._added))
+    def _choose(self) -> None:
+        """Choose the distance: the safe one, or a shorter one whose gain outweighs the refusal that it risks."""
+        weights = [prior * math.exp(one) for prior, one in zip(self._prior, self._evidence, strict=True)]
+        total = sum(weights)
+        calm = (self.used - self.counted) / CALM_UNITS
+        price = doubled(self.refusals, base=PRICE, cap=MAX_PRICE) / (1.0 + calm)
+        longer, safe, best, gained = 0.0, self._intervals[0], self._intervals[0], 0.0
+        for interval, weight in zip(self._intervals, weights, strict=True):  # `longer`: the probability of a refusal
+            if longer <= SAFE:
+                safe = best = interval
+            else:
+                gain = (1.0 - longer) * (1.0 - interval / safe) - longer * price
+                if gain > gained:
+                    best, gained = interval, gain
+            longer += weight / total
+        self._is_trial, self._safe = best < safe, safe
+        self._distance = (1.0 + MIN_LONGER) * best + self._added
+        self._set_rate(1.0 / self._distance)

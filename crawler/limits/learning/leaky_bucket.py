@@ -137,6 +137,10 @@ class LeakyBucketQuota(UndeclaredQuota):
         """Return when the units of the last request have leaked, in seconds since the epoch."""
         return last + cost / (self.replenishment.rate or math.inf) if self.is_proven else -math.inf
 
+    def trusted_rate(self) -> float:
+        """Return the rate at which requests should be served, in units per second."""
+        return self.replenishment.rate or 0.0
+
     def probe_at(self) -> float:
         """Return when a request may be sent after a refusal, in seconds since the epoch."""
         return self.blocked_until

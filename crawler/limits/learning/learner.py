@@ -151,10 +151,10 @@ class LimitLearner:
                 self._learn_first_windows()
         self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
         bucket = quotas.leaky_bucket()
-        if bucket is not None and not (isinstance(bucket, IntervalQuota) and bucket.is_searching):
+        if bucket is not None:
             self._run += cost
             if self._run >= MIN_RUN:
-                self._served_rate = max(self._served_rate, bucket.replenishment.rate or 0.0)
+                self._served_rate = max(self._served_rate, bucket.trusted_rate())
         events = quotas.observe(report, cost=cost, requests=len(flight), units=flight.units)
         known = quotas.undeclared()
         events += quotas.record_unreported(report, cost=cost)
@@ -231,7 +231,7 @@ class LimitLearner:
             self._check_concurrency(refusals, received)
         else:
             refusals.reject_concurrency()
-            if wait is None and cause.probe_at() <= received:
+            if wait is None and cause.probe_at() <= received and not isinstance(cause, LeakyBucketQuota):
                 refusals.back_off(received)
         if first:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
@@ -256,6 +256,9 @@ class LimitLearner:
         declared = report.declared
         if declared.retry_after is not None or declared.violated or declared.observations:
             return False
+        bucket = self.quotas.leaky_bucket()
+        if isinstance(bucket, IntervalQuota) and bucket.has_few_refusals():
+            return False  # requests at the edge of an interval are refused now and then
         if not self.rates.are_random():
             return False
         self.record_chance(grant, report)
@@ -341,7 +344,8 @@ class LimitLearner:
             return [QuotaEvent(kind="recovered", policy="")]
         self._unexplained = 0
         if found.limit == 1.0:
-            found = IntervalQuota.of(found.name, 1.0 / found.believed_length, report.sent, is_weak=found.is_weak)
+            rate, refused = 1.0 / found.believed_length, self.rates.refused
+            found = IntervalQuota.of(found.name, rate, report.sent, refusals=refused, is_weak=found.is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
@@ -356,11 +360,13 @@ class LimitLearner:
         if explained or refusals.served_since < 1 or not self.rates.is_proven(urgent=self.is_urgent):
             return False
         fit = self.rates.best()
-        kind = IntervalQuota if fit.has_no_burst() else LeakyBucketQuota
         self.quotas.clear()
-        found = kind.fitted("undeclared", fit.rate, now)
-        if known is not None and kind is LeakyBucketQuota:
-            found.assume_served(known.limit or 0.0, known.believed_length, now)
+        if fit.has_no_burst():
+            found: LeakyBucketQuota = IntervalQuota.fitted("undeclared", fit.rate, now, refusals=self.rates.refused)
+        else:
+            found = LeakyBucketQuota.fitted("undeclared", fit.rate, now)
+            if known is not None:
+                found.assume_served(known.limit or 0.0, known.believed_length, now)
         self.quotas.add(found)
         refusals.search = None
         return True
@@ -432,7 +438,7 @@ class LimitLearner:
         self._run = 0.0
         if isinstance(cause, LeakyBucketQuota):
             cause.is_proven = True  # a doubt is over
-            if (cause.replenishment.rate or 0.0) < MIN_RATE_SHARE * self._served_rate:
+            if cause.trusted_rate() < MIN_RATE_SHARE * self._served_rate:
                 self.quotas.remove(cause)  # fewer requests bring no fewer refusals
                 self._wrong_guesses, self._served_rate = self._wrong_guesses + 1, 0.0
                 return None

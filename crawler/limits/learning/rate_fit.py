@@ -94,6 +94,11 @@ class RateFit(Struct, eq=False):
     _fitted: tuple[Fit, float] | None = None
     """The best rate, and the logarithm of the average likelihood."""
 
+    @property
+    def refused(self) -> int:
+        """How many of them were refused."""
+        return sum(not fate[3] for fate in self._latest)
+
     def record(self, sent: float, received: float, *, served: bool, load: int) -> None:
         """Add a request.
 
