@@ -331,6 +331,8 @@ VENDORS: list[Row] = [
     row("Amazon Selling Partner: a rate", 200, "x-amzn-RateLimit-Limit: 0.5", says(p("rate", rate=0.5))),
     row("Riot Games", 200, "X-App-Rate-Limit: 20:1,100:120 | X-App-Rate-Limit-Count: 3:1,9:120",
         says(p("app-1s", 20, 17, window=1), p("app-120s", 100, 91, window=120))),
+    row("Upbit: what is left of two windows in one field", 200, "Remaining-Req: group=default; min=1800; sec=29",
+        says(p("default-min", None, 1800, window=60), p("default-sec", None, 29, window=1))),
     row("Walmart", 200, "X-Current-Token-Count: 7 | X-Next-Replenishment-Time: 1767225660000",
         says(p("default", None, 7, on(60, early=0.001)))),
     row("Tradier", 200,

@@ -42,6 +42,7 @@ from support.limit_dialects import (
     window_in_value,
 )
 from support.model_server import Model
+from support.recent_limit_models import RECENT_MODELS
 from support.shared_limit_models import SHARED_MODELS
 from support.unseen_limit_models import UNSEEN_MODELS
 from support.vendor_limit_models import VENDOR_MODELS
@@ -511,5 +512,6 @@ MODELS: Final[dict[str, Model]] = {
     # 13. Dialects that were not looked at before
     **FURTHER_MODELS,
     **UNSEEN_MODELS,
+    **RECENT_MODELS,
 }
 """Model by name."""

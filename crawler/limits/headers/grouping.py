@@ -132,6 +132,8 @@ class GroupedFields:
             self._add_by_window(field, value)
         elif field.role == "bare":
             self._add_bare(field, value)
+        elif field.role == "remaining" and "=" in value and leading_number(value) is None:
+            self._add_by_word(value, field)
         elif field.role in GROUPED_ROLES:
             self._add_to_group(field.role, field, value)
         elif field.role == "policy":
@@ -203,6 +205,15 @@ class GroupedFields:
             policy = f"{field.policy}-{seconds}s"
             role = "limit" if field.role == "bare" else field.role
             self._add_to_group(role, replace(field, policy=policy, window=float(seconds)), number)
+
+    def _add_by_word(self, value: str, field: FieldName) -> None:
+        """Add what is left of several windows, each after a word for its length: ``group=any; min=1800; sec=29``."""
+        for member in parse_members(value):
+            for word, left in {member.key: member.value, **member.params}.items():
+                is_window, seconds = parse_window(f"1{word}")
+                if is_window:
+                    policy = f"{member.value}-{word}" if word != member.key else word
+                    self._add_to_group("remaining", replace(field, policy=policy, window=seconds), left)
 
     def _add_bare(self, field: FieldName, value: str) -> None:
         """Add a field whose name has no role: a number, a ratio, a dictionary of roles or a list of named items."""

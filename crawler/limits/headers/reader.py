@@ -40,6 +40,8 @@ CONCURRENT: Final = "concurrent-requests"
 """Unit of a policy that limits requests in flight."""
 MAX_POLICIES: Final = 64
 """Declared policies that are remembered per server."""
+MAX_PLAIN_WAIT: Final = 3600.0
+"""Seconds; a longer wait that a refusal is the first to state may be one in milliseconds."""
 MAX_NAME_LENGTH: Final = 100
 """Characters; longer names are cut."""
 
@@ -242,8 +244,13 @@ class HeaderReader:
             limit=policy.limit,
             remaining=remaining,
         )
+        is_long = (
+            milliseconds is not None and plain[1] - context.received > MAX_PLAIN_WAIT and milliseconds[1] < plain[0]
+        )
+        if not verdict and is_long and context.status in REFUSAL_STATUSES:
+            verdict = self._semantics.verdict_on_refusal(field.name, policy.name, reading)
         self._semantics.observe(field.name, policy.name, reading)
-        match self._semantics.verdict(field.name):
+        match self._semantics.verdict(field.name) or verdict:
             case "milliseconds":
                 return milliseconds, None
             case "moving":

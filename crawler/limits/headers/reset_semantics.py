@@ -131,6 +131,18 @@ class ResetSemantics:
         if verdict and not (verdict == "full" and self.verdicts.get(field) == "moving"):
             self.remember(field, verdict)
 
+    def verdict_on_refusal(self, field: str, policy: str, new: ResetReading) -> str:
+        """Return the verdict on a long wait that a refusal states: ``milliseconds`` unless one before agrees with it.
+
+        If that is wrong, the probe is refused, and agrees. Parameters as of `observe`.
+        """
+        old = self._first.get((field, policy))
+        if old is None or new.sent < old.received + MIN_SECONDS_APART:
+            return "milliseconds"
+        verdict = "plain" if _overlap(old.reset, new.reset) else "milliseconds"
+        self.remember(field, verdict)
+        return verdict
+
     def remember(self, field: str, verdict: str) -> None:
         """Keep a verdict, unless as many fields have one as are remembered."""
         if field in self.verdicts or len(self.verdicts) < MAX_FIELDS:

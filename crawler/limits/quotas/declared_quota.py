@@ -114,6 +114,7 @@ class DeclaredQuota(Quota):
             else:
                 self._update_window(sample)
         self._log_sample(sample, used=True)
+        self.usage.check_unit(0.0 if refused else (self.limit or 0.0) - remaining)
         if not self.window.declared:
             self.replenishment.check_interval(sample, self.limit or 0.0, self.interval)
             self._learn_length_when_empty(sample)

@@ -122,7 +122,7 @@ class Quota:
             if self.is_counted:
                 self._log_request(sent, received, cost)
             return True
-        if sent >= self.probe_at():
+        if sent >= min(self.probe_at(), self.reset.latest):
             if self.limit is None or self.window.length is None:
                 return False
             self.start_counted_window(self.limit - cost, sent, received)

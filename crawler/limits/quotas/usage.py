@@ -17,6 +17,8 @@ PRIOR_DEVIATION: Final = 0.5
 """Deviation of the costs that is assumed at first, as a share of their average."""
 PRIOR_SECONDS: Final = 5.0
 """Seconds without use by others that are assumed before the first response."""
+MIN_LOG_ODDS: Final = 9.0
+"""Logarithm of the odds against chance, at least, at which each request is believed to cost several units."""
 MAX_HISTORY: Final = 60.0
 """Seconds of earlier windows that count beside the present one."""
 
@@ -41,6 +43,8 @@ class QuotaUsage:
     _ours: float = 0.0
     _responses: int = 0
     _cost_is_known: bool = False
+    _divisor: int = 0
+    """The largest number of which all that was used in this window was a multiple."""
     _others_before: float = 0.0
     _history: float = PRIOR_SECONDS
     _observed_seconds: float = 0.0
@@ -58,7 +62,7 @@ class QuotaUsage:
         self._others_before = self.others
         self._history = max(PRIOR_SECONDS, min(MAX_HISTORY, self._history / 2.0 + self._observed_seconds))
         self._remaining, self._since = remaining, received
-        self._ours, self._responses, self._observed_seconds = 0.0, 0, 0.0
+        self._ours, self._responses, self._observed_seconds, self._divisor = 0.0, 0, 0.0, 0
 
     def update(
         self, remaining: float, received: float, cost: float, inflight: float, *, causal: bool = True, rate: float = 0.0
@@ -87,6 +91,22 @@ class QuotaUsage:
             by_others = max(0.0, used - self._ours - inflight)
             self._observed_seconds = max(0.0, received - self._since)
             self.others = (self._others_before * self._history + by_others) / (self._history + self._observed_seconds)
+
+    def check_unit(self, used: float) -> None:
+        """Learn that something larger than requests is counted, if all that is used is always a multiple of it.
+
+        Others would hardly use such numbers by chance.
+
+        Parameters:
+            used: units that are used of this window, by us and by other clients.
+        """
+        if not self.counts_requests or used <= 0.0 or used % 1.0:
+            return
+        self._divisor = math.gcd(self._divisor, int(used))
+        is_chance = (self.ours - 1.0) * math.log(self._divisor) < MIN_LOG_ODDS
+        if not is_chance and used >= self._divisor * self.ours:
+            self.counts_requests, self._cost_is_known, self.others = False, True, 0.0
+            self.cost_per_request = float(self._divisor)
 
     def spend(self, cost: float) -> None:
         """Count a request of ours whose response did not state this policy or never arrived."""

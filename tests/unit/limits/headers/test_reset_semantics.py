@@ -33,6 +33,24 @@ def test_two_responses_within_a_fifth_of_a_second_prove_no_milliseconds():
     assert verdict(reading(0, 60000), reading(0.25, 59750)) == "milliseconds"
 
 
+def test_a_long_wait_of_a_first_refusal_is_read_in_milliseconds_until_the_next_one_agrees_with_it():
+    semantics = ResetSemantics()
+    first, burst, probe = reading(0, 40000), reading(0.05, 40000), reading(40.2, 39960)
+    assert semantics.verdict_on_refusal("reset", "default", first) == "milliseconds"
+    semantics.observe("reset", "default", first)
+    assert semantics.verdict_on_refusal("reset", "default", burst) == "milliseconds"
+    assert semantics.verdict("reset") == ""
+    assert semantics.verdict_on_refusal("reset", "default", probe) == "plain"
+    assert semantics.verdict("reset") == "plain"
+
+
+def test_a_long_wait_that_starts_anew_in_the_next_window_is_one_in_milliseconds():
+    semantics = ResetSemantics()
+    semantics.observe("reset", "default", reading(0, 59000))
+    assert semantics.verdict_on_refusal("reset", "default", reading(61.0, 58000)) == "milliseconds"
+    assert semantics.verdict("reset") == "milliseconds"
+
+
 def test_windows_end_after_as_many_milliseconds_once_these_are_recognised():
     window = [reading(0, 1000, left=9, limit=10), reading(0.3, 700, left=8, limit=10)]
     assert verdict(*window, reading(1.1, 999, left=7, limit=10)) == "milliseconds"

@@ -63,6 +63,13 @@ def test_rule_8_requests_of_a_policy_that_is_no_longer_mentioned_are_counted():
     assert made.reset.latest == pytest.approx(NOW + at + 0.1 + 60, abs=0.001)
 
 
+def test_rule_8_a_request_that_is_served_after_the_stated_reset_begins_a_window():
+    made = quota((observation(1, 60), 0.0, 0.1), (observation(0, 60), 0.2, 0.3))
+    assert made.probe_at() > NOW + 60.5  # where it is not known how units return
+    made.record_unreported(sent=NOW + 60.5, received=NOW + 60.6)
+    assert made.remaining == 59
+
+
 def test_rule_8_a_server_that_does_not_count_unreported_requests_is_believed():
     made = quota((observation(50, 60), 0.0, 0.1))
     made.record_unreported(sent=NOW + 1, received=NOW + 1.1)

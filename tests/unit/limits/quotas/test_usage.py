@@ -20,6 +20,34 @@ def test_units_that_are_gone_and_were_not_used_by_us_were_used_by_others():
     assert usage.others == pytest.approx(20 / (15 + 5))  # five seconds without use are assumed before the first
 
 
+def test_each_request_costs_a_hundred_units_if_all_that_is_used_is_always_a_multiple():
+    usage = QuotaUsage()
+    usage.start_window(900.0, 0.0, 100.0)
+    for number in (1, 2, 3):
+        assert usage.average_cost(1.0) == 1.0
+        usage.check_unit(100.0 * number)
+        usage.spend(1.0 if number < 3 else 0.0)
+    assert usage.average_cost(1.0) == 100.0
+
+
+def test_units_that_others_used_are_no_cost_of_a_request():
+    usage = QuotaUsage()
+    usage.start_window(900.0, 0.0, 100.0)
+    for used in (100.0, 201.0, 302.0, 403.0):
+        usage.check_unit(used)
+        usage.spend(1.0)
+    assert usage.average_cost(1.0) == 1.0
+
+
+def test_a_server_that_counts_in_steps_of_ten_requests_counts_requests():
+    usage = QuotaUsage()
+    usage.start_window(100.0, 0.0, 0.0)
+    for number in range(1, 60):
+        usage.spend(1.0)
+        usage.check_unit(10.0 * (number // 10))
+    assert usage.average_cost(1.0) == 1.0
+
+
 def test_many_requests_take_their_average_cost_and_those_in_flight_somewhat_more():
     usage = QuotaUsage(counts_requests=False, cost_per_request=400.0, cost_deviation=100.0)
     assert usage.average_cost(1.0) == 400.0
