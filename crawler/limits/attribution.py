@@ -50,13 +50,16 @@ class Attribution(Struct, eq=False):
     """`None` until a request fails or is refused."""
     _random: frozenset[str] = frozenset()
     """What comes at random, as of `RandomFaults.at_random`."""
+    _failed_before: float = 0.0
+    """`failed_share` when chance was last rejected."""
     _steady: int = 0
     """Responses since the server last failed as an overloaded server does."""
 
     @property
     def failed_share(self) -> float:
         """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did."""
-        return 0.0 if self._faults is None else self._faults.failed_share
+        known = 0.0 if self._faults is None else self._faults.failed_share
+        return known or self._failed_before
 
     @property
     def refused_share(self) -> float:
@@ -101,6 +104,11 @@ class Attribution(Struct, eq=False):
             self.concurrency.forget_broken_level()
         self._discard_lessons(faults, learner)
         return is_random
+
+    def reject_chance(self) -> None:
+        """Forget what was put down to chance: a rate explains it better. A page gets as many attempts as before."""
+        self._failed_before = self.failed_share
+        self._faults, self._random = None, frozenset()
 
     def attribute_to_chance(self) -> None:
         """Note that chance explains the latest refusals best. No level of concurrency had a part in them."""

@@ -288,8 +288,8 @@ class Throttle:
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
         isolated = reasons.is_isolated(report, learner)
         if reasons.is_random(report, load, learner):
-            if report.refused and learner is not None:
-                learner.record_chance(grant, report)
+            if report.refused and learner is not None and learner.explains_chance(grant, report):
+                reasons.reject_chance()
             return self.settle_lost(grant, report)
         plain = report.refused and report.status not in AMBIGUOUS_STATUSES
         if plain and learner is not None and learner.proves_chance(grant, report):

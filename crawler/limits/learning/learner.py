@@ -37,6 +37,8 @@ MIN_LOOK: Final = 0.001
 """Seconds, at least, between two looks."""
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
+COMPARED: Final = 4
+"""Refusals that are put down to chance, after each of which a rate is looked for: that takes some milliseconds."""
 MAX_EXPECTED: Final = 2
 """Refusals in a row that a window which is used up explains: after the first one it holds requests back."""
 MIN_RUN: Final = 3.0
@@ -80,6 +82,8 @@ class LimitLearner:
     """Units served since the last refusal, at a rate that is no longer searched for."""
     _served_rate: float = attrs.field(default=0.0, init=False)
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
+    _by_chance: int = attrs.field(default=0, init=False)
+    """Refusals that were put down to chance."""
     _unexplained: int = attrs.field(default=0, init=False)
     """Searches since the last limit was found that found none although the server had refused a request."""
 
@@ -237,14 +241,17 @@ class LimitLearner:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
 
-    def record_chance(self, grant: Grant, report: AttemptReport) -> None:
-        """Count a refusal that was put down to chance, which states nothing, among the latest requests.
+    def explains_chance(self, grant: Grant, report: AttemptReport) -> bool:
+        """Return whether a rate explains the latest requests better than chance does, to which refusals are put down.
 
         Parameters:
             grant: the start of the request, which is not settled yet.
-            report: the refusal.
+            report: a refusal that was put down to chance; it states nothing.
         """
-        self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
+        load = max(grant.load, len(self.flight))
+        self.rates.record(report.sent, report.received, served=False, load=load)
+        self._by_chance += 1
+        return self._by_chance % COMPARED == 0 and self.rates.is_likely()
 
     def proves_chance(self, grant: Grant, report: AttemptReport) -> bool:
         """Return whether refusals certainly come at random. Then a limit that they seemed to show is forgotten.
@@ -261,7 +268,7 @@ class LimitLearner:
             return False  # requests at the edge of an interval are refused now and then
         if not self.rates.are_random():
             return False
-        self.record_chance(grant, report)
+        self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
         self.forget_undeclared()
         return True
 

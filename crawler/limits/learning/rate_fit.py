@@ -47,6 +47,8 @@ MIN_REFUSED: Final = 2
 """Refusals without which nothing is proven."""
 PROOF: Final = 3.0
 """Logarithm of the odds that prove a rate."""
+PROOF_AGAINST_CHANCE: Final = 6.0
+"""The same where refusals have been put down to chance."""
 PROOF_OF_INTERVAL: Final = 1.0
 """The same for a rate without a burst: it is only where the search begins."""
 MAX_BURST: Final = 2.0
@@ -131,6 +133,10 @@ class RateFit(Struct, eq=False):
         served = len(latest) - refused
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
         return self._fit()[1] - max(chance, _best_concurrency(latest))
+
+    def is_likely(self) -> bool:
+        """Return whether a rate explains the latest requests much better than anything else."""
+        return self.evidence() > PROOF_AGAINST_CHANCE
 
     def is_proven(self, *, urgent: bool = False) -> bool:
         """Return whether a rate is behind the latest refusals.
