@@ -32,8 +32,12 @@ Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})
 """Settings that may hold passwords or keys. Messages do not show their values."""
-CONVERTED = frozenset({"headers", "pacing", "proxies"})
-"""Settings whose values have a converter of their own."""
+CONVERTED = {
+    "headers": '{"Accept-Language": "de"}',
+    "pacing": '{"*.example.com": {"rate": "60/min"}}',
+    "proxies": '["http://127.0.0.1:3128"]',
+}
+"""Settings whose values have a converter of their own, with an example in JSON."""
 SECONDS = frozenset({
     "backoff_base", "backoff_max", "connect_timeout", "delay", "follow_refresh", "grace", "inline_wait", "max_seconds",
     "outage_patience", "quota_patience", "request_deadline",
@@ -206,7 +210,7 @@ class Settings:
             return self
 
     def __attrs_post_init__(self) -> None:
-        for name in self._given - CONVERTED:
+        for name in self._given - CONVERTED.keys():
             try:
                 value = msgspec.convert(getattr(self, name), _types()[name])
             except msgspec.ValidationError as error:
@@ -235,7 +239,8 @@ class Settings:
                 values[name] = _parsed(name, text)
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 shown = "" if name in SECRET else repr(text)
-                raise ConfigError(f"setting {name}: {_required(name, error, shown)}") from None
+                hint = "" if isinstance(error, msgspec.ValidationError) else _json_hint(name)
+                raise ConfigError(f"setting {name}: {_required(name, error, shown)}{hint}") from None
         return cls(**values)
 
     def resolved(self) -> Settings:
@@ -371,6 +376,12 @@ if not typing.TYPE_CHECKING:
 @functools.cache
 def _types() -> dict[str, Any]:
     return typing.get_type_hints(Settings, include_extras=True)
+
+
+def _json_hint(name: str) -> str:
+    """Return what to write in place of malformed JSON, to end a message."""
+    example = CONVERTED.get(name, '["one", "two"]')
+    return f" (write JSON, such as {example})"
 
 
 def _required(name: str, error: Exception, shown: str) -> str:

@@ -81,6 +81,22 @@ def test_invalid_text_is_rejected_by_name(name, text, words):
     assert str(caught.value).startswith(f"setting {name}: {words}")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "example"),
+    [
+        ("headers", "DNT", '{"Accept-Language": "de"}'),
+        ("pacing", "60/min", '{"*.example.com": {"rate": "60/min"}}'),
+        ("proxies", "[x", '["http://127.0.0.1:3128"]'),
+        ("include", "[/docs", '["one", "two"]'),
+    ],
+)
+def test_a_message_about_malformed_json_shows_what_to_write(name, text, example):
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_strings({name: text})
+    assert str(caught.value).endswith(f" (write JSON, such as {example})")
+    assert getattr(Settings.from_strings({name: example}), name)
+
+
 def test_is_utf8_detects_undecodable_bytes():
     assert is_utf8("ü")
     assert not is_utf8(b"\xfc".decode("utf-8", "surrogateescape"))
