@@ -5,9 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 import scrapy
+from crawler_plugins.scrapy.settings import ignored_settings
 from scrapy.http import FormRequest, JsonRequest
 from scrapy.linkextractors import LinkExtractor
 from scrapy.loader import ItemLoader
+from scrapy.settings import Settings
 from scrapy.spiders import CrawlSpider, CSVFeedSpider, Rule, SitemapSpider, XMLFeedSpider
 from support.scrapy_site import SITE, run_scrapy
 
@@ -259,3 +261,16 @@ async def test_the_crawl_counts_as_stats_of_scrapy():
     assert ran.stats["downloader/request_count"] == 2
     assert ran.stats["downloader/response_status_count/200"] == 2
     assert ran.stats["request_depth_max"] == 1
+
+
+@pytest.mark.parametrize("dump", [True, False])
+async def test_stats_dump_logs_the_stats_of_the_project_and_is_not_a_setting_without_effect(caplog, dump):
+    class Counting(Quotes):
+        def parse(self, response):
+            self.crawler.stats.inc_value("books/seen")
+
+    caplog.set_level("INFO", "scrapy.statscollectors")
+    ran = await run_scrapy(Counting, QUOTES, {"STATS_DUMP": dump})
+    assert ran.stats["books/seen"] == 1
+    assert ("'books/seen': 1" in caplog.text) is dump
+    assert list(ignored_settings(Settings({"STATS_DUMP": dump}))) == []
