@@ -157,8 +157,10 @@ class DeclaredQuota(Quota):
             return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
         if self._is_served_again(sample):
             return True
-        if sample.reset is None and sample.causal and sample.remaining >= (self.limit or math.inf) - sample.cost:
-            return True  # nothing but this request was counted
+        is_over = self.replenishment.kind == "fixed" and sample.sent >= self.reset.latest
+        is_full = sample.remaining >= (self.limit or math.inf) - sample.cost  # nothing but this request was counted
+        if sample.reset is None and sample.causal and (is_over or is_full):
+            return True
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
 
     def _is_served_again(self, sample: QuotaSample) -> bool:
@@ -254,8 +256,8 @@ class DeclaredQuota(Quota):
         is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
         if is_full and self.remaining is not None:
             began = self._window_start if self._first_request is None else self._first_request[0]
-            low, high = self._last_sent - self._window_start, sample.received - began
-            self.window.learn_from_probes(low, high, empty=self.remaining < sample.cost)
+            empty = self.remaining < sample.cost
+            self.window.learn_from_probes((began, self._window_start), self._last_sent, sample.received, empty=empty)
         length = self.window.length
         if length is None:
             return TimeInterval()

@@ -14,7 +14,7 @@ from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
 __all__ = [
     "COMMON_LENGTHS", "DAY", "MARGIN", "Window", "longest_common", "next_common", "next_end", "next_midnight",
-    "next_probe", "shortest_common",
+    "next_probe", "possible_lengths",
 ]  # fmt: skip
 
 COMMON_LENGTHS: Final = (
@@ -51,9 +51,20 @@ LONG_WINDOW: Final = 30.0
 """Seconds; in a window of this length a second of caution costs less than a refusal."""
 
 
-def shortest_common(low: float, high: float) -> float | None:
-    """Return the shortest common length in (`low`, `high`] seconds, or `None` if there is none."""
-    return next((length for length in COMMON_LENGTHS if low < length <= high), None)
+def possible_lengths(began: TimeRange, after: float, until: float) -> list[float]:
+    """Return the common lengths that a window can have; from a minute on, it may end at a multiple of one (UTC).
+
+    Parameters:
+        began: When it began, at least and at most, in seconds since the epoch.
+        after: When it had not ended.
+        until: When it had ended.
+    """
+    return [
+        length
+        for length in COMMON_LENGTHS
+        if after - began[1] < length <= until - began[0]
+        or (length >= ALIGNED_LENGTH and began[1] // length == after // length < until // length)
+    ]
 
 
 def longest_common(low: float, high: float) -> float | None:
@@ -199,23 +210,20 @@ class Window:
             self.length, self._confirmations = length, 2
             self.correction -= late
 
-    def learn_from_probes(self, low: float, high: float, *, empty: bool) -> None:
+    def learn_from_probes(self, began: TimeRange, after: float, until: float, *, empty: bool) -> None:
         """Learn the length of a window that states neither its length nor its end.
 
         Parameters:
-            low: Seconds after its beginning at which it had not ended.
-            high: Seconds after its beginning at which another one had begun.
+            began: When it began, at least and at most, in seconds since the epoch.
+            after: When it had not ended.
+            until: When another one had begun.
             empty: Whether nothing was left of it, so that the time between the two probes is short.
         """
-        if self.declared:
-            return
-        known = self.length is not None and low < self.length <= high
-        length = self.length if known else shortest_common(low, high)
-        if not empty and length != longest_common(low, high):
-            return
-        if length is not None:
+        lengths = [] if self.declared else possible_lengths(began, after, until)
+        if len(lengths) == 1 or (lengths and empty):
+            known = self.length in lengths
             self._confirmations = self._confirmations + 1 if known else 1
-            self.length = length
+            self.length = self.length if known else lengths[0]
 
     def learn_from_first(self, low: float, high: float) -> None:
         """Learn the length of the first window, if it is not known.
