@@ -241,6 +241,17 @@ class DeclaredQuota(Quota):
         if sample.reset is not None and first is not None and sample.remaining < sample.cost and not sample.inflight:
             self.window.learn_from_empty(sample.reset, *first)
 
+    def _learn_length_from_probes(self, sample: QuotaSample, before: float) -> None:
+        """Learn the length of a window of which at least half has returned, or more than could have one by one.
+
+        No unit had returned before the previous response, so that a rate is known to be low.
+        """
+        began, after = self._window_start if self._first_request is None else self._first_request[0], self._last_sent
+        at_rate = (sample.received - began) / max(after - self._window_start, ROUNDING / 10)
+        if 2.0 * sample.remaining >= (self.limit or 0.0) or sample.remaining - before > 1.0 + at_rate:
+            empty = before < sample.cost
+            self.window.learn_from_probes((began, self._window_start), after, sample.received, empty=empty)
+
     def _open_window(self, sample: QuotaSample) -> None:
         """Begin the first or a new window with a response."""
         reset = sample.reset or self._guess_reset(sample)
@@ -253,11 +264,8 @@ class DeclaredQuota(Quota):
 
     def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
         """Return the end of a window whose reset is not stated."""
-        is_full = 2.0 * sample.remaining >= (self.limit or 0.0) and not sample.refused
-        if is_full and self.remaining is not None:
-            began = self._window_start if self._first_request is None else self._first_request[0]
-            empty = self.remaining < sample.cost
-            self.window.learn_from_probes((began, self._window_start), self._last_sent, sample.received, empty=empty)
+        if self.remaining is not None and not sample.refused:
+            self._learn_length_from_probes(sample, self.remaining)
         length = self.window.length
         if length is None:
             return TimeInterval()

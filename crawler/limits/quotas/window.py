@@ -52,19 +52,17 @@ LONG_WINDOW: Final = 30.0
 
 
 def possible_lengths(began: TimeRange, after: float, until: float) -> list[float]:
-    """Return the common lengths that a window can have; from a minute on, it may end at a multiple of one (UTC).
+    """Return the common lengths that a window can have, and those from a minute on of which it ended at a multiple.
 
     Parameters:
         began: When it began, at least and at most, in seconds since the epoch.
         after: When it had not ended.
         until: When it had ended.
     """
-    return [
-        length
-        for length in COMMON_LENGTHS
-        if after - began[1] < length <= until - began[0]
-        or (length >= ALIGNED_LENGTH and began[1] // length == after // length < until // length)
-    ]
+    lengths = {length for length in COMMON_LENGTHS if after - began[1] < length <= until - began[0]}
+    by_clock = {length for length in COMMON_LENGTHS if began[1] // length == after // length < until // length}
+    by_clock -= {*COMMON_LENGTHS[: COMMON_LENGTHS.index(ALIGNED_LENGTH)]}
+    return sorted(lengths & by_clock or lengths | by_clock)
 
 
 def longest_common(low: float, high: float) -> float | None:

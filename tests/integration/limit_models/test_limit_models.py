@@ -45,7 +45,7 @@ OTHERS: dict[str, Mark] = {
     "botpress": Mark(ratio=1.15),
     "bybit": Mark(ratio=1.15),
     "sap": Mark(ratio=1.3),
-    "coinglass": Mark(refused=9, ratio=1.35),
+    "coinglass": Mark(ratio=1.35),
     "freshservice": Mark(ratio=1.55),
     "discogs": Mark(ratio=1.3),
 }  # fmt: skip

@@ -46,6 +46,14 @@ def test_rule_2_more_remaining_units_begin_a_window_where_no_reset_is_stated():
     assert made.window_count == 2
 
 
+def test_rule_2_a_fixed_window_that_is_over_is_followed_by_another_one_whatever_is_left():
+    made = quota((observation(1), 0.0, 0.1), (observation(59), 70.0, 70.1))
+    assert made.replenishment.kind == "fixed"
+    for left, sent in ((57, 140.0), (58, 140.0), (50, 141.0)):
+        made.observe(observation(left), sent=NOW + sent, received=NOW + sent + 0.1, inflight=1.0)
+    assert (made.window_count, made.remaining) == (3, 50)
+
+
 def test_rule_2_a_late_response_of_the_last_window_changes_nothing():
     made = quota(
         (observation(1, 60), 0.0, 0.1),
@@ -217,6 +225,16 @@ def test_a_length_that_is_neither_stated_nor_followed_by_resets_is_learned_from_
     hear(0, 5.7)
     hear(0, 10.6, refused=True)
     assert made.window.length is None
+
+
+@pytest.mark.parametrize(("returned", "length"), [(17, 60.0), (2, None)])
+def test_units_that_return_together_show_the_length_of_a_sliding_window(returned, length):
+    made = DeclaredQuota(name="p")
+    probes = [(99, 0.0), (20, 1.1), (19, 5.3), (18, 10.3), (17, 15.3), (16, 30.3), (15 + returned, 60.3)]
+    for left, at in probes:
+        stated = Observation(policy="p", limit=100.0, remaining=left)
+        made.observe(stated, sent=NOW + at, received=NOW + at + 0.1)
+    assert made.window.length == length
 
 
 def test_an_undeclared_limit_is_the_largest_remainder_seen():

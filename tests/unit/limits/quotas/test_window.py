@@ -15,7 +15,7 @@ from crawler.limits.quotas.window import (
     longest_common,
     next_common,
     next_end,
-    shortest_common,
+    possible_lengths,
 )  # fmt: skip
 
 UNKNOWN = TimeInterval()
@@ -26,9 +26,21 @@ def begin(window: Window, at: float, reset: TimeInterval, last: TimeInterval = U
     window.begin(reset, last=last, sent=at, received=at + 0.1, first=first)
 
 
-@pytest.mark.parametrize(("low", "high", "length"), [(31, 63, 60), (60, 61, None), (0.2, 100, 1), (59.9, 60, 60)])
-def test_the_shortest_common_length_in_a_range(low, high, length):
-    assert shortest_common(low, high) == length
+@pytest.mark.parametrize(
+    ("began", "after", "until", "lengths"),
+    [
+        (0.0, 31.0, 63.0, [60.0]),
+        (0.0, 60.1, 61.0, []),
+        (0.0, 0.5, 16.0, [1.0, 2.0, 5.0, 10.0, 15.0]),
+        (3614.0, 3644.0, 3660.4, [60.0]),  # a minute of the clock ends
+        (3614.0, 3644.0, 3659.9, []),
+        (3658.0, 3659.5, 3660.1, [2.0, 60.0]),
+        (3690.0, 3719.0, 3720.2, [30.0, 60.0, 120.0]),
+        (3660.1, 3719.0, 3720.2, [60.0]),  # by both, and others by the clock alone
+    ],
+)
+def test_the_lengths_that_a_window_can_have(began, after, until, lengths):
+    assert possible_lengths((began, began), after, until) == lengths
 
 
 @pytest.mark.parametrize(("low", "high", "length"), [(59, 60.2, 60), (0.9, 2.1, 2), (36, 38, None)])
@@ -74,11 +86,11 @@ def test_the_last_units_are_kept_while_it_is_unknown_when_the_window_ends():
     assert window.kept_until(8, 10, UNKNOWN, since=0.0, last=0.0) == pytest.approx(1.05)
     assert window.kept_until(7, 10, UNKNOWN, since=0.0, last=10.3) == pytest.approx(15.3)
     assert window.kept_until(17, 100, UNKNOWN, since=0.0, last=0.0) is None
-    window.learn_from_probes(10.0, 16.0, empty=False)
+    window.learn_from_probes((0.0, 0.1), 10.2, 16.0, empty=False)
     assert window.length == 15.0
     assert window.kept_until(5, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None  # fewer, after a guess
     assert window.kept_until(4, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) == pytest.approx(15.3, abs=0.4)
-    window.learn_from_probes(14.0, 16.0, empty=True)
+    window.learn_from_probes((0.0, 0.1), 14.0, 16.0, empty=True)
     assert window.kept_until(4, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None
 
 
@@ -90,7 +102,7 @@ def test_no_unit_is_kept_for_ever():
 
 def test_between_two_distant_requests_several_windows_may_have_ended():
     window = Window()
-    window.learn_from_probes(0.5, 16.0, empty=False)
+    window.learn_from_probes((0.0, 0.1), 0.5, 16.0, empty=False)
     assert window.length is None
 
 
