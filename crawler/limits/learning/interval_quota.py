@@ -5,7 +5,8 @@ once, looks like one that allows one unit per second if the first probe came aft
 
 The server serves a request if an interval has passed since the last one that it served. So each distance that was
 served makes longer intervals improbable, and each one that was refused makes shorter ones improbable. From these
-probabilities follow the distance that is safe, and the shorter one that is worth a trial.
+probabilities follow the distance that is safe, and the shorter one that is worth a trial. Nothing is forgotten: a
+server that changes its rate soon outweighs what was known.
 
 Responses take longer and shorter, and so do requests: some would come too close to each other if they were sent at
 exactly the rate. Once the last response has come, its request is known to have arrived about half of the round trip
@@ -35,7 +36,7 @@ UNITS_PER_REFUSAL: Final = 8.0
 """Units served per refusal, at least, if the rate explains the refusals."""
 UNCOMMON: Final = 0.05
 """Probability of another rate, relative to that of a common one."""
-STEP: Final = 1.05
+STEP: Final = 1.03
 """Ratio of neighbouring rates that are considered."""
 HIGHEST: Final = 250.0
 """Units per second; the highest of them."""
@@ -43,26 +44,28 @@ LOWER: Final = 8.0
 """Factor by which the lowest of them is lower than the first rate that was served."""
 FITTED: Final = 1.2
 """Factor by which a rate that a few refusals suggest is usually wrong."""
-MIN_BLUR: Final = 0.005
+MIN_BLUR: Final = 0.01
 """Share of an interval by which it is uncertain when requests arrive, at least."""
-BLUR: Final = 0.5
+BLUR: Final = 0.25
 """Mean deviations of round trips by which it is uncertain, in addition."""
+REFUSED_BLUR: Final = 0.6
+"""The same for a refused request, of which the travel is not known."""
 SURPRISE: Final = 4.0
 """By how much one request lowers the logarithm of a likelihood, at most: its fate may have another reason."""
-MEMORY: Final = 0.998
-"""Share of the evidence that is left after the next request: the server may change its rate."""
-LEAST: Final = -10.0
+LEAST: Final = -15.0
 """Logarithm of the likelihood of an interval, relative to the most likely one, below which it does not fall."""
 SAFE: Final = 0.03
 """Probability of a refusal at a distance that counts as safe."""
-PRICE: Final = 0.005
+PRICE: Final = 0.0025
 """Share of the time that a trial has to gain for each refusal that it costs. Each refusal so far doubles it."""
 MAX_PRICE: Final = 2.0
-"""The same, at most. It falls with the units served since the last refusal, by half after the first `CALM_UNITS`."""
-ADDED: Final = 1.0
+"""The same, at most. It falls with the units served since the last refusal."""
+ADDED: Final = 0.5
 """Mean deviations that a refusal at a safe distance adds, and at least this part of a tenth of the distance."""
+LOST: Final = 8.0
+"""Distances, times the refusals at safe ones so far, that may be lost by what was added until half of it is dropped."""
 CALM_UNITS: Final = 32.0
-"""Units served without a refusal, times the refusals so far, before half of what was added is dropped."""
+"""Units served without a refusal that halve the price for the first time."""
 DEVIATIONS: Final = 2.5
 """Mean deviations by which a round trip may be shorter or longer than usual."""
 MIN_LONGER: Final = 0.01
@@ -93,6 +96,8 @@ class IntervalQuota(LeakyBucketQuota):
     """About when the latest served request reached the server, in seconds since the epoch."""
     _added: float = 0.0
     """Seconds that refusals at a safe distance have added to it."""
+    _surprises: int = 0
+    """Refusals at a safe distance."""
     _refused_before: int = 0
     """Refusals before the rate was searched for."""
     _refused_in_row: int = 0
@@ -144,7 +149,7 @@ class IntervalQuota(LeakyBucketQuota):
         distance, self._arrived = arrived - self._arrived, max(arrived, self._arrived)
         self.updated_at = max(self.updated_at, received)
         self.used += cost
-        if self._added and self.used - self.counted >= CALM_UNITS * (1.0 + self.refusals):
+        if self._added * (self.used - self.counted) > LOST * self._surprises * self._distance:
             self.counted, self._added = self.used, self._added / 2.0
         if distance > 0.0:
             self._weigh(distance / cost, served=True)
@@ -158,10 +163,11 @@ class IntervalQuota(LeakyBucketQuota):
         self.refusals += 1
         self.counted = self.used
         if not self._is_trial:
+            self._surprises += 1
             self._added += (
                 ADDED * max(self._deviation, 0.1 * self._distance) * doubled(self._refused_in_row, cap=MAX_PAUSES)
             )
-        travel = 0.0 if self._measured == 0 else self._shortest / 2.0  # it is the fast ones that come too early
+        travel = 0.0 if self._measured == 0 else self._round_trip / 2.0
         self._weigh(max(0.0, sent + travel - self._arrived), served=False)
         self.blocked_until = sent + doubled(self._refused_in_row, base=0.5, cap=MAX_PAUSES) * self._distance
         self._refused_in_row += 1
@@ -207,10 +213,11 @@ class IntervalQuota(LeakyBucketQuota):
     def _weigh(self, distance: float, *, served: bool) -> None:
         """Weigh what a request shows that arrived so many seconds after the last served one, and choose a distance."""
         evidence = []
+        blur = (BLUR if served else REFUSED_BLUR) * self._deviation
         for interval, known in zip(self._intervals, self._evidence, strict=True):
-            wrong = max(0.0, interval - distance if served else distance - interval)
-            blur = BLUR * self._deviation + MIN_BLUR * interval
-            evidence.append(MEMORY * known - min(SURPRISE, 0.5 * (wrong / blur) ** 2))
+            late = (distance - interval) / (blur + MIN_BLUR * interval)
+            surprise = 0.5 * min(0.0, late) ** 2 if served else -_log_normal(-late)
+            evidence.append(known - min(SURPRISE, surprise))
         most = max(evidence)
         self._evidence = [max(LEAST, one - most) for one in evidence]
         self._choose()
@@ -233,3 +240,8 @@ class IntervalQuota(LeakyBucketQuota):
         self._is_trial, self._safe = best < safe, safe
         self._distance = (1.0 + MIN_LONGER) * best + self._added
         self._set_rate(1.0 / self._distance)
+
+
+def _log_normal(deviations: float) -> float:
+    """Return the logarithm of the probability that a normal deviate is below so many standard deviations."""
+    return math.log(max(math.ulp(0.0), 0.5 * math.erfc(-deviations * math.sqrt(0.5))))

@@ -350,8 +350,8 @@ class LimitLearner:
             self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
         self._unexplained = 0
-        if found.limit == 1.0:
-            rate, refused = 1.0 / found.believed_length, self.rates.refused
+        if found.may_be_rate():
+            rate, refused = (found.limit or 1.0) / found.believed_length, self.rates.refused
             found = IntervalQuota.of(found.name, rate, report.sent, refusals=refused, is_weak=found.is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]

@@ -202,6 +202,10 @@ class UndeclaredQuota(Quota):
         """Return whether the limit is so small that refusals at random may have shown it."""
         return (self.limit or 0.0) < FEW_UNITS
 
+    def may_be_rate(self) -> bool:
+        """Return whether a rate without a burst may have shown it: that serves one unit, or two in a short time."""
+        return self.limit == 1.0 or (self.is_small() and self.believed_length <= SEARCHED[0])
+
     def evidence(self) -> tuple[float, float]:
         """Return what a new search can start from: a time in seconds since the epoch, and the units served since."""
         return (self.opened_at, self.used) if self.is_confirmed() else (self.proven_at, self.total)

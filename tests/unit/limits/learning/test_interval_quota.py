@@ -1,4 +1,4 @@
-"""`IntervalQuota`: an undeclared rate without a burst, by doubling and bisection."""
+"""`IntervalQuota`: an undeclared rate without a burst, by the distances that were served and refused."""
 
 from __future__ import annotations
 
@@ -73,6 +73,12 @@ def test_the_distance_counts_from_the_arrival_of_the_last_request(slow):
     quota.record_unreported(sent=at, received=at + slow)
     start = quota.start_at(at, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto")
     assert start + 0.025 == pytest.approx(at + slow / 2.0 + 0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("interval", [0.1, 0.25])
+def test_a_distance_that_was_refused_is_not_tried_again_and_again(interval):
+    quota = IntervalQuota.of("undeclared", 1.0, NOW, refusals=8)
+    assert run(quota, interval, 3000, jitter=0.3 * interval)[1] <= 9
 
 
 def test_a_higher_rate_is_tried_after_a_while_without_refusals():

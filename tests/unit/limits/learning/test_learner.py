@@ -128,6 +128,23 @@ def test_a_limit_of_one_that_a_single_refusal_showed_is_a_rate_as_well():
     assert isinstance(made.quotas.undeclared(), IntervalQuota)
 
 
+def test_two_units_in_the_first_second_are_a_rate_as_well():
+    made = learner(served=2.0)
+    ask(made, 0.2, 429)
+    ask(made, 1.3)
+    assert isinstance(made.quotas.undeclared(), IntervalQuota)
+
+
+def test_two_units_in_a_longer_time_are_a_window():
+    made = learner(served=2.0)
+    for at in (0.2, 1.3):
+        ask(made, at, 429)
+    ask(made, 11.0)
+    known = made.quotas.undeclared()
+    assert known is not None
+    assert not isinstance(known, IntervalQuota)
+
+
 def test_a_doubted_rate_that_is_refused_once_more_holds_requests_back_again():
     made = learner()
     made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))
