@@ -519,6 +519,13 @@ TRAPS: list[Row] = [
         says(p("20-in-5sec", 20, 0, seconds(4), window=5), wait=5)),
     row("12: another policy refuses", 429, "RateLimit-Limit: 20 | RateLimit-Remaining: 19 | RateLimit-Reset: 0",
         says(p("default", 20, 19, unusable=True))),
+    row("a bucket with a rate, in units a second", 200,
+        "X-RateLimit-Remaining: 19 | X-RateLimit-Requested-Tokens: 1 | X-RateLimit-Burst-Capacity: 20"
+        " | X-RateLimit-Replenish-Rate: 10",
+        says(p("default", 20, 19, rate=10.0))),
+    row("a policy that a word for its window names", 200,
+        "X-Rate-Limit-Window: minute | X-Rate-Limit-Limit: 30 | X-Rate-Limit-Remaining: 24",
+        says(p("minute", 30, 24, window=60))),
     row("a cached response", 200, "Age: 7 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0", says()),
     row("a cached response that was just validated", 200, "Age: 0 | X-RateLimit-Limit: 20 | X-RateLimit-Remaining: 0",
         says(p("default", 20, 0))),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from support.foreign_limit_models import FOREIGN_MODELS
 from support.further_limit_models import FURTHER_MODELS
 from support.limit_dialects import (
     aligned,
@@ -513,5 +514,6 @@ MODELS: Final[dict[str, Model]] = {
     **FURTHER_MODELS,
     **UNSEEN_MODELS,
     **RECENT_MODELS,
+    **FOREIGN_MODELS,
 }
 """Model by name."""

@@ -35,8 +35,11 @@ FAMILY = lazy_pattern(
     r"(?:^|-)(?P<family>rate-?limit(?:s|ed|ing)?|request-?limit|(?:api-)?call-limit|quota|throttle"
     r"|limit(?=-(?:\d+hour-|status|reset))|concurrency(?=-limit))(?=-|$)"
 )
-RETRY = lazy_pattern(r"retry-?after")
+RETRY = lazy_pattern(r"retry-?(?:after|in(?=-|$))")
 COMPOUND_WORDS = (
+    (lazy_pattern(r"-rate-?limit(?=-|$)"), ""),  # the family again, as in x-ratelimit-reset-rate-limit-application_1
+    (lazy_pattern(r"burst-capacity"), "limit"),
+    (lazy_pattern(r"replenish-rate"), "fillrate"),
     (lazy_pattern(r"([a-z])(limit|remaining)(?=-|$)"), r"\1-\2"),  # client-limit, as in x-ratelimit-clientlimit
     (lazy_pattern(r"([a-z])(reset)"), r"\1-\2"),
     (lazy_pattern(r"\breset(?=time|at|in|after|date)"), "reset-"),

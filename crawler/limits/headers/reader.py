@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from crawler.lazy_pattern import lazy_pattern
 from crawler.limits.headers.clock_skew import ClockSkew
 from crawler.limits.headers.declared import NOTHING, Declared, Observation, TimeRange, intersect, merge
-from crawler.limits.headers.field_names import DEFAULT_POLICY, FieldName, limit_fields
+from crawler.limits.headers.field_names import DEFAULT_POLICY, WINDOWS, FieldName, limit_fields
 from crawler.limits.headers.grouping import FieldGroup, FieldValue, GroupedFields, group_fields
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
 from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
@@ -186,15 +186,16 @@ class HeaderReader:
         known = self._known_policy(group, limit)
         interval = next((x for field, value in group.fields.get("window", ()) if (x := _interval(value, field))), None)
         fill = next((x for x in group.numbers("fill") if x > 0), None)
+        word = next((value for _, value in group.fields.get("window", ()) if value in WINDOWS), "")
         policy = Policy(
-            name=name or (known.name if known else group.policy),
+            name=name or (known.name if known else word or group.policy),
             limit=limit,
             window=known.window if known else None if fill else interval or group.window,
             unit=known.unit if known else group.unit,
         )
         resets = group.fields.get("reset", ())
         reset, rate = self._read_resets(resets, policy, remaining, context)
-        rate = fill / interval if fill and interval else rate
+        rate = fill / (interval or 1.0) if fill else rate
         declared = _observed(policy, remaining, reset, rate, unusable_reset=bool(resets))
         if reset and limit is None and remaining is None and context.status in REFUSAL_STATUSES:
             return replace(declared, retry_after=min(max(0.0, reset[1] - context.received), MAX_RETRY_AFTER))
@@ -282,6 +283,8 @@ def _interval(value: str, field: FieldName) -> float | None:
     number = leading_number(value)
     milliseconds = field.milliseconds or (number is not None and is_window_in_milliseconds(number))
     time = parse_time(value, now=-math.inf, milliseconds=milliseconds)
+    if value in WINDOWS:
+        return WINDOWS[value]
     return time.value if time is not None and not time.absolute and 0 < time.value <= MAX_RETRY_AFTER else None
 
 

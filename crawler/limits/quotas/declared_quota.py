@@ -248,8 +248,8 @@ class DeclaredQuota(Quota):
         """
         began, after = self._window_start if self._first_request is None else self._first_request[0], self._last_sent
         at_rate = (sample.received - began) / max(after - self._window_start, ROUNDING / 10)
-        if 2.0 * sample.remaining >= (self.limit or 0.0) or sample.remaining - before > 1.0 + at_rate:
-            empty = before < sample.cost
+        returned, empty = sample.remaining + sample.cost - before, before < sample.cost
+        if 2.0 * returned >= (self.limit or 0.0) or returned > 2.0 + at_rate:
             self.window.learn_from_probes((began, self._window_start), after, sample.received, empty=empty)
 
     def _open_window(self, sample: QuotaSample) -> None:

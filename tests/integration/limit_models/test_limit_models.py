@@ -48,6 +48,11 @@ OTHERS: dict[str, Mark] = {
     "coinglass": Mark(ratio=1.35),
     "freshservice": Mark(ratio=1.55),
     "discogs": Mark(ratio=1.3),
+    "apisix-sliding": Mark(refused=1, ratio=1.15),
+    "twelve-data": Mark(ratio=1.5),
+    "rack-attack-rate-limit": Mark(refused=13, ratio=1.25),
+    "coinbase-exchange": Mark(refused=80, ratio=2.5),
+    "revenium": Mark(refused=1, ratio=1.25),
 }  # fmt: skip
 """Models that miss the marks for their kind."""
 

@@ -47,6 +47,9 @@ def test_most_fields_do_not_name_a_limit(name):
         ("x-acme-retryafter-seconds", "retry", "default", None, "requests"),
         ("retry-after-long", "retry", "default", None, "requests"),
         ("x-app-usage", "vendor", "default", None, "requests"),
+        ("X-RateLimit-Reset-rate-limit-application_a_127.0.0.1", "reset", "application-a-127.0.0.1", None, "requests"),
+        ("X-RateLimit-Burst-Capacity", "limit", "default", None, "requests"),
+        ("X-RateLimit-Replenish-Rate", "fill", "default", None, "requests"),
     ],
 )
 def test_names_that_state_limits(name, role, policy, window, unit):

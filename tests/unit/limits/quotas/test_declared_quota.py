@@ -227,6 +227,13 @@ def test_a_length_that_is_neither_stated_nor_followed_by_resets_is_learned_from_
     assert made.window.length is None
 
 
+def test_units_that_return_one_by_one_to_a_bucket_that_is_nearly_full_show_no_window():
+    made = DeclaredQuota(name="p")
+    for left, at in ((19, 0.0), (16, 0.5), (17, 1.1)):
+        made.observe(Observation(policy="p", remaining=left), sent=NOW + at, received=NOW + at + 0.1)
+    assert (made.limit, made.window.length) == (20, None)
+
+
 @pytest.mark.parametrize(("returned", "length"), [(17, 60.0), (2, None)])
 def test_units_that_return_together_show_the_length_of_a_sliding_window(returned, length):
     made = DeclaredQuota(name="p")
