@@ -31,6 +31,7 @@ from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
 from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.verdicts import Verdicts
 from crawler.engine.worker import Worker
 from crawler.engine.writer import Writer
 from crawler.fetch.downloader import Downloader
@@ -164,7 +165,7 @@ def wire(
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
     pages = PageRunner(spider, table, states, admission, store, errors, slow, long, news, bodies, pool)
-    added, tasks, commits = AddedRequests(), BackgroundTasks(), CommitCalls()
+    added, tasks, commits, verdicts = AddedRequests(), BackgroundTasks(), CommitCalls(), Verdicts()
     crawl = Crawl(
         spider=spider,
         plugins=plugins,
@@ -194,9 +195,12 @@ def wire(
         frontier=frontier,
         leases=leases,
         heartbeat=_heartbeat(store, leases, frontier, clock) if store.shared else None,
-        worker=Worker(frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, origins),
+        worker=Worker(
+            frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, verdicts, origins
+        ),
         writer=Writer(
-            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, news, bodies
+            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, news, verdicts,
+            bodies,
         ),
         sinks=sinks,
         added=added,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
+    from crawler.engine.verdicts import Awaited, Verdicts
     from crawler.engine.writer import Message
     from crawler.fetch.start_origins import StartOrigins
     from crawler.frontier import Frontier, PoppedTicket, StoredTicket
@@ -58,6 +59,7 @@ class Worker:
         errors: Logs what hooks raise.
         slow: Names what blocks the event loop.
         commits: Forgets the calls of a request that was interrupted.
+        verdicts: Tell whether a page of a shared job has to be handled again.
         origins: Collects the origins of start pages; `None` if they are not needed.
     """
 
@@ -73,6 +75,7 @@ class Worker:
         errors: HookErrorLog,
         slow: SlowSteps,
         commits: CommitCalls,
+        verdicts: Verdicts,
         origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
@@ -85,6 +88,7 @@ class Worker:
         self._errors = errors
         self._slow = slow
         self._commits = commits
+        self._verdicts = verdicts
         self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
@@ -111,10 +115,17 @@ class Worker:
         if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)
             return
+        await self._complete(ticket, outbox)
+        while self._verdicts and (refused := await self._refused(ticket)) is not None:
+            log.debug("handled again, since another worker has changed a state: %s", ticket.request.url)
+            await self._complete(ticket, outbox, refused)
+
+    async def _complete(self, ticket: StoredTicket, outbox: Outbox, refused: Awaited | None = None) -> None:
+        """Make an outcome, or another one from the result of an attempt whose outcome was refused, and send it."""
         outcome: Outcome | None = None
         token = current_ticket.set(ticket)
         try:
-            outcome = await self._outcome_of(ticket)
+            outcome = await self._outcome_of(ticket, refused)
         finally:
             current_ticket.reset(token)
             if outcome is None:
@@ -125,7 +136,17 @@ class Worker:
         except trio.WouldBlock:
             await self._send(outcome, outbox)
         except trio.BrokenResourceError:  # the writer has failed
+            self._verdicts.forget(ticket)
             self._frontier.put_back(ticket)
+
+    async def _refused(self, ticket: StoredTicket) -> Awaited | None:
+        """Wait for the verdict about an outcome, if there is one to wait for."""
+        try:
+            return await self._verdicts.refused(ticket)
+        except trio.Cancelled:
+            if self._verdicts.forget(ticket):
+                self._frontier.put_back(ticket)
+            raise
 
     async def _send(self, outcome: Outcome, outbox: Outbox) -> None:
         """Send an outcome. No cancellation loses what a handler has finished: the writer outlives the workers."""
@@ -133,25 +154,20 @@ class Worker:
             with trio.CancelScope(shield=True):
                 await outbox.send(outcome)
         except trio.BrokenResourceError:
+            self._verdicts.forget(outcome.ticket)
             self._frontier.put_back(outcome.ticket)
 
-    async def _outcome_of(self, ticket: StoredTicket) -> Outcome:
+    async def _outcome_of(self, ticket: StoredTicket, refused: Awaited | None) -> Outcome:
         pending = ticket.pending
         outcome = Outcome(kind=DONE, ticket=ticket, attempts=pending.attempts)
         response: Response | None = None
+        result: Result | RequestError | None = None
         decision: Decision | None
         if isinstance(ticket, RefusedTicket):
-            decision = self._refused(ticket)
+            decision = self._decide_refused(ticket)
         else:
             outcome.attempts = pending.attempts + 1
-            result: Result | RequestError
-            if self._origins is not None and is_start_page(ticket.request):
-                self._origins.add(ticket.request.url)
-            try:
-                result = await self._attempts.make(ticket, outcome.attempts)
-            except RequestError as error:
-                _end_if_disk_is_full(error)
-                result = error
+            result = await self._attempt(ticket, outcome.attempts) if refused is None else refused.result
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, response.body_size
@@ -163,7 +179,19 @@ class Worker:
                     decision = await self._run_page(decision.response, ticket, outcome)
         if decision is not None:
             await self._carry_out(decision, response, outcome)
+        if outcome.state and self._frontier.holdings.are_shared:
+            self._verdicts.expect(ticket, result)
         return outcome
+
+    async def _attempt(self, ticket: PageTicket, number: int) -> Result | RequestError:
+        """Return what the attempt of that number gives."""
+        if self._origins is not None and is_start_page(ticket.request):
+            self._origins.add(ticket.request.url)
+        try:
+            return await self._attempts.make(ticket, number)
+        except RequestError as error:
+            _end_if_disk_is_full(error)
+            return error
 
     def _decide(self, result: Result | RequestError, ticket: PageTicket, outcome: Outcome) -> Decision:
         """Return the decision about a request whose response is not simply a page."""
@@ -172,7 +200,7 @@ class Worker:
         self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
         return decision
 
-    def _refused(self, ticket: RefusedTicket) -> Fail | Refuse:
+    def _decide_refused(self, ticket: RefusedTicket) -> Fail | Refuse:
         """Return the decision about a request that must not be sent."""
         if ticket.error is not None:
             return Fail(ticket.error)

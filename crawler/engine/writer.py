@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crawler.engine.news import NewsReader
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
+    from crawler.engine.verdicts import Verdicts
     from crawler.frontier import Frontier
     from crawler.settings import Settings
     from crawler.store import Store
@@ -66,6 +67,7 @@ class Writer:
         clock: Returns the time in seconds since the epoch.
         commits: Calls functions of plugins before commits.
         news: Applies the changes that other workers have committed.
+        verdicts: Tell workers whether their pages have to be handled again.
         bodies: The bodies of pages that are not committed; `None`: bodies are not compared.
     """
 
@@ -82,6 +84,7 @@ class Writer:
         clock: Clock,
         commits: CommitCalls,
         news: NewsReader,
+        verdicts: Verdicts,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
         self._store = store
@@ -95,6 +98,7 @@ class Writer:
         self._clock = clock
         self._commits = commits
         self._news = news
+        self._verdicts = verdicts
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
         self.arriving = 0
@@ -209,6 +213,7 @@ class Writer:
         for index, outcome in enumerate(outcomes):
             if items >= max_items:
                 for late in outcomes[index:]:
+                    self._verdicts.tell(late.ticket, Verdict.DUP)  # it waits no longer
                     self._frontier.put_back(late.ticket)
                 return outcomes[:index]
             items += len(outcome.items) + outcome.staged_items
@@ -219,10 +224,12 @@ class Writer:
         ticket = outcome.ticket
         if outcome.digest and self._bodies is not None:
             self._bodies.release(outcome.digest)  # from now on the store knows it
+        handled_again = bool(self._verdicts) and self._verdicts.tell(ticket, verdict)
         if outcome.kind is RETRY and verdict is OK:
             self._frontier.put_back(ticket, outcome.not_before)
         elif verdict is CONFLICT:
-            self._frontier.put_back(ticket)
+            if not handled_again:  # its worker has ended
+                self._frontier.put_back(ticket)
         else:
             self._frontier.settle(ticket)
             request = ticket.pending.request
