@@ -1,18 +1,23 @@
-"""`NewsReader`: applies the changes of other workers: cookies, states, networks, origins of start pages."""
+"""`NewsReader`: applies the changes of other workers: cookies, states, networks, origins of start pages.
+
+Handlers that have seen values of a state that were replaced since must not change a state, or a change of another
+worker would be lost: the store refuses the changes, and their pages are handled again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from crawler.hooks.page_effects import MISSING
+from crawler.store.outcome import OUTDATED
 
 if TYPE_CHECKING:
     from crawler.fetch.start_origins import StartOrigins
     from crawler.hooks.state import State
     from crawler.http.address_guard import AddressGuard
     from crawler.http.cookies import CookieJar
-    from crawler.store import News
+    from crawler.store import News, Outcome
 
 __all__ = ["NewsReader"]
 
@@ -41,8 +46,10 @@ class NewsReader:
         self._guard = guard
         self._origins = origins
         self.version = version
-        """The version of the states when another worker last changed them. Handlers that began with an older one have
-        seen values that are no longer true: their changes are refused, and their pages are handled again."""
+        """The version of the states when another worker last changed them. `OUTDATED`: the values hold changes that the
+        store will refuse, and so it will refuse all that come from them."""
+        self._generation = 0  # one higher whenever values are replaced
+        self._kept: set[Outcome] = set()  # their changes are in the values, and not committed yet
 
     def apply(self, news: News) -> None:
         """Apply the changes of other workers."""
@@ -56,14 +63,40 @@ class NewsReader:
             for origins in news.origins:
                 self._origins.restore(origins)
         if news.states:
-            self.version = news.version
+            self._generation += 1
+            self.version = OUTDATED if self._kept else news.version
             for state in self._states:
                 state.apply(news.states.get(state.owner, {}))
 
     def reset(self, news: News) -> None:
         """Set all states to the committed ones, and discard the changes of handlers since."""
+        self._kept.clear()
         self.apply(news)
+        self._generation += 1
         self.version = news.version
         for state in self._states:
             kept = news.states.get(state.owner, {})
             state.apply({name: MISSING for name in state.values_now if name not in kept})
+
+    # ---- changes by this worker --------------------------------------------------------------------------------------
+
+    def begin(self, outcome: Outcome) -> None:
+        """Note which values the handlers of a page see."""
+        outcome.state_version, outcome.generation = self.version, self._generation
+
+    def keep(self, outcome: Outcome) -> None:
+        """Apply the changes that handlers made, unless values that they have seen were replaced: these are refused."""
+        if outcome.generation == self._generation:
+            self._kept.add(outcome)
+            for state in self._states:
+                state.apply(outcome.state.get(state.owner, {}))
+
+    def check(self, outcomes: Iterable[Outcome]) -> None:
+        """Let the store refuse the changes of all outcomes that come from values that were replaced since."""
+        for outcome in outcomes:
+            if outcome.state and outcome.generation != self._generation:
+                outcome.state_version = OUTDATED
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Note that outcomes are committed, or refused."""
+        self._kept.difference_update(outcomes)

@@ -135,7 +135,7 @@ class PageRunner:
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
         handler = response.request.callback or "parse"
-        outcome.state_version = self._news.version
+        self._news.begin(outcome)
         result = PageResult(handler=handler, spill=partial(self._spill, response, outcome))
         try:
             await self._call_handlers(response, result, outcome)
@@ -235,9 +235,8 @@ class PageRunner:
         outcome.dropped = result.dropped
         outcome.counters = result.effects.counters
         outcome.state = result.state
-        if result.state and outcome.state_version == self._news.version:  # else the commit refuses them
-            for state in self._states:
-                state.apply(result.state.get(state.owner, {}))
+        if result.state:
+            self._news.keep(outcome)
         if requests:
             outcome.discovered = self._admission.admit(requests, outcome.filtered)
 
@@ -251,7 +250,7 @@ class PageRunner:
         errback = failure.request.errback if calls_errback else None
         if errback is None and not self._table.failed:
             return
-        outcome.state_version = self._news.version
+        self._news.begin(outcome)
         found = await self._call_failure_handlers(failure, errback)
         for error in found.raised:
             self._errors.log(error, failure.request.url)

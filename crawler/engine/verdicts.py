@@ -42,14 +42,9 @@ class Verdicts:
         """Keep the result of an attempt until the verdict is known. Called before the outcome is sent to the writer."""
         self._awaited[ticket] = Awaited(result)
 
-    async def refused(self, ticket: StoredTicket) -> Awaited | None:
-        """Wait for the verdict. Return what was kept if the page has to be handled again; otherwise `None`."""
-        awaited = self._awaited.get(ticket)
-        if awaited is None:
-            return None
-        await awaited.known.wait()
-        self._awaited.pop(ticket, None)
-        return awaited if awaited.is_refused else None
+    def of(self, ticket: StoredTicket) -> Awaited | None:
+        """Return what is kept of a ticket; `None` if its verdict does not matter."""
+        return self._awaited.get(ticket)
 
     def tell(self, ticket: StoredTicket, verdict: Verdict) -> bool:
         """Tell the worker of a ticket its verdict. Return whether that worker handles the page again."""
@@ -60,7 +55,6 @@ class Verdicts:
         awaited.known.set()
         return awaited.is_refused
 
-    def forget(self, ticket: StoredTicket) -> bool:
-        """Wait no longer. Return whether the worker has the ticket, which it has to put back."""
-        awaited = self._awaited.pop(ticket, None)
-        return awaited is not None and awaited.is_refused
+    def forget(self, ticket: StoredTicket) -> None:
+        """Discard what is kept of a ticket."""
+        self._awaited.pop(ticket, None)

@@ -140,13 +140,19 @@ class Worker:
             self._frontier.put_back(ticket)
 
     async def _refused(self, ticket: StoredTicket) -> Awaited | None:
-        """Wait for the verdict about an outcome, if there is one to wait for."""
+        """Wait for the verdict about an outcome. Return what was kept if the page has to be handled again."""
+        awaited = self._verdicts.of(ticket)
+        if awaited is None:
+            return None
         try:
-            return await self._verdicts.refused(ticket)
+            await awaited.known.wait()
         except trio.Cancelled:
-            if self._verdicts.forget(ticket):
+            if awaited.is_refused:
                 self._frontier.put_back(ticket)
             raise
+        finally:
+            self._verdicts.forget(ticket)
+        return awaited if awaited.is_refused else None
 
     async def _send(self, outcome: Outcome, outbox: Outbox) -> None:
         """Send an outcome. No cancellation loses what a handler has finished: the writer outlives the workers."""

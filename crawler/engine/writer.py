@@ -153,6 +153,7 @@ class Writer:
             self._commits.run([outcome.ticket for outcome in outcomes])
         for outcome in outcomes:
             self._count(outcome, stats)  # first: the commit stores the counts as well
+        self._news.check(outcomes)
         try:
             committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
         except CrawlerError:  # a full disk, for instance
@@ -160,6 +161,7 @@ class Writer:
                 self._discount(outcome)
             raise
         self._is_consistent = True
+        self._news.settle(outcomes)
         if CONFLICT in committed.verdicts:
             self._news.reset(committed.news)
         else:

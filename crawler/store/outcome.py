@@ -16,7 +16,9 @@ from crawler.frontier import StoredTicket
 from crawler.messages import Item, Request
 from crawler.store.checkpoint import Checkpoint
 
-__all__ = ["CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome", "RobotsAnswer"]
+__all__ = [
+    "OUTDATED", "CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome", "RobotsAnswer",
+]  # fmt: skip
 
 
 class Kind(enum.Enum):
@@ -35,6 +37,9 @@ class Kind(enum.Enum):
 DONE: Final = Kind.DONE
 RETRY: Final = Kind.RETRY
 """The kinds that are compared for each page. Python 3.11 takes as long to find a member as for ten comparisons."""
+
+OUTDATED: Final = -1
+"""The version of states that is older than every change."""
 
 
 class ItemRow(Struct, frozen=True, eq=False):
@@ -144,7 +149,9 @@ class Outcome(Struct, kw_only=True, eq=False):
     state: dict[str, dict[str, Any]] = {}
     """Changes of state, by owner and key: a value as JSON, or `MISSING` for a deleted key."""
     state_version: int = 0
-    """The version of the states when the handlers began."""
+    """The version of the states when the handlers began. `OUTDATED`: the changes are refused in any case."""
+    generation: int = 0
+    """Counts how often the worker had replaced values of states when the handlers began; not stored."""
     stage: int = 0
     """The number under which `Store.stage` keeps effects that precede the ones above; 0 without any."""
     staged_items: int = 0

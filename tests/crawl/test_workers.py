@@ -7,6 +7,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from trio.testing import MockClock
 from crawler import Pace, Produced, Request, Response, Settings, Spider
 from crawler.errors import LeaseLost
 from crawler.sinks.position import TAIL, Position
+from crawler.store import Store
 from crawler.testing import FakeSite, Page
 from crawler.transport.curl import CurlTransport
 
@@ -260,6 +262,45 @@ async def test_the_state_of_the_spider_loses_no_change_of_any_worker(autojump_cl
     assert workers[0].report.pages == len(site.urls)
     assert workers[0].report.requests == len(site.urls)
     site.check()  # a page is handled again where another worker was faster, and not fetched again
+
+
+class Distant(Worker):
+    """A worker whose job answers late, so that it learns of changes of others at any time."""
+
+    async def _open_store(self, stack: AsyncExitStack) -> Store:
+        store, chance = await super()._open_store(stack), random.Random(len(self.shared_job.owners))
+
+        async def reach() -> None:
+            await trio.sleep(chance.choice((0.0, 0.05, 0.4)))
+
+        self.connection._reach = reach  # type: ignore[method-assign]
+        return store
+
+
+class Summing(Hosts):
+    """Counts its pages in one value of its state, and in another by the length of their URLs."""
+
+    settings = Settings(obey_robots=False, delay=0.02, jitter=0.0, per_host=4)
+
+    def parse(self, response: Response) -> Produced:
+        for name in ("pages", f"pages {len(response.url) % 3}"):
+            self.state[name] = self.state.get(name, 0) + 1
+        yield from super().parse(response)
+
+
+@pytest.mark.parametrize("hosts", [3, 5, 8])
+async def test_changes_of_states_are_counted_once_however_late_a_worker_learns_of_those_of_others(
+    autojump_clock: MockClock, hosts: int
+) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=hosts, pages=40, seconds=0.05)
+    workers = [Distant(job, Summing(), site) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+    counted = {name: int(row.value) for (_, name), row in job.states.items()}
+    assert counted.pop("pages") == sum(counted.values()) == len(site.urls)
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check(delay=0.02)
 
 
 class Keyed(Hosts):

@@ -268,9 +268,8 @@ class MemoryWorker(MemoryLog):
         row = group.requests.get(order)
         if row is None:
             return Verdict.DUP
-        if outcome.state and any(
-            state.version > outcome.state_version and state.writer != self.owner for state in job.states.values()
-        ):
+        others = [state.version for state in job.states.values() if state.writer != self.owner]
+        if outcome.state and max(others, default=0) > outcome.state_version:
             return Verdict.CONFLICT
         if outcome.kind is Kind.RETRY:
             row.attempts, row.not_before = outcome.attempts, outcome.not_before

@@ -28,6 +28,7 @@ from crawler.store import (
     Store,
     Verdict,
 )
+from crawler.store.outcome import OUTDATED
 
 __all__ = ["OpenWorker", "SharedStoreContract", "Sleep"]
 
@@ -407,6 +408,17 @@ class SharedStoreContract:
         fresh = done(theirs[0], state={"spider": {"n": b"2"}}, state_version=refused.news.version)
         assert (await two.commit([fresh])).verdicts == [Verdict.OK]
         assert (await one.resume_state()).states == {"spider": {"n": 2}}
+
+    async def test_changes_from_values_that_were_replaced_are_refused_whoever_has_replaced_them(
+        self, clock: object, one: Store, two: Store
+    ) -> None:
+        await one.ingest(requests("1", "2"))
+        first, second = tickets(*(await one.claim(1, 10)).groups)
+        outdated = done(first, state={"spider": {"n": b"1"}}, state_version=OUTDATED)
+        assert (await one.commit([outdated])).verdicts == [Verdict.CONFLICT]
+        assert (await one.commit([done(second, state={"spider": {"n": b"2"}})])).verdicts == [Verdict.OK]
+        refused = await one.commit([outdated])
+        assert (refused.verdicts, refused.news.states) == ([Verdict.CONFLICT], {"spider": {"n": b"2"}})
 
     async def test_learned_limits_are_stored_even_if_a_page_is_not_committed(
         self, clock: object, one: Store, two: Store

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import msgspec
 
 from crawler.engine.news import NewsReader
@@ -10,7 +12,11 @@ from crawler.hooks.page_effects import MISSING
 from crawler.hooks.state import State
 from crawler.http.address_guard import AddressGuard
 from crawler.http.cookies import CookieJar
-from crawler.store import CookieChange, News
+from crawler.store import CookieChange, Kind, News, Outcome
+from crawler.store.outcome import OUTDATED
+
+if TYPE_CHECKING:
+    from crawler.frontier import StoredTicket
 
 URL = "http://a.test/"
 
@@ -63,3 +69,52 @@ def test_after_a_conflict_the_states_are_those_that_are_committed() -> None:
     reader = NewsReader([state, other], version=3)
     reader.reset(News(states={"spider": {"n": b"5"}}, version=6))
     assert (dict(state), dict(other), reader.version) == ({"n": 5}, {}, 6)
+
+
+def outcome(**changed: bytes) -> Outcome:
+    """Return an outcome with changes of the state of the spider."""
+    return Outcome(kind=Kind.DONE, ticket=cast("StoredTicket", None), state={"spider": changed})
+
+
+def test_changes_from_values_that_another_worker_has_replaced_are_refused() -> None:
+    state = State("spider", {"n": 1})
+    reader = NewsReader([state], version=3)
+    early, late = outcome(n=b"2"), outcome(n=b"6")
+    reader.begin(early)
+    reader.apply(News(states={"spider": {"n": b"5"}}, version=4))
+    reader.keep(early)
+    assert dict(state) == {"n": 5}
+    reader.begin(late)
+    reader.keep(late)
+    assert dict(state) == {"n": 6}
+    reader.check([early, late])
+    assert (early.state_version, late.state_version) == (OUTDATED, 4)
+
+
+def test_changes_that_come_from_one_that_is_refused_are_refused_too() -> None:
+    state = State("spider", {"n": 1})
+    reader = NewsReader([state], version=3)
+    first, second, third = outcome(n=b"2"), outcome(n=b"3"), outcome(n=b"6")
+    reader.begin(first)
+    reader.keep(first)
+    reader.apply(News(states={"spider": {"other": b"0"}}, version=4))  # `n` is still that of `first`
+    reader.begin(second)
+    reader.keep(second)
+    reader.check([first, second])
+    assert (first.state_version, second.state_version) == (OUTDATED, OUTDATED)
+    reader.settle([first, second])
+    reader.reset(News(states={"spider": {"n": b"1", "other": b"0"}}, version=4))
+    reader.begin(third)
+    assert (dict(state), third.state_version) == ({"n": 1, "other": 0}, 4)
+
+
+def test_values_without_changes_of_this_worker_are_used_at_once() -> None:
+    reader = NewsReader([State("spider")], version=3)
+    settled, later = outcome(n=b"2"), outcome(n=b"3")
+    reader.begin(settled)
+    reader.keep(settled)
+    reader.settle([settled])
+    reader.apply(News(states={"spider": {"n": b"5"}}, version=4))
+    reader.begin(later)
+    reader.check([later])
+    assert later.state_version == 4

@@ -87,7 +87,8 @@ class Case:
         bodies = BodyDeduplicator(self.store) if dedup else None
         watches = HookErrorLog(), SlowSteps(), LongCalls()
         admission = Admission(scope, table, watches[1], lambda: self.store.known)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, NewsReader(), bodies)
+        news = NewsReader(self.states)
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, news, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

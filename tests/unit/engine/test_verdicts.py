@@ -8,7 +8,7 @@ import pytest
 import trio
 from support.memory_job import MemoryJob
 from support.workers import Worker, kept_items
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from crawler import Produced, Response, Settings, Spider
 from crawler.engine.verdicts import Verdicts
@@ -25,38 +25,25 @@ def some_ticket() -> StoredTicket:
 
 
 @pytest.mark.parametrize(("verdict", "is_refused"), [(Verdict.CONFLICT, True), (Verdict.OK, False)])
-async def test_a_worker_gets_its_ticket_and_the_result_back_after_a_conflict_only(
-    verdict: Verdict, is_refused: bool
-) -> None:
-    verdicts, ticket, heard = Verdicts(), some_ticket(), []
-    verdicts.expect(ticket, "response")
-
-    async def wait() -> None:
-        heard.append(await verdicts.refused(ticket))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(wait)
-        await wait_all_tasks_blocked()
-        assert heard == []
-        assert verdicts.tell(ticket, verdict) is is_refused
-    assert [None if awaited is None else awaited.result for awaited in heard] == ["response" if is_refused else None]
-    assert not verdicts
-
-
-async def test_outcomes_that_nobody_waits_for_stay_with_the_writer() -> None:
+def test_a_worker_gets_its_ticket_back_after_a_conflict_only(verdict: Verdict, is_refused: bool) -> None:
     verdicts, ticket = Verdicts(), some_ticket()
-    assert await verdicts.refused(ticket) is None
+    verdicts.expect(ticket, "response")
+    awaited = verdicts.of(ticket)
+    assert awaited is not None
+    assert not awaited.known.is_set()
+    assert verdicts.tell(ticket, verdict) is is_refused
+    assert (awaited.result, awaited.known.is_set(), awaited.is_refused) == ("response", True, is_refused)
+
+
+def test_the_writer_keeps_a_ticket_that_no_worker_waits_for() -> None:
+    verdicts, ticket, ended = Verdicts(), some_ticket(), some_ticket()
+    verdicts.expect(ended, None)
+    assert verdicts
+    verdicts.forget(ended)
+    assert not verdicts
+    assert verdicts.of(ticket) is None
     assert not verdicts.tell(ticket, Verdict.CONFLICT)
-
-
-async def test_a_worker_that_ends_has_the_ticket_only_if_it_was_told() -> None:
-    verdicts, early, late = Verdicts(), some_ticket(), some_ticket()
-    for ticket in (early, late):
-        verdicts.expect(ticket, None)
-    assert verdicts.tell(early, Verdict.CONFLICT)
-    assert verdicts.forget(early)
-    assert not verdicts.forget(late)
-    assert not verdicts.tell(late, Verdict.CONFLICT)
+    assert not verdicts.tell(ended, Verdict.CONFLICT)
 
 
 class Counting(Spider):
