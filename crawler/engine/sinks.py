@@ -69,6 +69,7 @@ async def restore_positions(
     sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
     if store.shared:
         for sink in sinks:
+            sink.shared_job = store.job_name
             sink.divide(store.owner)
         cut_lost_parts(hooks, gone)
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)

@@ -67,6 +67,9 @@ class Sink(Plugin):
     which may set another one: the job keeps it before the first item is stored."""
     behind: int = 0
     """Number of committed items that it has not stored, the last ones. Set when the crawl has ended."""
+    shared_job: str = ""
+    """The name that was drawn for the job, if several workers may share it; otherwise empty. Set before everything
+    else. All workers of a job write to one place, which only the first one may find empty or has to empty."""
     gather: float = 0.0
     """Seconds for which items are collected for the next batch, so that batches are large."""
 

@@ -129,7 +129,8 @@ class KeyedSink(Sink, ABC):
             ConfigError: There is no connection, or the output exists and must not be changed.
         """
         with self._connected() as connection:
-            self.check_place(connection)
+            if not self._is_begun(connection):
+                self.check_place(connection)
 
     def verify(self, rows: Any) -> None:
         """Check that the store has what the job has stored.
@@ -168,7 +169,23 @@ class KeyedSink(Sink, ABC):
 
     def _begin(self) -> None:
         with self._connected() as connection:
-            self.begin(connection, self._cursor)
+            is_begun = self._is_begun(connection)
+            if is_begun:
+                self.write(connection, [], self._cursor)
+            else:
+                self.begin(connection, self._cursor)
+        if self.shared_job and not is_begun:
+            with self._connected() as connection:
+                self.write(connection, [], Cursor(self._mark))
+
+    @property
+    def _mark(self) -> str:
+        """The name of a cursor that the first worker of a shared job stores, by which the others know it."""
+        return hashlib.blake2b(f"{self.shared_job} {self.name}".encode(), digest_size=8).hexdigest()
+
+    def _is_begun(self, connection: Any) -> bool:
+        """Return whether another worker of the same job has begun to write to the store."""
+        return bool(self.shared_job) and self.cursor(connection, self._mark) is not None
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -18,6 +18,7 @@ class OnlyOwner:
 
     shared: Final = False
     owner: Final = 0
+    job_name: Final = ""
     lease: Final = math.inf
     behind: Final = 0
     others: Final[Mapping[str, int]] = {}

@@ -199,6 +199,10 @@ class Store(Protocol):
         """The number of this owner. Those that come later have higher ones; 0: there are no others."""
 
     @property
+    def job_name(self) -> str:
+        """The name that was drawn for a job with several owners; empty if there are no others."""
+
+    @property
     def lease(self) -> float:
         """Seconds after which an owner that has not called `extend` is removed; infinite: never."""
 

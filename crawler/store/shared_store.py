@@ -22,6 +22,7 @@ class SharedStore(OwnLog):
 
     Parameters:
         lease: Seconds after which a worker that is not heard of loses its groups.
+        job_name: The name that was drawn for the job.
         owner: The number of this worker; 0 until it has joined.
         round_: How many times the crawl has begun.
     """
@@ -29,8 +30,9 @@ class SharedStore(OwnLog):
     shared: Final = True
     durable: Final = True
 
-    def __init__(self, lease: float, owner: int = 0, round_: int = 1) -> None:
+    def __init__(self, lease: float, job_name: str, owner: int = 0, round_: int = 1) -> None:
         self.lease = lease
+        self.job_name = job_name
         self.owner = owner
         self.round = round_
         self.known = RecentKeys(MAX_RECENT_KEYS)

@@ -20,7 +20,7 @@ from support.rawserver import ok, start
 from support.workers import Kept, Worker, kept_items
 from trio.testing import MockClock
 
-from crawler import Pace, Produced, Request, Response, Settings, Spider
+from crawler import Pace, Produced, Request, Response, Settings, Sink, Spider
 from crawler.errors import LeaseLost
 from crawler.sinks.position import TAIL, Position
 from crawler.store import Store
@@ -301,6 +301,27 @@ async def test_changes_of_states_are_counted_once_however_late_a_worker_learns_o
     assert counted.pop("pages") == sum(counted.values()) == len(site.urls)
     assert sorted(kept_items(job, workers)) == site.urls
     site.check(delay=0.02)
+
+
+class Knowing(Sink):
+    """Keeps what a sink knows before the crawl."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+
+    def divide(self, part: int) -> None:
+        self.known.append(f"{self.shared_job} {part}")
+
+    def check(self) -> None:
+        self.known.append(f"check {self.shared_job}")
+
+    async def persist(self, batch: Any) -> None: ...
+
+
+async def test_a_sink_knows_which_job_its_worker_shares_before_it_checks_its_place(autojump_clock: MockClock) -> None:
+    worker = Worker(MemoryJob(LEASE), Hosts(), Site(hosts=1, pages=1), outputs=[sink := Knowing()])
+    await worker.work()
+    assert sink.known == [f"memory {worker.owner}", "check memory"]
 
 
 class Keyed(Hosts):

@@ -203,6 +203,20 @@ async def an_existing_table_is_refused_replaced_or_extended(database: Database) 
     await store(database.sink(table=f"{database.table}_2"), rows_of({"m": 4}))
 
 
+async def workers_of_a_job_share_a_table(database: Database) -> None:
+    """A worker that joins neither refuses the rows of the others nor deletes them; one of another job does."""
+    for if_exists in ("error", "overwrite"):
+        for n in (1, 2):
+            worker = database.sink(if_exists=if_exists)
+            worker.shared_job = if_exists
+            await store(worker, rows_of({"n": n}, first=n))
+        assert database.select("_key", "n") == [("k001", 1), ("k002", 2)]
+    other = database.sink()
+    other.shared_job = "other"
+    with pytest.raises(ConfigError, match="has rows already"):
+        await store(other)
+
+
 async def a_table_of_another_form_is_refused(database: Database) -> None:
     database.execute(f"CREATE TABLE {database.sink().quote(database.table)} (a INTEGER)")
     for if_exists in ("error", "append", "overwrite"):
@@ -277,6 +291,7 @@ CHECKS: list[Callable[[Database], Awaitable[None]]] = [
     rows_in_place_of_lost_ones_are_stored,
     a_database_that_has_lost_rows_is_refused,
     an_existing_table_is_refused_replaced_or_extended,
+    workers_of_a_job_share_a_table,
     a_table_of_another_form_is_refused,
     a_batch_that_fails_is_rolled_back,
     a_commit_that_was_not_acknowledged_is_recognized,

@@ -26,6 +26,7 @@ class MemoryLog(OwnLog):
     """
 
     shared: Final = True
+    job_name: Final = "memory"
     durable: Final = True
 
     def __init__(self, job: MemoryJob, owner: OwnerRow) -> None:

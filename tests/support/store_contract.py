@@ -105,6 +105,9 @@ class SharedStoreContract:
         assert 0 < one.owner < two.owner
         assert one.lease == self.lease
 
+    async def test_a_job_has_a_name_that_all_workers_know(self, clock: object, one: Store, two: Store) -> None:
+        assert one.job_name == two.job_name != ""
+
     async def test_the_clock_of_the_store_is_the_same_for_all(self, clock: object, one: Store, two: Store) -> None:
         first = (await one.resume_state()).now
         second = (await two.resume_state()).now

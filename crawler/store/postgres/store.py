@@ -88,9 +88,8 @@ class PostgresStore(SharedStore):
     """
 
     def __init__(self, server: Server, name: str) -> None:
-        super().__init__(server.address.lease)
+        super().__init__(server.address.lease, name)
         self._server = server
-        self._name = name
         self._lanes = LaneNumbers(MAX_LANES)
         self._held: set[str] = set()
         self._calls = itertools.count(1)
@@ -280,7 +279,7 @@ class PostgresStore(SharedStore):
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Commit outcomes, all in one transaction."""
         links = Links(self._lanes, self.known)
-        batch = Batch(outcomes, observations or Observations(), self._lanes, links, self._name)
+        batch = Batch(outcomes, observations or Observations(), self._lanes, links, self.job_name)
         async with self._ordered:
             parameters = [binary.double(self.lease), *batch.parameters(self._take_advanced())]
             [row], _ = await self._write(COMMIT, parameters)

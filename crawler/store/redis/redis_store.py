@@ -43,10 +43,9 @@ class RedisStore(SharedStore):
 
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:
         owner, name, round_, lease, seen, now = (value.decode() for value in joined)
-        super().__init__(float(lease), int(owner), int(round_))
+        super().__init__(float(lease), name, int(owner), int(round_))
         self._connection = connection
         self._me = owner
-        self._name = name
         self._seen = seen
         self._numbers = itertools.count(1)
         self._acknowledged = 0  # the last call whose answer has come
@@ -170,7 +169,7 @@ class RedisStore(SharedStore):
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Commit outcomes, all in one call."""
         new = [self._not_known(outcome.discovered) for outcome in outcomes]
-        parts = calls.commit_call(self._name, outcomes, new, observations, self._now())
+        parts = calls.commit_call(self.job_name, outcomes, new, observations, self._now())
         async with self._lock:
             answer = await self._call_once("commit", **parts)
             if not answer:
