@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -127,6 +128,10 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
         return
     if not _has_parse(spider):
         raise ConfigError(f"{name} has no method parse(self, response): define it, since it gets the start pages")
+    try:
+        inspect.signature(spider.parse).bind(None)
+    except TypeError as error:  # a request that a `start` of its own yields may have the arguments
+        raise ConfigError(f"{name}.parse() cannot be called: {error}; write def parse(self, response)") from None
     scope = Scope.of(spider.allowed_domains, settings)
     reason = ""
     for url in spider.start_urls:

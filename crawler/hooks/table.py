@@ -91,7 +91,8 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
 
     Parameters:
         plugin: An instance.
-        lenient: Only warn of a misspelt hook. A spider has methods of its own, so a similar name may be meant.
+        lenient: Only warn of a misspelt hook. A spider has methods of its own, so a similar name may be meant; and its
+            `parse` is a callback, whose requests may have further arguments for it.
 
     Raises:
         ConfigError: A package that the plugin requires is not installed.
@@ -105,7 +106,8 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
                 f"{kind.__name__}.{name}() must be a method of the class, not an attribute of the instance"
             )
         if getattr(kind, name) is not getattr(Plugin, name):
-            _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name))
+            is_callback = lenient and name == "parse"
+            _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name), is_callback=is_callback)
     for line in misused_names(kind):
         log.warning("%s", line)
     for name, _ in inspect.getmembers(kind, inspect.isfunction):
@@ -124,15 +126,17 @@ def _defined_by_user(kind: type, name: str) -> bool:
     return owner.__module__.partition(".")[0] != "crawler"
 
 
-def _check_hook(where: str, name: str, method: Any) -> None:
-    """Raise `PluginError` if the bound `method` cannot be called as the hook `name`."""
+def _check_hook(where: str, name: str, method: Any, *, is_callback: bool = False) -> None:
+    """Raise `PluginError` if the bound `method` cannot be called as the hook `name`; a callback may take more."""
     if not callable(method):
         raise PluginError(f"{where} must be a method, not {method!r}")
     wrong = _wrong_kind(KINDS[name], method)
     if wrong:
         raise PluginError(f"{where} {wrong}")
     try:
-        inspect.signature(method).bind(*[None] * ARGUMENTS.get(name, 1))
+        signature = inspect.signature(method)
+        bind = signature.bind_partial if is_callback else signature.bind
+        bind(*[None] * ARGUMENTS.get(name, 1))
     except (TypeError, ValueError) as error:
         parameters = ", ".join(inspect.signature(getattr(Plugin, name)).parameters)
         kind = "" if KINDS[name] in ("sync", "any", "task", "context") else "async "

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from crawler import ConfigError, Limits, Plugin, Request, Settings, Spider
+from crawler import ConfigError, Limits, Plugin, Produced, Request, Response, Settings, Spider
 from crawler.engine.checks import check_arguments, check_callbacks, check_scope, check_spider, check_transport
 from crawler.engine.job import Job
-from crawler.testing import FakeSite
+from crawler.testing import FakeSite, collect
 
 
 class One(Spider):
@@ -132,3 +132,26 @@ def test_a_start_request_needs_a_callback() -> None:
 
 def test_a_plugin_that_deals_with_requests_may_make_a_callback_needless() -> None:
     check_callbacks(Own(), [Request("https://site.test/")], [Stored()])
+
+
+class Numbered(Spider):
+    """Its callback has an argument, which only a request can have."""
+
+    def parse(self, response: Response, number: int) -> Produced:  # type: ignore[override]
+        yield {"number": number}
+
+
+async def test_requests_of_a_start_method_may_have_arguments_for_parse() -> None:
+    class Own(Numbered):
+        def start(self) -> Produced:
+            yield Request("https://site.test/", cb_kwargs={"number": 3})
+
+    found = await collect(Own(), FakeSite({"/": "x"}))
+    assert found.items == [{"number": 3}]
+
+
+async def test_start_urls_have_no_arguments_for_parse() -> None:
+    spider = Numbered(start_urls=["https://site.test/"])
+    message = r"Numbered.parse\(\) cannot be called: missing a required argument: 'number'; write def parse\("
+    with pytest.raises(ConfigError, match=message):
+        await collect(spider, FakeSite({"/": "x"}))
