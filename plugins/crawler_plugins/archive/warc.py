@@ -64,11 +64,11 @@ class Capture:
 
 
 class Warc(Plugin):
-    """Writes every exchange to WARC 1.1 files, with a CDXJ index, and to a WACZ file if wanted.
+    """Writes exchanges to WARC 1.1 files, with a CDXJ index, and to a WACZ file if wanted.
 
     Requests, responses, redirects and robots.txt files are written; failed exchanges as metadata; and bodies that the
-    archive has already as revisits. In a durable job each settled request is written exactly once. Bodies that
-    ``crawl.fetch(receive=…)`` takes are left out and marked as truncated.
+    archive has already as revisits. In a durable job each settled request is written exactly once. Responses whose body
+    ``crawl.fetch(receive=…)`` takes, such as downloads of the plugin ``files``, have no record.
 
     Parameters:
         path: The first file, ending in ``.warc.gz``, ``.warc.zst`` (extra ``zstd``) or ``.warc``. Its folder must

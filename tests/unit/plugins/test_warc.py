@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from crawler_plugins.archive.warc import Warc
+from crawler_plugins.files.files_plugin import Files
 from fastwarc.warc import ArchiveIterator as FastIterator
 from support.trees import Follow
 from trio.testing import MockClock
@@ -69,6 +70,17 @@ async def test_an_archive_has_each_exchange_and_equal_bodies_once(autojump_clock
     assert [url for kind, url, _ in found if kind == "revisit"] == ["/b"]
     read = bodies(path)
     assert read == {url: _body(PAGES[url]) for url in read}
+
+
+async def test_a_downloaded_file_has_no_record(autojump_clock: MockClock, tmp_path: Path) -> None:
+    class Downloading(Follow):
+        async def parse(self, response: Any) -> Any:  # type: ignore[override]
+            return [{"file_urls": ["/b"]}]
+
+    path, plugins = tmp_path / "site.warc.gz", [Files(folder=tmp_path / "files"), Warc(tmp_path / "site.warc.gz")]
+    found = await collect(Downloading(), FakeSite(PAGES), plugins=plugins, settings=ROBOTS)
+    assert [file["status"] for item in found.items for file in item["files"]] == ["downloaded"]
+    assert sorted(bodies(path)) == ["/", "/robots.txt"]
 
 
 def _body(page: Any) -> bytes:
