@@ -216,7 +216,7 @@ PARSERS: Final[dict[str, Parser]] = {
     "robots.txt for display": (lambda text: explain(text.encode(), "bot", f"{PAGE}a"), ROBOTS_PARTS[-6:], (("", ""),)),
     "Retry-After": (lambda text: parse_retry_after(text, now=NOW), VALUE_PARTS, (("", ""),)),
     "times": (lambda text: parse_time(text, now=NOW), VALUE_PARTS, (("", ""),)),
-    "resets": (lambda text: parse_reset(text, sent=NOW, received=NOW, date=None), VALUE_PARTS, (("", ""),)),
+    "resets": (lambda text: parse_reset(text, sent=NOW, received=NOW), VALUE_PARTS, (("", ""),)),
     "Date": (parse_http_date, VALUE_PARTS, (("", ""),)),
     "lists": (parse_members, VALUE_PARTS, (("", ""), ("a=", ""))),
     "policies": (parse_policies, VALUE_PARTS, (("", ""),)),

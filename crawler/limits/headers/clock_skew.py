@@ -6,6 +6,7 @@ from typing import Any
 
 from crawler.limits.headers.declared import TimeRange
 from crawler.limits.headers.reset_times import MAX_DISTANCE, clock_skew_range
+from crawler.limits.json_numbers import json_number
 
 __all__ = ["ClockSkew"]
 
@@ -47,10 +48,8 @@ class ClockSkew:
 
     def restore(self, state: Any) -> None:
         """Restore a saved range; anything else is ignored."""
-        if (
-            isinstance(state, list)
-            and len(state) == 2
-            and all(isinstance(value, (int, float)) and abs(value) <= MAX_DISTANCE for value in state)
-            and state[0] <= state[1]
-        ):
-            self.range = float(state[0]), float(state[1])
+        saved = state if isinstance(state, list) else []
+        values = [json_number(value, -MAX_DISTANCE, MAX_DISTANCE) for value in saved]
+        match values:
+            case [float(low), float(high)] if low <= high:
+                self.range = low, high

@@ -67,18 +67,7 @@ class _ResponseContext:
 
     def parse_reset(self, text: str, *, milliseconds: bool) -> TimeRange | None:
         """Return the range of a reset value by our clock."""
-        return parse_reset(
-            text,
-            sent=self.sent,
-            received=self.received,
-            date=self.server_time,
-            milliseconds=milliseconds,
-            skew=self.skew,
-        )
-
-    def within(self, seconds: float) -> TimeRange | None:
-        """Return the range of a time within the next `seconds`, or `None` if they are implausibly many."""
-        return (self.sent, self.received + seconds) if seconds <= MAX_WAIT else None
+        return parse_reset(text, sent=self.sent, received=self.received, skew=self.skew, milliseconds=milliseconds)
 
 
 class HeaderReader:
@@ -262,8 +251,8 @@ class HeaderReader:
                     if policy.limit and policy.window
                     else self._semantics.rate(field.name, policy.name, reading)
                 )
-                is_empty = remaining is not None and remaining < 1
-                return context.within(1 / rate) if rate and is_empty else None, rate
+                is_empty = rate and remaining is not None and remaining < 1 and 1 / rate <= MAX_WAIT
+                return (context.sent, context.received + 1 / rate) if rate and is_empty else None, rate
             case _:
                 return plain, None
 

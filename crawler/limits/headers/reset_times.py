@@ -148,24 +148,16 @@ def parse_http_date(text: str) -> float | None:
     return None if date is None else date.value
 
 
-def clock_skew_range(date: float | None, *, sent: float, received: float) -> TimeRange:
+def clock_skew_range(date: float, *, sent: float, received: float) -> TimeRange:
     """Return the seconds, at least and at most, by which the server's clock is ahead of ours, from one response.
 
     The server read its clock at some time between `sent` and `received`, and ``Date`` is truncated to whole seconds.
-    Without a date the clocks are assumed to agree.
     """
-    return (0.0, 0.0) if date is None else (date - received, date + 1.0 - sent)
+    return date - received, date + 1.0 - sent
 
 
 def parse_reset(
-    text: str,
-    *,
-    sent: float,
-    received: float,
-    date: float | None,
-    field: str = "",
-    milliseconds: bool | None = None,
-    skew: TimeRange | None = None,
+    text: str, *, sent: float, received: float, skew: TimeRange = (0.0, 0.0), milliseconds: bool = False
 ) -> TimeRange | None:
     """Parse a reset value. Return the earliest and the latest time of the reset, in seconds since the epoch.
 
@@ -179,15 +171,11 @@ def parse_reset(
         text: the value, see `parse_time`.
         sent: when the request was sent, in seconds since the epoch by our clock.
         received: when the response was received, by our clock.
-        date: the response's ``Date``, in seconds since the epoch by the server's clock. `None` means that it has none.
-        field: name of the field in lower case, which may say that numbers are milliseconds.
-        milliseconds: whether numbers are milliseconds. `None` means that `field` decides.
-        skew: the range of the clock skew. `None` means that `date` decides.
+        skew: seconds by which the server's clock is ahead of ours, at least and at most.
+        milliseconds: whether numbers are milliseconds.
     """
-    now = received if date is None else date
-    milliseconds = counts_milliseconds(field) if milliseconds is None else milliseconds
+    now = received + skew[0]
     stated = parse_time(text, now=now, milliseconds=milliseconds)
     if stated is None or (abs(stated.value - now) > MAX_DISTANCE if stated.absolute else stated.value > MAX_WAIT):
         return None
-    skew = skew or clock_skew_range(date, sent=sent, received=received)
     return stated.time_range(sent=sent, received=received, skew=skew)

@@ -88,16 +88,12 @@ def parse_members(text: str) -> list[Member]:
     return found
 
 
+@lru_cache(maxsize=256)  # a server repeats them in every response
 def parse_policies(text: str) -> tuple[Policy, ...]:
     """Parse the policies of a list. Form D names them; in forms A and B the window's length serves as the name.
 
     A number without a window is skipped: it is the limit that form A puts first.
     """
-    return _parse_policies(text) if len(text) <= MAX_VALUE_LENGTH else ()
-
-
-@lru_cache(maxsize=256)  # a server repeats them in every response
-def _parse_policies(text: str) -> tuple[Policy, ...]:
     found: dict[str, Policy] = {}
     for member in parse_members(text):
         named = "q" in member.params

@@ -1,20 +1,6 @@
 """`DeclaredQuota`: a policy that responses state, and the rules by which they show how much of it is left.
 
-`crawler.limits.quotas.quota` has the other rules.
-
-1. *Causality.* Responses may overtake each other. A response may raise the remaining units only if its request was sent
-   after the previous update was received. A response that was overtaken may only lower them.
-2. *New windows.* A new window has begun if the stated reset lies at or after the latest end of the present window. It
-   may lie exactly there, because the resets of a token bucket follow each other without a gap. If no later reset is
-   stated, a causal response with more units left begins a new window.
-5. *Replenishment.* If half the quota or more returns together, the policy has fixed windows. If almost nothing returns,
-   or the probe is refused, units return continuously: the next unit is expected after its share of the window, not at
-   the stated reset.
-9. *Silence.* A response that does not mention a policy changes only the counts of rule 8, because responses from caches
-   and of other limits do not mention it either.
-11. *Late resets.* A server may state resets late: a window ends before its stated end, or two windows last exactly a
-    second longer than a common length. The window then ends one common length after our first request. A refusal at
-    that time proves this wrong, and the correction is dropped for good.
+These are the rules R1, R2, R5, R9 and R11 of ``docs/explanation/limit-rules.md``.
 """
 
 from __future__ import annotations

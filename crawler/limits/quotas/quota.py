@@ -1,20 +1,6 @@
 """`Quota`: one policy of a server, how much of it is left, and when the next request may start.
 
-Other modules refer to its rules by number. Rules 1, 2, 5, 9 and 11 are in `crawler.limits.quotas.declared_quota`.
-
-3. *In flight.* Requests in flight count as spent until their responses arrive.
-4. *One probe.* When the quota should be restored, exactly one request is sent. No other starts until its response
-   arrives and opens the new window. A fixed window that only we use certainly ends its length after its first response.
-6. *Other clients.* Units that are gone but were not used by us were used by other clients. They are expected to
-   continue at that rate, and as many units are left to them.
-7. *Refusals with quota left.* Such a refusal comes from another limit. See `crawler.limits.learning.refusals`.
-8. *Undeclared quotas.* Requests that no response accounts for are counted here. `Quota.record_unreported` counts those
-   of a policy that responses no longer mention, `crawler.limits.learning.undeclared` those of one never mentioned.
-10. *Request log.* As long as no other client uses the quota, there is room for a request one window after an earlier
-    one was answered. This holds for every kind of replenishment and whatever reset is stated. See
-    `crawler.limits.quotas.request_log`.
-12. *Policies without a remainder.* If only a limit and its window are declared, we count: by the request log, no window
-    of that length contains more than the limit. A limit too large for the log is kept as an even rate.
+The comments refer to its rules by the numbers that ``docs/explanation/limit-rules.md`` gives them: rule 1 is R1 there.
 """
 
 from __future__ import annotations

@@ -219,9 +219,7 @@ class Window:
         """
         lengths = [] if self.declared else possible_lengths(began, after, until)
         if len(lengths) == 1 or (lengths and empty):
-            known = self.length in lengths
-            self._confirmations = self._confirmations + 1 if known else 1
-            self.length = self.length if known else lengths[0]
+            self._learn(self.length if self.length in lengths else lengths[0])
 
     def learn_from_first(self, low: float, high: float) -> None:
         """Learn the length of the first window, if it is not known.
@@ -244,8 +242,7 @@ class Window:
         low, high = reset.earliest - received, reset.latest - sent
         length = longest_common(low, high) if high - low <= MAX_UNCERTAINTY and not self.correction else None
         if length is not None and length >= (self.length or 0.0):
-            self._confirmations = self._confirmations + 1 if length == self.length else 1
-            self.length = length
+            self._learn(length)
 
     def forget_length(self) -> None:
         """Forget a learned length that proved wrong."""
@@ -308,9 +305,12 @@ class Window:
         if length is None and last.latest <= sent <= last.latest + 2 * ROUNDING < reset.earliest:
             length = self._fit(reset.earliest - last.latest, reset.latest - last.earliest)
         if length is not None:
-            self._confirmations = self._confirmations + 1 if length == self.length else 1
             self.log_confirmed &= length == self.length
-            self.length = length
+            self._learn(length)
+
+    def _learn(self, length: float | None) -> None:
+        self._confirmations = self._confirmations + 1 if length == self.length else 1
+        self.length = length
 
     def _fit(self, low: float, high: float) -> float | None:
         """Return the longest common length in [`low`, `high`] seconds that also fits earlier windows, if one does."""
