@@ -228,14 +228,14 @@ class DeclaredQuota(Quota):
             self.window.learn_from_empty(sample.reset, *first)
 
     def _learn_length_from_probes(self, sample: QuotaSample, before: float) -> None:
-        """Learn the length of a window of which at least half has returned, or more than could have one by one.
+        """Learn the length of a window that is full again, or of which half has returned, or more than at a rate.
 
         No unit had returned before the previous response, so that a rate is known to be low.
         """
         began, after = self._window_start if self._first_request is None else self._first_request[0], self._last_sent
         at_rate = (sample.received - began) / max(after - self._window_start, ROUNDING / 10)
         returned, empty = sample.remaining + sample.cost - before, before < sample.cost
-        if 2.0 * returned >= (self.limit or 0.0) or returned > 2.0 + at_rate:
+        if 2.0 * returned >= (self.limit or 0.0) or returned > 2.0 + at_rate or self._is_first(sample):
             self.window.learn_from_probes((began, self._window_start), after, sample.received, empty=empty)
 
     def _open_window(self, sample: QuotaSample) -> None:

@@ -234,6 +234,13 @@ def test_units_that_return_one_by_one_to_a_bucket_that_is_nearly_full_show_no_wi
     assert (made.limit, made.window.length) == (20, None)
 
 
+def test_a_window_that_is_full_again_shows_its_length_even_if_little_of_it_was_used():
+    made = DeclaredQuota(name="p")
+    for left, at in ((14, 0.0), (13, 0.2), (14, 1.05)):
+        made.observe(Observation(policy="p", limit=15.0, remaining=left), sent=NOW + at, received=NOW + at + 0.1)
+    assert made.window.length == 1.0
+
+
 @pytest.mark.parametrize(("returned", "length"), [(17, 60.0), (2, None)])
 def test_units_that_return_together_show_the_length_of_a_sliding_window(returned, length):
     made = DeclaredQuota(name="p")
