@@ -41,6 +41,8 @@ MAX_UNREACHABLE: Final = 20
 
 BEHIND: Final = 1.0
 """Seconds by which a request is delayed so that another one of its lane is sent first."""
+REFUSALS_BY_LIMIT: Final = 4
+"""Responses with status 503 that state no wait, of a server with a known limit, that count as one of a broken page."""
 MAX_ALONE: Final = 3600.0
 """Seconds. The last request of a lane fails if its limits, which nothing else tests, would hold it back for longer than
 the server states."""
@@ -183,8 +185,9 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
     """
     request, refusals = history.request, history.refusals
     is_silent = isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
-    goes_back = retries.goes_back(request, error, refusals)
-    if is_silent:  # other pages of the lane show whether the server or only this page is in trouble
+    is_by_limit = is_silent and history.is_limited
+    goes_back = retries.goes_back(request, error, refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals)
+    if is_silent and not is_by_limit:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)
         return Again("refusals", retries.pause(times)) if goes_back else None
     if history.is_refused_with_all and refusals >= MAX_REFUSALS_AT_FRONT:

@@ -38,6 +38,8 @@ class History(Struct, kw_only=True, eq=False):
     """The known outage of the host, if only its gateway has answered."""
     is_refused_with_all: bool = False
     """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
+    is_limited: bool = False
+    """Whether such a refusal is due to a limit of the server, as far as is known, and not to the page."""
     has_others: bool = False
     """Whether other requests of the lane are waiting."""
     has_served: bool = False
@@ -87,5 +89,6 @@ class History(Struct, kw_only=True, eq=False):
             self.stated_wait = refused_by.stated_wait(now)
             self.has_served = refused_by.refusal_budget.has_served
             self.has_others = len(ticket.lane) > 0 or ticket.lane.more
+        self.is_limited = refused_by is not None and refused_by.learned_window() > 0.0
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage

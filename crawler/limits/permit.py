@@ -19,7 +19,6 @@ Crawls and clients share these rules, which serve one purpose: never more reques
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Final
 
 import attrs
@@ -38,6 +37,8 @@ __all__ = ["Headers", "Permit", "RobotsPermit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
+MISSING: Final = frozenset({404, 410})
+"""Statuses of a server that has no robots.txt."""
 Headers = Sequence[tuple[str, str]]
 """Names and values of header fields, as they came."""
 
@@ -324,17 +325,16 @@ class Permit(Struct, eq=False):
 
 
 class RobotsPermit(Permit):
-    """The permit of a robots.txt. Servers that refuse all pages mostly serve it: that ends no series of refusals."""
+    """The permit of a robots.txt. Many servers that refuse all pages serve it: that ends no series of refusals."""
 
     def answered(
         self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None
     ) -> list[QuotaEvent]:
-        """Settle a start by its response, as that of a page."""
-        before = copy(self.lane.refusal_budget)
-        events = super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
-        if before.refuses_all and self.refused_by is None:
-            self.lane.refusal_budget = before
-        return events
+        """Settle a start by its response, as that of a page. While pages are refused, one that is served shows nothing."""
+        if self.lane.refusal_budget.refuses_all and (status < 400 or status in MISSING):
+            self.cancelled()
+            return []
+        return super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
 
 
 def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:

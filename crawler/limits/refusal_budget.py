@@ -12,6 +12,9 @@ __all__ = ["RefusalBudget"]
 STALL: Final = 900.0
 """Seconds of refusals without one success after which the limit has stalled. Stated waits do not count. The server is
 overloaded, or has never served anything."""
+STALL_WINDOWS: Final = 8.0
+"""Learned windows by which that time is longer: a limit that was found before refuses for a window, and a window may be
+longer than it seemed."""
 MAX_BROKEN_WAITS: Final = 20
 """Stated waits in a row that were kept and followed by another refusal. From then on, stated waits count, too."""
 STALL_OF_QUOTA: Final = 90_000.0
@@ -54,13 +57,14 @@ class RefusalBudget(Struct, eq=False):
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
 
-    def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float) -> float:
+    def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0) -> float:
         """Count a refusal. Return until when nothing may start, in seconds since the epoch.
 
         Parameters:
             now: When it was received, in seconds since the epoch.
             overloaded: Whether the server refused because it is overloaded.
             stated_wait: Seconds to wait as the server states; such a wait is no stall.
+            window: Seconds of the longest window of its limits that was learned; 0: none was.
         """
         self.refuses_all = not math.isnan(self._refused_since)
         if not self.refuses_all:
@@ -69,7 +73,8 @@ class RefusalBudget(Struct, eq=False):
             self._broken_waits += self.refuses_all
             self._stated_until = now + stated_wait
         since = self._refused_since if self._broken_waits < MAX_BROKEN_WAITS else self._first_at
-        if now - since >= (STALL_OF_QUOTA if self.has_served and not overloaded else STALL):
+        is_quota = self.has_served and not overloaded
+        if now - since >= (STALL_OF_QUOTA if is_quota else STALL + STALL_WINDOWS * window):
             self.stalled_until = now + STALL  # and again after the next refusal, unless something is served
         else:
             self._refused_since += stated_wait

@@ -163,6 +163,10 @@ class Throttle:
         """Return whether all requests were refused for so long that none is worth a try for now."""
         return now < self.refusal_budget.stalled_until
 
+    def learned_window(self) -> float:
+        """Return the seconds of the longest window that refusals have shown; 0: none is known."""
+        return 0.0 if self._learner is None else self._learner.learned_window()
+
     def set_robots_delay(self, seconds: float) -> None:
         """Keep a delay that a robots.txt asks for; 0 means none."""
         self.pacing.set_robots_delay(seconds)
@@ -375,7 +379,9 @@ class Throttle:
 
     def _count_refusal(self, report: AttemptReport) -> None:
         wait = self.stated_wait(report.received)
-        until = self.refusal_budget.record_refusal(report.received, overloaded=report.overloaded, stated_wait=wait)
+        until = self.refusal_budget.record_refusal(
+            report.received, overloaded=report.overloaded, stated_wait=wait, window=self.learned_window()
+        )
         self.pacing.block(until)
         if self._learner is not None:
             self._learner.is_urgent = until > report.received

@@ -78,6 +78,11 @@ class LimitLearner:
     rates: RateFit = attrs.field(factory=RateFit, init=False)
     """The latest requests since the first refusal."""
     _wrong_guesses: int = attrs.field(default=0, init=False)
+    _begin: float = attrs.field(default=attrs.Factory(lambda self: self.since, takes_self=True), init=False)
+    _total: float = attrs.field(default=attrs.Factory(lambda self: self.served, takes_self=True), init=False)
+    """Units served since `_begin`."""
+    _longest: float = attrs.field(default=0.0, init=False)
+    """`learned_window` when it was last asked for."""
     _run: float = attrs.field(default=0.0, init=False)
     """Units served since the last refusal, at a rate that is no longer searched for."""
     _served_rate: float = attrs.field(default=0.0, init=False)
@@ -154,6 +159,7 @@ class LimitLearner:
             if self.refusals.bursts:
                 self._learn_first_windows()
         self.served += cost * (report.status not in AMBIGUOUS_STATUSES)
+        self._total += cost
         bucket = quotas.leaky_bucket()
         if bucket is not None:
             self._run += cost
@@ -210,7 +216,8 @@ class LimitLearner:
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
         jitter = stated_jitter(wait or 0.0, random=self.rng)
-        first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
+        probe = self.flight.first_since(refusals.gate)
+        first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter, probe=probe)
         refusals.untried |= untried
         refusals.beside = min(refusals.beside, len(self.flight))
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
@@ -281,6 +288,13 @@ class LimitLearner:
         stated = -math.inf if self.refusals is None else self.refusals.stated_until
         return max(0.0, stated - now, *waits)
 
+    def learned_window(self) -> float:
+        """Return the seconds of the longest window of an undeclared limit that was learned so far; 0: none was."""
+        undeclared = self.quotas.undeclared()
+        if undeclared is not None:
+            self._longest = max(self._longest, undeclared.believed_length)
+        return self._longest
+
     def is_limit_proven(self) -> bool:
         """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
         return self.refusals is not None and self.refusals.was_proven
@@ -350,11 +364,17 @@ class LimitLearner:
             self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
         self._unexplained = 0
+        if found.believed_length > 2.0 * (found.limit or 0.0) * self._average_interval(report.sent):
+            found.too_short = 0.0  # twice as much was served before, so the window may be shorter
         if found.may_be_rate():
             rate, refused = (found.limit or 1.0) / found.believed_length, self.rates.refused
             found = IntervalQuota.of(found.name, rate, report.sent, refusals=refused, is_weak=found.is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
+
+    def _average_interval(self, now: float) -> float:
+        """Return the seconds for each unit that was served so far, waits included."""
+        return (now - self._begin) / max(1.0, self._total)
 
     def _prove_rate(self, now: float) -> bool:
         """Return whether a rate is certainly behind the refusals that state nothing. A new one is added."""

@@ -85,7 +85,14 @@ class Refusals:
         return started < self.last_received or started <= self.last_in_flight
 
     def record_refusal(
-        self, started: float, sent: float, received: float, *, retry_after: float | None, jitter: float
+        self,
+        started: float,
+        sent: float,
+        received: float,
+        *,
+        retry_after: float | None,
+        jitter: float,
+        probe: float = math.inf,
     ) -> bool:
         """Count a refusal and wait as it states. Return whether it is the first of its burst.
 
@@ -95,9 +102,10 @@ class Refusals:
             received: when the refusal was received, in seconds since the epoch.
             retry_after: seconds that it states. `None` means that it states none.
             jitter: seconds to add to the stated wait.
+            probe: when the first request in flight was sent after the wait, in seconds since the epoch; infinite: none.
         """
         first = not self.is_in_burst(started)
-        if first and sent >= self.assume_served_at(self.gate):
+        if first and sent >= self.assume_served_at(probe):
             self.clear()  # the probe was not refused, so this is another burst
             self.bucket_full_at = math.nan
         if first:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from support.limit_dialects import date, legacy, sliding
+from support.limit_dialects import counter, date, legacy, sliding
 from support.limit_models import MODELS
 from support.model_server import Model, Run, run
 from support.model_table import WAYS, totals
@@ -97,6 +97,12 @@ def test_refusals_that_seemed_to_come_at_random_are_put_down_to_a_rate(name, see
     done = run(MODELS[name], seed, by="crawl", at_once=10)
     assert done.refused <= 40
     assert done.ratio <= 2.0
+
+
+@pytest.mark.parametrize(("quota", "window", "seed"), [(20, 300.0, 0), (41, 533.0, 4)])
+def test_a_limit_whose_refusals_look_like_those_of_an_overloaded_server_loses_no_page(quota, window, seed):
+    model = Model(page="", declared=False, status=503, limits=counter(quota, window), pages=200)
+    assert run(model, seed, by="crawl").lost == 0
 
 
 def test_a_rate_is_tried_before_each_refusal_costs_a_long_wait():

@@ -50,6 +50,15 @@ def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool,
     assert budget.stalled_until == -math.inf
 
 
+@pytest.mark.parametrize("overloaded", [False, True])
+def test_a_server_whose_limit_was_learned_may_refuse_for_eight_windows_more(overloaded: bool) -> None:
+    budget = RefusalBudget()
+    for at in (0.0, 5699.0, 5700.0):
+        assert budget.stalled_until == -math.inf
+        budget.record_refusal(NOW + at, overloaded=overloaded, stated_wait=0.0, window=600.0)
+    assert budget.stalled_until == NOW + 6600.0
+
+
 def test_a_stated_wait_is_not_a_stall() -> None:
     budget = RefusalBudget()
     refuse(budget, 0.0, stated=1000.0)
