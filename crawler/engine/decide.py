@@ -181,7 +181,7 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
 def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy) -> Again | Fail | None:
     """Return when a refused request is sent again, or that it has failed; `None`: that uses up an attempt.
 
-    Its lane waits in any case.
+    Its lane waits, too, unless too many requests were in flight.
     """
     request, refusals = history.request, history.refusals
     is_silent = isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
@@ -195,7 +195,8 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
             return Again("refusals" if goes_back else "nothing", history.lane_waits + BEHIND)
         if history.lane_waits > history.stated_wait + (MAX_ALONE if history.has_served else MAX_ALONE_UNKNOWN):
             return Fail(error)
-    return Again("refusals") if goes_back else None
+    own_wait = None if history.stated_wait else error.retry_after  # others need not wait: too many were in flight
+    return Again("refusals", own_wait) if goes_back else None
 
 
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:

@@ -47,7 +47,7 @@ class History(Struct, kw_only=True, eq=False):
     lane_waits: float = 0.0
     """Seconds until the limits let a request start again."""
     stated_wait: float = 0.0
-    """Seconds of these that the server has stated."""
+    """Seconds for which all requests wait as the server has stated; 0: it has not, or too many were in flight."""
     is_stalled: bool = False
     """Whether the server has refused everything for so long that a retry is of no use."""
 
@@ -86,9 +86,9 @@ class History(Struct, kw_only=True, eq=False):
         if refused_by is not None and self.is_refused_with_all:
             wait = refused_by.ready_at(now) - now
             self.lane_waits = max(0.0, wait) if wait < math.inf else 0.0
-            self.stated_wait = refused_by.stated_wait(now)
             self.has_served = refused_by.refusal_budget.has_served
             self.has_others = len(ticket.lane) > 0 or ticket.lane.more
+        self.stated_wait = 0.0 if refused_by is None else refused_by.stated_wait(now)
         self.is_limited = refused_by is not None and refused_by.learned_window() > 0.0
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage

@@ -158,6 +158,8 @@ class Attribution(Struct, eq=False):
                 if faults.reject_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
                     level.forget_broken_level()
                 self._discard_lessons(faults, learner)
+        if self._refused_inflight and "recovered" in kinds and learner is not None and learner.was_crowded():
+            level.overloaded(report.received, self._refused_inflight, refused=True)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
                 level.refused_for_concurrency(report.received, self._refused_inflight)
@@ -176,7 +178,8 @@ class Attribution(Struct, eq=False):
 def is_due_to_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
     """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
     if report.declared.violated:
-        return any(CONCURRENCY in name for name in report.declared.violated)
+        named = any(CONCURRENCY in name for name in report.declared.violated)
+        return named and report.declared.retry_after is None
     return not report.declared.observations and not report.overloaded and level.explains(inflight)
 
 

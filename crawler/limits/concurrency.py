@@ -124,7 +124,7 @@ class Concurrency(Struct, eq=False):
         Parameters:
             inflight: Requests in flight before the refusal, including the refused one.
         """
-        return self._proven and inflight >= self._broken
+        return (self._proven or self._trial) and inflight >= self._broken
 
     def is_untried(self, inflight: int) -> bool:
         """Return whether hardly any request was served while so many were in flight."""
@@ -181,6 +181,7 @@ class Concurrency(Struct, eq=False):
             return
         level = min(self._level, float(max(1, inflight)))
         self._least = max(1.0, SURVIVING * level)
+        self._proven |= refused and self._trial
         if self._trial:  # one request more than the server takes
             self._level = max(1.0, math.floor(self._level) - 1.0)
             self._retry = min(MAX_RETRY, 2.0 * self._retry)

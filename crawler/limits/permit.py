@@ -330,7 +330,7 @@ class RobotsPermit(Permit):
     def answered(
         self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None
     ) -> list[QuotaEvent]:
-        """Settle a start by its response, as that of a page. While pages are refused, one that is served shows nothing."""
+        """Settle a start by its response, as that of a page. While pages are refused, serving it shows nothing."""
         if self.lane.refusal_budget.refuses_all and (status < 400 or status in MISSING):
             self.cancelled()
             return []

@@ -286,7 +286,7 @@ class Throttle:
         load, reasons, learner = max(grant.load, inflight), self._attribution, self._learner
         reasons.undecided_until = -math.inf
         level = concurrency or self.concurrency
-        if report.refused and report.declared.retry_after is None and is_due_to_concurrency(report, level, inflight):
+        if report.refused and is_due_to_concurrency(report, level, inflight):
             level.overloaded(report.received, inflight, refused=True)
             self._count_refusal(report)
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
@@ -384,7 +384,7 @@ class Throttle:
         )
         self.pacing.block(until)
         if self._learner is not None:
-            self._learner.is_urgent = until > report.received
+            self._learner.hold_back(report.received, until)
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

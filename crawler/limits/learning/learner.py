@@ -216,8 +216,7 @@ class LimitLearner:
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
         jitter = stated_jitter(wait or 0.0, random=self.rng)
-        probe = self.flight.first_since(refusals.gate)
-        first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter, probe=probe)
+        first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.untried |= untried
         refusals.beside = min(refusals.beside, len(self.flight))
         refusals.last_in_flight = max(refusals.last_in_flight, self.flight.last_until(math.inf))
@@ -298,6 +297,19 @@ class LimitLearner:
     def is_limit_proven(self) -> bool:
         """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
         return self.refusals is not None and self.refusals.was_proven
+
+    def was_crowded(self) -> bool:
+        """Return whether the last wait was stated, although most of the requests beside those refused were served.
+
+        Refusals of a learned rate do not depend on how many requests go at once.
+        """
+        return self.refusals is not None and self.refusals.was_crowded and not self.quotas.has_leaky_bucket()
+
+    def hold_back(self, received: float, until: float) -> None:
+        """Note until when nothing starts after a refusal, beside its own wait; times in seconds since the epoch."""
+        self.is_urgent = until > received
+        if self.refusals is not None:
+            self.refusals.delay_probe(until)
 
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""

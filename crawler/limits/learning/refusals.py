@@ -64,6 +64,8 @@ class Refusals:
     """Units served since the end of a wait of guessed length."""
     was_proven: bool = False
     """Whether the last wait ended after several refusals in a row, so that a limit caused them."""
+    was_crowded: bool = False
+    """Whether the last wait was stated, although most of the requests in flight beside those refused were served."""
     in_row: int = 0
     """Refusals since the last success after one, less the requests that were served beside them."""
     _wait_stated: bool = False
@@ -85,14 +87,7 @@ class Refusals:
         return started < self.last_received or started <= self.last_in_flight
 
     def record_refusal(
-        self,
-        started: float,
-        sent: float,
-        received: float,
-        *,
-        retry_after: float | None,
-        jitter: float,
-        probe: float = math.inf,
+        self, started: float, sent: float, received: float, *, retry_after: float | None, jitter: float
     ) -> bool:
         """Count a refusal and wait as it states. Return whether it is the first of its burst.
 
@@ -102,10 +97,9 @@ class Refusals:
             received: when the refusal was received, in seconds since the epoch.
             retry_after: seconds that it states. `None` means that it states none.
             jitter: seconds to add to the stated wait.
-            probe: when the first request in flight was sent after the wait, in seconds since the epoch; infinite: none.
         """
         first = not self.is_in_burst(started)
-        if first and sent >= self.assume_served_at(probe):
+        if first and sent >= self.assume_served_at(self.gate):
             self.clear()  # the probe was not refused, so this is another burst
             self.bucket_full_at = math.nan
         if first:
@@ -186,7 +180,7 @@ class Refusals:
         if self.search is not None:
             self.search.certain |= self.bursts >= MIN_PROBES
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
-        self.was_proven = self.in_row > 1
+        self.was_proven, self.was_crowded = self.in_row > 1, self._wait_stated and self._is_crowded()
         if found is not None:
             found.is_weak = not self.was_proven
             found.certain = found.certain and self.was_proven
@@ -228,11 +222,14 @@ class Refusals:
         They may if most of those in flight were served, or if several were and hardly ever so many. A rate without a
         burst serves one.
         """
-        explained = self.search is None or self._wait_stated or self.bursts != 1
+        explained = self.search is None or self._wait_stated
         decided = self.suspects_concurrency and now >= self.gate
+        return not explained and not decided and self._is_crowded()
+
+    def _is_crowded(self) -> bool:
         beside = self._served_in_burst
         likely = beside >= self._refused_in_burst or (self.untried and beside >= MIN_SERVED_BESIDE)
-        return not explained and not decided and likely
+        return self.bursts == 1 and likely
 
     def awaits_others(self, now: float) -> bool:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
@@ -265,6 +262,11 @@ class Refusals:
         if not self.suspects_concurrency:
             self._gate_before = self.gate
         self.gate, self.probing, self.suspects_concurrency = max(probe_at, self.stated_until), True, True
+
+    def delay_probe(self, until: float) -> None:
+        """Note that a request to be sent alone cannot start before `until`, in seconds since the epoch."""
+        if self.suspects_concurrency:
+            self.gate = max(self.gate, until)
 
     def reject_concurrency(self) -> None:
         """Note that a request sent alone was refused, too."""

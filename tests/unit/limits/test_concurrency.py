@@ -243,3 +243,18 @@ def test_a_server_that_declares_plenty_needs_no_slow_start():
     broken = level.limit
     level.skip_slow_start(100.0)
     assert level.limit == broken < 8
+
+
+def test_a_level_that_is_refused_when_it_is_tried_again_is_proven():
+    level = Concurrency(8, start=8)
+    level.overloaded(NOW, 6, refused=True)
+    assert not level.explains(6)
+    at = NOW
+    while level.limit < 6:
+        at += 1.0
+        level.answered(at, 0.1, level.limit)
+    assert level.explains(6)
+    level.overloaded(at, 6, refused=True)
+    assert level.explains(6)
+    assert not level.explains(5)
+    assert level.limit == 5

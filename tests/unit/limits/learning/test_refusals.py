@@ -177,24 +177,16 @@ def test_a_probe_in_flight_for_longer_than_refusals_take_counts_as_served():
     assert refusals.assume_served_at(NOW + 1) == pytest.approx(NOW + 1.05, abs=0.001)
 
 
-def test_a_probe_that_starts_long_after_its_wait_ends_the_suspicion_if_it_is_refused():
+def test_a_request_alone_that_is_held_back_and_refused_ends_the_suspicion():
     refusals = Refusals()
     refuse(refusals, 0.0, took=0.01)
     search(refusals)
     refusals.suspect_concurrency(NOW + 0.5)
-    refuse(refusals, 10.0, took=0.01)  # something else held the probe back
+    refusals.delay_probe(NOW + 10.0)
+    refuse(refusals, 10.0, took=0.01)
     assert refusals.bursts == 2
     refusals.reject_concurrency()
     assert not refusals.suspects_concurrency
-
-
-def test_a_refusal_beside_a_probe_that_counts_as_served_begins_a_burst():
-    refusals = Refusals()
-    refuse(refusals, 0.0, took=0.01)
-    search(refusals)
-    refusals.suspect_concurrency(NOW + 0.5)
-    refusals.record_refusal(NOW + 0.7, NOW + 0.7, NOW + 0.71, retry_after=None, jitter=0.0, probe=NOW + 0.5)
-    assert refusals.bursts == 1
 
 
 def test_one_request_or_an_open_burst_leaves_the_reason_undecided():
