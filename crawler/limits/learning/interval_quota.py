@@ -155,7 +155,7 @@ class IntervalQuota(LeakyBucketQuota):
             self._weigh(distance / cost, served=True)
         return True
 
-    def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
+    def explain_refusal(self, sent: float, retry_after: float | None = None, *, in_flight: int = 0) -> bool:
         """Lower the rate. Return `True`, because a rate explains every refusal."""
         self.overestimated = self.is_weak = False
         if sent < self.blocked_until:

@@ -111,7 +111,7 @@ class LeakyBucketQuota(UndeclaredQuota):
             self._set_rate(self.served_rate)
         return True
 
-    def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
+    def explain_refusal(self, sent: float, retry_after: float | None = None, *, in_flight: int = 0) -> bool:
         """Learn the rate from a refusal. Return `True`, because a rate explains every refusal."""
         self.overestimated = self.is_weak = False
         self.is_proven = True

@@ -459,7 +459,7 @@ class LimitLearner:
         undeclared = self.quotas.undeclared()
         if undeclared is None:
             return self._unexplained >= MAX_UNEXPLAINED
-        return not undeclared.expects_refusal(sent)
+        return not (undeclared.expects_refusal(sent) or undeclared.may_slide(sent, len(self.flight)))
 
     def _check_concurrency(self, refusals: Refusals, now: float) -> None:
         """Find out whether too many requests at once caused a refusal, once all that were in flight are decided."""

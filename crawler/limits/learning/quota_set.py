@@ -148,7 +148,7 @@ class QuotaSet:
         cause: Quota | None = None
         for quota in self:
             if isinstance(quota, UndeclaredQuota):
-                if cause is None and quota.explain_refusal(sent, declared.retry_after):
+                if cause is None and quota.explain_refusal(sent, declared.retry_after, in_flight=len(self.flight)):
                     cause = quota
             elif quota.is_cause(cost):
                 cause = quota

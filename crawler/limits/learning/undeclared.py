@@ -31,6 +31,8 @@ MIN_LIMIT: Final = 3.0
 """Units of a limit, at least, whose last one may be refused without a doubt about the limit."""
 UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
+MIN_SLIDING: Final = 16.0
+"""Units of a window, at least, that a refusal shows to slide. Fewer may be served between refusals at random."""
 FEW_UNITS: Final = 3.0
 """Units of a limit below which refusals at random may have shown it: so few may be served between them by chance."""
 MAX_DOUBTS: Final = 3
@@ -81,6 +83,8 @@ class UndeclaredQuota(Quota):
     """Units served since `proven_at`."""
     most: float = 0.0
     """The most units that were served in a window."""
+    slides: bool = False
+    """Whether a refusal has shown that each unit returns one window after it was used."""
     _longer: float = math.nan
     """The length that is believed, in seconds, while a shorter one is tried."""
     _trial: bool = False
@@ -116,7 +120,7 @@ class UndeclaredQuota(Quota):
             remaining = self.limit + self._trial - cost
             self.start_counted_window(remaining, sent, received, _margin(length))
             return True
-        self.spend(cost)
+        self._spend(cost)
         self.used += cost
         if self.used > self.limit:
             if self._trial and self.is_small():
@@ -127,16 +131,17 @@ class UndeclaredQuota(Quota):
         return True
 
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
-        """Return when a request may start, so that no window of the learned length contains more than `limit`.
+        """Return when a request may start. If windows slide, none of the learned length contains more than `limit`.
 
-        The server's window may slide, or its windows may be aligned to the clock. A request whose cost is above `limit`
-        may start when the last window is empty, since a learned limit may be wrong.
+        That holds for the first request after the probe, too. One that costs more than `limit` may start when the last
+        window is empty: a learned limit may be wrong.
         """
         at = super().ready_at(now, cost=cost, inflight=inflight, in_flight_since=in_flight_since)
-        length = self.window.length
-        if length is None or not self.log.is_complete(now, length):
+        length, limit = self.window.length, self.limit or math.inf
+        is_fixed = self.total > 1.0 and not self.slides and cost <= limit
+        if length is None or is_fixed or not self.log.is_complete(now, length):
             return at
-        need = min(cost - self._trial, self.limit or math.inf)
+        need = min(cost - self._trial, limit)
         return max(at, self._log_ready_at(need, inflight))
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
@@ -148,12 +153,13 @@ class UndeclaredQuota(Quota):
             pause = max(pause, min(2.0 * self.usage.round_trip, UNCONFIRMED_SHARE * self.interval))
         return last + pause * cost
 
-    def explain_refusal(self, sent: float, retry_after: float | None = None) -> bool:
+    def explain_refusal(self, sent: float, retry_after: float | None = None, *, in_flight: int = 0) -> bool:
         """Learn from a refusal that no other policy explains. Return whether this quota explains it.
 
         Parameters:
             sent: when the refused request was sent, in seconds since the epoch.
             retry_after: seconds that the refusal states. `None` means that it states none.
+            in_flight: other requests in flight.
         """
         self.overestimated = False
         if (
@@ -165,7 +171,7 @@ class UndeclaredQuota(Quota):
         if self.remaining is None or sent >= self.probe_at():
             return self._end_shorter(sent)
         nearly_used = self.is_nearly_used()
-        if not nearly_used and self._end_shorter(sent):
+        if not nearly_used and (self._end_shorter(sent) or self._begin_sliding(sent, in_flight)):
             return True
         # a wait in whole seconds says nothing of the end of a shorter window
         is_told = retry_after is not None and (self.window.length or 0.0) > 2 * ROUNDING
@@ -193,6 +199,25 @@ class UndeclaredQuota(Quota):
         limit = self.limit or 0.0
         is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used()
         return not self.is_weak and (is_used or sent >= self.probe_at())
+
+    def may_slide(self, sent: float, in_flight: int) -> bool:
+        """Return whether the last window, wherever it began, held as many units as the limit; a bucket serves more.
+
+        Parameters:
+            sent: when a request was sent that was refused, in seconds since the epoch.
+            in_flight: other requests in flight.
+        """
+        counted, _ = self.log.count(sent, sent, self.believed_length)
+        limit = self.limit or 0.0
+        return self.is_confirmed() and limit >= MIN_SLIDING and counted <= limit <= counted + in_flight
+
+    def _is_log_usable(self, now: float) -> bool:
+        return self.slides and super()._is_log_usable(now)
+
+    def _begin_sliding(self, sent: float, in_flight: int) -> bool:
+        """Return whether a refusal shows for the first time that windows slide; parameters as of `explain_refusal`."""
+        before, self.slides = self.slides, self.slides or self.may_slide(sent, in_flight)
+        return self.slides and not before
 
     def is_nearly_used(self) -> bool:
         """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""

@@ -120,6 +120,13 @@ def test_a_rate_is_tried_before_each_refusal_costs_a_long_wait():
     assert run(MODELS["nginx-10-per-s"], 2, by="client").ratio <= 2.5
 
 
+def test_a_window_that_slides_is_recognised_by_one_burst_of_refusals():
+    model = Model(page="", limits=sliding(38, 10.0), declared=False, status=503)
+    runs = [run(model, seed, by="crawl") for seed in range(4)]
+    assert max(one.refused for one in runs) <= 15
+    assert max(one.ratio for one in runs) <= 1.25
+
+
 def test_the_sums_over_all_runs_count_runs_and_not_models():
     runs = [Run(refused=number, lost=0, seconds=10.0 + number, least=10.0) for number in range(20)]
     (silent,), (declared,) = totals(runs, declared=False), totals(runs, declared=True)

@@ -132,6 +132,36 @@ def test_a_refusal_uses_the_window_up_and_a_second_one_lowers_the_limit():
     assert made.overestimated
 
 
+def confirmed(limit: int = 20) -> UndeclaredQuota:
+    """So many per minute, all but one used from 40 s on; the second window began at 64 s."""
+    made = learned(limit)
+    for second in (*range(40, 39 + limit), 64):
+        made.record_unreported(sent=NOW + second, received=NOW + second + 0.1)
+    return made
+
+
+def test_a_refusal_with_units_left_shows_that_windows_slide():
+    made = confirmed()
+    assert ready(made, 65.0) < 65.0
+    assert made.may_slide(NOW + 65.0, 0)
+    assert made.explain_refusal(NOW + 65.0)
+    assert made.limit == 20.0
+    assert 100.0 < ready(made, 66.0) < 101.0  # one length after the one at 40 s
+
+
+def test_requests_in_flight_may_have_used_a_window_that_slides_up():
+    made = confirmed()
+    assert not made.may_slide(NOW + 100.5, 0)
+    assert made.may_slide(NOW + 100.5, 1)
+
+
+def test_so_few_units_that_refusals_at_random_may_precede_show_no_sliding_window():
+    made = confirmed(15)
+    assert not made.may_slide(NOW + 65.0, 0)
+    made.explain_refusal(NOW + 65.0)
+    assert not made.slides
+
+
 def test_a_refusal_where_a_window_should_have_begun_is_not_explained():
     made = learned()
     assert not made.explain_refusal(made.probe_at() + 1)
