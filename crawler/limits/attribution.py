@@ -158,8 +158,8 @@ class Attribution(Struct, eq=False):
                 if faults.reject_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
                     level.forget_broken_level()
                 self._discard_lessons(faults, learner)
-        if self._refused_inflight and "recovered" in kinds and learner is not None and learner.was_crowded():
-            level.overloaded(report.received, self._refused_inflight, refused=True)
+        if self._refused_inflight and "recovered" in kinds and learner is not None and learner.crowd():
+            level.overloaded(report.received, max(self._refused_inflight, learner.crowd() + 1), refused=True)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
                 level.refused_for_concurrency(report.received, self._refused_inflight)

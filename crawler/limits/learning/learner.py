@@ -298,12 +298,12 @@ class LimitLearner:
         """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
         return self.refusals is not None and self.refusals.was_proven
 
-    def was_crowded(self) -> bool:
-        """Return whether the last wait was stated, although most of the requests beside those refused were served.
+    def crowd(self) -> int:
+        """Return how many requests were served beside those refused before the last wait, if it was stated.
 
-        Refusals of a learned rate do not depend on how many requests go at once.
+        0 means that few were, or that a rate is known, whose refusals do not depend on how many requests go at once.
         """
-        return self.refusals is not None and self.refusals.was_crowded and not self.quotas.has_leaky_bucket()
+        return 0 if self.refusals is None or self.quotas.has_leaky_bucket() else self.refusals.crowd
 
     def hold_back(self, received: float, until: float) -> None:
         """Note until when nothing starts after a refusal, beside its own wait; times in seconds since the epoch."""

@@ -64,8 +64,8 @@ class Refusals:
     """Units served since the end of a wait of guessed length."""
     was_proven: bool = False
     """Whether the last wait ended after several refusals in a row, so that a limit caused them."""
-    was_crowded: bool = False
-    """Whether the last wait was stated, although most of the requests in flight beside those refused were served."""
+    crowd: int = 0
+    """Requests served beside those refused before the last wait, if it was stated and most were served; else 0."""
     in_row: int = 0
     """Refusals since the last success after one, less the requests that were served beside them."""
     _wait_stated: bool = False
@@ -180,7 +180,8 @@ class Refusals:
         if self.search is not None:
             self.search.certain |= self.bursts >= MIN_PROBES
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
-        self.was_proven, self.was_crowded = self.in_row > 1, self._wait_stated and self._is_crowded()
+        self.was_proven = self.in_row > 1
+        self.crowd = self._served_in_burst if self._wait_stated and self._is_crowded() else 0
         if found is not None:
             found.is_weak = not self.was_proven
             found.certain = found.certain and self.was_proven
