@@ -91,10 +91,20 @@ class NewsReader:
             for state in self._states:
                 state.apply(outcome.state.get(state.owner, {}))
 
+    def outdated(self, outcomes: Iterable[Outcome]) -> set[Outcome]:
+        """Return the outcomes with changes from values that were replaced, unless the values have to be replaced again.
+
+        Such changes are refused without the store: after each of its refusals, all values are replaced, so two pages
+        that are handled again could make each other's changes outdated forever.
+        """
+        if self.version == OUTDATED:
+            return set()
+        return {outcome for outcome in outcomes if outcome.state and outcome.generation != self._generation}
+
     def check(self, outcomes: Iterable[Outcome]) -> None:
-        """Let the store refuse the changes of all outcomes that come from values that were replaced since."""
-        for outcome in outcomes:
-            if outcome.state and outcome.generation != self._generation:
+        """Let the store refuse all changes if the values hold some that it will refuse."""
+        if self.version == OUTDATED:
+            for outcome in outcomes:
                 outcome.state_version = OUTDATED
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:

@@ -138,6 +138,10 @@ class Writer:
             if isinstance(message, NewRequests):
                 await self._ingest(message)
         outcomes = self._within_max_items([message for message in batch if isinstance(message, Outcome)])
+        if outdated := self._news.outdated(outcomes):
+            for outcome in outdated:
+                self._release(outcome, CONFLICT)
+            outcomes = [outcome for outcome in outcomes if outcome not in outdated]
         if outcomes:
             await self._commit(outcomes)
             self.stop_at_limits()

@@ -267,11 +267,13 @@ async def test_the_state_of_the_spider_loses_no_change_of_any_worker(autojump_cl
 class Distant(Worker):
     """A worker whose job answers late, so that it learns of changes of others at any time."""
 
+    pauses: tuple[float, ...] = (0.0, 0.05, 0.4)
+
     async def _open_store(self, stack: AsyncExitStack) -> Store:
         store, chance = await super()._open_store(stack), random.Random(len(self.shared_job.owners))
 
         async def reach() -> None:
-            await trio.sleep(chance.choice((0.0, 0.05, 0.4)))
+            await trio.sleep(chance.choice(self.pauses))
 
         self.connection._reach = reach  # type: ignore[method-assign]
         return store
@@ -299,6 +301,29 @@ async def test_changes_of_states_are_counted_once_however_late_a_worker_learns_o
             await nursery.start(worker.work)
     counted = {name: int(row.value) for (_, name), row in job.states.items()}
     assert counted.pop("pages") == sum(counted.values()) == len(site.urls)
+    assert sorted(kept_items(job, workers)) == site.urls
+    site.check(delay=0.02)
+
+
+class Waiting(Hosts):
+    """Reads and writes its state, and then waits."""
+
+    async def parse(self, response: Response) -> Any:  # type: ignore[override]
+        self.state["pages"] = self.state.get("pages", 0) + 1
+        await trio.sleep(0.03)
+        return [{"url": response.url}, *response.follow_all()]
+
+
+async def test_pages_that_wait_between_conflicts_do_not_refuse_each_other_forever(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=5, pages=20, seconds=0.05)
+    settings = Settings(delay=0.02, per_host=4)
+    workers = [Distant(job, Waiting(), site, settings=settings) for _ in range(3)]
+    for worker in workers:
+        worker.pauses = (0.05,)
+    with trio.fail_after(600):
+        async with trio.open_nursery() as nursery:
+            for worker in workers:
+                await nursery.start(worker.work)
     assert sorted(kept_items(job, workers)) == site.urls
     site.check(delay=0.02)
 

@@ -87,8 +87,9 @@ def test_changes_from_values_that_another_worker_has_replaced_are_refused() -> N
     reader.begin(late)
     reader.keep(late)
     assert dict(state) == {"n": 6}
-    reader.check([early, late])
-    assert (early.state_version, late.state_version) == (OUTDATED, 4)
+    assert reader.outdated([early, late]) == {early}
+    reader.check([late])
+    assert late.state_version == 4
 
 
 def test_changes_that_come_from_one_that_is_refused_are_refused_too() -> None:
@@ -100,6 +101,7 @@ def test_changes_that_come_from_one_that_is_refused_are_refused_too() -> None:
     reader.apply(News(states={"spider": {"other": b"0"}}, version=4))  # `n` is still that of `first`
     reader.begin(second)
     reader.keep(second)
+    assert reader.outdated([first, second]) == set()  # the store refuses them, and names all values
     reader.check([first, second])
     assert (first.state_version, second.state_version) == (OUTDATED, OUTDATED)
     reader.settle([first, second])
