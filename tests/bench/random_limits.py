@@ -5,9 +5,10 @@
     python tests/bench/random_limits.py [KIND ...] [--servers 100] [--first 0] [--way crawl]
 
 Each server has a limit that it does not declare, of a random size, window or rate, round trips of a random length and
-jitter, and refuses with 429 or 503, a fifth of them with ``Retry-After``. A crawl with default settings fetches up to
-1,200 pages in virtual time, beside a client that knows everything (``support.model_server``). The numbers of the
-servers are their seeds: the same numbers are the same servers.
+jitter, and refuses with 429 or 503, a fifth of them with ``Retry-After``. Half of the servers decide as soon as a
+request has left and serve slowly; the others are fast and far away. A crawl with default settings fetches up to 1,200
+pages in virtual time, beside a client that knows everything (``support.model_server``). The numbers of the servers are
+their seeds: the same numbers are the same servers.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -38,7 +39,7 @@ SHORTEST: Final = 4.0
 """Seconds that a crawl takes at least if more pages make it longer."""
 LONGEST: Final = 108_000.0
 """Seconds that it may take at most if fewer pages make it shorter."""
-LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 60, 60, 120, 300, 600, 3600)
+LENGTHS: Final = (1, 1, 2, 3, 5, 10, 10, 15, 20, 30, 60, 60, 60, 120, 300, 600, 3600)
 """Lengths of windows in seconds, as often as they are likely; one more is drawn at random."""
 PATIENT: Final = 600.0
 """Seconds of the longest window of a server that refuses with 503: it counts as out of order after 15 minutes."""
@@ -57,6 +58,7 @@ def server(kind: str, number: int) -> Model:
     trip, jitter = log_uniform(rng, 0.005, 0.3), rng.choice((0.02, 0.1, 0.3, 0.6))
     status = rng.choice((429, 429, 503))
     refuses = [retry_after] if rng.random() < 0.2 else []
+    travel = rng.choice((0.05, 0.5))
 
     def latency(source: random.Random, in_flight: int) -> float:
         return trip * (1.0 + jitter * source.expovariate(1.0))
@@ -69,7 +71,13 @@ def server(kind: str, number: int) -> Model:
         while pages * each > LONGEST:
             pages //= 2
         return Model(
-            page=__name__, declared=False, status=status, refuses=refuses, latency=latency, pages=pages, **limit
+            page=__name__,
+            declared=False,
+            status=status,
+            refuses=refuses,
+            latency=latency,
+            pages=pages,
+            **limit,
         )
 
     if kind == "concurrency":
@@ -78,9 +86,10 @@ def server(kind: str, number: int) -> Model:
         length, limit = float(rng.choice((*LENGTHS, round(log_uniform(rng, 1.0, 600.0), 1)))), 0
         length = min(length, PATIENT) if status == 503 else length
         limit = round(log_uniform(rng, 2.0, 150.0))
-        return model(length / limit, limits=WINDOWS[kind](limit, length))
+        return model(length / limit, limits=WINDOWS[kind](limit, length), travel=travel)
     rate = log_uniform(rng, 0.3, 40.0)
-    return model(1.0 / rate, limits=bucket(round(log_uniform(rng, 2.0, 60.0)) if kind == "bucket" else 1, rate))
+    size = round(log_uniform(rng, 2.0, 60.0)) if kind == "bucket" else 1
+    return model(1.0 / rate, limits=bucket(size, rate), travel=travel)
 
 
 def log_uniform(rng: random.Random, low: float, high: float) -> float:

@@ -72,6 +72,10 @@ def _latency(rng: random.Random, in_flight: int) -> float:
     return rng.uniform(0.05, 0.15)
 
 
+def _travel(model: Model) -> float:
+    return 0.1 if model.at_once < math.inf else 0.5
+
+
 @attrs.frozen(kw_only=True)
 class Model:
     """A kind of server."""
@@ -97,6 +101,8 @@ class Model:
     pages: int = 300
     latency: Callable[[random.Random, int], float] = _latency
     """Seconds from request to response, by random source and requests in flight."""
+    travel: float = attrs.field(default=attrs.Factory(_travel, takes_self=True))
+    """Share of the latency after which the server decides. Half of it: the network is slow, and the server is fast."""
     begins: float = 0.0
     """The run begins up to so many seconds, at random, after a whole day of the server's clock."""
     others: float = 0.0
@@ -160,7 +166,7 @@ class ModelServer(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Respond."""
         latency = self.model.latency(self.rng, self.in_flight + 1)
-        travel = latency * (0.1 if self.model.at_once < math.inf else 0.5)
+        travel = latency * self.model.travel
         await trio.sleep(travel)
         self.in_flight += 1
         try:
