@@ -65,7 +65,8 @@ class Refusals:
     was_proven: bool = False
     """Whether the last wait ended after several refusals in a row, so that a limit caused them."""
     crowd: int = 0
-    """Requests served beside those refused before the last wait, if it was stated and most were served; else 0."""
+    """Requests served beside those refused before the last wait, if it was stated, most were served, and hardly ever so
+    many were in flight; else 0."""
     in_row: int = 0
     """Refusals since the last success after one, less the requests that were served beside them."""
     _wait_stated: bool = False
@@ -181,7 +182,7 @@ class Refusals:
             self.search.certain |= self.bursts >= MIN_PROBES
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
         self.was_proven = self.in_row > 1
-        self.crowd = self._served_in_burst if self._wait_stated and self._is_crowded() else 0
+        self.crowd = self._served_in_burst if self._wait_stated and self.untried and self._is_crowded() else 0
         if found is not None:
             found.is_weak = not self.was_proven
             found.certain = found.certain and self.was_proven
