@@ -158,8 +158,9 @@ class Attribution(Struct, eq=False):
                 if faults.reject_limits(grant.at, max(PROMPT, 2.0 * level.response_time)):
                     level.forget_broken_level()
                 self._discard_lessons(faults, learner)
-        if self._refused_inflight and "recovered" in kinds and learner is not None and learner.crowd():
-            level.overloaded(report.received, max(self._refused_inflight, learner.crowd() + 1), refused=True)
+        beside = 0 if learner is None or "recovered" not in kinds else learner.served_beside()
+        if self._refused_inflight and beside:
+            level.overloaded(report.received, max(self._refused_inflight, beside + 1), refused=True)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
                 level.refused_for_concurrency(report.received, self._refused_inflight)

@@ -298,12 +298,12 @@ class LimitLearner:
         """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
         return self.refusals is not None and self.refusals.was_proven
 
-    def crowd(self) -> int:
+    def served_beside(self) -> int:
         """Return how many requests were served beside those refused before the last wait, if it was stated.
 
         0 means that few were, or that a rate is known, whose refusals do not depend on how many requests go at once.
         """
-        return 0 if self.refusals is None or self.quotas.has_leaky_bucket() else self.refusals.crowd
+        return 0 if self.refusals is None or self.quotas.has_leaky_bucket() else self.refusals.served_beside
 
     def hold_back(self, received: float, until: float) -> None:
         """Note until when nothing starts after a refusal, beside its own wait; times in seconds since the epoch."""

@@ -64,7 +64,7 @@ class Refusals:
     """Units served since the end of a wait of guessed length."""
     was_proven: bool = False
     """Whether the last wait ended after several refusals in a row, so that a limit caused them."""
-    crowd: int = 0
+    served_beside: int = 0
     """Requests served beside those refused before the last wait, if it was stated, most were served, and hardly ever so
     many were in flight; else 0."""
     in_row: int = 0
@@ -182,7 +182,8 @@ class Refusals:
             self.search.certain |= self.bursts >= MIN_PROBES
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
         self.was_proven = self.in_row > 1
-        self.crowd = self._served_in_burst if self._wait_stated and self.untried and self._is_crowded() else 0
+        too_many = self._wait_stated and self.untried and self._may_be_too_many()
+        self.served_beside = self._served_in_burst if too_many else 0
         if found is not None:
             found.is_weak = not self.was_proven
             found.certain = found.certain and self.was_proven
@@ -226,9 +227,10 @@ class Refusals:
         """
         explained = self.search is None or self._wait_stated
         decided = self.suspects_concurrency and now >= self.gate
-        return not explained and not decided and self._is_crowded()
+        return not explained and not decided and self._may_be_too_many()
 
-    def _is_crowded(self) -> bool:
+    def _may_be_too_many(self) -> bool:
+        """Return whether as many of the requests in flight were served as refused, or several where few ever were."""
         beside = self._served_in_burst
         likely = beside >= self._refused_in_burst or (self.untried and beside >= MIN_SERVED_BESIDE)
         return self.bursts == 1 and likely
