@@ -224,11 +224,14 @@ class SinkRunner:
         in_sink.set(True)
         with self._shutdown.finishing():
             while True:
+                seen = self._store.logged, self._complete  # before the read: the log may grow while it waits
                 rows = await self._store.read(sink.cursor, BATCH_ITEMS)
                 if rows:
                     began = trio.current_time()
                     await self._keep(sink, rows)
                     await self._gather(sink, trio.current_time() - began)
+                elif seen != (self._store.logged, self._complete):
+                    continue
                 elif self._complete:
                     await self._flush(sink)
                     return

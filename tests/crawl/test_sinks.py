@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Response, Row, Settings, Sink, Spider, crawl
 from crawler.sinks import Held
+from crawler.store.memory import MemoryStore
 from crawler.testing import FakeSite
 
 PAGES = 300
@@ -248,3 +249,20 @@ async def test_items_gather_for_a_sink_that_wants_large_batches(autojump_clock: 
     sink.gather = 5.0
     await run(sink, per_host=1, slow_start=False, delay=0.1)
     assert len(sink.batches) <= PAGES * 0.1 / 5.0 + 2
+
+
+@pytest.mark.parametrize("sink_lag", [1, 10_000])
+async def test_items_that_are_committed_while_the_log_is_read_are_stored(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, sink_lag: int
+):
+    async def read_late(store: MemoryStore, after: int, n: int) -> list[Row]:
+        rows = await read(store, after, n)
+        await trio.sleep(1.0)  # the answer is on its way: meanwhile pages are committed, and perhaps the last one
+        return rows
+
+    read = MemoryStore.read
+    monkeypatch.setattr(MemoryStore, "read", read_late)
+    sink = Waiting()
+    with trio.fail_after(1_000.0):
+        await run(sink, per_host=8, sink_lag=sink_lag)
+    assert sorted(sink.urls) == sorted(Numbers.start_urls)
