@@ -265,15 +265,18 @@ async def test_the_state_of_the_spider_loses_no_change_of_any_worker(autojump_cl
 
 
 class Distant(Worker):
-    """A worker whose job answers late, so that it learns of changes of others at any time."""
+    """A worker whose job answers late, so that it learns of changes of others at any time. News come in order."""
 
     pauses: tuple[float, ...] = (0.0, 0.05, 0.4)
+    passed_at = 0.0
+    """When the last call or answer passes."""
 
     async def _open_store(self, stack: AsyncExitStack) -> Store:
         store, chance = await super()._open_store(stack), random.Random(len(self.shared_job.owners))
 
         async def reach() -> None:
-            await trio.sleep(chance.choice(self.pauses))
+            self.passed_at = max(self.passed_at + 1e-6, trio.current_time() + chance.choice(self.pauses))
+            await trio.sleep_until(self.passed_at)
 
         self.connection._reach = reach  # type: ignore[method-assign]
         return store
