@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest_plugins = ["support.time_limit"]
+
 SERVED = tuple(
     Path(__file__).parent / "integration" / name
     for name in (
