@@ -110,7 +110,12 @@ def error_reason(error: OSError) -> str:
 
 
 def disk_is_full(error: OSError) -> bool:
-    """Return whether an error says that there is no space for a file: on the disk, in the quota, or below a limit."""
+    """Return whether an error says that there is no space for a file: on the disk, in the quota, or below a limit.
+
+    Libraries such as deltalake and DuckDB give no number, but the words of the system.
+    """
+    if error.errno is None:
+        return any(os.strerror(number) in str(error) for number in FULL)
     return error.errno in FULL
 
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from support.crawls import CRAWL
 from crawler import ConfigError, JobError, Row
 from crawler.sinks import Held, SqlSink
 
-__all__ = ["CHECKS", "Database", "rows_of", "store"]
+__all__ = ["CHECKS", "Database", "full_disk", "rows_of", "store"]
 
 TEXT = "ü\n'\"\\%s"
 ALL_KINDS = {"text": TEXT, "int": 2**53, "float": 0.5, "yes": True, "no": False, "list": [1], "map": {"a": None}}
@@ -92,6 +93,17 @@ async def store(sink: SqlSink, *batches: Sequence[Row], position: Any = None) ->
             positions.append(await trio.to_thread.run_sync(sink.persist, batch))  # noqa: PERF401
         positions.append(await trio.to_thread.run_sync(sink.flush))
     return positions
+
+
+@contextlib.contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Let no file have more bytes than this: writing more fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def values_of_all_kinds_are_stored(database: Database) -> None:

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.files import PRIVATE, create_private, error_reason, locked, replace_file, sync_data, sync_folder, write_all
+from crawler.files import (
+    PRIVATE,
+    create_private,
+    disk_is_full,
+    error_reason,
+    locked,
+    replace_file,
+    sync_data,
+    sync_folder,
+    write_all,
+)
 
 HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
 
@@ -218,3 +228,18 @@ def test_the_reason_of_an_error_has_neither_number_nor_path(tmp_path):
         (tmp_path / "none").read_bytes()
     assert error_reason(caught.value) == "no such file or directory"
     assert error_reason(OSError("Something ELSE")) == "something else"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (OSError(28, "No space left on device"), True),
+        (OSError("IO Error: Could not write file: No space left on device"), True),
+        (OSError("External: Unable to copy data to file: Disk quota exceeded (os error 122)"), True),
+        (OSError(5, "No space left on device"), False),
+        (OSError("IO Error: Could not read file"), False),
+        (OSError(), False),
+    ],
+)
+def test_a_full_disk_is_known_by_its_number_or_else_by_the_words_of_the_system(error: OSError, is_full: bool):
+    assert disk_is_full(error) == is_full

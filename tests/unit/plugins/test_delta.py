@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from crawler_plugins.outputs.delta import Delta
 from deltalake import DeltaTable, write_deltalake
-from support.databases import rows_of
+from support.databases import full_disk, rows_of
 from support.objectstore import S3
 
 from crawler import ConfigError, JobError, Settings, Spider, crawl
 from crawler.cli.export import export_items
+from crawler.files import full_disk_cause
 from crawler.sinks import Held, open_output
 from crawler.testing import FakeSite
 
@@ -151,6 +152,18 @@ async def test_a_batch_that_failed_comes_again(path, monkeypatch):
         sink.persist(numbered(1, 2))
         sink.flush()
     assert numbers_in(path) == [0, 1, 2]
+
+
+async def test_a_full_disk_is_known_as_one_and_the_batch_comes_again(path):
+    sink = Delta(path, rows=50)
+    sink.crawl = crawl_of()
+    async with sink.lifespan(sink.crawl):
+        with full_disk(size=1_000), pytest.raises(OSError, match="too large") as caught:
+            sink.persist(numbered(*range(50)))
+        assert full_disk_cause(caught.value) is not None
+        sink.persist(numbered(*range(50)))
+        sink.flush()
+    assert numbers_in(path) == list(range(50))
 
 
 async def test_a_table_that_has_lost_rows_is_refused(path, tmp_path):

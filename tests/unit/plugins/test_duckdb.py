@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from crawler_plugins.outputs.duckdb import DuckDB
-from support.databases import Database, rows_of, store
+from support.crawls import CRAWL
+from support.databases import Database, full_disk, rows_of, store
 
 from crawler import ConfigError
+from crawler.files import full_disk_cause
 from crawler.sinks import open_output
 
 
@@ -19,6 +21,17 @@ async def test_a_batch_of_many_rows_is_stored(tmp_path):
     database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
     await store(database.sink(), rows_of(*({"n": n} for n in range(1_000))))
     assert database.select("n") == [(n,) for n in range(1_000)]
+
+
+async def test_a_full_disk_is_known_as_one_and_the_batch_comes_again(tmp_path):
+    database = Database(lambda **options: DuckDB(tmp_path / "items.duckdb", **options))
+    sink, rows = database.sink(), rows_of(*({"n": "x" * 1_000 + str(n)} for n in range(100)))
+    async with sink.lifespan(CRAWL):
+        with full_disk(size=50_000), pytest.raises(OSError, match="too large") as caught:
+            sink.persist(rows)
+        assert full_disk_cause(caught.value) is not None
+        sink.persist(rows)
+    assert len(database.select("n")) == 100
 
 
 async def test_columns_of_other_types_take_convertible_values(tmp_path):
