@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -28,7 +29,7 @@ from crawler import (
 from crawler_plugins.files import names
 from crawler_plugins.files.download import Checks, Download
 from crawler_plugins.files.file_store import Content, FileStore
-from crawler_plugins.files.items import links_of, with_field
+from crawler_plugins.files.items import has_field, links_of, with_field
 from crawler_plugins.files.locks import KeyedLocks
 from crawler_plugins.files.partial import PartialFile
 from crawler_plugins.files.pattern import FIELDS, PathPattern
@@ -49,6 +50,7 @@ BLANK: Final = {"path": None, "digest": None, "size": None, "type": None}
 MAX_FAILURES: Final = 10_000
 """Failed URLs that are remembered, so that they are not requested again."""
 
+log = logging.getLogger("crawler.plugins.files")
 current_download: ContextVar[Download | None] = ContextVar("current_download", default=None)
 """The file that this task downloads."""
 
@@ -143,8 +145,14 @@ class Files(Plugin):
             )
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{self.name}: the folder {self.folder} cannot be used: {error}") from None
+        self._fields_seen: bool | None = None  # `None`: no item was seen
         with closing(self._store):
             yield
+        if self._fields_seen is False:
+            wanted = " or ".join(self.fields)
+            log.warning(
+                "%s: no item has a field %s: nothing was downloaded; the option fields names others", self.name, wanted
+            )
 
     async def fetch(self, request: Request, send: Any) -> Response | None:
         """Request the rest of a file, if a part of it is there."""
@@ -161,6 +169,7 @@ class Files(Plugin):
 
     async def refine(self, item: Item, response: Response) -> Item | None:
         """Download the files of an item."""
+        self._fields_seen = self._fields_seen or has_field(item, self.fields)
         links = links_of(item, self.fields)
         if not links:
             return None

@@ -10,7 +10,12 @@ import msgspec
 
 from crawler import Item
 
-__all__ = ["links_of", "with_field"]
+__all__ = ["has_field", "links_of", "with_field"]
+
+
+def has_field(item: Item, fields: tuple[str, ...]) -> bool:
+    """Return whether an item has one of these fields, be it empty."""
+    return any(name in item if isinstance(item, dict) else hasattr(item, name) for name in fields)
 
 
 def links_of(item: Item, fields: tuple[str, ...]) -> list[Any]:

@@ -563,6 +563,24 @@ async def test_a_full_disk_ends_the_crawl_and_the_job_resumes_with_the_page(
 
 
 @pytest.mark.parametrize(
+    ("item", "is_warned"), [({"files": ["/a.pdf"]}, True), ({"file_urls": []}, False), ({"file_urls": "/a.pdf"}, False)]
+)
+async def test_a_crawl_whose_items_have_no_field_with_files_is_warned(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture, item: dict[str, Any], is_warned: bool
+) -> None:
+    class Fixed(Spider):
+        settings = FREE
+        start_urls = ["https://site.test/"]
+
+        def parse(self, response: Response) -> Any:
+            yield item
+
+    await download(FakeSite({"/": page(), "/a.pdf": Page(b"one", headers=PDF)}), tmp_path, Fixed())
+    words = "files: no item has a field file_urls: nothing was downloaded; the option fields names others"
+    assert [record.message for record in caplog.records] == [words] * is_warned
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"fields": ()}, "at least one field"),
