@@ -1,8 +1,8 @@
-"""``crawler robots``: whether robots.txt allows a URL, and the rule that decides."""
+"""``crawler robots``: whether robots.txt allows URLs, and the rules that decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -40,8 +40,8 @@ class RobotsPage(SinglePage):
 def robots(
     url: Url,
     /,
-    *,
-    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
+    *others: Annotated[str, Parameter(help="More URLs. The robots.txt of a site is fetched once.")],
+    json: Annotated[bool, Parameter(help="Print one JSON object per URL instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
@@ -52,45 +52,54 @@ def robots(
     Example: crawler robots https://books.example/private/
     """
     log_to_stderr(log_level)
-    page = urls.normalize(check_url(url))
+    sites: dict[str, list[str]] = {}
+    for page in dict.fromkeys(urls.normalize(check_url(text)) for text in (url, *others)):
+        sites.setdefault(urls.origin(page), []).append(page)
     configuration = Configuration.load(settings=setting)
-    request = Request(f"{urls.origin(page)}/robots.txt")
-    findings = _read(page, RobotsPage(request), configuration)
-    if json:
-        write(msgspec.json.encode(findings).decode() + "\n")
-    else:
-        show(_lines(findings))
+    for origin, pages in sites.items():
+        findings = _read(pages, RobotsPage(Request(f"{origin}/robots.txt")), configuration)
+        if json:
+            write("".join(msgspec.json.encode(each).decode() + "\n" for each in findings))
+        else:
+            show(_lines(findings))
     return 0
 
 
-def _read(page: str, spider: RobotsPage, configuration: Configuration) -> dict[str, Any]:
-    """Fetch the robots.txt, and return what it says about a page, as JSON values."""
+def _read(pages: Sequence[str], spider: RobotsPage, configuration: Configuration) -> list[dict[str, Any]]:
+    """Fetch the robots.txt of a site, and return what it says about each page, as JSON values."""
     response = fetch_page(spider, configuration, overrides=ROBOTS_SETTINGS, show_status=False)
     agent = (Settings() | configuration.settings).user_agent
     rules = Robots.from_response(response.status, response.body, agent, spider.request.url)
-    reason = explain(response.body if 200 <= response.status < 300 else b"", agent, page)
-    return {
-        "robots": spider.request.url,
-        "status": response.status,
-        "agent": product_token(agent),
-        "group": reason.agent,
-        "url": redact(page),
-        "allowed": rules is not None and rules.allows(page),
-        "rule": reason.rule,
-        "delay": None if rules is None else rules.delay,
-        "sitemaps": [] if rules is None else list(rules.sitemaps),
-    }
+    body = response.body if 200 <= response.status < 300 else b""
+    reasons = [explain(body, agent, page) for page in pages]
+    return [
+        {
+            "robots": spider.request.url,
+            "status": response.status,
+            "agent": product_token(agent),
+            "group": reason.agent,
+            "url": redact(page),
+            "allowed": rules is not None and rules.allows(page),
+            "rule": reason.rule,
+            "delay": None if rules is None else rules.delay,
+            "sitemaps": [] if rules is None else list(rules.sitemaps),
+        }
+        for page, reason in zip(pages, reasons, strict=True)
+    ]
 
 
-def _lines(findings: dict[str, Any]) -> Iterator[str]:
-    yield f"{findings['robots']} returned {status_line(findings['status'])}"
-    yield f"  agent     {findings['agent']}"
-    yield f"  group     {_group(findings)}"
-    yield f"  URL       {findings['url']} {'may' if findings['allowed'] else 'must not'} be fetched"
-    yield f"  rule      {_rule(findings)}"
-    if findings["delay"]:
-        yield f"  delay     {findings['delay']:g} s between two requests, at most {ROBOTS_CONCURRENCY} in flight"
-    for sitemap in findings["sitemaps"]:
+def _lines(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what is shown of a site; the pages differ in the rule only."""
+    site = findings[0]
+    yield f"{site['robots']} returned {status_line(site['status'])}"
+    yield f"  agent     {site['agent']}"
+    yield f"  group     {_group(site)}"
+    for page in findings:
+        yield f"  URL       {page['url']} {'may' if page['allowed'] else 'must not'} be fetched"
+        yield f"  rule      {_rule(page)}"
+    if site["delay"]:
+        yield f"  delay     {site['delay']:g} s between two requests, at most {ROBOTS_CONCURRENCY} in flight"
+    for sitemap in site["sitemaps"]:
         yield f"  sitemap   {sitemap}"
 
 

@@ -79,6 +79,34 @@ def test_json_is_for_other_programs(command):
         }
 
 
+def test_the_robots_txt_of_several_urls_of_a_site_is_fetched_once(command):
+    with local_site({"/robots.txt": FILE}) as site, local_site({}) as other:
+        asked = [f"{site.url}private/x", f"{other.url}", f"{site.url}private/open", f"{site.url}private/x"]
+        code, out, err = command("robots", *asked)
+        assert (code, err) == (0, "")
+        shown = [line for line in out.splitlines() if line[2:5] != "age" and line[2:5] != "gro"]
+        assert shown == [
+            f"{site.url}robots.txt returned 200 OK",
+            f"  URL       {site.url}private/x must not be fetched",
+            "  rule      Disallow: /private/",
+            f"  URL       {site.url}private/open may be fetched",
+            "  rule      Allow: /private/open$",
+            "  delay     2 s between two requests, at most 2 in flight",
+            f"  sitemap   {site.url}map.xml",
+            f"{other.url}robots.txt returned 404 Not Found",
+            f"  URL       {other.url} may be fetched",
+            "  rule      the site has no robots.txt, so everything is allowed",
+        ]
+        code, out, err = command("robots", *asked, "--json")
+        assert (code, err) == (0, "")
+        found = [json.loads(line) for line in out.splitlines()]
+        assert {line["url"]: line["allowed"] for line in found} == dict(
+            zip(asked[:3], [False, True, True], strict=True)
+        )
+        assert len(found) == 3
+        assert [len(each.log) for each in (site, other)] == [2, 2]
+
+
 @pytest.mark.parametrize(
     ("answer", "may", "rule"),
     [
