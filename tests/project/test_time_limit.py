@@ -50,6 +50,12 @@ def test_a_fixture_never_ends(endless):
 
 async def test_after(autojump_clock):
     await trio.sleep(1_000)
+
+
+async def test_what_is_shielded_never_ends(autojump_clock):
+    with trio.CancelScope(shield=True):
+        while True:
+            await trio.sleep(0)
 """
 
 
@@ -82,6 +88,7 @@ def test_a_test_that_takes_too_long_fails_and_those_after_it_run(tmp_path: Path)
         ("FAILED", "test_a_lock_is_never_released"),
         ("FAILED", "test_the_event_loop_waits_for_ever"),
         ("FAILED", "test_virtual_time_stands_still"),
+        ("FAILED", "test_what_is_shielded_never_ends"),
         ("PASSED", "test_after"),
         ("PASSED", "test_before"),
     ], done.stdout + done.stderr

@@ -33,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def limited(seconds: float) -> Iterator[None]:
     """Interrupt the block as Ctrl-C does when it takes longer, and fail. Windows has no such timer, and no limit.
 
-    The event loop ends in order after Ctrl-C, so nothing of it is left for the tests that follow.
+    The event loop ends in order after Ctrl-C, so nothing of it is left for the tests that follow. What shields itself
+    from that, such as a crawl that finishes within a time that stands still, is interrupted wherever it is.
     """
     if not hasattr(signal, "setitimer"):
         yield
@@ -42,6 +43,8 @@ def limited(seconds: float) -> Iterator[None]:
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         nonlocal interrupted
+        if interrupted:
+            raise pytest.fail.Exception(f"took longer than {seconds:g} s")
         interrupted = True
         signal.raise_signal(signal.SIGINT)
 
