@@ -48,6 +48,8 @@ OUT_OF_SERVICE_CODES: Final = ("MASTERDOWN", "BUSY")
 """Beginnings of such errors for which coredis has no class."""
 CONNECT_TIMEOUT: Final = 5
 """Seconds."""
+OPEN_TIMEOUT: Final = 15
+"""Seconds in which a server must have answered the first commands."""
 CLOSE_TIMEOUT: Final = 2
 """Seconds."""
 LONGEST_SLEEP: Final = 5
@@ -83,19 +85,25 @@ class Connection:
     async def __aenter__(self) -> Self:
         self._client = self._make_client()
         trio.lowlevel.spawn_system_task(self._run_client)
-        await self._opened.wait()
         try:
-            if self._failure is not None:
-                raise self._failure
-            await self._check_server()
-            await self._load()
+            with trio.move_on_after(OPEN_TIMEOUT) as scope:
+                await self._open()
+                return self
+            raise self._silent()
         except (RedisError, OSError) as error:
             self._closing.set()
-            raise self._describe(error) from error
+            await trio.lowlevel.checkpoint_if_cancelled()  # noqa: ASYNC120 - to coredis, a cancellation is a lost connection
+            raise self._silent() if scope.cancel_called else self._describe(error) from error
         except BaseException:
             self._closing.set()
             raise
-        return self
+
+    async def _open(self) -> None:
+        await self._opened.wait()
+        if self._failure is not None:
+            raise self._failure
+        await self._check_server()
+        await self._load()
 
     async def __aexit__(self, *_: object) -> None:
         if self._calls is not None:
@@ -247,6 +255,9 @@ class Connection:
     async def _reload(self) -> None:
         with suppress(RedisError, OSError):
             await self._load()
+
+    def _silent(self) -> JobError:
+        return JobError(f"{self.address.shown}: cannot connect: the server does not answer in {OPEN_TIMEOUT} s")
 
     def _describe(self, error: Exception) -> JobError:
         if isinstance(error, (AuthenticationError, AuthorizationError)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -253,6 +254,20 @@ async def test_a_worker_waits_while_its_server_is_a_replica_and_looks_for_anothe
             ask_redis(server, "replicaof", "no", "one")
         with trio.fail_after(LONGEST):
             assert await store.extend() is not None
+
+
+@pytest.mark.parametrize("more", ["", "?cluster=yes"])
+async def test_a_server_that_never_answers_is_an_error_soon_and_its_wait_can_be_cancelled(
+    monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, trio.fail_after(LONGEST):
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0/job{more}"
+        with pytest.raises(JobError, match=r"cannot connect: the server does not answer in 0\.3 s"):
+            await open_store(url).__aenter__()
+        with trio.move_on_after(0.1) as scope:
+            await open_store(url).__aenter__()
+        assert scope.cancelled_caught
 
 
 async def test_an_error_of_the_server_is_reported_in_one_line(server: Server) -> None:
