@@ -177,10 +177,17 @@ class CrawlSession:
             current_page.reset(outer)
 
     async def _finish_shared(self, scheduler: Scheduler) -> None:
-        """Cut the outputs of workers that were lost meanwhile, and let the report be about all workers."""
-        resumed = await scheduler.store.resume_state()
-        cut_lost_parts(self.table.persist, resumed.gone)
-        scheduler.crawl.stats.restore(resumed.checkpoint.stats or b"{}")
+        """Cut the outputs of workers that were lost meanwhile, and let the report be about all workers.
+
+        A crawl that was stopped does not wait for a store that is away: the next worker cuts these outputs.
+        """
+        with scheduler.shutdown.around() as scope:
+            scope.deadline = max(scope.deadline, trio.current_time() + FINISH_GRACE)
+            resumed = await scheduler.store.resume_state()
+            cut_lost_parts(self.table.persist, resumed.gone)
+            scheduler.crawl.stats.restore(resumed.checkpoint.stats or b"{}")
+        if scope.cancelled_caught:
+            log.warning("the store of the job does not answer: the report is about this worker only")
 
     def _report(self, scheduler: Scheduler, timer: Timer, *, had_finished: bool) -> Report:
         """Return the report of a crawl that has ended.

@@ -45,7 +45,7 @@ def describe_tasks(root: trio.lowlevel.Task) -> str:
     waiting = {task: list(_await_frames(task)) for task in tasks}
     in_handlers = [task for task, frames in waiting.items() if _handler(frames) is not None]
     found = dict.fromkeys(
-        _describe(waiting[task], task) for task in in_handlers or (task for task in tasks if not task.child_nurseries)
+        _describe(waiting[task], task) for task in in_handlers or (task for task in tasks if not _has_children(task))
     )
     named = list(found)[:MAX_NAMED]
     more = len(found) - len(named)
@@ -76,6 +76,10 @@ def _tasks(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
     for nursery in task.child_nurseries:
         for child in nursery.child_tasks:
             yield from _tasks(child)
+
+
+def _has_children(task: trio.lowlevel.Task) -> bool:
+    return any(nursery.child_tasks for nursery in task.child_nurseries)
 
 
 def _await_frames(task: Any) -> Iterator[FrameType]:

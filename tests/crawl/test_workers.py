@@ -21,6 +21,7 @@ from support.workers import Kept, Worker, kept_items
 from trio.testing import MockClock
 
 from crawler import Pace, Produced, Request, Response, Settings, Sink, Spider
+from crawler.engine.shutdown import FINISH_GRACE
 from crawler.errors import LeaseLost
 from crawler.sinks.position import TAIL, Position
 from crawler.store import Store
@@ -239,6 +240,26 @@ async def test_a_worker_that_is_stopped_finishes_requests_in_flight_and_leaves(a
     assert first.report.interrupted
     assert sorted(kept_items(job, [first, second])) == site.urls
     site.check()  # nothing was fetched again
+
+
+async def test_a_worker_that_is_stopped_does_not_wait_for_a_store_that_is_away(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=20)
+    first, second = (Worker(job, Hosts(), site, settings=Settings(grace=5.0)) for _ in range(2))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await trio.sleep(10.0)
+        first.connection.cut()
+        await trio.sleep(1.0)
+        first.interrupt()
+        with trio.fail_after(5.0 + 5 * FINISH_GRACE):
+            await first.ended.wait()
+        await nursery.start(second.work)
+    assert first.report is not None
+    assert first.report.interrupted
+    assert "the store of the job does not answer: the report is about this worker only" in caplog.messages
+    assert sorted(kept_items(job, [first, second])) == site.urls
 
 
 class Counting(Hosts):

@@ -81,6 +81,11 @@ async def test_without_handlers_the_innermost_code_of_the_framework_is_named() -
     assert await described(partial(WORKER, commit)) == "commit (commit.py:2)"
 
 
+async def test_a_task_whose_nursery_is_empty_is_named() -> None:
+    waits = compiled("crawler.engine.session", "finish", f"async with trio.open_nursery(): {WAIT}")
+    assert await described(waits) == "finish (finish.py:2)"
+
+
 async def test_each_place_is_named_once_and_three_at_most() -> None:
     functions = [compiled("books", name, WAIT) for name in ("a", "b", "c", "d", "e")]
     found = await described(*functions, functions[0])
