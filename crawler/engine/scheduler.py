@@ -129,7 +129,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
                 await self._start_background_tasks(background)
                 try:
                     with outbox:
-                        with trio.CancelScope(shield=True):  # `start` of a cancelled task would wait for its end
+                        with self.shutdown.finishing():  # shielded: `start` of a cancelled task would wait for its end
                             await background.start(keep)
                         self.writer.stop_at_limits()
                         with self.shutdown.working():

@@ -152,6 +152,7 @@ class CrawlSession:
                 scheduler = await self._wire(stack, store, transport)
                 timer = Timer(scheduler.crawl.clock(), scheduler.crawl.stats)
                 had_finished = await self._restore_positions(scheduler)
+                self.scheduler = scheduler  # from here on, a signal stops the crawl; before, it cancels it
                 runs = RunRecorder(scheduler)
                 try:
                     await self._run_in_lifespans(scheduler, runs)
@@ -261,7 +262,7 @@ class CrawlSession:
         if self.job is not None:
             check_handlers(self.spider, resumed.handlers, self.job.shown)
         self._gone = resumed.gone
-        self.scheduler = wire(
+        return wire(
             self.spider,
             self.plugins,
             self.settings,
@@ -275,7 +276,6 @@ class CrawlSession:
             processes=self._processes,
             has_usual_transport=is_usual,
         )
-        return self.scheduler
 
     async def _restore_positions(self, scheduler: Scheduler) -> bool:
         """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""

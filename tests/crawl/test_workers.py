@@ -262,6 +262,41 @@ async def test_a_worker_that_is_stopped_does_not_wait_for_a_store_that_is_away(
     assert sorted(kept_items(job, [first, second])) == site.urls
 
 
+@pytest.mark.parametrize("name", ["resume_state", "follow", "advance", "commit", "claim", "ingest"])
+@pytest.mark.parametrize("calls", range(1, 5))
+async def test_a_worker_that_is_stopped_ends_whichever_call_of_the_store_has_no_answer(
+    autojump_clock: MockClock, name: str, calls: int
+) -> None:
+    class Cutting(Worker):
+        """Its connection is cut when a method is called for the last of some times."""
+
+        async def _open_store(self, stack: AsyncExitStack) -> Store:
+            store, left = await super()._open_store(stack), calls
+            found = getattr(self.connection, name)
+
+            async def call(*args: Any, **options: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    self.connection.cut()
+                return await found(*args, **options)
+
+            setattr(self.connection, name, call)
+            return store
+
+    job, site = MemoryJob(LEASE), Site(hosts=4, pages=5)
+    first, second = (kind(job, Hosts(), site, settings=Settings(grace=5.0)) for kind in (Cutting, Worker))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(first.work)
+        await trio.sleep(30.0)
+        if not first.interrupt():
+            first.cancel()  # as Ctrl-C does before the crawl has begun
+        with trio.fail_after(5.0 + 6 * FINISH_GRACE):
+            await first.ended.wait()
+        await nursery.start(second.work)
+    assert sorted(kept_items(job, [first, second])) == site.urls
+
+
 class Counting(Hosts):
     """Counts its pages in its state."""
 

@@ -133,6 +133,10 @@ class Worker(CrawlSession):
         self.connection.cut()
         self._scope.cancel()
 
+    def cancel(self) -> None:
+        """Cancel the crawl."""
+        self._scope.cancel()
+
     @property
     def owner(self) -> int:
         return self.connection.store.owner
