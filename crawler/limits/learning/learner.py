@@ -47,7 +47,8 @@ MIN_RATE_SHARE: Final = 0.5
 """Share of a rate that was served below which refusals have another reason."""
 MAX_WRONG_GUESSES: Final = 4
 """Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
-clients use the same quota, or the server sheds load at random. Stated waits are still kept."""
+clients use the same quota, or the server sheds load at random. Stated waits are still kept, and once the average rate
+that was served is tried."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -272,6 +273,9 @@ class LimitLearner:
         bucket = self.quotas.leaky_bucket()
         if isinstance(bucket, IntervalQuota) and bucket.has_few_refusals():
             return False  # requests at the edge of an interval are refused now and then
+        undeclared = self.quotas.undeclared()
+        if undeclared is not None and undeclared.is_shorter_tried():
+            return False  # that is to be refused if the window is not so short
         if not self.rates.are_random():
             return False
         self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
@@ -372,6 +376,10 @@ class LimitLearner:
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searching:
             self.since, self.served = report.sent, grant.cost
+        if self._is_rate_needed(refusals):
+            found = LeakyBucketQuota.fitted("undeclared", 1.0 / self._average_interval(report.sent), report.sent)
+            self.quotas.add(found)
+            return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
         if found is None or self._wrong_guesses >= MAX_WRONG_GUESSES:
             self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
@@ -383,6 +391,11 @@ class LimitLearner:
             found = IntervalQuota.of(found.name, rate, report.sent, refusals=refused, is_weak=found.is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
+
+    def _is_rate_needed(self, refusals: Refusals) -> bool:
+        """Return whether only the average rate that was served is left to keep, because every guess was wrong."""
+        is_exhausted = self._wrong_guesses == MAX_WRONG_GUESSES and self.quotas.are_all_undeclared()
+        return is_exhausted and refusals.was_proven and not self.rates.are_random()
 
     def _average_interval(self, now: float) -> float:
         """Return the seconds for each unit that was served so far, waits included."""
@@ -414,6 +427,9 @@ class LimitLearner:
         """Compare the units served until the last burst of refusals with those served since."""
         if self.quotas.has_leaky_bucket() or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return
+        known = self.quotas.undeclared()
+        if known is not None and known.may_be_refused_trial(len(self.flight)):
+            return  # what is still being served may have used up the window
         found = first and detect_leaky_bucket(
             "undeclared",
             before=refusals.served_before,
@@ -424,7 +440,6 @@ class LimitLearner:
         if not found:
             refusals.compare_from(now, self.served)
             return
-        known = self.quotas.undeclared()
         if known is not None:
             found.assume_served(known.limit or 0.0, known.believed_length, now)
         self.quotas.clear()
@@ -459,7 +474,8 @@ class LimitLearner:
         undeclared = self.quotas.undeclared()
         if undeclared is None:
             return self._unexplained >= MAX_UNEXPLAINED
-        return not (undeclared.expects_refusal(sent) or undeclared.may_slide(sent, len(self.flight)))
+        is_expected = undeclared.is_shorter_tried() or undeclared.expects_refusal(sent)
+        return not (is_expected or undeclared.may_slide(sent, len(self.flight)))
 
     def _check_concurrency(self, refusals: Refusals, now: float) -> None:
         """Find out whether too many requests at once caused a refusal, once all that were in flight are decided."""

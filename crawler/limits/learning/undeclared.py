@@ -200,6 +200,10 @@ class UndeclaredQuota(Quota):
         is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used()
         return not self.is_weak and (is_used or sent >= self.probe_at())
 
+    def is_shorter_tried(self) -> bool:
+        """Return whether the present window is shorter than believed, to find out whether it may be."""
+        return not math.isnan(self._longer)
+
     def may_slide(self, sent: float, in_flight: int) -> bool:
         """Return whether the last window, wherever it began, held as many units as the limit; a bucket serves more.
 
@@ -219,9 +223,21 @@ class UndeclaredQuota(Quota):
         before, self.slides = self.slides, self.slides or self.may_slide(sent, in_flight)
         return self.slides and not before
 
-    def is_nearly_used(self) -> bool:
-        """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""
-        return self.used >= (self.limit or 0.0) - 1.0
+    def may_be_refused_trial(self, in_flight: int) -> bool:
+        """Return whether a refusal may be that of one more unit than the limit, which was tried.
+
+        Parameters:
+            in_flight: other requests in flight.
+        """
+        return self._trial and self.is_nearly_used(in_flight)
+
+    def is_nearly_used(self, in_flight: int = 0) -> bool:
+        """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt.
+
+        Parameters:
+            in_flight: requests in flight that the window may contain.
+        """
+        return self.used + in_flight >= (self.limit or 0.0) - 1.0
 
     def is_small(self) -> bool:
         """Return whether the limit is so small that refusals at random may have shown it."""
