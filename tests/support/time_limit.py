@@ -5,6 +5,8 @@ A livelock in virtual time never ends: no timeout of the test itself comes, beca
 
 from __future__ import annotations
 
+import argparse
+import math
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -19,10 +21,21 @@ AGAIN: Final = 5.0
 """Seconds until the test is interrupted once more: it may have caught the first interruption."""
 
 
+def positive(text: str) -> float:
+    """Return a number of seconds above 0. Raise `argparse.ArgumentTypeError` for anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return seconds
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--longest",
-        type=float,
+        type=positive,
         default=LONGEST,
         metavar="SECONDS",
         help="seconds that the setup, the call and the teardown of a test may each take (default: %(default)g)",

@@ -47,8 +47,8 @@ MIN_RATE_SHARE: Final = 0.5
 """Share of a rate that was served below which refusals have another reason."""
 MAX_WRONG_GUESSES: Final = 4
 """Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
-clients use the same quota, or the server sheds load at random. Stated waits are still kept, and once the average rate
-that was served is tried."""
+clients use the same quota, or the server sheds load at random. Stated waits are still kept, and the average rate
+that was served is tried once."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -275,7 +275,7 @@ class LimitLearner:
             return False  # requests at the edge of an interval are refused now and then
         undeclared = self.quotas.undeclared()
         if undeclared is not None and undeclared.is_shorter_tried():
-            return False  # that is to be refused if the window is not so short
+            return False  # the window may be longer after all
         if not self.rates.are_random():
             return False
         self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
@@ -376,7 +376,7 @@ class LimitLearner:
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searching:
             self.since, self.served = report.sent, grant.cost
-        if self._is_rate_needed(refusals):
+        if self._falls_back_to_rate(refusals):
             found = LeakyBucketQuota.fitted("undeclared", 1.0 / self._average_interval(report.sent), report.sent)
             self.quotas.add(found)
             return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
@@ -392,8 +392,8 @@ class LimitLearner:
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
-    def _is_rate_needed(self, refusals: Refusals) -> bool:
-        """Return whether only the average rate that was served is left to keep, because every guess was wrong."""
+    def _falls_back_to_rate(self, refusals: Refusals) -> bool:
+        """Return whether to keep the average rate that was served, because every guess about a limit was wrong."""
         is_exhausted = self._wrong_guesses == MAX_WRONG_GUESSES and self.quotas.are_all_undeclared()
         return is_exhausted and refusals.was_proven and not self.rates.are_random()
 
@@ -428,7 +428,7 @@ class LimitLearner:
         if self.quotas.has_leaky_bucket() or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return
         known = self.quotas.undeclared()
-        if known is not None and known.may_be_refused_trial(len(self.flight)):
+        if known is not None and known.may_be_trial(len(self.flight)):
             return  # what is still being served may have used up the window
         found = first and detect_leaky_bucket(
             "undeclared",

@@ -223,8 +223,8 @@ class UndeclaredQuota(Quota):
         before, self.slides = self.slides, self.slides or self.may_slide(sent, in_flight)
         return self.slides and not before
 
-    def may_be_refused_trial(self, in_flight: int) -> bool:
-        """Return whether a refusal may be that of one more unit than the limit, which was tried.
+    def may_be_trial(self, in_flight: int) -> bool:
+        """Return whether a refused request may have been the trial of one more unit than the limit.
 
         Parameters:
             in_flight: other requests in flight.
