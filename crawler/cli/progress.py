@@ -45,15 +45,14 @@ class Progress(Plugin):
         self._drawn = drawn
         self._screen = screen
         self._monitor: Monitor | None = None
-        self._timer = Timer(time.monotonic())
-        self._started: float | None = None
+        self._timer: Timer | None = None
         self.causes: dict[str, str] = {}
         """The message of the first failure of each kind."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Show the view below the log messages while the crawl runs; without a terminal, a line every 30 seconds."""
-        self._started = time.monotonic()
+        self._timer = Timer(time.monotonic(), crawl.stats)
         if not self._shown:
             yield
             return
@@ -76,7 +75,7 @@ class Progress(Plugin):
 
     def report(self, finished: str) -> Report | None:
         """Return the report of a crawl that failed; `None` if it had not started."""
-        if self._started is None:
+        if self._timer is None:
             return None
         crawl = self.crawl
         return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)

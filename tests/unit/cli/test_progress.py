@@ -8,6 +8,7 @@ import sys
 
 import httpx
 import pytest
+import trio
 from rich.console import ConsoleDimensions
 from support.internet import Internet, Pages, between
 
@@ -124,6 +125,15 @@ async def test_a_report_of_a_crawl_that_failed_has_its_counts(autojump_clock):
     await crawl(Books(), plugins=[progress], transport=FakeSite({"/": "one"}).transport)
     report = progress.report("failed")
     assert (report.finished, report.spider, report.pages) == ("failed", "books", 1)
+
+
+async def test_a_report_of_a_run_that_failed_names_the_counts_of_the_runs_before(autojump_clock, tmp_path):
+    for paths in ({"/": "<a href='/later'>x</a>", "/later": Page("x", delay=99.0)}, {"/later": "one"}):
+        progress = Progress(shown=False)
+        with trio.move_on_after(50):  # which ends the first run
+            await crawl(Books(), plugins=[progress], transport=FakeSite(paths).transport, job=tmp_path / "job")
+    report = progress.report("failed")
+    assert (report.pages, report.earlier) == (2, {"pages": 1, "items": 1, "requests": report.requests - 1})
 
 
 @pytest.mark.parametrize(
