@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
@@ -10,10 +11,11 @@ from cyclopts import Parameter
 
 from crawler import urls
 from crawler.cli.configuration import Configuration
-from crawler.cli.logs import log_to_stderr
+from crawler.cli.logs import log_to_stderr, log_traceback, say
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
+from crawler.errors import RequestError
 from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
 from crawler.limits.throttle import ROBOTS_CONCURRENCY
@@ -47,7 +49,8 @@ def robots(
 ) -> int:
     """Show whether robots.txt allows a URL, and by which rule.
 
-    Its crawl delay and sitemaps are shown too. The setting user_agent decides which rules of the file apply.
+    Its crawl delay and sitemaps are shown too. The setting user_agent decides which rules of the file apply. A site that
+    does not respond is reported on standard error, and the exit code is then 1.
 
     Example: crawler robots https://books.example/private/
     """
@@ -56,13 +59,21 @@ def robots(
     for page in dict.fromkeys(urls.normalize(check_url(text)) for text in (url, *others)):
         sites.setdefault(urls.origin(page), []).append(page)
     configuration = Configuration.load(settings=setting)
+    code = 0
     for origin, pages in sites.items():
-        findings = _read(pages, RobotsPage(Request(f"{origin}/robots.txt")), configuration)
+        file = f"{origin}/robots.txt"
+        try:
+            findings = _read(pages, RobotsPage(Request(file)), configuration)
+        except RequestError as error:
+            log_traceback(error)
+            say(f"crawler: {file}: {error}\n", level=logging.ERROR)
+            code = 1
+            continue
         if json:
             write("".join(msgspec.json.encode(each).decode() + "\n" for each in findings))
         else:
             show(_lines(findings))
-    return 0
+    return code
 
 
 def _read(pages: Sequence[str], spider: RobotsPage, configuration: Configuration) -> list[dict[str, Any]]:

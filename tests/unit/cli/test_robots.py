@@ -20,6 +20,8 @@ Allow: /private/open$
 User-agent: *
 Disallow: /shop
 """
+REFUSING = "http://127.0.0.1:9/"
+"""No server listens there."""
 
 
 def shown(command, site, path, *more):
@@ -130,5 +132,24 @@ def test_a_missing_or_unavailable_file_is_explained(command, answer, may, rule):
 def test_redirects_are_followed_and_a_server_without_a_response_is_an_error(command):
     with local_site({"/robots.txt": Answer("", 301, {"Location": "/r.txt"}), "/r.txt": FILE}) as site:
         assert shown(command, site, "private/")["rule"] == "Disallow: /private/"
-    code, out, err = command("robots", "http://127.0.0.1:9/", "-s", "attempts=1")
-    assert (code, out, err) == (1, "", "crawler: connection refused by 127.0.0.1:9\n")
+    code, out, err = command("robots", REFUSING, "-s", "attempts=1")
+    assert (code, out, err) == (1, "", f"crawler: {REFUSING}robots.txt: connection refused by 127.0.0.1:9\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_sites_after_one_without_a_response_are_asked_too(command, options):
+    with local_site({"/robots.txt": FILE}) as site:
+        asked = [REFUSING, f"{site.url}private/x", "http://127.0.0.1:7/", "-s", "attempts=1"]
+        code, out, err = command("robots", *asked, *options)
+        assert (code, err.splitlines()) == (
+            1,
+            [
+                f"crawler: {REFUSING}robots.txt: connection refused by 127.0.0.1:9",
+                "crawler: http://127.0.0.1:7/robots.txt: connection refused by 127.0.0.1:7",
+            ],
+        )
+        assert [asked.path for asked in site.log] == ["/robots.txt"]
+        if options:
+            assert json.loads(out)["url"] == f"{site.url}private/x"
+        else:
+            assert f"  URL       {site.url}private/x must not be fetched" in out.splitlines()
