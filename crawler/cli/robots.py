@@ -49,8 +49,8 @@ def robots(
 ) -> int:
     """Show whether robots.txt allows a URL, and by which rule.
 
-    Its crawl delay and sitemaps are shown too. The setting user_agent decides which rules of the file apply. A site that
-    does not respond is reported on standard error, and the exit code is then 1.
+    Its crawl delay and sitemaps are shown too. The setting user_agent decides which rules of the file apply. A site
+    that does not respond is reported on standard error, and the exit code is then 1.
 
     Example: crawler robots https://books.example/private/
     """

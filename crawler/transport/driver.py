@@ -262,6 +262,8 @@ class CurlDriver:
         if code != pycurl.E_OK and transfer.peer is not None and not transfer.sent:
             self._slow.forget(transfer.peer[0])
             transfer.peer = None
+        if code != pycurl.E_OK and transfer.sent:
+            transfer.used_kept_connection = not curl.getinfo(pycurl.NUM_CONNECTS)
         if code == pycurl.E_OK and transfer.connect_only:
             transfer.end()
             return

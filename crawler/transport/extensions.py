@@ -36,7 +36,7 @@ FAILURE: Final = "transport_failure"
 DEADLINE: Final = "deadline"
 """The kind of a failure because the response was not complete by `WireOptions.complete_by`."""
 STALE: Final = "stale"
-"""The kind of a failure at a kept connection that the server had closed."""
+"""The kind of a failure at a kept connection that the server had closed, or on which it had sent too much before."""
 
 ProxyFault: TypeAlias = Literal["proxy", "beyond"]
 """Where a request through a proxy failed: at the proxy itself, or beyond it, between the proxy and the site."""
@@ -82,7 +82,7 @@ class TransportFailure(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the server had closed the kept connection that the request was sent over."""
+        """Whether the kept connection that the request was sent over was unusable; see `STALE`."""
         return self.kind == STALE
 
 

@@ -22,7 +22,7 @@ from crawler.http.received_headers import ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.decoding import unknown_coding
-from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE
+from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE, kind_of_code
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
 from crawler.transport.lean import delivered_fields
@@ -74,7 +74,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         "_drop", "_has_headers", "_lines", "_lines_size", "_max_headers", "_primary_ip", "_read_timeout", "_reason",
         "_sent_size", "_version", "_was_refused", "_write_timeout", "body", "clock", "complete_by", "curl", "decode",
         "headers", "headers_at", "needs_reset", "new_connection", "options", "peer", "proxy", "proxy_fault", "request",
-        "sent", "sent_at", "stages", "status", "status_line", "was_inspected",
+        "sent", "sent_at", "stages", "status", "status_line", "used_kept_connection", "was_inspected",
     )  # fmt: skip
 
     connect_only: ClassVar = False
@@ -122,6 +122,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         """Whether the connection was ready and the request went out."""
         self.sent_at = 0.0
         """Seconds on trio's clock at which it did."""
+        self.used_kept_connection = False
+        """Whether it failed on a connection of an earlier request."""
         self.was_inspected = False
         self.status_line = b""
         """The status line of the response; empty until its headers are complete."""
@@ -267,6 +269,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
             self.fail(self._failure(httpx.DecodingError, message, retryable=False, kind=BOMB))
         elif code == pycurl.E_SEND_ERROR and ALL_STALE in message and not self._has_headers:
             self.fail(self._stale())
+        elif self.used_kept_connection and not self.delivered and kind_of_code(code, message, os_errno) == "no_http":
+            self.fail(self._stale("the kept connection had bytes after the end of its last response"))
         elif self._lines_size + sum(map(len, self._lines)) > self._max_headers:  # libcurl found that they are too many
             self.fail(self._too_many_lines())
         elif code != pycurl.E_OK:
@@ -293,8 +297,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         """Return the error of a response that was not complete by its deadline."""
         return self._failure(httpx.ReadTimeout, "the response was not complete by its deadline", kind=DEADLINE)
 
-    def _stale(self) -> httpx.RequestError:
-        message = "the connection was closed before a response came"
+    def _stale(self, message: str = "the connection was closed before a response came") -> httpx.RequestError:
         return transport_error(httpx.RemoteProtocolError, message, request=self.request, sent=True, kind=STALE)
 
     def _failure(

@@ -243,6 +243,45 @@ async def test_a_request_whose_kept_connection_dies_without_an_answer_is_sent_ag
     assert sent == [1, 1]  # each time is counted
 
 
+def noisy(noise):
+    """A server that sends bytes after the end of its first response, but only once the next request is there."""
+
+    async def handler(peer):
+        await peer.request()
+        await peer.send(ok())
+        if await peer.request():
+            await peer.send(noise)
+
+    return handler
+
+
+@pytest.mark.parametrize("noise", [b"x" * 20_000, b"<p>not for you\r\n"])
+async def test_bytes_after_the_last_response_of_a_kept_connection_are_not_the_next_response(serve, transport, noise):
+    server = await serve(noisy(noise))
+    sent = []
+    assert (await get(transport, server.url)).content == b"ok"
+    assert (await get(transport, server.url, extensions=telling(sent))).content == b"ok"
+    assert server.connections == 2
+    assert sent == [1, 1]
+
+
+async def test_a_request_that_is_not_idempotent_fails_at_such_bytes_without_being_repeated(serve, transport):
+    server = await serve(noisy(b"x" * 20_000))
+    await get(transport, server.url)
+    with pytest.raises(httpx.RemoteProtocolError, match="bytes after the end of its last response") as caught:
+        await get(transport, server.url, method="POST", content=b"only once")
+    assert failure_of(caught.value).is_stale
+    assert server.bodies.count(b"only once") == 1
+
+
+async def test_a_new_connection_that_does_not_speak_http_is_not_tried_again(serve, transport):
+    server = await serve(answers(b"x" * 20_000))
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
+        await get(transport, server.url)
+    assert failure_of(caught.value).kind == "no_http"
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("kept", [1, 12])
 async def test_a_request_that_is_not_idempotent_is_never_sent_twice(serve, transport, method, kept):
