@@ -149,9 +149,11 @@ class Files(Plugin):
         with closing(self._store):
             yield
         if self._fields_seen is False:
-            wanted = " or ".join(self.fields)
             log.warning(
-                "%s: no item has a field %s: nothing was downloaded; the option fields names others", self.name, wanted
+                "%s: no item has the field %s, so nothing was downloaded; set %s.fields to your URL fields",
+                self.name,
+                " or ".join(self.fields),
+                self.name,
             )
 
     async def fetch(self, request: Request, send: Any) -> Response | None:

@@ -576,8 +576,8 @@ async def test_a_crawl_whose_items_have_no_field_with_files_is_warned(
             yield item
 
     await download(FakeSite({"/": page(), "/a.pdf": Page(b"one", headers=PDF)}), tmp_path, Fixed())
-    words = "files: no item has a field file_urls: nothing was downloaded; the option fields names others"
-    assert [record.message for record in caplog.records] == [words] * is_warned
+    words = "no item has the field file_urls, so nothing was downloaded; set files.fields to your URL fields"
+    assert [record.message for record in caplog.records] == [f"files: {words}"] * is_warned
 
 
 @pytest.mark.parametrize(
