@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -28,6 +29,14 @@ the server may refuse only this one."""
 def lane_name(request: Request) -> str:
     """Return the lane of a request: the one that it names, or its origin."""
     return request.lane or urls.origin(request.url)
+
+
+def _first_order(heap: list[Pending]) -> Order:
+    return heap[0].order
+
+
+def _refusals(heap: list[Pending]) -> int:
+    return heap[0].refusals
 
 
 def _limiter(lane: Lane) -> trio.CapacityLimiter:
@@ -77,11 +86,14 @@ class Lane:
     _waits_for: str = ""
     _waits_since: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
+    """A heap of the requests that are not put off and were never refused."""
+    _refused: dict[int, list[Pending]] = attrs.field(factory=dict)
+    """Heaps of the others that are not put off, by the number of their refusals. None is empty."""
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
     _numbers: int = 0
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._later)
+        return self.ready_count() + len(self._later)
 
     # ---- the window --------------------------------------------------------------------------------------------------
 
@@ -89,75 +101,87 @@ class Lane:
         """Add a request to the window, or back to it."""
         self.held.add(pending.order)
         if pending.not_before == -math.inf:
-            heapq.heappush(self._ready, pending)
+            self._add_ready(pending)
         else:
             self._numbers += 1
             heapq.heappush(self._later, (pending.not_before, self._numbers, pending))
+
+    def _add_ready(self, pending: Pending) -> None:
+        """Add a request that is not put off."""
+        heapq.heappush(self._refused.setdefault(pending.refusals, []) if pending.refusals else self._ready, pending)
 
     def pop(self, now: float) -> Pending | None:
         """Remove and return the first request that is not put off, if there is one."""
         while self._later and self._later[0][0] <= now:
             pending = heapq.heappop(self._later)[2]
             pending.not_before = -math.inf
-            heapq.heappush(self._ready, pending)
-        return self._take(self._next()) if self._ready else None
+            self._add_ready(pending)
+        heap = self._next_heap() if self._refused else self._ready
+        if not heap:
+            return None
+        pending = heapq.heappop(heap)
+        if not heap and pending.refusals:
+            del self._refused[pending.refusals]
+        return pending
 
-    def _next(self) -> int:
-        """Return the index of the request that goes next: the first one, unless it was refused more often than others.
+    def _next_heap(self) -> list[Pending]:
+        """Return the heap with the request that goes next: the first one, unless it was refused more often than others.
 
         The server may refuse only this request, so the others must not wait for it.
         """
-        if self._ready[0].refusals <= MAX_REFUSALS_AT_FRONT:
-            return 0
-        return min(range(len(self._ready)), key=lambda index: (self._ready[index].refusals, self._ready[index].order))
-
-    def _take(self, index: int) -> Pending:
-        """Remove and return a request that is not put off."""
-        if index == 0:
-            return heapq.heappop(self._ready)
-        pending, self._ready[index] = self._ready[index], self._ready[-1]
-        self._ready.pop()
-        heapq.heapify(self._ready)
-        return pending
+        heaps = [self._ready, *self._refused.values()] if self._ready else list(self._refused.values())
+        heap = min(heaps, key=_first_order)
+        return heap if heap[0].refusals <= MAX_REFUSALS_AT_FRONT else min(heaps, key=_refusals)
 
     def head(self) -> Pending | None:
         """Return the next request, or the one that is put off least."""
-        if self._ready:
-            return self._ready[self._next()]
+        heap = self._next_heap() if self._refused else self._ready
+        if heap:
+            return heap[0]
         return self._later[0][2] if self._later else None
+
+    def _all_ready(self) -> chain[Pending]:
+        """Return the requests that are not put off, in any order."""
+        return chain(self._ready, *self._refused.values())
 
     def first(self, limit: int) -> list[Pending]:
         """Return the next requests in memory, in their order, then those that are put off."""
-        found = heapq.nsmallest(limit, self._ready)
+        found = heapq.nsmallest(limit, self._all_ready())
         return found + [pending for _, _, pending in sorted(self._later)[: limit - len(found)]]
 
     def first_at(self) -> float:
         """Return when the next request may start if no limit holds it back, in seconds since the epoch."""
-        if self._ready:
+        if self._ready or self._refused:
             return -math.inf
         return self._later[0][0] if self._later else math.inf
 
     def ready_count(self) -> int:
         """Return the number of requests in the window that are not put off."""
-        return len(self._ready)
+        return len(self._ready) + sum(map(len, self._refused.values())) if self._refused else len(self._ready)
 
     def trim(self, size: int) -> int:
         """Forget the requests after the first `size` that are not put off; the store has them. Return how many."""
-        ordered = sorted(self._ready)
-        self._ready = ordered[:size]
+        ordered = sorted(self._all_ready())
+        self._clear_ready()
+        for pending in ordered[:size]:
+            self._add_ready(pending)
         self.held.difference_update(pending.order for pending in ordered[size:])
-        self.after = min(self.after, self._ready[-1].order)  # one that was put back may come after the last one read
+        self.after = min(self.after, ordered[size - 1].order)  # one put back may come after the last one read
         self.more = True
         return len(ordered) - size
 
     def forget(self) -> int:
         """Forget all requests that are not put off, to read them again from the store. Return how many."""
-        self.held.difference_update(pending.order for pending in self._ready)
-        forgotten = len(self._ready)
-        self._ready.clear()
+        forgotten = self.ready_count()
+        self.held.difference_update(pending.order for pending in self._all_ready())
+        self._clear_ready()
         self.after = START
         self.more = True
         return forgotten
+
+    def _clear_ready(self) -> None:
+        self._ready.clear()
+        self._refused.clear()
 
     def has_open_pages(self) -> bool:
         """Return whether requests of the store have open tickets."""
@@ -165,7 +189,7 @@ class Lane:
 
     def clear(self) -> None:
         """Forget all requests: another worker has them."""
-        self._ready.clear()
+        self._clear_ready()
         self._later.clear()
         self.held.clear()
         self.after, self.more = START, False

@@ -130,3 +130,67 @@ def test_two_refusals_keep_the_place_of_a_request() -> None:
         made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))
     found = [made.pop(0.0) for _ in range(3)]
     assert [one.order[1] for one in found if one is not None] == [0, 1, 2]
+
+
+@given(st.lists(st.integers(0, 5), max_size=30), st.data())
+def test_the_order_of_refused_requests_is_that_of_the_rule(refusals: list[int], data: st.DataObject) -> None:
+    made, waiting = lane(), list[Pending]()
+    for number, times in enumerate(refusals):
+        waiting.append(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=times))
+        made.add(waiting[-1])
+    while waiting:
+        first = min(waiting)
+        if first.refusals > 2:
+            first = min(waiting, key=lambda one: (one.refusals, one.order))
+        assert len(made) == made.ready_count() == len(waiting)
+        assert made.first(3) == sorted(waiting)[:3]
+        assert made.head() is first
+        assert made.pop(0.0) is first
+        waiting.remove(first)
+        if first.refusals < 6 and data.draw(st.booleans()):
+            first.refusals += 1
+            made.add(first)
+            waiting.append(first)
+    assert (made.head(), made.pop(0.0), len(made), made.first_at()) == (None, None, 0, math.inf)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 30))
+def test_refused_requests_are_trimmed_and_forgotten_by_their_place(refusals: list[int], size: int) -> None:
+    made = lane()
+    for number, times in enumerate(refusals):
+        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=times))
+    made.after = (0, len(refusals))
+    size = min(size, len(refusals))
+    assert made.trim(size) == len(refusals) - size
+    assert made.held == {(0, number) for number in range(size)}
+    assert (made.ready_count(), made.after, made.more) == (size, (0, size - 1), True)
+    assert made.forget() == size
+    assert (made.held, len(made), made.head()) == (set(), 0, None)
+
+
+class CountedOrder(tuple[int, int]):
+    """A place that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __lt__(self, other: tuple[int, ...]) -> bool:
+        CountedOrder.compared += 1
+        return tuple.__lt__(self, other)
+
+    def __eq__(self, other: object) -> bool:
+        CountedOrder.compared += 1
+        return tuple.__eq__(self, other)
+
+    __hash__ = tuple.__hash__
+
+
+def test_the_next_of_many_requests_is_found_quickly_behind_one_that_was_refused_often() -> None:
+    made = lane()
+    for number in range(2000):
+        made.add(Pending(CountedOrder((0, number)), Request(f"{HOST}/{number}"), HOST, refusals=3 * (number == 0)))
+    CountedOrder.compared = 0
+    for _ in range(100):
+        made.head()
+        made.pop(0.0)
+    assert CountedOrder.compared < 100 * 60
