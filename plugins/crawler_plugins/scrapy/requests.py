@@ -18,7 +18,7 @@ from crawler_plugins.scrapy.equivalents import rendering
 from crawler_plugins.scrapy.handlers import Handlers, entered_url, host_of
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 
-__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "cookie_pairs", "with_depth"]
+__all__ = ["REDIRECTS", "RequestTranslator", "canonical", "given_cookies", "with_depth"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 ERRORS: Final = range(300, 600)
@@ -93,9 +93,10 @@ class RequestTranslator:
         priority = request.priority - depth * self._depth_priority
         if priority:
             options["priority"] = priority
-        if self._is_plain(request, callback):
+        cookies = {} if request.cookies == options.get("cookies", {}) else request.cookies
+        if not cookies and self._is_plain(request, callback):
             return crawler.Request(request.url, callback or None, **options)
-        kept = self._kept_form(request, callback, self._handler(request.errback))
+        kept = self._kept_form(request, callback, self._handler(request.errback), cookies)
         is_named = callback and "#" not in kept and "c" not in kept
         entered = entered_url(request.url)
         if entered is not None:
@@ -129,8 +130,15 @@ class RequestTranslator:
             and canonical(request.url) == request.url
         )
 
-    def _kept_form(self, request: Any, callback: str | None, errback: str | None) -> dict[str, Any]:
-        """Return what the crawl has no field for: in JSON, or the number under which it is kept in memory."""
+    def _kept_form(self, request: Any, callback: str | None, errback: str | None, cookies: Any) -> dict[str, Any]:
+        """Return what the crawl has no field for: in JSON, or the number under which it is kept in memory.
+
+        Parameters:
+            request: The request.
+            callback: The name of its callback; empty for the default one, `None` for one without a name.
+            errback: The same of its errback.
+            cookies: Its cookies, if the crawl does not have them as they are.
+        """
         try:
             if callback is None or errback is None:
                 handler = request.callback if callback is None else request.errback
@@ -143,6 +151,7 @@ class RequestTranslator:
                 "m": encode({key: value for key, value in request.meta.items() if key != "depth"}, "meta"),
                 "k": encode(request.cb_kwargs, "cb_kwargs"),
                 "f": encode(request.flags, "flags"),
+                "o": encode(cookies, "cookies"),
             }
             page, _, fragment = request.url.partition("#")
             if canonical(page) == page:
@@ -187,8 +196,10 @@ class RequestTranslator:
             fields.append(("Cookie", ""))
         if fields:
             options["headers"] = _fields(tuple(fields))
-        if request.cookies:
-            options["cookies"] = {name: value for name, value in cookie_pairs(request.cookies) if value.isascii()}
+        if request.cookies and merges:
+            options["cookies"] = {
+                name: value for name, value, place in given_cookies(request.cookies) if value.isascii() and not place
+            }
         if request.dont_filter or self.keeps_repeats:
             options["dont_filter"] = True
         if meta:
@@ -219,7 +230,7 @@ class RequestTranslator:
                 errback=getattr(self._spider, kept["e"]) if "e" in kept else None,
                 method=request.method,
                 body=request.body or None,
-                cookies=request.cookies or None,
+                cookies=decode(kept["o"]) if "o" in kept else request.cookies or None,
                 meta=decode(kept.get("m")),
                 cb_kwargs=decode(kept.get("k")),
                 flags=decode(kept.get("f")),
@@ -229,6 +240,8 @@ class RequestTranslator:
             )
             if request.headers.pairs:
                 found.headers = scrapy_headers(request.headers.pairs)
+                if found.meta.get("dont_merge_cookies") and not found.headers.get("Cookie"):
+                    found.headers.pop("Cookie", None)
         found.meta["depth"] = kept.get("d", request.depth)
         if MARKS_STARTS and request.depth == 0 and "d" not in kept:
             found.meta["is_start_request"] = True
@@ -298,11 +311,17 @@ def _plugin_options(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {"plugins": plugins} if plugins else {}
 
 
-def cookie_pairs(cookies: Any) -> Iterable[tuple[str, str]]:
-    """Yield the names and values of the cookies of a request, which Scrapy takes as a dict or as a list."""
-    pairs = ((c["name"], c["value"]) for c in cookies) if isinstance(cookies, list) else cookies.items()
-    for name, value in pairs:
-        yield _text(name), _text(value)
+def given_cookies(cookies: Any) -> Iterable[tuple[str, str, str]]:
+    """Yield the names, values and places of the cookies of a request, which Scrapy takes as a dict or as a list.
+
+    A place is what follows them in a ``Set-Cookie`` line, such as ``; path=/``; empty for the request itself.
+    """
+    for cookie in cookies if isinstance(cookies, list) else [{"name": n, "value": v} for n, v in cookies.items()]:
+        if cookie["value"] is not None:
+            value = _text(cookie["value"]).partition(";")[0]  # as a Set-Cookie line has it
+            places = [f"; {kind}={cookie[kind]}" for kind in ("path", "domain") if cookie.get(kind)]
+            secure = "; secure" if cookie.get("secure") else ""
+            yield _text(cookie["name"]), value, f"{''.join(places)}{secure}"
 
 
 def _text(value: Any) -> str:

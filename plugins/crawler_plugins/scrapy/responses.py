@@ -43,6 +43,9 @@ def to_scrapy(response: crawler.Response, request: Any, wire: Any = None) -> Any
     if wire is not None:
         made["protocol"] = PROTOCOLS.get(wire.http_version, wire.http_version)
         made["ip_address"] = _address_of(wire.address)
+        for name, value in wire.request_fields:
+            if name == "Cookie":
+                dict.__setitem__(request.headers, b"Cookie", [value.encode("latin-1")])
     if response.source in CACHES:
         made["flags"] = ["cached"]
     found = (FastHtmlResponse if kind is HtmlResponse else kind)(url, **made)

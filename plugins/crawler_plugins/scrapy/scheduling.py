@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import trio
 from scrapy import signals
 from scrapy.utils.misc import load_object
 
@@ -15,7 +16,7 @@ from crawler_plugins.scrapy.components import build_component, component_paths, 
 from crawler_plugins.scrapy.duplicates import Duplicates
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.offsite import Offsite
-from crawler_plugins.scrapy.requests import RequestTranslator, canonical, cookie_pairs, with_depth
+from crawler_plugins.scrapy.requests import RequestTranslator, canonical, given_cookies, with_depth
 
 __all__ = ["Scheduling"]
 
@@ -50,6 +51,8 @@ class Scheduling:
         self._is_heard = True
         self.duplicates = Duplicates(scrapy, sender)
         """The filter that takes the place of the crawl's own, if there is one."""
+        self.added = trio.Event()
+        """Set when a component adds a request, which may be refused."""
         self._pages: dict[str, str] = {}
         """URLs of requests as the crawl has them, without their fragments; empty for what is not on the web."""
         self._known: set[str] = set()
@@ -162,6 +165,7 @@ class Scheduling:
 
     def add(self, request: Any) -> None:
         """Add a request that no callback yields."""
+        self.added.set()
         depth = request.meta.get("depth", 0)
         made = self.enter(request, depth)
         if made is not None:
@@ -169,12 +173,8 @@ class Scheduling:
 
     def _keep_cookies(self, request: Any, made: crawler.Request) -> None:
         """Keep the cookies of a request for later ones of its session, as Scrapy does."""
-        given = request.cookies if isinstance(request.cookies, list) else ()
-        places = {cookie["name"]: cookie for cookie in given}
-        for name, value in cookie_pairs(request.cookies):
-            place = places.get(name, {})
-            domain = f"; Domain={place['domain']}" if place.get("domain") else ""
-            field = f"{name}={value.encode().decode('latin-1')}; Path={place.get('path') or '/'}{domain}"
+        for name, value, place in given_cookies(request.cookies):
+            field = f"{name}={value.encode().decode('latin-1')}{place}"
             self.crawl.set_cookie(made.url, field, session=made.session)
 
 

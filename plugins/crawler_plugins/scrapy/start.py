@@ -27,7 +27,7 @@ __all__ = ["Start", "start_output"]
 IDLE: Final = 0.05
 """Seconds between two checks whether the spider is idle, if its signal has a receiver."""
 IDLE_AGAIN: Final = 5.0
-"""Seconds until an idle spider that is kept open is reported as idle again."""
+"""Seconds until an idle spider that is kept open is reported as idle again, unless a request is added meanwhile."""
 EMPTY: Final = getattr(signals, "scheduler_empty", None)
 """The signal of a scheduler that has no requests, which Scrapy has since 2.13."""
 HAS_START_ERROR: Final = version_info >= (2, 19)
@@ -134,10 +134,12 @@ class Start:
             await trio.sleep(IDLE)
             if not self._is_idle():
                 continue
+            added = self._scheduling.added = trio.Event()
             results = self._signals.send(signals.spider_idle, quiet=(DontCloseSpider, CloseSpider))
             raised = [result.value for result in results if isinstance(result, Failure)]
             if any(isinstance(error, DontCloseSpider) for error in raised):
-                await trio.sleep(IDLE_AGAIN)
+                with trio.move_on_after(IDLE_AGAIN):
+                    await added.wait()
                 continue
             for error in raised:
                 if isinstance(error, CloseSpider):

@@ -81,6 +81,23 @@ async def test_cookies_of_a_request_are_sent_with_later_ones():
     }
 
 
+async def test_a_cookie_without_a_path_is_sent_to_the_folder_of_its_request():
+    class Folder(One):
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/shop/a", cookies={"a": "1"})
+
+        def parse(self, response):
+            yield scrapy.Request(f"{SITE}/shop/b")
+            yield scrapy.Request(f"{SITE}/c")
+
+    ran = await run_scrapy(Folder, dict.fromkeys(("/shop/a", "/shop/b", "/c"), "x"))
+    assert {visit.url.path: visit.headers.get("cookie") for visit in ran.visits} == {
+        "/shop/a": "a=1",
+        "/shop/b": "a=1",
+        "/c": None,
+    }
+
+
 async def test_cookies_may_be_a_list_and_may_be_disabled():
     class Listed(One):
         start_urls = [f"{SITE}/set"]
@@ -96,7 +113,32 @@ async def test_cookies_may_be_a_list_and_may_be_disabled():
         return [visit.headers.get("cookie") for visit in ran.visits]
 
     assert sent(await run_scrapy(Listed, PAGES)) == ["a=1", "a=1; sid=server"]
-    assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == ["a=1", None]
+    assert sent(await run_scrapy(Listed, PAGES, {"COOKIES_ENABLED": False})) == [None, None]
+
+
+async def test_a_cookie_is_sent_where_it_belongs_and_a_request_shows_what_was_sent(tmp_path):
+    class Places(One):
+        def start_requests(self):
+            given = [
+                {"name": "here", "value": "1", "path": "/"},
+                {"name": "path", "value": "2", "path": "/other"},
+                {"name": "domain", "value": "3", "domain": "example.com"},
+                {"name": "secure", "value": "4", "secure": True},
+            ]
+            yield scrapy.Request("http://site.test/", cookies=given)
+            yield scrapy.Request(f"{SITE}/b", cookies={"n": 5, "none": None, "cut": "6;7"}, meta={"cookiejar": 1})
+            yield scrapy.Request(f"{SITE}/c", cookies={"d": "8"}, meta={"dont_merge_cookies": True})
+
+        def parse(self, response):
+            yield {"sent": response.request.headers.getlist("Cookie"), "given": response.request.cookies}
+
+    for job in (None, tmp_path / "job"):
+        ran = await run_scrapy(Places, PAGES, job=job)
+        sent = {visit.url.path: visit.headers.get("cookie") for visit in ran.visits}
+        assert sent == {"/": "here=1", "/b": "n=5; cut=6", "/c": None}
+        shown = sorted([*item["sent"], len(item["given"])] for item in ran.items if item["sent"])
+        assert shown == [["here=1", 4], ["n=5; cut=6", 3]]
+        assert [item["given"] for item in ran.items if not item["sent"]] == [{"d": "8"}]
 
 
 async def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
