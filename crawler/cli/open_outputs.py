@@ -15,7 +15,7 @@ from crawler.sinks.if_exists import IfExists
 from crawler.sinks.series import Series
 from crawler.spiders import Spider
 
-__all__ = ["feeds_of", "open_outputs"]
+__all__ = ["feed_places", "feeds_of", "open_outputs"]
 
 
 def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:
@@ -51,3 +51,8 @@ def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[
     """Return the outputs that the settings of a Scrapy project name; none for other spiders."""
     feeds: Callable[[IfExists, Path | None], Sequence[Plugin]] = getattr(spider, "feeds", lambda *_: ())
     return feeds(if_exists, job)
+
+
+def feed_places(spider: Spider) -> list[str]:
+    """Return the places of the outputs that the settings of a Scrapy project name, as they name them."""
+    return list(getattr(spider, "feed_places", ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,7 +56,8 @@ def show_result(
     if not quiet:
         plugins = progress.crawl.plugins
         places = [*_places(outputs, progress, job)]
-        if report.items and not any(type(plugin).persist is not Plugin.persist for plugin in plugins):
+        keeps = getattr(progress.crawl.spider, "keeps_items", False)  # the pipelines of a Scrapy project may
+        if report.items and not (places or keeps or any(type(one).persist is not Plugin.persist for one in plugins)):
             keep = "use -o FILE to keep the items"
             places.append(f"none: {keep if job is None else f'crawler job {job.shown} --export FILE writes the items'}")
         from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
@@ -73,7 +75,7 @@ def _places(outputs: Sequence[str], progress: Progress, job: Job | None) -> Iter
     """Yield where the items were written, and how many of them are missing there."""
     plugins = progress.crawl.plugins
     sinks = plugins[plugins.index(progress) + 1 :]  # as the command line adds them
-    for output, sink in zip(outputs, sinks, strict=False):
+    for output, sink in zip_longest(outputs, sinks[: len(outputs)]):  # a Scrapy project may write some of them itself
         place: str | Path = "standard output" if output == "-" else output
         if job is not None and job.folder is None:  # each worker of a shared job writes files of its own
             place = getattr(sink, "path", place)

@@ -13,7 +13,7 @@ import attrs
 
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import Level, log_to_stderr
-from crawler.cli.open_outputs import feeds_of, open_outputs
+from crawler.cli.open_outputs import feed_places, feeds_of, open_outputs
 from crawler.cli.progress import Progress
 from crawler.cli.results import check_report, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
@@ -200,7 +200,8 @@ def command(
         )  # fmt: skip
     sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], if_exists, folder)]
     progress = Progress(shown=not quiet, drawn=drawn)
-    show = functools.partial(show_result, progress=progress, outputs=places, job=durable, file=report)
+    shown = [*places, *feed_places(spiders[0])]
+    show = functools.partial(show_result, progress=progress, outputs=shown, job=durable, file=report)
     result = run_spider(spiders[0], configuration, progress, sinks, durable, show, quiet=quiet)
     return result.exit_code(tolerate)
 

@@ -18,7 +18,7 @@ from crawler.sinks import Csv, Held, IfExists, Json, JsonLines, open_output
 from crawler_plugins.scrapy.components import build_component
 from crawler_plugins.scrapy.refusals import error_of
 
-__all__ = ["ExporterFeed", "feed_refusals", "feeds"]
+__all__ = ["ExporterFeed", "feed_refusals", "feeds", "given_feeds"]
 
 OPEN: Final = "%("
 """Beginning of a field in a URI."""
@@ -46,7 +46,7 @@ def feeds(scrapy: Any, if_exists: IfExists, job: Path | None) -> list[Plugin]:
     """
     if reasons := list(feed_refusals(scrapy.settings, partial(_with_parameters, scrapy))):
         raise error_of(reasons)
-    given = _given(scrapy.settings)
+    given = given_feeds(scrapy.settings)
     for uri, options in given.items():
         _check(scrapy, uri, options)
     if job is not None:
@@ -63,7 +63,7 @@ def feed_refusals(settings: Any, place_of: Callable[[str, Any], str] | None = No
         settings: The `scrapy.settings.Settings`.
         place_of: Returns where a URI with its options leads. `None`: what a URI leaves open is not looked at.
     """
-    for uri, options in _given(settings).items():
+    for uri, options in given_feeds(settings).items():
         if not isinstance(options, Mapping):
             yield f"FEEDS: {_shown(uri)}: its options must be a dict, not {type(options).__name__}"
             continue
@@ -76,7 +76,7 @@ def feed_refusals(settings: Any, place_of: Callable[[str, Any], str] | None = No
             yield f"FEEDS: {_shown(uri)}: no exporter for the format {kind!r}"
 
 
-def _given(settings: Any) -> dict[str, Any]:
+def given_feeds(settings: Any) -> dict[str, Any]:
     """Return the options of each feed by its URI."""
     given = {str(uri): options or {} for uri, options in (settings.getdict("FEEDS") or {}).items()}
     if settings.get("FEED_URI"):

@@ -27,7 +27,7 @@ from crawler_plugins.scrapy.engine import Engine
 from crawler_plugins.scrapy.equivalents import equivalents
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
-from crawler_plugins.scrapy.feeds import feeds
+from crawler_plugins.scrapy.feeds import feeds, given_feeds
 from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, settings_near
@@ -253,6 +253,16 @@ class ScrapySpider(crawler.Spider):
             return str(settings.get("JOBDIR") or redis_job(settings, self.name))
         except (ValueError, TypeError) as error:
             raise ConfigError(f"the settings of {self.name}: {error}") from None
+
+    @property
+    def feed_places(self) -> list[str]:
+        """The places of the outputs that the setting ``FEEDS`` names, as it names them."""
+        return ["-" if uri.startswith("stdout:") else uri for uri in given_feeds(self.scrapy.settings)]
+
+    @property
+    def keeps_items(self) -> bool:
+        """Whether the project has item pipelines, which may store the items."""
+        return bool(self._pipelines.components)
 
     def feeds(self, if_exists: IfExists = "error", job: Path | None = None) -> list[crawler.Plugin]:
         """Return the outputs that the setting ``FEEDS`` names.

@@ -12,7 +12,7 @@ from crawler_plugins.scrapy.reactor import TrioReactor
 
 from crawler.cli import scrapy_project
 from crawler.cli.app import main
-from crawler.cli.open_outputs import feeds_of
+from crawler.cli.open_outputs import feed_places, feeds_of
 from crawler.cli.run import job_of
 from crawler.cli.scrapy_project import project_spider
 from crawler.cli.target import make_spider
@@ -130,6 +130,35 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
     assert job_of("given", [spider]) == "given"
     [sink] = feeds_of(spider, "error", Path("kept"))
     assert sink.path == Path("books.jsonl")
+    assert feed_places(spider) == ["books.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "output"),
+    [
+        ("", "  output    none: use -o FILE to keep the items\n"),
+        ('ITEM_PIPELINES = {"bookspiders.Store": 1}\n', ""),
+        ('FEEDS = {"a.csv": {}, "a.jl": {}}\n', "  output    a.csv, a.jl\n"),
+        ('FEEDS = {"a.csv": {}, "a.jl": {}}\nJOBDIR = "kept"\n', "  output    a.csv, a.jl\n"),
+    ],
+)
+def test_the_summary_names_the_outputs_of_a_project(project, capsys, settings, output):
+    (project / "bookshop.py").write_text(f'SPIDER_MODULES = ["bookspiders"]\n{settings}')
+    (project / "bookspiders.py").write_text(
+        "import scrapy\n"
+        "class Books(scrapy.Spider):\n"
+        "    name = 'books'\n"
+        "    start_urls = ['data:,x']\n"
+        "    def parse(self, response):\n"
+        "        yield {'a': 1}\n"
+        "class Store:\n"
+        "    def process_item(self, item):\n"
+        "        return item\n"
+    )
+    assert main(["run", "--scrapy", ".", "books"]) == 0
+    first, _, rest = capsys.readouterr().err.partition("\n")
+    assert first.startswith("finished: 1 page and 1 item")
+    assert rest == output
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
