@@ -108,8 +108,8 @@ def _shared_lines(place: str, found: SharedJob) -> Iterator[str]:
     yield from summary_lines(place, found.state)
     if not found.state.finished:  # else a worker that was killed may seem to have some
         yield f"  groups    {found.groups} with requests, {found.free} of them free"
-    lost = f", {found.lost} were lost" if found.lost else ""
-    yield f"  workers   {len(found.workers)}{lost}"
+    lost = f", {found.lost} {'was' if found.lost == 1 else 'were'} lost" if found.lost else ""
+    yield f"  workers   {len(found.workers) or 'none'}{lost}"
     for worker in found.workers:
         behind = f", {plural(worker.behind, 'item')} to write" if worker.behind else ""
         yield (

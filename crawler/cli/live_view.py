@@ -59,6 +59,8 @@ def one_line(now: Snapshot, *, named: bool = False) -> str:
         f"{now.in_flight} in flight",
         f"{now.waiting} waiting",
     ]
+    if now.held_by_others:
+        parts.append("other workers hold the hosts")
     if not now.in_flight and now.next_start is not None and now.next_start - now.time >= 0.5:
         parts.append(f"next in {duration(now.next_start - now.time)}")
     if now.network_down_since is not None:

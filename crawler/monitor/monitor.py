@@ -18,6 +18,7 @@ from crawler.printable import printable_line
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
+    from crawler.hooks.crawl_statistics import CrawlStatistics
     from crawler.hooks.plugin import Crawl
     from crawler.messages import Failure
 
@@ -79,6 +80,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Pages that are being fetched or handled."""
     waiting: int
     """Requests that wait."""
+    held_by_others: bool = False
+    """Whether all requests that wait are for hosts that other workers of the job hold."""
     next_start: float | None
     """When the next request may start, in seconds since the epoch; `None` if it is not known."""
     seconds_left: float | None
@@ -158,6 +161,7 @@ class Monitor:
             bytes_per_second=self._bytes.per_second(),
             in_flight=now.in_flight,
             waiting=now.waiting,
+            held_by_others=crawl.durable and crawl.folder is None and _is_held_by_others(now),
             next_start=now.next_start if -math.inf < now.next_start < math.inf else None,
             seconds_left=seconds_left(now.waiting + now.in_flight, self._pages.per_second(), shown, time),
             network_down_since=None if network is None else network.since,
@@ -180,6 +184,12 @@ class Monitor:
         rate.note(time, host.requests)
         quotas = tuple(forecast(gauge, rate.per_second(), time) for gauge in host.quotas)
         return msgspec.structs.replace(host, quotas=quotas)
+
+
+def _is_held_by_others(now: CrawlStatistics) -> bool:
+    """Return whether requests of a shared job wait, but none of them in this worker."""
+    has_own = any(lane.in_flight or lane.waiting or lane.has_more for lane in now.lanes.values())
+    return bool(now.waiting) and not now.in_flight and not has_own
 
 
 def seconds_left(waiting: int, rate: float, hosts: Sequence[Host], now: float) -> float | None:

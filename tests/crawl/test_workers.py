@@ -23,6 +23,7 @@ from trio.testing import MockClock
 from crawler import Pace, Produced, Request, Response, Settings, Sink, Spider
 from crawler.engine.shutdown import FINISH_GRACE
 from crawler.errors import LeaseLost
+from crawler.monitor import Monitor
 from crawler.sinks.position import TAIL, Position
 from crawler.store import Store
 from crawler.testing import FakeSite, Page
@@ -97,6 +98,19 @@ async def test_a_worker_that_joins_later_gets_its_share_of_the_hosts(autojump_cl
     assert held == [3, 3]
     site.check()
     assert sorted(kept_items(job, [first, second])) == site.urls
+
+
+async def test_a_worker_knows_that_others_hold_all_hosts(autojump_clock: MockClock) -> None:
+    job, site = MemoryJob(), Site(hosts=1, pages=60)
+    workers = [Worker(job, Hosts(), site) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for worker in workers:
+            await nursery.start(worker.work)
+        await trio.sleep(3.5)
+        holds = [any(group.owner == worker.owner for group in job.groups.rows.values()) for worker in workers]
+        crawls = [worker.scheduler.crawl for worker in workers if worker.scheduler is not None]
+        assert sorted(holds) == [False, True]
+        assert [Monitor(crawl).snapshot().held_by_others for crawl in crawls] == [not own for own in holds]
 
 
 @pytest.mark.parametrize("seed", range(6))

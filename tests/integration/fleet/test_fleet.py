@@ -172,7 +172,7 @@ def test_the_command_job_shows_and_exports_a_job_and_queues_failed_requests_agai
     assert code == 0
     assert "finished" in shown
     assert "spider    books (Books)" in shown
-    assert "workers   0" in shown
+    assert "workers   none" in shown
     assert "groups" not in shown
     assert "http://127.0.0.1:9/ connect_failed after 1 attempt" in shown
     code, runs, _ = crawler(tmp_path, "job", url, "--runs", "--json")

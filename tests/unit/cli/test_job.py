@@ -12,11 +12,21 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from crawler.cli.app import main
+from crawler.store.inspect import JobState
+from crawler.store.shared_job import SharedJob, WorkerState
+
 TOTAL = 29
 """Pages of the demo site of which the spider `books` makes an item."""
+STATE = JobState(
+    spider="books", arguments={}, runs=1, finished=True, waiting=0, items=0, stats={}, waiting_by_lane={},
+    failed_by_reason={},
+)  # fmt: skip
+WORKER = WorkerState(owner=3, name="vm 7", joined=9.0, seen=1.0, groups=0, pages=0, behind=0)
 
 
 def lines(path):
@@ -25,6 +35,23 @@ def lines(path):
 
 def pages(items):
     return sorted(item["url"] for item in items)
+
+
+@pytest.mark.parametrize(
+    ("seen", "lost", "line"),
+    [
+        ([], 0, "  workers   none"),
+        ([], 1, "  workers   none, 1 was lost"),
+        ([WORKER], 2, "  workers   1, 2 were lost"),
+    ],
+)
+def test_a_shared_job_names_its_workers(monkeypatch, capsys, seen, lost, line):
+    async def inspect(url):
+        return SharedJob(state=STATE, groups=0, free=0, workers=seen, lost=lost, runs=(), failures=())
+
+    monkeypatch.setattr("crawler.cli.job.find_store", lambda url: SimpleNamespace(inspect=inspect))
+    assert main(["job", "redis://db.test/0/books"]) == 0
+    assert line in capsys.readouterr().out.splitlines()
 
 
 @pytest.fixture

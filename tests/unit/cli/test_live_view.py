@@ -48,6 +48,7 @@ def test_the_usual_view_has_two_lines() -> None:
     ("fields", "part"),
     [
         ({"in_flight": 0, "next_start": NOW + 41}, "next in 41 s"),
+        ({"held_by_others": True, "in_flight": 0}, " · 9 waiting · other workers hold the hosts · "),
         ({"network_down_since": NOW - 12}, "network down for 12 s"),
         ({"down": ["https://b.test"]}, " b.test down"),
         ({"down": ["https://b.test", "proxy:3128"]}, "2 hosts down"),
