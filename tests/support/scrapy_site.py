@@ -71,7 +71,7 @@ async def run_scrapy(
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/robots.txt":
-            return httpx.Response(404)
+            return answer(pages.get("/robots.txt", httpx.Response(404)), request)
         visits.append(request)
         page = pages.get(request.url.raw_path.decode(), pages.get(request.url.path))
         return httpx.Response(404, html="missing") if page is None else answer(page, request)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from functools import partial
 from typing import Any, Final
 
 from scrapy import signals
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Request
+from scrapy.http import Request, Response
 from scrapy.utils.python import global_object_name
 from scrapy.utils.response import response_status_message
 
@@ -23,7 +24,7 @@ from crawler_plugins.scrapy.fast_responses import begins_with
 from crawler_plugins.scrapy.handlers import ORIGIN, Handlers
 from crawler_plugins.scrapy.reception import Reception
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
-from crawler_plugins.scrapy.retries import Retries
+from crawler_plugins.scrapy.retries import Retries, is_for_robots
 from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.start_items import StartItems
 
@@ -35,6 +36,7 @@ HEARD: Final = (
     signals.request_reached_downloader, *PARTS, signals.response_downloaded, signals.request_left_downloader,
 )  # fmt: skip
 """Signals of an attempt."""
+log = logging.getLogger("crawler.plugins.scrapy")
 NO_ROBOTS: Final = f"{ORIGIN}robots.txt"
 """The URL of a robots.txt, which does not exist, for requests that do not go to the web."""
 
@@ -97,7 +99,7 @@ class Attempts:
         """Make an attempt: the hook `fetch` of the spider."""
         if StartItems.is_carrier(request.url) or request.url == NO_ROBOTS:
             return StartItems.answer(request)
-        if self._obeys_robots and request.url.endswith("/robots.txt") and not (request.callback or request.meta):
+        if self._obeys_robots and is_for_robots(request):
             return await self._robots(request, send)
         if self._failed and (reason := self._failed.pop(id(request), "")):
             self._retries.count(self._scrapy.stats, reason)
@@ -116,14 +118,29 @@ class Attempts:
         return answer
 
     async def _robots(self, request: crawler.Request, send: Any) -> Any:
-        """Fetch a robots.txt, which is counted like a page."""
-        answer = await self._exchange(request, send, request)
-        if isinstance(answer, crawler.Response):
-            self.count(answer.status)
-            original = self._requests.to_scrapy(request)
-            received = responses.to_scrapy(answer, original)
-            self._signals.send(signals.response_received, response=received, request=original)
-        return answer
+        """Fetch a robots.txt through the middlewares. The crawl decides about retries and redirects.
+
+        If a middleware raises an exception, the file is taken as missing, as in Scrapy.
+        """
+        attempt = _Attempt(self, request, send)
+        original = self._open(attempt)
+        original.meta["dont_obey_robotstxt"] = True
+        original.meta.pop("is_start_request", None)
+        try:
+            result = await self.middlewares.download(original, attempt.exchange, _retry_nothing, self.count)
+        except _Decided as decided:
+            return decided.value
+        except Exception as error:
+            if isinstance(error.__cause__, crawler.RequestError):
+                raise error.__cause__ from None
+            if not isinstance(error, IgnoreRequest):
+                log.error("Error downloading %s: %s", original, error, exc_info=error)
+            result = Response(original.url, status=404)
+        if isinstance(result, Request):
+            is_redirect = attempt.answer is not None and attempt.answer.status in REDIRECTS
+            return attempt.answer if is_redirect else self._requests.to_crawl(result)
+        self._signals.send(signals.response_received, response=result, request=original)
+        return attempt.answer if attempt.received is result else responses.to_crawl(result, request)
 
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
         """Send a request, which is counted."""
@@ -160,9 +177,7 @@ class Attempts:
 
     async def _through_middlewares(self, attempt: _Attempt) -> Any:
         """Return what the crawl gets: a response, a request to send instead, or a decision of another plugin."""
-        request = attempt.request
-        original = attempt.original = self._requests.to_scrapy(request)
-        attempt.before = _sent_form(original, self.middlewares.default_fields)
+        request, original = attempt.request, self._open(attempt)
         try:
             result = await self.middlewares.download(original, attempt.exchange, attempt.retry, self.count)
         except _Decided as decided:
@@ -178,6 +193,12 @@ class Attempts:
         if isinstance(result, Request):
             return self._scheduling.enter(result, 0) or Drop("replaced", is_success=True)
         return self._finished(attempt, result)
+
+    def _open(self, attempt: _Attempt) -> Any:
+        """Return the request of Scrapy with which an attempt begins."""
+        attempt.original = self._requests.to_scrapy(attempt.request)
+        attempt.before = _sent_form(attempt.original, self.middlewares.default_fields)
+        return attempt.original
 
     def _finished(self, attempt: _Attempt, result: Any) -> Any:
         """Return what the crawl gets for the response that the middlewares return."""
@@ -313,6 +334,10 @@ class _Decided(Exception):
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
+
+
+def _retry_nothing(_request: Any, _result: Any) -> None:
+    """Leave retries to the crawl."""
 
 
 def _sent_form(request: Any, defaults: dict[bytes, Any]) -> tuple[Any, ...]:

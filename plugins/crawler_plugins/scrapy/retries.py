@@ -10,7 +10,7 @@ from scrapy.utils.misc import load_object
 
 import crawler
 
-__all__ = ["Retries", "StatusRetryPolicy"]
+__all__ = ["Retries", "StatusRetryPolicy", "is_for_robots"]
 
 UNAVAILABLE: Final = 503
 LIMITS: Final = frozenset({429, UNAVAILABLE})
@@ -70,11 +70,11 @@ class Retries:
 
 
 class StatusRetryPolicy(crawler.RetryPolicy):
-    """The policy of the crawl, without retries of statuses: `Retries` decides about those."""
+    """The policy of the crawl, without retries of statuses: `Retries` decides about those, except of a robots.txt."""
 
     def wait(self, request: crawler.Request, attempts: int, error: Any) -> float | None:
         """Return the seconds until the next attempt; `None` if there is none."""
-        if isinstance(error, crawler.BadStatus):
+        if isinstance(error, crawler.BadStatus) and not is_for_robots(request):
             return None
         return super().wait(request, attempts, error)
 
@@ -82,3 +82,8 @@ class StatusRetryPolicy(crawler.RetryPolicy):
         """Return whether a refused request is sent again without using up an attempt."""
         is_silent = error.status == UNAVAILABLE and error.retry_after is None
         return not is_silent and super().goes_back(request, error, refusals)
+
+
+def is_for_robots(request: crawler.Request) -> bool:
+    """Return whether the crawl itself has made a request, for a robots.txt."""
+    return request.url.endswith("/robots.txt") and not (request.callback or request.meta)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 
 import httpx
+import pytest
 import scrapy
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
-from scrapy.http import HtmlResponse
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import HtmlResponse, TextResponse
 from scrapy.spidermiddlewares.referer import RefererMiddleware
 from support.scrapy_site import SITE, run_scrapy
 
@@ -46,15 +48,83 @@ async def test_nothing_is_kept_for_pages_that_are_settled():
     assert bridged[0]._attempts._made == {}
 
 
-async def test_robots_txt_is_requested_without_the_middlewares():
-    asked = []
+class Robots:
+    """The robots.txt of a site, and the field of a middleware with which it is requested."""
 
-    class Noting:
+    def __init__(self, *answers: httpx.Response) -> None:
+        self.answers = list(answers)
+        self.asked: list[str | None] = []
+
+    def __call__(self, request):
+        self.asked.append(request.headers.get("x-key"))
+        return self.answers.pop(0)
+
+
+ALL = httpx.Response(200, text="User-agent: *\nDisallow: /")
+OTHERS = httpx.Response(200, text="User-agent: *\nDisallow: /b")
+
+
+async def paths_with(robots, middleware):
+    """Return the paths of pages that are fetched with a robots.txt and a middleware."""
+    pages = PAGES | {"/robots.txt": robots, "/moved": OTHERS}
+    settings = {"DOWNLOADER_MIDDLEWARES": {middleware: 900}, "ROBOTSTXT_OBEY": True}
+    return (await run_scrapy(One, pages, settings)).paths
+
+
+async def test_a_robots_txt_passes_the_middlewares(autojump_clock):
+    class Key:
+        passed = []
+
         def process_request(self, request):
-            asked.append(request.url)
+            request.headers["X-Key"] = "1"
 
-    await run_scrapy(One, PAGES, {"DOWNLOADER_MIDDLEWARES": {Noting: 900}, "ROBOTSTXT_OBEY": True})
-    assert asked == [f"{SITE}/"]
+        def process_response(self, request, response):
+            self.passed.append((response.status, request.url, request.meta.get("dont_obey_robotstxt")))
+            return response
+
+    robots = Robots(httpx.Response(503), OTHERS)
+    assert await paths_with(robots, Key) == ["/"]
+    assert robots.asked == ["1", "1"]
+    url = f"{SITE}/robots.txt"
+    assert Key.passed == [(503, url, True), (200, url, True), (200, f"{SITE}/", None)]
+
+
+async def test_a_middleware_answers_a_robots_txt_or_sends_it_elsewhere():
+    class Answers:
+        def process_request(self, request):
+            return TextResponse(request.url, body=ALL.content) if request.url.endswith("robots.txt") else None
+
+    class Elsewhere:
+        def process_response(self, request, response):
+            return request.replace(url=f"{SITE}/moved") if response.status == 403 else response
+
+    unused = Robots()
+    assert await paths_with(unused, Answers) == []
+    assert await paths_with(Robots(httpx.Response(403)), Elsewhere) == ["/moved", "/"]
+    moved = httpx.Response(301, headers={"location": "/moved"})
+    assert await paths_with(Robots(moved), Elsewhere) == ["/moved", "/"]
+
+
+@pytest.mark.parametrize(("raised", "is_logged"), [(IgnoreRequest, False), (KeyError, True)])
+async def test_a_robots_txt_at_which_a_middleware_raises_is_taken_as_missing(raised, is_logged, caplog):
+    class Raises:
+        def process_request(self, request):
+            if request.url.endswith("robots.txt"):
+                raise raised("no")
+
+    assert await paths_with(Robots(), Raises) == ["/"]
+    assert ("Error downloading <GET https://site.test/robots.txt>" in caplog.text) == is_logged
+
+
+async def test_a_robots_txt_that_cannot_be_fetched_is_an_error_of_the_crawl(autojump_clock):
+    class Nothing:
+        def process_response(self, request, response):
+            return response
+
+    def refuse(request):
+        raise httpx.ConnectError("refused")
+
+    assert await paths_with(refuse, Nothing) == []
 
 
 async def test_a_downloaded_page_passes_the_middlewares_too():

@@ -40,6 +40,12 @@ async def test_statuses_are_retried_as_scrapy_does(settings, status, times, item
     assert (await run_scrapy(One, {"/": failing(status, times)}, settings)).items == items
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_robots_txt_is_asked_for_again_after_a_transient_status(status, autojump_clock):
+    pages = {"/": "a", "/robots.txt": failing(status, 1)}
+    assert (await run_scrapy(One, pages, {"ROBOTSTXT_OBEY": True})).paths == ["/"]
+
+
 async def test_a_status_that_the_spider_handles_is_retried_first(autojump_clock):
     class Handles(One):
         handle_httpstatus_list = [500, 404]
