@@ -87,13 +87,18 @@ def run(
     In the main thread SIGINT, SIGTERM and, unless ``nohup`` ignores it, SIGHUP are handled. After the first signal no
     request is started, and those in flight have `grace` seconds; the second signal cancels them. If the crawl does not
     end then, a warning names the code that it waits for; the third signal ends the process with exit code 130.
-    Parameters and errors are those of `crawl`.
+    Parameters and errors are those of `crawl`, but a `KeyboardInterrupt` of a callback or hook is not in a group.
     """
     if trio.lowlevel.in_trio_run():
         raise ConfigError("run() has an event loop of its own: in a trio program write await crawl(spider)")
     session = CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists)
-    with session.forked():
-        report: Report = trio.run(_run_with_signals, session, transport)
+    try:
+        with session.forked():
+            report: Report = trio.run(_run_with_signals, session, transport)
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        raise KeyboardInterrupt from group  # the callers of a function without nurseries expect no group
     return report
 
 

@@ -29,6 +29,7 @@ from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
+from crawler.files import full_disk_cause
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
@@ -59,6 +60,7 @@ REFUSALS: Final = (ConfigError, JobError, PluginError)
 """Errors that say that nothing was started."""
 WATCHED: Final = ("lifespan", "answer", "fetch", "parse", "refine", "persist", "failed")
 """The hooks that may wait."""
+FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
 
@@ -306,9 +308,11 @@ def _credentials(spider: Spider) -> OriginAuth | None:
 
 
 def _one_line(error: BaseException) -> str:
-    """Return an error as one line."""
+    """Return an error as one line. If the disk is full, it says what to do."""
     text = str(error) if isinstance(error, CrawlerError) else ""
-    return (text or describe_error(error)).partition("\n")[0]
+    line = (text or describe_error(error)).partition("\n")[0]
+    needs_space = full_disk_cause(error) is not None and FREE_SPACE not in line
+    return f"{line}; {FREE_SPACE}" if needs_space else line
 
 
 def _job_at(place: str | Path) -> Job:

@@ -46,7 +46,6 @@ GATHER_MIN: Final = 0.001
 """Seconds: a `persist` that took less is called again at once."""
 GATHER_MAX: Final = 0.25
 """Seconds: the longest time in which items gather for the next batch."""
-FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
 
@@ -293,10 +292,8 @@ class SinkRunner:
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except faults() as error:
-                is_full = full_disk_cause(error) is not None
-                if pause is None or is_full:
-                    message = f"{describe_error(error)}{f'; {FREE_SPACE}' if is_full else ''}"
-                    raise CrawlFailed(f"{sink.name}.persist cannot store items: {message}") from error
+                if pause is None or full_disk_cause(error) is not None:
+                    raise CrawlFailed(f"{sink.name}.persist cannot store items: {describe_error(error)}") from error
                 log.warning("%s.persist failed (%s), retrying in %g s", sink.name, describe_error(error), pause)
             await trio.sleep(pause)
         raise AssertionError  # the last turn of the loop returns or raises

@@ -303,5 +303,4 @@ def _end_if_disk_is_full(error: RequestError) -> None:
     """
     full = full_disk_cause(error) if isinstance(error, HookError) else None
     if isinstance(error, HookError) and full is not None:
-        message = f"{error.plugin}.{error.hook}: the disk is full ({full}); free some space, then run it again"
-        raise CrawlFailed(message) from error
+        raise CrawlFailed(f"{error.plugin}.{error.hook}: the disk is full ({full})") from error

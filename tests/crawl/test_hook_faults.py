@@ -16,7 +16,8 @@ import trio
 from support.trees import Follow
 from trio.testing import MockClock
 
-from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Request, Settings, crawl
+from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Request, Response, Settings, crawl
+from crawler import run as run_crawl
 from crawler.engine import long_calls, slow_steps
 from crawler.hooks.table import HOOKS
 from crawler.sinks import Held
@@ -411,6 +412,16 @@ async def test_a_process_is_not_ended_by_start_or_a_background_task(autojump_clo
 
     with pytest.raises(CrawlFailed, match=r"^SystemExit: 3 \(to end the crawl, call self\.crawl\.stop"):
         await crawl(Ends(), transport=FakeSite(SITE).transport)
+
+
+def test_an_interrupt_in_a_callback_leaves_run_without_a_group() -> None:
+    class Interrupted(Follow):
+        def parse(self, response: Response) -> Any:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_crawl(Interrupted(), transport=FakeSite(SITE).transport)
+    assert isinstance(caught.value.__cause__, BaseExceptionGroup)
 
 
 async def test_an_interrupt_in_a_background_task_stays_one(autojump_clock: MockClock) -> None:

@@ -271,9 +271,7 @@ class Warc(Plugin):
                 records += b"".join(capture.records)
             self._files.write(bytes(records), bytes(lines))
         except OSError as error:
-            raise CrawlFailed(
-                f"warc: cannot write {self.path}: {error.strerror}; a job continues when that is fixed"
-            ) from error
+            raise CrawlFailed(f"warc: cannot write {self.path}: {error.strerror}") from error
         self.state["place"] = attrs.asdict(self._files.place)
 
     def _line(self, capture: Capture, offset: int) -> bytes:

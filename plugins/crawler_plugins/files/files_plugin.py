@@ -321,9 +321,10 @@ class Files(Plugin):
 
     async def _end_crawl(self, error: Exception) -> None:
         """End the crawl because the disk fails. The page is not handled, so a durable job resumes with it."""
-        self.crawl.start_soon(_fail, CrawlFailed(f"{self.name}: a file cannot be stored in {self.folder}: {error}"))
+        failed = CrawlFailed(f"{self.name}: a file cannot be stored in {self.folder}: {error}")
+        self.crawl.start_soon(_fail, failed, error)
         await trio.sleep_forever()
 
 
-async def _fail(error: CrawlFailed) -> None:  # noqa: ASYNC124 - a task
-    raise error
+async def _fail(error: CrawlFailed, cause: Exception) -> None:  # noqa: ASYNC124 - a task
+    raise error from cause

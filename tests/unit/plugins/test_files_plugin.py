@@ -551,7 +551,7 @@ async def test_a_full_disk_ends_the_crawl_and_the_job_resumes_with_the_page(
 
     with monkeypatch.context() as patch:
         patch.setattr(PartialFile, "write", full)
-        with pytest.raises(CrawlFailed, match="No space left on device"):
+        with pytest.raises(CrawlFailed, match=r"No space left on device; free some space, then run it again$"):
             await run()
     await run()
     [item] = [json.loads(line) for line in output.read_text().splitlines()]

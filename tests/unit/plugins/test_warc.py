@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crawler_plugins.archive.files import ArchiveFiles
 from crawler_plugins.archive.warc import Warc
 from crawler_plugins.files.files_plugin import Files
 from fastwarc.warc import ArchiveIterator as FastIterator
@@ -160,6 +162,18 @@ async def test_a_resumed_job_cuts_uncommitted_records_and_archives_each_exchange
     assert sorted(found) == ["/", "/a", "/b", "/gone", "/moved", "/robots.txt"]
     assert len(site.visits("/b")) == 2
     assert len((tmp_path / "site.cdxj").read_bytes().splitlines()) == 6
+
+
+async def test_a_full_disk_ends_the_crawl_and_the_error_says_what_to_do(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: ArchiveFiles, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ArchiveFiles, "write", full)
+    words = r"^warc: cannot write .*site\.warc: No space left on device; free some space, then run it again$"
+    with pytest.raises(CrawlFailed, match=words):
+        await archive_of(tmp_path / "site.warc")
 
 
 async def test_a_job_refuses_an_archive_that_is_gone(autojump_clock: MockClock, tmp_path: Path) -> None:
