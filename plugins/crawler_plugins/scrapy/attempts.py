@@ -80,6 +80,7 @@ class Attempts:
         self._made: dict[int, tuple[Any, Any]] = {}
         self._failed: dict[int, str] = {}
         self._raised: dict[int, int] = {}
+        self._begun: dict[int, int] = {}
 
     def open(self) -> None:
         """Begin: all receivers of signals are connected."""
@@ -196,7 +197,11 @@ class Attempts:
 
     def _open(self, attempt: _Attempt) -> Any:
         """Return the request of Scrapy with which an attempt begins."""
-        attempt.original = self._requests.to_scrapy(attempt.request)
+        request = attempt.request
+        if id(request) not in self._begun:
+            weakref.finalize(request, self._begun.pop, id(request), None)
+        self._begun[id(request)] = self._begun.get(id(request), 0) + 1
+        attempt.original = self._requests.to_scrapy(request)
         attempt.before = _sent_form(attempt.original, self.middlewares.default_fields)
         return attempt.original
 
@@ -265,7 +270,9 @@ class Attempts:
             if not isinstance(cause, crawler.RequestError):
                 self._retry_raised(attempt.request, result)
             elif cause.retryable and self._retries.codes:
-                raise result
+                if self._is_repeated(attempt.request, cause):
+                    raise result
+                self.give_up(attempt.request, is_retried=True)
             return
         answer = attempt.answer if attempt.received is result else responses.to_crawl(result, attempt.request)
         if result.status not in self._retries.codes:
@@ -277,6 +284,10 @@ class Attempts:
             self._retries.count(self._scrapy.stats, reason)
             raise _Decided(Retry(reason))
         self._scrapy.stats.inc_value("retry/max_reached")
+
+    def _is_repeated(self, request: crawler.Request, error: crawler.RequestError) -> bool:
+        """Return whether the crawl sends a request again after a network error."""
+        return self._scheduling.crawl.retries.wait(request, self._begun[id(request)], error) is not None
 
     def _retry_raised(self, request: crawler.Request, error: Exception) -> None:
         """Repeat an attempt in which a component of the project raised an exception, if Scrapy does.

@@ -127,6 +127,30 @@ async def test_a_robots_txt_that_cannot_be_fetched_is_an_error_of_the_crawl(auto
     assert await paths_with(refuse, Nothing) == []
 
 
+@pytest.mark.parametrize(("method", "sent"), [("GET", 3), ("POST", 1)])
+async def test_a_middleware_next_to_the_engine_sees_the_last_exception(method, sent, autojump_clock):
+    asked = []
+
+    class Instead:
+        def process_exception(self, request, exception):
+            asked.append(type(exception).__name__)
+            return HtmlResponse(request.url, body=b"<p>instead</p>", request=request)
+
+    class Refused(One):
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/", method=method)
+
+    def refuse(request):
+        asked.append("sent")
+        raise httpx.ConnectError("refused")
+
+    ran = await run_scrapy(Refused, {"/": refuse}, {"DOWNLOADER_MIDDLEWARES": {Instead: 543}})
+    assert [item["url"] for item in ran.items] == [f"{SITE}/"]
+    assert asked == ["sent"] * sent + ["DownloadFailedError"]
+    assert (ran.stats.get("retry/count", 0), ran.stats["retry/max_reached"]) == (sent - 1, 1)
+    assert ran.report.failed == 0
+
+
 async def test_a_downloaded_page_passes_the_middlewares_too():
     class Inline(One):
         async def parse(self, response):
