@@ -17,6 +17,10 @@ __all__ = ["MySQL"]
 GONE: Final = frozenset({1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055})
 """Errors that another connection may not meet: connection refused or lost, shutdown, too many connections, deadlock."""
 PORT: Final = 3306
+CONNECT_TIMEOUT: Final = 10
+"""Seconds for the connection, and for each message of the server until the login is complete."""
+READ_TIMEOUT: Final = 60
+"""Seconds for the result of a statement."""
 
 
 class MySQL(SqlSink):
@@ -63,14 +67,16 @@ class MySQL(SqlSink):
             "host": parts.hostname or "localhost", "port": port, "unix_socket": unix_socket,
             "user": unquote(parts.username or "") or None, "password": unquote(parts.password or ""),
             "database": database, "ssl_ca": ssl_ca, "charset": "utf8mb4", "autocommit": False,
-            "connect_timeout": 10, "read_timeout": 60, "write_timeout": 60,
+            "connect_timeout": CONNECT_TIMEOUT, "read_timeout": CONNECT_TIMEOUT, "write_timeout": READ_TIMEOUT,
         }  # fmt: skip
 
     def connect(self) -> pymysql.Connection[Any]:
         """Connect. A transaction begins with the first statement."""
         import pymysql  # noqa: PLC0415 - an extra
 
-        return pymysql.connect(**self._arguments)
+        connection = pymysql.connect(**self._arguments)
+        connection._read_timeout = READ_TIMEOUT  # noqa: SLF001 - its one timeout is that of the login, too
+        return connection
 
     def is_lost(self, error: Exception) -> bool:
         """Return whether the connection has ended, or another one may work."""

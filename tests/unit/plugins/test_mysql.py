@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
+
 import pymysql
 import pytest
+from crawler_plugins.outputs import mysql
 from crawler_plugins.outputs.mysql import MySQL
 
 from crawler import ConfigError
@@ -13,7 +17,7 @@ from crawler.sinks import open_output
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb"])
 def test_the_parts_of_the_url_are_the_arguments_of_the_connection(monkeypatch, scheme):
     given = {}
-    monkeypatch.setattr(pymysql, "connect", lambda **arguments: given.update(arguments))
+    monkeypatch.setattr(pymysql, "connect", lambda **arguments: given.update(arguments) or SimpleNamespace())
     sink = open_output(f"{scheme}://me:p%40w@db:3307/shop?table=quotes&ssl_ca=ca.pem")
     sink.connect()
     assert (type(sink), sink.table) == (MySQL, "quotes")
@@ -41,7 +45,7 @@ def test_a_wrong_url_is_refused_without_the_password(url, message):
 
 def test_a_socket_takes_the_place_of_host_and_port(monkeypatch):
     given = {}
-    monkeypatch.setattr(pymysql, "connect", lambda **arguments: given.update(arguments))
+    monkeypatch.setattr(pymysql, "connect", lambda **arguments: given.update(arguments) or SimpleNamespace())
     open_output("mysql://me@localhost/shop?unix_socket=/run/mysqld.sock").connect()
     assert given["unix_socket"] == "/run/mysqld.sock"
 
@@ -58,3 +62,19 @@ def test_errors_after_which_another_connection_may_work():
 def test_the_server_is_not_there():
     with pytest.raises(ConfigError, match="cannot connect to mysql://"):
         open_output("mysql://me:pw@127.0.0.1:1/shop").check()
+
+
+def test_a_server_that_never_answers_is_an_error_soon(monkeypatch):
+    monkeypatch.setattr(mysql, "CONNECT_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ConfigError, match="cannot connect to mysql://.*timed out"):
+            open_output(f"mysql://me:pw@127.0.0.1:{port}/shop").check()
+
+
+def test_a_statement_may_take_longer_than_the_login(monkeypatch):
+    monkeypatch.setattr(
+        pymysql, "connect", lambda **arguments: SimpleNamespace(_read_timeout=arguments["read_timeout"])
+    )
+    connection = MySQL("mysql://db/shop").connect()
+    assert connection._read_timeout == 60 > mysql.CONNECT_TIMEOUT
