@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from scrapy import exceptions
 from scrapy.exceptions import IgnoreRequest
@@ -13,6 +13,9 @@ from twisted.python.failure import Failure
 import crawler
 
 __all__ = ["exception_of", "failure_of"]
+
+PART: Final = "part"
+"""Stands for the kind of an error after which only a part of the response is there."""
 
 
 def _kind(present: str, former: type[Exception]) -> type[Exception]:
@@ -38,6 +41,7 @@ def _kinds() -> dict[tuple[type[crawler.RequestError], str], type[Exception]]:
         ),
         (crawler.ConnectFailed, ""): _kind("DownloadFailedError", twisted_error.ConnectError),
         (crawler.FetchTimeout, ""): _kind("DownloadTimeoutError", twisted_error.TimeoutError),
+        (crawler.BrokenExchange, PART): _kind("ResponseDataLossError", ResponseFailed),
         (crawler.BrokenExchange, ""): _kind("DownloadFailedError", ResponseNeverReceived),
         (crawler.BodyTooLarge, ""): getattr(exceptions, "DownloadCancelledError", twisted_error.ConnectionLost),
         (crawler.FetchError, ""): _kind("DownloadFailedError", ResponseFailed),
@@ -51,8 +55,9 @@ def exception_of(error: crawler.RequestError) -> Exception:
     from twisted.web.client import ResponseFailed  # noqa: PLC0415 - it imports all of Twisted's HTTP; few requests fail
 
     message = "Forbidden by robots.txt" if isinstance(error, crawler.Refused) and error.by == "robots" else str(error)
+    details = {"", error.kind, PART if getattr(error, "has_response", False) else ""}
     for (kind, detail), meant in _kinds().items():
-        if isinstance(error, kind) and detail in ("", error.kind):
+        if isinstance(error, kind) and detail in details:
             if issubclass(meant, ResponseFailed):
                 return meant([Failure(error)])
             raised = meant(message)

@@ -18,6 +18,11 @@ def with_kind(error, kind):
     return error
 
 
+def in_the_body(error):
+    error.has_response = True
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kinds"),
     [
@@ -32,6 +37,7 @@ def with_kind(error, kind):
         (crawler.ConnectFailed("tls"), [twisted_error.ConnectError, exceptions.DownloadFailedError]),
         (crawler.FetchTimeout("late"), [twisted_error.TimeoutError, exceptions.DownloadTimeoutError]),
         (crawler.BrokenExchange("cut"), [ResponseFailed, exceptions.DownloadFailedError]),
+        (in_the_body(crawler.BrokenExchange("cut")), [ResponseFailed, exceptions.ResponseDataLossError]),
         (crawler.FetchError("else"), [ResponseFailed, exceptions.DownloadFailedError]),
         (crawler.BodyTooLarge("large"), [exceptions.DownloadCancelledError]),
         (crawler.BadRedirect("loop", status=301), [IgnoreRequest]),
