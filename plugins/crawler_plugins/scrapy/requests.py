@@ -94,7 +94,8 @@ class RequestTranslator:
         if priority:
             options["priority"] = priority
         cookies = {} if request.cookies == options.get("cookies", {}) else request.cookies
-        if not cookies and self._is_plain(request, callback):
+        is_usual = not cookies and not (self.keeps_repeats and request.dont_filter)
+        if is_usual and self._is_plain(request, callback):
             return crawler.Request(request.url, callback or None, **options)
         kept = self._kept_form(request, callback, self._handler(request.errback), cookies)
         is_named = callback and "#" not in kept and "c" not in kept
@@ -152,6 +153,7 @@ class RequestTranslator:
                 "k": encode(request.cb_kwargs, "cb_kwargs"),
                 "f": encode(request.flags, "flags"),
                 "o": encode(cookies, "cookies"),
+                "n": self.keeps_repeats and request.dont_filter,
             }
             page, _, fragment = request.url.partition("#")
             if canonical(page) == page:
@@ -235,7 +237,7 @@ class RequestTranslator:
                 cb_kwargs=decode(kept.get("k")),
                 flags=decode(kept.get("f")),
                 priority=request.priority,
-                dont_filter=bool(request.dont_filter),
+                dont_filter="n" in kept if self.keeps_repeats else bool(request.dont_filter),
                 **{name: decode(value) for name, value in kept.get("x", {}).items()},
             )
             if request.headers.pairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import httpx
 import pytest
 import scrapy
 from crawler_plugins.scrapy.duplicates import own_filter
@@ -13,6 +14,7 @@ from support.scrapy_site import SITE, run_scrapy
 
 from crawler import ConfigError
 
+MOVED = {"/old": "/", "/loop": "/loop", "/again": "/"}
 PAGES = {"/": "a", "/b?1": "b", "/b?2": "b"}
 
 
@@ -109,3 +111,22 @@ async def test_a_filter_that_cannot_be_created_is_named():
 def test_the_filters_of_scrapy_are_not_the_projects_own():
     assert own_filter(Settings()) == own_filter(Settings({"DUPEFILTER_CLASS": "scrapy_redis.dupefilter.X"})) == ""
     assert own_filter(Settings({"REQUEST_FINGERPRINTER_CLASS": "my.P"})) == "REQUEST_FINGERPRINTER_CLASS = my.P"
+
+
+async def test_a_filter_of_the_project_is_asked_about_redirects():
+    class Redirected(scrapy.Spider):
+        name = "redirected"
+
+        def start_requests(self):
+            yield scrapy.Request(f"{SITE}/")
+            yield scrapy.Request(f"{SITE}/old")
+            yield scrapy.Request(f"{SITE}/loop")
+            yield scrapy.Request(f"{SITE}/again", dont_filter=True)
+
+        def parse(self, response):
+            yield {"url": response.url.removeprefix(SITE), "dont_filter": response.request.dont_filter}
+
+    moved = {path: httpx.Response(302, headers={"location": to}) for path, to in MOVED.items()}
+    ran = await run_scrapy(Redirected, {"/": "a"} | moved, {"REQUEST_FINGERPRINTER_CLASS": ByPath})
+    assert sorted(ran.paths) == ["/", "/", "/again", "/loop", "/old"]
+    assert sorted(ran.items, key=str) == [{"url": "/", "dont_filter": False}, {"url": "/", "dont_filter": True}]
