@@ -72,13 +72,15 @@ def check_project(project: Path) -> Iterable[Any]:
 
 
 def prepare_import(path: Path) -> None:
-    """Prepare the import of a file that imports Scrapy: restore removed names, and let Twisted start no event loop.
+    """Prepare the import of a file that imports Scrapy.
+
+    Names that Scrapy has removed are restored, Twisted starts no event loop, and the modules of its project are found.
 
     Parameters:
         path: The file, which is imported next.
     """
     with contextlib.suppress(CrawlerError):  # the import of the file says so
-        _bridge(str(path)).prepare()
+        _bridge(str(path)).prepare(path)
 
 
 def _bridge(what: str) -> Any:

@@ -166,15 +166,15 @@ def _class_of(target: str) -> type[Any]:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Import a file as a module. Like a script, it can import the modules in its folder."""
+    """Import a file as a module. It can import the modules in its folder, and those in the current one."""
     if not path.is_file():
         if path.exists():
             raise ConfigError(f"{path} is not a regular file")
         neighbours = [str(found) for found in path.parent.glob("*.py")]
         raise ConfigError(f"no such file: {path}{did_you_mean(str(path), neighbours)}")
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    for folder in (str(Path.cwd()), str(path.parent.resolve())):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
     name = path.stem if path.stem not in sys.modules and path.stem not in sys.stdlib_module_names else f"_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -122,8 +122,16 @@ def settings_near(file: Path) -> Any:
     TrioReactor.install()
     aliases.install()
     processes.install()
-    folder = next((parent for parent in file.resolve().parents if (parent / CONFIG).is_file()), None)
+    folder = root_near(file)
     return Settings() if folder is None else _settings_of(folder)
+
+
+def root_near(file: Path) -> Path | None:
+    """Return the folder of the project that a file belongs to, from which its modules can be imported from now on."""
+    folder = next((parent for parent in file.resolve().parents if (parent / CONFIG).is_file()), None)
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return folder
 
 
 def _root_of(folder: Path) -> Path:

@@ -30,7 +30,7 @@ from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.feeds import feeds, given_feeds
 from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.pipelines import Pipelines
-from crawler_plugins.scrapy.project import Project, settings_near
+from crawler_plugins.scrapy.project import Project, root_near, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.redis_job import redis_job
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
@@ -108,8 +108,11 @@ class ScrapySpider(crawler.Spider):
         return self
 
     @staticmethod
-    def prepare() -> None:
+    def prepare(file: Path | None = None) -> None:
         """Let files that are imported next find this reactor, and names that Scrapy has removed.
+
+        Parameters:
+            file: A file that finds the modules of its project as well.
 
         Raises:
             ConfigError: A reactor of Twisted is installed already.
@@ -117,6 +120,8 @@ class ScrapySpider(crawler.Spider):
         TrioReactor.install()
         aliases.install()
         processes.install()
+        if file is not None:
+            root_near(file)
 
     @classmethod
     def of_file(cls, spider_class: Any, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> ScrapySpider:

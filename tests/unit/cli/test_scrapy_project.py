@@ -56,6 +56,15 @@ def test_a_file_with_a_scrapy_spider_is_run_with_the_settings_of_its_project(pro
         assert spider.settings.user_agent == "Shop/1"
 
 
+def test_a_file_imports_the_modules_of_its_project(project, monkeypatch):
+    folder = project / "deep"
+    folder.mkdir()
+    (project / "bookitems.py").write_text("place = 'of the project'\n")
+    (folder / "books.py").write_text(f"from bookitems import place\n{SPIDER}    said = place\n")
+    monkeypatch.chdir(folder)
+    assert make_spider("books.py", {}, {}).scrapy.spider.said == "of the project"
+
+
 def test_a_file_may_import_removed_names_of_scrapy_and_the_reactor(project):
     (project / "books.py").write_text(
         "from scrapy.spider import BaseSpider\nfrom twisted.internet import reactor\n"

@@ -62,6 +62,17 @@ def test_a_file_named_like_a_module_of_the_standard_library_does_not_replace_it(
     assert hasattr(sys.modules["json"], "loads")
 
 
+def test_a_file_can_import_the_modules_in_the_current_folder(in_process, tmp_path):
+    folder = tmp_path / "spiders"
+    folder.mkdir()
+    (tmp_path / "shelves.py").write_text("shelf = 'of the project'\n")
+    (folder / "near.py").write_text("shelf = 'near'\n")
+    (tmp_path / "near.py").write_text("shelf = 'far'\n")
+    (folder / "found.py").write_text("import near, shelves\nfrom crawler import Spider\nclass Found(Spider): pass\n")
+    assert type(make_spider("spiders/found.py", {})).__name__ == "Found"
+    assert (sys.modules["shelves"].shelf, sys.modules["near"].shelf) == ("of the project", "near")
+
+
 def test_an_imported_spider_is_not_a_spider_of_the_file(books, tmp_path):
     (tmp_path / "more.py").write_text("from books import Books\n")
     with pytest.raises(ConfigError, match=r"no spider in more\.py: define a class that derives from crawler\.Spider"):
