@@ -63,6 +63,7 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
 IN_TRIO: Final = (
     "callbacks run in trio, not asyncio: await trio functions, or run a blocking library in trio.to_thread.run_sync(…)"
 )
+YIELD_EACH: Final = "write yield from …, or in async def: for each in …: yield each"
 MESSAGES: Final = (
     (RuntimeError, "no running event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
     (RuntimeError, "asyncio.run() cannot be called", "callbacks run in trio, not asyncio: write async def and await"),
@@ -71,6 +72,11 @@ MESSAGES: Final = (
     (TypeError, "can't be used in 'await' expression", "the function is not async: leave out await"),
     (TypeError, "'async_generator' object is not iterable", "write async for"),
     (TypeError, "'coroutine' object is not iterable", "await it: write async def and await"),
+    (TypeError, "requests and items, not generator", YIELD_EACH),
+    (TypeError, "requests and items, not list", YIELD_EACH),
+    (TypeError, "requests and items, not tuple", YIELD_EACH),
+    (TypeError, "requests and items, not async_generator", "write async for each in …: yield each"),
+    (TypeError, "requests and items, not coroutine", "await it: write async def and await"),
     (TypeError, "Encoding objects of type Selector", "write .get() for the first match as text, .getall() for all"),
     (TypeError, "Encoding objects of type Response", "yield its url, text or markdown()"),
     (TypeError, "Encoding objects of type Headers", "yield dict(response.headers.pairs)"),

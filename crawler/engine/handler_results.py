@@ -41,8 +41,11 @@ __all__ = [
     "is_generator",
 ]  # fmt: skip
 
-NOT_ITEMS: Final = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type)
-"""Types that a handler may not yield, although JSON has a type for them, or nearly."""
+NOT_ITEMS: Final = (
+    str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type,
+    types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType,
+)  # fmt: skip
+"""Types that a handler may not yield, although JSON has a type for them, or they would produce what it may yield."""
 SPILL_OVER: Final = 10_000
 """Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
 UNINTERRUPTED: Final = 1000
@@ -153,12 +156,14 @@ def _sort(values: Iterable[Any], result: PageResult) -> int:
     for value in values:
         if isinstance(value, Request):
             result.requests.append(value)
+        elif type(value) is dict:
+            result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
         elif isinstance(value, Retry):
             result.retry = value
         elif isinstance(value, NOT_ITEMS):
+            if isinstance(value, types.CoroutineType):
+                value.close()  # else Python warns that it was never awaited
             raise TypeError(f"a callback must yield requests and items, not {type(value).__name__}: {value!r:.80}")
-        elif type(value) is dict:
-            result.items.append(ItemRow(b"", value.copy()))  # the handler may fill the same dict again
         elif value is None:
             break
         elif not isinstance(value, Drop):

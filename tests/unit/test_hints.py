@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +29,25 @@ async def awaits(self: Any, response: Any) -> None:
     await self.crawl.add(response.follow("/next"))
 
 
+def yields_all(self: Any, response: Any) -> Iterator[Any]:
+    yield response.follow_all("a")
+
+
+def yields_a_list(self: Any, response: Any) -> Iterator[Any]:
+    yield [response.follow(link) for link in response.css("a")]
+
+
+def yields_a_coroutine(self: Any, response: Any) -> Iterator[Any]:
+    yield sleeps(self, response)
+
+
+async def yields_an_async_generator(self: Any, response: Any) -> AsyncIterator[Any]:
+    async def more() -> AsyncIterator[Any]:
+        yield {"a": 1}
+
+    yield more()
+
+
 LOOP = asyncio.new_event_loop()
 LOOP.close()
 
@@ -36,6 +56,11 @@ MISTAKES = {
         lambda self, response: [{"a": response.css("h2")}],
         "its field 'a': Encoding objects of type Selector is unsupported (write .get() for the first match as text",
     ),
+    "yield follow_all()": (yields_all, "not generator: <generator object"),
+    "yield of a generator": (yields_all, "(write yield from …, or in async def: for each in …: yield each)"),
+    "yield of a list": (yields_a_list, "(write yield from …, or in async def: for each in …: yield each)"),
+    "yield of a coroutine": (yields_a_coroutine, "(await it: write async def and await)"),
+    "yield of an async generator": (yields_an_async_generator, "(write async for each in …: yield each)"),
     "follow(None)": (
         lambda self, response: response.follow(response.css("h3 a::attr(href)").get()),
         "a selector found nothing; response.follow_all(css) follows what is there",
