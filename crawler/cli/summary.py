@@ -78,6 +78,8 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     failing = [(name, counts) for name, counts in report.proxies.items() if counts["failures"]]
     for name, counts in sorted(failing, key=lambda entry: -entry[1]["failures"])[:MAX_SHOWN]:
         yield f"  proxy     {name} failed for {counts['failures']} of {plural(counts['requests'], 'request')}"
+    if len(failing) > MAX_SHOWN:
+        yield f"  proxy     {len(failing) - MAX_SHOWN} more failed for some requests"
     yield from _waits(report)
     if outputs:
         yield f"  output    {', '.join(outputs)}"

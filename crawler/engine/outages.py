@@ -153,8 +153,8 @@ class OutageMonitor:
         self._logged.add(scope)
         log.log(
             logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG,
-            "%s has been down since %s, retrying every 1 to %.0f s: %s",
-            scope,
+            "%s been down since %s, retrying every 1 to %.0f s: %s",
+            f"the proxies {scope} have" if ", " in scope else f"{scope} has",
             time.strftime("%H:%M:%S", time.localtime(breaker.since)),
             MAX_REST,
             breaker.error,
@@ -165,7 +165,8 @@ class OutageMonitor:
         breaker = self._frontier.outages.breaker_of(scope)
         if breaker is not None and breaker.is_logged:
             level = logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG
-            log.log(level, "%s answers again after %.0f s", scope, now - breaker.since)
+            which = f"one of the proxies {scope}" if ", " in scope else scope
+            log.log(level, "%s answers again after %.0f s", which, now - breaker.since)
 
     def _log_network(self, now: float) -> None:
         """Log that the network is down, or was given up."""

@@ -259,6 +259,18 @@ async def test_a_dead_proxy_rests_once_for_all_hosts(autojump_clock: MockClock) 
     assert len(internet.failed) < 60, "one probe at a time, however many hosts"
 
 
+async def test_the_log_says_that_all_proxies_are_down_and_that_one_answers_again(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    internet = ProxiedInternet(between(0.8, 60))
+    proxies = ["http://dead.test:3128", "http://dead.test:3129"]
+    with caplog.at_level(logging.WARNING, "crawler"):
+        assert await lost(Pages(2, 60), internet, FAST | Settings(proxies=proxies, obey_robots=False)) == []
+    down, back = (record.message for record in caplog.records)
+    assert down.startswith("the proxies dead.test:3128, dead.test:3129 have been down since ")
+    assert back.startswith("one of the proxies dead.test:3128, dead.test:3129 answers again after ")
+
+
 async def test_hosts_that_need_no_dead_proxy_do_not_wait(autojump_clock: MockClock) -> None:
     internet = ProxiedInternet(between(2, 302))
     proxies = {"h1.test": "http://dead.test:3128"}

@@ -46,12 +46,14 @@ def test_an_interrupted_job_can_be_resumed_and_a_finished_one_cannot():
 def test_failing_proxies_are_named_the_worst_first():
     proxies = {
         "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
-        "three:1080": {"requests": 3, "failures": 3}, "four:1080": {"requests": 1, "failures": 1},
+        "three:1080": {"requests": 3, "failures": 3},
     }  # fmt: skip
     assert summary(report(pages=1, proxies=proxies)).splitlines()[1:] == [
         "  proxy     three:1080 failed for 3 of 3 requests",
         "  proxy     one:3128 failed for 1 of 9 requests",
     ]
+    proxies |= {"four:1080": {"requests": 1, "failures": 1}}
+    assert summary(report(pages=1, proxies=proxies)).splitlines()[-1] == "  proxy     1 more failed for some requests"
 
 
 def test_a_kind_of_failure_shows_no_url_of_its_finer_kinds():
