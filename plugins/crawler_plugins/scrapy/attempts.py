@@ -73,6 +73,7 @@ class Attempts:
         self._accepted = accepted
         self._retries = retries
         self._handlers = handlers
+        self._is_cached = scrapy.settings.getbool("HTTPCACHE_ENABLED")
         self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
         self._stats = scrapy.stats if scrapy.settings.getbool("DOWNLOADER_STATS") else None
         self._is_heard = False
@@ -234,8 +235,11 @@ class Attempts:
                 received = await self._handlers.download(changed)
                 answer = responses.to_crawl(received, request)
             else:
-                network = attempt.send if reception is None else partial(attempt.send, receive=reception.open)
+                arriving = None if self._is_cached else reception  # a cache keeps whole responses only
+                network = attempt.send if arriving is None else partial(attempt.send, receive=arriving.open)
                 answer = await self._exchange(request, network, attempt.request)
+                if reception is not None and arriving is None and isinstance(answer, crawler.Response):
+                    await reception.repeat(answer)
                 received = None
             attempt.answer = answer
         except crawler.RequestError as error:

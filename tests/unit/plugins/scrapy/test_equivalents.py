@@ -37,6 +37,25 @@ async def test_a_page_of_an_earlier_run_is_answered_from_the_cache():
     assert second.visits == []
 
 
+async def test_a_page_whose_bytes_are_reported_is_kept_in_the_cache():
+    class Listens(One):
+        heard = []
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.hear, scrapy.signals.bytes_received)
+            return spider
+
+        def hear(self, data, request, spider):
+            self.heard.append(data)
+
+    for flags in ([], ["cached"]):
+        ran = await run_scrapy(Listens, {"/": "<h1>first</h1>"}, {"HTTPCACHE_ENABLED": True})
+        assert ran.items == [{"text": "first", "flags": flags}]
+    assert b"".join(Listens.heard) == b"<h1>first</h1>"
+
+
 async def test_dont_cache_fetches_a_page():
     class Fresh(One):
         def start_requests(self):
