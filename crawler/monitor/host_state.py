@@ -8,13 +8,15 @@ from typing import Final, Literal, TypeAlias
 from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.limits.throttle_statistics import ThrottleStatistics
 
-__all__ = ["HostState", "duration", "state_of"]
+__all__ = ["IN_TURN", "SOON", "HostState", "duration", "state_of"]
 
 HostState: TypeAlias = Literal["fetching", "waiting", "down", "done"]
 """``fetching``: requests are in flight; ``waiting``: none may start yet; ``down``: it cannot be reached; ``done``."""
 
 SOON: Final = 0.5
 """Seconds. Shorter waits are not worth a word."""
+IN_TURN: Final = "next in turn"
+"""Words for a host whose requests wait for those of other hosts."""
 REASONS: Final = {"quota": "for quota", "pace": "for its rate", "delay": "for its delay"}
 """Words for the limits that a request may wait for; see `ThrottleStatistics.blocked_by`."""
 
@@ -65,7 +67,7 @@ def _unlimited(
     if lane.attempts and lane.ready_at - now >= SOON:
         most = f" of {attempts}" if lane.attempts < attempts else ""
         return "waiting", f"attempt {lane.attempts + 1}{most} in {duration(lane.ready_at - now)}"
-    return "waiting", "next in turn"
+    return "waiting", IN_TURN
 
 
 def _next_try(wait: float) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from crawler.hooks.crawl_statistics import LaneStatistics
-from crawler.monitor.host_state import HostState, state_of
+from crawler.monitor.host_state import IN_TURN, SOON, HostState, duration, state_of
 from crawler.monitor.quotas import QuotaGauge, gauges
 from crawler.printable import printable_line
 
@@ -82,6 +82,8 @@ def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host
     counts = crawl.stats.lanes.get(name)
     ready_at = max(lane.ready_at, -math.inf if limit is None else limit.ready_at)
     state, words = state_of(lane, limit, time, crawl.settings.attempts)
+    if words == IN_TURN and not now.in_flight and SOON <= now.next_start - time < math.inf:  # its proxy may be down
+        words = f"next in {duration(now.next_start - time)}"
     return Host(
         name=printable_line(name),
         id=lane_id(name),

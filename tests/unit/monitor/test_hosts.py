@@ -39,6 +39,12 @@ def test_the_busiest_come_first() -> None:
     ]  # fmt: skip
 
 
+def test_a_host_says_when_it_continues_if_nothing_is_in_flight() -> None:
+    down = CrawlStatistics(in_flight=0, waiting=6, next_start=NOW + 9, limits={}, lanes=LANES)
+    assert describe("https://small.test", crawl(), down, NOW).words == "next in 9 s"
+    assert describe("https://done.test", crawl(), down, NOW).words == "nothing waits"
+
+
 def test_a_host_without_limits_and_a_host_that_is_not_in_memory() -> None:
     running = crawl()
     running.stats.lane("https://small.test").requests = 7
