@@ -49,7 +49,7 @@ def _causes(stats: Stats, ending: str) -> Iterator[str]:
         yield f"{_sample(stats, kind)} failed ({kind})"
     for status in sorted(stats.statuses):
         kind = f"status_{status}"
-        if status >= 400 and kind not in stats.failures and kind in stats.samples:
+        if status >= 300 and kind not in stats.failures and kind in stats.samples:
             yield f"{_sample(stats, kind)} returned status {status}"
     for reason in stats.filtered:
         if f"refused.{reason}" not in failures:

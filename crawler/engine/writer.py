@@ -259,7 +259,7 @@ class Writer:
         stats.bytes += outcome.size
         if outcome.status:
             stats.statuses[outcome.status] += 1
-            if outcome.status >= 400 and outcome.kind is DONE and not outcome.page:  # such as a dead link
+            if outcome.status >= 300 and outcome.kind is DONE and not (outcome.page or outcome.redirect):  # a dead link
                 stats.sample(f"status_{outcome.status}", outcome.ticket.request.url)
         _count_filtered(outcome.filtered, stats)
         if outcome.repeats:

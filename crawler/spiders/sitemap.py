@@ -146,6 +146,7 @@ class SitemapSpider(Spider):
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:
             self.crawl.count(f"sitemaps with a fault: {listed.fault}")
+            log.warning("the sitemap %s was not read completely: %s", response.url, listed.fault)
 
     def _entry_requests(
         self, listed: SitemapEntry, allowed: set[str], depth: int, left_out: Counter[str]

@@ -26,6 +26,16 @@ from crawler.testing import Asked, FakeSite, Page, Reply, Wire, collect
 # Retries and failures
 
 
+@pytest.mark.parametrize("status", [300, 302, 304, 307, 404])
+async def test_a_response_that_is_neither_a_page_nor_a_redirect_has_its_url_in_the_report(
+    autojump_clock: MockClock, status: int
+) -> None:
+    report = (await collect(FrontPage(), FakeSite({"/": Page(status=status)}))).report
+    assert (report.pages, report.failed, report.statuses) == (0, 0, {status: 1})
+    assert report.samples == {f"status_{status}": ["https://site.test/"]}
+    assert report.no_pages == f"no start page gave a page: https://site.test/ returned status {status}"
+
+
 async def test_a_server_error_is_retried_and_then_fails(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": Page(status=500)})
     report = (await collect(FrontPage(), site)).report

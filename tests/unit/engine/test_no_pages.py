@@ -27,6 +27,8 @@ def test_responses_without_a_page_have_their_status() -> None:
         reason_for_no_pages(Stats(statuses=Counter({304: 1})), "finished")
         == f"{NO_PAGE}no response is one (status 304)"
     )
+    stats = Stats(statuses=Counter({304: 1}), samples={"status_304": ["https://a.test/"]})
+    assert reason_for_no_pages(stats, "finished") == f"{NO_PAGE}https://a.test/ returned status 304"
 
 
 def test_each_cause_has_its_url_and_a_few_are_shown() -> None:

@@ -276,7 +276,7 @@ async def test_the_hook_changes_drops_and_takes_over_entries(autojump_clock):
     assert report.counters == {"sitemap entries left out: entry()": 1}
 
 
-async def test_a_sitemap_that_cannot_be_read_to_its_end_is_counted(autojump_clock):
+async def test_a_sitemap_that_cannot_be_read_to_its_end_is_counted(autojump_clock, caplog):
     items, report, _ = await run(
         Pages(sitemap_urls=["https://site.test/s.xml", "https://site.test/t.xml"]),
         {"/s.xml": "<urlset><url><loc>/a</loc></url><url><loc>", "/t.xml": "<!doctype html>not here"},
@@ -286,6 +286,10 @@ async def test_a_sitemap_that_cannot_be_read_to_its_end_is_counted(autojump_cloc
         "sitemaps with a fault: truncated XML": 1,
         "sitemaps with a fault: HTML instead of a sitemap": 1,
     }
+    assert sorted(record.message for record in caplog.records) == [
+        "the sitemap https://site.test/s.xml was not read completely: truncated XML",
+        "the sitemap https://site.test/t.xml was not read completely: HTML instead of a sitemap",
+    ]
 
 
 async def test_a_sitemap_may_be_larger_than_pages_may(autojump_clock):
