@@ -27,6 +27,8 @@ __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
 IMPORT_OF_SCRAPY: Final = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]+scrapy\b")
+SCHEME: Final = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")
+"""The beginning of a URL such as ``mailto:``."""
 REFERENCE: Final = lazy_pattern(r'(\A|")env:')
 """An argument that names an environment variable, or a JSON value that does."""
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
@@ -139,10 +141,19 @@ def check_url(text: str) -> str:
     try:
         urls.normalize(text)
     except ValueError as error:
-        scheme = "http" if HOST_AND_PORT.fullmatch(text) else "https"
-        hint = f" (did you mean {scheme}://{text}?)" if "://" not in text and "." in text else ""
+        start = _missing_start(text)
+        hint = f" (did you mean {start}{text}?)" if start else ""
         raise ConfigError(f"{error}{hint}") from None
     return text
+
+
+def _missing_start(text: str) -> str:
+    """Return what a URL without its scheme lacks; empty if it is no such URL."""
+    if HOST_AND_PORT.fullmatch(text):
+        return "http://"
+    if SCHEME.match(text) or "." not in text:
+        return ""
+    return "https:" if text.startswith("//") else "https://"
 
 
 def _class_of(target: str) -> type[Any]:

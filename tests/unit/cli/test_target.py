@@ -105,6 +105,23 @@ def test_a_target_that_is_not_an_absolute_web_url_is_refused_in_one_line(text):
     assert ("did you mean https://shop.example?" in str(caught.value)) is (text == "shop.example")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("localhost:8974/a", "http://localhost:8974/a"),
+        ("[::1]:8974/", "http://[::1]:8974/"),
+        ("shop.example/a:b", "https://shop.example/a:b"),
+        ("//shop.example/a", "https://shop.example/a"),
+        ("mailto:a@shop.example", ""),
+        ("htp://shop.example", ""),
+    ],
+)
+def test_a_url_without_its_scheme_is_completed(text, meant):
+    with pytest.raises(ConfigError) as caught:
+        check_url(text)
+    assert str(caught.value).partition(" (")[2] == (f"did you mean {meant}?)" if meant else "")
+
+
 def test_arguments_that_name_environment_variables_are_remembered_as_they_were_given(monkeypatch):
     monkeypatch.setenv("TEST_TOKEN", "abc")
     texts = {"url": "https://h.example/", "token": "env:TEST_TOKEN", "headers": '{"X-Key": "env:TEST_TOKEN"}'}
