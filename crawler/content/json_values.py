@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
+
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["LARGE", "collector_paused", "decode_json"]
 
 LARGE: Final = 256 * 1024
 """Size of a text from which the garbage collector is paused."""
+SURROGATE: Final = lazy_pattern(r"\\u[dD][89a-fA-F]")
+SURROGATE_IN_BYTES: Final = lazy_pattern(rb"\\u[dD][89a-fA-F]")
+"""A half of a character beyond U+FFFF. Servers that cut texts send one without the other (RFC 8259 section 8.2)."""
 
 
 def decode_json(text: bytes | str) -> Any:
@@ -21,15 +26,36 @@ def decode_json(text: bytes | str) -> Any:
     The collector looks at all lists and dicts repeatedly while millions of them are made, although none is garbage: 32
     MB of ``[],`` take five seconds with it, and half a second without.
 
+    A surrogate without its other half, which msgspec refuses, is kept, as browsers and `json` keep it.
+
     Raises:
         msgspec.DecodeError: The text is not JSON.
         UnicodeDecodeError: Its bytes are not UTF-8.
         RecursionError: It is nested too deeply.
     """
     if len(text) < LARGE:
-        return msgspec.json.decode(text)
+        return _decode(text)
     with collector_paused():
+        return _decode(text)
+
+
+def _decode(text: bytes | str) -> Any:
+    try:
         return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        found = SURROGATE_IN_BYTES.search(text) if isinstance(text, bytes) else SURROGATE.search(text)
+        if found is None:
+            raise
+        import json  # noqa: PLC0415 - few texts need it
+
+        with suppress(ValueError, msgspec.DecodeError):
+            return json.loads(text, parse_constant=_refuse)
+        raise
+
+
+def _refuse(constant: str) -> None:
+    """Refuse a constant that JSON does not have, such as ``NaN``."""
+    raise msgspec.DecodeError(constant)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -68,3 +69,18 @@ def test_a_collector_that_is_off_stays_off() -> None:
 
 def test_small_texts_are_decoded_with_the_collector_on() -> None:
     assert decode_json(b'{"a":[1,2.5,null]}') == {"a": [1, 2.5, None]}
+
+
+@pytest.mark.parametrize("text", [r'{"a":"cut \ud83d"}', r'{"a":"\uDE00 cut","b":"\ud83d\ude00"}', r'["\ud83d\u0041"]'])
+def test_a_surrogate_without_its_other_half_is_kept(text: str) -> None:
+    assert decode_json(text) == decode_json(text.encode()) == json.loads(text)
+    assert Response("http://a.test/", 200, {}, text.encode()).json() == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text", [r'["\ud83d", NaN]', r'["\ud83d", -Infinity]', r'["\ud83d"', r'["\ud83d", {]', r"\ud83d"]
+)
+def test_such_a_text_is_refused_as_any_other_if_it_is_not_json(text: str) -> None:
+    for form in (text, text.encode()):
+        with pytest.raises(msgspec.DecodeError):
+            decode_json(form)
