@@ -186,7 +186,8 @@ class BrokenExchange(FetchError):
     Kinds:
 
     * ``closed``, ``reset``: the connection ended before the response did, by FIN or by RST;
-    * ``stale``: the server had closed a kept-alive connection; sent again at once, which does not count as an attempt;
+    * ``stale``: the server had closed a kept-alive connection, or had sent bytes on it that belong to no response; sent
+      again at once, which does not count as an attempt;
     * ``no_http``: the response does not begin with a status line;
     * ``bad_header``: a header line is invalid, such as two different ``Content-Length``; final;
     * ``headers_too_large``: the header section exceeds `max_headers`; final;

@@ -55,7 +55,8 @@ class CurlTransport(httpx.AsyncBaseTransport):
     * The server had closed the kept connection. libcurl itself sends an idempotent request again as long as no byte of
       a response has come; after several dead connections in a row it gives up, and the request goes out over a new
       connection. A request that is not idempotent fails (RFC 9110 section 9.2.2); to make that rare, it uses a kept
-      connection only if that was idle for at most a second.
+      connection only if that was idle for at most a second. The same applies to a kept connection on which the server
+      sends bytes that are no response, such as the body of an earlier 204 or 304.
     * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD without a body is then sent
       by a `LenientTransfer`, unless an HTTP proxy forwards it without a tunnel.
     * The response has a content coding that libcurl does not know (``Content-Encoding: utf-8``), for which it delivers
