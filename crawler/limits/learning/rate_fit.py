@@ -27,8 +27,6 @@ STEPS: Final = tuple(1 / divisor for divisor in (6, 12, 24, 48, 96))
 """Binary logarithms of the factors by which the best of them is varied."""
 SIZES: Final = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
 """Sizes of buckets that are tried."""
-LEVELS: Final = range(1, 17)
-"""Numbers of requests in flight that are tried as the limit of concurrency."""
 CERTAINTY: Final = 0.99
 """Chance that the prediction of a rate comes true."""
 CERTAIN_LOAD: Final = 0.9
@@ -132,7 +130,7 @@ class RateFit(Struct, eq=False):
             return 0.0
         served = len(latest) - refused
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
-        return self._fit()[1] - max(chance, _best_concurrency(latest))
+        return self._fit()[1] - max(chance, _average_concurrency(latest))
 
     def is_likely(self) -> bool:
         """Return whether a rate explains the latest requests much better than anything else."""
@@ -193,14 +191,6 @@ def _order(fate: Fate) -> tuple[float, bool]:
 def _decided(fate: Fate) -> tuple[float, bool]:
     """Sort by the time of the decision, and those decided together so that the served ones came first."""
     return fate[1], not fate[3]
-
-
-def _best_concurrency(fates: Collection[Fate]) -> float:
-    """Return the logarithm of the likelihood of the best limit of concurrency."""
-    loads = [(load, served) for *_, served, load in fates if load]
-    unknown = (len(fates) - len(loads)) * math.log(CERTAINTY)
-    right, wrong = math.log(CERTAIN_LOAD), math.log(1.0 - CERTAIN_LOAD)
-    return unknown + max(sum(right if served == (load <= most) else wrong for load, served in loads) for most in LEVELS)
 
 
 def _average_concurrency(fates: Collection[Fate]) -> float:
