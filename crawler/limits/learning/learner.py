@@ -21,7 +21,7 @@ from crawler.limits.learning.forecast import quota_event
 from crawler.limits.learning.interval_quota import IntervalQuota
 from crawler.limits.learning.leaky_bucket import UNITS_PER_REFUSAL, LeakyBucketQuota, detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
-from crawler.limits.learning.rate_fit import RateFit
+from crawler.limits.learning.rate_fit import CLEAR_PROOF, PROOF, RateFit
 from crawler.limits.learning.refusals import Refusals
 from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
 from crawler.limits.quotas.declared_quota import DeclaredQuota
@@ -37,8 +37,6 @@ MIN_LOOK: Final = 0.001
 """Seconds, at least, between two looks."""
 MAX_UNEXPLAINED: Final = 2
 """Searches without a result after which a single refusal is doubted."""
-COMPARED: Final = 4
-"""Refusals that are put down to chance, after each of which a rate is looked for: that takes some milliseconds."""
 MAX_EXPECTED: Final = 2
 """Refusals in a row that a window which is used up explains: after the first one it holds requests back."""
 MIN_RUN: Final = 3.0
@@ -88,8 +86,6 @@ class LimitLearner:
     """Units served since the last refusal, at a rate that is no longer searched for."""
     _served_rate: float = attrs.field(default=0.0, init=False)
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
-    _by_chance: int = attrs.field(default=0, init=False)
-    """Refusals that were put down to chance."""
     _unexplained: int = attrs.field(default=0, init=False)
     """Searches since the last limit was found that found none although the server had refused a request."""
 
@@ -249,7 +245,7 @@ class LimitLearner:
         return events
 
     def explains_chance(self, grant: Grant, report: AttemptReport) -> bool:
-        """Return whether a rate explains the latest requests better than chance does, to which refusals are put down.
+        """Return whether a limit explains the latest requests better than chance does, to which refusals are put down.
 
         Parameters:
             grant: the start of the request, which is not settled yet.
@@ -257,8 +253,7 @@ class LimitLearner:
         """
         load = max(grant.load, len(self.flight))
         self.rates.record(report.sent, report.received, served=False, load=load)
-        self._by_chance += 1
-        return self._by_chance % COMPARED == 0 and self.rates.is_likely()
+        return self.rates.odds_of_limit() > CLEAR_PROOF
 
     def proves_chance(self, grant: Grant, report: AttemptReport) -> bool:
         """Return whether refusals certainly come at random. Then a limit that they seemed to show is forgotten.
@@ -299,8 +294,8 @@ class LimitLearner:
         return self._longest
 
     def is_limit_proven(self) -> bool:
-        """Return whether a limit certainly caused the refusals before the last success that ended a wait."""
-        return self.refusals is not None and self.refusals.was_proven
+        """Return whether a limit caused the refusals before the last success that ended a wait."""
+        return self.refusals is not None and (self.refusals.was_proven or self.rates.odds_of_limit() > PROOF)
 
     def served_beside(self) -> int:
         """Return how many requests were served beside those refused before the last wait, if it was stated.

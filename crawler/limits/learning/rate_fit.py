@@ -2,8 +2,9 @@
 
 A server that lets units pass at a rate has a bucket of tokens, of any size, which it refills at that rate. A request is
 served if there is a token. So each rate and size predicts the fate of each request, and the likelihood of what happened
-is the product of the chances of the predictions. Its average over all rates and sizes is compared with that of the two
-other explanations: each request is refused with the same chance, or those beside which too many are in flight are.
+is the product of the chances of the predictions. Its average over all rates and sizes is compared with that of the
+other explanations: each request is refused with the same chance, or those beside which too many are in flight are, or
+each one for a while, once a limit refuses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
-__all__ = ["RateFit"]
+__all__ = ["CLEAR_PROOF", "PROOF", "RateFit"]
 
 REMEMBERED: Final = 200
 """Requests that are compared."""
@@ -39,15 +40,18 @@ MIN_BLUR: Final = 0.01
 """The same, at least."""
 EQUIVALENT: Final = 1.0
 """Difference of the logarithms of two likelihoods that shows nothing."""
+HIGH: Final = 0.75
+"""Place of the rate that is learned among those that are about equally likely, 0 being the lowest one, 1 the highest: a
+refusal costs less than a rate that is too low."""
 NEGLIGIBLE: Final = 8.0
-"""The same, from which one of them does not count."""
+"""Difference of the logarithms of two likelihoods from which one of them does not count."""
 MIN_REFUSED: Final = 2
 """Refusals without which nothing is proven."""
 PROOF: Final = 3.0
 """Logarithm of the odds that prove a rate."""
-PROOF_AGAINST_CHANCE: Final = 6.0
-"""The same where refusals have been put down to chance."""
-PROOF_OF_INTERVAL: Final = 1.0
+CLEAR_PROOF: Final = 5.0
+"""The same of a limit where refusals have been put down to chance."""
+PROOF_OF_INTERVAL: Final = 2.5
 """The same for a rate without a burst: it is only where the search begins."""
 MAX_BURST: Final = 2.0
 """Units that may come at once where a rate has no burst worth mentioning."""
@@ -119,7 +123,7 @@ class RateFit(Struct, eq=False):
             self._latest.append((at, at, 0.0, True, 0))
 
     def best(self) -> Fit:
-        """Return the rate that explains the latest requests: the middle one of those that do so about equally well."""
+        """Return the rate that explains the latest requests: a high one of those that do so about equally well."""
         return self._fit()[0]
 
     def evidence(self) -> float:
@@ -130,11 +134,11 @@ class RateFit(Struct, eq=False):
             return 0.0
         served = len(latest) - refused
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
-        return self._fit()[1] - max(chance, _average_concurrency(latest))
+        return self._fit()[1] - max(chance, _runs(latest) - UNDECIDED, _average_concurrency(latest))
 
-    def is_likely(self) -> bool:
-        """Return whether a rate explains the latest requests much better than anything else."""
-        return self.evidence() > PROOF_AGAINST_CHANCE
+    def odds_of_limit(self) -> float:
+        """Return the logarithm of the odds of a limit that, once it refuses, does so for a while, against chance."""
+        return _runs(self._latest) - _chance(self._latest)
 
     def is_proven(self, *, urgent: bool = False) -> bool:
         """Return whether a rate is behind the latest refusals.
@@ -142,12 +146,12 @@ class RateFit(Struct, eq=False):
         One of them has to have been refused although no other was in flight.
 
         Parameters:
-            urgent: whether a rate without a burst needs no further proof.
+            urgent: whether a rate without a burst needs hardly any proof.
         """
         alone = any(load == 1 and not served for *_, served, load in self._latest)
         if not self.best().has_no_burst():
             return alone and self.evidence() > PROOF
-        return alone and (urgent or self.evidence() > PROOF_OF_INTERVAL)
+        return alone and self.evidence() > (0.0 if urgent else PROOF_OF_INTERVAL)
 
     def are_random(self) -> bool:
         """Return whether chance explains the latest requests better than any limit does.
@@ -178,8 +182,8 @@ class RateFit(Struct, eq=False):
                     fits.append(Fit(rate, size, likelihood))
             average = _average([fit.likelihood for fit in fits])
             likely = sorted(fit for fit in fits if fit.likelihood >= most - EQUIVALENT)
-            middle = math.log(likely[0].rate * likely[-1].rate) / 2.0
-            self._fitted = _refined(latest, min(likely, key=lambda fit: abs(math.log(fit.rate) - middle))), average
+            rate = likely[0].rate ** (1.0 - HIGH) * likely[-1].rate ** HIGH
+            self._fitted = _refined(latest, min(likely, key=lambda fit: abs(math.log(fit.rate / rate)))), average
         return self._fitted
 
 

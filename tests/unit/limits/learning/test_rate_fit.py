@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from crawler.limits.learning.rate_fit import RateFit
+from crawler.limits.learning.rate_fit import CLEAR_PROOF, RateFit
 
 NOW = 1_800_000_000.0
 
@@ -88,6 +88,12 @@ def test_refusals_at_random_are_put_down_to_chance(share: float) -> None:
 @pytest.mark.parametrize(("rate", "size"), [(4.0, 1.0), (4.0, 6.0)])
 def test_a_rate_is_not_put_down_to_chance(rate: float, size: float) -> None:
     assert not tell(bucket(rate, size), 40).are_random()
+
+
+def test_a_limit_that_refuses_for_a_while_is_told_from_chance() -> None:
+    chance = random.Random(1)
+    assert tell(bucket(5.0, 20.0), 48, interval=0.2, at_once=8).odds_of_limit() > CLEAR_PROOF
+    assert tell(lambda at, load: chance.random() >= 0.3, 150, at_once=8).odds_of_limit() < 0.0
 
 
 def test_a_limit_of_concurrency_and_one_that_refuses_for_a_while_are_not_put_down_to_chance() -> None:
