@@ -126,6 +126,10 @@ class Attribution(Struct, eq=False):
                 self.concurrency.overloaded(report.received, inflight, refused=report.refused)
         elif report.first_byte is not None and not report.refused:
             self.concurrency.answered(report.received, report.first_byte, inflight)
+            apart, self.concurrency.serves_apart = self.concurrency.serves_apart, 0.0
+            if apart and learner is not None:
+                self.reject_chance()
+                learner.assume_interval(apart, report)
 
     def record_refusal(self, report: AttemptReport, inflight: int, load: int) -> None:
         """Note how many requests were in flight at a refusal that may be due to them."""

@@ -37,6 +37,10 @@ PLENTY: Final = 4.0
 """Requests left, for each that may be in flight, of a declared quota that needs no slow start."""
 CALM: Final = 1.0
 """Seconds, and at least three round trips, before one more request is tried, below a level that broke."""
+APART: Final = 0.75
+"""Response times since the last start after which a second request tries a level of two that broke."""
+PAIR: Final = 2.0
+"""The level that a rate without a burst breaks: it serves one of two requests that are sent together."""
 MIN_RETRY: Final = 5.0
 """Seconds before a level that broke is tried again; they double with each failure."""
 MAX_RETRY: Final = 120.0
@@ -53,6 +57,8 @@ class Concurrency(Struct, eq=False):
 
     cap: int
     start: int = 1
+    serves_apart: float = 0.0
+    """Seconds between requests of which two at once were served, and before refused together: a rate does that."""
     _declared: int | None = None
     _level: float = 1.0
     _starting: bool = True
@@ -125,6 +131,16 @@ class Concurrency(Struct, eq=False):
             inflight: Requests in flight before the refusal, including the refused one.
         """
         return (self._proven or self._trial) and inflight >= self._broken
+
+    def apart(self, inflight: int) -> float:
+        """Return the seconds since the last start after which the next request may try a level of two that broke.
+
+        A rate would refuse it as well if it were sent together with the other one. 0: the request does not try it.
+
+        Parameters:
+            inflight: Requests in flight without it.
+        """
+        return APART * self._average if self._trial and inflight and self._broken == PAIR else 0.0
 
     def is_untried(self, inflight: int) -> bool:
         """Return whether hardly any request was served while so many were in flight."""
@@ -249,11 +265,13 @@ class Concurrency(Struct, eq=False):
         calm = max(CALM, 3.0 * self._average)
         passed = now - self._raised_at
         if self._trial and passed > calm:
+            self.serves_apart = APART * self._average if self._proven and self._broken == PAIR else 0.0
             self._trial, self._broken, self._retry = False, math.inf, MIN_RETRY  # the server takes it now
             return
         level = math.floor(self._level) + 1.0
         if level > self._max() or self._trial:
             return
-        if passed > (calm if level < self._broken else max(self._retry, 20.0 * self._average)):
+        soon = level < self._broken or (self._peak <= PAIR and self._retry == MIN_RETRY)
+        if passed > (calm if soon else max(self._retry, 20.0 * self._average)):
             self._trial = level >= self._broken
             self._level, self._raised_at = level, now

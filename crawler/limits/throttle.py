@@ -126,6 +126,9 @@ class Throttle:
             allowed_at, why = learner.quota_at(now, self._last_start, cost=cost, backlog=backlog, mode=mode)
             if allowed_at > at:
                 at, reason = allowed_at, why
+            apart = self.concurrency.apart(self.busy)
+            if apart and self._last_start + apart > at:
+                at, reason = self._last_start + apart, "concurrency"
         undecided_until = self._attribution.undecided_until
         if undecided_until > at and undecided_until > now and self.flight:
             at, reason = undecided_until, "refusal" if self.concurrency.has_answered else "concurrency"

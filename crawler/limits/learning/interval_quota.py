@@ -10,8 +10,8 @@ server that changes its rate soon outweighs what was known.
 
 Responses take longer and shorter, and so do requests: some would come too close to each other if they were sent at
 exactly the rate. Once the last response has come, its request is known to have arrived about half of the round trip
-after it was sent, and the next one travels for half of the shortest round trip at least. As long as it has not, the
-distance is longer by as much as round trips differ.
+after it was sent, or earlier where refusals come sooner than that, and the next one travels for as large a part of the
+shortest round trip at least. As long as it has not, the distance is longer by as much as requests travel differently.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from crawler.limits.backoff import doubled
 from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.quotas.quota import Mode
 
-__all__ = ["IntervalQuota"]
+__all__ = ["VARIES", "IntervalQuota"]
 
 COMMON_RATES: Final = (
     *(1 / 60, 1 / 30, 1 / 20, 1 / 15, 1 / 12, 1 / 10, 1 / 6, 1 / 5, 1 / 4, 1 / 3, 1 / 2),
@@ -33,7 +33,7 @@ COMMON_RATES: Final = (
 )
 """Units per second that people choose."""
 UNITS_PER_REFUSAL: Final = 8.0
-"""Units served per refusal, at least, if the rate explains the refusals."""
+"""Units served per refusal, at least, if the rate explains the refusals; one at a safe distance counts twice."""
 UNCOMMON: Final = 0.05
 """Probability of another rate, relative to that of a common one."""
 STEP: Final = 1.03
@@ -66,7 +66,9 @@ LOST: Final = 8.0
 """Distances, times the refusals at safe ones so far, that may be lost by what was added until half of it is dropped."""
 CALM_UNITS: Final = 32.0
 """Units served without a refusal that halve the price for the first time."""
-DEVIATIONS: Final = 2.5
+VARIES: Final = 1.2
+"""Factor by which the time that refusals take may be longer than it seemed."""
+DEVIATIONS: Final = 2.0
 """Mean deviations by which a round trip may be shorter or longer than usual."""
 MIN_LONGER: Final = 0.01
 """Share of the interval by which the distance is longer."""
@@ -108,9 +110,17 @@ class IntervalQuota(LeakyBucketQuota):
     _shortest: float = math.inf
     """The shortest one, in seconds."""
     _measured: int = 0
+    beside: float = -math.inf
+    """When the latest request in flight was sent, up to the one that is being refused, in seconds since the epoch."""
+    refused_in: float = math.inf
+    """Seconds in which that refusal came: the request travelled no longer."""
+    _took: float = math.inf
+    """Seconds that refusals take. Requests travel no longer than that, and a server may take longer to serve them."""
 
     @classmethod
-    def of(cls, name: str, rate: float, now: float, *, refusals: int = 0, is_weak: bool = False) -> Self:
+    def of(
+        cls, name: str, rate: float, now: float, *, refusals: int = 0, took: float = math.inf, is_weak: bool = False
+    ) -> Self:
         """Return the quota of a server that has served a rate, in units per second, up to `now`.
 
         Parameters:
@@ -118,21 +128,22 @@ class IntervalQuota(LeakyBucketQuota):
             rate: the rate.
             now: seconds since the epoch.
             refusals: refusals of the server so far.
+            took: seconds that they took.
             is_weak: whether a single refusal led to it, which may have come at random.
         """
-        found = cls(name=name, opened_at=now, blocked_until=now, is_weak=is_weak, refusals=refusals)
+        found = cls(name=name, opened_at=now, blocked_until=now, is_weak=is_weak, refusals=refusals, took=took)
         found._consider(rate)
         found._arrived = now
         found._weigh(1.0 / rate, served=True)
         return found
 
     @classmethod
-    def fitted(cls, name: str, rate: float, now: float, *, refusals: int = 0) -> Self:
+    def fitted(cls, name: str, rate: float, now: float, *, refusals: int = 0, took: float = math.inf) -> Self:
         """Return the quota of a server that seems to let units pass at a rate, in units per second, up to `now`.
 
         The other parameters are those of `of`.
         """
-        found = cls(name=name, opened_at=now, blocked_until=now + 1.0 / rate, refusals=refusals)
+        found = cls(name=name, opened_at=now, blocked_until=now + 1.0 / rate, refusals=refusals, took=took)
         found._consider(rate)
         found._arrived = now
         found._evidence = [
@@ -145,7 +156,7 @@ class IntervalQuota(LeakyBucketQuota):
         """Count a request that was served. If it came in time, a higher rate may follow."""
         self._refused_in_row = 0
         self._measure(received - sent)
-        arrived = (sent + received) / 2.0
+        arrived = sent + self._travel(received - sent)
         distance, self._arrived = arrived - self._arrived, max(arrived, self._arrived)
         self.updated_at = max(self.updated_at, received)
         self.used += cost
@@ -164,11 +175,12 @@ class IntervalQuota(LeakyBucketQuota):
         self.counted = self.used
         if not self._is_trial:
             self._surprises += 1
-            self._added += (
-                ADDED * max(self._deviation, 0.1 * self._distance) * doubled(self._refused_in_row, cap=MAX_PAUSES)
-            )
-        travel = 0.0 if self._measured == 0 else self._round_trip / 2.0
-        self._weigh(max(0.0, sent + travel - self._arrived), served=False)
+            added = ADDED * max(self._travel(2.0 * self._deviation), 0.1 * self._distance)
+            self._added += added * doubled(self._refused_in_row, cap=MAX_PAUSES)
+        self._took = self.refused_in if self._took == math.inf else self._took
+        usual = 0.0 if self._measured == 0 else self._travel(self._round_trip)
+        before = max(self._arrived, self.beside + usual)
+        self._weigh(max(0.0, sent + min(usual, self.refused_in) - before), served=False)
         self.blocked_until = sent + doubled(self._refused_in_row, base=0.5, cap=MAX_PAUSES) * self._distance
         self._refused_in_row += 1
         return True
@@ -176,19 +188,24 @@ class IntervalQuota(LeakyBucketQuota):
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the next request will not arrive too early, in seconds since the epoch."""
         if inflight or math.isnan(self._round_trip):  # the response tells more, if it comes before
-            return last + cost * self._distance + DEVIATIONS * self._deviation
+            return last + cost * self._distance + DEVIATIONS * self._travel(2.0 * self._deviation)
         shortest = self._shortest
         if self._measured < MEASURED:
             shortest = max(0.0, min(shortest, self._round_trip - DEVIATIONS * self._deviation))
-        return max(last, self._arrived + cost * self._distance - shortest / 2.0)
+        return max(last, self._arrived + cost * self._distance - self._travel(shortest))
 
     def has_few_refusals(self) -> bool:
         """Return whether the rate explains what it should: nearly all requests are served."""
-        return self.used >= UNITS_PER_REFUSAL * (self.refusals - self._refused_before)
+        return self.used >= UNITS_PER_REFUSAL * (self.refusals - self._refused_before + self._surprises)
 
     def trusted_rate(self) -> float:
         """Return the rate at which requests are served, in units per second, although a higher one may be tried."""
         return 1.0 / ((1.0 + MIN_LONGER) * self._safe + self._added)
+
+    def _travel(self, seconds: float) -> float:
+        """Return how much of a round trip, or of a part of one, a request travels, in seconds: at most half of it."""
+        share = VARIES * self._took / self._round_trip if self._round_trip > 0.0 else math.inf
+        return min(0.5, share) * seconds
 
     def _measure(self, round_trip: float) -> None:
         """Take a round trip, in seconds, as RFC 6298 does."""
@@ -213,7 +230,7 @@ class IntervalQuota(LeakyBucketQuota):
     def _weigh(self, distance: float, *, served: bool) -> None:
         """Weigh what a request shows that arrived so many seconds after the last served one, and choose a distance."""
         evidence = []
-        blur = (BLUR if served else REFUSED_BLUR) * self._deviation
+        blur = (BLUR if served else REFUSED_BLUR) * self._travel(2.0 * self._deviation)
         for interval, known in zip(self._intervals, self._evidence, strict=True):
             late = (distance - interval) / (blur + MIN_BLUR * interval)
             surprise = 0.5 * min(0.0, late) ** 2 if served else -_log_normal(-late)

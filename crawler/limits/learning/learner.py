@@ -18,7 +18,7 @@ from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
-from crawler.limits.learning.interval_quota import IntervalQuota
+from crawler.limits.learning.interval_quota import VARIES, IntervalQuota
 from crawler.limits.learning.leaky_bucket import UNITS_PER_REFUSAL, LeakyBucketQuota, detect_leaky_bucket
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.rate_fit import CLEAR_PROOF, PROOF, RateFit
@@ -223,6 +223,9 @@ class LimitLearner:
         if silent and self._is_doubtful(refusals, report, share, first=first):
             self._suspect_concurrency(refusals, received)  # one request more will tell
             return [*events, QuotaEvent(kind="refused", policy="")] if first else events
+        bucket = self.quotas.leaky_bucket()
+        if isinstance(bucket, IntervalQuota):
+            bucket.beside, bucket.refused_in = self.flight.last_until(sent), received - sent
         cause = self._find_cause(grant.cost, declared, sent)
         ambiguous = wait is None and report.status in AMBIGUOUS_STATUSES
         if cause is None and ambiguous and refusals.is_undecided(self.flight.has_before(received)):
@@ -243,6 +246,16 @@ class LimitLearner:
         if first:
             events.append(quota_event("refused", cause) if cause else QuotaEvent(kind="refused", policy=""))
         return events
+
+    def assume_interval(self, seconds: float, report: AttemptReport) -> None:
+        """Suppose that a rate without a burst is behind the refusals, unless another limit is known.
+
+        Parameters:
+            seconds: distance at which requests were served.
+            report: the latest one.
+        """
+        if not self.quotas.by_name and (self.refusals is None or self.refusals.search is None):
+            self.quotas.add(self._interval_quota("undeclared", 1.0 / seconds, report))
 
     def explains_chance(self, grant: Grant, report: AttemptReport) -> bool:
         """Return whether a limit explains the latest requests better than chance does, to which refusals are put down.
@@ -382,10 +395,16 @@ class LimitLearner:
         if found.believed_length > 2.0 * (found.limit or 0.0) * self._average_interval(report.sent):
             found.too_short = 0.0  # twice as much was served before, so the window may be shorter
         if found.may_be_rate():
-            rate, refused = (found.limit or 1.0) / found.believed_length, self.rates.refused
-            found = IntervalQuota.of(found.name, rate, report.sent, refusals=refused, is_weak=found.is_weak)
+            rate, is_weak = (found.limit or 1.0) / found.believed_length, found.is_weak
+            found = self._interval_quota(found.name, rate, report, is_weak=is_weak)
         self.quotas.add(found)
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
+
+    def _interval_quota(self, name: str, rate: float, report: AttemptReport, *, is_weak: bool = False) -> IntervalQuota:
+        """Return a rate without a burst that a server has served up to a request; parameters as of `IntervalQuota`."""
+        refused, took = self.rates.refused, self.rates.took
+        arrived = report.sent + min(VARIES * took, (report.received - report.sent) / 2.0)
+        return IntervalQuota.of(name, rate, arrived, refusals=refused, took=took, is_weak=is_weak)
 
     def _falls_back_to_rate(self, refusals: Refusals) -> bool:
         """Return whether to keep the average rate that was served, because every guess about a limit was wrong."""
@@ -409,7 +428,8 @@ class LimitLearner:
         fit = self.rates.best()
         self.quotas.clear()
         if fit.has_no_burst():
-            found: LeakyBucketQuota = IntervalQuota.fitted("undeclared", fit.rate, now, refusals=self.rates.refused)
+            refused, took = self.rates.refused, self.rates.took
+            found: LeakyBucketQuota = IntervalQuota.fitted("undeclared", fit.rate, now, refusals=refused, took=took)
         else:
             found = LeakyBucketQuota.fitted("undeclared", fit.rate, now)
             if known is not None:

@@ -103,6 +103,12 @@ class RateFit(Struct, eq=False):
         """How many of them were refused."""
         return sum(not fate[3] for fate in self._latest)
 
+    @property
+    def took(self) -> float:
+        """Seconds that the refused ones took, on average; infinite if none of them is known."""
+        took = [uncertain / DELAY_SHARE for *_, uncertain, served, _ in self._latest if not served]
+        return sum(took) / len(took) if took else math.inf
+
     def record(self, sent: float, received: float, *, served: bool, load: int) -> None:
         """Add a request.
 

@@ -6,9 +6,11 @@ them with many seeds; this is one seed of each.
 
 from __future__ import annotations
 
+import random
+
 import attrs
 import pytest
-from support.limit_dialects import counter, date, fixed, legacy, retry_after, sliding
+from support.limit_dialects import bucket, counter, date, fixed, legacy, retry_after, sliding
 from support.limit_models import MODELS
 from support.model_server import Model, Run, run
 from support.model_table import WAYS, totals
@@ -124,6 +126,25 @@ def test_waits_that_a_limit_of_concurrency_states_do_not_stop_the_lane_for_each(
 def test_a_rate_is_tried_before_each_refusal_costs_a_long_wait():
     """It took 5.4 times the least time while a better proof was awaited."""
     assert run(MODELS["nginx-10-per-s"], 2, by="client").ratio <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("rate", "takes", "jitter", "refuses"),
+    [(12.8, 0.18, 0.02, [retry_after]), (16.1, 0.15, 0.3, []), (18.0, 0.15, 0.02, []), (20.0, 0.25, 0.6, [])],
+)
+def test_a_rate_without_a_burst_is_no_limit_of_concurrency_where_responses_take_longer(rate, takes, jitter, refuses):
+    """It took 30, 3.1, 2.7 and 7 times the least time: refusals come before the responses to earlier requests."""
+
+    def latency(rng: random.Random, in_flight: int) -> float:
+        return takes * (1.0 + jitter * rng.expovariate(1.0))
+
+    model = Model(
+        page="", declared=False, limits=bucket(1, rate), latency=latency, travel=0.05, refuses=refuses, pages=300
+    )
+    for seed in range(3):
+        done = run(model, seed, by="crawl")
+        assert done.refused <= 11
+        assert done.ratio <= 3.5
 
 
 def test_a_window_that_slides_is_recognised_by_one_burst_of_refusals():

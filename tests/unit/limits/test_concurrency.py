@@ -258,3 +258,24 @@ def test_a_level_that_is_refused_when_it_is_tried_again_is_proven():
     assert level.explains(6)
     assert not level.explains(5)
     assert level.limit == 5
+
+
+def test_a_second_request_where_two_were_refused_is_sent_apart_from_the_first():
+    level = Concurrency(8)
+    assert level.apart(1) == 0.0
+    level.answered(NOW, 0.4, 1)
+    level.refused_for_concurrency(NOW + 1.0, 2)
+    at = NOW + 1.0
+    while level.limit < 2:
+        assert level.apart(1) == 0.0
+        at += 0.4
+        level.answered(at, 0.4, 1)
+    assert at <= NOW + 3.0
+    assert level.apart(1) == pytest.approx(0.3)
+    assert level.apart(0) == 0.0
+    while level.apart(1):
+        assert not level.serves_apart
+        at += 0.2
+        level.answered(at, 0.4, 2)
+    assert level.serves_apart == pytest.approx(0.3)
+    assert not level.explains(2)

@@ -117,3 +117,25 @@ def test_a_later_run_continues_with_the_rate():
     loaded = load_quota("undeclared", json.loads(json.dumps(save_quota(quota))))
     assert isinstance(loaded, LeakyBucketQuota)
     assert loaded.replenishment.rate == pytest.approx(quota.replenishment.rate)
+
+
+def test_a_refusal_that_comes_before_an_earlier_response_speaks_against_the_distance_of_the_two():
+    late, soon = (IntervalQuota.of("undeclared", 10.0, NOW) for _ in range(2))
+    for quota in late, soon:
+        for number in range(1, 20):
+            quota.record_unreported(sent=NOW + 0.2 * number, received=NOW + 0.2 * number + 0.18)
+    soon.beside = NOW + 4.0
+    for quota in late, soon:
+        quota.explain_refusal(NOW + 4.06)
+    assert (soon.replenishment.rate or 0.0) < 1.0 / 0.06 < (late.replenishment.rate or 0.0)
+
+
+@pytest.mark.parametrize(("took", "longer"), [(0.02, 0.05), (math.inf, 0.2)])
+def test_requests_travel_no_longer_than_refusals_take(took, longer):
+    quota = IntervalQuota.fitted("undeclared", 10.0, NOW, took=took)
+    at = NOW
+    for number in range(40):
+        at += 0.4
+        quota.record_unreported(sent=at, received=at + (0.1 if number % 2 else 0.3))
+    start = quota.start_at(at, cost=1.0, inflight=1.0, backlog=math.inf, mode="auto")
+    assert start - at == pytest.approx(0.1 + longer, abs=0.02)
