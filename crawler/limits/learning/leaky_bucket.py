@@ -46,7 +46,9 @@ UNITS_PER_REFUSAL: Final = 25.0
 FITTED_UNITS: Final = 25.0
 """Units that would have to be counted to know a rate as exactly as the likelihood shows it."""
 UNITS_TO_WAIT: Final = 2.0
-"""Units that leak before the next request after a refusal."""
+"""Units that leak before the next request after a refusal. They double with each further one in a row."""
+MAX_UNITS_TO_WAIT: Final = 64.0
+"""The same, at most."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -61,6 +63,8 @@ class LeakyBucketQuota(UndeclaredQuota):
     """When the latest refused request that counts was sent, in seconds since the epoch."""
     calm_since: float = -math.inf
     """When a request was last refused or the rate last raised, in seconds since the epoch."""
+    _calm_from: float = 0.0
+    """`used` at that time."""
     served_rate: float = 0.0
     """Units per second that were served before, as far as was known."""
     believed_rate: float = math.nan
@@ -98,9 +102,9 @@ class LeakyBucketQuota(UndeclaredQuota):
         self.used += cost
         if sent < self.last_refused:  # it reached the server before the refused one
             self._estimate_rate(self.replenishment.rate or 0.0)
-        settled = self.refusals < MAX_REFUSALS or self.used - self.counted >= UNITS_PER_REFUSAL
-        if settled and received - self.calm_since > min(MAX_CALM, CALM * 2.0**self.refusals):
-            self.calm_since = received
+        is_calm = self.used - self._calm_from >= UNITS_PER_REFUSAL
+        if is_calm and received - self.calm_since > min(MAX_CALM, CALM * 2.0**self.refusals):
+            self.calm_since, self._calm_from = received, self.used
             increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
             self._set_rate((self.replenishment.rate or 0.0) * (1.0 + increase))
         self.updated_at = max(self.updated_at, received)
@@ -119,14 +123,15 @@ class LeakyBucketQuota(UndeclaredQuota):
             self.opened_at, self.used = sent, 0.0
             self._set_rate(RATE_SHARE * (self.replenishment.rate or 1.0))
         elif sent >= self.blocked_until and sent > self.opened_at:
-            self.last_refused = sent
+            is_tried = not math.isnan(self.believed_rate)
+            is_first = not self.refusals or self.used > self.counted or is_tried
             self.refusals += 1
-            self.counted = self.used
-            rate = self.replenishment.rate or 0.0
-            self._estimate_rate(MIN_SHARE * (rate if math.isnan(self.believed_rate) else self.believed_rate))
-            self.believed_rate = math.nan
+            self._refused_in_row = 0 if is_first else self._refused_in_row + 1
+            if is_first:  # further ones say nothing of the rate
+                self._lower_rate(sent)
             self.overestimated = self.refusals > MAX_REFUSALS and self.used < UNITS_PER_REFUSAL * self.refusals
-        self.blocked_until = self.calm_since = sent + UNITS_TO_WAIT / (self.replenishment.rate or 1.0)
+        units = doubled(self._refused_in_row, base=UNITS_TO_WAIT, cap=MAX_UNITS_TO_WAIT)
+        self.blocked_until = self.calm_since = sent + units / (self.replenishment.rate or 1.0)
         return True
 
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
@@ -160,6 +165,14 @@ class LeakyBucketQuota(UndeclaredQuota):
     def is_confirmed(self) -> bool:
         """Return `True`: the rate needs no further proof."""
         return True
+
+    def _lower_rate(self, sent: float) -> None:
+        """Estimate the rate after the first refusal since a request was served, in seconds since the epoch."""
+        self.last_refused = sent
+        self.counted = self._calm_from = self.used
+        rate = self.replenishment.rate or 0.0
+        self._estimate_rate(MIN_SHARE * (rate if math.isnan(self.believed_rate) else self.believed_rate))
+        self.believed_rate = math.nan
 
     def _estimate_rate(self, least: float) -> None:
         self._set_rate(max(least, RATE_SHARE * (self.used + 0.5) / (self.last_refused - self.opened_at)))

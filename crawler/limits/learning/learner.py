@@ -166,6 +166,8 @@ class LimitLearner:
         known = quotas.undeclared()
         events += quotas.record_unreported(report, cost=cost)
         self._wrong_guesses += quotas.undeclared() is not known
+        if known is not None and known.is_continuous:
+            events.append(self._keep_rate_of(known, report.sent))
         if self.refusals is not None:
             events += self._end_wait(self.refusals, grant, report)
         return events + quotas.forecast(
@@ -405,6 +407,12 @@ class LimitLearner:
         refused, took = self.rates.refused, self.rates.took
         arrived = report.sent + min(VARIES * took, (report.received - report.sent) / 2.0)
         return IntervalQuota.of(name, rate, arrived, refusals=refused, took=took, is_weak=is_weak)
+
+    def _keep_rate_of(self, window: UndeclaredQuota, now: float) -> QuotaEvent:
+        """Replace a window whose units return one by one by their rate; `now` in seconds since the epoch."""
+        found = LeakyBucketQuota.fitted(window.name, window.steady_units() / window.believed_length, now)
+        self.quotas.add(found)
+        return quota_event("policy_changed", found)
 
     def _falls_back_to_rate(self, refusals: Refusals) -> bool:
         """Return whether to keep the average rate that was served, because every guess about a limit was wrong."""

@@ -41,6 +41,8 @@ WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
 WINDOWS_LOST: Final = 1.0
 """The same, counted by the share of each window by which the limit is below what was served in a window before."""
+MIN_EARLY: Final = 10.0
+"""Seconds of a window, at least, before whose end a unit is tried: a shorter one may be a bucket that was full."""
 SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
 FIRST_PAUSE: Final = 0.25
@@ -85,6 +87,12 @@ class UndeclaredQuota(Quota):
     """The most units that were served in a window."""
     slides: bool = False
     """Whether a refusal has shown that each unit returns one window after it was used."""
+    is_continuous: bool = False
+    """Whether a unit was served before the end of a window that was used up: units return one by one."""
+    _end: TimeInterval | None = None
+    """When the window is believed to end, while one request tries whether a unit returns earlier."""
+    _is_early_tried: bool = False
+    """Whether that was ever tried."""
     _longer: float = math.nan
     """The length that is believed, in seconds, while a shorter one is tried."""
     _trial: bool = False
@@ -109,6 +117,9 @@ class UndeclaredQuota(Quota):
         self.total += cost
         self.usage.record_round_trip(received - sent)
         self.log.add(sent, received, self.limit)
+        if self._end is not None and sent >= self.probe_at():
+            self.is_continuous = True
+            return True
         if self.remaining is None or sent >= self.probe_at():
             if self._refused_window != self.opened_at:
                 self._refused_in_row = 0
@@ -169,9 +180,10 @@ class UndeclaredQuota(Quota):
         ):
             return False  # the server itself says that the window is longer than learned
         if self.remaining is None or sent >= self.probe_at():
-            return self._end_shorter(sent)
+            return self._end_early() or self._end_shorter(sent)
         nearly_used = self.is_nearly_used()
         if not nearly_used and (self._end_shorter(sent) or self._begin_sliding(sent, in_flight)):
+            self._try_early(sent, retry_after, in_flight)
             return True
         # a wait in whole seconds says nothing of the end of a shorter window
         is_told = retry_after is not None and (self.window.length or 0.0) > 2 * ROUNDING
@@ -190,8 +202,11 @@ class UndeclaredQuota(Quota):
         if nearly_used or (self._refused_in_row > 1 and not self._trial):  # one window may hold earlier requests
             self.overestimated = not nearly_used
             self.limit = max(1.0, self.used)
+        is_surprise = not (nearly_used or self._trial)
         self.clean_windows, self._trial = 0, False
         self.remaining = 0.0
+        if is_surprise:
+            self._try_early(sent, retry_after, in_flight)
         return True
 
     def expects_refusal(self, sent: float) -> bool:
@@ -230,6 +245,10 @@ class UndeclaredQuota(Quota):
             in_flight: other requests in flight.
         """
         return self._trial and self.is_nearly_used(in_flight)
+
+    def steady_units(self) -> float:
+        """Return the units that a window allows if they are spread evenly, however the server counts."""
+        return max(1.0, (self.limit or 0.0) - 1.0)
 
     def is_nearly_used(self, in_flight: int = 0) -> bool:
         """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt.
@@ -279,6 +298,26 @@ class UndeclaredQuota(Quota):
         self.window.length, self._longer, self.too_short = self._longer, math.nan, math.inf
         end = self.opened_at + self.window.length
         self.remaining, self.reset = 0.0, TimeInterval(end, max(end, sent) + _margin(self.window.length))
+        return True
+
+    def _try_early(self, sent: float, retry_after: float | None, in_flight: int) -> None:
+        """Try once, before the window ends, whether units return one by one; parameters as of `explain_refusal`.
+
+        They do at a rate, and in a sliding window that is estimated from two fixed ones.
+        """
+        is_known = retry_after is not None or self.slides or self._is_early_tried
+        if is_known or self.is_small() or self.is_nearly_used(in_flight):
+            return
+        length = self.window.length or 0.0
+        at = sent + length / self.steady_units()
+        if length >= MIN_EARLY and at < self.reset.earliest:
+            self._is_early_tried, self._end, self.reset = True, self.reset, TimeInterval(at, at)
+
+    def _end_early(self) -> bool:
+        """Return whether the refused request was that one: no unit returns before the window ends."""
+        if self._end is None:
+            return False
+        self.reset, self._end = self._end, None
         return True
 
     def _is_trial_due(self) -> bool:

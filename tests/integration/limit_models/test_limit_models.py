@@ -7,6 +7,7 @@ them with many seeds; this is one seed of each.
 from __future__ import annotations
 
 import random
+from statistics import median
 
 import attrs
 import pytest
@@ -173,6 +174,20 @@ def test_short_windows_of_a_server_that_decides_at_once_and_serves_slowly(limit)
     assert all(one.lost == 0 for one in runs)
     assert max(one.refused for one in runs) <= 11
     assert max(one.ratio for one in runs) <= 1.25
+
+
+@pytest.mark.parametrize("limit", [counter(33, 30.0), counter(10, 60.0)], ids=["33-of-30", "10-of-60"])
+def test_a_window_that_is_estimated_from_two_fixed_ones_becomes_a_rate(limit):
+    """It was taken for windows of up to three times its length: up to 1.75 times the least time, and 47 refusals."""
+
+    def latency(source, in_flight):
+        return 0.04 * source.uniform(0.7, 1.3)
+
+    model = Model(page="", declared=False, limits=limit, pages=200, latency=latency)
+    runs = [run(model, seed, by="crawl") for seed in range(6)]
+    assert all(one.lost == 0 for one in runs)
+    assert median(one.refused for one in runs) <= 14
+    assert median(one.ratio for one in runs) <= 1.1
 
 
 def test_where_every_guess_was_wrong_the_average_rate_is_kept():

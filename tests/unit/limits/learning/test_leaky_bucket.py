@@ -67,10 +67,28 @@ def test_a_request_in_flight_at_the_refusal_counts():
 def test_a_pause_does_not_lower_the_rate_and_a_time_without_refusals_raises_it():
     made = detect()
     rate = made.replenishment.rate
+    made.record_unreported(sent=NOW + 3600, received=NOW + 3600, cost=24.0)
+    assert made.replenishment.rate == rate  # a slow crawl shows nothing either
     made.record_unreported(sent=NOW + 3600, received=NOW + 3600)
     assert made.replenishment.rate == pytest.approx((1 + 0.5 / 4) * rate)
     made.explain_refusal(NOW + 7200)
     assert made.replenishment.rate == pytest.approx(0.7 * (1 + 0.5 / 4) * rate)
+
+
+def test_refusals_in_a_row_lower_the_rate_once_and_the_wait_doubles():
+    made = detect()
+    made.record_unreported(sent=NOW + 1.0, received=NOW + 1.0)
+    made.explain_refusal(NOW + 2.0)
+    rate, waits, at = made.replenishment.rate, [], 2.0
+    for _ in range(3):
+        waits.append(made.blocked_until - NOW - at)
+        at = made.blocked_until - NOW
+        made.explain_refusal(NOW + at)
+    assert made.replenishment.rate == rate
+    assert waits == pytest.approx([units / rate for units in (2.0, 4.0, 8.0)], rel=1e-4)
+    made.record_unreported(sent=NOW + at + 1.0, received=NOW + at + 1.0)
+    made.explain_refusal(NOW + 600.0)
+    assert made.replenishment.rate < rate
 
 
 def test_what_a_long_window_allowed_is_tried_first_and_again_when_seconds_are_lost():

@@ -125,11 +125,38 @@ def test_a_refusal_uses_the_window_up_and_a_second_one_lowers_the_limit():
     made.total = 100.0  # many windows have ended as expected
     assert made.explain_refusal(NOW + 1)
     assert (made.limit, made.remaining) == (3.0, 0.0)
-    at = ready(made, 2)
+    early = ready(made, 2)
+    assert 1.0 + 60.0 / 2 <= early < 40.0  # a rate would have restored a unit
+    assert made.explain_refusal(NOW + early)
+    at = ready(made, early)
+    assert at > 60.0
     made.record_unreported(sent=NOW + at, received=NOW + at)
     assert made.explain_refusal(NOW + at + 1)
     assert made.limit == 1.0
     assert made.overestimated
+
+
+def test_a_unit_that_returns_before_the_window_ends_shows_that_units_return_one_by_one():
+    made = learned(7.0)
+    assert made.explain_refusal(NOW + 1)
+    early = ready(made, 2)
+    assert 1.0 + 60.0 / 6 <= early < 20.0
+    made.record_unreported(sent=NOW + 5.0, received=NOW + 5.0)  # it reached the server before the refused one
+    assert not made.is_continuous
+    made.record_unreported(sent=NOW + early, received=NOW + early + 0.1)
+    assert made.is_continuous
+
+
+@pytest.mark.parametrize(
+    ("limit", "length", "in_flight", "retry_after"),
+    [(7.0, 60.0, 5, None), (7.0, 60.0, 0, 50.0), (2.0, 60.0, 0, None), (7.0, 5.0, 0, None)],
+    ids=["used-up-by-what-is-in-flight", "stated-wait", "small", "short"],
+)
+def test_no_unit_is_tried_before_the_end_of_a_window(limit, length, in_flight, retry_after):
+    made = UndeclaredQuota(name="undeclared", limit=limit, window=Window(length))
+    made.record_unreported(sent=NOW, received=NOW + 0.1)
+    made.explain_refusal(NOW + 0.5, retry_after, in_flight=in_flight)
+    assert ready(made, 1) >= length
 
 
 def confirmed(limit: int = 20) -> UndeclaredQuota:
