@@ -308,8 +308,11 @@ class Throttle:
         reasons.learn_concurrency(report, inflight, load, learner)
         if report.declared is not NOTHING:
             self.concurrency.declare(report.declared.concurrency)
+        had_interval = learner is not None and learner.has_interval()
         events = self._learn_quotas(grant, report, inflight)
         learner = self._learner
+        if learner is not None and learner.has_interval() and not had_interval:
+            reasons.reject_chance()
         if report.declared.observations and not report.refused and learner is not None:
             level.skip_slow_start(learner.quotas.left())
         if report.refused:

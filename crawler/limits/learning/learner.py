@@ -325,6 +325,10 @@ class LimitLearner:
         if self.refusals is not None:
             self.refusals.delay_probe(until)
 
+    def has_interval(self) -> bool:
+        """Return whether a rate without a burst is known. It explains refusals before it that seemed to be random."""
+        return isinstance(self.quotas.leaky_bucket(), IntervalQuota)
+
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""
         undeclared = self.quotas.undeclared()

@@ -102,6 +102,12 @@ def test_refusals_that_seemed_to_come_at_random_are_put_down_to_a_rate(name, see
     assert done.ratio <= 2.0
 
 
+@pytest.mark.parametrize("seed", [8, 11, 17])
+def test_refusals_before_a_rate_was_known_are_not_put_down_to_chance(seed):
+    """Later ones were, too, and taught nothing: 62 to 94 were refused."""
+    assert run(MODELS["nginx-10-per-s-429"], seed, by="crawl").refused <= 11
+
+
 @pytest.mark.parametrize(("name", "seed", "refused"), [("bucket-5-of-20", 4, 11), ("coinbase-exchange", 6, 40)])
 def test_a_bucket_is_told_from_concurrency_and_chance(name, seed, refused):
     """80 and 75 were refused: the best of sixteen limits of concurrency explained a burst better than the rate."""
