@@ -41,8 +41,9 @@ WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
 WINDOWS_LOST: Final = 1.0
 """The same, counted by the share of each window by which the limit is below what was served in a window before."""
-MIN_EARLY: Final = 10.0
-"""Seconds of a window, at least, before whose end a unit is tried: a shorter one may be a bucket that was full."""
+LONG: Final = 10.0
+"""Seconds of a long window. A unit is tried before it ends: a shorter one may be a bucket that was full. Its margin
+exceeds a round trip."""
 SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
 FIRST_PAUSE: Final = 0.25
@@ -129,7 +130,8 @@ class UndeclaredQuota(Quota):
             self.opened_at, self.used = sent, cost
             length = self._try_shorter(length)
             remaining = self.limit + self._trial - cost
-            self.start_counted_window(remaining, sent, received, _margin(length))
+            end = max(sent, received - self.log.earlier)
+            self.start_counted_window(remaining, sent, end, _margin(length))
             return True
         self._spend(cost)
         self.used += cost
@@ -140,6 +142,16 @@ class UndeclaredQuota(Quota):
             if self._trial:  # the server allows more: try yet another unit
                 self.remaining = cost
         return True
+
+    def probe_at(self) -> float:
+        """Return when the next window begins, in seconds since the epoch.
+
+        One that is confirmed, and so long that its margin exceeds a round trip, returns all of its units at once.
+        """
+        is_fixed = self.is_confirmed() and not (self.slides or self.is_small() or self._end is not None)
+        if self.remaining is None or not is_fixed or self.believed_length < LONG:
+            return super().probe_at()
+        return self.reset.latest
 
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
         """Return when a request may start. If windows slide, none of the learned length contains more than `limit`.
@@ -310,7 +322,7 @@ class UndeclaredQuota(Quota):
             return
         length = self.window.length or 0.0
         at = sent + length / self.steady_units()
-        if length >= MIN_EARLY and at < self.reset.earliest:
+        if length >= LONG and at < self.reset.earliest:
             self._is_early_tried, self._end, self.reset = True, self.reset, TimeInterval(at, at)
 
     def _end_early(self) -> bool:
@@ -407,6 +419,6 @@ class LimitSearch:
             quota.too_short = low if low >= SEARCHED[0] else 0.0
         for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
             at = self.since + (self.started - self.since) * number / self.served
-            quota.log.add(at, at, self.served)
+            quota.log.assume(at, self.served)
         quota.record_unreported(sent=sent, received=received, cost=cost)
         return quota

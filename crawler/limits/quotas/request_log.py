@@ -65,6 +65,11 @@ class RequestLog:
         error = (self._total / self._timed - self._shortest) / self._timed
         return max(0.0, self._shortest - ERRORS * error)
 
+    @property
+    def earlier(self) -> float:
+        """Seconds before a window has passed since a response at which a request may start, as it takes time itself."""
+        return self.round_trip if self.counts_trips else 0.0
+
     def add(self, sent: float, received: float, limit: float | None) -> None:
         """Add a request that the server counted at some time between `sent` and `received`.
 
@@ -77,6 +82,16 @@ class RequestLog:
             self._has_gap, self.complete_since = False, max(self.complete_since, received)
         self._timed, self._total = self._timed + 1, self._total + received - sent
         self._shortest = min(self._shortest, received - sent)
+        self._append(sent, received, limit)
+
+    def assume(self, at: float, limit: float | None) -> None:
+        """Add a request of which only is known that the server counted it about then, in seconds since the epoch.
+
+        The other parameter is that of `add`.
+        """
+        self._append(at, at, limit)
+
+    def _append(self, sent: float, received: float, limit: float | None) -> None:
         if limit is None or limit > MAX_UNITS:
             self.complete_since = max(self.complete_since, received)
             return
@@ -118,8 +133,7 @@ class RequestLog:
             received: when its response was received, in seconds since the epoch.
             window: length of a window in seconds.
         """
-        earlier = self.round_trip if self.counts_trips else 0.0
-        return received + window + max(MARGIN, window / 1000.0) - earlier
+        return received + window + max(MARGIN, window / 1000.0) - self.earlier
 
     def latest(self, number: float) -> TimeRange | None:
         """Return when the first one of so many latest requests was sent and answered; `None` if it is not known."""

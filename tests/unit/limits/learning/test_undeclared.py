@@ -167,6 +167,15 @@ def confirmed(limit: int = 20) -> UndeclaredQuota:
     return made
 
 
+def test_a_confirmed_long_window_is_followed_by_the_next_one_without_a_delay():
+    made = confirmed()
+    for second in range(65, 84):
+        made.record_unreported(sent=NOW + second, received=NOW + second + 0.1)
+    assert 124.0 < made.probe_at() - NOW <= 124.5
+    made.slides = True
+    assert made.probe_at() - NOW > 125.0
+
+
 def test_a_refusal_with_units_left_shows_that_windows_slide():
     made = confirmed()
     assert ready(made, 65.0) < 65.0

@@ -53,6 +53,17 @@ def test_a_unit_returns_earlier_by_the_shortest_of_many_round_trips_less_three_s
     assert log.ready_at(0, 10.0) - last == pytest.approx(10.0 + MARGIN - 0.2 + 3.0 * error)
 
 
+def test_a_request_of_which_only_the_time_is_known_counts_and_shows_no_round_trip():
+    log = RequestLog()
+    log.assume(NOW, 30)
+    for second in range(TIMED):
+        log.add(NOW + second, NOW + second + 0.5, 30)
+    assert len(log) == TIMED + 1
+    assert log.round_trip == log.earlier == pytest.approx(0.5)
+    log.counts_trips = False
+    assert log.earlier == 0.0
+
+
 def test_a_refused_request_that_relied_on_the_shortest_round_trip_is_the_last_one_to_rely_on_it():
     log = RequestLog()
     assert not log.explain_refusal()
