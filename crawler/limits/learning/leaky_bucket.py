@@ -102,7 +102,7 @@ class LeakyBucketQuota(UndeclaredQuota):
         self.used += cost
         if sent < self.last_refused:  # it reached the server before the refused one
             self._estimate_rate(self.replenishment.rate or 0.0)
-        is_calm = self.used - self._calm_from >= UNITS_PER_REFUSAL
+        is_calm = self.used - self._calm_from >= min(self.counted or UNITS_PER_REFUSAL, UNITS_PER_REFUSAL)
         if is_calm and received - self.calm_since > min(MAX_CALM, CALM * 2.0**self.refusals):
             self.calm_since, self._calm_from = received, self.used
             increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
@@ -123,13 +123,15 @@ class LeakyBucketQuota(UndeclaredQuota):
             self.opened_at, self.used = sent, 0.0
             self._set_rate(RATE_SHARE * (self.replenishment.rate or 1.0))
         elif sent >= self.blocked_until and sent > self.opened_at:
-            is_tried = not math.isnan(self.believed_rate)
-            is_first = not self.refusals or self.used > self.counted or is_tried
+            run, is_tried = self.used - self.counted, not math.isnan(self.believed_rate)
+            is_first = not self.refusals or run > 0.0 or is_tried
             self.refusals += 1
             self._refused_in_row = 0 if is_first else self._refused_in_row + 1
             if is_first:  # further ones say nothing of the rate
                 self._lower_rate(sent)
-            self.overestimated = self.refusals > MAX_REFUSALS and self.used < UNITS_PER_REFUSAL * self.refusals
+            self.overestimated = (
+                self.refusals > MAX_REFUSALS and max(run, self.used / self.refusals) < UNITS_PER_REFUSAL
+            )
         units = doubled(self._refused_in_row, base=UNITS_TO_WAIT, cap=MAX_UNITS_TO_WAIT)
         self.blocked_until = self.calm_since = sent + units / (self.replenishment.rate or 1.0)
         return True

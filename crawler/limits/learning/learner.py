@@ -517,10 +517,10 @@ class LimitLearner:
     def _find_cause(self, cost: float, declared: Declared, sent: float) -> Quota | None:
         """Return the quota that caused a refusal, if it is known. A quota guessed wrong too often is removed."""
         cause = self.quotas.explain_refusal(cost, declared, sent)
-        self._run = 0.0
+        run, self._run = self._run, 0.0
         if isinstance(cause, LeakyBucketQuota):
             cause.is_proven = True  # a doubt is over
-            if cause.trusted_rate() < MIN_RATE_SHARE * self._served_rate:
+            if run < UNITS_PER_REFUSAL and cause.trusted_rate() < MIN_RATE_SHARE * self._served_rate:
                 self.quotas.remove(cause)  # fewer requests bring no fewer refusals
                 self._wrong_guesses, self._served_rate = self._wrong_guesses + 1, 0.0
                 return None

@@ -67,7 +67,7 @@ def test_a_request_in_flight_at_the_refusal_counts():
 def test_a_pause_does_not_lower_the_rate_and_a_time_without_refusals_raises_it():
     made = detect()
     rate = made.replenishment.rate
-    made.record_unreported(sent=NOW + 3600, received=NOW + 3600, cost=24.0)
+    made.record_unreported(sent=NOW + 3600, received=NOW + 3600, cost=made.counted - 1.0)
     assert made.replenishment.rate == rate  # a slow crawl shows nothing either
     made.record_unreported(sent=NOW + 3600, received=NOW + 3600)
     assert made.replenishment.rate == pytest.approx((1 + 0.5 / 4) * rate)
@@ -105,6 +105,17 @@ def test_what_a_long_window_allowed_is_tried_first_and_again_when_seconds_are_lo
     assert made.replenishment.rate == low
     made.record_unreported(sent=NOW + 60.0, received=NOW + 60.0)
     assert made.replenishment.rate == 10.0
+
+
+def test_many_refusals_prove_nothing_once_enough_units_were_served_after_the_last_one():
+    made = detect()
+    at = 1.0
+    for units in (0.0, 0.0, 25.0):
+        made.record_unreported(sent=NOW + at, received=NOW + at, cost=units)
+        at = start(made, at)
+        made.explain_refusal(NOW + at)
+    assert made.refusals > 3
+    assert not made.overestimated
 
 
 def test_many_refusals_for_few_units_prove_that_there_is_no_leaky_bucket():
