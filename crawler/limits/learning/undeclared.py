@@ -90,7 +90,7 @@ class UndeclaredQuota(Quota):
     """Whether a refusal has shown that each unit returns one window after it was used."""
     is_continuous: bool = False
     """Whether a unit was served before the end of a window that was used up: units return one by one."""
-    _end: TimeInterval | None = None
+    _believed_end: TimeInterval | None = None
     """When the window is believed to end, while one request tries whether a unit returns earlier."""
     _is_early_tried: bool = False
     """Whether that was ever tried."""
@@ -118,7 +118,7 @@ class UndeclaredQuota(Quota):
         self.total += cost
         self.usage.record_round_trip(received - sent)
         self.log.add(sent, received, self.limit)
-        if self._end is not None and sent >= self.probe_at():
+        if self._believed_end is not None and sent >= self.probe_at():
             self.is_continuous = True
             return True
         if self.remaining is None or sent >= self.probe_at():
@@ -146,9 +146,9 @@ class UndeclaredQuota(Quota):
     def probe_at(self) -> float:
         """Return when the next window begins, in seconds since the epoch.
 
-        One that is confirmed, and so long that its margin exceeds a round trip, returns all of its units at once.
+        A confirmed window returns all of its units at once. If it is long, its margin exceeds a round trip.
         """
-        is_fixed = self.is_confirmed() and not (self.slides or self.is_small() or self._end is not None)
+        is_fixed = self.is_confirmed() and not (self.slides or self.is_small() or self._believed_end is not None)
         if self.remaining is None or not is_fixed or self.believed_length < LONG:
             return super().probe_at()
         return self.reset.latest
@@ -323,13 +323,13 @@ class UndeclaredQuota(Quota):
         length = self.window.length or 0.0
         at = sent + length / self.steady_units()
         if length >= LONG and at < self.reset.earliest:
-            self._is_early_tried, self._end, self.reset = True, self.reset, TimeInterval(at, at)
+            self._is_early_tried, self._believed_end, self.reset = True, self.reset, TimeInterval(at, at)
 
     def _end_early(self) -> bool:
         """Return whether the refused request was that one: no unit returns before the window ends."""
-        if self._end is None:
+        if self._believed_end is None:
             return False
-        self.reset, self._end = self._end, None
+        self.reset, self._believed_end = self._believed_end, None
         return True
 
     def _is_trial_due(self) -> bool:

@@ -67,7 +67,7 @@ class RequestLog:
 
     @property
     def earlier(self) -> float:
-        """Seconds before a window has passed since a response at which a request may start, as it takes time itself."""
+        """Seconds by which a request may start before a window has passed since a response: it takes time itself."""
         return self.round_trip if self.counts_trips else 0.0
 
     def add(self, sent: float, received: float, limit: float | None) -> None:
@@ -85,9 +85,11 @@ class RequestLog:
         self._append(sent, received, limit)
 
     def assume(self, at: float, limit: float | None) -> None:
-        """Add a request of which only is known that the server counted it about then, in seconds since the epoch.
+        """Add a request that the server counted at about a known time. How long it took is not known.
 
-        The other parameter is that of `add`.
+        Parameters:
+            at: when the server counted it, in seconds since the epoch.
+            limit: units per window. `None` means unknown.
         """
         self._append(at, at, limit)
 
