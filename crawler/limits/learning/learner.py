@@ -20,10 +20,11 @@ from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
 from crawler.limits.learning.interval_quota import VARIES, IntervalQuota
 from crawler.limits.learning.leaky_bucket import UNITS_PER_REFUSAL, LeakyBucketQuota, detect_leaky_bucket
+from crawler.limits.learning.limit_search import LimitSearch
 from crawler.limits.learning.quota_set import QuotaSet
 from crawler.limits.learning.rate_fit import CLEAR_PROOF, PROOF, RateFit
 from crawler.limits.learning.refusals import Refusals
-from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.declared_quota import DeclaredQuota
 from crawler.limits.quotas.quota import Mode, Quota
 from crawler.limits.quotas.shared_quotas import Flights

@@ -12,7 +12,8 @@ import attrs
 
 from crawler.limits.backoff import doubled, patience
 from crawler.limits.learning.leaky_bucket import MIN_UNITS, SHORT
-from crawler.limits.learning.undeclared import LimitSearch, UndeclaredQuota
+from crawler.limits.learning.limit_search import LimitSearch
+from crawler.limits.learning.undeclared import UndeclaredQuota
 from crawler.limits.quotas.time_interval import ROUNDING
 
 __all__ = ["Refusals"]

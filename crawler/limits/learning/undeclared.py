@@ -1,8 +1,4 @@
-"""Quotas that a server does not declare: searched for after a refusal, then counted by ourselves.
-
-The units served until the first refusal, and the time at which a probe is served again, give the limit and the length
-of a window.
-"""
+"""`UndeclaredQuota`: a quota that a server does not declare, counted by ourselves and corrected by refusals."""
 
 from __future__ import annotations
 
@@ -14,11 +10,10 @@ import attrs
 
 from crawler.limits.backoff import doubled
 from crawler.limits.quotas.quota import Mode, Quota
-from crawler.limits.quotas.request_log import MAX_UNITS
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
-from crawler.limits.quotas.window import MARGIN, Window, longest_common, next_aligned, next_shorter
+from crawler.limits.quotas.window import MARGIN, next_shorter
 
-__all__ = ["LimitSearch", "UndeclaredQuota"]
+__all__ = ["FEW_UNITS", "SHORTEST", "UndeclaredQuota"]
 
 MARGIN_DIVISOR: Final = 50
 """The margin is at most this fraction of the window."""
@@ -33,6 +28,8 @@ UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
 MIN_SLIDING: Final = 16.0
 """Units of a window, at least, that a refusal shows to slide. Fewer may be served between refusals at random."""
+SHORTEST: Final = 1.0
+"""Seconds of the shortest windows that are looked for at once. Shorter ones are tried in later windows."""
 FEW_UNITS: Final = 3.0
 """Units of a limit below which refusals at random may have shown it: so few may be served between them by chance."""
 MAX_DOUBTS: Final = 3
@@ -44,20 +41,6 @@ WINDOWS_LOST: Final = 1.0
 LONG: Final = 10.0
 """Seconds of a long window. A unit is tried before it ends: a shorter one may be a bucket that was full. Its margin
 exceeds a round trip."""
-SEARCHED: Final = (1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
-"""Lengths of windows, in seconds, at which their end is looked for. Shorter ones are tried in later windows."""
-FIRST_PAUSE: Final = 0.25
-"""Seconds, at least, from the beginning or the first refusal to the first probe; at most there is one second."""
-ROUND_TRIPS: Final = 100.0
-"""Round trips of a refusal that this time lasts: a nearby server may be in a hurry."""
-SECOND_PAUSE: Final = 10.0
-"""Seconds to wait after a second refusal, where the beginning of the window shows nothing. They double."""
-DOUBTFUL_PAUSE: Final = 2.0
-"""The same where so few units were served that the refusals may have come at random."""
-LONGEST_PAUSE: Final = 21600.0
-"""Seconds; the longest of these pauses."""
-MAX_COUNTING: Final = 20.0
-"""A count is trusted only if it took at most this many times as long as the refusals that ended it."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -276,7 +259,7 @@ class UndeclaredQuota(Quota):
 
     def may_be_rate(self) -> bool:
         """Return whether a rate without a burst may have shown it: that serves one unit, or two in a short time."""
-        return self.limit == 1.0 or (self.is_small() and self.believed_length <= SEARCHED[0])
+        return self.limit == 1.0 or (self.is_small() and self.believed_length <= SHORTEST)
 
     def evidence(self) -> tuple[float, float]:
         """Return what a new search can start from: a time in seconds since the epoch, and the units served since."""
@@ -294,7 +277,7 @@ class UndeclaredQuota(Quota):
     def _try_shorter(self, length: float) -> float:
         """Begin a window that is shorter than `length` (seconds) if that is possible. Return its length."""
         shorter = next_shorter(length)
-        if shorter < SEARCHED[0] and not self.is_confirmed():
+        if shorter < SHORTEST and not self.is_confirmed():
             return length
         if shorter <= self.too_short:
             self._longer = math.nan
@@ -343,82 +326,3 @@ class UndeclaredQuota(Quota):
 def _margin(length: float) -> float:
     """Return the seconds that are added to the end of a window of that length, in seconds."""
     return min(MARGIN, length / MARGIN_DIVISOR)
-
-
-@attrs.define(eq=False, repr=False, kw_only=True)
-class LimitSearch:
-    """Finds out how many units are served per window (rule 8 of `crawler.limits.quotas.quota`)."""
-
-    name: str
-    """Name of the policy to be found."""
-    since: float
-    """When the first counted request was sent, in seconds since the epoch."""
-    served: float
-    """Units served since then."""
-    started: float
-    """When the first refusal came, in seconds since the epoch."""
-    certain: bool = True
-    """Whether a rate limit certainly caused the refusal."""
-    limit_exists: bool = False
-    """Whether a limit was found before, of which only the values proved wrong."""
-    last_refused: float = -math.inf
-    """When the latest refused request was sent, in seconds since the epoch."""
-    probes: int = 0
-    """Bursts of refused requests."""
-    first_pause: float = 1.0
-    """Seconds from the beginning or the first refusal to the first probe."""
-    stated_end: TimeInterval | None = None
-    """The end of the window by ``Retry-After``. `None` means that it is not stated."""
-
-    def record_refusal(self, sent: float, received: float, retry_after: float | None) -> float:
-        """Return when the next probe is due, in seconds since the epoch.
-
-        If no wait is stated, probes are sent as `next_probe` says.
-
-        Parameters:
-            sent: when the refused request was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            retry_after: seconds that it states. `None` means that it states none.
-        """
-        self.last_refused = max(self.last_refused, sent)
-        if retry_after is not None:
-            self.stated_end = TimeInterval(sent + retry_after - 1.0, received + retry_after)
-            return self.stated_end.latest
-        self.stated_end = None
-        self.probes += 1
-        passed = max(0.0, received - self.since)
-        if self.probes == 1:
-            self.first_pause = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
-        length = next((length for length in (self.first_pause, *SEARCHED) if length > passed), math.inf)
-        few = self.served < FEW_UNITS and (self.served > 0 or self.certain)
-        second = DOUBTFUL_PAUSE if few else SECOND_PAUSE
-        pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=second, cap=LONGEST_PAUSE)
-        at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
-        return min(at, next_aligned(self.since, received))
-
-    def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
-        """Return the quota found when a probe is served, or `None` if the evidence is too weak.
-
-        Parameters:
-            sent: when the probe was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            cost: units of the probe.
-        """
-        if self.served < 1 or (not self.limit_exists and sent - self.since > MAX_COUNTING * (sent - self.started)):
-            return None
-        if self.stated_end is not None:
-            low, high = self.stated_end.earliest - self.since, self.stated_end.latest - self.since
-            window = longest_common(low, high) or max(low, math.floor(high))
-        else:
-            low, high = self.last_refused - self.since, sent - self.since
-            window = longest_common(low, high) or high
-        if window <= 0:
-            return None
-        quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
-        if not self.limit_exists and self.stated_end is None:
-            quota.too_short = low if low >= SEARCHED[0] else 0.0
-        for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
-            at = self.since + (self.started - self.since) * number / self.served
-            quota.log.assume(at, self.served)
-        quota.record_unreported(sent=sent, received=received, cost=cost)
-        return quota

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from crawler.limits.learning.limit_search import LimitSearch
 from crawler.limits.learning.refusals import Refusals
-from crawler.limits.learning.undeclared import LimitSearch
 
 NOW = 1_800_000_000.0
 
