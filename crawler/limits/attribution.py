@@ -46,6 +46,8 @@ class Attribution(Struct, eq=False):
     all may declare a limit; in seconds since the epoch."""
     _refused_inflight: int = 0
     """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
+    _refused_load: int = 0
+    """The most that were, while the refused request was."""
     _faults: RandomFaults | None = None
     """`None` until a request fails or is refused."""
     _random: frozenset[str] = frozenset()
@@ -123,7 +125,8 @@ class Attribution(Struct, eq=False):
             return  # a bucket is behind all refusals: they do not depend on how many requests go at once
         if report.overloaded:
             if load > 1 and not (self._faults is not None and self._faults.are_random()):
-                self.concurrency.overloaded(report.received, inflight, refused=report.refused)
+                most = load if report.declared.retry_after is None else 0  # each refusal would cost the stated wait
+                self.concurrency.overloaded(report.received, inflight, load=most, refused=report.refused)
         elif report.first_byte is not None and not report.refused:
             self.concurrency.answered(report.received, report.first_byte, inflight)
             apart, self.concurrency.serves_apart = self.concurrency.serves_apart, 0.0
@@ -134,6 +137,7 @@ class Attribution(Struct, eq=False):
     def record_refusal(self, report: AttemptReport, inflight: int, load: int) -> None:
         """Note how many requests were in flight at a refusal that may be due to them."""
         self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
+        self._refused_load = load if report.declared.retry_after is None else 0
 
     def learn_reason(
         self,
@@ -167,7 +171,7 @@ class Attribution(Struct, eq=False):
             level.overloaded(report.received, max(self._refused_inflight, beside + 1), refused=True)
         if self._refused_inflight and "concurrency" in kinds:
             if faults is None or not faults.are_random():
-                level.refused_for_concurrency(report.received, self._refused_inflight)
+                level.refused_for_concurrency(report.received, self._refused_inflight, load=self._refused_load)
             self._refused_inflight = 0
 
     def _discard_lessons(self, faults: RandomFaults, learner: LimitLearner | None) -> None:

@@ -179,12 +179,13 @@ class Concurrency(Struct, eq=False):
             level = self._level + SMOOTHING * (goal - self._level)
             self._level = min(self._max(), max(1.0, level))
 
-    def overloaded(self, now: float, inflight: int, *, refused: bool = False) -> None:
+    def overloaded(self, now: float, inflight: int, *, load: int = 0, refused: bool = False) -> None:
         """Learn from a failure of an overloaded server. Failures within one round trip count once.
 
         Parameters:
             now: Seconds since the epoch.
             inflight: Requests in flight before the failure, including this one.
+            load: The most that were, while this one was. Some may have ended before the server refused it.
             refused: Whether the server refused the request. Then it is likely to take the others that are in flight.
         """
         self._starting = False
@@ -193,9 +194,9 @@ class Concurrency(Struct, eq=False):
         if now < self._cut_at + max(self._average, MIN_QUEUED):
             if refused and inflight - 1.0 < self._level:
                 self._level = max(self._least, inflight - 1.0)
-                self._broken = max(2.0, min(self._broken, math.floor(self._level) + 1.0))
+                self._broken = max(2.0, min(self._broken, max(math.floor(self._level) + 1.0, float(load))))
             return
-        level = min(self._level, float(max(1, inflight)))
+        most, level = self._level, min(self._level, float(max(1, inflight)))
         self._least = max(1.0, SURVIVING * level)
         self._proven |= refused and self._trial
         if self._trial:  # one request more than the server takes
@@ -203,19 +204,20 @@ class Concurrency(Struct, eq=False):
             self._retry = min(MAX_RETRY, 2.0 * self._retry)
         else:
             self._level = max(1.0, inflight - 1.0 if refused else CUT * level)
-        self._broken = max(2.0, math.floor(level))
+        self._broken = max(2.0, math.floor(min(most, float(max(inflight, load)))))
         self._trial = False
         self._cut_at = self._raised_at = now
 
-    def refused_for_concurrency(self, now: float, inflight: int) -> None:
+    def refused_for_concurrency(self, now: float, inflight: int, *, load: int = 0) -> None:
         """Learn that some of the requests in flight were refused because there were too many, while most were served.
 
         Parameters:
             now: Seconds since the epoch.
             inflight: Requests in flight at the refusal, including the refused one.
+            load: As of `overloaded`.
         """
         self._proven = True
-        self.overloaded(now, inflight, refused=True)
+        self.overloaded(now, inflight, load=load, refused=True)
 
     def restore_level(self) -> None:
         """Return to the level before the first failure, because a lower one proved to be of no use."""

@@ -45,6 +45,8 @@ class QuotaUsage:
     _cost_is_known: bool = False
     _divisor: int = 0
     """The largest number of which all that was used in this window was a multiple."""
+    _supposed_unit: int = 0
+    """The number that is counted for each request, because all that was used was a multiple of it; 0: none is."""
     _others_before: float = 0.0
     _history: float = PRIOR_SECONDS
     _observed_seconds: float = 0.0
@@ -95,18 +97,21 @@ class QuotaUsage:
     def check_unit(self, used: float) -> None:
         """Learn that something larger than requests is counted, if all that is used is always a multiple of it.
 
-        Others would hardly use such numbers by chance.
+        Others would hardly use such numbers by chance, but they may keep in step with us. The first other number
+        refutes it.
 
         Parameters:
             used: units that are used of this window, by us and by other clients.
         """
+        if self._supposed_unit and used % self._supposed_unit:
+            self.counts_requests, self._cost_is_known, self._supposed_unit = True, False, 0
         if not self.counts_requests or used <= 0.0 or used % 1.0:
             return
         self._divisor = math.gcd(self._divisor, int(used))
         is_chance = (self.ours - 1.0) * math.log(self._divisor) < MIN_LOG_ODDS
         if not is_chance and used >= self._divisor * self.ours:
             self.counts_requests, self._cost_is_known, self.others = False, True, 0.0
-            self.cost_per_request = float(self._divisor)
+            self.cost_per_request, self._supposed_unit = float(self._divisor), self._divisor
 
     def spend(self, cost: float) -> None:
         """Count a request of ours whose response did not state this policy or never arrived."""

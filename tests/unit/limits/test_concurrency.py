@@ -171,6 +171,16 @@ def test_a_proven_level_explains_refusals_of_as_many_requests():
     assert not made.explains(9)
 
 
+def test_what_ended_before_a_refusal_may_have_been_in_flight_when_the_server_decided():
+    made = Concurrency(10, start=10)
+    made.refused_for_concurrency(NOW, 4, load=5)
+    assert made.limit == 3
+    made.answered(NOW + 1.1, 0.1, 3)  # four may be served: they are tried as soon as any level below one that broke
+    assert made.limit == 4
+    made.answered(NOW + 2.2, 0.1, 4)
+    assert made.limit == 4  # five broke
+
+
 def test_a_concurrency_is_untried_until_several_requests_were_served_at_it():
     made = Concurrency(10, start=10)
     for _ in range(5):

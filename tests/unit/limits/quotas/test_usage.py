@@ -39,6 +39,19 @@ def test_units_that_others_used_are_no_cost_of_a_request():
     assert usage.average_cost(1.0) == 1.0
 
 
+def test_another_client_that_keeps_in_step_for_a_while_is_no_cost_of_a_request():
+    usage = QuotaUsage()
+    usage.start_window(58.0, 0.0, 2.0)
+    for number in range(1, 15):
+        usage.check_unit(2.0 * number)
+        usage.spend(1.0)
+    assert usage.average_cost(1.0) == 2.0
+    usage.start_window(59.0, 60.0, 1.0)
+    usage.check_unit(1.0)
+    assert usage.average_cost(1.0) == 1.0
+    assert usage.counts_requests
+
+
 def test_a_server_that_counts_in_steps_of_ten_requests_counts_requests():
     usage = QuotaUsage()
     usage.start_window(100.0, 0.0, 0.0)
