@@ -22,7 +22,7 @@ from crawler.hooks.table import HOOKS
 from crawler.printable import printable_line
 from crawler.redaction import HIDDEN, is_secret
 from crawler.sinks.file_sink import FileSink
-from crawler.sinks.registry import find_output, output_names
+from crawler.sinks.registry import ALIASES, find_output, output_names
 from crawler.sinks.series import Series
 from crawler.suggest import did_you_mean
 
@@ -149,7 +149,7 @@ def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
 
 def _usage(name: str, kind: type[Plugin], options: list[inspect.Parameter]) -> str:
     """Return an example of a command line."""
-    name, known = name.removesuffix("://"), output_names()
+    name, known = name.removesuffix("://"), [*output_names(), *ALIASES]
     if issubclass(kind, Sink) and name not in installed() and ":" not in name:
         is_file = name.startswith(".") or (name.lower() not in known and f".{name.lower()}" in known)
         number = "-%(n)05d" if options and options[0].name.startswith("max_") else ""

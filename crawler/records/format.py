@@ -34,6 +34,7 @@ BY_EXTENSION: Final[dict[str, Format]] = {
     "atom": "xml",
     "csv": "csv",
     "geojson": "json",
+    "jl": "jsonl",
     "json": "json",
     "jsonl": "jsonl",
     "ndjson": "jsonl",

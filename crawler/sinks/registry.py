@@ -12,21 +12,23 @@ from crawler.hooks.plugin import Plugin
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["BUILT_IN", "GROUP", "find_output", "installed_outputs", "output_names"]
+__all__ = ["ALIASES", "BUILT_IN", "GROUP", "find_output", "installed_outputs", "output_names"]
 
 GROUP: Final = "crawler.outputs"
 """Entry-point group of outputs. Their names are file extensions (``.parquet``) or schemes (``postgresql``)."""
 BUILT_IN: Final = {".jsonl": "JsonLines", ".json": "Json", ".csv": "Csv"}
 """The class of each built-in output, which `crawler.sinks` imports when it is used."""
+ALIASES: Final = {".jl": ".jsonl", ".ndjson": ".jsonl"}
+"""Other file extensions of built-in outputs: Scrapy's, and that of the ndjson specification."""
 
 
 def installed_outputs() -> dict[str, EntryPoint]:
     """Return the entry points of the outputs that are not built in, by extension or scheme."""
-    return {name: point for name, point in entry_points_of(GROUP).items() if name not in BUILT_IN}
+    return {name: point for name, point in entry_points_of(GROUP).items() if name not in {*BUILT_IN, *ALIASES}}
 
 
 def output_names() -> list[str]:
-    """Return all file extensions, then all schemes."""
+    """Return all file extensions but `ALIASES`, then all schemes."""
     installed = installed_outputs()
     return [*BUILT_IN, *(name for name in installed if "." in name), *(name for name in installed if "." not in name)]
 
@@ -37,6 +39,7 @@ def find_output(name: str) -> type[Plugin] | None:
     Raises:
         PluginError: It cannot be imported, or is not a plugin.
     """
+    name = ALIASES.get(name, name)
     if name in BUILT_IN:
         built_in: type[Plugin] = getattr(sinks, BUILT_IN[name])
         return built_in

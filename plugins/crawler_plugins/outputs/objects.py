@@ -20,7 +20,9 @@ from crawler_plugins.outputs.parts import Dataset, Format, PartSink
 
 __all__ = ["ObjectFolder", "ObjectStore"]
 
-ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
+LINES: Final = (".jsonl", ".jl", ".ndjson")
+"""File extensions of JSON Lines."""
+ENDINGS: Final = (*LINES, *(f"{ending}.gz" for ending in LINES), ".parquet")
 BACKOFF: Final = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2), "base": 2}
 PATIENT: Final[Any] = {"max_retries": 10_000, "retry_timeout": timedelta(minutes=3), "backoff": BACKOFF}
 """A store that is unreachable for less than three minutes delays its output and costs nothing."""
@@ -116,7 +118,7 @@ class ObjectStore(PartSink):
 
     ``s3://bucket/prefix/items.jsonl.gz`` is a folder of objects, ``items.jsonl.gz/part-000000000000.jsonl.gz`` and so
     on, each with the items of one interval and visible when it is complete. The ending selects the format: ``.jsonl``,
-    ``.jsonl.gz`` or ``.parquet``, whose columns the manual of that output describes.
+    ``.jsonl.gz`` (also ``.jl`` and ``.ndjson``) or ``.parquet``, whose columns the manual of that output describes.
 
     Credentials, region and endpoint come from the environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
     ``AWS_REGION``, ``AWS_ENDPOINT_URL``, ``AWS_ALLOW_HTTP=true``; ``GOOGLE_APPLICATION_CREDENTIALS``;
@@ -195,7 +197,7 @@ def _suffix(key: str, url: str) -> Any:
         raise ConfigError(f"output {url}: names of objects have no fields")
     suffix = next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
     if suffix is None:
-        raise ConfigError(f"output {url}: name a folder of objects that ends in {', '.join(ENDINGS)}")
+        raise ConfigError(f"output {url}: name a folder of objects that ends in .jsonl, .jsonl.gz, .parquet")
     if suffix == ".parquet":
         try:
             importlib.import_module("pyarrow")

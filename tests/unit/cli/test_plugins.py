@@ -176,6 +176,7 @@ def test_the_manual_of_everything_that_is_installed_fits_on_a_screen(capfd, name
         ("shelf", "shelf://…?width=…"),
         ("shelf://", "shelf://…?width=…"),
         ("jsonl", "items-%(n)05d.jsonl?max_rows=…"),
+        ("jl", "items-%(n)05d.jl?max_rows=…"),
         ("parquet", "items.parquet?rows=…"),
     ],
 )

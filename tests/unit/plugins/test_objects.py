@@ -63,10 +63,11 @@ async def store(sink, *items):
 
 async def test_the_ending_of_the_folder_selects_the_format(variables):
     items = [{"n": 1}, {"n": 0.5, "s": "x"}, {"n": 3}]
-    for ending in (".jsonl", ".jsonl.gz", ".parquet"):
+    for ending in (".jsonl", ".jsonl.gz", ".jl.gz", ".parquet"):
         await store(open_output(f"s3://bucket/a b/items{ending}?rows=1"), *items)
     assert content("a b/items.jsonl") == [b'{"n":1}\n', b'{"n":0.5,"s":"x"}\n', b'{"n":3}\n']
     assert [json.loads(gzip.decompress(one)) for one in content("a b/items.jsonl.gz")] == items
+    assert [json.loads(gzip.decompress(one)) for one in content("a b/items.jl.gz")] == items
     tables = [pq.read_table(io.BytesIO(one)) for one in content("a b/items.parquet")]
     assert [table.to_pylist() for table in tables] == [
         [{"n": 1.0, "s": None}],  # columns that were found later

@@ -15,6 +15,8 @@ from crawler.records import detect_format
         ("application/rss+xml; charset=utf-8", "/x.csv", "a,b", "xml"),
         ("TEXT/CSV", "/x.xml", "<a>", "csv"),
         ("text/tab-separated-values", "/", "", "csv"),
+        ("", "/items.jl.gz", "[1]\n[2]", "jsonl"),
+        ("", "/items.ndjson", "[1]\n[2]", "jsonl"),
         ("application/x-ndjson", "/", '{"a":1}\n{"a":2}', "jsonl"),
         ("application/vnd.api+json", "/", '{"data": []}', "json"),
         ("application/octet-stream", "/a/x.TSV.gz", "a\tb", "csv"),

@@ -12,7 +12,16 @@ from crawler.sinks import Csv, Json, JsonLines, Stdout, open_output
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("a.jsonl", JsonLines), ("a.json", Json), ("a.b.csv", Csv), ("UPPER.JSONL", JsonLines)]
+    ("name", "kind"),
+    [
+        ("a.jsonl", JsonLines),
+        ("a.json", Json),
+        ("a.b.csv", Csv),
+        ("UPPER.JSONL", JsonLines),
+        ("a.jl", JsonLines),
+        ("a.jl.gz", JsonLines),
+        ("a.ndjson", JsonLines),
+    ],
 )
 def test_the_ending_chooses_the_sink(tmp_path, name, kind):
     assert type(open_output(tmp_path / name)) is kind
