@@ -179,3 +179,5 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     """Number of attempts that were sent."""
     failed: int
     """Number of requests that failed in all attempts, and of pages whose handler raised."""
+    dealt_with: int = 0
+    """Number of requests that a plugin dropped because there was nothing to do, such as pages that had not changed."""

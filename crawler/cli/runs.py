@@ -23,7 +23,7 @@ WIDTH: Final = 80
 
 
 def table(folder: str, opened: int, runs: Sequence[RunRecord]) -> Iterator[str]:
-    """Yield the lines of a table. The change is that of the items, against the run before.
+    """Yield the lines of a table. The change is that of the items, against the last run that is comparable.
 
     Parameters:
         folder: The folder of the job, for the first line.
@@ -41,12 +41,13 @@ def table(folder: str, opened: int, runs: Sequence[RunRecord]) -> Iterator[str]:
         began = datetime.fromtimestamp(run.began).astimezone().strftime("%Y-%m-%d %H:%M")
         seconds = "-" if run.seconds is None else f"{run.seconds:.1f}"
         speed = _speed(run)
-        change = _change(run.items, before.items) if before is not None else None
+        is_comparable = _is_comparable(run)
+        change = _change(run.items, before.items) if is_comparable and before is not None else None
         yield _row((
             str(run.number), began, str(run.pages), str(run.items), str(run.failed), seconds,
             "-" if speed is None else f"{speed:.1f}", "-" if change is None else f"{change:+.0%}", _reason(run),
         ))  # fmt: skip
-        before = run
+        before = run if is_comparable else before
 
 
 def json_lines(runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -56,21 +57,31 @@ def json_lines(runs: Sequence[RunRecord]) -> Iterator[str]:
 
 
 def compared(runs: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
-    """Yield each run as a dict, with its speed and its changes against the run before it."""
+    """Yield each run as a dict, with its speed and its changes against the last run that is comparable."""
     before: RunRecord | None = None
     for run in runs:
         fields: dict[str, Any] = msgspec.structs.asdict(run)
         fields["pages_per_second"] = _speed(run)
+        other = before if _is_comparable(run) else None
         names = ("pages", "items", "failed")
-        fields["change"] = {name: before and _change(fields[name], getattr(before, name)) for name in names}
+        fields["change"] = {name: other and _change(fields[name], getattr(other, name)) for name in names}
         yield fields
-        before = run
+        before = run if _is_comparable(run) else before
 
 
 def _row(cells: Sequence[str]) -> str:
     *numbers, last = cells
     line = " ".join([*(f"{cell:>{width}}" for cell, width in zip(numbers, WIDTHS, strict=True)), printable_line(last)])
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+
+
+def _is_comparable(run: RunRecord) -> bool:
+    """Return whether a run fetched something, and not only what had changed, as a later round of `recrawl` does."""
+    return _had_work(run) and not run.dealt_with
+
+
+def _had_work(run: RunRecord) -> bool:
+    return bool(run.pages or run.requests or run.failed)
 
 
 def _speed(run: RunRecord) -> float | None:
@@ -85,4 +96,6 @@ def _change(now: int, before: int) -> float | None:
 
 def _reason(run: RunRecord) -> str:
     """Return why a run ended; its problems are more important."""
-    return plural(run.problems, "problem") if run.problems else run.finished or "not ended"
+    if run.problems:
+        return plural(run.problems, "problem")
+    return "nothing to do" if run.complete and not _had_work(run) else run.finished or "not ended"

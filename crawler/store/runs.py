@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNTS", "MAX_READ", "RunRow", "end_last_run", "read_runs", "records_of", "write_run"]
 
-COUNTS: Final = ("pages", "items", "requests", "failed")
-"""The counts of a job that its runs are compared by."""
+COUNTS: Final = ("pages", "items", "requests", "failed", "dealt_with")
+"""The counts of a job that the record of a run has."""
 MAX_READ: Final = 1000
 """Runs that are read: the last ones."""
 

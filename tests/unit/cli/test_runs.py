@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.cli.runs import WIDTH, json_lines, table
@@ -47,6 +48,23 @@ def test_the_table_fits_into_a_terminal() -> None:
         "  4 2026-11-26 02:38      20      10      1    10.0     2.0      - 2 problems",
     ]
     assert max(map(len, lines)) <= WIDTH
+
+
+def test_a_run_that_fetched_nothing_or_changes_only_is_not_compared() -> None:
+    idle = msgspec.structs.replace(record(2, 0), pages=0, requests=0, failed=0)
+    limited = msgspec.structs.replace(idle, number=3, complete=False, finished="max_pages")
+    changed = msgspec.structs.replace(record(4, 10), dealt_with=19)
+    runs = [record(1, 200), idle, limited, changed, record(5, 150)]
+    assert [line[60:] for line in table("books.job", 5, runs)][2:] == [
+        "     - finished",
+        "     - nothing to do",
+        "     - max_pages",
+        "     - finished",
+        "  -25% finished",
+    ]
+    changes = [json.loads(line)["change"] for line in json_lines(runs)]
+    nothing = {"pages": None, "items": None, "failed": None}
+    assert changes == [*[nothing] * 4, {"pages": 0.0, "items": -0.25, "failed": 0.0}]
 
 
 def test_a_job_without_records_says_so() -> None:
