@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,6 +27,8 @@ PREFIX: Final = "delta+"
 """Begins the schemes of tables in object stores."""
 REASON: Final = re.compile(r"<(?:Code|Message)>([^<]++)</")
 """The message of an error of S3."""
+BACKTRACE: Final = re.compile(r"\n *0: .*", re.DOTALL)
+"""The end of a message if the environment has ``RUST_BACKTRACE``."""
 ARROW: Final = re.compile(r"\x1b\[\d+m|↳")
 KINDS: Final = {"string": "string", "long": "wide", "double": "double", "boolean": "bool"}
 """Kinds of columns by the types of Delta. A column of whole numbers stays one: ``wide`` takes no fractions."""
@@ -195,6 +199,8 @@ class Delta(KeyedSink):
     def write(self, connection: Any, rows: Sequence[Row], cursor: Cursor) -> None:
         """Commit rows and the cursor. Rows that the table has, in place of which the job has others, are deleted."""
         items = [{**_fields(row.item), KEY: row.key, PAGE: row.page} for row in rows]
+        if "://" not in self._table:
+            _check_space(self._table, rows)
         with _one_line():
             connection.update_incremental()
             stored = connection.transaction_version(cursor.id) or 0
@@ -270,10 +276,20 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (OSError, DeltaError) as error:
-        lines = [line for line in ARROW.sub("", str(error)).splitlines() if line.strip()]
-        if len(lines) < 2:
+        text = BACKTRACE.sub("", str(error))
+        lines = [line for line in ARROW.sub("", text).splitlines() if line.strip()]
+        if len(lines) < 2 and text == str(error):
             raise
-        raise type(error)(": ".join(dict.fromkeys(REASON.findall(str(error)))) or lines[-1].strip()) from error
+        raise type(error)(": ".join(dict.fromkeys(REASON.findall(text))) or lines[-1].strip()) from error
+
+
+def _check_space(folder: str, rows: Sequence[Row]) -> None:
+    """Raise `OSError` if a disk has less space than rows take as text, which is more than they take as Parquet.
+
+    Where it gets full while deltalake writes, a thread of that library panics, and says so on standard error.
+    """
+    if shutil.disk_usage(folder).free < sum(len(row.data) + len(row.key) + len(row.page) for row in rows):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
 def _check_folder(path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from crawler_plugins.outputs import delta
 from crawler_plugins.outputs.delta import Delta
 from deltalake import DeltaTable, write_deltalake
 from support.databases import full_disk, rows_of
@@ -17,6 +21,15 @@ from crawler.cli.export import export_items
 from crawler.files import full_disk_cause
 from crawler.sinks import Held, open_output
 from crawler.testing import FakeSite
+
+CONNECT = """
+import sys
+from crawler_plugins.outputs.delta import Delta
+try:
+    Delta(sys.argv[1]).connect()
+except Exception as error:
+    print(error)
+"""
 
 
 class Clock:
@@ -164,6 +177,41 @@ async def test_a_full_disk_is_known_as_one_and_the_batch_comes_again(path):
         sink.persist(numbered(*range(50)))
         sink.flush()
     assert numbers_in(path) == list(range(50))
+
+
+async def test_rows_for_which_there_is_no_space_are_not_written(path, monkeypatch):
+    """A thread of deltalake would panic, and write pages to standard error."""
+    sink = Delta(path, rows=2)
+    sink.crawl = crawl_of()
+    async with sink.lifespan(sink.crawl):
+        with monkeypatch.context() as patched:
+            patched.setattr(delta.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+            patched.setattr("deltalake.write_deltalake", lambda *_, **__: pytest.fail("the disk gets full"))
+            with pytest.raises(OSError, match=r"No space left on device: '.*'$") as caught:
+                sink.persist(numbered(1, 2))
+        assert full_disk_cause(caught.value) is not None
+        sink.persist(numbered(1, 2))
+        sink.flush()
+    assert numbers_in(path) == [1, 2]
+
+
+async def test_rows_that_are_small_as_text_are_written_however_wide_the_table_is(path, monkeypatch):
+    rows = rows_of(*({f"n{number}": number} for number in range(200)))
+    monkeypatch.setattr(delta.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000))
+    await store(Delta(path), rows)  # of 8 bytes for each row and column, which are empty
+    assert len(rows_in(path)) == 200
+
+
+async def test_the_backtrace_of_an_error_is_left_out(tmp_path):
+    """The environment has ``RUST_BACKTRACE=1``: the process reads that at its first error."""
+    await store(Delta(str(tmp_path / "items.delta")), numbered(0))
+    (log,) = sorted((tmp_path / "items.delta" / "_delta_log").glob("*1.json"))
+    log.write_text('{"add": garbage')
+    ended = subprocess.run(
+        [sys.executable, "-c", CONNECT, str(tmp_path / "items.delta")],
+        env=os.environ | {"RUST_BACKTRACE": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout == "Kernel error: Json error: Encountered unexpected 'g' whilst parsing value\n"
 
 
 async def test_a_table_that_has_lost_rows_is_refused(path, tmp_path):
