@@ -40,6 +40,8 @@ class CookieJar:
     def header(self, session: str, url: str, now: float, without: Container[str] = ()) -> str:
         """Return the ``Cookie`` value for a request, empty without cookies (RFC 6265 section 5.4).
 
+        A cookie without a name is its value alone (6265bis).
+
         Parameters:
             session: The name of the session.
             url: The canonical URL of the request.
@@ -49,7 +51,13 @@ class CookieJar:
         if not self._sites:
             return ""
         found = self.matching(session, url, now)
-        return "; ".join([f"{cookie.name}={cookie.value}" for cookie in found if cookie.name not in without])
+        return "; ".join(
+            [
+                f"{cookie.name}={cookie.value}" if cookie.name else cookie.value
+                for cookie in found
+                if cookie.name not in without
+            ]
+        )
 
     def matching(self, session: str, url: str, now: float) -> list[Cookie]:
         """Return the cookies for a request, in the order in which they are sent.

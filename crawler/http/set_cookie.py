@@ -1,8 +1,8 @@
 """`parse_set_cookie`: from one ``Set-Cookie`` value to a `Cookie` (RFC 6265 sections 5.1 to 5.3).
 
-Where browsers agree on more, this follows the draft that will replace the RFC (6265bis): ``Secure`` cookies are
-accepted over TLS only, the name prefixes ``__Secure-`` and ``__Host-`` are enforced, and control characters and
-overlong attributes are rejected. What protects people is left out: ``SameSite``, the cap of 400 days.
+Where browsers agree on more, this follows the draft that will replace the RFC (6265bis): a cookie may have no name,
+``Secure`` cookies are accepted over TLS only, the name prefixes ``__Secure-`` and ``__Host-`` are enforced, and control
+characters and overlong attributes are rejected. What protects people is left out: ``SameSite``, the cap of 400 days.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ __all__ = ["Cookie", "is_expired", "parse_cookie_date", "parse_set_cookie", "pat
 
 MAX_COOKIE_SIZE: Final = 4096
 """Bytes of a cookie's name and value together (RFC 6265 section 6.1 requires at least 4096)."""
+PREFIXES: Final = ("__secure-", "__host-")
+"""The beginnings of names that promise attributes (6265bis section 4.1.3), in lower case."""
 MAX_ATTRIBUTE_SIZE: Final = 1024
 """Bytes of an attribute's value; a longer attribute is ignored (6265bis)."""
 BLANKS: Final = " \t"
@@ -45,6 +47,7 @@ class Cookie(Struct, frozen=True, kw_only=True):
     """One cookie."""
 
     name: str
+    """Its name; empty if it has none, as ``Set-Cookie: VALUE``."""
     value: str
     domain: str
     """The host it belongs to, in lower case."""
@@ -95,9 +98,11 @@ def parse_set_cookie(field: str, url: str, now: float | None = None) -> Cookie |
         now: The time in seconds since the epoch, for ``Max-Age``; `None` means that of the wall clock.
     """
     pair, *attributes = field.split(";")
-    name, equals, value = pair.partition("=")
+    name, value = pair.split("=", 1) if "=" in pair else ("", pair)
     name, value = name.strip(BLANKS), value.strip(BLANKS)
-    if not equals or not name or len(name) + len(value) > MAX_COOKIE_SIZE or CONTROLS.search(field):
+    if not 0 < len(name) + len(value) <= MAX_COOKIE_SIZE or CONTROLS.search(field):
+        return None
+    if not name and value.lower().startswith(PREFIXES):  # a server would take it for a cookie of that name
         return None
     parsed = _parse_attributes(attributes)
     host = urls.host(url)

@@ -109,9 +109,20 @@ def test_5_2_the_pair_is_cut_at_the_first_semicolon_and_the_first_equals_sign(fi
     assert (cookie.name, cookie.value) == (name, value)
 
 
-@pytest.mark.parametrize("field", ["a", "=1", "", ";a=1", " =1", "a; b=1"])
-def test_5_2_a_cookie_without_a_name_is_ignored(field):
-    """6265bis and browsers keep a cookie with an empty name; RFC 6265 does not, and no site needs it."""
+@pytest.mark.parametrize("field", ["a", "=a", " = a", "a; b=1"])
+def test_6265bis_a_cookie_without_a_name_is_kept_and_sent_as_its_value(field):
+    """RFC 6265 ignores it; browsers do not."""
+    jar = CookieJar()
+    jar.store("", HOST, [field, "n=1"], NOW)
+    assert jar.header("", HOST, NOW) == "a; n=1"
+    jar.store("", HOST, ["b", "=; Max-Age=0"], NOW)
+    assert jar.header("", HOST, NOW) == "b; n=1"
+    jar.store("", HOST, ["x; Max-Age=0"], NOW)
+    assert jar.header("", HOST, NOW) == "n=1"
+
+
+@pytest.mark.parametrize("field", ["", "=", ";a=1", " = ;", "__Secure-a", "=__Host-a=1", "=__HOST-a"])
+def test_6265bis_a_cookie_without_name_and_value_or_that_looks_like_a_prefixed_one_is_ignored(field):
     assert parse_set_cookie(field, HOST) is None
 
 

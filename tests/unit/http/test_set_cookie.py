@@ -29,7 +29,9 @@ def test_without_attributes_it_is_for_the_host_and_the_folder_until_the_session_
     )
 
 
-@pytest.mark.parametrize("field", ["", "id", "=7", "id=\x00", "id=7; domain=other.test", "__Host-id=7; path=/"])
+@pytest.mark.parametrize(
+    "field", ["", "=", "=__Host-id=7", "id=\x00", "id=7; domain=other.test", "__Host-id=7; path=/"]
+)
 def test_a_cookie_that_must_be_ignored_is_none(field):
     assert parse_set_cookie(field, URL, NOW) is None
 
