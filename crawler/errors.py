@@ -31,6 +31,7 @@ from crawler.printable import printable
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
+    from crawler.engine.report import Report
     from crawler.limits.outages import Outage
     from crawler.messages import Request
 
@@ -83,6 +84,9 @@ class JobError(CrawlerError):
 
 class CrawlFailed(CrawlerError):
     """The crawl had to end. ``__cause__`` is the exception group that ended it."""
+
+    report: Report | None = None
+    """The report of the crawl until then; `None` if it had not begun."""
 
 
 class LeaseLost(CrawlFailed):

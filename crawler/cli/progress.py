@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TextIO
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 import trio
 
 from crawler.cli.logs import say
-from crawler.engine.report import Report, Timer
 from crawler.errors import HookError
 from crawler.hooks.plugin import Crawl, Plugin
 from crawler.messages import Failure
@@ -45,14 +43,12 @@ class Progress(Plugin):
         self._drawn = drawn
         self._screen = screen
         self._monitor: Monitor | None = None
-        self._timer: Timer | None = None
         self.causes: dict[str, str] = {}
         """The message of the first failure of each kind."""
 
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Show the view below the log messages while the crawl runs; without a terminal, a line every 30 seconds."""
-        self._timer = Timer(time.monotonic(), crawl.stats)
         if not self._shown:
             yield
             return
@@ -72,13 +68,6 @@ class Progress(Plugin):
         self.causes.setdefault(error.full_reason, f"{where}{error}")
         if self._monitor is not None:
             self._monitor.note_failure(failure)
-
-    def report(self, finished: str) -> Report | None:
-        """Return the report of a crawl that failed; `None` if it had not started."""
-        if self._timer is None:
-            return None
-        crawl = self.crawl
-        return self._timer.report(crawl.stats, now=time.monotonic(), finished=finished, spider=crawl.spider.name)
 
     async def _draw(self, monitor: Monitor) -> None:
         """Draw the view on the terminal repeatedly."""

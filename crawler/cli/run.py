@@ -235,9 +235,8 @@ def run_spider(
         report = run(spider, settings=configuration.settings, plugins=plugins, outputs=sinks, job=job)
     except CrawlFailed as error:
         closed = reader_has_closed(error)
-        partial = progress.report("failed")
-        if partial is not None:
-            show(partial, quiet=quiet or closed is not None)
+        if error.report is not None:
+            show(error.report, quiet=quiet or closed is not None)
         if closed is not None:
             raise closed from None
         raise

@@ -85,7 +85,7 @@ def run_spiders(
         job.folder.mkdir(exist_ok=True)
     codes = set()
     for spider, result, (progress, file, own_job) in zip(spiders, run_several(sessions), shown, strict=True):
-        code, ended, why = _outcome(result, progress, tolerate)
+        code, ended, why = _outcome(result, tolerate)
         codes.add(code)
         if why or not quiet:
             say(f"{_label(spider, spiders)}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
@@ -101,7 +101,7 @@ def _label(spider: Spider, spiders: Sequence[Spider]) -> str:
     return spider.name if is_alone or not spider.start_urls else f"{spider.name} {redact(spider.start_urls[0])}"
 
 
-def _outcome(result: Report | CrawlerError | None, progress: Progress, tolerate: str) -> tuple[int, Report | None, str]:
+def _outcome(result: Report | CrawlerError | None, tolerate: str) -> tuple[int, Report | None, str]:
     """Return the exit code of one crawl, its report, if it has begun, and why it failed; empty if it did not."""
     if isinstance(result, Report):
         return result.exit_code(tolerate), result, ""
@@ -109,7 +109,7 @@ def _outcome(result: Report | CrawlerError | None, progress: Progress, tolerate:
         return 130, None, "interrupted before it began"
     log_traceback(result)
     if isinstance(result, CrawlFailed):
-        return 1, progress.report("failed"), f"the crawl failed: {for_command_line(str(result))}"
+        return 1, result.report, f"the crawl failed: {for_command_line(str(result))}"
     return 2, None, for_command_line(str(result))
 
 

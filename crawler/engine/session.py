@@ -147,6 +147,7 @@ class CrawlSession:
             from crawler.engine.processes.processes import warn_of_one_process  # noqa: PLC0415 - few crawls need it
 
             warn_of_one_process()
+        timer: Timer | None = None
         outer = current_page.set(None)  # a crawl inside of a handler does not belong to that page
         try:
             async with AsyncExitStack() as stack:
@@ -167,15 +168,17 @@ class CrawlSession:
                 await runs.end(failed=False)
                 if store.shared:
                     await self._finish_shared(scheduler)
-                return self._report(scheduler, timer, had_finished=had_finished)
+                return self._report(scheduler, timer, *self._end(scheduler, had_finished=had_finished))
         except BaseExceptionGroup as group:
             cause = next(causes(group))
             if not is_fault(group):
                 raise
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
-            failed = LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed
-            raise failed(_one_line(cause)) from group
+            failed = (LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed)(_one_line(cause))
+            if timer is not None and self.scheduler is not None and self.scheduler.has_begun:
+                failed.report = self._report(self.scheduler, timer, "failed")
+            raise failed from group
         finally:
             current_page.reset(outer)
 
@@ -192,23 +195,33 @@ class CrawlSession:
         if scope.cancelled_caught:
             log.warning("the store of the job does not answer: the report is about this worker only")
 
-    def _report(self, scheduler: Scheduler, timer: Timer, *, had_finished: bool) -> Report:
-        """Return the report of a crawl that has ended.
+    def _end(self, scheduler: Scheduler, *, had_finished: bool) -> tuple[str, str]:
+        """Return why the crawl ended, and why no start page gave a page; empty if one did.
 
         Parameters:
             scheduler: The parts of the crawl.
-            timer: Measures the crawl.
             had_finished: Whether the job had finished in an earlier run, which has logged a lack of pages.
 
         Raises:
             ConfigError: There was nothing to fetch.
         """
-        crawl, shutdown = scheduler.crawl, scheduler.shutdown
-        finished = shutdown.reason or "finished"
-        no_pages = reason_for_no_pages(crawl.stats, finished)
+        stats, finished = scheduler.crawl.stats, scheduler.shutdown.reason or "finished"
+        no_pages = reason_for_no_pages(stats, finished)
         if no_pages and not had_finished:
-            check_has_begun(self.spider, crawl.stats)
+            check_has_begun(self.spider, stats)
             log.warning("%s", no_pages)
+        return finished, no_pages
+
+    def _report(self, scheduler: Scheduler, timer: Timer, finished: str, no_pages: str = "") -> Report:
+        """Return the report of a crawl that has ended, or failed.
+
+        Parameters:
+            scheduler: The parts of the crawl.
+            timer: Measures the crawl.
+            finished: Why it ended.
+            no_pages: Why no start page gave a page.
+        """
+        crawl, shutdown = scheduler.crawl, scheduler.shutdown
         return timer.report(
             crawl.stats,
             now=crawl.clock(),

@@ -8,7 +8,6 @@ import sys
 
 import httpx
 import pytest
-import trio
 from rich.console import ConsoleDimensions
 from support.internet import Internet, Pages, between
 
@@ -117,23 +116,6 @@ async def test_progress_keeps_the_message_of_the_first_failure_of_each_kind(auto
     report = await crawl(Books(), plugins=[progress], transport=FakeSite(PAGES).transport)
     assert set(progress.causes) == set(report.kinds)
     assert progress.causes["callback_error.parse"] == "ValueError: no shelf in https://site.test/bad"
-
-
-async def test_a_report_of_a_crawl_that_failed_has_its_counts(autojump_clock):
-    progress = Progress(shown=False)
-    assert progress.report("failed") is None
-    await crawl(Books(), plugins=[progress], transport=FakeSite({"/": "one"}).transport)
-    report = progress.report("failed")
-    assert (report.finished, report.spider, report.pages) == ("failed", "books", 1)
-
-
-async def test_a_report_of_a_run_that_failed_names_the_counts_of_the_runs_before(autojump_clock, tmp_path):
-    for paths in ({"/": "<a href='/later'>x</a>", "/later": Page("x", delay=99.0)}, {"/later": "one"}):
-        progress = Progress(shown=False)
-        with trio.move_on_after(50):  # which ends the first run
-            await crawl(Books(), plugins=[progress], transport=FakeSite(paths).transport, job=tmp_path / "job")
-    report = progress.report("failed")
-    assert (report.pages, report.earlier) == (2, {"pages": 1, "items": 1, "requests": report.requests - 1})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import trio
 from support.trees import Follow, tree
 from trio.testing import MockClock
 
-from crawler import CrawlFailed, Plugin, Settings, crawl
+from crawler import CrawlFailed, Plugin, Report, Settings, crawl
 from crawler.stats import RunRecord
 from crawler.store.inspect import runs_of
 
@@ -25,9 +25,9 @@ class Seen(Plugin):
         self.runs = self.crawl.runs
 
 
-async def run(job: Path | None, *plugins: Plugin, **settings: Any) -> None:
+async def run(job: Path | None, *plugins: Plugin, **settings: Any) -> Report:
     site = tree(3, 2)
-    await crawl(Follow(), plugins=plugins, job=job, transport=site.transport, settings=Settings(**settings))
+    return await crawl(Follow(), plugins=plugins, job=job, transport=site.transport, settings=Settings(**settings))
 
 
 def short(runs: list[RunRecord]) -> list[tuple[int, int, str | None, bool]]:
@@ -67,6 +67,24 @@ async def test_problems_and_failures_are_recorded(autojump_clock: MockClock, tmp
     assert (first.problems, second.problems) == (1, 0)
     assert (second.finished, second.complete) == ("failed", False)
     assert (third.finished, third.complete) == ("cancelled", False)
+
+
+async def test_a_crawl_that_failed_has_a_report_like_any_other(autojump_clock: MockClock, tmp_path: Path) -> None:
+    class Broken(Plugin):
+        def measure(self, usage: Any) -> None:
+            self.crawl.report_problem("doubts: no")  # type: ignore[attr-defined]
+            raise ValueError("broken")
+
+    job = tmp_path / "job"
+    finished = await run(job, max_pages=2, proxies={"*": "http://proxy.test:8080"})
+    with pytest.raises(CrawlFailed) as failed:
+        await run(job, Broken(), proxies={"*": "http://proxy.test:8080"})
+    report = failed.value.report
+    assert report is not None
+    assert report.to_dict().keys() == finished.to_dict().keys()
+    assert (report.finished, report.problems, report.pages) == ("failed", ["doubts: no"], 2)
+    assert report.earlier == {"pages": 2, "items": 2, "requests": 2}
+    assert report.proxies == {"proxy.test:8080": {"requests": 1, "failures": 0}}
 
 
 async def test_a_crawl_without_a_job_records_nothing(autojump_clock: MockClock) -> None:
