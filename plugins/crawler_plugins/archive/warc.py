@@ -68,7 +68,8 @@ class Warc(Plugin):
 
     Requests, responses, redirects and robots.txt files are written; failed exchanges as metadata; and bodies that the
     archive has already as revisits. In a durable job each settled request is written exactly once. Responses whose body
-    ``crawl.fetch(receive=…)`` takes, such as downloads of the plugin ``files``, have no record.
+    ``crawl.fetch(receive=…)`` takes, such as downloads of the plugin ``files``, have no record; a warning at the end
+    says how many there were.
 
     Parameters:
         path: The first file, ending in ``.warc.gz``, ``.warc.zst`` (extra ``zstd``) or ``.warc``. Its folder must
@@ -118,6 +119,7 @@ class Warc(Plugin):
         self.overwrite = overwrite
         self._ending = f".warc.{compression}" if compression else ".warc"
         self._compress = compressor(compression, level)
+        self._unrecorded = 0  # responses whose bodies `crawl.fetch(receive=…)` took
         self._known: dict[str, tuple[str, str]] = {}  # URL and date of the first record of a body, by digest
         self._files: ArchiveFiles
 
@@ -138,6 +140,12 @@ class Warc(Plugin):
         finally:
             self._files.close()
         await trio.to_thread.run_sync(self._finish)
+        if self._unrecorded:
+            log.warning(
+                "warc: %s has no record of %d responses whose bodies went elsewhere, such as to the plugin files",
+                self.path,
+                self._unrecorded,
+            )
 
     async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
         """Capture an exchange. It is written when its request is settled."""
@@ -148,7 +156,9 @@ class Warc(Plugin):
             self.crawl.before_commit(self._write, self._failure(request, error, warc_date(began)))
             raise
         answer = result.original or result if isinstance(result, Response) else None
-        if answer is not None and answer.wire is not None:
+        if answer is not None and answer.wire is None:
+            self._unrecorded += answer.source == "network"
+        elif answer is not None and answer.wire is not None:
             body = answer.body if answer.wire.body is None else answer.wire.body
             make = partial(self._capture, request, answer, body, warc_date(began))
             capture = make() if len(body) < IN_THREAD else await trio.to_thread.run_sync(make)

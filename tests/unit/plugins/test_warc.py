@@ -74,7 +74,9 @@ async def test_an_archive_has_each_exchange_and_equal_bodies_once(autojump_clock
     assert read == {url: _body(PAGES[url]) for url in read}
 
 
-async def test_a_downloaded_file_has_no_record(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_downloaded_file_has_no_record_and_a_warning_says_so(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Downloading(Follow):
         async def parse(self, response: Any) -> Any:  # type: ignore[override]
             return [{"file_urls": ["/b"]}]
@@ -83,6 +85,16 @@ async def test_a_downloaded_file_has_no_record(autojump_clock: MockClock, tmp_pa
     found = await collect(Downloading(), FakeSite(PAGES), plugins=plugins, settings=ROBOTS)
     assert [file["status"] for item in found.items for file in item["files"]] == ["downloaded"]
     assert sorted(bodies(path)) == ["/", "/robots.txt"]
+    assert [text for text in caplog.messages if text.startswith("warc: ")] == [
+        f"warc: {path} has no record of 1 responses whose bodies went elsewhere, such as to the plugin files"
+    ]
+
+
+async def test_a_complete_archive_warns_of_nothing(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await archive_of(tmp_path / "site.warc.gz")
+    assert not [text for text in caplog.messages if text.startswith("warc: ")]
 
 
 def _body(page: Any) -> bytes:
