@@ -12,8 +12,8 @@ __all__ = ["QuotaTimeout"]
 class QuotaTimeout(httpx.PoolTimeout):
     """Raised when a request would have to wait for the limits beyond its deadline or beyond `patience`.
 
-    It is raised before anything is sent, as soon as the time of the start is known. Its cause is a
-    `WouldExceedDeadline`.
+    It is raised before anything is sent, as soon as the time of the start is known, in ``trio.move_on_after()``, too:
+    with ``on_deadline="wait"``, the deadline cancels the request instead. Its cause is a `WouldExceedDeadline`.
 
     Parameters:
         message: What happened, in one line.

@@ -34,7 +34,7 @@ from crawler.transport.extensions import failure_of, wire_options
 if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
 
-__all__ = ["RetryingSend"]
+__all__ = ["ON_DEADLINE", "RetryingSend"]
 
 FINAL: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 """Errors that another attempt would raise again."""
@@ -52,6 +52,8 @@ BACKOFF_BASE: Final = 0.5
 """Seconds; the longest wait before the second attempt, doubled for each further one."""
 BACKOFF_CAP: Final = 30.0
 """Seconds; the longest wait between two attempts."""
+ON_DEADLINE: Final = 'client(on_deadline="wait") waits until the deadline cancels the request'
+"""The note for a request that would start after the deadline of its cancel scopes."""
 
 
 class RetryingSend:
@@ -117,9 +119,10 @@ class RetryingSend:
             except WouldExceedDeadline as error:
                 if self._kept is not None:
                     return None
-                raise QuotaTimeout(
-                    str(error), retry_at=error.retry_at, scope=error.scope, request=self._request
-                ) from error
+                late = QuotaTimeout(str(error), retry_at=error.retry_at, scope=error.scope, request=self._request)
+                if self._deadline() < min(error.retry_at, patience):
+                    late.add_note(ON_DEADLINE)
+                raise late from error
             except trio.ClosedResourceError as error:
                 raise httpx.CloseError(str(error), request=self._request) from error
             self._waited += queue.clock() - now

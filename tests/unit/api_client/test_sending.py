@@ -17,6 +17,7 @@ from support.quotaserver import QuotaServer
 from support.virtual import EPOCH
 
 from crawler.api_client.errors import QuotaTimeout
+from crawler.api_client.sending import ON_DEADLINE
 from crawler.errors import WouldExceedDeadline
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import TransportFailure, set_failure, wire_options
@@ -42,6 +43,15 @@ async def test_a_wait_that_does_not_fit_fails_at_once_as_a_timeout_of_httpx(auto
         assert is_idle(http)
         with trio.fail_after(15):
             assert (await http.get(API)).status_code == 200
+
+
+@pytest.mark.parametrize(("patience", "notes"), [(None, [ON_DEADLINE]), (1, None)])
+async def test_a_note_says_how_a_deadline_cancels_the_wait_instead(autojump_clock, patience, notes):
+    async with governed(Script(200), rate="1/10s", patience=patience) as http:
+        await http.get(API)
+        with pytest.raises(QuotaTimeout) as caught, trio.move_on_after(5):
+            await http.get(API)
+    assert getattr(caught.value, "__notes__", None) == notes
 
 
 async def test_on_deadline_wait_waits_for_the_deadline(autojump_clock):
