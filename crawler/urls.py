@@ -26,6 +26,7 @@ __all__ = [
     "join_all",
     "normalize",
     "origin",
+    "scheme_hint",
     "split_userinfo",
     "without_fragment",
     "without_fragments",
@@ -50,6 +51,10 @@ internationalised, without a port, and a plain path."""
 
 IPV6_ZONE: Final = lazy_pattern(r"//(?:[^/?#]*@)?\[[0-9A-Fa-f:.]+%")
 """The beginning of an authority such as ``[fe80::1%25eth0]`` (RFC 6874), which the WHATWG standard does not know."""
+HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
+"""A URL without its scheme."""
+NOT_A_HOST: Final = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:|/(?!/)|\.")
+"""The beginning of a text that is no URL without its scheme: it has one, or is a path."""
 SPACE: Final = "".join(map(chr, range(0x21)))
 """Characters that a URL parser drops at both ends of its input."""
 SPACES: Final = frozenset(SPACE)
@@ -103,6 +108,15 @@ def normalize(url: str) -> str:
     href = href.partition("#")[0]
     _canonical.add(href)
     return href
+
+
+def scheme_hint(text: str) -> str:
+    """Return the URL that was meant, as the end of a message, if `text` lacks a scheme only; else an empty string."""
+    if HOST_AND_PORT.fullmatch(text):
+        return f" (did you mean http://{text}?)"
+    if "." not in text or NOT_A_HOST.match(text):
+        return ""
+    return f" (did you mean {'https:' if text.startswith('//') else 'https://'}{text}?)"
 
 
 def is_canonical(url: str) -> bool:

@@ -24,10 +24,7 @@ from crawler.suggest import did_you_mean
 
 __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 
-HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
-"""A URL without its scheme."""
 IMPORT_OF_SCRAPY: Final = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]+scrapy\b")
-SCHEME: Final = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The beginning of a URL such as ``mailto:``."""
 REFERENCE: Final = lazy_pattern(r'(\A|")env:')
 """An argument that names an environment variable, or a JSON value that does."""
@@ -50,7 +47,7 @@ def make_spider(
     """
     if "://" in target:
         return _spider_of_urls([target], arguments, scrapy_settings)
-    if HOST_AND_PORT.fullmatch(target):
+    if urls.HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
     return _create(_class_of(target), arguments, scrapy_settings)
 
@@ -141,19 +138,8 @@ def check_url(text: str) -> str:
     try:
         urls.normalize(text)
     except ValueError as error:
-        start = _missing_start(text)
-        hint = f" (did you mean {start}{text}?)" if start else ""
-        raise ConfigError(f"{error}{hint}") from None
+        raise ConfigError(f"{error}{urls.scheme_hint(text)}") from None
     return text
-
-
-def _missing_start(text: str) -> str:
-    """Return what a URL without its scheme lacks; empty if it is no such URL."""
-    if HOST_AND_PORT.fullmatch(text):
-        return "http://"
-    if SCHEME.match(text) or "." not in text:
-        return ""
-    return "https:" if text.startswith("//") else "https://"
 
 
 def _class_of(target: str) -> type[Any]:

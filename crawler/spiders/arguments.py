@@ -66,7 +66,7 @@ def check_urls(where: str, values: Iterable[Any]) -> None:
         try:
             urls.normalize(value)
         except ValueError as error:
-            raise ConfigError(f"{where}: {error}") from None
+            raise ConfigError(f"{where}: {error}{urls.scheme_hint(value)}") from None
 
 
 def is_secret_argument(spider: Spider, name: str) -> bool:

@@ -51,7 +51,9 @@ def test_start_urls_are_web_urls_and_at_least_one():
     check_start_urls(Shop(start_urls=["https://a.test/"]))
     with pytest.raises(ConfigError, match="^Shop: set the argument url, or start_urls$"):
         check_start_urls(Shop())
-    with pytest.raises(ConfigError, match="^Shop: argument url: not a URL: 'a.test'$"):
+    with pytest.raises(
+        ConfigError, match=r"^Shop: argument url: not a URL: 'a.test' \(did you mean https://a.test\?\)$"
+    ):
         check_start_urls(Shop(start_urls=["https://a.test/", "a.test"]))
 
 

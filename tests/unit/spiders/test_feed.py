@@ -469,7 +469,7 @@ async def test_json_that_was_written_comes_back(records):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"url": "site.test/x"}, "FeedSpider: argument url: not a URL: 'site.test/x'"),
+        ({"url": "site.test/x"}, "FeedSpider: argument url: not a URL: 'site.test/x' (did you mean https://site.test/x?)"),
         ({"itertga": "x"}, "spider FeedSpider has no argument 'itertga' (did you mean itertag?)"),
         ({"format": "yaml"}, "FeedSpider: argument format: must be auto, xml, csv, jsonl or json, not 'yaml'"),
         ({"format": "jsn"},

@@ -392,9 +392,12 @@ async def test_a_spider_that_names_no_sitemap_and_no_site_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sitemap_urls": "sitemap.xml"}, "SitemapSpider: argument sitemap_urls: not a URL: 'sitemap.xml'"),
+        ({"sitemap_urls": "/sitemap.xml"}, "SitemapSpider: argument sitemap_urls: not a URL: '/sitemap.xml'"),
         ({"sitemap_urls": [5]}, "SitemapSpider: argument sitemap_urls: a URL must be text, not 5"),
-        ({"start_urls": ["site.test"]}, "SitemapSpider: argument start_urls: not a URL: 'site.test'"),
+        (
+            {"start_urls": ["site.test"]},
+            "SitemapSpider: argument start_urls: not a URL: 'site.test' (did you mean https://site.test?)",
+        ),
     ],
 )
 async def test_a_wrong_url_is_refused_before_the_crawl(arguments, message):
