@@ -251,10 +251,13 @@ async def _await(produced: Any) -> Any:
         produced = await produced
     if isinstance(produced, types.AsyncGeneratorType):
         async with aclosing(produced):
-            return [value async for value in produced]
-    if isinstance(produced, AsyncIterable):
-        return [value async for value in produced]
-    return produced
+            return await _values_of(produced)
+    return await _values_of(produced) if isinstance(produced, AsyncIterable) else produced
+
+
+async def _values_of(produced: AsyncIterable[Any]) -> list[Any]:
+    """Return what an async handler yields. It may fill the same dict again before it ends."""
+    return [value.copy() if type(value) is dict else value async for value in produced]
 
 
 def encode_item(item: Item) -> bytes:

@@ -38,6 +38,13 @@ async def generated(*values: Any) -> AsyncIterator[Any]:
         yield value
 
 
+async def filled_again(ends: list[int]) -> AsyncIterator[dict[str, int]]:
+    item = {}
+    for end in ends:
+        item["end"] = end
+        yield item
+
+
 class Async:
     """An async iterator that is no generator."""
 
@@ -168,3 +175,7 @@ def test_the_field_that_json_has_no_type_for_is_named() -> None:
     assert describe_bad_field(item) == "its field 'bad': "
     assert describe_bad_field({"good": 1}) == ""
     assert describe_bad_field(Attrs()) == ""
+
+
+def test_an_async_handler_may_fill_the_same_dict_again() -> None:
+    assert drained(filled_again([1, 2])) == [{"end": 1}, {"end": 2}]
