@@ -336,8 +336,8 @@ class FairQueue:
         """Raise if waiting is useless: the queue is closed, or the request cannot start in time."""
         if waiter.is_closed:
             raise trio.ClosedResourceError("the transport was closed while the request waited to start")
-        if waiter.until == math.inf:
-            return
+        if waiter.until == math.inf or trio.current_effective_deadline() <= trio.current_time():
+            return  # no deadline, or one that has passed, or a scope that was cancelled: trio ends the next wait
         now, lane = self.clock(), waiter.costs[0][0]
         at = waiter.at if lane.head is waiter else self._behind_others(waiter, now)
         if now < waiter.until and not waiter.until < at < math.inf:

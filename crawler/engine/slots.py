@@ -48,7 +48,8 @@ class Slots:
         """Fail at once if a wait is too long.
 
         Parameters:
-            wait: The wait in seconds. An infinite one passes: its end is unknown, and the caller has a deadline.
+            wait: The wait in seconds. An infinite one passes: its end is unknown, and the caller has a deadline. In a
+                cancel scope that was cancelled, or whose deadline has passed, any wait passes: trio ends it.
             patience: Longest allowed wait, in seconds.
             lane: The lane that is waited for.
             request: The request.
@@ -56,11 +57,11 @@ class Slots:
         Raises:
             WouldExceedDeadline: The wait would outlast `patience`, or the response the caller's cancel scopes.
         """
-        if wait == math.inf:
+        deadline, now = trio.current_effective_deadline(), trio.current_time()
+        if wait == math.inf or deadline <= now:
             return
-        deadline = trio.current_effective_deadline()
         # what is left after the wait has to suffice for the response
-        responds_at = trio.current_time() + wait + lane.throttle.concurrency.response_time
+        responds_at = now + wait + lane.throttle.concurrency.response_time
         if wait > max(patience, 0.0) or (wait > 0 and responds_at >= deadline != math.inf):
             raise self.too_late(wait, lane, request)
 

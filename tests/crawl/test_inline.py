@@ -127,6 +127,22 @@ async def test_a_deadline_that_cannot_be_met_fails_at_once_with_the_reason(autoj
     assert error.scope == "https://site.test"
 
 
+@pytest.mark.parametrize("robots", [True, False])
+async def test_a_scope_that_is_cancelled_cancels_a_fetch_that_would_wait(
+    autojump_clock: MockClock, robots: bool
+) -> None:
+    class Cancelled(Inline):
+        async def parse(self, response: Response) -> Any:
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await self.crawl.fetch(Request(self.target))
+            return {"cancelled": scope.cancelled_caught}
+
+    settings = Settings(delay=4, inline_wait=100, obey_robots=robots)
+    found = await collect(Cancelled(), FakeSite({"/": "x", "/api": "x"}), settings=settings)
+    assert found.items == [{"cancelled": True}]
+
+
 @pytest.mark.parametrize("robots", [Page("User-agent: *\nDisallow: /api"), Page(status=503)])
 async def test_an_inline_fetch_obeys_robots_txt(autojump_clock: MockClock, robots: Page) -> None:
     caught: list[Refused] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import math
 import random
 import time
 from contextlib import suppress
@@ -52,6 +53,28 @@ async def test_a_note_says_how_a_deadline_cancels_the_wait_instead(autojump_cloc
         with pytest.raises(QuotaTimeout) as caught, trio.move_on_after(5):
             await http.get(API)
     assert getattr(caught.value, "__notes__", None) == notes
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 0])
+async def test_a_scope_that_is_cancelled_cancels_a_request_that_would_wait(autojump_clock, timeout):
+    async with governed(Script(200), rate="1/10s") as http:
+        await http.get(API)
+        with trio.move_on_after(timeout) as scope:
+            if timeout:
+                scope.cancel()
+            await http.get(API)
+        assert scope.cancelled_caught
+        assert is_idle(http)
+
+
+async def test_a_request_that_cannot_start_in_time_cancels_the_others_of_its_nursery(autojump_clock):
+    async with governed(Script(200), rate="1/s") as http:
+        with pytest.raises(ExceptionGroup) as caught, trio.move_on_after(3.5):
+            async with trio.open_nursery() as nursery:
+                for number in range(100):
+                    nursery.start_soon(http.get, f"{API}{number}")
+        assert [type(error) for error in caught.value.exceptions] == [QuotaTimeout]
+        assert is_idle(http)
 
 
 async def test_on_deadline_wait_waits_for_the_deadline(autojump_clock):
