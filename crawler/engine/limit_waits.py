@@ -18,8 +18,11 @@ WORDS: Final = {
     "quota": "its quota is used up",
     "refusal": "it refuses requests",
     "pause": "a plugin has paused it",
+    "delay": "its delay, that of the settings or the Crawl-delay of its robots.txt, has not passed",
 }
 """Reasons why the crawl waits, in words, by the value of `Throttle.blocked_by`."""
+ASKED_FOR: Final = ("pause", "delay")
+"""Those that `quota_patience` is not about."""
 LONG: Final = 300.0
 """Seconds. Shorter waits are not worth a line."""
 log = get_logger("crawler.engine")
@@ -39,6 +42,7 @@ class LimitWaits:
         self._shutdown = shutdown
         self._patience = math.inf if patience is None else patience
         self._said_until = -math.inf
+        self._named_delay = False
 
     def note(self, now: float) -> None:
         """Note that nothing may start now, in seconds since the epoch."""
@@ -46,11 +50,12 @@ class LimitWaits:
             return
         at, name, reason = self._frontier.next_wait()
         wait = at - now
-        patience = math.inf if reason == "pause" else self._patience
+        patience = math.inf if reason in ASKED_FOR else self._patience
         if reason not in WORDS or not min(LONG, patience) <= wait < math.inf:
             return
-        if at > self._said_until:
+        if at > self._said_until and not (reason == "delay" and self._named_delay):  # it comes back for each request
             self._said_until = at + LONG
+            self._named_delay = self._named_delay or reason == "delay"
             until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
             word = WORDS[reason]
             log.warning(

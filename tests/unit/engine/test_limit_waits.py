@@ -14,6 +14,7 @@ from support.virtual import run_virtually
 from trio.testing import MockClock
 
 from crawler import Pause, Plugin, Request, Response, Settings, Spider, Usage, crawl
+from crawler.testing import FakeSite
 
 
 class Numbers(Spider):
@@ -46,6 +47,21 @@ class PerDay(httpx.AsyncBaseTransport):
 
 
 FREE = Settings(obey_robots=False)
+
+
+@pytest.mark.parametrize(
+    ("robots", "settings"),
+    [("User-agent: *\nCrawl-delay: 600", Settings(quota_patience=60)), ("", Settings(delay=600))],
+)
+async def test_a_long_delay_is_named_once(
+    autojump_clock: MockClock, caplog: Any, robots: str, settings: Settings
+) -> None:
+    site = FakeSite({f"https://a.test/{number}": "x" for number in range(25)} | {"https://a.test/robots.txt": robots})
+    report = await crawl(Numbers(), transport=site.transport, settings=settings)
+    assert (report.pages, report.finished) == (25, "finished")
+    [line] = [record.getMessage() for record in caplog.records if record.name == "crawler.engine"]
+    assert line.startswith("nothing to do until ")
+    assert "https://a.test is the first to be ready, and its delay, that of the settings or the Crawl-delay" in line
 
 
 async def test_a_crawl_waits_for_days_and_says_until_when(autojump_clock: MockClock, caplog: Any) -> None:
