@@ -215,7 +215,8 @@ class Inline:
         name = lane_name(request)
         lane = self._frontier.lanes.get(name)
         if lane is None:
-            lane = self._frontier.open(name, epoch=0, head=(), more=False)  # in a shared crawl, it waits for its lease
+            # in a shared crawl, it waits for its lease
+            lane = self._frontier.lanes.open(name, epoch=0, head=(), more=False)
             if self._resume_at is not None:
                 lane.throttle.resume(self._resume_at)
         return lane

@@ -62,18 +62,18 @@ class Leases:
     async def keep_up(self) -> None:
         """Refill windows that run low, pass on lanes, and claim as many as the frontier has room for."""
         frontier, store = self._frontier, self._store
-        while low := frontier.lanes_to_refill():
+        while low := frontier.windows.to_refill():
             for lane in low:
-                share, after = frontier.window_share(), lane.after
+                share, after = frontier.windows.share(), lane.after
                 rows = await store.more(lane.name, lane.epoch, after, share)
                 if lane.after == after:  # else the window was cut in the meantime, and there is a gap before these rows
                     frontier.refill(lane, rows, more=len(rows) == share)
         if self._leaving:
             await self._pass_on()
-        while (store.unclaimed and frontier.room()) or self.must_ask():
-            groups, names = min(frontier.room(), CLAIM_BATCH), self._wanted()
+        while (store.unclaimed and frontier.lanes.room()) or self.must_ask():
+            groups, names = min(frontier.lanes.room(), CLAIM_BATCH), self._wanted()
             self._asked = names
-            claimed = await store.claim(groups, frontier.window_share(groups), names)
+            claimed = await store.claim(groups, frontier.windows.share(groups), names)
             self._claim_at = claimed.next_at
             self._news.apply(claimed.news)
             for group in claimed.groups:
@@ -108,7 +108,7 @@ class Leases:
                 frontier.budgets[group.name].throttle.resume(now)
             if not group.head and group.name not in frontier.lanes:
                 return
-        lane = frontier.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
+        lane = frontier.lanes.open(group.name, epoch=group.epoch, head=group.head, more=group.more, state=group.state)
         for answer in group.robots if frontier.settings.obey_robots else ():
             url = f"{answer.origin}/robots.txt"
             rules = Robots.from_response(answer.status, answer.body, frontier.settings.user_agent, url)
@@ -126,12 +126,12 @@ class Leases:
             When to call this again, in seconds since the epoch; infinite if no lane waits for room.
         """
         frontier, now = self._frontier, self._clock()
-        if frontier.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.max_lanes):
+        if frontier.lanes.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.lanes.most):
             return math.inf
         if now >= self._look_at:
-            for lane in list(frontier.idle(now)):
-                if frontier.is_idle(lane, now):  # it may have received requests while another lane was released
-                    frontier.close(lane)
+            for lane in list(frontier.lanes.idle(now)):
+                if frontier.lanes.is_idle(lane, now):  # it may have received requests while another lane was released
+                    frontier.lanes.close(lane)
                     await self._store.release(lane.name, lane.epoch, lane.state(), self._wait(lane.throttle))
             self._look_at = now + IDLE_CHECK
         return self._look_at

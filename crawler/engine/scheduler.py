@@ -220,9 +220,9 @@ class Scheduler(Struct, eq=False, kw_only=True):
                     waiting -= count
                 if self.store.live == 0 and not self._expects_requests():
                     return
-                if frontier.lanes_to_refill() or self.leases.must_ask():
+                if frontier.windows.to_refill() or self.leases.must_ask():
                     continue
-                if has_changed and self.store.unclaimed and frontier.room():
+                if has_changed and self.store.unclaimed and frontier.lanes.room():
                     continue
                 if clock() < look_again < math.inf:
                     self.waits.note(clock())

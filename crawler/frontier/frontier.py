@@ -1,4 +1,4 @@
-"""`Frontier`: the lanes in memory, and the request that may start next.
+"""`Frontier`: the requests in memory, and the one that may start next.
 
 Rule 1: nothing here waits. `push`, `pop`, `put_back` and `settle` return at once, do no I/O, and take `now` as an
 argument, so no consumer of requests can block a producer.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ from crawler.frontier.feedback import Feedback
 from crawler.frontier.hand_over import HandOver
 from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
+from crawler.frontier.lanes import Lanes
 from crawler.frontier.reachability import Reachability
 from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.schedule import Schedule
@@ -43,9 +44,6 @@ from crawler.messages import Request
 from crawler.settings import Settings
 
 __all__ = ["Frontier", "FrontierStatistics"]
-
-IDLE: Final = 60.0
-"""Seconds. A lane on which nothing is due for so long may leave memory."""
 
 
 class FrontierStatistics(Struct, frozen=True):
@@ -83,39 +81,41 @@ class Frontier:
     ) -> None:
         self.settings = settings
         self._obeys_robots = settings.obey_robots
-        self.max_lanes = max_lanes
-        self.lanes: dict[str, Lane] = {}
+        self.lanes = Lanes(self, most=max_lanes)
         """The lanes in memory, by name."""
         chance = chance or random.Random()
         self.limits = Limits(chance=chance) if limits is None else limits
         """The throttles of lanes and budgets, by name."""
-        self._shared = limits is not None
+        self.shares_limits = limits is not None
+        """Whether other crawls and clients use these limits."""
         self.outages = Outages(settings.outage_patience, settings.attempts, chance)
         """The hosts and proxies that are down, and the network."""
         self.reachability = Reachability(self.outages, self.wake_all)
         """The requests that outages hold back."""
         self.holdings = Holdings(self._wake)
         """The lanes and budgets that this worker may use, if several workers share the crawl."""
-        self.budgets = Budgets(self._throttle, self.reachability, self.holdings)
+        self.budgets = Budgets(self.throttle, self.reachability, self.holdings)
         """The budgets that requests have named."""
-        self._schedule = Schedule(self.budgets)
-        if self._shared:
-            self.budgets.on_new = self._schedule.watch
-        self.changed = self._schedule.changed
+        self.schedule = Schedule(self.budgets)
+        """The lanes by the time of their next start."""
+        if self.shares_limits:
+            self.budgets.on_new = self.schedule.watch
+        self.changed = self.schedule.changed
         """Set whenever `pop` may return something else."""
-        self.controls = Controls(self.lanes, self.budgets, self.limits, self._schedule)
+        self.controls = Controls(self.lanes, self.budgets, self.limits, self.schedule)
         """Changes that the user makes while the crawl runs."""
         self.hand_over = HandOver(self)
         """Takes lanes and budgets over from other workers, and passes them on."""
-        self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self._schedule.wake)
+        self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self.schedule.wake)
         """Which lane fetches which robots.txt."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
         """Memory for large bodies."""
         self.open_tickets = 0
         """Tickets of pages that are neither settled nor put back."""
-        self.feedback = Feedback(self.budgets, self._schedule, self.bodies)
+        self.feedback = Feedback(self.budgets, self.schedule, self.bodies)
         """Lets the limits learn what became of the requests."""
-        self._windows = Windows(self.lanes, size=window, total=max_waiting)
+        self.windows = Windows(self.lanes, size=window, total=max_waiting)
+        """The requests in memory."""
 
     def statistics(self) -> FrontierStatistics:
         """Return the current counts."""
@@ -124,125 +124,53 @@ class Frontier:
 
     def advance_clock(self, now: float) -> None:
         """Set the time before lanes are opened or requests pushed; it never goes back."""
-        self._schedule.advance_clock(now)
+        self.schedule.advance_clock(now)
 
-    def _throttle(self, name: str) -> Throttle:
+    def throttle(self, name: str) -> Throttle:
+        """Return the throttle of a lane or budget, at the pace of the settings."""
         return self.limits.throttle(name, self.settings.pace)
 
     def _wake(self) -> None:
         self.changed.set()
 
-    # ---- lanes come and go -------------------------------------------------------------------------------------------
-
-    def room(self) -> int:
-        """Return how many lanes may still be taken into memory."""
-        return max(0, self.max_lanes - len(self.lanes))
-
-    def window_share(self, coming: int = 0) -> int:
-        """Return the requests that one lane may have in memory, if `coming` more lanes are opened."""
-        return self._windows.share(coming)
-
-    def open(
-        self, group: str, *, epoch: int, head: Sequence[Pending], more: bool, state: dict[str, Any] | None = None
-    ) -> Lane:
-        """Take a lane into memory, or give a lane in memory its lease.
-
-        Parameters:
-            group: Name of the lane.
-            epoch: The lease under which it is held.
-            head: Its first requests, by their order.
-            more: Whether the store has others after them.
-            state: What `Lane.state` returned in an earlier run.
-        """
-        lane = self.lanes.get(group)
-        if lane is None:
-            is_known = group in self.limits.throttles
-            lane = Lane(group, self._throttle(group))
-            if state and not is_known:
-                lane.throttle.restore(state)
-            if self._shared:
-                self._schedule.watch(lane)
-            lane.is_paused = self.controls.has_paused(group)
-            self.lanes[group] = lane
-        elif not lane.is_leased:
-            lane.throttle.take_over(state or {})
-        lane.epoch = epoch
-        lane.is_leased, lane.is_leaving = epoch != 0 or not self.holdings.are_shared, False
-        self.refill(lane, head, more=more)
-        return lane
-
-    def refill(self, lane: Lane, rows: Sequence[Pending], *, more: bool) -> None:
-        """Take the next requests of a lane into its window; see `Windows.refill`."""
-        self._windows.refill(lane, rows, more=more)
-        self._schedule.offer(lane)
-        self._windows.shrink()
-
-    def lanes_to_refill(self) -> list[Lane]:
-        """Return the lanes whose window runs low while the store has more of their requests."""
-        return self._windows.to_refill()
-
-    def idle(self, now: float) -> Iterator[Lane]:
-        """Return the lanes that may leave memory."""
-        return (lane for lane in self.lanes.values() if self.is_idle(lane, now))
-
-    def is_idle(self, lane: Lane, now: float) -> bool:
-        """Return whether a lane may leave memory: no ticket is open, and nothing is due for a minute."""
-        if lane.open_tickets or lane.is_paused or lane.parked is not None or (lane.more and not len(lane)):
-            return False
-        if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
-            return False  # the store does not have it, and would not keep what it has to wait for
-        head = lane.head()
-        return head is None or max(lane.first_at(), self.ready_at(lane, head.request, now)) > now + IDLE
-
-    def close(self, lane: Lane) -> None:
-        """Let a lane leave memory."""
-        del self.lanes[lane.name]
-        self.holdings.wanted.pop(lane.name, None)
-        self.robots.forget(lane)
-        self._windows.close(lane)
-        self._schedule.remove(lane)
-        self._schedule.unwatch(lane)
-        if not self._shared:
-            self.limits.forget(lane.name)
-
-    def forget_requests(self, lane: Lane) -> None:
-        """Let the requests of a lane leave memory, which stays for those that are made in place."""
-        self._windows.close(lane)
-        self._schedule.remove(lane)
-        lane.clear()
-
     def detach(self) -> None:
         """Stop watching limits that are shared with others, at the end of the crawl."""
-        self._schedule.unwatch_all()
+        self.schedule.unwatch_all()
 
     # ---- requests come -----------------------------------------------------------------------------------------------
 
     def push(self, fresh: Iterable[Pending]) -> None:
         """Take requests that the store has just got; those on lanes that are not in memory stay in the store."""
-        share = self._windows.share()
+        share = self.windows.share()
         for pending in fresh:
-            lane = self._windows.push(pending, share)
+            lane = self.windows.push(pending, share)
             if lane is not None:
-                self._schedule.offer(lane)
-        self._windows.shrink()
+                self.schedule.offer(lane)
+        self.windows.shrink()
+
+    def refill(self, lane: Lane, rows: Sequence[Pending], *, more: bool) -> None:
+        """Take the next requests of a lane into its window; see `Windows.refill`."""
+        self.windows.refill(lane, rows, more=more)
+        self.schedule.offer(lane)
+        self.windows.shrink()
 
     def reload(self, groups: Iterable[str]) -> None:
         """Read the windows of lanes again: the store has received requests of theirs that were not pushed."""
         for group in groups:
             lane = self.lanes.get(group)
             if lane is not None:
-                self._windows.reload(lane)
+                self.windows.reload(lane)
                 self.changed.set()
 
     # ---- tickets are issued ------------------------------------------------------------------------------------------
 
     def next_at(self) -> float:
         """Return when `pop` may have a ticket, in seconds since the epoch; infinite: after a change."""
-        return max(self._schedule.next_at(), self.outages.network_ready_at())
+        return max(self.schedule.next_at(), self.outages.network_ready_at())
 
     def next_wait(self) -> tuple[float, str, str]:
         """Return `next_at`, which limit keeps the next request waiting until then, and why, as `blocked_by` says."""
-        first = self._schedule.first()
+        first = self.schedule.first()
         if first is None or self.outages.network is not None:
             return self.next_at(), "", ""
         return self.next_at(), first.throttle.name, first.throttle.blocked_by
@@ -266,19 +194,19 @@ class Frontier:
                 return tickets, at
             if not self.bodies.admits(self.open_tickets):
                 return tickets, math.inf
-            lane = self._schedule.next()
+            lane = self.schedule.next()
             if lane is None:
-                return tickets, self._schedule.next_at()
+                return tickets, self.schedule.next_at()
             while (ticket := self._pop(lane, now)) is not None:
                 tickets.append(ticket)
                 if len(tickets) == limit or not self._may_continue(now):
                     break
-            self._schedule.offer(lane)
+            self.schedule.offer(lane)
         return tickets, now
 
     def _may_continue(self, now: float) -> bool:
         """Return whether the lane that has just started a request may start the next one: no other lane is due."""
-        return self._schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.open_tickets)
+        return self.schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.open_tickets)
 
     def _pop(self, lane: Lane, now: float) -> PoppedTicket | None:
         """Issue a ticket for the next request of a lane, if it may start."""
@@ -286,7 +214,7 @@ class Frontier:
         ticket: PoppedTicket | None = None
         if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_leaving:
             if self.budgets.is_stalled(lane, head.request, now):
-                pending = self._windows.pop(lane, now)
+                pending = self.windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
             elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._issue(lane, now)
@@ -294,7 +222,7 @@ class Frontier:
 
     def _issue(self, lane: Lane, now: float) -> PoppedTicket | None:
         """Issue a ticket: to send the next request, to fetch its robots.txt first, or to refuse it."""
-        pending = self._windows.pop(lane, now)
+        pending = self.windows.pop(lane, now)
         if pending is None:
             return None
         if self.outages.active:
@@ -302,13 +230,13 @@ class Frontier:
                 return self._refuse(pending, lane, now, "outage", error)
             if (at := self.reachability.put_off_until(pending.request, now)) > now:
                 pending.not_before = at
-                self._windows.add(lane, pending)
+                self.windows.add(lane, pending)
                 return None
         if self._obeys_robots:
             origin = lane.name if pending.request.lane is None else urls.origin(pending.request.url)
             rules = self.robots.rules_for(lane, origin, now)
             if rules is None:
-                self._windows.add(lane, pending)
+                self.windows.add(lane, pending)
                 return self.robots.ask(lane, origin, now, pending.request)
             if not pending.request.ignore_robots and not rules.allows(pending.request.url):
                 return self._refuse(pending, lane, now, "robots")
@@ -361,7 +289,7 @@ class Frontier:
         if permit.is_in_flight:
             ticket.lane.limiter.release_on_behalf_of(permit)
             permit.leave()
-            self._schedule.offer(ticket.lane)
+            self.schedule.offer(ticket.lane)
         if isinstance(ticket, InlineTicket):
             if ticket.lender is not None:
                 ticket.lender.is_lent = False
@@ -396,8 +324,8 @@ class Frontier:
             return
         self.settle(ticket)
         ticket.pending.not_before = not_before
-        self._windows.add(ticket.lane, ticket.pending)
-        self._schedule.offer(ticket.lane)
+        self.windows.add(ticket.lane, ticket.pending)
+        self.schedule.offer(ticket.lane)
 
     def wake_all(self) -> None:
         """Reschedule all lanes: a proxy or the network is down, is back, or was given up."""
@@ -408,4 +336,4 @@ class Frontier:
         for name in names:
             lane = self.lanes.get(name)
             if lane is not None:
-                self._schedule.wake(lane)
+                self.schedule.wake(lane)

@@ -58,9 +58,9 @@ class HandOver:
         """Give up a lane or budget. Requests that wait for it here wait for its next lease."""
         lane, budget = self._find(name)
         if lane is not None and not lane.open_tickets:
-            self._frontier.close(lane)
+            self._frontier.lanes.close(lane)
         elif lane is not None:
-            self._frontier.forget_requests(lane)
+            self._frontier.lanes.forget_requests(lane)
         for holding in (lane, budget):
             if holding is not None:
                 holding.epoch, holding.is_leased, holding.is_leaving = 0, False, False

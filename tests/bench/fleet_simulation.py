@@ -212,7 +212,7 @@ class Worker:
                 break
             assert isinstance(ticket, PageTicket)
             self._start(ticket)
-        if frontier.lanes_to_refill():
+        if frontier.windows.to_refill():
             again = simulation.now
         if simulation.now < self._looks_at <= again:
             return  # it looks before then

@@ -88,7 +88,9 @@ class Hosts:
         await self._store.ingest([Request(url(page)) for page in range(HOSTS)])
         claimed = await self._store.claim(HOSTS, 1)
         groups = sorted(claimed.groups, key=lambda group: group.name)
-        self._lanes = [self._frontier.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups]
+        self._lanes = [
+            self._frontier.lanes.open(group.name, epoch=group.epoch, head=(), more=False) for group in groups
+        ]
 
     async def take(self, turn: int) -> PageTicket:
         """Return a ticket for the next request of host ``turn % HOSTS``."""

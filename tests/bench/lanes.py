@@ -45,12 +45,12 @@ def frontier(waiting: int, *, budget: bool) -> Frontier:
         made.budgets["key"].throttle.block(3600.0)
     for host in range(waiting):
         name = f"https://w{host}.test"
-        made.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
+        made.lanes.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
         if not budget:
             made.controls.block(name, 3600.0)
     for host in range(ACTIVE):
         name = f"https://a{host}.test"
-        made.open(name, epoch=1, head=[], more=False)
+        made.lanes.open(name, epoch=1, head=[], more=False)
     return made
 
 

@@ -134,7 +134,7 @@ async def test_more_lanes_than_fit_into_memory_are_all_crawled(autojump_clock: M
     spider = Follow(start_urls=list(pages))
     store = MemoryStore()
     scheduler = wire(spider, [spider], FREE, store, FakeSite(pages).transport)
-    scheduler.frontier.max_lanes = 7
+    scheduler.frontier.lanes.most = 7
     await scheduler.run()
     assert scheduler.crawl.stats.pages == 50
     assert store.live == 0
@@ -286,7 +286,7 @@ async def test_lanes_that_wait_long_make_room_for_others(autojump_clock: MockClo
     site = FakeSite(pages)
     spider = Follow(start_urls=list(pages))
     scheduler = wire(spider, [spider], FREE, MemoryStore(), site.transport)
-    scheduler.frontier.max_lanes = 5
+    scheduler.frontier.lanes.most = 5
     started = trio.current_time()
     await scheduler.run()
     assert scheduler.crawl.stats.pages == 10

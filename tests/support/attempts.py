@@ -78,7 +78,7 @@ class Case:
             Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages, slow),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
-        self.lane = self.frontier.open(A, epoch=1, head=[pending], more=False)
+        self.lane = self.frontier.lanes.open(A, epoch=1, head=[pending], more=False)
 
     def ticket(self) -> PageTicket:
         ticket, _ = self.frontier.pop(self.clock())

@@ -35,7 +35,7 @@ def frontier(count: int = 0, *, window: int = 256, **options: Any) -> Frontier:
     made = Frontier(
         Settings(**({"obey_robots": False, "slow_start": False} | options)), window=window, chance=random.Random(1)
     )
-    made.open(HOST, epoch=1, head=[pending(n) for n in range(count)], more=False)
+    made.lanes.open(HOST, epoch=1, head=[pending(n) for n in range(count)], more=False)
     return made
 
 

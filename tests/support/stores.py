@@ -26,7 +26,7 @@ def requests(*paths: str, host: str = A, **options: Any) -> list[Request]:
 def ticket(pending: Pending, epoch: int) -> PageTicket:
     """Return a ticket for a request, as the frontier would issue it."""
     frontier = Frontier(Settings())
-    lane: Lane = frontier.open(pending.group, epoch=epoch, head=(), more=False)
+    lane: Lane = frontier.lanes.open(pending.group, epoch=epoch, head=(), more=False)
     return PageTicket(pending, lane, epoch, 0.0, frontier.budgets.permit(lane, pending.request))
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from scrapy import signals
-from scrapy.exceptions import CloseSpider
 from scrapy.settings import Settings
 from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
-from twisted.python.failure import Failure
 
 import crawler
 from crawler import ConfigError
@@ -29,6 +27,7 @@ from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.feeds import feeds, given_feeds
 from crawler_plugins.scrapy.handlers import Handlers
+from crawler_plugins.scrapy.lifecycle import Lifecycle
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.project import Project, root_near, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
@@ -218,6 +217,15 @@ class ScrapySpider(crawler.Spider):
                 self._pipelines.components,
             ),
         )
+        self._lifecycle = Lifecycle(
+            scrapy,
+            self._signals,
+            self._pipelines,
+            self._scheduling,
+            self._attempts,
+            self._handlers,
+            self._retries,
+        )
         self._start = Start(scrapy, self._signals, self._scheduling, self._scraper, self._middlewares, self._items)
 
     @staticmethod
@@ -305,49 +313,17 @@ class ScrapySpider(crawler.Spider):
             await nursery.start(self._reactor.keep, nursery)
             nursery.start_soon(self._start.report_empty)
             self._engine.open(crawl, nursery.start_soon)
-            await self._open()
+            await self._lifecycle.open(crawl)
             try:
                 yield
             except BaseException:
                 with trio.move_on_after(crawl.settings.grace, shield=True):
-                    await self._close("shutdown")  # noqa: ASYNC102 - it is shielded, and has a deadline
+                    await self._lifecycle.close(crawl, "shutdown")  # noqa: ASYNC102 - shielded, with a deadline
                 raise
             reason = self._start.reason(crawl.reason or "finished")
-            await self._close("shutdown" if reason == "interrupted" else reason)
+            await self._lifecycle.close(crawl, "shutdown" if reason == "interrupted" else reason)
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         TrioReactor.uninstall()
-
-    async def _open(self) -> None:
-        scrapy = self.scrapy
-        try:
-            await self._pipelines.open()
-        except CloseSpider as closing:
-            self.crawl.stop(closing.reason)
-        _call_stats(scrapy.stats.open_spider, spider=scrapy.spider)
-        for result in await self._signals.send_async(signals.spider_opened):
-            if isinstance(result, Failure) and isinstance(result.value, CloseSpider):
-                self.crawl.stop(result.value.reason)
-        await self._signals.send_async(signals.engine_started)
-        await self._scheduling.open(self.crawl)
-        self._attempts.open()
-
-    async def _close(self, reason: str) -> None:
-        self._engine.running = False
-        await self._pipelines.close()
-        await self._handlers.close()
-        await self._scheduling.duplicates.close(reason)
-        self._count_exchanges()
-        await self._signals.send_async(signals.spider_closed, reason=reason)
-        _call_stats(self.scrapy.stats.close_spider, spider=self.scrapy.spider, reason=reason)
-        await self._signals.send_async(signals.engine_stopped)
-
-    def _count_exchanges(self) -> None:
-        """Add what the crawl alone has counted to the stats of Scrapy."""
-        counted, stats = self.crawl.stats, self.scrapy.stats
-        retries = counted.retries - self._retries.counted
-        for name, n in (("retry/count", retries), ("dupefilter/filtered", counted.filtered["duplicate"])):
-            if n > 0:
-                stats.inc_value(name, n)
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
 
@@ -394,10 +370,3 @@ class ScrapySpider(crawler.Spider):
             theirs = responses.to_scrapy(response, request if is_same else self._requests.to_scrapy(response.request))
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
-
-
-def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:
-    """Call a method of a stats collector, which must be given the spider before Scrapy 2.14 only."""
-    if not components.takes_spider(method):
-        arguments.pop("spider")
-    method(**arguments)

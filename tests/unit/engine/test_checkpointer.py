@@ -129,7 +129,7 @@ async def test_a_lane_that_only_inline_fetches_use_is_kept_until_the_store_has_l
     autojump_clock: MockClock,
 ) -> None:
     case = Case()
-    lane = case.frontier.open(A, epoch=0, head=(), more=False)
+    lane = case.frontier.lanes.open(A, epoch=0, head=(), more=False)
     assert case.checkpointer.checkpoint(whole=True).checkpoint.budgets is None
     lane.throttle.block(case.clock() + 100.0)
     found = case.checkpointer.checkpoint(whole=True).checkpoint.budgets

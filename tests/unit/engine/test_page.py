@@ -93,7 +93,7 @@ class Case:
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:
         frontier = Frontier(Settings())
-        lane = frontier.open(A, epoch=1, head=(), more=False)
+        lane = frontier.lanes.open(A, epoch=1, head=(), more=False)
         permit = frontier.budgets.permit(lane, self.request)
         return Outcome(kind=kind, ticket=PageTicket(Pending((0, 1), self.request, A), lane, 1, 0.0, permit))
 

@@ -24,7 +24,7 @@ class Case:
         self.clock = Clock()
         self.frontier = Frontier(Settings(per_host=1, delay=delay, obey_robots=False))
         self.frontier.advance_clock(self.clock())
-        self.lane: Lane = self.frontier.open(A, epoch=1, head=(), more=False)
+        self.lane: Lane = self.frontier.lanes.open(A, epoch=1, head=(), more=False)
         self.slots = Slots(self.frontier, self.clock)
 
     def ticket(self) -> InlineTicket:

@@ -27,7 +27,7 @@ def budgeted(n: int, host: str, **quotas: float) -> Pending:
 
 def test_a_budget_wakes_the_next_lane_when_its_probe_could_not_be_sent() -> None:
     made = frontier()
-    made.open(B, epoch=1, head=[], more=False)
+    made.lanes.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
     answered(made, first, RateLimit_Policy='"q";q=1;w=10', RateLimit='"q";r=0;t=10')
@@ -43,7 +43,7 @@ def test_a_budget_wakes_the_next_lane_when_its_probe_could_not_be_sent() -> None
 
 def test_lanes_that_wait_for_an_expensive_request_are_woken_when_it_leaves_the_budget() -> None:
     made = frontier(per_host=1)
-    made.open(B, epoch=1, head=[], more=False)
+    made.lanes.open(B, epoch=1, head=[], more=False)
     made.push([budgeted(1, HOST, key=1.0)])
     first = pop(made)
     answered(made, first, RateLimit_Policy='"q";q=10;w=100', RateLimit='"q";r=5;t=99')

@@ -21,7 +21,7 @@ def test_nothing_of_a_paused_lane_starts_until_it_is_resumed() -> None:
 def test_a_pause_of_all_lanes_is_about_those_that_come_later_too() -> None:
     made = frontier(1)
     made.controls.pause(None)
-    lane = made.open(OTHER, epoch=1, head=[pending(1, host=OTHER)], more=False)
+    lane = made.lanes.open(OTHER, epoch=1, head=[pending(1, host=OTHER)], more=False)
     assert lane.is_paused
     made.controls.resume(OTHER)
     assert made.pop(0.0)[0] is not None

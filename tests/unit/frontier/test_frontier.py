@@ -98,14 +98,14 @@ def test_a_request_that_is_put_off_lets_others_go_first() -> None:
 def test_lanes_take_turns() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=100))
     for host in ("http://a.test", "http://b.test"):
-        made.open(host, epoch=1, head=[pending(n, host=host) for n in range(3)], more=False)
+        made.lanes.open(host, epoch=1, head=[pending(n, host=host) for n in range(3)], more=False)
     assert [pop(made).lane.name for _ in range(6)] == ["http://a.test", "http://b.test"] * 3
 
 
 def test_several_tickets_are_issued_together_as_one_by_one() -> None:
     def made() -> Frontier:
         one = frontier(3, per_host=2, delay=0.0)
-        one.open(OTHER, epoch=1, head=[pending(n, host=OTHER) for n in range(10, 15)], more=False)
+        one.lanes.open(OTHER, epoch=1, head=[pending(n, host=OTHER) for n in range(10, 15)], more=False)
         return one
 
     tickets, at = made().pop_several(0.0, 3)
@@ -128,37 +128,10 @@ def test_a_lane_alone_issues_several_tickets_at_its_pace() -> None:
 def test_a_blocked_lane_holds_up_no_other() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False))
     for host in ("http://a.test", "http://b.test"):
-        made.open(host, epoch=1, head=[pending(1, host=host)], more=False)
+        made.lanes.open(host, epoch=1, head=[pending(1, host=host)], more=False)
     made.controls.block("http://a.test", 100.0)
     assert pop(made, 0.0).lane.name == "http://b.test"
     assert made.pop(0.0) == (None, 100.0)
-
-
-def test_a_paused_lane_stays_in_memory() -> None:
-    made = frontier(3)
-    made.controls.pause(None)
-    assert made.pop(0.0) == (None, math.inf)
-    assert list(made.idle(0.0)) == []
-    made.controls.resume(None)
-    assert made.pop(0.0)[0] is not None
-
-
-def test_idle_lanes_may_leave_and_come_back_with_their_pace() -> None:
-    made = frontier(1, delay=5.0)
-    lane = made.lanes[HOST]
-    assert list(made.idle(0.0)) == []
-    fetched(made, pop(made, 100.0))
-    assert list(made.idle(100.0)) == [lane]
-    state = lane.state()
-    made.close(lane)
-    made.open(HOST, epoch=2, head=[pending(7)], more=False, state=state)
-    assert made.pop(101.0) == (None, 105.0)
-
-
-def test_a_lane_whose_next_request_is_far_off_may_leave() -> None:
-    made = frontier(1)
-    made.put_back(pop(made), not_before=1000.0)
-    assert list(made.idle(0.0)) == [made.lanes[HOST]]
 
 
 @given(st.lists(st.sampled_from(["pop", "settle", "put_back", "put_off", "push"]), max_size=80), st.integers(1, 4))
@@ -189,7 +162,7 @@ def test_in_any_order_of_calls_each_request_is_settled_once_and_tokens_add_up(ac
         made.put_back(ticket)
     now += 10.0
     while len(settled) < made_so_far:
-        for lane in made.lanes_to_refill():
+        for lane in made.windows.to_refill():
             held_numbers = {order[1] for order in lane.held} | set(settled)
             rows = [row for n, row in store.items() if row.order > lane.after and n not in held_numbers]
             made.refill(lane, rows[:4], more=len(rows) > 4)
@@ -200,30 +173,8 @@ def test_in_any_order_of_calls_each_request_is_settled_once_and_tokens_add_up(ac
     assert sorted(settled) == list(range(made_so_far))
 
 
-def test_a_lane_may_be_opened_before_its_lease_comes() -> None:
-    made = Frontier(Settings(obey_robots=False, slow_start=False))
-    early = made.open(HOST, epoch=0, head=(), more=False)
-    assert made.open(HOST, epoch=3, head=[pending(1)], more=False) is early
-    assert pop(made).epoch == 3
-
-
-def test_a_closed_lane_is_not_popped() -> None:
-    made = frontier(1)
-    made.close(made.lanes[HOST])
-    assert made.pop(0.0) == (None, math.inf)
-
-
 @pytest.mark.parametrize("count", [0, 3])
 def test_statistics_tell_lanes_and_requests(count: int) -> None:
     made = frontier(count)
     assert made.statistics().waiting == count
     assert made.statistics().lanes == 1
-
-
-def test_a_lane_that_the_store_does_not_have_stays_while_it_has_to_wait() -> None:
-    made = frontier()
-    lane = made.open(OTHER, epoch=0, head=[], more=False)
-    assert list(made.idle(0.0)) == [made.lanes[HOST], lane]
-    made.controls.block(OTHER, 100.0)
-    assert list(made.idle(50.0)) == [made.lanes[HOST]]
-    assert list(made.idle(100.0)) == [made.lanes[HOST], lane]

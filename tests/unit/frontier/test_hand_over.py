@@ -13,7 +13,7 @@ from crawler.messages import Request
 def shared(count: int = 2, **options: object) -> Frontier:
     made = frontier(**options)
     made.holdings.are_shared = True
-    made.open(HOST, epoch=1, head=[pending(n) for n in range(count)], more=False)
+    made.lanes.open(HOST, epoch=1, head=[pending(n) for n in range(count)], more=False)
     return made
 
 
@@ -33,10 +33,10 @@ def test_nothing_starts_when_the_lease_is_not_fresh() -> None:
 
 def test_a_lane_of_a_request_in_place_waits_for_its_lease() -> None:
     made = shared()
-    lane = made.open("http://b.test", epoch=0, head=(), more=False)
+    lane = made.lanes.open("http://b.test", epoch=0, head=(), more=False)
     assert made.ready_at(lane, Request("http://b.test/"), 0.0) == math.inf
     assert list(made.holdings.wanted) == ["http://b.test"]
-    made.open("http://b.test", epoch=3, head=(), more=False, state={"next_start": 7.0})
+    made.lanes.open("http://b.test", epoch=3, head=(), more=False, state={"next_start": 7.0})
     assert made.ready_at(lane, Request("http://b.test/"), 0.0) == 7.0
 
 

@@ -81,7 +81,7 @@ def pending(number: int, url: str, **options: str) -> Pending:
 
 def test_a_lane_whose_host_is_down_sends_one_probe() -> None:
     made = frontier()
-    made.open(A, epoch=1, head=[pending(n, f"{A}/{n}") for n in range(9)], more=False)
+    made.lanes.open(A, epoch=1, head=[pending(n, f"{A}/{n}") for n in range(9)], more=False)
     fail(made.outages, A, 0.0)
     assert made.pop(0.0)[0] is None
     at = made.next_at()
@@ -97,7 +97,7 @@ def test_a_lane_whose_host_is_down_sends_one_probe() -> None:
 def test_other_hosts_of_a_lane_do_not_wait() -> None:
     made = frontier()
     head = [pending(n, f"{A if n < 5 else B}/{n}", lane="shared") for n in range(10)]
-    made.open("shared", epoch=1, head=head, more=False)
+    made.lanes.open("shared", epoch=1, head=head, more=False)
     fail(made.outages, A, 0.0)
     urls = []
     while (popped := made.pop(0.0)[0]) is not None:
@@ -109,7 +109,7 @@ def test_other_hosts_of_a_lane_do_not_wait() -> None:
 
 def test_requests_of_a_host_that_was_given_up_are_refused() -> None:
     made = frontier(patience=10.0)
-    made.open(A, epoch=1, head=[pending(n, f"{A}/{n}") for n in range(3)], more=False)
+    made.lanes.open(A, epoch=1, head=[pending(n, f"{A}/{n}") for n in range(3)], more=False)
     for now in (0.0, 12.0):
         fail(made.outages, A, now)
     refused = [made.pop(12.0)[0] for _ in range(3)]

@@ -54,7 +54,7 @@ def two_lanes() -> tuple[Frontier, Any]:
     """Two lanes with requests of one origin, and the fetch of its robots.txt by the first of them."""
     made = Frontier(Settings(slow_start=False), chance=random.Random(1))
     for name in ("one", "two"):
-        made.open(name, epoch=1, head=[Pending((0, 0), Request(f"{HOST}/{name}", lane=name), name)], more=False)
+        made.lanes.open(name, epoch=1, head=[Pending((0, 0), Request(f"{HOST}/{name}", lane=name), name)], more=False)
     asked = pop(made)
     assert asked.origin == HOST
     assert made.pop(0.0) == (None, math.inf)
@@ -82,9 +82,9 @@ def test_a_lane_that_comes_later_takes_the_rules_of_one_that_knows_them() -> Non
     made.robots.resolve(asked, Rules(), until=100.0)
     for _ in range(2):
         fetched(made, pop(made))
-    made.open("three", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/3", lane="three"), "three")], more=False)
+    made.lanes.open("three", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/3", lane="three"), "three")], more=False)
     assert pop(made, 99.0).request.url == f"{HOST}/3"
-    made.open("four", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/4", lane="four"), "four")], more=False)
+    made.lanes.open("four", epoch=1, head=[Pending((0, 0), Request(f"{HOST}/4", lane="four"), "four")], more=False)
     assert pop(made, 100.0).origin == HOST
 
 

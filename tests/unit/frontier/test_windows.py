@@ -16,11 +16,11 @@ from crawler.settings import Settings
 def test_a_window_stays_small_and_is_refilled_by_key() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=8)
     rows = [pending(n) for n in range(40)]
-    lane = made.open(HOST, epoch=1, head=rows[:8], more=True)
+    lane = made.lanes.open(HOST, epoch=1, head=rows[:8], more=True)
     made.push([pending(40)])
     assert len(lane) == 8
     got = [number(pop(made)) for _ in range(7)]
-    assert made.lanes_to_refill() == [lane]
+    assert made.windows.to_refill() == [lane]
     made.refill(lane, [row for row in rows if row.order > lane.after][:8], more=True)
     got += [number(pop(made)) for _ in range(9)]
     assert got == list(range(16))
@@ -28,7 +28,7 @@ def test_a_window_stays_small_and_is_refilled_by_key() -> None:
 
 def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=8)
-    lane = made.open(HOST, epoch=1, head=[pending(n) for n in range(8)], more=False)
+    lane = made.lanes.open(HOST, epoch=1, head=[pending(n) for n in range(8)], more=False)
     made.push([pending(100 + n, tier=-1) for n in range(9)])
     assert len(lane) <= 2 * 8
     assert lane.more
@@ -37,7 +37,7 @@ def test_a_flood_of_higher_priority_pushes_the_rest_back_to_the_store() -> None:
 def test_no_request_is_issued_twice_when_a_trimmed_window_is_refilled() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False, per_host=1000), window=4)
     store = {(0, n): pending(n) for n in range(20)}
-    lane = made.open(HOST, epoch=1, head=[store[0, n] for n in range(4)], more=True)
+    lane = made.lanes.open(HOST, epoch=1, head=[store[0, n] for n in range(4)], more=True)
     late = pop(made)
     flood = [pending(100 + n, tier=-1) for n in range(9)]
     store |= {row.order: row for row in flood}
@@ -46,7 +46,7 @@ def test_no_request_is_issued_twice_when_a_trimmed_window_is_refilled() -> None:
     seen: list[tuple[int, int]] = []
     for now in (0.0, 50.0):
         while True:
-            for low in made.lanes_to_refill():
+            for low in made.windows.to_refill():
                 behind = sorted((row for row in store.values() if row.order > low.after), key=lambda row: row.order)
                 made.refill(low, behind[:4], more=len(behind) > 4)
             ticket, _ = made.pop(now)
@@ -64,10 +64,10 @@ def test_all_windows_together_stay_small_however_many_lanes_there_are() -> None:
     for host in range(50):
         name = f"https://h{host}.test"
         rows = [Pending((0, n), Request(f"{name}/{n}"), name) for n in range(64)]
-        made.open(name, epoch=1, head=rows[: made.window_share()], more=True)
+        made.lanes.open(name, epoch=1, head=rows[: made.windows.share()], more=True)
         made.push([Pending((-1, 1000 + n), Request(f"{name}/first/{n}"), name) for n in range(20)])
         assert made.statistics().waiting <= 300
-    assert made.window_share() == 4
+    assert made.windows.share() == 4
     ticket, _ = made.pop(0.0)
     assert ticket is not None
     assert ticket.pending.order[0] == -1
@@ -78,7 +78,7 @@ def test_a_window_that_is_reloaded_hands_nothing_out_twice() -> None:
     late = pop(made)
     lane = made.lanes[HOST]
     made.reload([HOST, "https://nobody.test"])
-    assert made.lanes_to_refill() == [lane]
+    assert made.windows.to_refill() == [lane]
     made.refill(lane, [pending(7, tier=-1), *(pending(n) for n in range(4))], more=False)
     assert [number(pop(made)) for _ in range(4)] == [7, 1, 2, 3]
     assert made.pop(0.0)[0] is None
@@ -88,7 +88,7 @@ def test_a_window_that_is_reloaded_hands_nothing_out_twice() -> None:
 
 def test_a_request_on_a_lane_that_has_just_left_stays_in_the_store() -> None:
     made = frontier(1)
-    made.close(made.lanes[HOST])
+    made.lanes.close(made.lanes[HOST])
     made.push([pending(5)])
     assert made.statistics().waiting == 0
 

@@ -202,22 +202,6 @@ async def test_results_that_precede_an_exception_are_kept():
     assert ran.stats["spider_exceptions/ValueError"] == 1
 
 
-async def test_close_spider_ends_the_crawl_with_its_reason():
-    reasons = []
-
-    class Ending(Quotes):
-        def parse(self, response):
-            yield {"text": "last"}
-            raise scrapy.exceptions.CloseSpider("enough")
-
-        def closed(self, reason):
-            reasons.append(reason)
-
-    ran = await run_scrapy(Ending, QUOTES)
-    assert (ran.report.finished, reasons) == ("enough", ["enough"])
-    assert ran.items == [{"text": "last"}]
-
-
 async def test_a_lambda_is_a_callback_without_a_job():
     class Lambda(scrapy.Spider):
         name = "lambda"
@@ -254,13 +238,6 @@ async def test_a_callback_that_no_method_is_ends_a_job_with_its_name(tmp_path):
 
     ran = await run_scrapy(Lambda, QUOTES, job=tmp_path / "job")
     assert ran.stats["spider_exceptions/TypeError"] == 1
-
-
-async def test_the_crawl_counts_as_stats_of_scrapy():
-    ran = await run_scrapy(Quotes, QUOTES)
-    assert ran.stats["downloader/request_count"] == 2
-    assert ran.stats["downloader/response_status_count/200"] == 2
-    assert ran.stats["request_depth_max"] == 1
 
 
 @pytest.mark.parametrize("dump", [True, False])

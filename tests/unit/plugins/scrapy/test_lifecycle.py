@@ -1,0 +1,111 @@
+"""`Lifecycle`: what projects see when their spider is opened and closed."""
+
+from __future__ import annotations
+
+import scrapy
+from scrapy import signals
+from support.scrapy_site import SITE, run_scrapy
+
+PAGES = {"/": "<a href='/b'>b</a>", "/b": "<p>b</p>"}
+
+
+class Links(scrapy.Spider):
+    name = "links"
+    start_urls = [f"{SITE}/"]
+
+    def parse(self, response):
+        yield {"url": response.url}
+        yield from response.follow_all(css="a")
+
+
+def recorder(calls, **raising):
+    """Return an item pipeline and settings that record the order in which a project is opened and closed."""
+
+    class Recorder:
+        @classmethod
+        def from_crawler(cls, crawler):
+            for name in ("spider_opened", "engine_started", "spider_closed", "engine_stopped"):
+                crawler.signals.connect(getattr(cls, name), getattr(signals, name))
+            return cls()
+
+        def open_spider(self, spider):
+            calls.append("pipeline opened")
+
+        def close_spider(self, spider):
+            calls.append("pipeline closed")
+
+        def process_item(self, item, spider):
+            return item
+
+        @staticmethod
+        def spider_opened():
+            calls.append("spider_opened")
+            if "spider_opened" in raising:
+                raise scrapy.exceptions.CloseSpider(raising["spider_opened"])
+
+        @staticmethod
+        def engine_started():
+            calls.append("engine_started")
+
+        @staticmethod
+        def spider_closed(reason):
+            calls.append(f"spider_closed {reason}")
+
+        @staticmethod
+        def engine_stopped():
+            calls.append("engine_stopped")
+
+    return {"ITEM_PIPELINES": {Recorder: 1}}
+
+
+async def test_a_project_is_opened_and_closed_in_the_order_of_scrapy():
+    calls = []
+    await run_scrapy(Links, PAGES, recorder(calls))
+    assert calls == [
+        "pipeline opened",
+        "spider_opened",
+        "engine_started",
+        "pipeline closed",
+        "spider_closed finished",
+        "engine_stopped",
+    ]
+
+
+async def test_a_receiver_of_spider_opened_may_stop_the_crawl():
+    calls = []
+    ran = await run_scrapy(Links, PAGES, recorder(calls, spider_opened="not today"))
+    assert (ran.report.finished, ran.paths) == ("not today", [])
+    assert calls[-2:] == ["spider_closed not today", "engine_stopped"]
+
+
+async def test_duplicates_that_only_the_crawl_has_seen_are_in_the_stats():
+    class Twice(Links):
+        async def start(self):
+            for _ in range(3):
+                yield scrapy.Request(f"{SITE}/b")
+
+    ran = await run_scrapy(Twice, PAGES)
+    assert (ran.paths, ran.stats["dupefilter/filtered"]) == (["/b"], 2)
+
+
+async def test_close_spider_ends_the_crawl_with_its_reason():
+    reasons = []
+
+    class Ending(Links):
+        def parse(self, response):
+            yield {"text": "last"}
+            raise scrapy.exceptions.CloseSpider("enough")
+
+        def closed(self, reason):
+            reasons.append(reason)
+
+    ran = await run_scrapy(Ending, PAGES)
+    assert (ran.report.finished, reasons) == ("enough", ["enough"])
+    assert ran.items == [{"text": "last"}]
+
+
+async def test_the_crawl_counts_as_stats_of_scrapy():
+    ran = await run_scrapy(Links, PAGES)
+    assert ran.stats["downloader/request_count"] == 2
+    assert ran.stats["downloader/response_status_count/200"] == 2
+    assert ran.stats["request_depth_max"] == 1
