@@ -464,8 +464,9 @@ class Simulation:
             self._send()
 
     def _wake(self) -> None:
-        self._wake_at = math.inf
-        self._dispatch()
+        if self.now == self._wake_at:  # else this one was replaced by an earlier one
+            self._wake_at = math.inf
+            self._dispatch()
 
     def _send(self) -> None:
         grant = self.throttle.take(self.now + self.skew)
