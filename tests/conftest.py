@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -64,6 +66,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     files = {file for argument in config.args for file in Path(argument.partition("::")[0]).rglob("test_*.py")}
     workers = min(len(os.sched_getaffinity(0)) + 1, len(files) // 10)
     return workers if workers > 1 else 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, which would look at the same modules and tests many times."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
 import tokenize
@@ -273,8 +274,14 @@ def blocks_of(path: Path) -> Iterator[Block]:
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files to check in files and folders."""
     for path in paths:
-        found = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (file for file in found if file.suffix in ENDINGS and SKIPPED.isdisjoint(file.parts))
+        found = [path] if path.is_file() else sorted(_below(path))
+        yield from (file for file in found if file.suffix in ENDINGS)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        yield from (Path(root, name) for name in names)
 
 
 def name_of(path: Path) -> str:
@@ -314,7 +321,8 @@ def room_of(path: str) -> str:
 
 def rooms() -> list[str]:
     """Return the folders and files that the test checks one by one."""
-    return sorted({room_of(name_of(path)) for path in files_in(ROOT / part for part in PARTS)})
+    paths = (path.relative_to(ROOT).as_posix() for path in files_in(ROOT / part for part in PARTS))
+    return sorted(set(map(room_of, paths)))
 
 
 @pytest.mark.parametrize("room", rooms())

@@ -52,10 +52,10 @@ def _patterns_in(value: Any, name: str) -> Iterator[tuple[str, re.Pattern[Any]]]
             yield from _patterns_in(one, f"{name}[{place}]")
 
 
-def _uses(tree: ast.Module) -> dict[str, set[str]]:
+def _uses(nodes: list[ast.AST]) -> dict[str, set[str]]:
     """Return the ways in which names of a module are used as patterns; those of variables under an empty name."""
     ways: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and node.attr in WAYS:
             value = node.value.value if isinstance(node.value, ast.Subscript) else node.value
             name = value.id if isinstance(value, ast.Name) and value.id.lstrip("_").isupper() else ""
@@ -63,9 +63,9 @@ def _uses(tree: ast.Module) -> dict[str, set[str]]:
     return ways
 
 
-def _inline(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+def _inline(nodes: list[ast.AST]) -> Iterator[tuple[str, Any]]:
     """Yield way and pattern of calls such as ``re.split("[,;]", text)``."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -82,14 +82,17 @@ def catalogue() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
     """Return each pattern by its place, with the ways in which its module uses it; all ways if it is used elsewhere."""
     found: dict[str, tuple[re.Pattern[Any], set[str]]] = {}
     for module in _modules():
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-        ways = _uses(tree)
-        for way, source in _inline(tree):
+        code = Path(module.__file__).read_text(encoding="utf-8")
+        constants = {name: list(_patterns_in(value, name)) for name, value in vars(module).items()}
+        if not any(constants.values()) and "re." not in code:
+            continue
+        nodes = list(ast.walk(ast.parse(code)))
+        ways = _uses(nodes)
+        for way, source in _inline(nodes):
             found[f"{module.__name__}: {source!r}"] = (re.compile(source), {way})
-        for name, value in vars(module).items():
-            for place, pattern in _patterns_in(value, name):
-                used = ways.get(name) or ways.get("") or set(WAYS.values())
-                found[f"{module.__name__}.{place}"] = (pattern, used)
+        for name, patterns in constants.items():
+            used = ways.get(name) or ways.get("") or set(WAYS.values())
+            found |= {f"{module.__name__}.{place}": (pattern, used) for place, pattern in patterns}
     return found
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -70,24 +72,38 @@ def test_no_folder_next_to_the_packages_is_a_package():
     assert inits == [ROOT / "examples" / "plugin_package" / "src" / "crawler_prices" / "__init__.py"]  # has its project
 
 
-def imported(folder: str) -> set[str]:
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in a tree, also those inside others; most nodes are expressions, and are passed over."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.expr):
+            yield node
+            yield from statements(node)
+
+
+@functools.cache
+def imported(folder: str) -> frozenset[str]:
     """Return the top-level names that the Python files of a folder import; benchmarks may import other crawlers."""
     names = set()
     for path in (ROOT / folder).rglob("*.py"):
         if path.is_relative_to(ROOT / "tests" / "bench") or in_scrapy_project(path):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in statements(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add((node.module or "").partition(".")[0])
-    return names
+    return frozenset(names)
 
 
-def distributions_of(modules: set[str]) -> set[str]:
+@functools.cache
+def owners() -> Mapping[str, list[str]]:
+    """Return the installed distributions by the modules that they provide."""
+    return packages_distributions()
+
+
+def distributions_of(modules: set[str] | frozenset[str]) -> set[str]:
     """Return the distributions that provide third-party modules."""
-    owners = packages_distributions()
-    return {distribution(owner) for module in modules & owners.keys() for owner in owners[module]}
+    return {distribution(owner) for module in modules & owners().keys() for owner in owners()[module]}
 
 
 def required(*groups: str) -> set[str]:
@@ -121,7 +137,7 @@ def test_every_requirement_of_the_tests_is_needed():
     """A test imports it, or it is a tool of CI, the manual or the configuration."""
     used = distributions_of(imported("tests") | imported("docs"))
     words = (ROOT / ".ci/run").read_text() + (ROOT / "docs/conf.py").read_text() + repr(PROJECT["tool"])
-    modules = {distribution(owner): module for module, owners in packages_distributions().items() for owner in owners}
+    modules = {distribution(owner): module for module, names in owners().items() for owner in names}
     asked = {distribution(requirement) for requirement in PROJECT["project"]["optional-dependencies"]["test"]}
     idle = {name for name in asked - used if name not in words and modules.get(name, name) not in words}
     # hatchling builds the wheel above, and moto.server has CORS

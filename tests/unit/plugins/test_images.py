@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,23 +70,23 @@ async def test_the_type_of_an_image_follows_from_its_content(autojump_clock: Moc
 
 
 @pytest.mark.parametrize(
-    ("body", "options", "error"),
+    ("make", "options", "error"),
     [
-        (b"<html>", {}, "it is not an image"),
-        (b"", {}, "it is not an image"),
-        (picture("PNG")[:-30], {}, "it is a broken image"),
-        (picture("JPEG", (400, 400))[:300], {}, "it is"),
-        (picture("PNG"), {"min_width": 41}, "it has 40 × 20 pixels, less than 41 × 0"),
-        (picture("PNG"), {"min_height": 21}, "it has 40 × 20 pixels, less than 0 × 21"),
-        (picture("PNG"), {"max_pixels": 799}, "it has 40 × 20 pixels, more than 799"),
-        (picture("PNG", (20_000, 10_000), "1"), {}, "more than 80000000"),
+        (lambda: b"<html>", {}, "it is not an image"),
+        (lambda: b"", {}, "it is not an image"),
+        (lambda: picture("PNG")[:-30], {}, "it is a broken image"),
+        (lambda: picture("JPEG", (400, 400))[:300], {}, "it is"),
+        (lambda: picture("PNG"), {"min_width": 41}, "it has 40 × 20 pixels, less than 41 × 0"),
+        (lambda: picture("PNG"), {"min_height": 21}, "it has 40 × 20 pixels, less than 0 × 21"),
+        (lambda: picture("PNG"), {"max_pixels": 799}, "it has 40 × 20 pixels, more than 799"),
+        (lambda: picture("PNG", (20_000, 10_000), "1"), {}, "more than 80000000"),
     ],
     ids=["html", "empty", "png", "jpeg", "narrow", "low", "pixels", "bomb"],
 )
 async def test_an_image_is_checked(
-    autojump_clock: MockClock, tmp_path: Path, body: bytes, options: dict[str, Any], error: str
+    autojump_clock: MockClock, tmp_path: Path, make: Callable[[], bytes], options: dict[str, Any], error: str
 ) -> None:
-    image = await result(tmp_path, body, **options)
+    image = await result(tmp_path, make(), **options)
     assert image["status"] == "failed"
     assert error in image["error"]
     assert [path for path in tmp_path.rglob("*") if path.is_file() and ".files" not in path.parts] == []
