@@ -45,7 +45,8 @@ class Attribution(Struct, eq=False):
     """Until then the requests in flight may show that the last failure was not that of a page, or the first response of
     all may declare a limit; in seconds since the epoch."""
     _refused_inflight: int = 0
-    """Requests in flight at the last refusal; 0 when the level has been lowered for it."""
+    """Requests in flight at the last burst of refusals, less the later ones of them; 0 when the level has been lowered
+    for it."""
     _refused_load: int = 0
     """The most that were, while the refused request was."""
     _faults: RandomFaults | None = None
@@ -134,9 +135,13 @@ class Attribution(Struct, eq=False):
                 self.reject_chance()
                 learner.assume_interval(apart, report)
 
-    def record_refusal(self, report: AttemptReport, inflight: int, load: int) -> None:
-        """Note how many requests were in flight at a refusal that may be due to them."""
-        self._refused_inflight = 0 if report.overloaded or load == 1 else inflight
+    def record_refusal(self, report: AttemptReport, inflight: int, load: int, *, first: bool) -> None:
+        """Note how many requests were in flight at a refusal that may be due to them.
+
+        Nothing starts meanwhile. So beside a later one of the same burst there were at least those that were served.
+        """
+        beside = inflight if first else max(inflight, self._refused_inflight - 1)
+        self._refused_inflight = 0 if report.overloaded or load == 1 else beside
         self._refused_load = load if report.declared.retry_after is None else 0
 
     def learn_reason(

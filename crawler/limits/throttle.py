@@ -316,7 +316,8 @@ class Throttle:
         if report.declared.observations and not report.refused and learner is not None:
             level.skip_slow_start(learner.quotas.left())
         if report.refused:
-            reasons.record_refusal(report, inflight, load)
+            first = any(event.kind == "refused" for event in events)
+            reasons.record_refusal(report, inflight, load, first=first)
             self._count_refusal(report)
         if events:
             reasons.learn_reason(events, grant, report, level=level, learner=learner)

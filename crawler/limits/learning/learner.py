@@ -382,7 +382,7 @@ class LimitLearner:
         if not ended:
             return []
         self._prove_bucket(grant.at - last_received)
-        if ended == "concurrency" and self._prove_rate(report.sent):
+        if ended == "concurrency" and (self.quotas.has_leaky_bucket() or self._prove_rate(report.sent)):
             return [QuotaEvent(kind="recovered", policy="")]
         if ended == "concurrency":
             undeclared = self.quotas.undeclared()
@@ -488,10 +488,8 @@ class LimitLearner:
         """Return whether a refusal that states nothing may have come at random; parameters as of `record_refusal`."""
         if not self.flight.has_before(report.received) and self._prove_rate(report.sent):
             return False
-        doubtful = refusals.may_be_chance(share)
-        if not doubtful:
-            self._detect_leaky_bucket(refusals, (report.sent + report.received) / 2.0, first=first)
-            doubtful = refusals.in_row == 1 and self._is_unexpected(report.sent)
+        self._detect_leaky_bucket(refusals, (report.sent + report.received) / 2.0, first=first)
+        doubtful = refusals.may_be_chance(share) or (refusals.in_row == 1 and self._is_unexpected(report.sent))
         bucket = self.quotas.leaky_bucket()
         if doubtful and bucket is not None:
             bucket.is_proven = False

@@ -280,7 +280,7 @@ class Refusals:
     def forget(self) -> None:
         """End the wait and the search, except a wait that the server has stated: refusals come at random."""
         self.clear()
-        self.gate, self.bucket_full_at = self.stated_until, math.nan
+        self.gate = self.stated_until
 
     def clear(self) -> None:
         """End the wait and the search."""

@@ -148,6 +148,20 @@ def test_rule_7_a_refusal_while_others_are_served_is_attributed_to_concurrency()
     assert throttle.ready_at(NOW + 0.5) <= NOW + 0.5
 
 
+def test_rule_7_a_burst_of_refusals_leaves_as_many_requests_at_once_as_were_served_beside_them():
+    throttle = limits()
+    throttle.concurrency.skip_slow_start(100.0)
+    grants = [throttle.take(NOW) for _ in range(8)]
+    statuses = [429, 200, 200, 200, 200, 429, 200, 200]  # the second refusal comes when three are in flight
+    for number, (grant, status) in enumerate(zip(grants, statuses, strict=True)):
+        received = NOW + 0.1 + 0.01 * number
+        report = AttemptReport(sent=grant.at, received=received, status=status, refused=status == 429)
+        throttle.settle(grant, report, inflight=8 - number)
+    alone = throttle.take(throttle.ready_at(NOW + 0.2))
+    assert "concurrency" in kinds(settle(throttle, alone, alone.at + 0.1))
+    assert throttle.concurrency.limit == 6
+
+
 def test_rule_7_a_request_that_is_to_be_alone_waits_for_a_place():
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(7)]
