@@ -35,7 +35,7 @@ MAX_LOST: Final = 5.0
 refusal."""
 SHORT: Final = 10.0
 """Seconds; in this time any leaky bucket has leaked something."""
-MIN_UNITS: Final = 2.0
+MIN_UNITS: Final = 1.0
 """Units that must have leaked before they show a rate."""
 MIN_LEAKED: Final = 0.5
 """Units that leak on average before a full bucket may take another one."""

@@ -33,9 +33,13 @@ def test_units_served_between_two_refusals_have_leaked_in_that_time():
     assert start(made, 9.0) == pytest.approx(9.0 + 1 / made.replenishment.rate, abs=1e-6)
 
 
+def test_one_unit_between_two_refusals_shows_a_bucket_that_leaks_slowly():
+    assert detect(1.0, before=15.0).replenishment.rate == pytest.approx(0.97 * 1.5)
+
+
 @pytest.mark.parametrize(
     ("served", "before", "after"),
-    [(20.0, 20.0, 5.1), (11.0, 20.0, 3.0), (1.0, 20.0, 1.0), (4.0, 20.0, 11.0), (4.0, 20.0, math.nan)],
+    [(20.0, 20.0, 5.1), (11.0, 20.0, 3.0), (0.0, 20.0, 1.0), (4.0, 20.0, 11.0), (4.0, 20.0, math.nan)],
 )
 def test_refusals_that_a_window_explains_are_not_a_leaky_bucket(served, before, after):
     assert detect(served, before=before, after=after) is None
