@@ -45,6 +45,10 @@ UNITS_PER_REFUSAL: Final = 25.0
 """Units served per refusal, at least, if a leaky bucket is the reason for the refusals."""
 FITTED_UNITS: Final = 25.0
 """Units that would have to be counted to know a rate as exactly as the likelihood shows it."""
+RECENT_UNITS: Final = 16.0
+"""Units served since the refusal before, at least, that show a rate by themselves."""
+RECENT_SHARE: Final = 1.25
+"""The same rate by that of the whole time, at least: a window that slides returned nothing at first."""
 UNITS_TO_WAIT: Final = 2.0
 """Units that leak before the next request after a refusal. They double with each further one in a row."""
 MAX_UNITS_TO_WAIT: Final = 64.0
@@ -79,6 +83,11 @@ class LeakyBucketQuota(UndeclaredQuota):
         found = cls(name=name, opened_at=now, calm_since=now, counted=FITTED_UNITS, blocked_until=now + 1.0 / rate)
         found._set_rate(RATE_SHARE * rate)
         return found
+
+    def assume_uncertainty(self, share: float) -> None:
+        """Raise the rate as soon as few units were served, by the share of it by which it may be higher."""
+        if share > 0.0:
+            self.counted = min(self.counted, 0.5 / share)
 
     def assume_served(self, units: float, seconds: float, now: float) -> None:
         """Try first what a window seemed to allow, if that is more: a refusal costs less than a rate that is too low.
@@ -170,6 +179,9 @@ class LeakyBucketQuota(UndeclaredQuota):
 
     def _lower_rate(self, sent: float) -> None:
         """Estimate the rate after the first refusal since a request was served, in seconds since the epoch."""
+        run, seconds = self.used - self.counted, sent - self.last_refused
+        if run >= RECENT_UNITS and run * (sent - self.opened_at) > RECENT_SHARE * self.used * seconds:
+            self.opened_at, self.used = self.last_refused, run
         self.last_refused = sent
         self.counted = self._calm_from = self.used
         rate = self.replenishment.rate or 0.0

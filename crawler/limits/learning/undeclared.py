@@ -38,6 +38,8 @@ WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
 WINDOWS_LOST: Final = 1.0
 """The same, counted by the share of each window by which the limit is below what was served in a window before."""
+GUESS_UNCERTAINTY: Final = 0.5
+"""Share by which a rate may be higher that is computed from a length which seemed to be too long."""
 LONG: Final = 10.0
 """Seconds of a long window. A unit is tried before it ends: a shorter one may be a bucket that was full. Its margin
 exceeds a round trip."""
@@ -73,8 +75,14 @@ class UndeclaredQuota(Quota):
     """Whether a refusal has shown that each unit returns one window after it was used."""
     is_continuous: bool = False
     """Whether a unit was served before the end of a window that was used up: units return one by one."""
+    rate_uncertainty: float = 0.0
+    """Share by which they may return faster than the length shows."""
     _believed_end: TimeInterval | None = None
     """When the window is believed to end, while one request tries whether a unit returns earlier."""
+    _early_length: float = math.nan
+    """The length, in seconds, that tells when that request is sent."""
+    _longer_before: float = math.nan
+    """The length, in seconds, that was believed before the latest shorter one."""
     _is_early_tried: bool = False
     """Whether that was ever tried."""
     _longer: float = math.nan
@@ -102,7 +110,7 @@ class UndeclaredQuota(Quota):
         self.usage.record_round_trip(received - sent)
         self.log.add(sent, received, self.limit)
         if self._believed_end is not None and sent >= self.probe_at():
-            self.is_continuous = True
+            self._believe_continuous()
             return True
         if self.remaining is None or sent >= self.probe_at():
             if self._refused_window != self.opened_at:
@@ -194,14 +202,14 @@ class UndeclaredQuota(Quota):
             self.certain, self.is_weak = True, False
         if self._refused_window != self.opened_at:  # once per window
             self._refused_in_row, self._refused_window = self._refused_in_row + 1, self.opened_at
-        if nearly_used or (self._refused_in_row > 1 and not self._trial):  # one window may hold earlier requests
+        is_explained = nearly_used or self._trial
+        waits_for_unit = not is_explained and self._try_early(sent, retry_after, in_flight)
+        # one window may hold earlier requests
+        if nearly_used or (self._refused_in_row > 1 and not is_explained and not waits_for_unit):
             self.overestimated = not nearly_used
             self.limit = max(1.0, self.used)
-        is_surprise = not (nearly_used or self._trial)
         self.clean_windows, self._trial = 0, False
         self.remaining = 0.0
-        if is_surprise:
-            self._try_early(sent, retry_after, in_flight)
         return True
 
     def expects_refusal(self, sent: float) -> bool:
@@ -230,8 +238,15 @@ class UndeclaredQuota(Quota):
 
     def _begin_sliding(self, sent: float, in_flight: int) -> bool:
         """Return whether a refusal shows for the first time that windows slide; parameters as of `explain_refusal`."""
-        before, self.slides = self.slides, self.slides or self.may_slide(sent, in_flight)
+        before = self.slides
+        known = before and not self._contradicts_sliding(sent, in_flight)
+        self.slides = known or self.may_slide(sent, in_flight)
         return self.slides and not before
+
+    def _contradicts_sliding(self, sent: float, in_flight: int) -> bool:
+        """Return whether the last window held fewer units than the limit, wherever it began; parameters as above."""
+        counted, _ = self.log.count(sent, sent, self.believed_length)
+        return counted + in_flight < (self.limit or 0.0) - 1.0
 
     def may_be_trial(self, in_flight: int) -> bool:
         """Return whether a refused request may have been the trial of one more unit than the limit.
@@ -282,7 +297,7 @@ class UndeclaredQuota(Quota):
         if shorter <= self.too_short:
             self._longer = math.nan
             return length
-        self._longer = length
+        self._longer_before, self._longer = self._longer, length
         self.window.length = shorter
         return shorter
 
@@ -295,18 +310,29 @@ class UndeclaredQuota(Quota):
         self.remaining, self.reset = 0.0, TimeInterval(end, max(end, sent) + _margin(self.window.length))
         return True
 
-    def _try_early(self, sent: float, retry_after: float | None, in_flight: int) -> None:
+    def _try_early(self, sent: float, retry_after: float | None, in_flight: int) -> bool:
         """Try once, before the window ends, whether units return one by one; parameters as of `explain_refusal`.
 
-        They do at a rate, and in a sliding window that is estimated from two fixed ones.
+        They do at a rate, and in a sliding window that is estimated from two fixed ones. Such a window may have seemed
+        to be shorter than it is, because it served some units before its end. Return whether it is tried.
         """
         is_known = retry_after is not None or self.slides or self._is_early_tried
         if is_known or self.is_small() or self.is_nearly_used(in_flight):
-            return
-        length = self.window.length or 0.0
+            return False
+        counted, _ = self.log.count(sent, sent, self._longer_before)
+        length = self._longer_before if counted > (self.limit or 0.0) else self.window.length or 0.0
         at = sent + length / self.steady_units()
-        if length >= LONG and at < self.reset.earliest:
-            self._is_early_tried, self._believed_end, self.reset = True, self.reset, TimeInterval(at, at)
+        if length < LONG or at >= self.reset.earliest:
+            return False
+        self._is_early_tried, self._early_length = True, length
+        self._believed_end, self.reset = self.reset, TimeInterval(at, at)
+        return True
+
+    def _believe_continuous(self) -> None:
+        """Note that units return one by one, because that request was served."""
+        self.is_continuous = True
+        self.rate_uncertainty = GUESS_UNCERTAINTY if self._early_length > self.believed_length else 0.0
+        self.window.length, self._longer = self._early_length, math.nan
 
     def _end_early(self) -> bool:
         """Return whether the refused request was that one: no unit returns before the window ends."""

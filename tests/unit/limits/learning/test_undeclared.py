@@ -130,6 +130,29 @@ def test_a_unit_that_returns_before_the_window_ends_shows_that_units_return_one_
     assert made.is_continuous
 
 
+def test_a_second_refusal_in_a_row_lowers_no_limit_while_a_unit_may_return_before_the_window_ends():
+    made = learned(20.0)
+    made.total = 100.0
+    made.explain_refusal(NOW + 1, in_flight=19)  # those in flight explain it
+    made.record_unreported(sent=NOW + 70, received=NOW + 70.1)
+    assert made.explain_refusal(NOW + 71)
+    assert (made.limit, made.overestimated) == (20.0, False)
+    assert 71.0 + 60.0 / 19.0 <= ready(made, 72) < 80.0
+
+
+def test_units_of_a_window_that_seemed_to_be_shorter_may_return_one_by_one():
+    """Of nine units in ten seconds, four more were served after half of that time, and no fifth one."""
+    made = UndeclaredQuota(name="undeclared", limit=9.0, window=Window(10.0), too_short=0.0)
+    for at in (0.0, *(1.0 + number / 10 for number in range(8)), 5.3, 5.4, 5.5, 5.6):
+        made.record_unreported(sent=NOW + at, received=NOW + at + 0.01)
+    assert (made.window.length, made.believed_length) == (2.0, 5.0)
+    assert made.explain_refusal(NOW + 5.7)
+    early = ready(made, 5.8)
+    assert 5.7 + 10.0 / 8.0 <= early < 8.0
+    made.record_unreported(sent=NOW + early, received=NOW + early + 0.01)
+    assert (made.is_continuous, made.believed_length, made.rate_uncertainty) == (True, 10.0, 0.5)
+
+
 @pytest.mark.parametrize(
     ("limit", "length", "in_flight", "retry_after"),
     [(7.0, 60.0, 5, None), (7.0, 60.0, 0, 50.0), (2.0, 60.0, 0, None), (7.0, 5.0, 0, None)],
@@ -166,6 +189,17 @@ def test_a_refusal_with_units_left_shows_that_windows_slide():
     assert made.explain_refusal(NOW + 65.0)
     assert made.limit == 20.0
     assert 100.0 < ready(made, 66.0) < 101.0  # one length after the one at 40 s
+
+
+def test_a_refusal_after_fewer_units_than_the_limit_shows_that_windows_do_not_slide():
+    made = confirmed()
+    made.slides = True
+    assert made.explain_refusal(NOW + 65.0)
+    assert made.slides
+    made.record_unreported(sent=NOW + 130.0, received=NOW + 130.1)
+    assert made.explain_refusal(NOW + 131.0)
+    assert not made.slides
+    assert 131.0 + 60.0 / 19.0 <= ready(made, 132.0) < 140.0  # units may return one by one
 
 
 def test_requests_in_flight_may_have_used_a_window_that_slides_up():
