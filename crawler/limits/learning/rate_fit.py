@@ -30,6 +30,8 @@ SIZES: Final = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0
 """Sizes of buckets that are tried."""
 CERTAINTY: Final = 0.99
 """Chance that the prediction of a rate comes true."""
+SURE: Final = CERTAINTY - 0.5
+"""What that is more than no prediction at all."""
 CERTAIN_LOAD: Final = 0.9
 """The same for concurrency, of which we know only how many requests we have sent."""
 DELAY_SHARE: Final = 0.25
@@ -277,15 +279,22 @@ def _refined(requests: list[Fate], fit: Fit) -> Fit:
 
 def _likelihood(requests: list[Fate], rate: float, size: float, least: float) -> float:
     """Return the logarithm of the likelihood of a bucket, or some lower number if it is below `least`."""
+    # this runs 15,000 times for each fit: a conditional takes a third of the time of `min` or `max`
     tokens, before, likelihood = size, -math.inf, 0.0
     for _, at, uncertain, served, _ in requests:
-        blur = min(MAX_BLUR, uncertain * rate) + MIN_BLUR
-        at = max(at, before)
-        tokens, before = min(size + blur, tokens + (at - before) * rate), at
-        share = max(-1.0, min(1.0, (tokens - 1.0) / blur))
-        chance = 0.5 + (CERTAINTY - 0.5) * share
+        blur = uncertain * rate
+        blur = MIN_BLUR + (blur if blur < MAX_BLUR else MAX_BLUR)
+        if at > before:
+            tokens += (at - before) * rate
+            before = at
+        if tokens > size + blur:
+            tokens = size + blur
+        share = (tokens - 1.0) / blur
+        chance = 0.5 + SURE * (1.0 if share > 1.0 else share if share > -1.0 else -1.0)
         likelihood += math.log(chance if served else 1.0 - chance)
         if likelihood < least:
             break
-        tokens = max(0.0, min(size, tokens) - served)
+        tokens = (tokens if tokens < size else size) - served
+        if tokens < 0.0:
+            tokens = 0.0
     return likelihood
