@@ -6,6 +6,7 @@ is the product of the chances of the predictions. Its average over all rates and
 other explanations: each request is refused with the same chance, or those beside which too many are in flight are, or
 each one for a while, once a limit refuses.
 """
+# ruff: noqa: PLR1730  # `min` and `max` take three times as long
 
 from __future__ import annotations
 
@@ -279,22 +280,30 @@ def _refined(requests: list[Fate], fit: Fit) -> Fit:
 
 def _likelihood(requests: list[Fate], rate: float, size: float, least: float) -> float:
     """Return the logarithm of the likelihood of a bucket, or some lower number if it is below `least`."""
-    # this runs 15,000 times for each fit: a conditional takes a third of the time of `min` or `max`
+    # this runs 15,000 times for each fit: a comparison takes a third of the time of `min` or `max`
     tokens, before, likelihood = size, -math.inf, 0.0
     for _, at, uncertain, served, _ in requests:
         blur = uncertain * rate
-        blur = MIN_BLUR + (blur if blur < MAX_BLUR else MAX_BLUR)
+        if blur > MAX_BLUR:
+            blur = MAX_BLUR
+        blur += MIN_BLUR
         if at > before:
             tokens += (at - before) * rate
             before = at
         if tokens > size + blur:
             tokens = size + blur
         share = (tokens - 1.0) / blur
-        chance = 0.5 + SURE * (1.0 if share > 1.0 else share if share > -1.0 else -1.0)
+        if share > 1.0:
+            share = 1.0
+        elif share < -1.0:
+            share = -1.0
+        chance = 0.5 + SURE * share
         likelihood += math.log(chance if served else 1.0 - chance)
         if likelihood < least:
             break
-        tokens = (tokens if tokens < size else size) - served
+        if tokens > size:
+            tokens = size
+        tokens -= served
         if tokens < 0.0:
             tokens = 0.0
     return likelihood
