@@ -238,7 +238,7 @@ class Throttle:
             if self.pace.slow_start == "first" and not self.concurrency.has_answered:
                 self._attribution.undecided_until = now + MAX_FIRST
             if self._learner is not None:  # of an earlier run
-                self._learner.since = now
+                self._learner.detector.since = now
         self._last_start = now
         self.flight.begin(grant)
         self.pacing.take(grant)
@@ -380,7 +380,7 @@ class Throttle:
                 rng=self.rng,
                 since=self._first_start,
                 served=self._served,
-                named={} if self.named is None else self.named,
+                named=self.named,
             )
         return self._learner
 

@@ -1,40 +1,16 @@
-"""`LimitLearner`: what refusals teach about the limits of one server."""
+"""`LimitLearner`: what holds back requests after refusals, and what is kept of it."""
 
 from __future__ import annotations
 
 import json
 import math
-import random
 
 import pytest
+from support.learners import NOW, ask, learner
+from support.throttles import kinds
 
-from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
-from crawler.limits.in_flight import Flight, Grant
-from crawler.limits.learning.interval_quota import IntervalQuota
-from crawler.limits.learning.learner import LimitLearner
-
-NOW = 1_800_000_000.0
-
-
-def learner(*, served: float = 0.0) -> LimitLearner:
-    return LimitLearner(flight=Flight(), rng=random.Random(1), since=NOW, served=served)
-
-
-def ask(
-    made: LimitLearner, at: float, status: int = 200, declared: Declared = NOTHING, *, share: float = 0.0
-) -> list[QuotaEvent]:
-    """One request that takes a tenth of a second, `at` seconds after `NOW`."""
-    grant = Grant(NOW + at, 1.0, -math.inf)
-    refused = status in (403, 429, 503)
-    report = AttemptReport(
-        sent=NOW + at, received=NOW + at + 0.1, status=status, refused=refused, declared=declared
-    )  # fmt: skip
-    return made.record_refusal(grant, report, share=share) if refused else made.record_success(grant, report)
-
-
-def kinds(events: list[QuotaEvent]) -> list[str]:
-    return [event.kind for event in events]
+from crawler.limits.in_flight import Grant
 
 
 def test_a_stated_wait_is_kept_and_one_probe_follows():
@@ -70,110 +46,6 @@ def test_the_stated_wait_is_that_of_a_refusal_or_of_a_quota_that_is_used_up():
     assert made.stated_wait(NOW + 8000) >= 1001.0
 
 
-def test_the_limit_behind_refusals_is_learned_and_named():
-    made = learner(served=5.0)
-    ask(made, 0.2, 429, Declared(retry_after=9.9))
-    assert kinds(ask(made, 11.5)) == ["recovered", "policy_changed"]
-    [quota] = made.quotas
-    assert (quota.name, quota.limit, quota.window.length) == ("undeclared", 5.0, 10.0)
-
-
-def test_a_window_that_only_refusals_state_is_counted_from_the_next_one_on():
-    made = learner(served=5.0)
-    stated = Observation(policy="p", limit=5.0, remaining=0.0, reset=(NOW + 9.2, NOW + 10.2))
-    ask(made, 0.3, 429, Declared(observations=(stated,)))
-    ask(made, 11.0)
-    [quota] = made.quotas
-    assert (quota.name, quota.limit, quota.remaining, quota.window.length) == ("p", 5.0, 4.0, 10.0)
-
-
-def test_a_limit_in_addition_to_declared_ones_is_called_hidden():
-    made = learner(served=5.0)
-    stated = Observation(policy="p", limit=60.0, remaining=50.0, reset=(NOW + 60, NOW + 60), window=60.0)
-    ask(made, 0.2, 429, Declared(observations=(stated,), retry_after=9.9))
-    ask(made, 11.5)
-    assert sorted(made.quotas.by_name) == ["hidden", "p"]
-
-
-def test_after_four_wrong_guesses_refusals_at_random_teach_no_limit():
-    made, chance = learner(), random.Random(3)
-    at, known = 0.0, []
-    for _ in range(1000):
-        ask(made, at, 429 if chance.random() < 0.1 else 200)
-        known.append(made.quotas.undeclared() is not None)
-        now = NOW + at + 0.1
-        quota_at, _ = made.quota_at(now, NOW + at, cost=1.0, backlog=math.inf, mode="auto")
-        at = max(now, made.gate_at(now), quota_at) - NOW
-    assert any(known)
-    assert not any(known[-500:])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_refusals_at_random_lower_no_rate_for_ever(seed):
-    made, chance = learner(), random.Random(seed)
-    made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))
-    at = 1.0
-    for _ in range(300):
-        ask(made, at, 429 if chance.random() < 0.25 else 200)
-        now = NOW + at + 0.1
-        quota_at, _ = made.quota_at(now, NOW + at, cost=1.0, backlog=math.inf, mode="auto")
-        at = max(now, made.gate_at(now), quota_at) - NOW
-    assert at < 1100
-
-
-def test_a_limit_of_one_that_a_single_refusal_showed_is_a_rate_as_well():
-    made = learner(served=1.0)
-    ask(made, 0.1, 429)
-    ask(made, 1.3)
-    assert isinstance(made.quotas.undeclared(), IntervalQuota)
-
-
-def test_two_units_in_the_first_second_are_a_rate_as_well():
-    made = learner(served=2.0)
-    ask(made, 0.2, 429)
-    ask(made, 1.3)
-    assert isinstance(made.quotas.undeclared(), IntervalQuota)
-
-
-def test_two_units_in_a_longer_time_are_a_window():
-    made = learner(served=2.0)
-    for at in (0.2, 1.3):
-        ask(made, at, 429)
-    ask(made, 11.0)
-    known = made.quotas.undeclared()
-    assert known is not None
-    assert not isinstance(known, IntervalQuota)
-
-
-def test_a_doubted_rate_that_is_refused_once_more_holds_requests_back_again():
-    made = learner()
-    made.quotas.add(IntervalQuota.of("undeclared", 1.0, NOW))
-    bucket = made.quotas.leaky_bucket()
-    assert bucket is not None
-    ask(made, 0.0, 429, share=0.3)
-    assert not bucket.is_proven
-    for n in range(1, 5):
-        ask(made, n / 5, 429)
-    assert bucket.is_proven
-    assert bucket.probe_at() > NOW + 1.0
-
-
-def test_after_two_searches_without_a_result_a_refusal_is_followed_by_a_request_alone():
-    made = learner(served=500.0)
-    made.since = NOW - 500.0  # too slowly for a limit that refuses for a second
-    for n in range(2):
-        ask(made, 100.0 * n, 429)
-        assert made.gate_at(NOW + 100.0 * n + 0.2) > NOW + 100.0 * n + 0.5
-        ask(made, 100.0 * n + 1.2)
-        for second in range(2, 90):
-            ask(made, 100.0 * n + second)
-    assert made.quotas.undeclared() is None
-    ask(made, 200.0, 429)
-    assert made.gate_at(NOW + 200.1) <= NOW + 200.1
-    ask(made, 200.1, 429)  # it was no chance
-    assert made.gate_at(NOW + 200.3) > NOW + 200.8
-
-
 @pytest.mark.parametrize("status", [403, 503])
 def test_a_lone_refusal_without_a_stated_wait_may_be_that_of_a_page(status):
     made = learner(served=50.0)
@@ -181,15 +53,6 @@ def test_a_lone_refusal_without_a_stated_wait_may_be_that_of_a_page(status):
     assert made.refusals is not None
     assert made.refusals.search is None
     assert made.gate_at(NOW + 0.2) <= NOW + 0.7
-
-
-def test_a_refusal_that_may_be_chance_is_followed_by_a_request_alone():
-    made = learner(served=20.0)
-    ask(made, 0.0, 429, share=0.05)
-    assert made.gate_at(NOW + 0.1) <= NOW + 0.1
-    assert [event.kind for event in ask(made, 0.1)] == ["concurrency", "recovered"]
-    assert made.quotas.undeclared() is None
-    assert not made.is_limit_proven()
 
 
 def test_a_limit_that_refusals_at_random_seemed_to_show_is_forgotten():
@@ -200,49 +63,6 @@ def test_a_limit_that_refusals_at_random_seemed_to_show_is_forgotten():
     made.forget_undeclared()
     assert made.quotas.undeclared() is None
     assert made.gate_at(NOW + 2) == -math.inf
-
-
-def test_a_request_served_right_after_the_second_refusal_disproves_a_leaky_bucket():
-    made = learner(served=20.0)
-    ask(made, 0.0, 429)
-    for n in range(4):
-        ask(made, 0.5 + n / 10)
-    ask(made, 1.0, 429)
-    assert made.quotas.has_leaky_bucket()
-    assert made.gate_at(NOW + 1.1) <= NOW + 1.1
-    assert made.quota_at(NOW + 1.1, NOW + 1.0, cost=1.0, backlog=9.0, mode="auto")[0] <= NOW + 1.1
-    ask(made, 1.1)
-    assert not made.quotas.has_leaky_bucket()
-
-
-def test_a_leaky_bucket_is_found_by_two_refusals_that_state_when_the_next_unit_is_free():
-    """Matrix states it to the millisecond: a window would return all of its units at that time."""
-    made = learner(served=20.0)
-    ask(made, 1.0, 429, Declared(retry_after=0.25))
-    for number in range(4):
-        ask(made, 1.4 + 0.25 * number)
-    ask(made, 2.2, 429, Declared(retry_after=0.3))
-    bucket = made.quotas.leaky_bucket()
-    assert bucket is not None
-    assert bucket.replenishment.rate == pytest.approx(4.0, rel=0.15)
-
-
-def test_a_window_whose_end_is_stated_is_not_a_leaky_bucket():
-    made = learner(served=20.0)
-    ask(made, 1.0, 429, Declared(retry_after=4.0))
-    for number in range(20):
-        ask(made, 5.4 + 0.05 * number)
-    ask(made, 6.5, 429, Declared(retry_after=4.0))
-    assert not made.quotas.has_leaky_bucket()
-
-
-def test_a_leaky_bucket_is_found_by_two_refusals():
-    made = learner(served=20.0)
-    ask(made, 0.0, 429)
-    for n in range(4):
-        ask(made, 0.5 + n / 10)
-    ask(made, 1.0, 429)
-    assert made.quotas.has_leaky_bucket()
 
 
 def test_a_lost_request_is_spent():
@@ -265,24 +85,6 @@ def test_the_next_request_waits_for_the_strictest_quota():
     assert reason == "quota"
 
 
-def test_a_request_that_is_refused_alone_is_no_sign_of_concurrency():
-    """With itself counted twice, a limit of one request at once seemed to explain each of them."""
-    made = learner()
-    for number in range(40):  # a rate of two per second: each second request comes too early
-        sent = NOW + 0.3 * number
-        grant = Grant(sent, 1.0, -math.inf)
-        made.flight.begin(grant)
-        status = 429 if number % 2 else 200
-        report = AttemptReport(sent=sent, received=sent + 0.05, status=status, refused=status == 429, declared=NOTHING)
-        if report.refused:
-            explained = made.explains_chance(grant, report)
-            made.flight.end(grant)
-        else:
-            made.flight.end(grant)
-            made.rates.record(sent, sent + 0.05, served=True, load=1)
-    assert explained
-
-
 def test_learned_limits_are_restored_and_unreadable_values_are_ignored():
     made, restored = learner(served=5.0), learner()
     ask(made, 0.2, 429, Declared(retry_after=9.9))
@@ -301,21 +103,3 @@ def test_after_an_interrupted_run_a_probe_finds_the_remaining_units():
     ask(made, 0.0, 200, Declared(observations=(stated,)))
     made.resume(NOW + 5)
     assert made.quotas.by_name["p"].remaining is None
-
-
-@pytest.mark.parametrize(("refused_at", "survives"), [((0.5,), False), ((0.5, 0.9), True)])
-def test_a_request_right_after_the_next_refusal_disproves_a_limit_that_a_single_refusal_showed(refused_at, survives):
-    made = learner()
-    for n in range(5):
-        ask(made, n / 10)
-    for at in refused_at:
-        ask(made, at, status=429)
-    ask(made, 1.4)  # as no shorter window is tried for
-    found = made.quotas.undeclared()
-    assert found is not None
-    assert found.is_weak is not survives
-    for at in (1.5, 1.55):  # too many for a bucket that leaks
-        ask(made, at)
-    ask(made, 1.7, status=429)
-    ask(made, 1.85)
-    assert (made.quotas.undeclared() is found) is survives
