@@ -184,6 +184,8 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
     Its lane waits, too, unless too many requests were in flight.
     """
     request, refusals = history.request, history.refusals
+    if history.is_refused_alone:
+        return Fail(error, ends_wait=True)
     is_silent = isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
     is_by_limit = is_silent and history.is_limited
     goes_back = retries.goes_back(request, error, refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals)

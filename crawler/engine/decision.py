@@ -54,6 +54,8 @@ class Fail(NamedTuple):
     """The reason under which the request is counted as filtered too. Empty if it is not."""
     calls_errback: bool = True
     """Whether the errback is called. It is not after a callback that raised."""
+    ends_wait: bool = False
+    """Whether its lane need not wait any longer: the server refuses this page, and no limit."""
 
 
 class Refuse(NamedTuple):

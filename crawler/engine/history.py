@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from crawler.messages import Request
 
 __all__ = ["History"]
+
+MAX_REFUSED_ALONE: Final = 60.0
+"""Seconds without a success, stated waits not included, after which the server is believed to refuse only some
+requests: it served others between two refusals of each of them, and nothing else is left."""
+MAX_REFUSED_BESIDE_OTHERS: Final = 3600.0
+"""The same where requests are left that it has refused since the last success only."""
+REFUSED_WINDOWS: Final = 8.0
+"""Learned windows by which these times are longer."""
 
 
 class History(Struct, kw_only=True, eq=False):
@@ -38,6 +46,9 @@ class History(Struct, kw_only=True, eq=False):
     """The known outage of the host, if only its gateway has answered."""
     is_refused_with_all: bool = False
     """Whether the server served nothing between this refusal and the last one. Then it says nothing about this page."""
+    is_refused_alone: bool = False
+    """Whether the server refuses this request, and no limit: it has served others between two refusals of it, and has
+    served nothing for long."""
     is_limited: bool = False
     """Whether such a refusal is due to a limit of the server, as far as is known, and not to the page."""
     has_others: bool = False
@@ -70,7 +81,20 @@ class History(Struct, kw_only=True, eq=False):
             unreachable=pending.unreachable,
         )
         history.observe(ticket, now)
+        history.note_passed(ticket, now)
         return history
+
+    def note_passed(self, ticket: StartTicket, now: float) -> None:
+        """Note whether the server refuses only some pages, after an attempt; parameters as of `of`."""
+        refused_by, pending = ticket.permit.refused_by, ticket.pending
+        if refused_by is None:
+            return
+        served_between = -math.inf < pending.refused_at < refused_by.refusal_budget.served_start
+        pending.refused_at, pending.is_passed = now, pending.is_passed or served_between
+        if pending.is_passed and not refused_by.is_explained():
+            longest = MAX_REFUSED_BESIDE_OTHERS if ticket.lane.has_unpassed() else MAX_REFUSED_ALONE
+            longest += REFUSED_WINDOWS * refused_by.learned_window()
+            self.is_refused_alone = refused_by.refusal_budget.refused_for(now) > longest
 
     def observe(self, ticket: StartTicket, now: float) -> None:
         """Take over what the limits and the outages have made of an attempt.

@@ -247,6 +247,8 @@ class Worker:
                 outcome.kind = Kind.FAILED if decision.counted else Kind.DONE
                 if decision.filtered_by:
                     outcome.filtered.append((decision.filtered_by, pending.request.url))
+                if decision.ends_wait and isinstance(outcome.ticket, PageTicket):
+                    self._frontier.feedback.end_wait(outcome.ticket, self._clock())
                 await self._fail(error, response, outcome, calls_errback=decision.calls_errback)
             case Refuse(by, error, is_success):
                 outcome.is_success = is_success

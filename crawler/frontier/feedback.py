@@ -71,6 +71,13 @@ class Feedback:
         self._reschedule(ticket)
         return events
 
+    def end_wait(self, ticket: StartTicket, now: float) -> None:
+        """End the wait of a limit that has refused a request, because it refuses only some; see `Throttle.end_wait`."""
+        if ticket.permit.refused_by is not None:
+            self._schedule.advance_clock(now)
+            ticket.permit.refused_by.end_wait()
+            self._reschedule(ticket)
+
     def refund(self, ticket: StartTicket) -> None:
         """Refund a start if nothing was sent; see `Permit.cancelled`."""
         ticket.permit.cancelled()

@@ -144,6 +144,11 @@ class Lane:
         """Return the requests that are not put off, in any order."""
         return chain(self._ready, *self._refused.values())
 
+    def has_unpassed(self) -> bool:
+        """Return whether a request waits of which the server does not seem to refuse that one alone."""
+        later = (pending for _, _, pending in self._later)
+        return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))
+
     def first(self, limit: int) -> list[Pending]:
         """Return the next requests in memory, in their order, then those that are put off."""
         found = heapq.nsmallest(limit, self._all_ready())

@@ -55,6 +55,10 @@ class Pending(Struct, order=True):
     """Times that its host could not be reached; these do not count as attempts."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
+    refused_at: float = -math.inf
+    """When the latest refusal was received, in seconds since the epoch."""
+    is_passed: bool = False
+    """Whether the server served other requests of its lane, sent in between, between two refusals of this one."""
 
 
 class Ticket(Struct, eq=False):

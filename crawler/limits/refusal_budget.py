@@ -37,6 +37,8 @@ class RefusalBudget(Struct, eq=False):
     """Whether nothing was served between the two latest refusals."""
     has_served: bool = False
     """Whether the server has ever served a request."""
+    served_start: float = -math.inf
+    """When the latest request started that was served since one was refused, in seconds since the epoch."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
     _first_at: float = math.nan
@@ -47,15 +49,20 @@ class RefusalBudget(Struct, eq=False):
     """Stated waits since the last success that were followed by a refusal."""
     _spare: float = MAX_SPARE
 
-    def record_served(self) -> None:
-        """Count a request that was served."""
+    def record_served(self, started: float) -> None:
+        """Count a request that was served, and started at `started`, in seconds since the epoch."""
         if self.has_served and self._spare == MAX_SPARE:
             return  # nothing was refused since
+        self.served_start = max(self.served_start, started)
         self._refused_since = math.nan
         self._broken_waits = 0
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
+
+    def refused_for(self, now: float) -> float:
+        """Return the seconds since the first refusal after the last success, less the waits that were stated."""
+        return 0.0 if math.isnan(self._refused_since) else now - self._refused_since
 
     def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0) -> float:
         """Count a refusal. Return until when nothing may start, in seconds since the epoch.

@@ -322,7 +322,7 @@ class Throttle:
         if events:
             reasons.learn_reason(events, grant, report, level=level, learner=learner)
         if report.status and not report.refused:
-            self.refusal_budget.record_served()
+            self.refusal_budget.record_served(grant.at)
         return events
 
     def settle_served(self, grant: Grant, received: float, first_byte: float | None, inflight: int) -> bool:
@@ -341,7 +341,7 @@ class Throttle:
             self.concurrency.answered(received, first_byte, inflight)
         if self.flight.end(grant):
             self._served += grant.cost
-        self.refusal_budget.record_served()
+        self.refusal_budget.record_served(grant.at)
         return True
 
     def read(self, headers: Fields, *, status: int, sent: float, received: float) -> Declared:
@@ -355,6 +355,16 @@ class Throttle:
     def stated_wait(self, now: float) -> float:
         """Return the seconds to wait after a refusal as the server has stated; see `LimitLearner.stated_wait`."""
         return 0.0 if self._learner is None else self._learner.stated_wait(now)
+
+    def is_explained(self) -> bool:
+        """Return whether a limit that is known explains the latest refusals, so that none is searched for."""
+        return self._learner is not None and not self._learner.is_searching()
+
+    def end_wait(self) -> None:
+        """End the wait for a limit that the server has not stated: only some pages are refused."""
+        if self._learner is not None:
+            self._learner.end_wait()
+        self.notify()
 
     def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:
         if report.status == 0 and not report.refused:

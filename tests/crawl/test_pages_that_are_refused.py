@@ -73,7 +73,27 @@ async def test_pages_that_are_always_refused_fail_together_after_a_day(autojump_
     assert report.requests < 1000
 
 
-async def test_a_quota_that_refuses_for_a_day_loses_no_page(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("bad", [{3}, {3, 17}, {2, 6, 10, 14, 18}])
+async def test_pages_that_alone_are_refused_fail_after_minutes(
+    autojump_clock: MockClock, status: int, bad: set[int]
+) -> None:
+    """The server serves others between two refusals of each, so no limit is behind them."""
+    pages = {n: Page("no", status=status, delay=0.1) if n in bad else Page("x", delay=0.1) for n in range(120)}
+    site = FakeSite({f"https://h.test/{n}": page for n, page in pages.items()})
+
+    class Many(Some):
+        start_urls = list(site.pages)
+
+    began = trio.current_time()
+    report = await crawl(Many(), transport=site.transport)
+    assert (report.pages, report.failed) == (120 - len(bad), len(bad))
+    assert trio.current_time() - began < 900
+    assert report.requests < 300
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+async def test_a_quota_that_refuses_for_a_day_loses_no_page(autojump_clock: MockClock, delay: float) -> None:
     served = 0
     day = math.inf
 
@@ -82,11 +102,11 @@ async def test_a_quota_that_refuses_for_a_day_loses_no_page(autojump_clock: Mock
         if trio.current_time() >= day + 86_400:
             served, day = 0, math.inf
         if served == 3:
-            return Page("no", status=429)
+            return Page("no", status=429, delay=delay)
         if not served:
             day = trio.current_time()
         served += 1
-        return Page("x")
+        return Page("x", delay=delay)
 
     site = FakeSite({f"https://h.test/{number}": answer for number in range(COUNT)})
     report = await crawl(Some(), transport=site.transport)

@@ -281,6 +281,15 @@ class LimitLearner:
         """Return whether a rate without a burst is known. It explains refusals before it that seemed to be random."""
         return isinstance(self.quotas.leaky_bucket(), IntervalQuota)
 
+    def is_searching(self) -> bool:
+        """Return whether no known limit explains the refusals since the last success."""
+        return self.refusals is not None and self.refusals.search is not None
+
+    def end_wait(self) -> None:
+        """End the wait for an unknown limit, except a wait that the server has stated."""
+        if self.refusals is not None:
+            self.refusals.forget()
+
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""
         undeclared = self.quotas.undeclared()

@@ -132,6 +132,15 @@ def test_two_refusals_keep_the_place_of_a_request() -> None:
     assert [one.order[1] for one in found if one is not None] == [0, 1, 2]
 
 
+def test_a_request_that_the_server_passes_over_is_known_wherever_it_waits() -> None:
+    made = lane()
+    made.add(Pending((0, 1), Request(f"{HOST}/1"), HOST, refusals=3, is_passed=True))
+    made.add(Pending((0, 2), Request(f"{HOST}/2"), HOST, refusals=3, is_passed=True, not_before=9.0))
+    assert not made.has_unpassed()
+    made.add(Pending((0, 3), Request(f"{HOST}/3"), HOST, refusals=3, not_before=9.0))
+    assert made.has_unpassed()
+
+
 @given(st.lists(st.integers(0, 5), max_size=30), st.data())
 def test_the_order_of_refused_requests_is_that_of_the_rule(refusals: list[int], data: st.DataObject) -> None:
     made, waiting = lane(), list[Pending]()

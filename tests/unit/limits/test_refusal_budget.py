@@ -27,7 +27,7 @@ def test_ten_served_requests_pay_for_a_refused_one() -> None:
     for _ in range(20):
         refuse(budget, 0.0)
     for _ in range(11):
-        budget.record_served()
+        budget.record_served(0.0)
     assert refuse(budget, 1.0) == -math.inf
     assert refuse(budget, 1.0) == 11.0
 
@@ -38,7 +38,7 @@ def test_ten_served_requests_pay_for_a_refused_one() -> None:
 def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool, patience: float) -> None:
     budget = RefusalBudget()
     if served:
-        budget.record_served()
+        budget.record_served(0.0)
     refuse(budget, 0.0, overloaded=overloaded)
     refuse(budget, patience - 1.0, overloaded=overloaded)
     assert budget.stalled_until == -math.inf
@@ -46,7 +46,7 @@ def test_a_server_that_refuses_everything_stalls(served: bool, overloaded: bool,
     assert budget.stalled_until == NOW + patience + 900.0
     refuse(budget, patience + 1000.0, overloaded=overloaded)
     assert budget.stalled_until == NOW + patience + 1900.0, "a probe that is refused begins no new patience"
-    budget.record_served()
+    budget.record_served(0.0)
     assert budget.stalled_until == -math.inf
 
 
@@ -86,5 +86,5 @@ def test_everything_is_refused_only_without_a_success() -> None:
     assert not budget.refuses_all
     refuse(budget, 1.0)
     assert budget.refuses_all
-    budget.record_served()
+    budget.record_served(0.0)
     assert not budget.refuses_all
