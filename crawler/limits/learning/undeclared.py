@@ -137,10 +137,12 @@ class UndeclaredQuota(Quota):
     def probe_at(self) -> float:
         """Return when the next window begins, in seconds since the epoch.
 
-        A confirmed window returns all of its units at once. If it is long, its margin exceeds a round trip.
+        A confirmed window returns all of its units at once, or the first one if it slides. Of a short one with few
+        units it is not known whether it slides, so the first unit has time to return.
         """
-        is_fixed = self.is_confirmed() and not (self.slides or self.is_small() or self._believed_end is not None)
-        if self.remaining is None or not is_fixed or self.believed_length < LONG:
+        is_known = self.believed_length >= LONG or (self.limit or 0.0) >= MIN_SLIDING
+        is_doubtful = self.is_small() or self.is_shorter_tried() or self._believed_end is not None
+        if self.remaining is None or is_doubtful or not (is_known and self.is_confirmed()):
             return super().probe_at()
         return self.reset.latest
 

@@ -178,8 +178,23 @@ def test_a_confirmed_long_window_is_followed_by_the_next_one_without_a_delay():
     for second in range(65, 84):
         made.record_unreported(sent=NOW + second, received=NOW + second + 0.1)
     assert 124.0 < made.probe_at() - NOW <= 124.5
-    made.slides = True
-    assert made.probe_at() - NOW > 125.0
+    made.slides = True  # its first unit has returned by then
+    assert 124.0 < made.probe_at() - NOW <= 124.5
+
+
+def short(units: int) -> UndeclaredQuota:
+    """Return a window of a second that was used up and ended as expected."""
+    made = UndeclaredQuota(name="undeclared", limit=units, window=Window(1.0), too_short=0.9)
+    for number in range(2 * units + 1):
+        at = NOW + 1.2 * (number // units) + 0.01 * (number % units)
+        made.record_unreported(sent=at, received=at + 0.1)
+    assert made.is_confirmed()
+    return made
+
+
+def test_of_a_short_window_with_few_units_the_first_one_has_time_to_return():
+    assert 3.4 < short(25).probe_at() - NOW < 3.43
+    assert short(10).probe_at() - NOW > 3.46
 
 
 def test_a_refusal_with_units_left_shows_that_windows_slide():
