@@ -18,7 +18,7 @@ from crawler.cli.target import check_url
 from crawler.errors import RequestError
 from crawler.headers import product_token
 from crawler.http.robots import Robots, explain
-from crawler.limits.throttle import ROBOTS_CONCURRENCY
+from crawler.limits.pacing import ROBOTS_CONCURRENCY
 from crawler.messages import Failure, Produced, Request
 from crawler.redaction import redact
 from crawler.settings import Settings

@@ -214,7 +214,7 @@ class Lane:
     def set_robots(self, origin: str, rules: RobotsRules, until: float = math.inf) -> None:
         """Set the rules of an origin's robots.txt, which apply until then (seconds since the epoch)."""
         self.robots.set(origin, rules, until)
-        self.throttle.set_robots_delay(self.robots.delay())
+        self.throttle.pacing.set_robots_delay(self.robots.delay())
 
     def note_wait(self, now: float, reason: str) -> None:
         """Record the reason for which the lane waits from now on; an empty one means that it does not wait."""

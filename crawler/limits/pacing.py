@@ -1,20 +1,24 @@
-"""`Pacing`: the pace that the user asks for, a delay and rates, and a gate before which nothing starts."""
+"""`Pacing`: the pace that the user asks for, and a gate before which nothing starts."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from msgspec import Struct
 
+from crawler.limits.concurrency import Concurrency
 from crawler.limits.in_flight import Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace, parse_rate
 
-__all__ = ["Gcra", "Pacing"]
+__all__ = ["ROBOTS_CONCURRENCY", "Gcra", "Pacing"]
+
+ROBOTS_CONCURRENCY: Final = 2
+"""Requests in flight, at most, where a robots.txt asks for a delay."""
 
 
 class Gcra(Struct, eq=False):
@@ -62,10 +66,12 @@ class Pacing:
     Parameters:
         pace: What the user asks for, with every field set.
         rng: Source of jitter.
+        concurrency: The requests in flight, whose number the user caps.
     """
 
     pace: Pace
     rng: random.Random
+    concurrency: Concurrency
     rates: tuple[Gcra, ...] = attrs.field(default=attrs.Factory(_rates, takes_self=True), init=False)
     """All of them are kept."""
     gate: float = attrs.field(default=-math.inf, init=False)
@@ -115,10 +121,44 @@ class Pacing:
     def set_robots_delay(self, seconds: float) -> None:
         """Keep at least the delay that a robots.txt asks for; 0 means that it asks for none."""
         self.delay = max(self.pace.delay or 0.0, seconds)
+        if seconds > 0:
+            self.concurrency.cap = min(self.concurrency.cap, ROBOTS_CONCURRENCY)
 
-    def add_rates(self, rates: Sequence[str]) -> None:
-        """Keep further rates, such as ``60/min``, from now on."""
-        self.rates += _buckets(rates, self.pace.burst)
+    def set_pace(self, *, delay: float | None, concurrency: int | None, robots_delay: float) -> None:
+        """Change what the user asks for. `None` keeps it.
+
+        Parameters:
+            delay: Seconds between two starts.
+            concurrency: Requests in flight, at most.
+            robots_delay: Seconds between two starts that a robots.txt asks for.
+        """
+        if delay is not None:
+            self.pace = attrs.evolve(self.pace, delay=delay)
+            self.delay = max(delay, robots_delay)
+        if concurrency is not None:
+            self.pace = attrs.evolve(self.pace, concurrency=concurrency)
+            self.concurrency.cap = concurrency
+
+    def tighten(self, pace: Pace) -> bool:
+        """Keep what another owner asks for as well: the longer delay, fewer requests, all rates.
+
+        Parameters:
+            pace: The pace of that owner, with every field set.
+
+        Returns:
+            Whether it may differ from what was asked for before.
+        """
+        own = self.pace
+        if pace == own:
+            return False
+        delay = max(own.delay or 0.0, pace.delay or 0.0)
+        concurrency = min(own.concurrency or 1, pace.concurrency or 1)
+        added = tuple(rate for rate in pace.rate if rate not in own.rate)
+        self.pace = attrs.evolve(own, delay=delay, concurrency=concurrency, rate=own.rate + added)
+        self.delay = max(delay, self.delay)
+        self.rates += _buckets(added, own.burst)
+        self.concurrency.cap = concurrency
+        return True
 
     def block(self, until: float, reason: str = "refusal") -> None:
         """Start nothing before `until` (seconds since the epoch).

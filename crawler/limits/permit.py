@@ -244,11 +244,11 @@ class Permit(Struct, eq=False):
 
     def _looks_closer(self) -> bool:
         """Return whether a pace asks for a second look at each response; most do not."""
-        pace = self.lane.pace
+        pace = self.lane.pacing.pace
         if pace.bodies or pace.refusals:
             return True
         for throttle, _ in self.budgets:  # noqa: SIM110 - any() takes longer, and most requests have no budget
-            if throttle.pace.bodies or throttle.pace.refusals:
+            if throttle.pacing.pace.bodies or throttle.pacing.pace.refusals:
                 return True
         return False
 
@@ -264,9 +264,10 @@ class Permit(Struct, eq=False):
 
     def _asked_for(self) -> tuple[tuple[int, ...], bool]:
         """Return `Pace.refusals` and `Pace.bodies` of all limits together."""
-        statuses, reads = self.lane.pace.refusals, self.lane.pace.bodies
+        pace = self.lane.pacing.pace
+        statuses, reads = pace.refusals, pace.bodies
         for throttle, _ in self.budgets:
-            statuses, reads = statuses + throttle.pace.refusals, reads or throttle.pace.bodies
+            statuses, reads = statuses + throttle.pacing.pace.refusals, reads or throttle.pacing.pace.bodies
         return statuses, reads
 
     def _share(self, grant: Grant, report: AttemptReport) -> list[QuotaEvent]:

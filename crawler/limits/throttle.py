@@ -33,24 +33,13 @@ if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
     from crawler.limits.throttle_statistics import ThrottleStatistics
 
-__all__ = ["ROBOTS_CONCURRENCY", "Throttle"]
+__all__ = ["Throttle"]
 
 MAX_FIRST: Final = 0.5
 """Seconds, at most, for which the first request of all is alone."""
-ROBOTS_CONCURRENCY: Final = 2
-"""Requests in flight, at most, where a robots.txt asks for a delay."""
 
 
-def _pacing(throttle: Throttle) -> Pacing:
-    return Pacing(throttle.pace, throttle.rng)
-
-
-def _concurrency(throttle: Throttle) -> Concurrency:
-    most = throttle.pace.concurrency or 1
-    return Concurrency(most, start=1 if throttle.pace.slow_start in (None, True) else most)
-
-
-@attrs.define(eq=False, repr=False)
+@attrs.define(init=False, eq=False, repr=False)
 class Throttle:
     """The limits of one lane or budget. It has no clock: `now` is seconds since the epoch, and never decreases.
 
@@ -62,13 +51,12 @@ class Throttle:
     """
 
     name: str
-    pace: Pace
-    rng: random.Random
-    named: dict[str, Any] | None = None
-    pacing: Pacing = attrs.field(default=attrs.Factory(_pacing, takes_self=True), init=False)
-    """The delay, the rates and the gate."""
-    concurrency: Concurrency = attrs.field(default=attrs.Factory(_concurrency, takes_self=True), init=False)
+    pacing: Pacing
+    """What the user asks for, and the gate."""
+    concurrency: Concurrency
     """How many requests in flight do well; not used for a budget."""
+    rng: random.Random
+    named: dict[str, Any] | None
     flight: Flight = attrs.field(factory=Flight, init=False)
     """Starts that are not settled."""
     blocked_by: str = attrs.field(default="", init=False)
@@ -90,6 +78,11 @@ class Throttle:
         default=attrs.Factory(lambda self: Attribution(self.concurrency), takes_self=True), init=False
     )
     """Why requests failed."""
+
+    def __init__(self, name: str, pace: Pace, rng: random.Random, named: dict[str, Any] | None = None) -> None:
+        most = pace.concurrency or 1
+        concurrency = Concurrency(most, start=1 if pace.slow_start in (None, True) else most)
+        self.__attrs_init__(name, Pacing(pace, rng, concurrency), concurrency, rng, named)
 
     @property
     def inflight(self) -> int:
@@ -122,7 +115,7 @@ class Throttle:
             gate = learner.gate_at(now)
             if gate > at:
                 at, reason = gate, "refusal"
-            mode = self.pace.mode or "auto"
+            mode = self.pacing.pace.mode or "auto"
             allowed_at, why = learner.quota_at(now, self._last_start, cost=cost, backlog=backlog, mode=mode)
             if allowed_at > at:
                 at, reason = allowed_at, why
@@ -153,7 +146,8 @@ class Throttle:
 
         No pace is asked for, the server has neither declared nor refused anything, and no body has to be read for that.
         """
-        pace, pacing = self.pace, self.pacing
+        pacing = self.pacing
+        pace = pacing.pace
         if self._learner is not None or pacing.gate != -math.inf or pacing.is_set():
             return False
         return not (pace.bodies or pace.refusals or self.watchers)
@@ -170,52 +164,20 @@ class Throttle:
         """Return the seconds of the longest window that refusals have shown; 0: none is known."""
         return 0.0 if self._learner is None else self._learner.learned_window()
 
-    def set_robots_delay(self, seconds: float) -> None:
-        """Keep a delay that a robots.txt asks for; 0 means none."""
-        self.pacing.set_robots_delay(seconds)
-        if seconds > 0:
-            self.concurrency.cap = min(self.concurrency.cap, ROBOTS_CONCURRENCY)
-
     def block(self, until: float, reason: str = "refusal") -> None:
         """Start nothing before `until` (seconds since the epoch), for a reason as of `Pacing.block`."""
         self.pacing.block(until, reason)
         self.notify()
 
-    def set_pace(
-        self, *, delay: float | None = None, concurrency: int | None = None, robots_delay: float = 0.0
-    ) -> None:
-        """Change what the user asks for. `None` keeps it.
-
-        Parameters:
-            delay: Seconds between two starts.
-            concurrency: Requests in flight, at most.
-            robots_delay: Seconds between two starts that a robots.txt asks for.
-        """
-        if delay is not None:
-            self.pace = self.pacing.pace = attrs.evolve(self.pace, delay=delay)
-            self.pacing.set_robots_delay(robots_delay)
-        if concurrency is not None:
-            self.pace = self.pacing.pace = attrs.evolve(self.pace, concurrency=concurrency)
-            self.concurrency.cap = concurrency
+    def set_pace(self, *, delay: float | None, concurrency: int | None, robots_delay: float) -> None:
+        """Change what the user asks for; parameters as of `Pacing.set_pace`."""
+        self.pacing.set_pace(delay=delay, concurrency=concurrency, robots_delay=robots_delay)
         self.notify()
 
     def tighten(self, pace: Pace) -> None:
-        """Keep what another owner of these limits asks for as well: the longer delay, fewer requests, all rates.
-
-        Parameters:
-            pace: The pace of that owner, with every field set.
-        """
-        own = self.pace
-        if pace == own:
-            return
-        delay = max(own.delay or 0.0, pace.delay or 0.0)
-        concurrency = min(own.concurrency or 1, pace.concurrency or 1)
-        added = tuple(rate for rate in pace.rate if rate not in own.rate)
-        self.pace = self.pacing.pace = attrs.evolve(own, delay=delay, concurrency=concurrency, rate=own.rate + added)
-        self.pacing.set_robots_delay(self.pacing.delay)
-        self.pacing.add_rates(added)
-        self.concurrency.cap = concurrency
-        self.notify()
+        """Keep what another owner of these limits asks for as well; see `Pacing.tighten`."""
+        if self.pacing.tighten(pace):
+            self.notify()
 
     def notify(self) -> None:
         """Call the watchers: `ready_at` may have changed."""
@@ -235,7 +197,7 @@ class Throttle:
         grant = Grant(now, cost, self._last_start, len(self.flight.grants) + 1, not reports)
         if self._last_start == -math.inf:
             self._first_start = now
-            if self.pace.slow_start == "first" and not self.concurrency.has_answered:
+            if self.pacing.pace.slow_start == "first" and not self.concurrency.has_answered:
                 self._attribution.undecided_until = now + MAX_FIRST
             if self._learner is not None:  # of an earlier run
                 self._learner.detector.since = now
@@ -417,7 +379,7 @@ class Throttle:
             concurrency=self.concurrency.limit,
             max_concurrency=self.concurrency.most,
             delay=self.pacing.delay,
-            rates=self.pace.rate,
+            rates=self.pacing.pace.rate,
             policies=self.policies(),
         )
 

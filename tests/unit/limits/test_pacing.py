@@ -1,13 +1,16 @@
-"""The rate limiter: never more starts than rate and burst allow, and no start later than necessary."""
+"""`Pacing`: never more starts than user and robots.txt allow, and no start later than necessary."""
 
 from __future__ import annotations
 
 import itertools
+import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limits.pacing import Gcra
+from crawler.limits.concurrency import Concurrency
+from crawler.limits.pace import Pace
+from crawler.limits.pacing import Gcra, Pacing
 
 INTERVALS = st.sampled_from([0.25, 0.5, 1.0, 4.0])  # powers of two: sums of them are exact
 GAPS = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0, 50.0]), min_size=1, max_size=60)
@@ -83,3 +86,33 @@ def test_all_starts_can_be_returned():
     for _ in range(3):
         bucket.refund()
     assert bucket.ready_at() == 100.0
+
+
+def pacing(**pace) -> Pacing:
+    usual = Pace(concurrency=8, delay=0.0, jitter=0.0)
+    return Pacing(Pace(**pace).over(usual), random.Random(1), Concurrency(8))
+
+
+def test_a_longer_crawl_delay_is_kept_and_limits_concurrency():
+    made = pacing(delay=1.0)
+    made.set_robots_delay(0.5)
+    assert made.draw_interval() == 1.0
+    made.set_robots_delay(3.0)
+    assert made.draw_interval() == 3.0
+    assert made.concurrency.cap == 2
+    assert made.is_set()
+
+
+def test_a_changed_delay_is_no_shorter_than_that_of_a_robots_txt():
+    made = pacing(delay=1.0)
+    made.set_pace(delay=2.0, concurrency=None, robots_delay=3.0)
+    assert (made.pace.delay, made.delay, made.concurrency.cap) == (2.0, 3.0, 8)
+    made.set_pace(delay=None, concurrency=4, robots_delay=3.0)
+    assert (made.pace.delay, made.delay, made.concurrency.cap) == (2.0, 3.0, 4)
+
+
+def test_a_pace_is_tightened_by_what_it_does_not_ask_for_yet():
+    made = pacing(delay=1.0, rate=("60/min",))
+    assert not made.tighten(made.pace)
+    assert made.tighten(Pace(concurrency=2, delay=0.5, jitter=0.0, rate=("60/min", "10/min")))
+    assert (made.pace.rate, len(made.rates), made.delay, made.concurrency.cap) == (("60/min", "10/min"), 2, 1.0, 2)

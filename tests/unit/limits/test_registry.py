@@ -29,10 +29,10 @@ def test_a_throttle_is_created_once_and_its_own_pace_takes_precedence() -> None:
     settings = Settings(delay=1.0, per_host=4)
     key = limits.throttle("key:A", settings.pace)
     assert limits.throttle("key:A", settings.pace) is key
-    assert key.pace.rate == ("1/s",)
-    assert key.pace.delay == 1.0
-    assert limits.throttle(HOST, settings.pace).pace.delay == 3.0
-    assert limits.throttle("https://b.test", settings.pace).pace.concurrency == 4
+    assert key.pacing.pace.rate == ("1/s",)
+    assert key.pacing.pace.delay == 1.0
+    assert limits.throttle(HOST, settings.pace).pacing.pace.delay == 3.0
+    assert limits.throttle("https://b.test", settings.pace).pacing.pace.concurrency == 4
 
 
 def test_a_throttle_that_was_forgotten_is_created_again() -> None:
@@ -87,15 +87,16 @@ def test_a_second_owner_keeps_the_stricter_values_of_both() -> None:
     first.watchers += (lambda: called.append(True),)
     second = limits.throttle(HOST, Settings(delay=0.5, per_host=2, pacing={HOST: Pace(rate="10/min")}).pace)
     assert second is first
-    assert (first.pace.delay, first.pace.concurrency, first.pace.rate) == (1.0, 2, ("60/min", "10/min"))
+    pace = first.pacing.pace
+    assert (pace.delay, pace.concurrency, pace.rate) == (1.0, 2, ("60/min", "10/min"))
     assert (first.concurrency.cap, len(first.pacing.rates), called) == (2, 2, [True])
     limits.throttle(HOST, Settings(delay=3.0, per_host=4).pace)
-    assert (first.pace.delay, first.pacing.delay, first.concurrency.cap) == (3.0, 3.0, 2)
+    assert (first.pacing.pace.delay, first.pacing.delay, first.concurrency.cap) == (3.0, 3.0, 2)
 
 
 def test_the_delay_of_a_robots_txt_stays_when_a_second_owner_comes() -> None:
     limits = Limits()
     first = limits.throttle(HOST, Settings(delay=1.0).pace)
-    first.set_robots_delay(10.0)
+    first.pacing.set_robots_delay(10.0)
     limits.throttle(HOST, Settings(delay=2.0).pace)
     assert first.pacing.delay == 10.0

@@ -113,7 +113,7 @@ def test_9_others_share_the_quota(share):
         count = math.inf if client else 0.5  # half a request never starts: the other clients are alone
         run = Simulation(
             server=server,
-            throttle=(client or Throttle)("lane", limits_of(rng).pace, rng),
+            throttle=(client or Throttle)("lane", limits_of(rng).pacing.pace, rng),
             rng=rng,
             count=count,
             horizon=windows * W,

@@ -277,16 +277,6 @@ def test_a_request_that_was_never_sent_returns_its_delay() -> None:
     assert made.inflight == 0
 
 
-def test_a_longer_crawl_delay_is_kept_and_limits_concurrency() -> None:
-    made = lane(delay=1.0)
-    made.set_robots_delay(0.5)
-    assert made.pacing.draw_interval() == 1.0
-    made.set_robots_delay(3.0)
-    assert made.pacing.draw_interval() == 3.0
-    assert made.concurrency.cap == 2
-    assert made.is_paced()
-
-
 def test_refused_requests_are_a_tenth_of_the_served_and_one_in_ten_seconds() -> None:
     made = lane()
     now, refused, asked = NOW, 0, 0
