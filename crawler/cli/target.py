@@ -25,7 +25,6 @@ from crawler.suggest import did_you_mean
 __all__ = ["SPIDER_FORMS", "check_url", "make_spider", "make_spiders"]
 
 IMPORT_OF_SCRAPY: Final = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]+scrapy\b")
-"""The beginning of a URL such as ``mailto:``."""
 REFERENCE: Final = lazy_pattern(r'(\A|")env:')
 """An argument that names an environment variable, or a JSON value that does."""
 SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL"
