@@ -7,7 +7,7 @@ passed to the learner of the limits.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -15,14 +15,18 @@ from crawler.limits.backoff import patience
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Grant
 
 if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
     from crawler.limits.random_faults import RandomFaults
 
-__all__ = ["Attribution", "is_due_to_concurrency"]
+__all__ = ["Attribution"]
 
+Cause: TypeAlias = Literal["concurrency", "chance", "page", ""]
+"""What a result is due to: a limit of concurrency that is known or stated, chance, or its page. Limits learn of all
+others."""
 STEADY: Final = 10
 """Responses in a row after which a single failure (a 503 that states no wait, a timeout, a reset) is attributed to its
 page."""
@@ -69,56 +73,50 @@ class Attribution(Struct, eq=False):
         """Share of the requests that the server refuses without a limit, as far as is known."""
         return 0.0 if self._faults is None else self._faults.refused_share
 
-    def is_isolated(self, report: AttemptReport, learner: LimitLearner | None) -> bool:
-        """Return whether a failure stands alone. Then it is attributed to its page, and says nothing about limits."""
-        if not report.overloaded:
-            self._steady += not report.refused
-            return False
-        steady, self._steady = self._steady >= STEADY, 0
-        expected = learner is not None and learner.quotas.undeclared() is not None
-        return steady and report.declared.retry_after is None and not expected
+    def find_cause(
+        self, grant: Grant, report: AttemptReport, *, level: Concurrency, inflight: int, learner: LimitLearner | None
+    ) -> Cause:
+        """Return what a result is due to.
+
+        Parameters:
+            grant: The start of the request, which is not settled yet.
+            report: Its result.
+            level: The level of the lane in which the request was sent.
+            inflight: Requests of the lane in flight, including this one.
+            learner: What is known of the limits.
+        """
+        load = max(grant.load, inflight)
+        if not (report.overloaded or report.refused):
+            self.record_served(load)
+            return ""
+        self.undecided_until = -math.inf
+        if report.refused and _is_due_to_concurrency(report, level, inflight):
+            return "concurrency"
+        isolated = self._is_isolated(report, learner)
+        if self._is_random(report, load, learner):
+            if report.refused and learner is not None and learner.explains_chance(grant, report):
+                self.reject_chance()
+            return "chance"
+        plain = report.refused and report.status not in AMBIGUOUS_STATUSES
+        if plain and learner is not None and learner.proves_chance(grant, report):
+            self._attribute_to_chance()
+            return "chance"
+        if isolated:
+            self.undecided_until = report.received + patience(report.received - report.sent)  # others may fail as well
+            return "page"
+        return ""
 
     def record_served(self, load: int) -> None:
-        """Note a response that neither failed nor was refused, and declares nothing."""
+        """Note a response that neither failed nor was refused."""
         self.undecided_until = -math.inf
         self._steady += 1
         if self._faults is not None:
             self._faults.record_served(load)
 
-    def wait_for_others(self, report: AttemptReport) -> None:
-        """Wait until the requests in flight have shown whether a failure stands alone."""
-        self.undecided_until = report.received + patience(report.received - report.sent)
-
-    def is_random(self, report: AttemptReport, load: int, learner: LimitLearner | None) -> bool:
-        """Return whether a request failed at random. Then no limit learns of it."""
-        faults = self._faults
-        if not report.overloaded and not report.refused:
-            if faults is not None:
-                faults.record_served(load)
-            return False
-        if faults is None:
-            from crawler.limits.random_faults import RandomFaults  # noqa: PLC0415 - most servers refuse nothing
-
-            faults = self._faults = RandomFaults(self._steady)
-        if report.refused:
-            return not _states_limit(report) and faults.record_refusal(load, report.received)
-        is_random = faults.record_failure(load)
-        if load == 1:
-            self.concurrency.forget_broken_level()
-        self._discard_lessons(faults, learner)
-        return is_random
-
     def reject_chance(self) -> None:
         """Forget what was put down to chance: a rate explains it better. A page gets as many attempts as before."""
         self._failed_before = self.failed_share
         self._faults, self._random = None, frozenset()
-
-    def attribute_to_chance(self) -> None:
-        """Note that chance explains the latest refusals best. No level of concurrency had a part in them."""
-        self.concurrency.restore_level()
-        if self._faults is not None:
-            self._faults.attribute_to_chance()
-            self._random = self._faults.at_random()
 
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
         """Learn how many requests at once the server takes."""
@@ -179,6 +177,36 @@ class Attribution(Struct, eq=False):
                 level.refused_for_concurrency(report.received, self._refused_inflight, load=self._refused_load)
             self._refused_inflight = 0
 
+    def _is_isolated(self, report: AttemptReport, learner: LimitLearner | None) -> bool:
+        """Return whether a failure stands alone. Then it is attributed to its page, and says nothing about limits."""
+        if not report.overloaded:
+            return False
+        steady, self._steady = self._steady >= STEADY, 0
+        expected = learner is not None and learner.quotas.undeclared() is not None
+        return steady and report.declared.retry_after is None and not expected
+
+    def _is_random(self, report: AttemptReport, load: int, learner: LimitLearner | None) -> bool:
+        """Return whether a request failed at random. Then no limit learns of it."""
+        faults = self._faults
+        if faults is None:
+            from crawler.limits.random_faults import RandomFaults  # noqa: PLC0415 - most servers refuse nothing
+
+            faults = self._faults = RandomFaults(self._steady)
+        if report.refused:
+            return not _states_limit(report) and faults.record_refusal(load, report.received)
+        is_random = faults.record_failure(load)
+        if load == 1:
+            self.concurrency.forget_broken_level()
+        self._discard_lessons(faults, learner)
+        return is_random
+
+    def _attribute_to_chance(self) -> None:
+        """Note that chance explains the latest refusals best. No level of concurrency had a part in them."""
+        self.concurrency.restore_level()
+        if self._faults is not None:
+            self._faults.attribute_to_chance()
+            self._random = self._faults.at_random()
+
     def _discard_lessons(self, faults: RandomFaults, learner: LimitLearner | None) -> None:
         """Undo the lessons of failures after they have proved to come at random."""
         before, self._random = self._random, faults.at_random()
@@ -189,7 +217,7 @@ class Attribution(Struct, eq=False):
             learner.forget_undeclared()
 
 
-def is_due_to_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
+def _is_due_to_concurrency(report: AttemptReport, level: Concurrency, inflight: int) -> bool:
     """Return whether a refusal says that there were too many requests at once, or a known level explains it."""
     if report.declared.violated:
         named = any(CONCURRENCY in name for name in report.declared.violated)

@@ -74,7 +74,7 @@ class Permit(Struct, eq=False):
     def is_paced(self) -> bool:
         """Whether one of its limits keeps starts a distance apart."""
         is_paced = self.lane.pacing.is_set()
-        return is_paced or (bool(self.budgets) and any(throttle.is_paced() for throttle, _ in self.budgets))
+        return is_paced or (bool(self.budgets) and any(throttle.pacing.is_set() for throttle, _ in self.budgets))
 
     def is_simple(self) -> bool:
         """Whether nothing but the number of requests in flight limits its lane, and it takes of no budget."""

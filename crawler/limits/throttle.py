@@ -16,7 +16,7 @@ import attrs
 from msgspec.structs import replace
 
 from crawler.headers import Fields, names_of, pairs_of
-from crawler.limits.attribution import Attribution, is_due_to_concurrency
+from crawler.limits.attribution import Attribution
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
@@ -137,10 +137,6 @@ class Throttle:
             and self.refusal_budget.stalled_until <= now
         )
 
-    def is_paced(self) -> bool:
-        """Return whether starts keep a distance that the user or a robots.txt asks for."""
-        return self.pacing.is_set()
-
     def is_simple(self) -> bool:
         """Return whether nothing but the number of requests in flight limits starts, as far as is known.
 
@@ -249,23 +245,15 @@ class Throttle:
                 budget. `None` means that of this throttle.
         """
         load, reasons, learner = max(grant.load, inflight), self._attribution, self._learner
-        reasons.undecided_until = -math.inf
         level = concurrency or self.concurrency
-        if report.refused and is_due_to_concurrency(report, level, inflight):
+        cause = reasons.find_cause(grant, report, level=level, inflight=inflight, learner=learner)
+        if cause == "concurrency":
             level.overloaded(report.received, inflight, refused=True)
             self._count_refusal(report)
             return [*self.settle_lost(grant), QuotaEvent(kind="refused", policy="")]
-        isolated = reasons.is_isolated(report, learner)
-        if reasons.is_random(report, load, learner):
-            if report.refused and learner is not None and learner.explains_chance(grant, report):
-                reasons.reject_chance()
+        if cause == "chance":
             return self.settle_lost(grant, report)
-        plain = report.refused and report.status not in AMBIGUOUS_STATUSES
-        if plain and learner is not None and learner.proves_chance(grant, report):
-            reasons.attribute_to_chance()
-            return self.settle_lost(grant, report)
-        if isolated:
-            reasons.wait_for_others(report)
+        if cause == "page":
             report = replace(report, refused=False, overloaded=False, first_byte=None)
         reasons.learn_concurrency(report, inflight, load, learner)
         if report.declared is not NOTHING:
@@ -371,17 +359,7 @@ class Throttle:
         """Return what this limit allows at `now` (seconds since the epoch)."""
         from crawler.limits.throttle_statistics import ThrottleStatistics  # noqa: PLC0415 - few crawls are asked
 
-        ready_at = self.ready_at(now)
-        return ThrottleStatistics(
-            ready_at=ready_at,
-            blocked_by=self.blocked_by,
-            in_flight=self.busy,
-            concurrency=self.concurrency.limit,
-            max_concurrency=self.concurrency.most,
-            delay=self.pacing.delay,
-            rates=self.pacing.pace.rate,
-            policies=self.policies(),
-        )
+        return ThrottleStatistics.of(self, now)
 
     def policies(self) -> dict[str, dict[str, Any]]:
         """Return limit, remaining, window and so on of every known policy, by its name, as JSON values."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
+
+if TYPE_CHECKING:
+    from crawler.limits.throttle import Throttle
 
 __all__ = ["ThrottleStatistics"]
 
@@ -29,3 +32,18 @@ class ThrottleStatistics:
     """The rates that settings ask for, such as ``60/min``."""
     policies: dict[str, dict[str, Any]]
     """What the server declared and what was learned, by policy, as JSON values."""
+
+    @classmethod
+    def of(cls, throttle: Throttle, now: float) -> Self:
+        """Return what a limit allows at `now` (seconds since the epoch)."""
+        ready_at = throttle.ready_at(now)
+        return cls(
+            ready_at=ready_at,
+            blocked_by=throttle.blocked_by,
+            in_flight=throttle.busy,
+            concurrency=throttle.concurrency.limit,
+            max_concurrency=throttle.concurrency.most,
+            delay=throttle.pacing.delay,
+            rates=throttle.pacing.pace.rate,
+            policies=throttle.policies(),
+        )

@@ -8,9 +8,10 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from crawler.limits.attribution import Attribution, is_due_to_concurrency
+from crawler.limits.attribution import Attribution
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
+from crawler.limits.in_flight import Grant
 
 NOW = 1_800_000_000.0
 
@@ -27,31 +28,39 @@ def result(at: float, status: int = 200, **declared: object) -> AttemptReport:
     )
 
 
+def cause(made: Attribution, report: AttemptReport, inflight: int = 1, *, level: Concurrency | None = None) -> str:
+    """Return what a result is due to, of a server whose limits are not known."""
+    level = level or made.concurrency
+    return made.find_cause(Grant(report.sent, 1.0, -math.inf), report, level=level, inflight=inflight, learner=None)
+
+
 def steady(responses: int) -> Attribution:
     """Return what is known after so many good responses in a row."""
     made = Attribution(Concurrency(8))
     for number in range(responses):
-        made.is_isolated(result(float(number)), None)
+        assert cause(made, result(float(number))) == ""
     return made
 
 
-@pytest.mark.parametrize(("responses", "isolated"), [(9, False), (10, True)])
-def test_a_single_failure_after_ten_good_responses_is_attributed_to_its_page(responses: int, isolated: bool) -> None:
+@pytest.mark.parametrize(("responses", "due_to"), [(9, ""), (10, "page")])
+def test_a_single_failure_after_ten_good_responses_is_attributed_to_its_page(responses: int, due_to: str) -> None:
     made = steady(responses)
-    assert made.is_isolated(result(20.0, 503), None) == isolated
-    assert not made.is_isolated(result(21.0, 503), None)
+    assert cause(made, result(20.0, 503)) == due_to
+    assert cause(made, result(21.0, 503)) == ""
 
 
 def test_failures_with_a_stated_wait_and_refusals_without_overload_are_not_attributed_to_a_page() -> None:
-    assert not steady(10).is_isolated(result(20.0, 503, retry_after=1.0), None)
-    assert not steady(10).is_isolated(result(20.0, 429), None)
+    assert cause(steady(10), result(20.0, 503, retry_after=1.0)) == ""
+    assert cause(steady(10), result(20.0, 429)) == ""
 
 
 def test_others_in_flight_are_waited_for_five_times_as_long_as_the_failure_took() -> None:
     made = steady(10)
     assert made.undecided_until == -math.inf
-    made.wait_for_others(result(20.0, 503))
+    cause(made, result(20.0, 503))
     assert made.undecided_until == pytest.approx(NOW + 20.5)
+    cause(made, result(20.2))
+    assert made.undecided_until == -math.inf
 
 
 def test_failures_that_are_as_frequent_under_low_load_come_at_random() -> None:
@@ -61,7 +70,7 @@ def test_failures_that_are_as_frequent_under_low_load_come_at_random() -> None:
     for number in range(200):
         status = 503 if chance.random() < 0.2 else 200
         report = replace(result(20.0 + number, status), refused=False)
-        random_ones += made.is_random(report, 1 if number % 2 else 8, None)
+        random_ones += cause(made, report, 1 if number % 2 else 8) == "chance"
     assert random_ones >= 20
     assert made.failed_share == pytest.approx(0.2, abs=0.08)
 
@@ -69,20 +78,20 @@ def test_failures_that_are_as_frequent_under_low_load_come_at_random() -> None:
 def test_a_refusal_that_states_a_limit_does_not_come_at_random() -> None:
     made = steady(50)
     for number in range(40):
-        assert not made.is_random(result(60.0 + number, 429, retry_after=1.0), 1, None)
+        assert cause(made, result(60.0 + number, 429, retry_after=1.0)) == ""
     assert made.refused_share == 0.0
 
 
 def test_a_refusal_that_names_a_concurrency_limit_is_attributed_to_it() -> None:
-    level = Concurrency(8, start=4)
-    assert is_due_to_concurrency(result(1.0, 429, violated=("global-concurrency",)), level, 4)
-    assert not is_due_to_concurrency(result(1.0, 429, violated=("daily",)), level, 4)
-    assert not is_due_to_concurrency(result(1.0, 429), level, 4)
+    made, level = steady(0), Concurrency(8, start=4)
+    assert cause(made, result(1.0, 429, violated=("global-concurrency",)), 4, level=level) == "concurrency"
+    assert cause(made, result(1.0, 429, violated=("daily",)), 4, level=level) == ""
+    assert cause(made, result(1.0, 429), 4, level=level) == ""
     level.refused_for_concurrency(NOW, 4)
-    assert is_due_to_concurrency(result(1.0, 429), level, 4)
-    assert not is_due_to_concurrency(result(1.0, 429), level, 3)
+    assert cause(made, result(1.0, 429), 4, level=level) == "concurrency"
+    assert cause(made, result(1.0, 429), 3, level=level) == ""
     stated = (Observation(policy="p", remaining=0.0),)
-    assert not is_due_to_concurrency(result(1.0, 429, observations=stated), level, 4)
+    assert cause(made, result(1.0, 429, observations=stated), 4, level=level) == ""
 
 
 def test_the_share_of_failures_is_known_after_chance_was_rejected_as_the_reason_of_refusals() -> None:
@@ -90,7 +99,7 @@ def test_the_share_of_failures_is_known_after_chance_was_rejected_as_the_reason_
     made = steady(30)
     for number in range(30):
         broken = replace(result(30.0 + number), status=0, overloaded=True)
-        made.is_random(broken if number % 3 == 0 else result(30.0 + number), 4, None)
+        cause(made, broken if number % 3 == 0 else result(30.0 + number), 4)
     share = made.failed_share
     assert share > 0.1
     made.reject_chance()
