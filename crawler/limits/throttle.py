@@ -196,7 +196,7 @@ class Throttle:
             if self.pacing.pace.slow_start == "first" and not self.concurrency.has_answered:
                 self._attribution.undecided_until = now + MAX_FIRST
             if self._learner is not None:  # of an earlier run
-                self._learner.detector.since = now
+                self._learner.detector.begin_run(now)
         self._last_start = now
         self.flight.begin(grant)
         self.pacing.take(grant)

@@ -71,6 +71,14 @@ class LimitDetector:
     _unexplained: int = attrs.field(default=0, init=False)
     """Searches since the last limit was found that found none although the server had refused a request."""
 
+    def begin_run(self, now: float) -> None:
+        """Begin to count, with the first request of a run that knows limits of an earlier one.
+
+        Parameters:
+            now: when it was sent, in seconds since the epoch.
+        """
+        self.since = self._begin = now
+
     # ---- served requests ---------------------------------------------------------------------------------------------
 
     def record_served(self, refusals: Refusals | None, grant: Grant, report: AttemptReport) -> None:

@@ -12,6 +12,7 @@ from support.throttles import kinds
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.learning.interval_quota import IntervalQuota
+from crawler.limits.learning.learner import LimitLearner
 from crawler.limits.learning.limit_detector import LimitDetector
 from crawler.limits.learning.quota_set import QuotaSet
 
@@ -52,6 +53,23 @@ def test_after_four_wrong_guesses_refusals_at_random_teach_no_limit():
         at = max(now, made.gate_at(now), quota_at) - NOW
     assert any(known)
     assert not any(known[-500:])
+
+
+def test_a_resumed_run_counts_from_its_first_request():
+    made = LimitLearner(flight=Flight(), rng=random.Random(1), since=math.nan, served=0.0)
+    made.detector.begin_run(NOW)
+    for number in range(40):
+        ask(made, 0.05 * number)
+    for at in (2.0, 2.2, 3.2):
+        ask(made, at, 429)
+    for at in (13.5, 13.52, 13.54):
+        ask(made, at)
+    for at in (13.6, 13.8, 14.8, 25.0):
+        ask(made, at, 429)
+    ask(made, 46.0)
+    undeclared = made.quotas.undeclared()
+    assert undeclared is not None
+    assert undeclared.too_short == 0.0
 
 
 @pytest.mark.parametrize("seed", range(5))
