@@ -19,6 +19,8 @@ MAX_REFUSED_ALONE: Final = 60.0
 requests: it served others between two refusals of each of them, and nothing else is left."""
 MAX_REFUSED_BESIDE_OTHERS: Final = 3600.0
 """The same where requests are left that it has refused since the last success only."""
+MIN_SERVED: Final = 20
+"""Requests that it has served since the first refusal of such a request, at least."""
 REFUSED_WINDOWS: Final = 8.0
 """Learned windows by which these times are longer."""
 
@@ -89,12 +91,17 @@ class History(Struct, kw_only=True, eq=False):
         refused_by, pending = ticket.permit.refused_by, ticket.pending
         if refused_by is None:
             return
-        served_between = -math.inf < pending.refused_at < refused_by.refusal_budget.served_start
-        pending.refused_at, pending.is_passed = now, pending.is_passed or served_between
-        if pending.is_passed and not refused_by.is_explained():
+        budget = refused_by.refusal_budget
+        if pending.refused_at == -math.inf:
+            pending.served_before = budget.served
+        elif pending.refused_at < budget.served_start:
+            pending.is_passed = True
+        pending.refused_at = now
+        is_certain = budget.served - pending.served_before >= MIN_SERVED and not budget.serves_refused
+        if refused_by is ticket.permit.lane and pending.is_passed and is_certain and not refused_by.is_explained():
             longest = MAX_REFUSED_BESIDE_OTHERS if ticket.lane.has_unpassed() else MAX_REFUSED_ALONE
             longest += REFUSED_WINDOWS * refused_by.learned_window()
-            self.is_refused_alone = refused_by.refusal_budget.refused_for(now) > longest
+            self.is_refused_alone = budget.refused_for(now) > longest
 
     def observe(self, ticket: StartTicket, now: float) -> None:
         """Take over what the limits and the outages have made of an attempt.

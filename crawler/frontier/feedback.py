@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crawler.frontier.ticket import PageTicket
+
 if TYPE_CHECKING:
     from crawler.frontier.body_budget import BodyBudget
     from crawler.frontier.budget import Budgets
@@ -55,6 +57,8 @@ class Feedback:
         self._schedule.advance_clock(now)
         self._bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        if isinstance(ticket, PageTicket) and ticket.pending.refusals and ticket.permit.refused_by is None:
+            ticket.permit.lane.refusal_budget.serves_refused = True
         self._reschedule(ticket)
         return events
 

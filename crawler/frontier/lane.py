@@ -145,7 +145,9 @@ class Lane:
         return chain(self._ready, *self._refused.values())
 
     def has_unpassed(self) -> bool:
-        """Return whether a request waits of which the server does not seem to refuse that one alone."""
+        """Return whether another request waits, or is in flight, that the server may not refuse for ever."""
+        if len(self.held) - len(self) > 1:
+            return True
         later = (pending for _, _, pending in self._later)
         return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))
 

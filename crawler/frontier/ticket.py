@@ -57,6 +57,8 @@ class Pending(Struct, order=True):
     """The earliest time of the next attempt, in seconds since the epoch."""
     refused_at: float = -math.inf
     """When the latest refusal was received, in seconds since the epoch."""
+    served_before: int = 0
+    """Requests that the server had served since its first refusal when it refused this one for the first time."""
     is_passed: bool = False
     """Whether the server served other requests of its lane, sent in between, between two refusals of this one."""
 

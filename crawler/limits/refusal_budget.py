@@ -37,8 +37,14 @@ class RefusalBudget(Struct, eq=False):
     """Whether nothing was served between the two latest refusals."""
     has_served: bool = False
     """Whether the server has ever served a request."""
+    has_refused: bool = False
+    """Whether it has ever refused one."""
+    serves_refused: bool = False
+    """Whether it has ever served a request that it had refused: then a limit was the reason, and not the page."""
     served_start: float = -math.inf
     """When the latest request started that was served since one was refused, in seconds since the epoch."""
+    served: int = 0
+    """Requests that were served since the first refusal."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
     _first_at: float = math.nan
@@ -51,9 +57,10 @@ class RefusalBudget(Struct, eq=False):
 
     def record_served(self, started: float) -> None:
         """Count a request that was served, and started at `started`, in seconds since the epoch."""
-        if self.has_served and self._spare == MAX_SPARE:
-            return  # nothing was refused since
+        if self.has_served and not self.has_refused:
+            return
         self.served_start = max(self.served_start, started)
+        self.served += self.has_refused
         self._refused_since = math.nan
         self._broken_waits = 0
         self.refuses_all, self.has_served = False, True
@@ -73,7 +80,7 @@ class RefusalBudget(Struct, eq=False):
             stated_wait: Seconds to wait as the server states; such a wait is no stall.
             window: Seconds of the longest window of its limits that was learned; 0: none was.
         """
-        self.refuses_all = not math.isnan(self._refused_since)
+        self.has_refused, self.refuses_all = True, not math.isnan(self._refused_since)
         if not self.refuses_all:
             self._refused_since = self._first_at = now
         if stated_wait and now >= self._stated_until:

@@ -92,6 +92,30 @@ async def test_pages_that_alone_are_refused_fail_after_minutes(
     assert report.requests < 300
 
 
+@pytest.mark.parametrize(("day", "short", "seconds", "count"), [(5, 4, 5.0, 21), (5, 3, 2.0, 17), (12, 1, 2.0, 15)])
+async def test_a_quota_of_a_day_beside_a_short_one_loses_no_page(
+    autojump_clock: MockClock, day: int, short: int, seconds: float, count: int
+) -> None:
+    """The short one refuses pages, serves others meanwhile, and then the long one refuses the same pages."""
+    ends, used = [0.0, 0.0], [0, 0]
+
+    def answer(_: object) -> Page:
+        now = trio.current_time()
+        for index, length in enumerate((86_400.0, seconds)):
+            if now >= ends[index]:
+                ends[index], used[index] = now + length, 0
+        if used[0] >= day or used[1] >= short:
+            return Page("no", status=429, delay=0.1)
+        used[0], used[1] = used[0] + 1, used[1] + 1
+        return Page("x", delay=0.1)
+
+    class Many(Some):
+        start_urls = [f"https://h.test/{number}" for number in range(count)]
+
+    report = await crawl(Many(), transport=FakeSite(dict.fromkeys(Many.start_urls, answer)).transport)
+    assert (report.pages, report.failed) == (count, 0)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.05])
 async def test_a_quota_that_refuses_for_a_day_loses_no_page(autojump_clock: MockClock, delay: float) -> None:
     served = 0

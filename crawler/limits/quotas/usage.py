@@ -105,6 +105,7 @@ class QuotaUsage:
         """
         if self._supposed_unit and used % self._supposed_unit:
             self.counts_requests, self._cost_is_known, self._supposed_unit = True, False, 0
+            self._ours, self._responses = 0.0, 0  # `_remaining` and `_since` are those of the latest update
         if not self.counts_requests or used <= 0.0 or used % 1.0:
             return
         self._divisor = math.gcd(self._divisor, int(used))

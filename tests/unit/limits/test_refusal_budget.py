@@ -16,6 +16,16 @@ def refuse(budget: RefusalBudget, at: float, *, overloaded: bool = False, stated
     return budget.record_refusal(NOW + at, overloaded=overloaded, stated_wait=stated) - NOW
 
 
+def test_requests_served_since_the_first_refusal_are_counted_whenever_they_started():
+    budget = RefusalBudget()
+    budget.record_served(1.0)
+    assert (budget.served, budget.served_start) == (0, 1.0)
+    budget.record_refusal(3.0, overloaded=False, stated_wait=0.0)
+    for number in range(40):
+        budget.record_served(2.0 if number < 20 else 4.0)
+    assert (budget.served, budget.served_start) == (40, 4.0)
+
+
 def test_after_twenty_refusals_each_further_one_is_followed_by_ten_seconds() -> None:
     budget = RefusalBudget()
     assert [refuse(budget, 0.0) for _ in range(20)] == [-math.inf] * 20

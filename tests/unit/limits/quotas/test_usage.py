@@ -52,6 +52,18 @@ def test_another_client_that_keeps_in_step_for_a_while_is_no_cost_of_a_request()
     assert usage.counts_requests
 
 
+def test_what_another_client_uses_after_a_refuted_cost_is_measured_from_there():
+    usage = QuotaUsage()
+    usage.start_window(998.0, 0.0, 2.0)
+    usage.check_unit(2.0)
+    remaining = 998.0
+    for second in range(1, 91):
+        remaining -= 3.0 if second == 31 else 2.0
+        usage.update(remaining, float(second), 1.0, 0.0)
+        usage.check_unit(1000.0 - remaining)
+    assert 0.8 < usage.others < 1.1
+
+
 def test_a_server_that_counts_in_steps_of_ten_requests_counts_requests():
     usage = QuotaUsage()
     usage.start_window(100.0, 0.0, 0.0)
