@@ -146,7 +146,7 @@ class Lane:
 
     def has_unpassed(self) -> bool:
         """Return whether another request waits, or is in flight, that the server may not refuse for ever."""
-        if len(self.held) - len(self) > 1:
+        if len(self.held) - len(self) > 1:  # one in flight is the request that asks
             return True
         later = (pending for _, _, pending in self._later)
         return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))

@@ -175,7 +175,7 @@ class LimitLearner:
         sent, received, detector = report.sent, report.received, self.detector
         if self.refusals is None:
             self.refusals = Refusals()
-            detector.begin(sent)
+            detector.start_comparison(sent)
         refusals = self.refusals
         wait = report.declared.retry_after
         if wait is None:

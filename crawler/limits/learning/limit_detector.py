@@ -155,8 +155,8 @@ class LimitDetector:
 
     # ---- refused requests --------------------------------------------------------------------------------------------
 
-    def begin(self, now: float) -> None:
-        """Begin to compare requests: the first one is refused that was sent at `now` (seconds since the epoch)."""
+    def start_comparison(self, now: float) -> None:
+        """Compare requests from now on: the first one was refused, and sent at `now` (seconds since the epoch)."""
         self.rates.assume(self.served, self.since, now)
 
     def record_refused(self, grant: Grant, report: AttemptReport) -> None:

@@ -147,12 +147,18 @@ def test_a_refusal_that_may_be_chance_is_followed_by_a_request_alone():
     assert not made.is_limit_proven()
 
 
-def test_a_request_served_right_after_the_second_refusal_disproves_a_leaky_bucket():
+def refused_after_four() -> LimitLearner:
+    """Return the limits of a server that has served four units in the second between two refusals."""
     made = learner(served=20.0)
     ask(made, 0.0, 429)
-    for n in range(4):
-        ask(made, 0.5 + n / 10)
+    for number in range(4):
+        ask(made, 0.5 + number / 10)
     ask(made, 1.0, 429)
+    return made
+
+
+def test_a_request_served_right_after_the_second_refusal_disproves_a_leaky_bucket():
+    made = refused_after_four()
     assert made.quotas.has_leaky_bucket()
     assert made.gate_at(NOW + 1.1) <= NOW + 1.1
     assert made.quota_at(NOW + 1.1, NOW + 1.0, cost=1.0, backlog=9.0, mode="auto")[0] <= NOW + 1.1
@@ -182,11 +188,7 @@ def test_a_window_whose_end_is_stated_is_not_a_leaky_bucket():
 
 
 def test_a_leaky_bucket_is_found_by_two_refusals():
-    made = learner(served=20.0)
-    ask(made, 0.0, 429)
-    for n in range(4):
-        ask(made, 0.5 + n / 10)
-    ask(made, 1.0, 429)
+    made = refused_after_four()
     assert made.quotas.has_leaky_bucket()
 
 
