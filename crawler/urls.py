@@ -283,6 +283,17 @@ def host(url: str) -> str:
     return name[: name.index("]") + 1] if name.startswith("[") else name.partition(":")[0]
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether the host of a canonical URL or origin is this machine: ``localhost``, ``127.0.0.1``, ``[::1]``.
+
+    Names that end with ``.localhost`` are, too (RFC 6761 section 6.3).
+    """
+    name = host(url if url.find("/", 8) >= 0 else f"{url}/").rstrip(".")
+    if name.startswith("127."):
+        return name.rpartition(".")[2].isdigit()  # a host whose last label is a number is an IPv4 address
+    return name in ("localhost", "[::1]") or name.endswith(".localhost")
+
+
 def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
     """Return a canonical URL without user and password, and the pair of them, decoded; `None` if it had none."""
     end = url.find("/", 8)

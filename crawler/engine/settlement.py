@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from crawler import urls
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
@@ -77,6 +78,8 @@ class Settlement:
             response: The response to it.
             now: Seconds since the epoch. `None`: the present time.
         """
+        if not ticket.lane.throttle.concurrency.has_answered:
+            self._frontier.outages.note_first_response(urls.origin(ticket.request.url))
         events = self._frontier.feedback.answered(
             ticket,
             self._clock() if now is None else now,

@@ -60,14 +60,12 @@ class ProxyEnvironment:
         """Return the URL of the proxy for an origin; `None` means a direct connection."""
         scheme, _, authority = origin.partition("://")
         found = self.proxies.get(scheme)
-        if found is None:
+        if found is None or urls.is_loopback(origin):
             return None
         host = urls.host(origin + "/").strip("[]").rstrip(".")
         port = authority.rpartition(":")[2] if authority[-1] != "]" and ":" in authority else ""
         port = port or ("443" if scheme == "https" else "80")
         address = _parse_address(host)
-        if host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback):
-            return None
         excepted = any(
             wanted in ("", port) and (address in network if network is not None and address is not None else
                                       name in ("*", host) or host.endswith("." + name))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
+from crawler import urls
 from crawler.errors import FetchError
 from crawler.limits.breaker import MAX_STEP, Breaker
 
@@ -128,11 +129,17 @@ class Outages:
         self._breakers: dict[str, Breaker] = {}
         self._probes: set[object] = set()  # the requests that are a probe
         self._lost: Breaker | None = None  # that of the network after it was given up
-        self._has_answered = False  # whether any host has, as far as it is known
+        self._has_answered = False  # whether any host has
+        self._was_online = False  # whether a host that is not this machine has, or one is known to have answered before
         self._doubtful: set[str] = set()  # scopes that have failed since a host was reached for the first time or again
         self._era = 0  # number of times that this has happened
         self._silent: dict[str, bool] = {}  # hosts that have failed since the last response, and whether they are known
         self._silent_since = math.inf
+
+    def note_first_response(self, origin: str) -> None:
+        """Note that a host has answered for the first time, or in an earlier run. Loopback proves no network."""
+        self._has_answered = True
+        self._was_online = self._was_online or not urls.is_loopback(origin)
 
     def statistics(self) -> dict[str, OutageStatistics]:
         """Return what is down now, by origin or proxy; the key of the network is ``network``."""
@@ -170,9 +177,9 @@ class Outages:
 
     def given_up(self, scopes: Iterable[str], now: float) -> Breaker | None:
         """Return the breaker of a scope that was given up, so that its requests fail; `None`: there is none."""
-        if self._lost is not None and now < self._lost.given_up_until:
-            return self._lost
         for scope in scopes:
+            if self._lost is not None and now < self._lost.given_up_until and not urls.is_loopback(scope):
+                return self._lost
             breaker = self._breakers.get(scope)
             if breaker is not None and now < breaker.given_up_until:
                 return breaker
@@ -237,7 +244,8 @@ class Outages:
         breaker = self._breaker(trouble, now)
         is_late = trouble.started < breaker.failed_at  # it started before the last failure, and is part of that
         breaker.note(now, trouble.error)
-        self._has_answered = self._has_answered or trouble.is_known
+        if trouble.is_known:
+            self._has_answered = self._was_online = True
         self._count(breaker, trouble, now, is_late=is_late)
         if probes_network:
             self._extend_network_outage(trouble, now)
@@ -295,7 +303,7 @@ class Outages:
     def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
         """Return the seconds after which a host that has never answered is given up."""
         if self.network is not None:
-            return math.inf if self._has_answered else DOUBT
+            return math.inf if self._was_online else DOUBT
         fails_with_others = not self._is_alone(breaker) and len(self._doubtful) >= MANY
         if fails_with_others or (trouble.contact == "local" and not self._has_answered):
             return DOUBT
@@ -352,7 +360,7 @@ class Outages:
             return
         network.note(now, trouble.error)
         network.open(now, rest=NETWORK_PROBE)
-        if network.down_for >= (self._patience if self._has_answered else min(self._patience, DOUBT)):
+        if network.down_for >= (self._patience if self._was_online else min(self._patience, DOUBT)):
             network.give_up(now + GIVEN_UP)
             self._lost, self.network = network, None
             self._end_silence()

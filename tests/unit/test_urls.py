@@ -272,6 +272,29 @@ def test_origin_authority_and_host_follow_the_standard(url):
 
 
 @pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8000/", True),
+        ("http://localhost./", True),
+        ("http://docs.localhost/a", True),
+        ("http://127.0.0.1/", True),
+        ("http://127.1/", True),
+        ("http://u:p@127.8.9.1:80/127", True),
+        ("http://[::1]:8000/", True),
+        ("http://128.0.0.1/", False),
+        ("http://127.example.com/", False),
+        ("http://localhost.example.com/", False),
+        ("http://mylocalhost/", False),
+        ("http://[::2]/", False),
+        ("https://example.com/localhost", False),
+    ],
+)
+def test_loopback(url: str, expected: bool) -> None:
+    url = urls.normalize(url)
+    assert urls.is_loopback(url) == urls.is_loopback(urls.origin(url)) == expected
+
+
+@pytest.mark.parametrize(
     ("url", "bare", "pair"),
     [
         ("https://example.com/a@b", "https://example.com/a@b", None),

@@ -385,6 +385,24 @@ def test_after_the_patience_everything_is_given_up() -> None:
     assert made.given_up([D], now) is None
 
 
+@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", DOUBT), (C, 600.0)])
+def test_loopback_says_nothing_about_the_network(answered: str, waits: float) -> None:
+    made, now, new = outages(), 3.0, {"is_known": False, "contact": "lookup"}
+    made.note_first_response(answered)
+    for at in (0.0, 3.0):
+        for host in range(10):
+            fail(made, f"https://h{host}.test", at, **new)
+    assert made.network is not None
+    while made.network is not None:
+        now += NETWORK_PROBE
+        probe = object()
+        made.start(["https://h0.test"], probe)
+        fail(made, "https://h0.test", now, request=probe, **new)
+    assert waits <= now <= waits + 3 * NETWORK_PROBE
+    assert made.given_up([D], now) is not None
+    assert made.given_up(["http://localhost:8000"], now) is None
+
+
 def test_a_proxy_that_is_down_is_not_an_outage_of_the_network() -> None:
     made = outages()
     for now in range(20):
