@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.cases import each
 from support.environments import environment
 from support.processes import PIPE, Process
 from trio.testing import MockClock
@@ -205,7 +206,7 @@ class Failing:
         raise ConfigError(f"cannot use {self._text}")
 
 
-@pytest.mark.parametrize("refuse", REFUSED.values(), ids=list(REFUSED))
+@each("refuse", REFUSED.values())
 def test_an_error_message_does_not_show_the_refused_value(refuse: Callable[[str], Any]) -> None:
     with pytest.raises((ValueError, TypeError, ConfigError)) as caught:
         refuse(TOKEN)

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 import pytest
 from PIL import Image
 from support import processes
+from support.cases import each
 from support.fake_chromium import FakeBrowser
 from support.localsite import Answer, Asked, local_site
 
@@ -578,7 +579,7 @@ def test_faults_tests():
     assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_example_is_tested_here_and_shows_its_command(name):
     source = (EXAMPLES / name).read_text()
     assert name != "crawler.py", "it would take the place of the package"

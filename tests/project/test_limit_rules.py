@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from support.cases import each
 from support.limit_models import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def test_the_numbers_are_consecutive() -> None:
     assert list(RULES) == headings == [f"R{number}" for number in range(1, len(headings) + 1)]
 
 
-@pytest.mark.parametrize("number", RULES)
+@each("number", RULES)
 def test_the_file_and_the_evidence_of_a_rule_exist(number: str) -> None:
     file = RULES[number]["file"]
     assert (ROOT / (file if file.startswith("crawler/") else f"crawler/limits/{file}")).is_file(), file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from support.cases import each
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "tests" / "unit"
@@ -123,7 +123,7 @@ def test_every_plugin_has_a_test_file_of_its_name() -> None:
     assert [name for name, test in plugins().items() if not test.is_file()] == []
 
 
-@pytest.mark.parametrize("name", COVERED_ELSEWHERE)
+@each("name", COVERED_ELSEWHERE)
 def test_the_tests_that_cover_an_exception_exist(name: str) -> None:
     assert COVERED_ELSEWHERE[name]
     for test in COVERED_ELSEWHERE[name]:

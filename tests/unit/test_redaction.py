@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.redaction import (
     describe,
@@ -20,7 +21,7 @@ from crawler.redaction import (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "token", "tokens", "key", "secret", "password", "passwd", "pwd", "auth", "cookie", "cookies", "session",
@@ -43,7 +44,7 @@ def test_names_of_other_things(name: str) -> None:
     assert not is_secret(name)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("https://ada:pw@h.example/a", "https://***@h.example/a"),

@@ -8,6 +8,7 @@ import ada_url
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import urls
 
@@ -56,7 +57,7 @@ HREFS = st.one_of(
 )
 
 
-@pytest.mark.parametrize(("url", "canonical"), WHATWG)
+@each(("url", "canonical"), WHATWG)
 def test_normalize_writes_a_url_as_browsers_do_without_its_fragment(url, canonical):
     assert urls.normalize(url) == canonical
 
@@ -209,7 +210,7 @@ def test_memory_of_urls_is_bounded(monkeypatch):
     assert len(urls._canonical._new) <= 100
 
 
-@pytest.mark.parametrize(
+@each(
     ("href", "joined"),
     [
         ("e", "https://a.test/b/e"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Request, Response, urls
 from crawler.content import encode_query
@@ -95,14 +96,14 @@ NONE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("url", CANONICAL)
+@each("url", CANONICAL)
 def test_a_url_has_one_form(url: str) -> None:
     assert urls.normalize(url) == CANONICAL[url]
     assert urls.normalize(CANONICAL[url]) == CANONICAL[url]
     assert urls.join("https://elsewhere.test/x?y", CANONICAL[url]) == CANONICAL[url]
 
 
-@pytest.mark.parametrize("url", NONE)
+@each("url", NONE)
 def test_a_text_that_is_not_a_web_url_is_rejected_and_is_not_a_link(url: str) -> None:
     with pytest.raises(ValueError, match=r"not a URL|not an http or https URL|zone are not supported"):
         urls.normalize(url)

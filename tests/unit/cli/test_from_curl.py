@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Request
 from crawler.cli.from_curl import _code, parse_curl
@@ -23,7 +24,7 @@ def request(text):
     return names["made"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         (f"curl {URL}", Request(URL)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.content.decode_stream import decode_stream
 from crawler.content.encoding import decode
@@ -22,7 +23,7 @@ def test_pieces_do_not_matter(label: str, pieces: list[bytes]) -> None:
     assert "".join(decode_stream(pieces, label)) == decode(b"".join(pieces), label)
 
 
-@pytest.mark.parametrize("label", LABELS)
+@each("label", LABELS)
 def test_a_sitemap_or_a_feed_of_broken_characters_raises_nothing(label: str) -> None:
     body, kind = b"\x1b(\xa5\x08<" * 500, f"text/xml; charset={label}"
     assert list(sitemaps(body, "https://site.test/", content_type=kind)) == []

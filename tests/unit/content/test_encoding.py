@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.content import canonical_label, decode, detect_encoding
 from crawler.content.labels import _LABELS
@@ -13,7 +14,7 @@ RUSSIAN = "Съешь же ещё этих мягких французских �
 JAPANESE = "これは日本語の文章です。今日はとても良い天気でした。東京へ行きました。"
 
 
-@pytest.mark.parametrize("name", sorted(set(_LABELS.values())))
+@each("name", sorted(set(_LABELS.values())))
 def test_every_name_is_its_own_label_and_can_be_decoded_with(name):
     assert canonical_label(name) == name
     assert isinstance(decode(bytes(range(256)), name), str)

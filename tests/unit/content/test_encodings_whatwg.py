@@ -8,6 +8,7 @@ from html import escape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Response, html
 from crawler.content import decode, detect_encoding, is_html
@@ -34,7 +35,7 @@ PYTHON = {
 DIFFERENT = {"koi8-u": {0xAE: "ў", 0xBE: "Ў"}, "windows-1255": {0xCA: "\u05ba"}}
 
 
-@pytest.mark.parametrize("name", PYTHON)
+@each("name", PYTHON)
 def test_each_byte_of_a_single_byte_encoding_is_the_character_of_the_standard(name: str) -> None:
     for number in range(256):
         byte = bytes([number])
@@ -44,7 +45,7 @@ def test_each_byte_of_a_single_byte_encoding_is_the_character_of_the_standard(na
         assert decode(byte, name) == DIFFERENT.get(name, {}).get(number, expected), hex(number)
 
 
-@pytest.mark.parametrize(
+@each(
     ("label", "body", "text"),
     [
         # 10.2 gb18030: ranges, the range that is one character, 0x80, and what is given back after an error
@@ -111,7 +112,7 @@ def test_decoders_follow_the_standard_where_codecs_differ(label: str, body: str,
 # ---- which one -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "content_type", "encoding"),
     [
         # byte order mark > header > meta
@@ -173,8 +174,8 @@ SAMPLES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("charset", SAMPLES)
-@pytest.mark.parametrize("where", ["header", "meta"])
+@each("charset", SAMPLES)
+@each("where", ["header", "meta"])
 def test_text_selectors_and_links_are_of_the_same_encoding(charset: str, where: str) -> None:
     text = SAMPLES[charset]
     meta = f"<meta charset={charset}>" if where == "meta" else ""

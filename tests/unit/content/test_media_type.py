@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Response
 from crawler.content import is_binary, is_html, is_xhtml
@@ -41,8 +42,8 @@ def test_the_mime_type_of_a_header_field(content_type: str, found: MimeType) -> 
     assert mime_type(content_type) == found
 
 
-@pytest.mark.parametrize("content_type", [None, "", "html", "*/*", "unknown/unknown", "application/unknown"])
-@pytest.mark.parametrize(
+@each("content_type", [None, "", "html", "*/*", "unknown/unknown", "application/unknown"])
+@each(
     ("body", "found"),
     [
         (b"<!DOCTYPE HTML>", True),

@@ -7,12 +7,13 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.content import detect_encoding, meta_charset
 from crawler.content.labels import _LABELS
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "label"),
     [
         (b"<meta charset=koi8-r>", "koi8-r"),
@@ -64,7 +65,7 @@ def test_text_that_looks_like_a_meta_element_does_not_count(head):
 FAR = b"<!DOCTYPE html>" + b" " * 1024
 
 
-@pytest.mark.parametrize(
+@each(
     "markup",
     [
         b"<meta charset=koi8-r>",
@@ -80,7 +81,7 @@ FAR = b"<!DOCTYPE html>" + b" " * 1024
         b"<a title='<script>'><meta charset=koi8-r>",
     ],
 )
-@pytest.mark.parametrize("content_type", ["text/html", None, "text/html; charset=klingon"])
+@each("content_type", ["text/html", None, "text/html; charset=klingon"])
 def test_a_meta_element_after_the_first_1024_bytes_counts(markup, content_type):
     assert detect_encoding(FAR + markup + "<p>é".encode(), content_type) == "koi8-r"
 
@@ -139,8 +140,8 @@ def test_a_meta_element_counts_after_many_that_declare_nothing():
     assert detect_encoding(FAR + b"<meta name=a>" * 200 + b"<meta charset=koi8-r>", "text/html") == "koi8-r"
 
 
-@pytest.mark.parametrize("start", [b"", FAR + b"charset"], ids=["at the start", "behind it"])
-@pytest.mark.parametrize(
+@each("start", [b"", FAR + b"charset"])
+@each(
     "fragment",
     [
         *FRAGMENTS,

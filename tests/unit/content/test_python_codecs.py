@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 import pytest
+from support.cases import each
 
 from crawler.content.encoding import decode
 from crawler.content.labels import _LABELS
@@ -13,13 +14,13 @@ from crawler.content.python_codecs import python_codec, standard_name
 ENCODINGS = sorted(set(_LABELS.values()))
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@each("name", ENCODINGS)
 def test_every_encoding_has_a_codec(name):
     assert codecs.lookup(python_codec(name))
     assert "abc".encode(python_codec(name))
 
 
-@pytest.mark.parametrize("name", [name for name in ENCODINGS if name not in ("replacement", "x-user-defined")])
+@each("name", [name for name in ENCODINGS if name not in ("replacement", "x-user-defined")])
 def test_letters_that_were_encoded_decode_to_themselves(name):
     text = "".join(
         character

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from support.cases import each
 
 from crawler.engine.outages import contact_of, has_response
 from crawler.errors import (
@@ -25,7 +25,7 @@ def error(cls: type[RequestError], kind: str = "", *, retryable: bool = True, re
     return made
 
 
-@pytest.mark.parametrize(
+@each(
     ("failure", "contact"),
     [
         (error(ConnectFailed, "refused"), "none"),

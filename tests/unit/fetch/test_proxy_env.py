@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError
 from crawler.fetch.proxy_env import ProxyEnvironment
@@ -45,7 +46,7 @@ def test_a_variable_that_names_no_proxy_is_one_clear_line(value):
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("exceptions", "url", "direct"),
     [
         ("", "http://site.test", False),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import attrs
 import pytest
+from support.cases import each
 
 from crawler import ConfigError, Plugin, PluginError, Spider
 from crawler.hooks.load import GROUP, construct, import_class, installed, load_plugin, options_of
@@ -195,7 +196,7 @@ class Options(Plugin):
         self.got = {name: value for name, value in locals().items() if name != "self"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "value"),
     [
         ("text", "none", "none"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler import Plugin, Spider
 from crawler.hooks.scrapy_names import EQUIVALENTS, misused_names
 from crawler.spiders import SiteSpider
 
 
-@pytest.mark.parametrize("name", EQUIVALENTS)
-@pytest.mark.parametrize("base", [Spider, Plugin])
+@each("name", EQUIVALENTS)
+@each("base", [Spider, Plugin])
 def test_a_scrapy_name_is_reported_with_its_equivalent(base, name):
     [message] = misused_names(type("Old", (base,), {name: None}))
     assert message == f"Old.{name} has a meaning in Scrapy only (did you mean {EQUIVALENTS[name]}?)"

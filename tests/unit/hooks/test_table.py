@@ -7,6 +7,7 @@ import logging
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
+from support.cases import each
 
 from crawler import Drop, Plugin, PluginError, Spider
 from crawler.hooks.table import HOOKS, HookTable
@@ -220,9 +221,7 @@ BREACHES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("hook", "method", "words"), BREACHES, ids=[f"{hook}-{number}" for number, (hook, *_) in enumerate(BREACHES)]
-)
+@each(("hook", "method", "words"), BREACHES)
 def test_a_breach_of_the_contract_is_reported(hook, method, words):
     with pytest.raises(PluginError) as caught:
         HookTable.build([Shop(), plugin(**{hook: method})])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import parse
 from crawler.html.forms import Control, controls_of, forms_of
@@ -15,7 +16,7 @@ def controls(inside: str) -> list[Control]:
     return controls_of(document, forms_of(document)[0])
 
 
-@pytest.mark.parametrize(
+@each(
     ("markup", "kind", "values"),
     [
         ("<input name=a value=1>", "text", ("1",)),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import Selector
 
@@ -32,7 +32,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize(("html", "text"), SHOWN)
+@each(("html", "text"), SHOWN)
 def test_text_is_shown_as_in_a_browser(html, text):
     assert Selector(f"<body>{html}").css("body").text == text
 

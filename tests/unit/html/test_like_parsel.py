@@ -7,6 +7,7 @@ written as browsers do (``checked=""``), and siblings of an element are not foun
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.html import Selector
 
@@ -189,7 +190,7 @@ XPATH_INSIDE = [
 ]
 
 
-@pytest.mark.parametrize(("query", "found"), CSS)
+@each(("query", "found"), CSS)
 def test_css_on_a_page(query, found):
     assert Selector(SHOP).css(query).getall() == found
 
@@ -209,7 +210,7 @@ def test_css_inside_of_nested_elements(within, query, found):
     assert Selector(PAGE_OF_DIVS).css(within).css(query).getall() == found
 
 
-@pytest.mark.parametrize(("query", "found"), XPATH)
+@each(("query", "found"), XPATH)
 def test_xpath_on_a_page(query, found):
     assert Selector(SHOP).xpath(query).getall() == found
 

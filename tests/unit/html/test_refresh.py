@@ -7,12 +7,13 @@ import math
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import parse
 from crawler.html.refresh import Refresh, meta_refresh, meta_refreshes, parse_refresh
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "seconds", "url"),
     [
         ("5", 5, ""),

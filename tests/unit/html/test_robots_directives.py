@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import nofollow_steps, nofollow_urls, parse
 from crawler.html.robots_directives import robots_directives
@@ -19,7 +20,7 @@ def said(*fields: str, page: str | None = None, token: str = "OurBot") -> frozen
     return robots_directives(fields, document, token)
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "directives"),
     [
         ([], set()),

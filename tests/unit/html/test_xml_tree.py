@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import xml_tree
 from crawler.html.xml_tree import is_declaration, parse_xml
@@ -36,7 +37,7 @@ def test_a_well_formed_document_is_parsed_as_it_is(text, expected):
     assert html_of(text) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("<a><b>1<c>2</a>", "<a><b>1<c>2</c></b></a>"),  # not closed

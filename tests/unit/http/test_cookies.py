@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.headers import Headers
 from crawler.http.cookies import MAX_COOKIES_PER_SITE, CookieJar
@@ -25,7 +26,7 @@ def sent(*fields: str, url: str = URL, to: str = URL, now: float = NOW, later: f
 # ---- 5.2 reading -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "cookie"),
     [
         ("foo=bar", "foo=bar"),
@@ -55,13 +56,12 @@ def sent(*fields: str, url: str = URL, to: str = URL, now: float = NOW, later: f
         ("n=" + "v" * 4095, "n=" + "v" * 4095),
         ("n=" + "v" * 4096, ""),
     ],
-    ids=lambda text: ascii(text)[:40],
 )
 def test_a_cookie_ends_at_the_first_semicolon(field, cookie):
     assert sent(field) == cookie
 
 
-@pytest.mark.parametrize(
+@each(
     ("attributes", "later", "there"),
     [
         ("", 1e9, True),
@@ -96,7 +96,6 @@ def test_a_cookie_ends_at_the_first_semicolon(field, cookie):
         (f"expires={PAST}; expires={FAR}", 0, True),
         (f"expires={PAST}; expires=soon", 0, False),
     ],
-    ids=lambda text: ascii(text)[:50],
 )
 def test_when_a_cookie_ends(attributes, later, there):
     assert sent(f"foo=bar; {attributes}", later=later) == ("foo=bar" if there else "")
@@ -105,7 +104,7 @@ def test_when_a_cookie_ends(attributes, later, there):
 # ---- 5.3 storing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("domain", "to", "there"),
     [
         (None, "https://www.site.test/", True),
@@ -179,7 +178,7 @@ def test_public_suffixes_and_addresses(url, domain, to, there):
     assert sent(f"foo=bar; domain={domain}", url=url, to=to) == ("foo=bar" if there else "")
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "to", "there"),
     [
         # without a path: the folder of the page

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.http.networks import network_of
 
@@ -50,7 +50,7 @@ LISTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "address"), [(name, address) for name, found in LISTED.items() for address in found])
+@each(("name", "address"), [(name, address) for name, found in LISTED.items() for address in found])
 def test_an_address_is_on_a_network(name, address):
     assert network_of(address) == name
 

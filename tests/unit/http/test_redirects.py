@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import BadRedirect, BadStatus, Request, Response
 from crawler.http.redirects import redirect_request, refresh_request, refresh_targets
@@ -23,7 +24,7 @@ def follow(
 # ---- the method ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "method", "becomes"),
     [
         (301, "GET", "GET"), (301, "HEAD", "HEAD"), (301, "POST", "GET"), (301, "PUT", "PUT"), (301, "PATCH", "PATCH"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from support.cases import each
 
 from crawler.headers import Headers
 from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
@@ -27,7 +28,7 @@ def test_idempotent_requests(kind: type, method: str, fields: dict[str, str], *,
     assert is_idempotent(method, kind(fields)) is expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "expected"),
     [(200, False), (302, False), (400, False), (404, False), (408, True), (410, False), (425, True), (429, True)]
     + [(code, True) for code in (500, 502, 503, 504, 507, 509, 522, 529, 599, 999)]
@@ -37,7 +38,7 @@ def test_a_status_that_may_heal(code: int, *, expected: bool) -> None:
     assert is_transient(code) is expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "refused", "expected"),
     [(code, refused, False) for code in (408, 420, 425, 429, 509, 529) for refused in (False, True)]
     + [(code, refused, True) for code in (500, 502, 503, 504) for refused in (False, True)]

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.headers import product_token
 from crawler.http.robots import ALLOW_ALL, DISALLOW_ALL, MAX_ROBOTS_SIZE, Robots, explain
@@ -113,12 +114,12 @@ def test_rules_before_any_group_are_ignored():
     assert allowed("Disallow: /\nUser-agent: x\nDisallow: /", "/a")
 
 
-@pytest.mark.parametrize(
+@each(
     "line",
     ["Sitemap: https://site.test/map.xml", "Host: site.test", "Clean-param: a /b", "nonsense", "# comment", "",
      "Noindex: /x", "Visit-time: 0600-0845", "Content-Signal: search=yes", ":", "Disallow /y z", "\t", "Crawl-delay"],
 )  # fmt: skip
-@pytest.mark.parametrize("place", ["before", "between", "inside"])
+@each("place", ["before", "between", "inside"])
 def test_a_line_of_another_kind_changes_nothing(line, place):
     """Section 2.2.4: crawlers may interpret other records, but those must not interfere with the groups."""
     parts = {"before": "", "between": "", "inside": ""} | {place: line + "\n"}
@@ -132,7 +133,7 @@ def test_a_line_of_another_kind_changes_nothing(line, place):
 # ---- 2.2.2 rules -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "path", "result"),
     [
         ("Disallow: /", "/", False),

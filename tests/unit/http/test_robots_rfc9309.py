@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.http.robots import MAX_CRAWL_DELAY, MAX_ROBOTS_SIZE, Robots
 
@@ -98,7 +99,7 @@ def test_2_2_2_the_table_of_encodings(rule: str, path: str) -> None:
     assert forbids(f"Disallow: /*{rule[1:]}", path)
 
 
-@pytest.mark.parametrize(
+@each(
     ("rule", "path", "result"),
     [
         ("/a%7Eb", "/a~b", True),
@@ -192,7 +193,7 @@ def test_2_2_2_a_group_without_rules_allows_everything() -> None:
 # ---- 2.2.3 special characters ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "path", "result"),
     [
         ("/this/path/exactly$", "/this/path/exactly", True),
@@ -261,7 +262,7 @@ def test_2_2_4_sitemaps_hold_for_all_user_agents() -> None:
     assert robots(text, url="").sitemaps == ("https://site.test/1.xml",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "delay"),
     [
         ("Crawl-delay: 0.5", 0.5),

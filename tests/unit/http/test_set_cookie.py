@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.http.set_cookie import Cookie, is_expired, parse_cookie_date, parse_set_cookie, path_matches, site_of
 
@@ -71,7 +72,7 @@ def test_without_a_time_the_wall_clock_counts():
     assert cookie.expires == pytest.approx(time.time() + 100, abs=50)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "date"),
     [
         ("Wed, 09 Jun 2021 10:18:14 GMT", 1623233894),

@@ -8,12 +8,13 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Headers
 from crawler.messages import checks
 
 
-@pytest.mark.parametrize(
+@each(
     ("check", "arguments", "error", "message"),
     [
         (checks.require_type, (str, "url", 5), TypeError, "url must be str, not int"),

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Request, Response
 from crawler.content.labels import canonical_label
@@ -32,7 +33,7 @@ def sent(inside: str, values=None, attributes: str = "", **options):
 # Which controls count, and with what
 
 
-@pytest.mark.parametrize(
+@each(
     ("inside", "pairs"),
     [
         ("<input name=a value=1>", [("a", "1")]),
@@ -423,7 +424,7 @@ def test_a_body_that_is_not_a_page_has_no_forms():
         Response(URL, headers={"Content-Type": "application/json"}, body="<form>").form()
 
 
-@pytest.mark.parametrize(
+@each(
     ("inside", "needs"),
     [
         ("", False),

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
+from support.cases import each
 from support.shop_requests import FULL, SHOP, URL, Point, kept
 
 from crawler import Headers, Request
@@ -287,7 +288,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value", "words"), REFUSED)
+@each(("name", "value", "words"), REFUSED)
 def test_an_invalid_value_is_refused_with_the_name_of_its_argument(name, value, words):
     with pytest.raises((TypeError, ValueError)) as caught:
         Request(**({"url": URL} | {name: value}))

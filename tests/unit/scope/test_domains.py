@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError, urls
 from crawler.scope import Scope
 from crawler.scope import domains as module
 
 
-@pytest.mark.parametrize(
+@each(
     ("domain", "url", "inside"),
     [
         ("example.com", "https://example.com/", True),
@@ -84,7 +85,7 @@ def test_one_of_several_domains_is_enough():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     "domain",
     ["", ".", "https://example.com", "example.com/", "example.com/a", "user@example.com", "*.example.com", "a b", "a:b",
      "a:99999", "::1", None, 5, b"example.com", "=", "~", "~co.uk", "~com", "~example.com:80", "~=example.com"],

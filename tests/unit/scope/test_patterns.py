@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError, urls
 from crawler.scope.patterns import Patterns
@@ -14,7 +15,7 @@ from crawler.scope.patterns import Patterns
 SITE = "https://example.com"
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "url", "meant"),
     [
         ("/blog/*", "/blog/", True),

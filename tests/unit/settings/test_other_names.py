@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.cases import each
 
 from crawler import ConfigError, Settings
 from crawler.settings.other_names import OTHERS, SCRAPY, other_name
@@ -14,7 +15,7 @@ from crawler.settings.settings import NAMES
 TABLE = Path(__file__).parents[3] / "docs" / "howto" / "from-scrapy.md"
 
 
-@pytest.mark.parametrize(("name", "here"), [*SCRAPY.items(), *OTHERS.items()])
+@each(("name", "here"), [*SCRAPY.items(), *OTHERS.items()])
 def test_a_setting_of_another_program_names_ours(name, here):
     with pytest.raises(ConfigError) as caught:
         Settings(**{name: 1})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.cases import each
 from support.paged_api import QUERY, URL, asked, ids, paged, site_of, users
 
 from crawler import ConfigError, Settings, crawl
@@ -227,7 +228,7 @@ async def test_attributes_that_a_subclass_constructor_sets_count(autojump_clock)
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         ({"url": "api.test"}, "ApiSpider: argument url: not a URL: 'api.test'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from support.cases import each
 
 from crawler import ConfigError, CrawlSpider, Request, Response, Rule
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
@@ -324,7 +325,7 @@ async def test_a_rule_without_callback_that_does_not_follow_is_for_plugins(autoj
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "message"),
     [
         ({"allow": "("}, "Rule: allow: missing ), unterminated subpattern at position 0: '('"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
+from support.cases import each
 
 from crawler import Response
 from crawler.spiders.page_content import FORMS, page_content
@@ -39,9 +39,9 @@ def test_text_that_is_not_html():
     assert page_content(page, "links") == []
 
 
-@pytest.mark.parametrize("body", [b"", b"\x00\xff\xfe\x01" * 50, b"\xff\xfe\x00\xd8", b"<" * 999])
-@pytest.mark.parametrize("content_type", ["text/html", "image/png", "", "text/plain; charset=utf-16"])
-@pytest.mark.parametrize("form", FORMS)
+@each("body", [b"", b"\x00\xff\xfe\x01" * 50, b"\xff\xfe\x00\xd8", b"<" * 999])
+@each("content_type", ["text/html", "image/png", "", "text/plain; charset=utf-16"])
+@each("form", FORMS)
 def test_any_body_becomes_a_json_value(form, content_type, body):
     value = page_content(response(content_type, body), form)
     assert msgspec.json.decode(msgspec.json.encode(value)) == value

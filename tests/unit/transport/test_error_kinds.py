@@ -9,6 +9,7 @@ import ssl
 import httpx
 import pycurl
 import pytest
+from support.cases import each
 
 from crawler.transport.error_kinds import FINAL_KINDS, is_unknown_host, kind_of, kind_of_code
 from crawler.transport.errors import curl_error, translate, transport_error
@@ -46,7 +47,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("given", "kind"), KINDS.items())
+@each(("given", "kind"), KINDS.items())
 def test_an_error_has_a_finer_kind_in_addition_to_its_class(given, kind):
     code, words, os_errno = given
     assert kind_of_code(code, words, os_errno) == kind

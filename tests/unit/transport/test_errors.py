@@ -11,6 +11,7 @@ import httpx
 import pycurl
 import pytest
 import trio
+from support.cases import each
 
 from crawler.errors import (
     BadStatus,
@@ -51,7 +52,7 @@ def test_both_lists_are_what_they_seem():
     assert {httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamClosed} < set(EXCEPTIONS)
 
 
-@pytest.mark.parametrize("name", CODES)
+@each("name", CODES)
 def test_every_code_of_libcurl_has_its_place(name):
     assert CODES[name] in errors._BY_CODE
     error = error_of(CODES[name])
@@ -70,7 +71,7 @@ def test_a_code_that_this_libcurl_has_words_for_has_its_place_also_if_pycurl_has
     assert known <= set(errors._BY_CODE)
 
 
-@pytest.mark.parametrize("kind", EXCEPTIONS)
+@each("kind", EXCEPTIONS)
 def test_every_exception_of_httpx_has_its_place(kind):
     assert kind in errors._BY_CLASS
 
@@ -151,7 +152,7 @@ def test_a_proxy_that_declines_is_a_proxy_error():
     assert type(error_of(pycurl.E_RECV_ERROR, proxy=proxy, sent=True)) is httpx.ReadError
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "place", "retryable"),
     [
         (httpx.PoolTimeout("x"), FetchTimeout, True),

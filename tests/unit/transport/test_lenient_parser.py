@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 
@@ -42,8 +43,8 @@ READ = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", READ)
-@pytest.mark.parametrize("size", [1, 3, 1000])
+@each("case", READ)
+@each("size", [1, 3, 1000])
 def test_a_valid_response_is_read_in_pieces_of_any_size(case, size):
     data, expected = READ[case]
     answer, body = read(data, pieces=[data[place : place + size] for place in range(0, len(data), size)])
@@ -82,7 +83,7 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind, given in BAD.items() for data in given])
+@each(("kind", "data"), [(kind, data) for kind, given in BAD.items() for data in given])
 def test_an_invalid_response_has_a_kind_of_error(kind, data):
     with pytest.raises(ParseError) as caught:
         read(data)

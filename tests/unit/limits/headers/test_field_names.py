@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.headers.field_names import FieldName, limit_fields, parse_field_name
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["Date", "Age", "Server", "Content-Type", "Content-Length", "Cache-Control", "X-Frame-Options", "Set-Cookie",
      "Vary", "X-Request-Id", "X-Total-Count", "Access-Control-Max-Age", "Alt-Svc", "X-Preset", "Retry",
@@ -19,7 +20,7 @@ def test_most_fields_do_not_name_a_limit(name):
     assert parse_field_name(name) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "role", "policy", "window", "unit"),
     [
         ("X-RateLimit-Limit", "limit", "default", None, "requests"),

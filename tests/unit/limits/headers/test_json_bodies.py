@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.json_bodies import read_json_limits
@@ -114,7 +114,7 @@ DOCUMENTS = {
 }
 
 
-@pytest.mark.parametrize(("document", "means"), DOCUMENTS.values(), ids=DOCUMENTS)
+@each(("document", "means"), DOCUMENTS.values())
 def test_documents_that_vendors_and_standards_describe(document, means):
     assert read_json_limits(json.loads(document)) == means
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 from support.header_vectors import DATE, NOW, RECEIVED, SENT, VECTORS, fields
 
 from crawler.limits.headers.declared import NOTHING, Declared
@@ -56,8 +57,8 @@ def sound(declared: Declared, sent: float = SENT, received: float = RECEIVED) ->
     return True
 
 
-@pytest.mark.parametrize(("status", "text", "means"), [pytest.param(*row[1:], id=row[0]) for row in VECTORS])
-def test_every_row_of_the_table(status, text, means):
+@each(("name", "status", "text", "means"), VECTORS)
+def test_every_row_of_the_table(name, status, text, means):
     declared = HeaderReader().read(fields(text), status=status, sent=SENT, received=RECEIVED)
     assert same(declared, means), declared
     assert sound(declared)

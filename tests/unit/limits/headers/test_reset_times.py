@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.headers.reset_times import (
     MAX_DISTANCE,
@@ -36,7 +37,7 @@ def read(text, **kw):
     return parse_reset(text, **times, **{"skew": clock_skew_range(NOW, **times)} | kw)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "low", "high"),
     [
         ("41", 40, 41),
@@ -117,7 +118,7 @@ def test_a_known_clock_skew_narrows_the_range():
     assert read("1767225630", skew=(-2.0, -1.5)) == (NOW + 30.5, NOW + 32)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["", " ", "-1", "-0.5", "+5", "²", "٣", "1e3", "NaN", "inf", "Infinity", "0x10", "1.", ".5", "soon", "true", "s",
      "5 s", "5w", ";", ",", '"5"', "2026-01-01", "20260101", "2026-13-01T00:00:00Z", "2026-01-01T99:00:00Z",

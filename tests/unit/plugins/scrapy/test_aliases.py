@@ -8,6 +8,7 @@ import pytest
 import scrapy
 from crawler_plugins.scrapy import aliases
 from scrapy.http import HtmlResponse
+from support.cases import each
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_a_removed_name_is_the_present_one(module, name, now):
     assert getattr(importlib.import_module(module), name) is getattr(importlib.import_module(place), present)
 
 
-@pytest.mark.parametrize("module", [name for name in aliases.MODULES if name != "scrapy.conf"])
+@each("module", [name for name in aliases.MODULES if name != "scrapy.conf"])
 def test_every_removed_module_is_imported(module):
     assert importlib.import_module(module).__name__ == module
 

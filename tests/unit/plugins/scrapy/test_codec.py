@@ -13,6 +13,7 @@ import attrs
 import pytest
 import scrapy
 from crawler_plugins.scrapy.codec import decode, encode
+from support.cases import each
 
 
 class Book(scrapy.Item):
@@ -61,7 +62,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@each("value", VALUES)
 def test_a_value_survives(value):
     again = decode(json.loads(json.dumps(encode(value))))
     assert again == value

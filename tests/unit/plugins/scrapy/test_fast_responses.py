@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 from scrapy.link import Link
 from scrapy.utils.response import get_base_url
+from support.cases import each
 
 URL = "https://site.test/"
 BODY = """<html><head><title>A &amp; B</title><meta name=d content=" x "></head><body class="home page">
@@ -27,7 +28,7 @@ def responses(body=BODY):
     return HtmlResponse(**arguments), FastHtmlResponse(**arguments)
 
 
-@pytest.mark.parametrize("query", QUERIES)
+@each("query", QUERIES)
 def test_the_results_are_the_same(query):
     plain, fast = responses()
     found = fast.css(query)
@@ -56,8 +57,8 @@ GIVEN = [{}, {"callback": print}, {"callback": print, "method": "POST", "body": 
          {"flags": ["f"], "cookies": {"c": "d"}, "errback": repr}, {"encoding": None}]  # fmt: skip
 
 
-@pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
-@pytest.mark.parametrize("target", ["a", "/b#c", "?d", " e ", "", Link("https://other.test/f"), "ä"])
+@each("given", GIVEN)
+@each("target", ["a", "/b#c", "?d", " e ", "", Link("https://other.test/f"), "ä"])
 def test_requests_follow_the_same_links(given, target):
     plain, fast = responses()
     made = [response.follow(target, **given) for response in (plain, fast)]
@@ -133,8 +134,8 @@ FORMS = [
 TYPES = [None, "text/html", "text/html; charset=koi8-r", "text/html; charset=nothing", 'text/html; a="charset=koi8-r"']
 
 
-@pytest.mark.parametrize("content_type", TYPES)
-@pytest.mark.parametrize("body", FORMS)
+@each("content_type", TYPES)
+@each("body", FORMS)
 def test_the_encoding_is_that_of_scrapy(body, content_type):
     headers = {} if content_type is None else {"Content-Type": content_type}
     plain, fast = (kind(URL, headers=headers, body=body) for kind in (HtmlResponse, FastHtmlResponse))

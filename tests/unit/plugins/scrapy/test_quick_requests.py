@@ -8,6 +8,7 @@ from crawler_plugins.scrapy import quick_requests
 from scrapy import Request
 from scrapy.http import request
 from scrapy.utils.trackref import live_refs, object_ref
+from support.cases import each
 from w3lib.url import safe_url_string
 
 
@@ -87,9 +88,9 @@ def made(make, kind, url, **given):
     return quick_requests._parts(found), [getattr(found, name) for name in NAMES]
 
 
-@pytest.mark.parametrize("given", GIVEN, ids=range(len(GIVEN)))
-@pytest.mark.parametrize("url", URLS)
-@pytest.mark.parametrize("kind", [Request, Own, scrapy.FormRequest])
+@each("given", GIVEN)
+@each("url", URLS)
+@each("kind", [Request, Own, scrapy.FormRequest])
 def test_a_request_has_the_same_attributes_as_in_scrapy(given, url, kind):
     theirs = Request.__init__.__wrapped__
     Request("https://site.test/made")

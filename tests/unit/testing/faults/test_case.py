@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import trio
+from support.cases import each
 
 from crawler.testing import FAULT_CASES, FaultCase, FaultServer
 from crawler.testing.faults.bodies import raw_deflate
@@ -17,7 +18,7 @@ ALWAYS_WITH_A_RESPONSE = {"bad_redirect", "body_too_large", "redirect_loop", "to
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-@pytest.mark.parametrize("name", FAULT_CASES)
+@each("name", FAULT_CASES)
 def test_every_case_has_a_description_and_one_outcome(name):
     case = FAULT_CASES[name]
     assert case.name == name == name.lower()
