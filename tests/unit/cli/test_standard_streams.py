@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.environments import environment
 from support.localsite import local_site
+from support.processes import DEVNULL
 
 
 @pytest.fixture
@@ -30,9 +32,18 @@ def under(tmp_path):
 @pytest.mark.parametrize(
     ("redirections", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
 )
-@pytest.mark.parametrize("command", ["fetch", "links", "robots", "limits"])
-def test_output_that_cannot_be_written_is_an_error(under, site, redirections, why, command):
-    assert under(redirections, command, site.url) == (1, "", f"crawler: cannot write to standard output: {why}\n")
+def test_output_that_cannot_be_written_is_an_error(under, site, redirections, why):
+    assert under(redirections, "fetch", site.url) == (1, "", f"crawler: cannot write to standard output: {why}\n")
+
+
+@pytest.mark.parametrize("command", ["links", "robots", "limits"])
+def test_every_command_reports_output_that_cannot_be_written(start, site, command):
+    with Path("/dev/full").open("w") as full:
+        for options in ({"stdout": full.fileno()}, {"stdout": DEVNULL, "closed": [1]}):
+            process = start(command, site.url, **options)
+            _, err = process.communicate(timeout=60)
+            why = "Bad file descriptor" if "closed" in options else "No space left on device"
+            assert (process.returncode, err) == (1, f"crawler: cannot write to standard output: {why}\n")
 
 
 def test_a_closed_standard_output_matters_only_to_items_that_go_there(under, site, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import Cases
 from support.rawserver import get
 
 from crawler import Failure, Request, Settings, Spider, crawl
@@ -20,6 +21,9 @@ FINAL = {
 """Kinds of permanent failures."""
 PERMANENT = {"bad_redirect", "body_too_large", "redirect_loop", "too_many_redirects"}
 """Failures that are permanent whatever their kind."""
+NAMES = sorted(FAULT_CASES)
+GROUPS = [NAMES[number::10] for number in range(10)]
+"""The names of all cases, in groups that share a server: its start takes longer than most cases."""
 
 
 class Zoo(Spider):
@@ -45,12 +49,17 @@ class Zoo(Spider):
 async def visit(*names, **settings):
     """Crawl some cases, and return the spider, the report and the server."""
     async with fault_server() as server:
-        spider = Zoo({name: server.url(name) for name in names})
-        usual = {"obey_robots": False, "attempts": 1, "max_body": SMALL, "request_deadline": PATIENT}
-        usual["outage_patience"] = 0  # some cases look like an outage of the server
-        given = Settings(**usual | settings)
-        async with CurlTransport(tls_verify=server.authority, connect_timeout=given.connect_timeout) as transport:
-            report = await crawl(spider, settings=given, transport=transport)
+        return await visit_at(server, *names, **settings)
+
+
+async def visit_at(server, *names, **settings):
+    """Crawl some cases of a server that runs, and return the spider, the report and the server."""
+    spider = Zoo({name: server.url(name) for name in names})
+    usual = {"obey_robots": False, "attempts": 1, "max_body": SMALL, "request_deadline": PATIENT}
+    usual["outage_patience"] = 0  # some cases look like an outage of the server
+    given = Settings(**usual | settings)
+    async with CurlTransport(tls_verify=server.authority, connect_timeout=given.connect_timeout) as transport:
+        report = await crawl(spider, settings=given, transport=transport)
     return spider, report, server
 
 
@@ -71,13 +80,23 @@ def fails(case, failure, report):
     assert report.pages == 0
 
 
-@pytest.mark.parametrize("name", FAULT_CASES)
-async def test_every_case_has_its_expected_outcome_in_the_spider_and_the_report(name):
+@pytest.mark.parametrize("names", GROUPS, ids=range(len(GROUPS)))
+async def test_every_case_has_its_expected_outcome_in_the_spider_and_the_report(names):
+    cases = Cases()
+    async with fault_server() as server:
+        for name in names:
+            with cases.case(name):
+                await has_its_expected_outcome(server, name)
+    cases.check()
+
+
+async def has_its_expected_outcome(server, name):
+    """Crawl one case, and check its outcome in the spider and the report."""
     case = FAULT_CASES[name]
     limits = {}
     if case.hangs:
         limits = {"connect_timeout": HASTY} if case.kind == "connect" else {"request_deadline": HASTY}
-    spider, report, _ = await visit(name, **limits)
+    spider, report, _ = await visit_at(server, name, **limits)
     page, failure = spider.pages.get(name), spider.failures.get(name)
     assert (page is None) != (failure is None)
     if case.error and (page is None or not case.or_fails):
