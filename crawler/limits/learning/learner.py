@@ -178,11 +178,12 @@ class LimitLearner:
             detector.start_comparison(sent)
         refusals = self.refusals
         wait = report.declared.retry_after
-        if wait is None:
-            detector.record_refused(grant, report)
+        detector.record_refused(grant, report)
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
+        if detector.finds_concurrency(refusals, sent):
+            return [*events, QuotaEvent(kind="refused", policy=""), QuotaEvent(kind="concurrency", policy="")]
         jitter = stated_jitter(wait or 0.0, random=self.rng)
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.untried |= untried

@@ -119,12 +119,10 @@ class LimitDetector:
         if not ended:
             return []
         self._prove_bucket(grant.at - last_received)
-        if ended == "concurrency" and (self.quotas.has_leaky_bucket() or self._prove_rate(refusals, report.sent)):
-            return [QuotaEvent(kind="recovered", policy="")]
         if ended == "concurrency":
-            undeclared = self.quotas.undeclared()
-            if undeclared is not None and undeclared.is_weak:
-                self.quotas.remove(undeclared)  # it would have refused that request, too
+            if self.quotas.has_leaky_bucket() or self._prove_rate(refusals, report.sent):
+                return [QuotaEvent(kind="recovered", policy="")]
+            self._forget_weak_window()
             return [QuotaEvent(kind="concurrency", policy=""), QuotaEvent(kind="recovered", policy="")]
         if searching:
             self.since, self.served = report.sent, grant.cost
@@ -160,9 +158,10 @@ class LimitDetector:
         self.rates.assume(self.served, self.since, now)
 
     def record_refused(self, grant: Grant, report: AttemptReport) -> None:
-        """Compare a request that was refused, without a stated wait, with the others."""
-        load = max(grant.load, len(self.flight) + 1)
-        self.rates.record(report.sent, report.received, served=False, load=load)
+        """Compare a request that was refused with the others, unless the refusal states a wait."""
+        if report.declared.retry_after is None:
+            load = max(grant.load, len(self.flight) + 1)
+            self.rates.record(report.sent, report.received, served=False, load=load)
 
     def detect_leaky_bucket(self, refusals: Refusals, now: float, *, first: bool) -> None:
         """Compare the units served until the last burst of refusals with those served since.
@@ -290,7 +289,31 @@ class LimitDetector:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return refusals.was_proven or self.rates.odds_of_limit() > PROOF
 
+    def finds_concurrency(self, refusals: Refusals, sent: float) -> bool:
+        """Return whether too many requests at once cause the refusals: one sent alone is served, and the next refused.
+
+        Parameters:
+            refusals: the refusals so far.
+            sent: when the latest one was sent, in seconds since the epoch.
+        """
+        if not refusals.was_served_alone(self.flight.first_since(refusals.gate), sent):
+            return False
+        bucket = self.quotas.leaky_bucket()
+        if bucket is not None:
+            if not self.rates.proves_concurrency():
+                return False
+            self.quotas.remove(bucket)
+        self._forget_weak_window()
+        refusals.clear()
+        return True
+
     # ---- internals ---------------------------------------------------------------------------------------------------
+
+    def _forget_weak_window(self) -> None:
+        """Forget an uncertain window: it would have refused the request that was served alone, too."""
+        undeclared = self.quotas.undeclared()
+        if undeclared is not None and undeclared.is_weak:
+            self.quotas.remove(undeclared)
 
     def _learn_first_windows(self) -> None:
         """Learn the length of windows that only refusals state: all that was served so far was served in the first."""

@@ -234,7 +234,8 @@ class Refusals:
         """Return whether as many of the requests in flight were served as refused, or several where few ever were."""
         beside = self._served_in_burst
         likely = beside >= self._refused_in_burst or (self.untried and beside >= MIN_SERVED_BESIDE)
-        return self.bursts == 1 and likely
+        was_alone = self.bursts > 1 and self.beside < 1
+        return likely and not was_alone
 
     def awaits_others(self, now: float) -> bool:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
@@ -246,6 +247,15 @@ class Refusals:
         If requests at once are limited, a probe that was not refused promptly has got a place.
         """
         return sent + self.patience if self.suspects_concurrency else math.inf
+
+    def was_served_alone(self, probe: float, sent: float) -> bool:
+        """Return whether a request sent alone counts as served when another one is refused.
+
+        Parameters:
+            probe: When the first one in flight since `gate` started; infinite: none is in flight.
+            sent: When the refused one was sent. Both in seconds since the epoch.
+        """
+        return self.suspects_concurrency and sent >= self.assume_served_at(probe)
 
     def max_in_flight(self) -> float:
         """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
