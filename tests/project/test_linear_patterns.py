@@ -31,6 +31,8 @@ WAYS: Final = {"match": "match", "fullmatch": "fullmatch"} | dict.fromkeys(
     ("search", "finditer", "findall", "sub"), "search"
 )
 """How a method uses a pattern: at the beginning, for the whole string, or at each position."""
+INLINE: Final = re.compile(r"\bre\.\w+\(")
+"""A call of a function of `re`. A module that has neither that nor a pattern need not be parsed."""
 
 
 def _modules() -> Iterator[Any]:
@@ -84,7 +86,7 @@ def catalogue() -> dict[str, tuple[re.Pattern[Any], set[str]]]:
     for module in _modules():
         code = Path(module.__file__).read_text(encoding="utf-8")
         constants = {name: list(_patterns_in(value, name)) for name, value in vars(module).items()}
-        if not any(constants.values()) and "re." not in code:
+        if not any(constants.values()) and not INLINE.search(code):
             continue
         nodes = list(ast.walk(ast.parse(code)))
         ways = _uses(nodes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.cases import each
 
 import crawler
 from crawler import errors
@@ -68,7 +69,7 @@ def test_the_top_level_has_the_names_that_most_programs_need():
     assert 40 <= len(crawler.__all__) <= 55
 
 
-@pytest.mark.parametrize(("former", "place"), sorted(crawler._MOVED.items()))
+@each(("former", "place"), sorted(crawler._MOVED.items()))
 def test_a_former_name_is_importable_with_a_warning_that_names_its_place(former, place):
     module, _, name = place.partition(":")
     with pytest.warns(DeprecationWarning, match=f"crawler.{former} is deprecated: use `from {module} import {name}`"):

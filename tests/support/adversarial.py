@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from itertools import permutations, product
@@ -29,13 +30,7 @@ def pattern_strings(pattern: re.Pattern[Any], size: int) -> list[Any]:
         pattern: A compiled pattern, of text or bytes.
         size: Length of each string, in characters.
     """
-    is_text = isinstance(pattern.pattern, str)
-    source = pattern.pattern if is_text else pattern.pattern.decode("latin-1")
-    tree = re._parser.parse(source, pattern.flags & ~re.UNICODE)  # type: ignore[attr-defined]
-    words = _Words(tree)
-    found = dict.fromkeys(words.repetitions(tree, ""))
-    prefixes = list(dict.fromkeys(["", *(prefix for prefix, _ in found)]))[:_MAX_UNITS]
-    units = [unit for unit in dict.fromkeys([*(unit for _, unit in found), *words.of(tree)]) if unit][:_MAX_UNITS]
+    found, prefixes, units = _parts(pattern)
     runs = [repeated(unit, size) for unit in units]
     strings = {prefix + run + tail: None for prefix, run, tail in product(prefixes[:4], runs, _TAILS)}
     pairs = list(permutations(units, 2))
@@ -43,7 +38,21 @@ def pattern_strings(pattern: re.Pattern[Any], size: int) -> list[Any]:
     strings |= {repeated(one + other, size) + "\0": None for one, other in permutations(units[: _MAX_UNITS // 2], 2)}
     strings |= {repeated(prefix, size): None for prefix in prefixes if prefix}
     strings |= {prefix + repeated(unit, size) + "\0": None for prefix, unit in found if unit}
-    return list(strings) if is_text else [string.encode("latin-1", "replace") for string in strings]
+    if isinstance(pattern.pattern, str):
+        return list(strings)
+    return [string.encode("latin-1", "replace") for string in strings]
+
+
+@functools.cache
+def _parts(pattern: re.Pattern[Any]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Return the repetitions of a pattern, each behind what leads to it, what leads to one, and what it repeats."""
+    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    tree = re._parser.parse(source, pattern.flags & ~re.UNICODE)  # type: ignore[attr-defined]
+    words = _Words(tree)
+    found = list(dict.fromkeys(words.repetitions(tree, "")))
+    prefixes = list(dict.fromkeys(["", *(prefix for prefix, _ in found)]))[:_MAX_UNITS]
+    units = [unit for unit in dict.fromkeys([*(unit for _, unit in found), *words.of(tree)]) if unit][:_MAX_UNITS]
+    return found, prefixes, units
 
 
 class _Words:

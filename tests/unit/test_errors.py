@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from support.cases import each
 
 from crawler import errors
 from crawler.errors import (
@@ -43,7 +44,7 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("name", errors.__all__)
+@each("name", errors.__all__)
 def test_every_error_is_a_crawler_error(name):
     assert issubclass(getattr(errors, name), CrawlerError)
 
@@ -53,7 +54,7 @@ def test_errors_that_end_a_crawl_are_not_request_errors():
         assert not issubclass(error, RequestError)
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "reason"),
     list(zip(
         SAMPLES,
@@ -80,7 +81,7 @@ def test_only_transient_errors_are_retryable():
     }
 
 
-@pytest.mark.parametrize("error", SAMPLES, ids=lambda error: error.reason)
+@each("error", SAMPLES)
 def test_request_and_retry_after_are_optional(error):
     assert str(error) == "x"
     assert error.request is None

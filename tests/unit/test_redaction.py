@@ -35,7 +35,7 @@ def test_names_of_secrets(name: str) -> None:
     assert is_secret(name)
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["", "url", "author", "keyword", "monkey", "tokenizer", "secretary", "compass", "bypass", "user", "page",
      "category", "Accept-Language", "Content-Type", "authority", "cookieconsent", "signal", "inside"],

@@ -84,7 +84,7 @@ def test_an_ipv6_address_with_a_zone_is_named_as_unsupported(url):
         urls.normalize(url)
 
 
-@pytest.mark.parametrize("url", NO_WEB_URLS)
+@each("url", NO_WEB_URLS)
 def test_a_text_that_is_not_a_web_url_raises_an_error_that_names_it(url):
     with pytest.raises(ValueError) as caught:
         urls.normalize(url)
@@ -156,7 +156,7 @@ def test_a_plain_url_is_its_own_canonical_form(base, href):
     assert urls.join(base, href) == ada_url.join_url(base, href) == href
 
 
-@pytest.mark.parametrize(
+@each(
     "href",
     ["http://a.1/x", "http://127.0.0.1/x", "http://xn--a.test/x", "http://a.test", "http://a.test:80/x", "HTTP://a.test/",
      "http://a.test/../x", "http://a.test/x#y", "http://a.test/%41", "http://u@a.test/", "http://test/x", "x:y", ""],

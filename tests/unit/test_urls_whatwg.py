@@ -126,7 +126,7 @@ def test_equivalent_urls_are_one_page(same: list[str]) -> None:
     assert len({Request(url).key for url in same}) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "other",
     [
         "https://a.test/b?c=1&d=2",
@@ -206,7 +206,7 @@ def test_the_parts_of_a_url_add_up_to_the_url(url: str) -> None:
 # ---- queries of pages that are not UTF-8 -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("encoding", "href", "query"),
     [
         ("utf-8", "?q=é", "q=%C3%A9"),

@@ -80,7 +80,7 @@ def test_a_command_becomes_the_same_request(text, expected):
     assert (made.cookies, made.proxy) == (expected.cookies, expected.proxy)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("", "no URL"),

@@ -9,6 +9,7 @@ import pytest
 from cyclopts import App
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.cli.commands import app_of
 from crawler.cli.plain_arguments import FLAGS, REPEATABLE, VALUES, plain_arguments
@@ -70,7 +71,7 @@ def test_a_usual_command_line_is_read_as_cyclopts_reads_it(app: App, words: list
     assert bound(*plain.targets, **plain.options) == by_cyclopts(app, words)
 
 
-@pytest.mark.parametrize("words", NOT_PLAIN, ids=" ".join)
+@each("words", NOT_PLAIN)
 def test_any_other_command_line_is_left_to_cyclopts(words: list[str]) -> None:
     assert plain_arguments(words) is None
 

@@ -20,7 +20,7 @@ def test_every_name_is_its_own_label_and_can_be_decoded_with(name):
     assert isinstance(decode(bytes(range(256)), name), str)
 
 
-@pytest.mark.parametrize(
+@each(
     ("label", "body", "text"),
     [
         ("utf-8", b"caf\xc3\xa9", "café"),
@@ -70,7 +70,7 @@ def test_a_byte_order_mark_decides_and_is_not_part_of_the_text(encoding):
     assert decode(body, label) == "<meta charset=koi8-r>é"
 
 
-@pytest.mark.parametrize(
+@each(
     ("content_type", "label"),
     [
         ("text/html; charset=koi8-r", "koi8-r"),
@@ -94,7 +94,7 @@ def test_the_header_comes_before_the_meta_element_if_its_label_is_known(content_
     assert detect_encoding(b"<meta charset=iso-8859-2>", content_type) == label
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "label"),
     [
         (b"", "utf-8"),

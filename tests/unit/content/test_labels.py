@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from support.cases import each
 
 from crawler.content.labels import _LABELS, canonical_label
 
@@ -23,7 +23,7 @@ def test_every_label_of_the_standard_is_known():
     assert sum(STANDARD.values()) == 228
 
 
-@pytest.mark.parametrize(
+@each(
     ("label", "name"),
     [
         ("iso-8859-1", "windows-1252"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Response
 from crawler.content.link_header import LinkValue, parse_link_header
@@ -32,7 +33,7 @@ def test_a_link():
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "expected"),
     [
         ('</>; rel="http://example.net/foo"', [("/", "http://example.net/foo")]),
@@ -56,7 +57,7 @@ def test_values(value, expected):
     assert pairs(value) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "expected"),
     [
         ("", []),

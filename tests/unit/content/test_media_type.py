@@ -20,7 +20,7 @@ def page(body: bytes, content_type: str | None = "text/html") -> Response:
     return Response(URL, 200, {} if content_type is None else {"Content-Type": content_type}, body)
 
 
-@pytest.mark.parametrize(
+@each(
     ("content_type", "found"),
     [
         ("Text/HTML;Charset=UTF-8", MimeType("text/html", "UTF-8")),
@@ -70,7 +70,7 @@ def test_without_a_type_the_first_bytes_tell_html(content_type: str | None, body
     assert page(body, content_type).is_html is found
 
 
-@pytest.mark.parametrize(
+@each(
     ("content_type", "found"),
     [
         ("text/html", True), ("application/xhtml+xml", True), ("text/plain", False), ("text/xml", False),

@@ -42,7 +42,7 @@ def test_the_meta_element_comes_before_the_content(head, label):
     assert detect_encoding(head + "<p>é".encode(), None) == label
 
 
-@pytest.mark.parametrize(
+@each(
     "head",
     [
         b"<meta content='text/html; charset=koi8-r'>",

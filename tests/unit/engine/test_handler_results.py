@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
+from support.cases import each
 
 from crawler import Request, Retry
 from crawler.engine.handler_results import describe_bad_field, drain, encode_item
@@ -77,7 +78,7 @@ def old_coroutine() -> Iterator[Any]:
     yield
 
 
-@pytest.mark.parametrize(
+@each(
     ("make", "expected"),
     [
         (lambda: None, []),

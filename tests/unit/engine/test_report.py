@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError, Report
 from crawler.engine.report import Timer, tolerated
@@ -21,7 +22,7 @@ def report(**fields: Any) -> Report:
     return Timer(100.0).report(stats, now=102.5, finished="finished", spider="shop", **fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "tolerate", "code"),
     [
         ({}, "0", 0),

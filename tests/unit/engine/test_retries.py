@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from support.cases import each
 
 from crawler import BadStatus, BodyTooLarge, BrokenExchange, ConnectFailed, Request, Retry, RetryPolicy, Settings
 from crawler.http.retry_safety import is_transient
@@ -29,7 +30,7 @@ def stale() -> BrokenExchange:
     return error
 
 
-@pytest.mark.parametrize(
+@each(
     ("request_", "error", "again"),
     [
         (GET, ConnectFailed("refused"), True),
@@ -72,7 +73,7 @@ def test_a_request_has_its_own_number_of_attempts() -> None:
     assert POLICY.wait(often, 9, status(500)) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("request_", "error", "refusals", "expected"),
     [
         (GET, status(429), 0, True),

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.feeds.dates import parse_date, parse_w3c_date, w3c_period
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "moment"),
     [
         ("1997", datetime(1997, 1, 1, tzinfo=UTC)),
@@ -34,7 +35,7 @@ def test_every_form_of_the_w3c(text, moment):
     assert parse_w3c_date(text).tzinfo is not None
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "", "yesterday", "97", "1997-13", "1997-02-30", "0000", "1997-07-16T25:00Z", "1997-07-16T19:61Z", "19970716",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.feeds import Enclosure, Feed, FeedEntry, read_feed
 from crawler.feeds.json_feed import read_json_feed
@@ -55,7 +56,7 @@ def test_other_json_is_not_a_json_feed(text):
     assert read_json_feed(text, URL) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("item", "entry"),
     [
         ({"id": 2.5}, FeedEntry(id="2.5")),

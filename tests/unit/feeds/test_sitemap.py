@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import urls
 from crawler.feeds import SitemapEntry, sitemaps
@@ -111,7 +112,7 @@ def test_rss_1_and_atom_as_sitemaps():
     assert entries == [SitemapEntry(url="https://site.test/1", lastmod=datetime(2003, 12, 13, 18, 30, 2, tzinfo=UTC))]
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value", "expected"),
     [
         ("changefreq", " Weekly\n", "weekly"),
@@ -206,7 +207,7 @@ def test_a_date_without_a_time_means_the_end_of_the_day():
 PLAIN = urlset("<loc>/ä</loc>").encode()
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         gzip.compress(PLAIN, mtime=0),
@@ -244,7 +245,7 @@ def test_entries_before_broken_gzip_count():
 # Mistakes
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         urlset("<loc>/1</loc>", attributes=""),
@@ -328,7 +329,7 @@ def test_another_document_has_no_entries_and_a_fault(body, fault):
     assert (found.kind, found.fault) == ("", fault)
 
 
-@pytest.mark.parametrize(
+@each(
     "broken",
     [
         "<url><loc>/no</lco></url>",

@@ -13,7 +13,7 @@ from crawler.fetch.proxy_env import ProxyEnvironment
 A, B, C = "http://a.test:1", "http://b.test:2", "socks5h://me:secret@c.test"
 
 
-@pytest.mark.parametrize(
+@each(
     ("environment", "http", "https"),
     [
         ({"http_proxy": A}, A, None),

@@ -243,7 +243,7 @@ def test_text_is_converted_to_the_annotation(name, text, value):
     assert type(got) is type(value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "words"),
     [
         ("count", "many", "must be a whole number, not 'many'"),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.cases import each
 
 from crawler import State
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
@@ -235,7 +236,7 @@ NOT_JSON = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", NOT_JSON, ids=lambda value: ascii(value)[:20])
+@each("value", NOT_JSON)
 def test_a_value_that_does_not_survive_json_is_rejected(value):
     state = State("shop", {"kept": 1})
     with pytest.raises(TypeError, match=r"^state\['x'\] of shop does not survive JSON: "):

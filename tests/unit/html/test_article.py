@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler import Response
 from crawler.html import Article
@@ -15,7 +16,7 @@ def article(page: str, **headers: str) -> Article:
     return Response("https://site.example/d/p", 200, fields, page).article()
 
 
-@pytest.mark.parametrize(
+@each(
     ("page", "name", "value"),
     [
         ("<title> A\n title </title>", "title", "A title"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import Selector
 from crawler.html.contains import marked, with_marks
@@ -13,7 +14,7 @@ PAGE = """<h1>Tea <em>and</em> cake</h1><dl><dt>Price</dt><dd>5</dd><dt>Size (cm
 <p class="a">it's "new"</p><p>caf\u00e9</p>"""
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "found"),
     [
         ("h1:contains('Tea and')::text", ["Tea ", " cake"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import Selector
 from crawler.html.css import select
@@ -73,7 +74,7 @@ def test_an_invalid_css_query_is_refused_in_one_line(page, query, reason):
 TREE = "<div id=d><p id=p>a<b id=b>c<i id=i>d</i></b>e</p><p id=q class=x>f</p></div>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "found"),
     [
         ("p::text", ["a", "e", "f"]),
@@ -94,7 +95,7 @@ def test_elements_texts_and_attributes_in_document_order(query, found):
     assert Selector(TREE).css(query).getall() == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "ids"),
     [
         ("p", "p"), ("div p", ""), ("p b", "b"), ("b i", "i"), (":scope > b", "b"), ("p > b", "b"), ("* i", "i"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from support.cases import each
 
 from crawler.html import parse
 from crawler.html.json_ld import json_ld, json_ld_objects
@@ -14,7 +15,7 @@ def blocks(*scripts: str) -> list:
     return json_ld(parse(page.encode("utf-8", "surrogatepass"), "utf-8"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("script", "value"),
     [
         ('{"a": 1}', {"a": 1}),

@@ -195,7 +195,7 @@ def test_css_on_a_page(query, found):
     assert Selector(SHOP).css(query).getall() == found
 
 
-@pytest.mark.parametrize(("within", "query", "found"), CSS_INSIDE)
+@each(("within", "query", "found"), CSS_INSIDE)
 def test_css_inside_of_elements(within, query, found):
     assert Selector(SHOP).css(within).css(query).getall() == found
 
@@ -215,7 +215,7 @@ def test_xpath_on_a_page(query, found):
     assert Selector(SHOP).xpath(query).getall() == found
 
 
-@pytest.mark.parametrize(("within", "query", "found"), XPATH_INSIDE)
+@each(("within", "query", "found"), XPATH_INSIDE)
 def test_xpath_relative_to_elements(within, query, found):
     assert Selector(SHOP).css(within).xpath(query).getall() == found
 

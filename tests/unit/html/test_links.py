@@ -8,6 +8,7 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html import Link, Selector, base_url, href_batches, href_of, hrefs, links, parse
 
@@ -75,7 +76,7 @@ def test_anchors_in_svg_link_with_either_href():
     assert hrefs(document, URL) == [f"https://example.com/{n}" for n in (1, 2, 3)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "base"),
     [
         ("", URL),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from support.cases import each
 
 from crawler import html
 from crawler.content.link_header import parse_link_header
@@ -15,7 +15,7 @@ def found_in(page: str) -> list[str]:
     return page_targets(html.parse(page.encode(), "utf-8"), URL)
 
 
-@pytest.mark.parametrize(
+@each(
     "page",
     [
         "<map name=m><area href=x></map>",
@@ -37,7 +37,7 @@ def test_leads_to_a_page(page):
     assert found_in(page) == ["https://site.test/shop/x"]
 
 
-@pytest.mark.parametrize(
+@each(
     "page",
     [
         "",
@@ -64,7 +64,7 @@ def test_the_query_of_a_link_is_in_the_encoding_of_the_page():
     assert page_targets(document, URL, "windows-1252") == ["https://site.test/shop/page?q=%E9"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "urls"),
     [
         ("<x>; rel=next", ["https://site.test/shop/x"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.html import parse
 from crawler.html.reader_view import reader_view, with_safe_links
@@ -13,7 +14,7 @@ def view(page: str, url: str = "https://site.example/d/p") -> str:
     return with_safe_links(reader_view(document).select_one("body"), document, url).inner_html
 
 
-@pytest.mark.parametrize(
+@each(
     "page",
     [
         "<script>x</script>",

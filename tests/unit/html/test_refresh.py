@@ -61,9 +61,7 @@ def test_the_delay_and_the_target_of_a_refresh(text, seconds, url):
     assert parse_refresh(text) == Refresh(seconds, url)
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "x", "-1", "+1", ";5", "url=/x", "5x", "5x;/x", "5\x0b;/x", "\u0665;/x", "\u00a05", "5'/x'"]
-)
+@each("text", ["", " ", "x", "-1", "+1", ";5", "url=/x", "5x", "5x;/x", "5\x0b;/x", "\u0665;/x", "\u00a05", "5'/x'"])
 def test_a_page_without_a_valid_refresh(text):
     assert parse_refresh(text) is None
 
@@ -107,7 +105,7 @@ def test_however_it_is_written(page):
     assert found_in(page) == "/a"
 
 
-@pytest.mark.parametrize(
+@each(
     "page",
     [
         "",

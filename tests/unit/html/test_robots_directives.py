@@ -56,7 +56,7 @@ def test_header_fields(fields: list[str], directives: set[str]) -> None:
     assert said(*fields) == directives
 
 
-@pytest.mark.parametrize(
+@each(
     ("page", "directives"),
     [
         ("<p>x", set()),
@@ -95,7 +95,7 @@ def test_nothing_that_is_said_raises(fields: list[str]) -> None:
 URL = "https://site.test/a/"
 
 
-@pytest.mark.parametrize(
+@each(
     ("page", "shunned"),
     [
         ("<a href=b>x</a>", set()),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Response
 from crawler.html.srcset import parse_srcset
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "urls"),
     [
         ("", []),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.html.forms import Control
 from crawler.html.submission import (
@@ -45,7 +46,7 @@ FILE = Control(name="f", kind="file", values=())
 OFF = Control(name="o", kind="text", values=("x",), enabled=False)
 
 
-@pytest.mark.parametrize(
+@each(
     ("controls", "button", "filled", "entries"),
     [
         ([TEXT, BOX, OFF], None, {}, [("t", "x")]),

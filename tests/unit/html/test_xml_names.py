@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.html.xml_names import Namespaces, css_by_name, xpath_by_name
 from crawler.html.xml_tree import parse_xml
@@ -10,7 +11,7 @@ from crawler.html.xml_tree import parse_xml
 PREFIXES = (("g", ("g",)), ("two", ("a", "b")), ("default", ("",)), ("both", ("", "c")), ("none", ()))
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "expected"),
     [
         ("//item/title", "//item/title"),

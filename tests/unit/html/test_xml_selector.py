@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from support.cases import each
 
 from crawler.html import Selector, XmlSelector
 
@@ -35,7 +36,7 @@ def registered(text: str) -> XmlSelector:
     return selector
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "expected"),
     [
         ("//item/link/text()", ["https://s.test/1", "https://s.test/2"]),
@@ -61,7 +62,7 @@ def test_xpath_of_a_feed(query, expected):
     assert registered(SHOP).xpath(query).getall() == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "expected"),
     [
         ("item link::text", ["https://s.test/1", "https://s.test/2"]),

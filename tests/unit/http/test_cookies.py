@@ -152,7 +152,7 @@ def test_the_last_domain_that_is_one_counts(attributes, there):
     assert sent(f"foo=bar; {attributes}") == ("foo=bar" if there else "")
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "domain", "to", "there"),
     [
         # a cookie for a public suffix would be sent to foreign sites

@@ -177,7 +177,7 @@ def test_the_lifetime_of_a_cookie_is_not_capped_at_400_days():
 # ---- 5.3 the storage model -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "domain", "taken"),
     [
         ("https://a.co.uk/", "co.uk", False),
@@ -276,7 +276,7 @@ def test_6265bis_nor_is_it_removed_in_the_clear():
     assert jar.header("", HOST, NOW) == "a=1"
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "taken"),
     [
         ("__Secure-a=1; Secure", True),

@@ -42,13 +42,13 @@ def test_the_method_after_a_redirect(status, method, becomes):
     assert target.body == (b"x" if same else b"")
 
 
-@pytest.mark.parametrize("status", [200, 201, 300, 304, 305, 306, 309, 400, 404, 500])
+@each("status", [200, 201, 300, 304, 305, 306, 309, 400, 404, 500])
 def test_other_statuses_do_not_redirect(status):
     assert follow(status=status) is None
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("location", [None, ""])
+@each("status", [301, 302, 303, 307, 308])
+@each("location", [None, ""])
 def test_without_a_location_there_is_nothing_to_follow(status, location):
     assert follow(status=status, location=location) is None
 
@@ -68,7 +68,7 @@ def test_fields_that_describe_the_body_are_dropped_with_it():
 # ---- the target ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("location", "url"),
     [
         ("https://other.test", "https://other.test/"),
@@ -89,7 +89,7 @@ def test_the_target_is_joined_as_browsers_do(location, url):
     assert follow(location=location).url == url
 
 
-@pytest.mark.parametrize(
+@each(
     "location",
     [
         "mailto:a@b.test",
@@ -209,7 +209,7 @@ def test_secrets_stay_on_their_origin():
     assert target.headers.pairs == FULL.headers.pairs
 
 
-@pytest.mark.parametrize(
+@each(
     "location",
     [
         "https://other.test/",
@@ -219,7 +219,7 @@ def test_secrets_stay_on_their_origin():
         "https://site.test.evil.test/",
     ],
 )
-@pytest.mark.parametrize("status", [301, 303, 308])
+@each("status", [301, 303, 308])
 def test_secrets_are_not_sent_to_another_origin(location, status):
     target = follow(FULL, status, location)
     assert (target.auth, target.cookies) == (None, {})
@@ -304,7 +304,7 @@ def refresh(
 META = "<meta http-equiv=refresh content='{}'>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("page", "fields", "url"),
     [
         (META.format("0;url=x"), [], "https://site.test/a/x"),

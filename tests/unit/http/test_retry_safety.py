@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import httpx
-import pytest
 from support.cases import each
 
 from crawler.headers import Headers
 from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "fields", "expected"),
     [
         ("GET", {}, True),
@@ -23,7 +22,7 @@ from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
         ("POST", {"Idempotency-Key": ""}, False),  # an empty field is not sent
     ],
 )
-@pytest.mark.parametrize("kind", [Headers, httpx.Headers], ids=["of the crawl", "of httpx"])
+@each("kind", [Headers, httpx.Headers])
 def test_idempotent_requests(kind: type, method: str, fields: dict[str, str], *, expected: bool) -> None:
     assert is_idempotent(method, kind(fields)) is expected
 

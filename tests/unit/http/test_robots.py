@@ -26,7 +26,7 @@ def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
 # ---- 2.2.1 groups ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("agent", "token"),
     [
         ("trio-crawler/0.1 (+https://example.com/bot)", "trio-crawler"),
@@ -54,9 +54,7 @@ def test_a_group_is_found_by_its_token_without_regard_to_case(name):
     assert not allowed(f"User-agent: {name}\nDisallow: /", "/a")
 
 
-@pytest.mark.parametrize(
-    "name", ["trio", "crawler", "trio-crawler2", "trio-crawlerbot", "t", "mybot", "", "ours", "others", "trio-*"]
-)
+@each("name", ["trio", "crawler", "trio-crawler2", "trio-crawlerbot", "t", "mybot", "", "ours", "others", "trio-*"])
 def test_a_group_of_somebody_else_is_not_ours(name):
     """Neither a part of our token nor a longer one is our token."""
     assert allowed(f"User-agent: {name}\nDisallow: /", "/a")
@@ -304,7 +302,7 @@ def test_a_pattern_full_of_stars_takes_no_time():
 # ---- delays ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "delay"),
     [
         ("Crawl-delay: 5", 5.0),
@@ -349,7 +347,7 @@ def test_a_file_that_came_is_read(status):
     assert not rules.allows("https://site.test/a")
 
 
-@pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 410, 418, 451, 499])
+@each("status", [301, 304, 400, 401, 403, 404, 410, 418, 451, 499])
 def test_without_a_file_everything_is_allowed(status):
     assert Robots.from_response(status, b"User-agent: *\nDisallow: /", AGENT) is ALLOW_ALL
 

@@ -145,7 +145,7 @@ def test_2_2_2_a_rule_in_another_encoding_is_compared_octet_by_octet() -> None:
     assert not forbids("Disallow: /caf\xe9".encode("latin-1"), "/caf%C3%A9")
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "path", "result"),
     [
         ("Allow: /p\nDisallow: /", "/page", False),

@@ -7,11 +7,12 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.json_numbers import json_count, json_number
 
 
-@pytest.mark.parametrize("value", [None, True, False, "5", [5], {}, math.nan, math.inf, -math.inf, 10**400, 1e16])
+@each("value", [None, True, False, "5", [5], {}, math.nan, math.inf, -math.inf, 10**400, 1e16])
 def test_other_values_and_numbers_out_of_range_are_rejected(value):
     assert json_number(value) is None
 

@@ -8,11 +8,12 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.pace import UNITS, Pace, first_match, parse_rate
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "rate"),
     [
         ("100/min", (100.0, 60.0)),
@@ -37,7 +38,7 @@ def test_a_rate_is_requests_and_seconds(text, rate):
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["", "100", "100/", "/min", "100/fortnight", "0/s", "5/0s", "-1/s", "1/-5s", "1/s/s", "1e3/s", "nan/s", "inf/s",
      "ten/min", "1,5/s", "5s", "1/ss", "1/5", "\u0661/s"],
@@ -118,7 +119,7 @@ def test_only_given_fields_of_a_pace_override_another():
     assert over == Pace(concurrency=2, rate="1/s", delay=1.0, mode="burst", slow_start=False)
 
 
-@pytest.mark.parametrize(
+@each(
     ("globs", "name", "found"),
     [
         (["*"], "https://a.test", "*"),

@@ -90,9 +90,7 @@ def test_userinfo_that_http_cannot_carry_is_dropped(pair):
     assert checks.userinfo_auth(("a", "b:c")) == ("a", "b:c")
 
 
-@pytest.mark.parametrize(
-    "value", [(1, 2), {1: 2}, {1}, b"x", math.nan, math.inf, object(), "\ud800", [(1,)], {"a": b""}]
-)
+@each("value", [(1, 2), {1: 2}, {1}, b"x", math.nan, math.inf, object(), "\ud800", [(1,)], {"a": b""}])
 def test_values_that_do_not_survive_json(value):
     assert not checks.survives_json(value)
 

@@ -97,7 +97,7 @@ def test_a_select_of_several_and_a_list():
     assert sent("<select name=s size=1><option>1</select>") == [("s", "1")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "value", "kept"),
     [
         ("text", "a&#10;b&#13;c", "abc"),

@@ -105,7 +105,7 @@ def test_headers_keep_their_order_and_spelling():
     assert kept(Request(URL, headers={"Accept": None, "X": ""})).headers.pairs == (("Accept", ""), ("X", ""))
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "auth", "pair"),
     [
         ("https://site.test/", None, None),
@@ -400,7 +400,7 @@ def test_no_field_has_its_default_in_the_full_request():
     assert [name for name in Request.__annotations__ if getattr(FULL, name) == getattr(plain, name)] == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "field", "value"),
     [
         ({"url": "https://site.test/z"}, "url", "https://site.test/z"),

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 from support.shop_requests import FULL, NEW_YEAR, SHOP, URL, Color, Point, Range, Shop, kept
 
 from crawler import Request, Spider
@@ -32,7 +33,7 @@ def test_keyword_arguments_are_checked_against_the_signature_of_the_callback():
         Request(URL, SHOP.plain, cb_kwargs={"response": 1})
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "stored"),
     [
         ("point", Point(1, 2.5), {"x": 1, "y": 2.5}),
@@ -57,7 +58,7 @@ def test_an_annotation_converts_a_value_back(name, value, stored):
     assert msgspec.convert(request.cb_kwargs[name], hint) == value
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value"),
     [
         ("loose", datetime.date(2026, 1, 2)),

@@ -6,6 +6,7 @@ import sys
 from urllib.parse import urljoin
 
 import pytest
+from support.cases import each
 
 from crawler import Headers, Request, Response, Retry, html
 from crawler.html import Link
@@ -114,7 +115,7 @@ def test_a_body_may_be_given_as_text():
     assert Response(URL, body="ü").body == "ü".encode()
 
 
-@pytest.mark.parametrize(
+@each(
     ("headers", "body", "is_html"),
     [
         ({"Content-Type": "text/html"}, b"", True),

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from support.cases import each
 
 from crawler.hooks.crawl_statistics import LaneStatistics
 from crawler.limits.throttle_statistics import ThrottleStatistics
@@ -26,7 +27,7 @@ def limit(blocked_by: str = "", wait: float = 0.0, concurrency: int = 8) -> Thro
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     ("lane", "limit", "state", "words"),
     [
         (lane(waiting=0), None, "done", "nothing waits"),

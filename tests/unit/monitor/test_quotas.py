@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.cases import each
 
 from crawler.monitor import QuotaGauge
 from crawler.monitor.quotas import forecast, seconds_for
@@ -33,7 +34,7 @@ def test_a_forecast(known: dict[str, Any], rate: float, used_up_at: float | None
     assert forecast(gauge(**known), rate, NOW) == msgspec.structs.replace(gauge(**known), used_up_at=used_up_at)
 
 
-@pytest.mark.parametrize(
+@each(
     ("known", "units", "seconds"),
     [
         ({}, 50, 0.0),

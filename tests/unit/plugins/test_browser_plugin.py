@@ -9,6 +9,7 @@ import httpx
 import pytest
 from crawler_plugins.browser import Browser
 from crawler_plugins.browser.browser_plugin import parse_viewport
+from support.cases import each
 from support.fake_chromium import FakeBrowser
 from support.quotaserver import QuotaServer
 from support.trees import FREE
@@ -211,7 +212,7 @@ async def test_the_language_is_sent_with_the_document(autojump_clock: MockClock)
     assert plugin.started[0].commands("Emulation.setLocaleOverride") == [{"locale": "de-DE"}]
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "words"),
     [
         ({"wait": "js:"}, "wait must be"),

@@ -8,6 +8,7 @@ import pytest
 from crawler_plugins.files.download import Checks, Download, validator_of
 from crawler_plugins.files.index import FileIndex
 from crawler_plugins.files.partial import PartialFile
+from support.cases import each
 
 from crawler import BodyTooLarge, Drop, Headers, Response
 
@@ -15,7 +16,7 @@ URL = "https://site.test/a"
 DATE, SECOND_BEFORE = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:36 GMT"
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "validator"),
     [
         ({"ETag": '"x"'}, '"x"'),

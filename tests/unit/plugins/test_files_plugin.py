@@ -18,6 +18,7 @@ import trio
 from crawler_plugins.files import Files
 from crawler_plugins.files.index import FileIndex
 from crawler_plugins.files.partial import place
+from support.cases import each
 from support.trees import FREE
 from trio.testing import MockClock
 
@@ -580,7 +581,7 @@ async def test_a_crawl_whose_items_have_no_field_with_files_is_warned(
     assert [record.message for record in caplog.records] == [f"files: {words}"] * is_warned
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "words"),
     [
         ({"fields": ()}, "at least one field"),

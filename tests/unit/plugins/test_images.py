@@ -14,6 +14,7 @@ import pytest
 import trio
 from crawler_plugins.files import Images
 from PIL import Image
+from support.cases import each
 from support.processes import PIPE, Process
 from support.trees import FREE
 from trio.testing import MockClock
@@ -139,7 +140,7 @@ async def test_other_thumbnails_are_made_of_a_new_download(autojump_clock: MockC
     assert (image["status"], list(image["thumbs"])) == ("downloaded", ["small"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "words"),
     [
         ({"min_width": -1}, "min_width and min_height"),

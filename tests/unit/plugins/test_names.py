@@ -8,11 +8,12 @@ import pytest
 from crawler_plugins.files.names import extension, folders, host, media_type, name, safe_name
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import Response
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "safe"),
     [
         ("a.pdf", "a.pdf"), ("", "_"), (".", "_"), ("..", "_"), ("...", "_"), (".htaccess", "_htaccess"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from crawler_plugins.browser.page_options import Action, PageOptions, Wait, parse_action, parse_block, parse_wait
+from support.cases import each
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_actions(given: Any, verb: str, words: tuple[str, ...]) -> None:
     assert parse_action(given) == Action(verb, words)
 
 
-@pytest.mark.parametrize(
+@each(
     "given", ["", "fly", "click", "click ''", "click a b", "scroll x", "press", "press Nothing", "type a", "wait ''",
               "click 'a", 7, [["click"]], {}, "evaluate"],
 )  # fmt: skip

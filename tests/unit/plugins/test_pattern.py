@@ -7,6 +7,7 @@ from crawler_plugins.files.names import folders, safe_name
 from crawler_plugins.files.pattern import FIELDS, PathPattern
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError
 
@@ -30,7 +31,7 @@ def test_an_empty_field_leaves_no_empty_folder():
     assert PathPattern("{dir}/{name}", "path").path(VALUES | {"dir": ""}) == "a.pdf"
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "words"),
     [
         ("{digets}", "{digets} in '{digets}' is unknown; a pattern may contain {digest}"),

@@ -8,6 +8,7 @@ import pytest
 from crawler_plugins.recrawl.snapshot import Snapshot, parse_http_date, parse_lastmod, usable_date, usable_etag
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 DAY = 86_400.0
 WEEK = 7 * DAY
@@ -49,7 +50,7 @@ def test_after_twenty_304_in_a_row_a_page_is_fetched_without_conditions():
     assert page.conditions()
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "after", "change"),
     [
         (Snapshot(), visited(b"a"), "new"),

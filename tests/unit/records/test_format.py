@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.records import detect_format
 
 
-@pytest.mark.parametrize(
+@each(
     ("content_type", "path", "head", "form"),
     [
         ("application/rss+xml; charset=utf-8", "/x.csv", "a,b", "xml"),
@@ -33,8 +34,8 @@ def test_media_type_then_name_then_content(content_type, path, head, form):
     assert detect_format(content_type, path, head) == form
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson", ""])
-@pytest.mark.parametrize(
+@each("content_type", ["application/json", "application/x-ndjson", ""])
+@each(
     ("head", "form"),
     [
         ('{"a":1}\n{"a":2}\n', "jsonl"),

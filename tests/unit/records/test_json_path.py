@@ -7,11 +7,12 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.records.json_path import compile_path, get_path, parse_keys
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "found"),
     [
         ("", {"data": {"a.b": [1, {"c-d": None, "@e": 2}]}, "$f": 0}),

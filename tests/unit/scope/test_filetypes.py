@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler import ConfigError
 from crawler.scope.filetypes import SETS, FileTypes
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "found"),
     [
         ("", False),

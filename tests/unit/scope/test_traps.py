@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.scope import traps
 from crawler.scope.traps import TemplateCounter, session_template, template, trap_of
@@ -13,7 +14,7 @@ SITE = "https://example.com/"
 HEX = "0123456789abcdef" * 2
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "reason"),
     [
         ("news/" * 4, "trap_repeats"),
@@ -34,7 +35,7 @@ def test_a_trap_is_seen(path, reason):
     assert trap_of(SITE + path) == reason
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     [
         "",
@@ -101,7 +102,7 @@ def test_a_template_has_no_numbers(url, shape):
     assert template(f"https://h1.test:81/{url}") == f"https://h1.test:81/{shape}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "shape"),
     [
         ("a;jsessionid=1A.b?x=1", "a;jsessionid?x=1"),

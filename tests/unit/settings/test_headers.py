@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.errors import ConfigError
 from crawler.settings import Settings
@@ -15,7 +16,7 @@ def test_headers_are_merged_by_name_and_keep_their_place():
     assert (base | Settings()).headers == base.headers
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "words"),
     [
         ({"A B": "c"}, "not a header name: 'A B'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.errors import ConfigError
 from crawler.settings import Settings
@@ -17,7 +18,7 @@ def test_proxies_are_merged_by_glob_and_take_precedence():
     assert (base | Settings(proxies="direct")).proxies["*"] == ("direct",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "words"),
     [
         ("p.test:3128", "not the URL of an http, https, socks5 or socks5h proxy: 'p.test:3128'"),

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.errors import ConfigError
 from crawler.limits.pace import Pace
@@ -248,7 +249,7 @@ def test_slow_start_is_enabled_unless_concurrency_is_configured(settings, slowly
     assert settings.pace("a.test").slow_start == slowly
 
 
-@pytest.mark.parametrize(
+@each(
     ("glob", "authority", "matches"),
     [
         ("example.com", "example.com", True),

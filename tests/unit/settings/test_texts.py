@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import pytest
 from msgspec import Meta
+from support.cases import each
 
 from crawler.errors import ConfigError
 from crawler.limits.pace import Pace
@@ -48,8 +49,8 @@ def test_an_invalid_list_of_strings_is_rejected(text):
         Settings.from_strings({"include": text})
 
 
-@pytest.mark.parametrize("name", ["traps", "private_network"])  # a boolean, and an optional boolean
-@pytest.mark.parametrize(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
+@each("name", ["traps", "private_network"])  # a boolean, and an optional boolean
+@each(("text", "value"), [("yes", True), ("On", True), ("no", False), ("off", False), ("0", False)])
 def test_a_boolean_may_be_written_in_common_words(name, text, value):
     assert getattr(Settings.from_strings({name: text}), name) is value
 
@@ -59,7 +60,7 @@ def test_the_text_of_a_string_setting_is_unchanged(text):
     assert Settings.from_strings({"user_agent": text}).user_agent == text
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text", "words"),
     [
         ("workers", "many", "must be a whole number, not 'many'"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from crawler_plugins.outputs.sqlite import SQLite
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.sinks.sql import _kinds, _wider
 
@@ -13,8 +13,8 @@ KINDS = ["bool", "int", "float", "text"]
 names = st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(["_key", "_page", "É", "é", "ß", "SS"])
 
 
-@pytest.mark.parametrize("one", KINDS)
-@pytest.mark.parametrize("other", KINDS)
+@each("one", KINDS)
+@each("other", KINDS)
 def test_the_wider_of_two_kinds_takes_both(one, other):
     wider = _wider(one, other)
     assert wider == _wider(other, one) == _wider(wider, one) == _wider(wider, other)

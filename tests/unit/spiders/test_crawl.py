@@ -361,7 +361,7 @@ def test_a_field_that_does_not_fit_is_refused(fields, message):
 UNEXPECTED = "got an unexpected keyword argument 'x'; write def parse_item(self, response, x)"
 
 
-@pytest.mark.parametrize(
+@each(
     ("rule", "message"),
     [
         (Rule(callback="prase_item"),

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 from support.examples import examples
 
 from crawler import ConfigError, Settings, crawl
@@ -466,7 +467,7 @@ async def test_json_that_was_written_comes_back(records):
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         ({"url": "site.test/x"}, "FeedSpider: argument url: not a URL: 'site.test/x' (did you mean https://site.test/x?)"),

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import urls
 from crawler.spiders.paging import PageContent, Paging, Position, parse_next, with_query
@@ -73,7 +74,7 @@ def walk(paging: Paging, pages: list[list[int]], **body) -> list[int | str | Non
     return [*values, "more"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("paging", "pages", "values"),
     [
         (Paging(kind="page"), [[1, 2], [3, 4], [5]], [1, 2, 3]),

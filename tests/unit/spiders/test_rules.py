@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler import ConfigError, Response, Rule
 
@@ -20,7 +21,7 @@ def accepted(rule: Rule, taken: frozenset[str] = frozenset()) -> list[str]:
     return [link.url.removeprefix("https://") for link in rule.links(response, taken)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("rule", "expected"),
     [
         (Rule(), ["site.test/page/2", "site.test/book/1", "site.test/book/2", "cdn.other.test/book/3"]),
@@ -66,7 +67,7 @@ def test_a_rule_without_callback_follows_by_default():
     assert (Rule(follow=False).follow, Rule(callback="parse_item", follow=True).follow) == (False, True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         ({"allow": 5}, "Rule: allow must be a regular expression or several, not 5"),

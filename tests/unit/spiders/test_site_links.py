@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 
 import pytest
+from support.cases import each
 
 from crawler import Response
 from crawler.spiders.site_links import MAX_BUTTONS, MAX_CONTROLS, MAX_FORMS, form_targets, leads_back, linked_urls
@@ -56,7 +57,7 @@ def test_a_body_that_is_not_html_has_links_in_its_header_fields_only():
     assert form_targets(page("<form action=/x>", kind="text/plain")) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "targets"),
     [
         ("<form action=/go><select name=s><option>1<option>2</select></form>", ["/go?s=1"]),

@@ -7,6 +7,7 @@ import pycurl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.transport.curl_options import CurlOptions, accepted_codings, proxy_of
 from crawler.transport.lean import LeanRequest
@@ -93,7 +94,7 @@ def test_addresses_are_handed_over():
     assert not needs_reset
 
 
-@pytest.mark.parametrize(
+@each(
     ("request_", "more", "option", "value"),
     [
         (lean(), {"new_connection": True}, pycurl.FRESH_CONNECT, 1),

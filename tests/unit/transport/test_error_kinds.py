@@ -56,7 +56,7 @@ def test_an_error_has_a_finer_kind_in_addition_to_its_class(given, kind):
     assert error.full_reason == (f"{error.reason}.{kind}" if kind else error.reason)
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "kind"),
     [
         (socket.gaierror(socket.EAI_NONAME, "x"), "dns"),

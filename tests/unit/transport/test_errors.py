@@ -9,7 +9,6 @@ import ssl
 
 import httpx
 import pycurl
-import pytest
 import trio
 from support.cases import each
 
@@ -80,7 +79,7 @@ def test_every_place_is_an_error_of_the_framework_about_one_request():
     assert all(issubclass(kind, RequestError) for kind in errors._BY_CLASS.values())
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "kind", "place", "retryable"),
     [
         (pycurl.E_COULDNT_RESOLVE_HOST, httpx.ConnectError, ConnectFailed, True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from support.cases import each
 
 from crawler.transport.slow_addresses import MAX_AGE, MAX_HOSTS, SlowAddresses
 
@@ -17,7 +17,7 @@ def known(addresses: tuple[str, ...], connected: str) -> SlowAddresses:
     return slow
 
 
-@pytest.mark.parametrize(
+@each(
     ("addresses", "connected", "expected"),
     [
         ((A, B), A, (A, B)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.headers.bodies import BURST_WAIT, MAX_BODY, is_marked, is_readable, read_body
 from crawler.limits.headers.declared import NOTHING, Declared
@@ -12,7 +13,7 @@ from crawler.limits.headers.declared import NOTHING, Declared
 JSON, HTML, XML = ([("Content-Type", kind)] for kind in ("application/json; charset=utf-8", "text/html", "text/xml"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "headers", "asked", "readable"),
     [
         (429, JSON, False, True), (403, JSON, False, True), (400, JSON, False, True),

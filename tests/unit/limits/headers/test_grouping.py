@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.limits.headers.field_names import limit_fields
 from crawler.limits.headers.grouping import FieldGroup, GroupedFields, group_fields
@@ -60,7 +61,7 @@ def test_two_families_that_contradict_each_other_describe_two_policies():
     assert [found.policy for found in grouped.groups] == ["default", "x-ratelimit-default"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "expected"),
     [
         ([("limit", "60"), ("remaining", "5")], (60.0, 5.0)),

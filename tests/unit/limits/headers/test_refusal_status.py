@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.limits.headers.declared import NOTHING, Declared, Observation
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES, is_refusal
@@ -16,7 +17,7 @@ def test_some_statuses_always_refuse(status):
     assert is_refusal(status, NOTHING)
 
 
-@pytest.mark.parametrize("status", [0, 200, 202, 301, 304, 400, 401, 404, 430, 477, 500, 502, 504, 999])
+@each("status", [0, 200, 202, 301, 304, 400, 401, 404, 430, 477, 500, 502, 504, 999])
 def test_others_refuse_only_if_the_user_says_so(status):
     assert not is_refusal(status, EMPTY, [("Retry-After", "5")])
     assert is_refusal(status, NOTHING, statuses={status})

@@ -16,7 +16,7 @@ def installed():
     aliases.install()
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "name", "now"),
     [
         ("scrapy.contrib.spiders", "CrawlSpider", "scrapy.spiders:CrawlSpider"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 import scrapy
 from crawler_plugins.scrapy.failures import exception_of, failure_of
 from scrapy import exceptions
 from scrapy.exceptions import IgnoreRequest
+from support.cases import each
 from twisted.internet import error as twisted_error
 from twisted.web.client import ResponseFailed
 
@@ -23,7 +23,7 @@ def in_the_body(error):
     return error
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "kinds"),
     [
         (
@@ -43,7 +43,6 @@ def in_the_body(error):
         (crawler.BadRedirect("loop", status=301), [IgnoreRequest]),
         (crawler.Refused("no", by="robots"), [IgnoreRequest]),
     ],
-    ids=repr,
 )
 def test_an_errback_may_check_for_exceptions_of_scrapy_and_twisted(error, kinds):
     failure = failure_of(exception_of(error), scrapy.Request("https://site.test/"))

@@ -44,7 +44,7 @@ PATHS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PATHS)
+@each("path", PATHS)
 def test_the_results_of_paths_are_the_same(path):
     plain, fast = responses()
     assert repr(fast.xpath(path)) == repr(plain.xpath(path))
@@ -99,7 +99,7 @@ def test_the_tree_is_made_once_and_again_for_a_copy():
     assert copy.css("title::text").get() == "new"
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         "<base href='/a/'>",
@@ -110,7 +110,7 @@ def test_the_tree_is_made_once_and_again_for_a_copy():
         "",
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@each("encoding", ["utf-8", "utf-16"])
 def test_the_base_is_that_of_scrapy(body, encoding):
     plain, fast = (
         kind(URL, body=body.encode(encoding), encoding=encoding) for kind in (HtmlResponse, FastHtmlResponse)

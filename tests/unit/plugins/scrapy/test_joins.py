@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
-import pytest
 from crawler_plugins.scrapy import joins
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 BASES = [
     "http://a.test/b/c/d.html", "http://a.test/b/", "http://a.test/", "http://a.test", "https://a.test:8080/b//c",
@@ -30,7 +30,7 @@ def page(url: str) -> FastHtmlResponse:
     return FastHtmlResponse(url, body=b"", encoding="utf-8")
 
 
-@pytest.mark.parametrize("base", BASES)
+@each("base", BASES)
 def test_a_reference_leads_where_it_leads_without_memory(base):
     response = page(base)
     for _ in range(2):

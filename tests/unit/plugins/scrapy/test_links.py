@@ -7,6 +7,7 @@ from crawler_plugins.scrapy import links
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from scrapy.http import HtmlResponse
 from scrapy.linkextractors import LinkExtractor
+from support.cases import each
 
 URL = "https://site.test/a/b/page.html?q=1#top"
 PAGE = """
@@ -42,8 +43,8 @@ def both(extractor, body, base="", **options):
     return [extractor.extract_links(response) for response in made], made[1]
 
 
-@pytest.mark.parametrize("options", EXTRACTORS.values(), ids=EXTRACTORS)
-@pytest.mark.parametrize("base", ["", "https://cdn.test/deep/", "/rooted/x"])
+@each("options", EXTRACTORS.values())
+@each("base", ["", "https://cdn.test/deep/", "/rooted/x"])
 def test_the_links_are_the_same(options, base):
     extractor = LinkExtractor(**options)
     (plain, quick), response = both(extractor, PAGE, base)

@@ -11,6 +11,7 @@ from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.requests import RequestTranslator
 from scrapy.http import FormRequest, JsonRequest
 from scrapy.settings import Settings
+from support.cases import each
 
 import crawler
 
@@ -76,7 +77,7 @@ def test_a_request_keeps_its_class(kind):
     assert again.body == b"x"
 
 
-@pytest.mark.parametrize(
+@each(
     ("meta", "expected"),
     [
         ({"dont_retry": True}, {"attempts": 1}),

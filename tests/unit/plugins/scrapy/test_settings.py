@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from crawler_plugins.scrapy.settings import crawl_settings, ignored_settings, is_given, request_headers
 from scrapy.settings import Settings
+from support.cases import each
 
 from crawler import Pace
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "expected"),
     [
         ({"CONCURRENT_REQUESTS": 4}, {"workers": 4}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler import ConfigError
 from crawler.store.postgres.address import Address
@@ -35,7 +36,7 @@ def test_a_connection_that_acknowledges_nothing_is_given_up_well_within_a_lease(
     assert f"tcp_user_timeout={milliseconds}" in conninfo
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "message"),
     [
         ("postgresql://me:secret@db.test", "names no database and job"),

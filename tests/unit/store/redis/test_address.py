@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from support.cases import each
 
 from crawler.errors import ConfigError
 from crawler.store.redis.address import Address
@@ -27,7 +28,7 @@ def test_the_parts_of_an_address():
     assert "p@ss" not in repr(address)
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "redis://localhost", "redis://localhost/", "redis:///shop", "redis://localhost/x/shop",
