@@ -186,8 +186,10 @@ class Refusals:
         too_many = self._wait_stated and self.untried and self._may_be_too_many()
         self.served_beside = self._served_in_burst if too_many else 0
         if found is not None:
-            found.is_weak = not self.was_proven
-            found.certain = found.certain and self.was_proven
+            # pages and chance state no wait, and concurrency would have refused requests before
+            is_proven = self.was_proven or (self._wait_stated and not self.untried)
+            found.is_weak = not is_proven
+            found.certain = found.certain and is_proven
         if self.search is not None and not concurrency:
             self.served_since_guess = 0.0
         self.clear()

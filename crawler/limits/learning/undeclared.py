@@ -154,8 +154,8 @@ class UndeclaredQuota(Quota):
         """
         at = super().ready_at(now, cost=cost, inflight=inflight, in_flight_since=in_flight_since)
         length, limit = self.window.length, self.limit or math.inf
-        is_fixed = self.total > 1.0 and not self.slides and cost <= limit
-        if length is None or is_fixed or not self.log.is_complete(now, length):
+        may_be_fixed = self.total > 1.0 and not self.slides and not self._may_straddle() and cost <= limit
+        if length is None or may_be_fixed or not self.log.is_complete(now, length):
             return at
         need = min(cost - self._trial, limit)
         return max(at, self._log_ready_at(need, inflight))
@@ -240,6 +240,15 @@ class UndeclaredQuota(Quota):
         counted, _ = self.log.count(sent, sent, self.believed_length)
         limit = self.limit or 0.0
         return self.is_confirmed() and limit >= MIN_SLIDING and counted <= limit <= counted + in_flight
+
+    def _may_straddle(self) -> bool:
+        """Return whether spending the units takes so much of a window that those of the server may begin meanwhile.
+
+        Then two windows of ours would meet in one of the server. A log of requests costs little time where windows are
+        short.
+        """
+        is_short = self.believed_length < LONG and (self.limit or 0.0) >= MIN_SLIDING
+        return is_short and self.is_confirmed()
 
     def _is_log_usable(self, now: float) -> bool:
         return self.slides and super()._is_log_usable(now)

@@ -198,6 +198,21 @@ def test_one_request_or_an_open_burst_leaves_the_reason_undecided():
     assert refusals.is_undecided(True)
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "untried", "is_certain"), [(30.0, False, True), (30.0, True, False), (None, False, False)]
+)
+def test_a_limit_behind_a_refusal_that_states_a_wait_is_certain_unless_few_were_served_at_so_many_in_flight(
+    retry_after, untried, is_certain
+):
+    refusals = Refusals(untried=untried)
+    refuse(refusals, 0.0, retry_after=retry_after)
+    search(refusals)
+    refusals.wait_for_search(NOW, NOW + 0.1, first=True, retry_after=retry_after)
+    _, found = refusals.record_success(refusals.gate, refusals.gate, refusals.gate + 0.1, 1.0)
+    assert found is not None
+    assert (found.certain, not found.is_weak) == (is_certain, is_certain)
+
+
 def test_units_are_compared_from_the_last_refusal_if_enough_were_served():
     refusals = Refusals()
     refuse(refusals, 0.0)

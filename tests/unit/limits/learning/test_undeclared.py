@@ -208,6 +208,19 @@ def short(units: int) -> UndeclaredQuota:
     return made
 
 
+@pytest.mark.parametrize(("length", "limit", "waits"), [(1.0, 20, True), (1.0, 8, False), (60.0, 20, False)])
+def test_a_short_window_of_many_units_is_spent_as_if_it_slides_since_those_of_the_server_may_begin_meanwhile(
+    length, limit, waits
+):
+    made = UndeclaredQuota(name="undeclared", limit=float(limit), window=Window(length))
+    for _ in range(limit):  # all but the first one late in the window
+        made.record_unreported(sent=NOW + length * bool(made.used) / 2, received=NOW + length * bool(made.used) / 2)
+    now = ready(made, length / 2)
+    made.record_unreported(sent=NOW + now, received=NOW + now)
+    assert made.is_confirmed()
+    assert (ready(made, now) > now) == waits
+
+
 def test_of_a_short_window_with_few_units_the_first_one_has_time_to_return():
     assert 3.4 < short(25).probe_at() - NOW < 3.43
     assert short(10).probe_at() - NOW > 3.46
