@@ -30,9 +30,6 @@ CALM: Final = 5.0
 """Seconds without refusals after which the rate is raised. They double with each refusal."""
 MAX_CALM: Final = 60.0
 """Seconds."""
-MAX_LOST: Final = 5.0
-"""Seconds that may be lost, by the rate that was served before, until that one is tried again. They double with each
-refusal."""
 SHORT: Final = 10.0
 """Seconds; in this time any leaky bucket has leaked something."""
 MIN_UNITS: Final = 1.0
@@ -69,10 +66,8 @@ class LeakyBucketQuota(UndeclaredQuota):
     """When a request was last refused or the rate last raised, in seconds since the epoch."""
     _calm_from: float = 0.0
     """`used` at that time."""
-    served_rate: float = 0.0
-    """Units per second that were served before, as far as was known."""
     believed_rate: float = math.nan
-    """The rate, in units per second, before `served_rate` was tried again; not a number: it is not being tried."""
+    """The rate, in units per second, while that of a window is tried; not a number: none is."""
     counted: float = 0.0
     """Units between the first and the latest refusal, from which the rate was computed. 0 means that the rate comes
     from an earlier run."""
@@ -102,9 +97,9 @@ class LeakyBucketQuota(UndeclaredQuota):
         rate = self.replenishment.rate or 0.0
         if seconds < SHORT or units / seconds <= rate:
             return
-        self.served_rate, self.believed_rate = units / seconds, rate
-        self._set_rate(self.served_rate)
-        self.blocked_until = min(self.blocked_until, now + UNITS_TO_WAIT / self.served_rate)
+        self.believed_rate = rate
+        self._set_rate(units / seconds)
+        self.blocked_until = min(self.blocked_until, now + UNITS_TO_WAIT * seconds / units)
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
         """Count a request that was served."""
@@ -117,11 +112,6 @@ class LeakyBucketQuota(UndeclaredQuota):
             increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
             self._set_rate((self.replenishment.rate or 0.0) * (1.0 + increase))
         self.updated_at = max(self.updated_at, received)
-        rate = self.replenishment.rate or 0.0
-        lost = (received - self.blocked_until) * (1.0 - rate / self.served_rate) if self.served_rate else 0.0
-        if lost >= doubled(self.refusals, base=MAX_LOST, cap=math.inf):
-            self.believed_rate = rate
-            self._set_rate(self.served_rate)
         return True
 
     def explain_refusal(self, sent: float, retry_after: float | None = None, *, in_flight: int = 0) -> bool:

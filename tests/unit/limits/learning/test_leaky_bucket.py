@@ -115,7 +115,7 @@ def test_refusals_in_a_row_lower_the_rate_once_and_the_wait_doubles():
     assert made.replenishment.rate < rate
 
 
-def test_what_a_long_window_allowed_is_tried_first_and_again_when_seconds_are_lost():
+def test_what_a_long_window_allowed_is_tried_once():
     made = detect()
     rate = made.replenishment.rate
     made.assume_served(100.0, 1.0, NOW + 1.0)  # it may have held a burst
@@ -123,12 +123,7 @@ def test_what_a_long_window_allowed_is_tried_first_and_again_when_seconds_are_lo
     made.assume_served(100.0, 10.0, NOW + 1.0)
     assert made.replenishment.rate == 10.0
     made.explain_refusal(NOW + 1.5)
-    low = made.replenishment.rate
-    assert 0.7 * rate <= low < rate  # of which that trial shows nothing
-    made.record_unreported(sent=NOW + 3.0, received=NOW + 3.0)
-    assert made.replenishment.rate == low
-    made.record_unreported(sent=NOW + 60.0, received=NOW + 60.0)
-    assert made.replenishment.rate == 10.0
+    assert 0.7 * rate <= made.replenishment.rate < rate  # of which that trial shows nothing
 
 
 def test_many_refusals_prove_nothing_once_enough_units_were_served_after_the_last_one():
