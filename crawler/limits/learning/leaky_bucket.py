@@ -146,7 +146,7 @@ class LeakyBucketQuota(UndeclaredQuota):
         """Return when a request may be sent after a refusal, in seconds since the epoch."""
         return self.blocked_until
 
-    def expects_refusal(self, sent: float, in_flight: int = 0) -> bool:
+    def expects_refusal(self, sent: float) -> bool:
         """Return whether the bucket is proven, by more than one refusal. Then it may be full at any time."""
         return self.is_proven and not self.is_weak
 

@@ -379,5 +379,5 @@ class LimitDetector:
         undeclared = self.quotas.undeclared()
         if undeclared is None:
             return self._unexplained >= MAX_UNEXPLAINED
-        is_expected = undeclared.is_shorter_tried() or undeclared.expects_refusal(sent, len(self.flight))
+        is_expected = undeclared.is_shorter_tried() or undeclared.expects_refusal(sent)
         return not (is_expected or undeclared.may_slide(sent, len(self.flight)))

@@ -182,7 +182,7 @@ class UndeclaredQuota(Quota):
             return False  # the server itself says that the window is longer than learned
         if self.remaining is None or sent >= self.probe_at():
             return self._end_early() or self._end_shorter(sent)
-        nearly_used = self.is_nearly_used(in_flight if self._trial else 0)
+        nearly_used = self.is_nearly_used()
         if not nearly_used and (self._end_shorter(sent) or self._begin_sliding(sent, in_flight)):
             self._try_early(sent, retry_after, in_flight)
             return True
@@ -205,21 +205,15 @@ class UndeclaredQuota(Quota):
         # one window may hold earlier requests
         if nearly_used or (self._refused_in_row > 1 and not is_explained and not waits_for_unit):
             self.overestimated = not nearly_used
-            beside = in_flight if self._trial else 0  # those may be served, unlike the request that was one too many
-            self.limit = max(1.0, min(self.limit or math.inf, self.used + beside))
+            self.limit = max(1.0, self.used)
         self.clean_windows, self._trial = 0, False
         self.remaining = 0.0
         return True
 
-    def expects_refusal(self, sent: float, in_flight: int = 0) -> bool:
-        """Return whether a single refusal is no surprise.
-
-        Parameters:
-            sent: when the refused request was sent, in seconds since the epoch.
-            in_flight: other requests in flight.
-        """
+    def expects_refusal(self, sent: float) -> bool:
+        """Return whether a single refusal, of a request sent at `sent` (seconds since the epoch), is no surprise."""
         limit = self.limit or 0.0
-        is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used(in_flight)
+        is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used()
         return not self.is_weak and (is_used or sent >= self.probe_at())
 
     def is_shorter_tried(self) -> bool:
@@ -244,7 +238,7 @@ class UndeclaredQuota(Quota):
         short.
         """
         is_short = self.believed_length < LONG and (self.limit or 0.0) >= MIN_SLIDING
-        return is_short and self.is_confirmed()
+        return is_short and self.is_confirmed() and not self._trial
 
     def _is_log_usable(self, now: float) -> bool:
         return self.slides and super()._is_log_usable(now)

@@ -47,6 +47,14 @@ def test_a_later_refusal_of_a_burst_extends_the_wait_only_if_it_states_a_later_e
     assert refusals.gate == pytest.approx(NOW + 60.15, abs=0.001)
 
 
+@pytest.mark.parametrize(("first", "later", "ends_at"), [(30.0, 30.0, 30.1), (30.0, 30.25, 30.4), (30.5, 31.0, 30.6)])
+def test_a_wait_in_full_seconds_may_be_rounded_and_states_no_later_end(first, later, ends_at):
+    refusals = Refusals()
+    refuse(refusals, 0.0, retry_after=first)
+    refuse(refusals, 0.05, retry_after=later)
+    assert refusals.gate == pytest.approx(NOW + ends_at, abs=0.001)
+
+
 def test_a_second_is_added_if_the_stated_wait_was_kept_and_too_short():
     refusals = Refusals()
     refuse(refusals, 0.0, retry_after=10.0)

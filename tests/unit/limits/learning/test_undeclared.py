@@ -93,22 +93,6 @@ def test_a_limit_below_what_was_served_before_is_tried_as_soon_as_a_window_is_lo
     assert made.window_count - windows == 3  # three used up, and the trial
 
 
-def test_a_trial_is_refused_although_the_units_before_it_are_still_in_flight():
-    made = learned(20.0)
-    now = 1.0
-    while made.window_count < 9 or made.used < 14:
-        now = max(now, ready(made, now))
-        made.record_unreported(sent=NOW + now, received=NOW + now)
-    assert made.expects_refusal(NOW + now, 6)
-    assert made.explain_refusal(NOW + now, in_flight=6)  # the trial of one more overtook six others
-    for _ in range(6):
-        made.record_unreported(sent=NOW + now, received=NOW + now)
-    assert (made.limit, made.refusals, made.clean_windows, made.slides) == (20.0, 1, 0, False)
-    now = ready(made, now)
-    made.record_unreported(sent=NOW + now, received=NOW + now)
-    assert made.remaining == 19.0  # nothing more is tried
-
-
 def test_a_limit_that_is_too_low_rises_with_the_units_served():
     made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0), certain=False)
     now = 0.0
