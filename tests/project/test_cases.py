@@ -55,6 +55,14 @@ def test_the_other_arguments_are_fixtures():
     test(tmp_path="folder")
 
 
+def test_an_async_test_is_rejected_since_nobody_would_await_it():
+    async def test(value):
+        raise AssertionError(value)
+
+    with pytest.raises(AssertionError, match="async"):
+        each("value", [1])(test)
+
+
 def test_no_case_at_all_is_a_failure():
     with pytest.raises(AssertionError, match="no cases"):
         Cases().check()

@@ -59,6 +59,8 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
     keys = (names,) if isinstance(names, str) else names
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        assert not inspect.iscoroutinefunction(test), "an async test is parametrized"
+
         @functools.wraps(test)
         def all_cases(**fixtures: Any) -> None:
             tried = Cases()
