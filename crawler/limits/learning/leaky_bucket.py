@@ -79,6 +79,11 @@ class LeakyBucketQuota(UndeclaredQuota):
         found._set_rate(RATE_SHARE * rate)
         return found
 
+    def assume_uncertainty(self, share: float) -> None:
+        """Raise the rate as soon as few units were served, by the share of it by which it may be higher."""
+        if share > 0.0:
+            self.counted = min(self.counted, 0.5 / share)
+
     def assume_served(self, units: float, seconds: float, now: float) -> None:
         """Try first what a window seemed to allow, if that is more: a refusal costs less than a rate that is too low.
 

@@ -330,6 +330,7 @@ class LimitDetector:
     def _keep_rate_of(self, window: UndeclaredQuota, now: float) -> QuotaEvent:
         """Replace a window whose units return one by one by their rate; `now` in seconds since the epoch."""
         found = LeakyBucketQuota.fitted(window.name, window.steady_units() / window.believed_length, now)
+        found.assume_uncertainty(window.rate_uncertainty)
         self.quotas.add(found)
         return quota_event("policy_changed", found)
 
@@ -359,6 +360,7 @@ class LimitDetector:
             found: LeakyBucketQuota = IntervalQuota.fitted("undeclared", fit.rate, now, refusals=refused, took=took)
         else:
             found = LeakyBucketQuota.fitted("undeclared", fit.rate, now)
+            found.assume_uncertainty(fit.uncertainty)
             if known is not None:
                 found.assume_served(known.limit or 0.0, known.believed_length, now)
         self.quotas.add(found)

@@ -88,6 +88,8 @@ class Fit(NamedTuple):
     """Units that may come at once."""
     likelihood: float
     """Logarithm of the likelihood."""
+    uncertainty: float = 0.0
+    """Share by which the highest of the rates that explain them about equally well exceeds the lowest."""
 
     def has_no_burst(self) -> bool:
         """Return whether hardly any units may come at once."""
@@ -199,7 +201,7 @@ class RateFit(Struct, eq=False):
             likely = sorted(fit for fit in fits if fit.likelihood >= most - EQUIVALENT)
             rate = likely[0].rate ** (1.0 - HIGH) * likely[-1].rate ** HIGH
             best = _refined(latest, min(likely, key=lambda fit: abs(math.log(fit.rate / rate))))
-            self._fitted = best, average
+            self._fitted = best._replace(uncertainty=likely[-1].rate / likely[0].rate - 1.0), average
         return self._fitted
 
 

@@ -38,6 +38,8 @@ WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
 WINDOWS_LOST: Final = 1.0
 """The same, counted by the share of each window by which the limit is below what was served in a window before."""
+GUESS_UNCERTAINTY: Final = 0.5
+"""Share by which a rate may be higher that is computed from a length which seemed to be too long."""
 LONG: Final = 10.0
 """Seconds of a long window. A unit is tried before it ends: a shorter one may be a bucket that was full. Its margin
 exceeds a round trip."""
@@ -73,6 +75,8 @@ class UndeclaredQuota(Quota):
     """Whether a refusal has shown that each unit returns one window after it was used."""
     is_continuous: bool = False
     """Whether a unit was served before the end of a window that was used up: units return one by one."""
+    rate_uncertainty: float = 0.0
+    """Share by which they may return faster than the length shows."""
     _believed_end: TimeInterval | None = None
     """When the window is believed to end, while one request tries whether a unit returns earlier."""
     _early_length: float = math.nan
@@ -338,6 +342,7 @@ class UndeclaredQuota(Quota):
     def _believe_continuous(self) -> None:
         """Note that units return one by one, because that request was served."""
         self.is_continuous = True
+        self.rate_uncertainty = GUESS_UNCERTAINTY if self._early_length > self.believed_length else 0.0
         self.window.length, self._longer = self._early_length, math.nan
 
     def _end_early(self) -> bool:

@@ -79,6 +79,17 @@ def test_a_pause_does_not_lower_the_rate_and_a_time_without_refusals_raises_it()
     assert made.replenishment.rate == pytest.approx(0.7 * (1 + 0.5 / 4) * rate)
 
 
+def test_a_rate_that_is_uncertain_is_raised_soon():
+    made, sure = (LeakyBucketQuota.fitted("undeclared", 1.0, NOW) for _ in range(2))
+    made.assume_uncertainty(0.5)
+    sure.assume_uncertainty(0.0)
+    for quota in (made, sure):
+        for second in range(1, 7):
+            quota.record_unreported(sent=NOW + second, received=NOW + second)
+    assert made.replenishment.rate == pytest.approx(1.5 * 0.97)
+    assert sure.replenishment.rate == pytest.approx(0.97)
+
+
 def test_a_rate_is_that_of_the_time_since_the_refusal_before_if_that_is_clearly_higher():
     """A window that slides returns nothing at first, and then two units in a second."""
     made = detect(after=10.0)

@@ -62,6 +62,17 @@ def test_refusals_above_a_number_of_requests_in_flight_prove_no_rate() -> None:
     assert not tell(lambda at, load: load <= 4, 40, at_once=8).is_proven()
 
 
+def test_few_fates_leave_a_rate_uncertain() -> None:
+    fit = RateFit()
+    fit.assume(20.0, NOW - 0.1, NOW)
+    for at, served in ((0.1, False), (1.0, True), (1.1, False)):
+        fit.record(NOW + at, NOW + at + 0.1, served=served, load=1)
+    assert 0.2 < fit.best().uncertainty < 2.0
+    for number in range(20):
+        fit.record(NOW + 2.0 + number, NOW + 2.1 + number, served=number % 2 == 0, load=1)
+    assert fit.best().uncertainty < 0.2
+
+
 def test_a_single_refusal_proves_nothing() -> None:
     fit = tell(lambda at, load: at < 1.0, 9)
     fit.record(NOW + 2.0, NOW + 2.1, served=False, load=1)

@@ -150,7 +150,7 @@ def test_units_of_a_window_that_seemed_to_be_shorter_may_return_one_by_one():
     early = ready(made, 5.8)
     assert 5.7 + 10.0 / 8.0 <= early < 8.0
     made.record_unreported(sent=NOW + early, received=NOW + early + 0.01)
-    assert (made.is_continuous, made.believed_length) == (True, 10.0)
+    assert (made.is_continuous, made.believed_length, made.rate_uncertainty) == (True, 10.0, 0.5)
 
 
 @pytest.mark.parametrize(
