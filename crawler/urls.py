@@ -289,9 +289,8 @@ def is_loopback(url: str) -> bool:
     Names that end with ``.localhost`` are, too (RFC 6761 section 6.3).
     """
     name = host(url if url.find("/", 8) >= 0 else f"{url}/").rstrip(".")
-    if name.startswith("127."):
-        return name.rpartition(".")[2].isdigit()  # a host whose last label is a number is an IPv4 address
-    return name in ("localhost", "[::1]") or name.endswith(".localhost")
+    is_ipv4 = name.rpartition(".")[2].isdigit()  # by the URL Standard
+    return name in ("localhost", "[::1]") or name.endswith(".localhost") or (is_ipv4 and name.startswith("127."))
 
 
 def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:

@@ -74,9 +74,9 @@ class Checkpointer:
         checkpoint = resumed.checkpoint
         if checkpoint.stats is not None and own_store:
             self._stats.restore(checkpoint.stats)
-            for origin, counts in self._stats.lanes.items():
-                if counts.requests:
-                    self._frontier.outages.note_first_response(origin)
+            if self._stats.statuses:
+                for origin in self._stats.lanes:
+                    self._frontier.outages.note_response(origin)
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)
         if self._origins is not None and checkpoint.origins is not None:

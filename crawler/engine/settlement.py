@@ -78,8 +78,9 @@ class Settlement:
             response: The response to it.
             now: Seconds since the epoch. `None`: the present time.
         """
-        if not ticket.lane.throttle.concurrency.has_answered:
-            self._frontier.outages.note_first_response(urls.origin(ticket.request.url))
+        outages = self._frontier.outages
+        if not outages.was_online:
+            outages.note_response(urls.origin(ticket.request.url))
         events = self._frontier.feedback.answered(
             ticket,
             self._clock() if now is None else now,

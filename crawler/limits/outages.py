@@ -123,23 +123,29 @@ class Outages:
         """Whether any scope has a breaker. If not, only `failed` and `answered` change anything."""
         self.network: Breaker | None = None
         """The breaker of the network while that is down."""
+        self.was_online = False
+        """Whether a host that is not this machine has answered, in this run or an earlier one of the job."""
         self._patience = math.inf if patience is None else patience
         self._attempts = attempts
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
         self._probes: set[object] = set()  # the requests that are a probe
         self._lost: Breaker | None = None  # that of the network after it was given up
-        self._has_answered = False  # whether any host has
-        self._was_online = False  # whether a host that is not this machine has, or one is known to have answered before
+        self._has_answered = False  # whether any host has, as far as it is known
+        self._loopback: set[str] = set()  # origins on this machine that have answered
         self._doubtful: set[str] = set()  # scopes that have failed since a host was reached for the first time or again
         self._era = 0  # number of times that this has happened
         self._silent: dict[str, bool] = {}  # hosts that have failed since the last response, and whether they are known
         self._silent_since = math.inf
 
-    def note_first_response(self, origin: str) -> None:
-        """Note that a host has answered for the first time, or in an earlier run. Loopback proves no network."""
-        self._has_answered = True
-        self._was_online = self._was_online or not urls.is_loopback(origin)
+    def note_response(self, origin: str) -> None:
+        """Note that a host has answered, in this run or an earlier one. Until `was_online`, every response counts."""
+        if origin in self._loopback:
+            return
+        if urls.is_loopback(origin):
+            self._loopback.add(origin)  # loopback proves no network
+        else:
+            self.was_online = True
 
     def statistics(self) -> dict[str, OutageStatistics]:
         """Return what is down now, by origin or proxy; the key of the network is ``network``."""
@@ -245,7 +251,8 @@ class Outages:
         is_late = trouble.started < breaker.failed_at  # it started before the last failure, and is part of that
         breaker.note(now, trouble.error)
         if trouble.is_known:
-            self._has_answered = self._was_online = True
+            self._has_answered = True
+            self.note_response(trouble.scope)
         self._count(breaker, trouble, now, is_late=is_late)
         if probes_network:
             self._extend_network_outage(trouble, now)
@@ -303,7 +310,7 @@ class Outages:
     def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
         """Return the seconds after which a host that has never answered is given up."""
         if self.network is not None:
-            return math.inf if self._was_online else DOUBT
+            return math.inf if self._was_there() else DOUBT
         fails_with_others = not self._is_alone(breaker) and len(self._doubtful) >= MANY
         if fails_with_others or (trouble.contact == "local" and not self._has_answered):
             return DOUBT
@@ -340,7 +347,7 @@ class Outages:
 
     def _note_silence(self, trouble: Trouble, now: float) -> None:
         """Take the network to be down if many hosts have failed, and none has answered, for a while."""
-        if trouble.contact != "name" or trouble.is_known or not self._has_answered:
+        if trouble.contact != "name" or trouble.is_known or not (self._has_answered or self.was_online):
             self._silent[trouble.scope] = trouble.is_known
         self._silent_since = min(self._silent_since, now)
         hosts, known = len(self._silent), sum(self._silent.values())
@@ -360,12 +367,16 @@ class Outages:
             return
         network.note(now, trouble.error)
         network.open(now, rest=NETWORK_PROBE)
-        if network.down_for >= (self._patience if self._was_online else min(self._patience, DOUBT)):
+        if network.down_for >= (self._patience if self._was_there() else min(self._patience, DOUBT)):
             network.give_up(now + GIVEN_UP)
             self._lost, self.network = network, None
             self._end_silence()
             for breaker in self._breakers.values():
                 breaker.give_up(now + GIVEN_UP)
+
+    def _was_there(self) -> bool:
+        """Return whether the network that is down was there before: a known host fails, or many that may be well."""
+        return any(self._silent.values()) or (self.was_online and len(self._silent) >= MANY_NEW)
 
     def _end_silence(self) -> None:
         self._silent.clear()

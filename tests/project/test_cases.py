@@ -34,6 +34,17 @@ def test_a_case_that_does_not_raise_as_expected_is_a_failure():
         refused()
 
 
+def test_a_case_that_skips_or_returns_something_is_a_failure():
+    @each("value", [0, 1])
+    def test(value):
+        if value:
+            pytest.skip("not here")
+        return [value]
+
+    with pytest.raises(BaseExceptionGroup, match="2 of 2 cases failed"):
+        test()
+
+
 def test_repeated_it_tries_every_combination():
     tried = []
 

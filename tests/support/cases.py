@@ -35,7 +35,7 @@ class Cases:
         self._names.append(name)
         try:
             yield
-        except (Exception, pytest.fail.Exception) as failure:
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as failure:  # a skip would hide the others
             failure.add_note(f"case: {name}")
             self._failures.append(failure)
 
@@ -67,7 +67,7 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Callab
             for case in found:
                 given = dict(zip(keys, (case,) if isinstance(names, str) else case, strict=True))
                 with tried.case(", ".join(f"{key}={value!r:.200}" for key, value in given.items())):
-                    test(**fixtures, **given)
+                    assert test(**fixtures, **given) is None, "a test returns nothing"  # type: ignore[func-returns-value]
             tried.check()
 
         signature = inspect.signature(test)

@@ -289,14 +289,15 @@ class LimitDetector:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return refusals.was_proven or self.rates.odds_of_limit() > PROOF
 
-    def finds_concurrency(self, refusals: Refusals, sent: float) -> bool:
+    def finds_concurrency(self, refusals: Refusals, report: AttemptReport) -> bool:
         """Return whether too many requests at once cause the refusals: one sent alone is served, and the next refused.
 
         Parameters:
             refusals: the refusals so far.
-            sent: when the latest one was sent, in seconds since the epoch.
+            report: the latest one. If it states a wait, that is kept instead.
         """
-        if not refusals.was_served_alone(self.flight.first_since(refusals.gate), sent):
+        probe = self.flight.first_since(refusals.gate)
+        if report.declared.retry_after is not None or not refusals.was_served_alone(probe, report.sent):
             return False
         bucket = self.quotas.leaky_bucket()
         if bucket is not None:
@@ -304,7 +305,7 @@ class LimitDetector:
                 return False
             self.quotas.remove(bucket)
         self._forget_weak_window()
-        refusals.clear()
+        refusals.forget()
         return True
 
     # ---- internals ---------------------------------------------------------------------------------------------------

@@ -388,7 +388,7 @@ def test_after_the_patience_everything_is_given_up() -> None:
 @pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", DOUBT), (C, 600.0)])
 def test_loopback_says_nothing_about_the_network(answered: str, waits: float) -> None:
     made, now, new = outages(), 3.0, {"is_known": False, "contact": "lookup"}
-    made.note_first_response(answered)
+    made.note_response(answered)
     for at in (0.0, 3.0):
         for host in range(10):
             fail(made, f"https://h{host}.test", at, **new)
