@@ -42,6 +42,8 @@ GRACE_REQUESTS: Final = 2
 """Requests that start between two fetches of a robots.txt, however slow their lane is."""
 GRACE_REQUESTS_AFTER_FAILURE: Final = 8
 """The same after a robots.txt could not be fetched, which takes several attempts."""
+MAX_LOGGED: Final = 20
+"""Origins whose files cannot be fetched that are logged as warnings. Further ones are logged at level INFO."""
 log = get_logger("crawler.engine")
 
 
@@ -75,6 +77,7 @@ class RobotsFetcher:
         self._clock = clock
         self._save = save
         self._errors = errors
+        self._unfetched = 0  # origins without rules that the log has named
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
@@ -153,15 +156,20 @@ class RobotsFetcher:
             return Retry(f"a plugin replaced it more than {MAX_HOPS} times")
         return Retry(result.reason) if isinstance(result, Drop) else result
 
-    @staticmethod
-    def _rules_without(ticket: RobotsTicket, error: RequestError) -> Robots:
+    def _rules_without(self, ticket: RobotsTicket, error: RequestError) -> Robots:
         """Return the rules where a file cannot be fetched: those of its last copy, else none may (section 2.3.1.4)."""
         old = ticket.lane.robots.expired.get(ticket.origin)
         if isinstance(old, Robots) and old.error is None:
             log.warning("%s cannot be fetched (%s): its last copy is used", ticket.request.url, error)
             return old
-        level = logging.INFO if isinstance(error, Refused) else logging.WARNING  # pages may name any number of those
+        is_warned = (
+            not isinstance(error, Refused) and self._unfetched < MAX_LOGGED
+        )  # pages may name any number of hosts
+        self._unfetched += is_warned
+        level = logging.WARNING if is_warned else logging.INFO
         log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
+        if is_warned and self._unfetched == MAX_LOGGED:
+            log.warning("further files that cannot be fetched are logged at level INFO")
         return replace(DISALLOW_ALL, error=error)
 
     @staticmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from support.internet import Internet, Pages, between
 from support.trees import Follow
 from trio.testing import MockClock
 
@@ -476,3 +479,14 @@ async def test_redirects_of_robots_txt_are_not_statuses_of_the_crawl(autojump_cl
     report = (await collect(Follow(), site, settings=Settings(obey_robots=True))).report
     assert (report.pages, report.requests, report.filtered) == (1, 4, {"robots": 1})
     assert (report.statuses, report.redirects) == ({200: 1}, 0)
+
+
+async def test_the_log_names_twenty_files_that_cannot_be_fetched(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    internet = Internet(between(0, math.inf), "nxdomain", hosts=lambda host: host != "h0.test")
+    report = (await collect(Pages(40, 1), internet)).report
+    assert (report.pages, report.failed) == (1, 39)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert sum("robots.txt cannot be fetched" in message for message in said) == 20
+    assert said.count("further files that cannot be fetched are logged at level INFO") == 1
