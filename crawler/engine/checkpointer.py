@@ -75,7 +75,7 @@ class Checkpointer:
         if checkpoint.stats is not None and own_store:
             self._stats.restore(checkpoint.stats)
             if self._stats.statuses:
-                for origin in self._stats.lanes:
+                for origin in self._stats.lanes:  # any of them may have answered
                     self._frontier.outages.note_response(origin)
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)

@@ -77,7 +77,7 @@ class RobotsFetcher:
         self._clock = clock
         self._save = save
         self._errors = errors
-        self._unfetched = 0  # origins without rules that the log has named
+        self._unfetched = 0  # origins whose files the log has warned of
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
@@ -169,7 +169,7 @@ class RobotsFetcher:
         level = logging.WARNING if is_warned else logging.INFO
         log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
         if is_warned and self._unfetched == MAX_LOGGED:
-            log.warning("further files that cannot be fetched are logged at level INFO")
+            log.warning("further robots.txt files that cannot be fetched are logged at level INFO")
         return replace(DISALLOW_ALL, error=error)
 
     @staticmethod

@@ -139,7 +139,7 @@ class Outages:
         self._silent_since = math.inf
 
     def note_response(self, origin: str) -> None:
-        """Note that a host has answered, in this run or an earlier one. Until `was_online`, every response counts."""
+        """Note a response of this run, or that an earlier one had one. It changes nothing after `was_online`."""
         if origin in self._loopback:
             return
         if urls.is_loopback(origin):
@@ -310,7 +310,7 @@ class Outages:
     def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
         """Return the seconds after which a host that has never answered is given up."""
         if self.network is not None:
-            return math.inf if self._was_there() else DOUBT
+            return math.inf if self._network_was_up() else DOUBT
         fails_with_others = not self._is_alone(breaker) and len(self._doubtful) >= MANY
         if fails_with_others or (trouble.contact == "local" and not self._has_answered):
             return DOUBT
@@ -367,15 +367,15 @@ class Outages:
             return
         network.note(now, trouble.error)
         network.open(now, rest=NETWORK_PROBE)
-        if network.down_for >= (self._patience if self._was_there() else min(self._patience, DOUBT)):
+        if network.down_for >= (self._patience if self._network_was_up() else min(self._patience, DOUBT)):
             network.give_up(now + GIVEN_UP)
             self._lost, self.network = network, None
             self._end_silence()
             for breaker in self._breakers.values():
                 breaker.give_up(now + GIVEN_UP)
 
-    def _was_there(self) -> bool:
-        """Return whether the network that is down was there before: a known host fails, or many that may be well."""
+    def _network_was_up(self) -> bool:
+        """Return whether the network was up before: a host that has answered fails, or many new ones after others."""
         return any(self._silent.values()) or (self.was_online and len(self._silent) >= MANY_NEW)
 
     def _end_silence(self) -> None:

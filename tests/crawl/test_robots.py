@@ -489,4 +489,4 @@ async def test_the_log_names_twenty_files_that_cannot_be_fetched(
     assert (report.pages, report.failed) == (1, 39)
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert sum("robots.txt cannot be fetched" in message for message in said) == 20
-    assert said.count("further files that cannot be fetched are logged at level INFO") == 1
+    assert said.count("further robots.txt files that cannot be fetched are logged at level INFO") == 1

@@ -182,7 +182,7 @@ class LimitLearner:
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
-        if detector.finds_concurrency(refusals, report):
+        if detector.detect_concurrency(refusals, report):
             return [*events, QuotaEvent(kind="refused", policy=""), QuotaEvent(kind="concurrency", policy="")]
         jitter = stated_jitter(wait or 0.0, random=self.rng)
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)

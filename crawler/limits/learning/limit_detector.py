@@ -289,8 +289,10 @@ class LimitDetector:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return refusals.was_proven or self.rates.odds_of_limit() > PROOF
 
-    def finds_concurrency(self, refusals: Refusals, report: AttemptReport) -> bool:
-        """Return whether too many requests at once cause the refusals: one sent alone is served, and the next refused.
+    def detect_concurrency(self, refusals: Refusals, report: AttemptReport) -> bool:
+        """Return whether too many requests at once caused the refusals, and end the wait for another reason.
+
+        One that was sent alone counts as served, and the next one was refused.
 
         Parameters:
             refusals: the refusals so far.

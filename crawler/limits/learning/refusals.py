@@ -122,7 +122,7 @@ class Refusals:
         if self.bursts > 2:
             wait = max(wait, doubled(self.bursts - 3, cap=MAX_BACKOFF))
         # later refusals of a burst extend its wait only if they state a later end
-        rounding = ROUNDING if retry_after % 1.0 == 0.0 else 0.0  # seconds in full are rounded ones
+        rounding = ROUNDING if retry_after % 1.0 == 0.0 else 0.0  # servers round to whole seconds
         if first or sent + wait - self.margin - rounding > self.gate:
             self.gate = self.stated_until = max(self.gate, received + wait + jitter)
         self.probing = True

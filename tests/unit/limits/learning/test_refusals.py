@@ -48,7 +48,7 @@ def test_a_later_refusal_of_a_burst_extends_the_wait_only_if_it_states_a_later_e
 
 
 @pytest.mark.parametrize(("first", "later", "ends_at"), [(30.0, 30.0, 30.1), (30.0, 30.25, 30.4), (30.5, 31.0, 30.6)])
-def test_a_wait_in_full_seconds_may_be_rounded_and_states_no_later_end(first, later, ends_at):
+def test_a_wait_in_whole_seconds_may_be_rounded_and_states_no_later_end(first, later, ends_at):
     refusals = Refusals()
     refuse(refusals, 0.0, retry_after=first)
     refuse(refusals, 0.05, retry_after=later)
