@@ -32,7 +32,7 @@ from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.engine.report import Report
-    from crawler.limits.outages import Outage
+    from crawler.limits.trouble import Outage
     from crawler.messages import Request
 
 __all__ = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crawler.engine.history import History
     from crawler.frontier import StartTicket
     from crawler.http.robots import Robots
-    from crawler.limits.outages import Outage
+    from crawler.limits.trouble import Outage
 
 __all__ = [
     "Policy", "bad_status", "decide", "decide_inline", "decide_page_error", "decide_robots_error", "fail_by_quota",

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from crawler.frontier import StartTicket
-    from crawler.limits.outages import Outage
+    from crawler.limits.trouble import Outage
     from crawler.messages import Request
 
 __all__ = ["History"]

@@ -11,7 +11,8 @@ from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
 from crawler.frontier import RobotsTicket, StartTicket
 from crawler.limits.breaker import MAX_REST
-from crawler.limits.outages import NETWORK_PROBE, Contact, Trouble
+from crawler.limits.outages import NETWORK_PROBE
+from crawler.limits.trouble import Contact, Trouble
 from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
 

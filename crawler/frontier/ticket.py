@@ -20,8 +20,8 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.errors import FetchError
     from crawler.frontier.lane import Lane
-    from crawler.limits.outages import Outage
     from crawler.limits.permit import Permit
+    from crawler.limits.trouble import Outage
 
 __all__ = [
     "START", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket", "RobotsTicket",

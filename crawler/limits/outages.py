@@ -12,18 +12,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Final
 
 from crawler import urls
-from crawler.errors import FetchError
 from crawler.limits.breaker import MAX_STEP, Breaker
+from crawler.limits.trouble import Outage, Trouble
 
 if TYPE_CHECKING:
     from crawler.limits.outage_statistics import OutageStatistics
 
-__all__ = ["NETWORK", "NETWORK_PROBE", "Contact", "Outage", "Outages", "Trouble"]
+__all__ = ["NETWORK", "NETWORK_PROBE", "Outages"]
 
 OPEN_AFTER: Final = 3
 """Failures in a row that open the breaker of a host that has answered before, if they take `OPEN_SECONDS`: failed
@@ -61,52 +59,6 @@ NETWORK: Final = "network"
 """The name of the network in statistics."""
 MAX_SCOPES: Final = 10_000
 """Scopes with a breaker, at most; the oldest is forgotten first."""
-
-Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent", "gateway"]
-"""How far a request got. ``none``: no connection; ``lookup``: the DNS lookup failed; ``name``: DNS says that the name
-does not exist; ``local``: this machine has no route; ``sent``: it was sent, and no response came; ``gateway``: the
-gateway of the host got no response."""
-
-
-class Trouble(Struct, frozen=True, kw_only=True):
-    """A request that got no response."""
-
-    scope: str
-    """The origin or proxy that failed."""
-    contact: Contact
-    """How far the request got."""
-    error: FetchError
-    """The error, for the requests that fail if the host is given up."""
-    url: str
-    """URL of the request."""
-    request: object
-    """The request. It may be a probe."""
-    started: float
-    """When it started, in seconds since the epoch."""
-    is_known: bool
-    """Whether the host has answered before, in this run or an earlier one of the job."""
-    failed_share: float = 0.0
-    """Share of the latest requests of its lane that failed; 0 if few are known, nearly all did, or the request gets no
-    more attempts for that."""
-    blocks_host: bool = False
-    """Whether all requests of the host wait for this one, as for the first robots.txt."""
-    is_proxy: bool = False
-    """Whether the scope is a proxy."""
-
-
-class Outage(NamedTuple):
-    """What an outage means for a request that got no response: it is sent again, or fails."""
-
-    wait: float
-    """Seconds until it may be sent again, at least."""
-    is_open: bool = True
-    """Whether the breaker is open. If not, the request alone may be to blame, so such retries are limited."""
-    counts: bool = False
-    """Whether the failure counts as an attempt all the same."""
-    gives_up: bool = False
-    """Whether the host has been down for too long: the request fails."""
-    down_for: float = 0.0
-    """Seconds for which it has been down."""
 
 
 class Outages:

@@ -38,6 +38,7 @@ COVERED_ELSEWHERE = {
     # Values without behaviour.
     "engine/processes/wire.py": ["tests/unit/engine/processes/test_packing.py"],
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],
+    "limits/trouble.py": ["tests/unit/limits/test_outages.py"],
     "messages/stored_request.py": ["tests/unit/messages/test_request_json.py"],
     "store/outcome.py": ["tests/unit/store/test_protocol.py"],
     # Real servers test the parts of a store that speak to one.

@@ -39,7 +39,7 @@ from crawler.engine.decide import (
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
 from crawler.engine.history import History
 from crawler.http.robots import DISALLOW_ALL, Robots
-from crawler.limits.outages import Outage
+from crawler.limits.trouble import Outage
 
 NOW = 1_800_000_000.0
 URL = "https://site.test/page"

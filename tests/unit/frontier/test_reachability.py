@@ -8,7 +8,8 @@ import random
 from crawler.errors import ConnectFailed
 from crawler.frontier import Frontier, PageTicket, Pending, RefusedTicket
 from crawler.frontier.reachability import PUT_OFF, Reachability, given_up_error
-from crawler.limits.outages import OPEN_AT_ONCE, Outages, Trouble
+from crawler.limits.outages import OPEN_AT_ONCE, Outages
+from crawler.limits.trouble import Trouble
 from crawler.messages import Request
 from crawler.settings import Settings
 

@@ -19,11 +19,9 @@ from crawler.limits.outages import (
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
-    Contact,
-    Outage,
     Outages,
-    Trouble,
 )
+from crawler.limits.trouble import Contact, Outage, Trouble
 
 A, B, C, D = (f"https://{name}.test" for name in "abcd")
 PROXY = "proxy.test:3128"
