@@ -28,12 +28,20 @@ class LaneStats(Struct):
     """Requests that were sent."""
     refusals: int = 0
     """Responses by which the server refused load: 429, 503, …"""
+    checks: int = 0
+    """Those that were sent only to find out whether the network is up."""
+    names_proxy: bool = False
+    """Whether a request has named a proxy."""
     waited: dict[str, float] = {}
     """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
     quotas: dict[str, Any] = {}
     """The quotas that the server declared, by policy."""
     events: list[dict[str, Any]] = []
     """The latest events of these quotas, such as ``low`` and ``forecast``; see `crawler.QuotaEvent`."""
+
+    def may_be_asked(self) -> bool:
+        """Return whether a later run may ask the host whether the network is up: it has no limits that are known."""
+        return bool(self.requests) and not (self.refusals or self.quotas or self.names_proxy)
 
     def note(self, *events: dict[str, Any]) -> None:
         """Keep events of quotas."""
@@ -114,6 +122,8 @@ class Stats(Struct):
             lane = self.lane(name)
             lane.requests += theirs.requests
             lane.refusals += theirs.refusals
+            lane.checks += theirs.checks
+            lane.names_proxy = lane.names_proxy or theirs.names_proxy
             lane.quotas |= theirs.quotas
             lane.note(*theirs.events)
             lane.waited = dict(Counter(lane.waited) + Counter(theirs.waited))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +78,10 @@ class Checkpointer:
             if self._stats.statuses:
                 for origin in self._stats.lanes:  # any of them may have answered
                     self._frontier.outages.note_response(origin)
+                self._frontier.network_checks.note_earlier(
+                    (name for name, counts in self._stats.lanes.items() if counts.may_be_asked()),
+                    self._clock() if resumed.unclean else -math.inf,
+                )
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)
         if self._origins is not None and checkpoint.origins is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from crawler import urls
 from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
-from crawler.frontier import RobotsTicket, StartTicket
+from crawler.frontier import CheckTicket, RobotsTicket, StartTicket
 from crawler.limits.breaker import MAX_REST
 from crawler.limits.outages import NETWORK_PROBE
 from crawler.limits.trouble import Contact, Trouble
@@ -64,7 +64,8 @@ class OutageMonitor:
             now: Seconds since the epoch.
         """
         outages = self._frontier.outages
-        if outages.network is not None or not self._is_down(ticket, response):
+        is_proof = outages.network is not None or isinstance(ticket, CheckTicket)
+        if is_proof or not self._is_down(ticket, response):
             self.answered(ticket, now)
             return
         error = FetchError(f"status {response.status}", request=ticket.request)
@@ -92,7 +93,10 @@ class OutageMonitor:
         for scope in scopes:
             self._log_recovery(scope, now)
         outages.end(ticket)
-        retried = outages.answered(scopes, is_known=_is_known(ticket))
+        is_check = isinstance(ticket, CheckTicket)
+        retried = outages.answered(scopes, is_known=_is_known(ticket), is_check=is_check)
+        if is_check:
+            log.info("%s answers, so the network is up", scopes[0])
         if network is not None:
             log.warning("network back after %.0f s", now - network.since)
         if network is not None or len(scopes) > 1:
@@ -140,6 +144,7 @@ class OutageMonitor:
             failed_share=ticket.lane.throttle.failed_share if allows_for_chance else 0.0,
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,
+            is_check=isinstance(ticket, CheckTicket),
         )
 
     def _log_outage(self, scope: str) -> None:
@@ -210,6 +215,8 @@ def has_response(error: RequestError) -> bool:
 def _is_known(ticket: StartTicket) -> bool:
     """Return whether the host of a ticket has answered before, in this run or an earlier one of the job."""
     lane, request = ticket.lane, ticket.request
+    if isinstance(ticket, CheckTicket):
+        return True
     is_own = request.lane is not None or lane.name == urls.origin(request.url)  # else it borrows the lane of another
     return is_own and lane.throttle.concurrency.has_answered
 

@@ -63,7 +63,8 @@ class Report:
     """Number of responses, by HTTP status code."""
     lanes: dict[str, dict[str, Any]]
     """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and, if
-    there were any, the latest `events` of these."""
+    there were any, the latest `events` of these and the `checks`, which are requests that were sent only to find out
+    whether the network is up."""
     redirects: int = 0
     """Number of responses that redirect, including those to known or refused URLs."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
@@ -204,10 +205,12 @@ class Timer:
 
 
 def _counts_of(lane: LaneStats) -> dict[str, Any]:
-    """Return the counts of a lane as JSON values; few lanes have events."""
+    """Return the counts of a lane as JSON values; few lanes have events or checks."""
     counts: dict[str, Any] = msgspec.to_builtins(lane)
-    if not lane.events:
-        del counts["events"]
+    del counts["names_proxy"]
+    for name in ("events", "checks"):
+        if not counts[name]:
+            del counts[name]
     return counts
 
 

@@ -11,6 +11,7 @@ from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchError, FetchTimeout, RequestError
+from crawler.frontier import CheckTicket
 from crawler.messages import Pause, Request, Response, Stop, Usage
 
 if TYPE_CHECKING:
@@ -67,8 +68,13 @@ class Settlement:
     def note_sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
         self._frontier.feedback.sent(ticket, self._clock.from_trio(at))
+        counts = self._stats.lane(ticket.lane.name)
         self._stats.requests += 1
-        self._stats.lane(ticket.lane.name).requests += 1
+        counts.requests += 1
+        if ticket.request.proxy is not None:
+            ticket.lane.names_proxy = counts.names_proxy = True
+        if isinstance(ticket, CheckTicket):
+            counts.checks += 1
 
     def learn(self, ticket: StartTicket, response: Response, now: float | None = None) -> list[QuotaEvent]:
         """Let the limits learn from a response of the network, and return what they have noticed.

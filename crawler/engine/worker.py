@@ -16,7 +16,7 @@ from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
-from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
+from crawler.frontier import CheckTicket, PageTicket, RefusedTicket, RobotsTicket
 from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response
@@ -111,6 +111,9 @@ class Worker:
         """Turn one ticket into an outcome and send that. In any other case the ticket is put back."""
         if isinstance(ticket, RobotsTicket):
             await self._robots.fetch(ticket)
+            return
+        if isinstance(ticket, CheckTicket):
+            await self._robots.check_network(ticket)
             return
         if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)

@@ -9,7 +9,7 @@ from typing import Final
 import trio
 from msgspec import Struct
 
-from crawler.frontier.ticket import InlineTicket, RobotsTicket
+from crawler.frontier.ticket import CheckTicket, InlineTicket, RobotsTicket
 
 __all__ = ["LARGE_BODY", "BodyBudget", "BodyReservation"]
 
@@ -69,7 +69,7 @@ class BodyBudget:
         Returns:
             An event that is set when there is memory. `None` if there is.
         """
-        is_free = ticket in self._held or isinstance(ticket, (InlineTicket, RobotsTicket))
+        is_free = ticket in self._held or isinstance(ticket, (InlineTicket, RobotsTicket, CheckTicket))
         if is_free or (not self._waiting and self._fits(size)):
             self.resize(ticket, size)
             return None

@@ -23,10 +23,12 @@ from crawler.frontier.hand_over import HandOver
 from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
 from crawler.frontier.lanes import Lanes
+from crawler.frontier.network_checks import NetworkChecks
 from crawler.frontier.reachability import Reachability
 from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.schedule import Schedule
 from crawler.frontier.ticket import (
+    CheckTicket,
     InlineTicket,
     PageTicket,
     Pending,
@@ -108,6 +110,8 @@ class Frontier:
         """Takes lanes and budgets over from other workers, and passes them on."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self.schedule.wake)
         """Which lane fetches which robots.txt."""
+        self.network_checks = NetworkChecks(self.lanes, self.reachability, start=self._start)
+        """Which host is asked whether the network is up."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
         """Memory for large bodies."""
         self.open_tickets = 0
@@ -189,14 +193,16 @@ class Frontier:
         tickets: list[PoppedTicket] = []
         if now >= self.holdings.until:
             return tickets, math.inf
+        if max(self.outages.silence.check_at, self.outages.network_ready_at()) <= now:
+            tickets.extend(self.network_checks.ask(now))
         while len(tickets) < limit:
             if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
                 return tickets, at
             if not self.bodies.admits(self.open_tickets):
-                return tickets, math.inf
+                return tickets, self.outages.silence.check_at
             lane = self.schedule.next()
             if lane is None:
-                return tickets, self.schedule.next_at()
+                return tickets, min(self.schedule.next_at(), self.outages.silence.check_at)
             while (ticket := self._pop(lane, now)) is not None:
                 tickets.append(ticket)
                 if len(tickets) == limit or not self._may_continue(now):
@@ -323,6 +329,8 @@ class Frontier:
             self.robots.put_back(ticket, not_before)
             return
         self.settle(ticket)
+        if isinstance(ticket, CheckTicket):
+            return
         ticket.pending.not_before = not_before
         self.windows.add(ticket.lane, ticket.pending)
         self.schedule.offer(ticket.lane)

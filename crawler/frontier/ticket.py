@@ -4,6 +4,7 @@
 
     Ticket ─┬─ StartTicket ─┬─ PageTicket      the store has the request, and its page is parsed
             │               ├─ RobotsTicket    the robots.txt of an origin is needed first
+            │               ├─ CheckTicket     a host is asked whether the network is up
             │               └─ InlineTicket    a handler or plugin fetches in place
             └─ RefusedTicket                   the request must not be sent; the store has it
 """
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from crawler.limits.trouble import Outage
 
 __all__ = [
-    "START", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket", "RobotsTicket",
-    "StartTicket", "StoredTicket", "Ticket",
+    "START", "CheckTicket", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
+    "RobotsTicket", "StartTicket", "StoredTicket", "Ticket",
 ]  # fmt: skip
 
 Order: TypeAlias = tuple[int, int]
@@ -127,6 +128,10 @@ class RobotsTicket(StartTicket, kw_only=True):
     """The origin that the robots.txt is for."""
 
 
+class CheckTicket(StartTicket):
+    """A request that finds out whether the network is up, which the store does not have. Its response is not used."""
+
+
 class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
 
@@ -136,5 +141,5 @@ class InlineTicket(StartTicket):
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket
 """A ticket whose request the store has, so its result is committed."""
-PoppedTicket: TypeAlias = PageTicket | RobotsTicket | RefusedTicket
+PoppedTicket: TypeAlias = PageTicket | RobotsTicket | CheckTicket | RefusedTicket
 """A ticket that `Frontier.pop` returns."""

@@ -37,11 +37,13 @@ class Breaker(Struct, eq=False):
     Parameters:
         since: Time of the first failure, in seconds since the epoch.
         era: Number of times that a host was reached for the first time, or again, before the first failure.
+        proofs: Number of times that the network was found to be up before the first failure.
         is_known: Whether the host had answered before.
     """
 
     since: float
     era: int = 0
+    proofs: int = 0
     is_known: bool = False
     failed_at: float = -math.inf
     """Time of the last failure, in seconds since the epoch."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from crawler import urls
 from crawler.limits.breaker import MAX_STEP, Breaker
+from crawler.limits.silence import Silence
 from crawler.limits.trouble import Outage, Trouble
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ MANY_KNOWN: Final = 2
 """Hosts that have answered before and fail together before the network is suspected."""
 MANY_NEW: Final = 10
 """The same for hosts that have never answered while others have. Names that do not exist are no such hosts."""
-SILENCE: Final = 2.0
-"""Seconds without any response before the network is taken to be down."""
 NETWORK_PROBE: Final = 5.0
 """Seconds between two probes while the network is down."""
+CHECK_REST: Final = 1.5 * NETWORK_PROBE
+"""Seconds between two checks while the network is down, so that hosts with waiting requests are tried in between."""
 GIVEN_UP: Final = 300.0
 """Seconds for which the requests of a host that was given up fail at once."""
 NETWORK: Final = "network"
@@ -77,6 +78,8 @@ class Outages:
         """The breaker of the network while that is down."""
         self.was_online = False
         """Whether a host that is not this machine has answered, in this run or an earlier one of the job."""
+        self.silence = Silence()
+        """The hosts that have failed since the last response of any, and when to check the network."""
         self._patience = math.inf if patience is None else patience
         self._attempts = attempts
         self._rng = rng
@@ -87,8 +90,7 @@ class Outages:
         self._loopback: set[str] = set()  # origins on this machine that have answered
         self._doubtful: set[str] = set()  # scopes that have failed since a host was reached for the first time or again
         self._era = 0  # number of times that this has happened
-        self._silent: dict[str, bool] = {}  # hosts that have failed since the last response, and whether they are known
-        self._silent_since = math.inf
+        self._proofs = 0  # number of times that the network was found to be up
 
     def note_response(self, origin: str) -> None:
         """Note a response of this run, or that an earlier one had one. It changes nothing after `was_online`."""
@@ -153,8 +155,15 @@ class Outages:
 
     # ---- after a request ---------------------------------------------------------------------------------------------
 
+    def check(self, now: float, request: object | None) -> None:
+        """Note that a check of the network starts; see `Silence.start_check`."""
+        self.silence.start_check(now, request)
+        self._plan_check()
+
     def end(self, request: object) -> bool:
         """Note that a request has ended, if it was a probe. Return whether it was; another request may be the next."""
+        if self.silence.end_check(request):
+            self._plan_check()
         if request not in self._probes:
             return False
         self._probes.remove(request)
@@ -163,27 +172,32 @@ class Outages:
                 breaker.probe = None
         return True
 
-    def answered(self, scopes: Iterable[str], *, is_known: bool) -> Iterable[str]:
+    def answered(self, scopes: Iterable[str], *, is_known: bool, is_check: bool = False) -> Iterable[str]:
         """Note a response: its scopes are well, and so is the network. Return the scopes to try at once.
 
         Parameters:
             scopes: The scopes of its request.
             is_known: Whether the host had answered before.
+            is_check: Whether the request was a check of the network.
         """
         found = [scope for scope in scopes if self._breakers.pop(scope, None) is not None]
         retried: set[str] = set()
         if self.network is not None:
             retried.update(self._breakers)
-        if found or not is_known:  # a host was reached for the first time, or again
-            self._era += 1
+        is_reached = bool(found) or not is_known  # for the first time, or again
+        if is_reached or is_check or self.network is not None:
+            self._era += is_reached
+            self._proofs += 1
             retried |= self._doubtful
             self._doubtful = set()
         for scope in retried & self._breakers.keys():
             breaker = self._breakers[scope]
             breaker.probes, breaker.probe_at = 0, -math.inf
+            if self.network is not None:
+                breaker.tries = 0  # what failed meanwhile says nothing about the host
         self._has_answered = True
         self._lost = self.network = None
-        self._end_silence()
+        self.silence.end()
         self.active = bool(self._breakers)
         return retried.union(found)
 
@@ -198,7 +212,13 @@ class Outages:
             return None
         self.active = True
         probes_network = self.network is not None and self.network.probe is trouble.request
+        self.silence.end_check(trouble.request, now)
         self.end(trouble.request)
+        if trouble.is_check:
+            self._note_silence(trouble, now)
+            if probes_network:
+                self._extend_network_outage(trouble, now)
+            return None
         breaker = self._breaker(trouble, now)
         is_late = trouble.started < breaker.failed_at  # it started before the last failure, and is part of that
         breaker.note(now, trouble.error)
@@ -221,18 +241,21 @@ class Outages:
         if trouble.contact in ("sent", "gateway"):
             breaker.unanswered.add(trouble.url)
         if trouble.contact == "gateway":
-            self._end_silence()  # it is reachable, and so is the network
+            self.silence.end()  # it is reachable, and so is the network
             return
-        if not trouble.is_known and (breaker.was_given_up or self._is_alone(breaker)):
+        if not trouble.is_known and (breaker.was_given_up or self._is_alone(breaker, trouble)):
             return
         if trouble.contact != "sent":
             self._doubtful.add(trouble.scope)
-        if not trouble.is_proxy:
+        if not trouble.is_proxy and (trouble.is_known or breaker.proofs == self._proofs):
             self._note_silence(trouble, now)
 
-    def _is_alone(self, breaker: Breaker) -> bool:
-        """Return whether another host was reached since the first failure of this one, so it fails on its own."""
-        return breaker.era != self._era
+    def _is_alone(self, breaker: Breaker, trouble: Trouble) -> bool:
+        """Return whether a host fails on its own: since its first failure another one was reached, or the network was.
+
+        That the network is up does not show that names are found: hosts that were asked before have their addresses.
+        """
+        return breaker.era != self._era or (trouble.contact != "lookup" and breaker.proofs != self._proofs)
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
@@ -256,21 +279,21 @@ class Outages:
         outage = self._judge(breaker, now, limit=limit, is_late=is_late)
         if outage.gives_up:
             self._doubtful.discard(trouble.scope)
-            self._silent.pop(trouble.scope, None)
+            self.silence.hosts.pop(trouble.scope, None)
         return outage
 
     def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
         """Return the seconds after which a host that has never answered is given up."""
         if self.network is not None:
             return math.inf if self._network_was_up() else DOUBT
-        fails_with_others = not self._is_alone(breaker) and len(self._doubtful) >= MANY
+        fails_with_others = not self._is_alone(breaker, trouble) and len(self._doubtful) >= MANY
         if fails_with_others or (trouble.contact == "local" and not self._has_answered):
             return DOUBT
         return LOOKUP_DOUBT if trouble.contact == "lookup" else NEW_DOUBT
 
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
-        is_general = self.network is not None or len(self._silent) >= MANY
+        is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
         if breaker.is_known or is_general:
             limit = self._patience
@@ -299,16 +322,19 @@ class Outages:
 
     def _note_silence(self, trouble: Trouble, now: float) -> None:
         """Take the network to be down if many hosts have failed, and none has answered, for a while."""
+        silence = self.silence
         if trouble.contact != "name" or trouble.is_known or not (self._has_answered or self.was_online):
-            self._silent[trouble.scope] = trouble.is_known
-        self._silent_since = min(self._silent_since, now)
-        hosts, known = len(self._silent), sum(self._silent.values())
+            silence.hosts[trouble.scope] = trouble.is_known
+        silence.since = min(silence.since, now)
+        hosts, known = len(silence.hosts), sum(silence.hosts.values())
         is_only = hosts == 1 and (
             trouble.contact in ("local", "lookup") if known else trouble.contact == "local" and not self._has_answered
         )
-        are_many = known >= MANY_KNOWN or hosts >= (MANY_NEW if self._has_answered else MANY)
-        if self.network is None and (is_only or are_many) and now - self._silent_since >= SILENCE:
-            self.network = Breaker(self._silent_since)
+        are_new = hosts >= (MANY_NEW if self._has_answered else MANY) and (silence.is_checked or not self.was_online)
+        are_many = known >= MANY_KNOWN or are_new
+        self._plan_check()
+        if self.network is None and (is_only or are_many) and silence.is_long(now):
+            self.network = Breaker(silence.since)
             self.network.note(now, trouble.error)
             self.network.open(now, rest=NETWORK_PROBE)
 
@@ -322,17 +348,19 @@ class Outages:
         if network.down_for >= (self._patience if self._network_was_up() else min(self._patience, DOUBT)):
             network.give_up(now + GIVEN_UP)
             self._lost, self.network = network, None
-            self._end_silence()
+            self.silence.end()
             for breaker in self._breakers.values():
                 breaker.give_up(now + GIVEN_UP)
 
     def _network_was_up(self) -> bool:
         """Return whether the network was up before: a host that has answered fails, or many new ones after others."""
-        return any(self._silent.values()) or (self.was_online and len(self._silent) >= MANY_NEW)
+        hosts = self.silence.hosts
+        return any(hosts.values()) or (self.was_online and len(hosts) >= MANY_NEW)
 
-    def _end_silence(self) -> None:
-        self._silent.clear()
-        self._silent_since = math.inf
+    def _plan_check(self) -> None:
+        """Check the network if several hosts fail."""
+        if self.was_online and len(self.silence.hosts.keys() | self._doubtful) >= MANY:
+            self.silence.plan_check(NETWORK_PROBE if self.network is None else CHECK_REST)
 
     def _breaker(self, trouble: Trouble, now: float) -> Breaker:
         """Return the breaker of a scope, made when it first fails."""
@@ -340,7 +368,7 @@ class Outages:
         if found is None:
             if len(self._breakers) >= MAX_SCOPES:
                 del self._breakers[next(iter(self._breakers))]
-            found = self._breakers[trouble.scope] = Breaker(now, self._era, is_known=trouble.is_known)
+            found = self._breakers[trouble.scope] = Breaker(now, self._era, self._proofs, is_known=trouble.is_known)
             found.down_for = min(max(0.0, now - trouble.started), MAX_STEP)
         return found
 

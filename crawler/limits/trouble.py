@@ -40,6 +40,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False
     """Whether the scope is a proxy."""
+    is_check: bool = False
+    """Whether the request is a check of the network; see `crawler.limits.silence`."""
 
 
 class Outage(NamedTuple):

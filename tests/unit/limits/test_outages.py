@@ -10,6 +10,7 @@ import pytest
 
 from crawler.errors import ConnectFailed
 from crawler.limits.outages import (
+    CHECK_REST,
     DOUBT,
     GIVEN_UP,
     LOOKUP_DOUBT,
@@ -21,6 +22,7 @@ from crawler.limits.outages import (
     OPEN_SECONDS,
     Outages,
 )
+from crawler.limits.silence import SILENCE
 from crawler.limits.trouble import Contact, Outage, Trouble
 
 A, B, C, D = (f"https://{name}.test" for name in "abcd")
@@ -390,6 +392,7 @@ def test_loopback_says_nothing_about_the_network(answered: str, waits: float) ->
     for at in (0.0, 3.0):
         for host in range(10):
             fail(made, f"https://h{host}.test", at, **new)
+        made.check(2.0, None)
     assert made.network is not None
     while made.network is not None:
         now += NETWORK_PROBE
@@ -399,6 +402,59 @@ def test_loopback_says_nothing_about_the_network(answered: str, waits: float) ->
     assert waits <= now <= waits + 3 * NETWORK_PROBE
     assert made.given_up([D], now) is not None
     assert made.given_up(["http://localhost:8000"], now) is None
+
+
+def new_hosts_fail(made: Outages, now: float, contact: Contact = "none", hosts: int = 12) -> list[Outage | None]:
+    """Let hosts fail that have never answered."""
+    return [fail(made, f"https://h{host}.test", now, contact, is_known=False) for host in range(hosts)]
+
+
+def test_if_a_check_is_answered_new_hosts_fail_on_their_own() -> None:
+    made, check = outages(), object()
+    made.note_response(C)
+    made.answered([C], is_known=False)
+    for now in (0.0, 3.0):
+        new_hosts_fail(made, now)
+    assert made.network is None, "a host that has answered before is to be asked first"
+    assert made.silence.check_at == SILENCE
+    made.check(3.0, check)
+    new_hosts_fail(made, 4.0)
+    assert made.network is None
+    made.end(check)
+    assert made.answered([C], is_known=True, is_check=True)
+    assert all(found is not None and found.gives_up for found in new_hosts_fail(made, NEW_DOUBT))
+    assert made.silence.check_at == math.inf, "they were asked about"
+
+
+def test_if_a_check_fails_the_network_is_down_until_any_host_answers() -> None:
+    made, check = outages(), object()
+    made.note_response(C)
+    made.answered([C], is_known=False)
+    new_hosts_fail(made, 0.0)
+    made.check(2.0, check)
+    assert fail(made, C, 3.0, request=check, is_check=True) is None
+    assert made.breaker_of(C) is None, "no request of it waits"
+    assert made.silence.check_at == 3.0 + NETWORK_PROBE
+    new_hosts_fail(made, 3.5)
+    assert made.network is not None
+    assert made.silence.check_at == 3.0 + CHECK_REST, "in turn with the hosts that wait"
+    assert not any(found is None or found.gives_up for found in new_hosts_fail(made, 200.0))
+    made.answered([C], is_known=True, is_check=True)
+    assert made.network is None
+    assert not any(found is None or found.gives_up for found in new_hosts_fail(made, 201.0)), "tries begin anew"
+
+
+def test_a_check_says_nothing_about_lookups() -> None:
+    made = outages()
+    made.note_response(C)
+    made.answered([C], is_known=False)
+    new_hosts_fail(made, 0.0, "lookup")
+    made.answered([C], is_known=True, is_check=True)
+    for now in (30.0, 59.0, 60.0):
+        assert not any(found is None or found.gives_up for found in new_hosts_fail(made, now, "lookup")), now
+    assert made.network is None
+    assert made.silence.check_at == math.inf
+    assert all(found is not None and found.gives_up for found in new_hosts_fail(made, DOUBT, "lookup"))
 
 
 def test_a_proxy_that_is_down_is_not_an_outage_of_the_network() -> None:
