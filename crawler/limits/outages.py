@@ -38,6 +38,8 @@ UNANSWERED_WAIT: Final = 5.0
 DOUBT: Final = 90.0
 """Seconds after which a host that has never answered is given up although the fault may be elsewhere: others fail as
 well, this machine has no route, or a gateway or a robots.txt has answered with an error."""
+LOCAL_DOUBT: Final = 10.0
+"""The same, at most, while nothing but this machine has ever answered: it may have no network at all."""
 LOOKUP_DOUBT: Final = 30.0
 """The same if the lookups of its name fail."""
 NEW_DOUBT: Final = 5.0
@@ -284,18 +286,23 @@ class Outages:
 
     def _doubt(self, breaker: Breaker, trouble: Trouble) -> float:
         """Return the seconds after which a host that has never answered is given up."""
+        longest = self._longest_doubt()
         if self.network is not None:
-            return math.inf if self._network_was_up() else DOUBT
+            return math.inf if self._network_was_up() else longest
         fails_with_others = not self._is_alone(breaker, trouble) and len(self._doubtful) >= MANY
         if fails_with_others or (trouble.contact == "local" and not self._has_answered):
-            return DOUBT
-        return LOOKUP_DOUBT if trouble.contact == "lookup" else NEW_DOUBT
+            return longest
+        return min(LOOKUP_DOUBT, longest) if trouble.contact == "lookup" else NEW_DOUBT
+
+    def _longest_doubt(self) -> float:
+        """Return the seconds after which hosts that have never answered are given up if others fail as well."""
+        return LOCAL_DOUBT if self._loopback and not self.was_online else DOUBT
 
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
         is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
-        if breaker.is_known or is_general:
+        if breaker.is_known or (is_general and self._longest_doubt() == DOUBT):
             limit = self._patience
         else:
             limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
@@ -345,7 +352,8 @@ class Outages:
             return
         network.note(now, trouble.error)
         network.open(now, rest=NETWORK_PROBE)
-        if network.down_for >= (self._patience if self._network_was_up() else min(self._patience, DOUBT)):
+        limit = math.inf if self._network_was_up() else self._longest_doubt()
+        if network.down_for >= min(limit, self._patience):
             network.give_up(now + GIVEN_UP)
             self._lost, self.network = network, None
             self.silence.end()

@@ -111,3 +111,26 @@ async def test_a_host_whose_requests_name_a_proxy_is_not_asked(autojump_clock: M
     report = await crawl(Named(12), transport=internet, settings=Settings(outage_patience=60))
     assert len(internet.answered) == 11
     assert "checks" not in report.lanes[SITE]
+
+
+@pytest.mark.parametrize("fault", ["servfail", "nxdomain", "unreachable", "refused"])
+@pytest.mark.parametrize("site", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"])
+@pytest.mark.parametrize("links", [1, 3, 20])
+async def test_a_crawl_of_this_machine_does_not_wait_for_a_network(
+    autojump_clock: MockClock, links: int, site: str, fault: str
+) -> None:
+    internet = Internet(between(0, 1e9), fault, hosts=is_link)
+    report = await crawl(Links(links, site), transport=internet)
+    assert (report.pages, report.failed) == (10, 10 * links)
+    own = max(at for at, _ in internet.answered)
+    assert report.seconds < own + 15
+
+
+async def test_an_outage_after_a_host_has_answered_is_waited_for_although_this_machine_answers(
+    autojump_clock: MockClock,
+) -> None:
+    internet = Internet(between(1.6, 300), hosts=lambda host: host != "127.0.0.1")
+    sites = ["http://127.0.0.1:8000", SITE]
+    settings = Settings(obey_robots=False, workers=4, slow_start=False)
+    report = await crawl(Links(12, *sites), settings=settings, transport=internet)
+    assert (report.pages, report.failed) == (140, 0)

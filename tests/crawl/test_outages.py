@@ -227,29 +227,6 @@ async def test_a_job_that_is_resumed_without_network_waits_for_new_hosts_as_well
     assert (report.pages, report.failed) == (400, 0)
 
 
-class ForeignLinks(Pages):
-    """Finds links to other hosts on the pages of one."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.start_urls = [f"http://127.0.0.1:8000/{page}" for page in range(40)]
-
-    def parse(self, response: Any) -> Any:
-        yield {"url": response.url}
-        for host in range(20):
-            yield Request(f"https://h{host}.test{response.url.rpartition(':8000')[2]}", errback=self.accept)
-
-    def accept(self, failure: Failure) -> None:
-        """Accept what cannot be reached."""
-
-
-async def test_a_crawl_of_this_machine_does_not_wait_long_for_links_to_others(autojump_clock: MockClock) -> None:
-    internet = Internet(between(0, 1e9), "servfail", hosts=lambda host: host != "127.0.0.1")
-    report = await crawl(ForeignLinks(), transport=internet)
-    assert (report.pages, report.items) == (40, 40)
-    assert report.seconds < 120
-
-
 # ---- stops -----------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from crawler.limits.outages import (
     CHECK_REST,
     DOUBT,
     GIVEN_UP,
+    LOCAL_DOUBT,
     LOOKUP_DOUBT,
     MAX_SCOPES,
     NETWORK_PROBE,
@@ -385,7 +386,7 @@ def test_after_the_patience_everything_is_given_up() -> None:
     assert made.given_up([D], now) is None
 
 
-@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", DOUBT), (C, 600.0)])
+@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", LOCAL_DOUBT), (C, 600.0)])
 def test_loopback_says_nothing_about_the_network(answered: str, waits: float) -> None:
     made, now, new = outages(), 3.0, {"is_known": False, "contact": "lookup"}
     made.note_response(answered)
