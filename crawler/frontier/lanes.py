@@ -81,6 +81,7 @@ class Lanes(dict[str, Lane]):
         """Let a lane leave memory."""
         frontier = self._frontier
         del self[lane.name]
+        frontier.network_checks.note_closed(lane, frontier.schedule.now)
         frontier.holdings.wanted.pop(lane.name, None)
         frontier.robots.forget(lane)
         frontier.windows.close(lane)

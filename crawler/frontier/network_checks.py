@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from crawler import urls
 from crawler.frontier.ticket import CheckTicket, Pending, StartTicket
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkChecks"]
 
-MAX_EARLIER: Final = 16
-"""Hosts that have answered an earlier run of the job and may be asked in this one."""
+MAX_ABSENT: Final = 16
+"""Hosts without a lane in memory that may be asked."""
+NOTE_EVERY: Final = 1.0
+"""Seconds between two lanes that leave memory and whose hosts may be asked later."""
 MAX_ASKED: Final = 1_000
 """Hosts of which it is known when they were asked."""
 
@@ -41,19 +42,35 @@ class NetworkChecks:
         self._lanes = lanes
         self._reachability = reachability
         self._start = start
-        self._earlier: list[str] = []
-        self._resume_at = -math.inf
+        self._absent: dict[str, tuple[dict[str, Any] | None, float]] = {}
+        """Hosts that have answered and have no lane: its last state, and when it may have sent its last request."""
+        self._noted_at = -math.inf
         self._asked_at: dict[str, float] = {}  # hosts that were asked, by the time
 
-    def note_earlier(self, origins: Iterable[str], resume_at: float = -math.inf) -> None:
-        """Note that hosts have answered in an earlier run of the job.
+    def note_absent(self, origin: str, resume_at: float, state: dict[str, Any] | None = None) -> None:
+        """Note that a host has answered, and that no lane in memory has its name.
 
         Parameters:
-            origins: Their origins.
-            resume_at: When that run may have sent its last request, in seconds since the epoch.
+            origin: Its origin.
+            resume_at: When it may have been sent its last request, in seconds since the epoch; its lane then waits for
+                one delay.
+            state: What `Lane.state` returned.
         """
-        self._earlier = list(itertools.islice(origins, MAX_EARLIER))
-        self._resume_at = resume_at
+        self._absent.pop(origin, None)
+        self._absent[origin] = (state, resume_at)
+        if len(self._absent) > MAX_ABSENT:
+            del self._absent[next(iter(self._absent))]
+
+    def note_closed(self, lane: Lane, now: float) -> None:
+        """Note that a lane leaves memory; of many such lanes at once only one is kept in mind.
+
+        Parameters:
+            lane: The lane.
+            now: Seconds since the epoch.
+        """
+        if now >= self._noted_at + NOTE_EVERY and lane.throttle.concurrency.has_answered and not lane.names_proxy:
+            self._noted_at = now
+            self.note_absent(lane.name, now, lane.state())
 
     def ask(self, now: float) -> list[CheckTicket]:
         """Return the request to be sent, in a list that is empty if no host may be asked now."""
@@ -71,7 +88,7 @@ class NetworkChecks:
         """Return a request to the host that was asked longest ago."""
         waiting = self._waiting()
         known = [name for name, lane in reversed(self._lanes.items()) if lane.throttle.concurrency.has_answered]
-        for name in sorted([*known, *self._earlier], key=lambda name: self._asked_at.get(name, -math.inf)):
+        for name in sorted([*known, *self._absent], key=lambda name: self._asked_at.get(name, -math.inf)):
             if "://" not in name or urls.is_loopback(name):  # a lane of several hosts, or one that needs no network
                 continue
             request = set_position(Request(f"{name}/robots.txt", lane=name), 1)
@@ -107,9 +124,10 @@ class NetworkChecks:
     def _lane(self, name: str) -> Lane:
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes.open(name, epoch=0, head=(), more=False)
-            if self._resume_at > -math.inf:
-                lane.throttle.resume(self._resume_at)
+            state, resume_at = self._absent[name]
+            lane = self._lanes.open(name, epoch=0, head=(), more=False, state=state)
+            if resume_at > -math.inf:
+                lane.throttle.resume(resume_at)
         return lane
 
     @staticmethod

@@ -147,8 +147,30 @@ def test_the_request_goes_the_way_of_those_that_wait() -> None:
 def test_a_host_of_an_earlier_run_is_asked_one_delay_after_that_was_interrupted() -> None:
     frontier = made(delay=20.0)
     frontier.outages.was_online = True
-    frontier.network_checks.note_earlier([LOCAL, A], resume_at=0.0)
+    for name in (LOCAL, A):
+        frontier.network_checks.note_absent(name, 0.0)
     assert ask(frontier, 12.0) is None
     ticket = ask(frontier, 20.0)
     assert ticket is not None
     assert (ticket.lane.name, ticket.epoch) == (A, 0)
+
+
+def test_a_host_whose_lane_has_left_memory_is_asked_within_the_limits_that_it_had() -> None:
+    frontier = made(A, B)
+    frontier.lanes[A].throttle.block(30.0)
+    for name, now in ((A, 5.0), (B, 5.5)):
+        frontier.advance_clock(now)
+        frontier.lanes.close(frontier.lanes[name])
+    assert ask(frontier, 12.0) is None, "of lanes that leave at once one is kept in mind"
+    ticket = ask(frontier, 30.0)
+    assert ticket is not None
+    assert (ticket.lane.name, ticket.epoch) == (A, 0)
+    assert ticket.lane.throttle.concurrency.has_answered
+
+
+def test_a_lane_that_names_a_proxy_is_not_asked_after_it_has_left_memory() -> None:
+    frontier = made(A)
+    frontier.lanes[A].names_proxy = True
+    frontier.advance_clock(5.0)
+    frontier.lanes.close(frontier.lanes[A])
+    assert ask(frontier, 12.0) is None
