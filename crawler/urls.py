@@ -20,6 +20,7 @@ __all__ = [
     "authority",
     "host",
     "is_canonical",
+    "is_origin",
     "is_plain",
     "is_web",
     "join",
@@ -270,6 +271,14 @@ def origin(url: str) -> str:
     end = url.find("/", 8)
     start = url.rfind("@", 8, end)
     return url[:end] if start < 0 else url[: url.index("/") + 2] + url[start + 1 : end]
+
+
+def is_origin(name: str) -> bool:
+    """Return whether a name is an origin of web pages, as `origin` returns it."""
+    try:
+        return name.startswith(("http://", "https://")) and origin(normalize(f"{name}/")) == name
+    except ValueError:
+        return False
 
 
 def authority(url: str) -> str:

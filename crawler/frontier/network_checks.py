@@ -64,11 +64,16 @@ class NetworkChecks:
     def note_closed(self, lane: Lane, now: float) -> None:
         """Note that a lane leaves memory; of many such lanes at once only one is kept in mind.
 
+        What was noted before is out of date. A delay that a robots.txt asks for leaves memory with the lane, so such a
+        host is not asked.
+
         Parameters:
             lane: The lane.
             now: Seconds since the epoch.
         """
-        if now >= self._noted_at + NOTE_EVERY and lane.throttle.concurrency.has_answered and not lane.names_proxy:
+        self._absent.pop(lane.name, None)
+        may_be_asked = lane.throttle.concurrency.has_answered and not (lane.names_proxy or lane.robots.delay())
+        if may_be_asked and now >= self._noted_at + NOTE_EVERY:
             self._noted_at = now
             self.note_absent(lane.name, now, lane.state())
 
@@ -89,7 +94,7 @@ class NetworkChecks:
         waiting = self._waiting()
         known = [name for name, lane in reversed(self._lanes.items()) if lane.throttle.concurrency.has_answered]
         for name in sorted([*known, *self._absent], key=lambda name: self._asked_at.get(name, -math.inf)):
-            if "://" not in name or urls.is_loopback(name):  # a lane of several hosts, or one that needs no network
+            if not urls.is_origin(name) or urls.is_loopback(name):  # a lane of several hosts, or one without a network
                 continue
             request = set_position(Request(f"{name}/robots.txt", lane=name), 1)
             if self._tells(request, waiting) and self._may_start(self._lane(name), now):

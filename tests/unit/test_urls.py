@@ -273,6 +273,28 @@ def test_origin_authority_and_host_follow_the_standard(url):
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("https://example.com", True),
+        ("http://localhost:8000", True),
+        ("http://[::1]:8000", True),
+        ("https://example.com/", False),
+        ("https://example.com:443", False),
+        ("https://EXAMPLE.com", False),
+        ("https://example.com?a", False),
+        ("https://u:p@example.com", False),
+        ("https://", False),
+        ("http://[", False),
+        ("ftp://example.com", False),
+        ("shared://all", False),
+        ("shared", False),
+    ],
+)
+def test_names_that_are_origins(name: str, expected: bool) -> None:
+    assert urls.is_origin(name) == expected
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("http://localhost:8000/", True),

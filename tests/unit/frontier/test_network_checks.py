@@ -9,6 +9,7 @@ import pytest
 
 from crawler.errors import ConnectFailed
 from crawler.frontier import CheckTicket, Frontier, Lane, Pending
+from crawler.http.robots import Robots
 from crawler.limits.breaker import Breaker
 from crawler.limits.permit import Permit
 from crawler.limits.silence import SILENCE
@@ -120,6 +121,11 @@ def test_a_lane_that_may_start_nothing_is_not_asked(reason: str) -> None:
     assert frontier.outages.silence.is_checked
 
 
+@pytest.mark.parametrize("name", ["shared://all", "://", "https://", "https://a.test/b?c", "https://A.test"])
+def test_a_lane_whose_name_is_no_origin_is_not_asked(name: str) -> None:
+    assert ask(made(name), 12.0) is None
+
+
 def test_this_machine_and_lanes_of_several_hosts_are_not_asked() -> None:
     frontier = made(LOCAL, "shared")
     frontier.outages.was_online = True
@@ -168,9 +174,25 @@ def test_a_host_whose_lane_has_left_memory_is_asked_within_the_limits_that_it_ha
     assert ticket.lane.throttle.concurrency.has_answered
 
 
-def test_a_lane_that_names_a_proxy_is_not_asked_after_it_has_left_memory() -> None:
+def test_the_limits_of_a_lane_that_has_left_memory_twice_are_the_latest() -> None:
+    frontier = made(A, B)
+    frontier.lanes[B].names_proxy = True
+    frontier.advance_clock(5.0)
+    frontier.lanes.close(frontier.lanes[A])
+    answered(frontier, A)
+    frontier.lanes[A].throttle.block(1000.0)
+    frontier.advance_clock(5.5)
+    frontier.lanes.close(frontier.lanes[A])
+    assert ask(frontier, 12.0) is None
+
+
+@pytest.mark.parametrize("reason", ["proxy", "robots delay"])
+def test_a_lane_of_which_more_must_be_known_is_not_asked_after_it_has_left_memory(reason: str) -> None:
     frontier = made(A)
-    frontier.lanes[A].names_proxy = True
+    if reason == "proxy":
+        frontier.lanes[A].names_proxy = True
+    else:
+        frontier.lanes[A].set_robots(A, Robots.parse(b"User-agent: *\nCrawl-delay: 60", "crawler"))
     frontier.advance_clock(5.0)
     frontier.lanes.close(frontier.lanes[A])
     assert ask(frontier, 12.0) is None
