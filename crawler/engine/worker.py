@@ -107,6 +107,10 @@ class Worker:
                     return
                 await self._work(ticket, outbox)
 
+    def end_checks(self) -> None:
+        """End what was sent only to find out whether the network is up: no more requests are started."""
+        self._robots.end_checks()
+
     async def _work(self, ticket: PoppedTicket, outbox: Outbox) -> None:
         """Turn one ticket into an outcome and send that. In any other case the ticket is put back."""
         if isinstance(ticket, RobotsTicket):

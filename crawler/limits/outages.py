@@ -75,7 +75,7 @@ class Outages:
 
     def __init__(self, patience: float | None, attempts: int, rng: random.Random) -> None:
         self.active = False
-        """Whether any scope has a breaker. If not, only `failed` and `answered` change anything."""
+        """Whether any scope has a breaker, or a check is in flight. If not, only `failed` and `answered` matter."""
         self.network: Breaker | None = None
         """The breaker of the network while that is down."""
         self.was_online = False
@@ -200,7 +200,7 @@ class Outages:
         self._has_answered = True
         self._lost = self.network = None
         self.silence.end()
-        self.active = bool(self._breakers)
+        self.active = bool(self._breakers) or self.silence.has_check
         return retried.union(found)
 
     def failed(self, trouble: Trouble, now: float) -> Outage | None:
@@ -367,7 +367,9 @@ class Outages:
 
     def _plan_check(self) -> None:
         """Check the network if several hosts fail."""
-        if self.was_online and len(self.silence.hosts.keys() | self._doubtful) >= MANY:
+        hosts, doubtful = self.silence.hosts, self._doubtful
+        are_many = len(hosts) >= MANY or len(doubtful) >= MANY or len(hosts.keys() | doubtful) >= MANY
+        if self.was_online and are_many:
             self.silence.plan_check(NETWORK_PROBE if self.network is None else CHECK_REST)
 
     def _breaker(self, trouble: Trouble, now: float) -> Breaker:

@@ -31,6 +31,11 @@ class Silence:
         self._check: object | None = None  # the request, while it is in flight
         self._checked_at = -math.inf
 
+    @property
+    def has_check(self) -> bool:
+        """Whether a check is in flight."""
+        return self._check is not None
+
     def new_hosts(self) -> Iterable[str]:
         """Return the hosts that have failed since the last response and have never answered."""
         return (host for host, is_known in self.hosts.items() if not is_known)

@@ -134,3 +134,57 @@ async def test_an_outage_after_a_host_has_answered_is_waited_for_although_this_m
     settings = Settings(obey_robots=False, workers=4, slow_start=False)
     report = await crawl(Links(12, *sites), settings=settings, transport=internet)
     assert (report.pages, report.failed) == (140, 0)
+
+
+class SlowChecks(Internet):
+    """Is slow to answer checks of the network."""
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        super().__init__(between(0, 1e9), hosts=is_link, **options)
+        self.seconds = seconds
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "site.test" and request.url.path == "/robots.txt":
+            self.asked += 1
+            await trio.sleep(self.seconds if self.asked > 1 else 0.0)
+        return await super().handle_async_request(request)
+
+
+async def test_new_hosts_that_answer_while_the_network_is_checked_do_not_end_the_checks(
+    autojump_clock: MockClock,
+) -> None:
+    class Recovers(SlowChecks):
+        def is_down(self, request: httpx.Request) -> bool:
+            return super().is_down(request) or (request.url.host.startswith("new") and self.now < 4)
+
+    class Later(Links):
+        async def parse(self, response: Any) -> Any:
+            if response.url == "https://new0.test/0":
+                await trio.sleep(20)
+                for host in range(12):
+                    yield Request(f"https://h{host}.test/", errback=self.accept)
+            elif response.url == f"{SITE}/0":
+                for host in range(3):
+                    yield Request(f"https://new{host}.test/0")
+
+    report = await crawl(Later(0), transport=Recovers(8))
+    assert (report.pages, report.failed) == (13, 12)
+    assert report.seconds < 45
+
+
+@pytest.mark.parametrize("settings", [Settings(outage_patience=4), Settings(max_seconds=4)])
+async def test_the_end_of_a_crawl_does_not_wait_for_a_check(autojump_clock: MockClock, settings: Settings) -> None:
+    internet = SlowChecks(1e6)
+    report = await crawl(Links(3), transport=internet, settings=settings)
+    assert internet.asked == 2
+    assert report.seconds < 6
+
+
+async def test_a_lane_may_have_the_name_of_no_host(autojump_clock: MockClock) -> None:
+    class Named(Links):
+        def start(self) -> Any:
+            yield from (Request(url, lane="shared://all") for url in self.start_urls)
+
+    report = await crawl(Named(12), transport=Internet(between(0, 1e9), hosts=is_link))
+    assert (report.pages, report.failed) == (10, 120)

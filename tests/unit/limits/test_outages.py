@@ -445,6 +445,21 @@ def test_if_a_check_fails_the_network_is_down_until_any_host_answers() -> None:
     assert not any(found is None or found.gives_up for found in new_hosts_fail(made, 201.0)), "tries begin anew"
 
 
+def test_a_check_is_judged_although_all_hosts_answer_meanwhile() -> None:
+    made, check = outages(), object()
+    made.note_response(C)
+    new_hosts_fail(made, 0.0, hosts=3)
+    made.check(2.0, check)
+    for host in range(3):
+        made.answered([f"https://h{host}.test"], is_known=False)
+    assert made.active
+    made.end(check)
+    made.answered([C], is_known=True, is_check=True)
+    assert not made.active
+    new_hosts_fail(made, 10.0)
+    assert made.silence.check_at == 10.0 + SILENCE
+
+
 def test_a_check_says_nothing_about_lookups() -> None:
     made = outages()
     made.note_response(C)
