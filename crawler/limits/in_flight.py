@@ -60,10 +60,6 @@ class Flight(Struct, eq=False):
         """Return whether one was counted before `at` (seconds since the epoch)."""
         return any(grant.at < at for grant in self.grants)
 
-    def first_since(self, at: float) -> float:
-        """Return when the first one from `at` on was counted, in seconds since the epoch; infinite: there is none."""
-        return min((grant.at for grant in self.grants if grant.at >= at), default=math.inf)
-
     def last_until(self, at: float) -> float:
         """Return when the last one up to `at` was counted, in seconds since the epoch; minus infinite: none was."""
         return max((grant.at for grant in self.grants if grant.at <= at), default=-math.inf)

@@ -509,6 +509,17 @@ def test_refusals_at_random_starve_no_crawl(share: float, seed: int) -> None:
     assert best / report.seconds >= (0.2 if share == 0.2 else 0.15)
 
 
+@pytest.mark.parametrize(("share", "seed", "least"), [(0.01, 1, 0.27), (0.02, 17, 0.35), (0.03, 17, 0.6)])
+def test_rare_refusals_at_random_prove_no_leaky_bucket_for_ever(share: float, seed: int, least: float) -> None:
+    """These crawls reached a fifth of the possible throughput: each refusal confirmed a rate that was far too low."""
+    shares = {"429": share}
+    server, settings = FaultyServer(random.Random(seed), shares), Settings(obey_robots=False)
+    best = shortest_time(FaultyServer(random.Random(seed), shares), 1500, 8)
+    report = run_virtually(lambda: crawl(Pages(1500), transport=server, settings=settings), randomness=seeded(seed))
+    assert report.pages == 1500
+    assert best / report.seconds >= least
+
+
 def test_connections_that_break_at_random_delay_no_crawl() -> None:
     """The last pages of a crawl waited five seconds after each second failure in a row: a third was reached."""
     efficiency, shares, settings = [], {"reset": 0.2}, Settings(obey_robots=False)

@@ -68,6 +68,8 @@ class LeakyBucketQuota(UndeclaredQuota):
     """`used` at that time."""
     believed_rate: float = math.nan
     """The rate, in units per second, while that of a window is tried; not a number: none is."""
+    unexpected: int = 0
+    """Refusals since the rate was last raised, each after so many units that the rate before should have been right."""
     counted: float = 0.0
     """Units between the first and the latest refusal, from which the rate was computed. 0 means that the rate comes
     from an earlier run."""
@@ -111,6 +113,7 @@ class LeakyBucketQuota(UndeclaredQuota):
             self.calm_since, self._calm_from = received, self.used
             increase = max(MIN_INCREASE, 0.5 / self.counted) if self.counted else MIN_INCREASE
             self._set_rate((self.replenishment.rate or 0.0) * (1.0 + increase))
+            self.unexpected = 0
         self.updated_at = max(self.updated_at, received)
         return True
 
@@ -126,6 +129,7 @@ class LeakyBucketQuota(UndeclaredQuota):
             is_first = not self.refusals or run > 0.0 or is_tried
             self.refusals += 1
             self._refused_in_row = 0 if is_first else self._refused_in_row + 1
+            self.unexpected += run >= UNITS_PER_REFUSAL and not is_tried
             if is_first:  # further ones say nothing of the rate
                 self._lower_rate(sent)
             self.overestimated = (

@@ -89,11 +89,8 @@ class LimitLearner:
         place_at = refusals.place_at(len(self.flight))
         if now < place_at:
             return place_at
-        if refusals.probing and now >= refusals.gate:
-            probe = self.flight.first_since(refusals.gate)
-            if probe < math.inf:
-                return refusals.assume_served_at(probe)
-        return refusals.gate
+        is_probed = refusals.probing and now >= refusals.gate and self.flight.has_since(refusals.gate)
+        return math.inf if is_probed else refusals.gate
 
     def quota_at(self, now: float, last: float, *, cost: float, backlog: float, mode: Mode) -> tuple[float, str]:
         """Return when every quota allows the next request, in seconds since the epoch, and what it waits for.
@@ -182,8 +179,6 @@ class LimitLearner:
         events = self.quotas.observe(report, cost=grant.cost, requests=len(self.flight), units=self.flight.units)
         if refusals.is_in_burst(grant.at) and not refusals.bursts:
             return events  # of a burst that has ended
-        if detector.detect_concurrency(refusals, report):
-            return [*events, QuotaEvent(kind="refused", policy=""), QuotaEvent(kind="concurrency", policy="")]
         jitter = stated_jitter(wait or 0.0, random=self.rng)
         first = refusals.record_refusal(grant.at, sent, received, retry_after=wait, jitter=jitter)
         refusals.untried |= untried
@@ -272,11 +267,9 @@ class LimitLearner:
         """
         return 0 if self.refusals is None or self.quotas.has_leaky_bucket() else self.refusals.served_beside
 
-    def hold_back(self, received: float, until: float) -> None:
-        """Note until when nothing starts after a refusal, beside its own wait; times in seconds since the epoch."""
-        self.detector.is_urgent = until > received
-        if self.refusals is not None:
-            self.refusals.delay_probe(until)
+    def set_urgent(self, is_urgent: bool) -> None:
+        """Note whether each further refusal costs a long wait. Then a rate without a burst needs hardly any proof."""
+        self.detector.is_urgent = is_urgent
 
     def has_interval(self) -> bool:
         """Return whether a rate without a burst is known. It explains refusals before it that seemed to be random."""

@@ -27,14 +27,12 @@ from crawler.limits.quotas.quota import Quota
 
 __all__ = ["LimitDetector"]
 
-MAX_UNEXPLAINED: Final = 2
-"""Searches without a result after which a single refusal is doubted."""
-MAX_EXPECTED: Final = 2
-"""Refusals in a row that a window which is used up explains: after the first one it holds requests back."""
 MIN_RUN: Final = 3.0
 """Units in a row that show that a rate is served."""
 MIN_RATE_SHARE: Final = 0.5
 """Share of a rate that was served below which refusals have another reason."""
+MAX_UNEXPECTED: Final = 3
+"""Unexpected refusals that a leaky bucket explains. Each of them has lowered its rate to less than was served."""
 MAX_WRONG_GUESSES: Final = 4
 """Guesses about an undeclared limit that may prove wrong. After that no limit of ours explains the refusals: other
 clients use the same quota, or the server sheds load at random. Stated waits are still kept, and the average rate
@@ -68,8 +66,6 @@ class LimitDetector:
     """Units served since the last refusal, at a rate that is no longer searched for."""
     _served_rate: float = attrs.field(default=0.0, init=False)
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
-    _unexplained: int = attrs.field(default=0, init=False)
-    """Searches since the last limit was found that found none although the server had refused a request."""
 
     def begin_run(self, now: float) -> None:
         """Begin to count, with the first request of a run that knows limits of an earlier one.
@@ -131,9 +127,7 @@ class LimitDetector:
             self.quotas.add(found)
             return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
         if found is None or self._wrong_guesses >= MAX_WRONG_GUESSES:
-            self._unexplained += searching
             return [QuotaEvent(kind="recovered", policy="")]
-        self._unexplained = 0
         if found.believed_length > 2.0 * (found.limit or 0.0) * self._average_interval(report.sent):
             found.too_short = 0.0  # twice as much was served before, so the window may be shorter
         if found.may_be_rate():
@@ -280,7 +274,8 @@ class LimitDetector:
         undeclared = self.quotas.undeclared()
         if undeclared is not None and undeclared.is_shorter_tried():
             return False  # the window may be longer after all
-        if not self.rates.are_random():
+        is_refuted = bucket is not None and bucket.unexpected >= MAX_UNEXPECTED
+        if not (is_refuted or self.rates.are_random()):
             return False
         self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
         return True
@@ -288,27 +283,6 @@ class LimitDetector:
     def is_limit_proven(self, refusals: Refusals) -> bool:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return refusals.was_proven or self.rates.odds_of_limit() > PROOF
-
-    def detect_concurrency(self, refusals: Refusals, report: AttemptReport) -> bool:
-        """Return whether too many requests at once caused the refusals, and end the wait for another reason.
-
-        One that was sent alone counts as served, and the next one was refused.
-
-        Parameters:
-            refusals: the refusals so far.
-            report: the latest one. If it states a wait, that is kept instead.
-        """
-        probe = self.flight.first_since(refusals.gate)
-        if report.declared.retry_after is not None or not refusals.was_served_alone(probe, report.sent):
-            return False
-        bucket = self.quotas.leaky_bucket()
-        if bucket is not None:
-            if not self.rates.proves_concurrency():
-                return False
-            self.quotas.remove(bucket)
-        self._forget_weak_window()
-        refusals.forget()
-        return True
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 
@@ -353,7 +327,7 @@ class LimitDetector:
             return False
         if self.quotas.has_leaky_bucket():
             return self.rates.is_proven()
-        explained = known is not None and refusals.in_row <= MAX_EXPECTED and known.expects_refusal(now)
+        explained = known is not None and known.expects_refusal(now)
         if explained or refusals.served_since < 1 or not self.rates.is_proven(urgent=self.is_urgent):
             return False
         fit = self.rates.best()
@@ -380,9 +354,8 @@ class LimitDetector:
                 self.quotas.remove(bucket)
 
     def _is_unexpected(self, sent: float) -> bool:
-        """Return whether the undeclared limit does not explain a single refusal, or none was found for several."""
-        undeclared = self.quotas.undeclared()
-        if undeclared is None:
-            return self._unexplained >= MAX_UNEXPLAINED
-        is_expected = undeclared.is_shorter_tried() or undeclared.expects_refusal(sent)
-        return not (is_expected or undeclared.may_slide(sent, len(self.flight)))
+        """Return whether the undeclared limit that is known does not explain a single refusal."""
+        known = self.quotas.undeclared()
+        if known is None or known.is_shorter_tried() or known.expects_refusal(sent):
+            return False
+        return not known.may_slide(sent, len(self.flight))

@@ -147,12 +147,6 @@ class RateFit(Struct, eq=False):
         chance = math.lgamma(refused + 1) + math.lgamma(served + 1) - math.lgamma(refused + served + 2)
         return self._fit()[1] - max(chance, _runs(latest) - UNDECIDED, _average_concurrency(latest))
 
-    def proves_concurrency(self) -> bool:
-        """Return whether a limit of concurrency explains the latest requests clearly better than a rate or chance."""
-        latest = self._last_ones()
-        others = max(self._fit()[1], _chance(latest), _runs(latest))
-        return _average_concurrency(latest) - others > PROOF
-
     def odds_of_limit(self) -> float:
         """Return the logarithm of the odds of a limit that, once it refuses, does so for a while, against chance."""
         return _runs(self._latest) - _chance(self._latest)

@@ -101,9 +101,6 @@ class Refusals:
             jitter: seconds to add to the stated wait.
         """
         first = not self.is_in_burst(started)
-        if first and sent >= self.assume_served_at(self.gate):
-            self.clear()  # the probe was not refused, so this is another burst
-            self.bucket_full_at = math.nan
         if first:
             self.bursts += 1
             self._refused_in_burst, self._served_in_burst, self.patience = 0, 0, patience(0.0)
@@ -244,22 +241,6 @@ class Refusals:
         """Return whether a request is to be sent alone, and was delayed for others in flight."""
         return self.suspects_concurrency and now < self.gate
 
-    def assume_served_at(self, sent: float) -> float:
-        """Return when a probe in flight counts as served, in seconds since the epoch; infinite: only when it is.
-
-        If requests at once are limited, a probe that was not refused promptly has got a place.
-        """
-        return sent + self.patience if self.suspects_concurrency else math.inf
-
-    def was_served_alone(self, probe: float, sent: float) -> bool:
-        """Return whether a request sent alone counts as served when another one is refused.
-
-        Parameters:
-            probe: When the first one in flight since `gate` started; infinite: none is in flight.
-            sent: When the refused one was sent. Both in seconds since the epoch.
-        """
-        return self.suspects_concurrency and sent >= self.assume_served_at(probe)
-
     def max_in_flight(self) -> float:
         """Return how many requests may be in flight: few after a guess, so that a wrong one costs few refusals."""
         return 1.0 + self.served_since_guess / UNITS_PER_REQUEST
@@ -280,11 +261,6 @@ class Refusals:
         if not self.suspects_concurrency:
             self._gate_before = self.gate
         self.gate, self.probing, self.suspects_concurrency = max(probe_at, self.stated_until), True, True
-
-    def delay_probe(self, until: float) -> None:
-        """Note that a request to be sent alone cannot start before `until`, in seconds since the epoch."""
-        if self.suspects_concurrency:
-            self.gate = max(self.gate, until)
 
     def reject_concurrency(self) -> None:
         """Note that a request sent alone was refused, too."""

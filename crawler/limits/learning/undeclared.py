@@ -249,15 +249,10 @@ class UndeclaredQuota(Quota):
 
     def _begin_sliding(self, sent: float, in_flight: int) -> bool:
         """Return whether a refusal shows for the first time that windows slide; parameters as of `explain_refusal`."""
-        before = self.slides
-        known = before and not self._contradicts_sliding(sent, in_flight)
-        self.slides = known or self.may_slide(sent, in_flight)
-        return self.slides and not before
-
-    def _contradicts_sliding(self, sent: float, in_flight: int) -> bool:
-        """Return whether the last window held fewer units than the limit, wherever it began; parameters as above."""
-        counted, _ = self.log.count(sent, sent, self.believed_length)
-        return counted + in_flight < (self.limit or 0.0) - 1.0
+        if self.slides:
+            return False
+        self.slides = self.may_slide(sent, in_flight)
+        return self.slides
 
     def may_be_trial(self, in_flight: int) -> bool:
         """Return whether a refused request may have been the trial of one more unit than the limit.

@@ -188,25 +188,6 @@ def test_rule_7_requests_in_flight_for_longer_than_refusals_take_are_not_awaited
     assert throttle.ready_at(NOW + 1.0) <= NOW + 1.0
 
 
-def test_rule_7_a_probe_in_flight_for_longer_than_refusals_take_counts_as_served():
-    throttle, _ = crowd(served=4, out=0)
-    throttle.take(NOW + 1.0)
-    assert throttle.ready_at(NOW + 1.001) == pytest.approx(NOW + 1.0 + 0.05, abs=0.001)
-    other = throttle.take(NOW + 1.06)
-    assert throttle.ready_at(NOW + 1.06) <= NOW + 1.06
-    events = settle(throttle, other, NOW + 1.07, status=503)  # another burst, not a longer one
-    assert kinds(events) == ["refused", "concurrency"]
-    assert throttle.ready_at(NOW + 1.08) <= NOW + 2.2
-
-
-def test_rule_7_a_stated_wait_is_kept_although_a_request_alone_counts_as_served():
-    throttle, _ = crowd(served=4, out=0)
-    throttle.take(NOW + 1.0)
-    other = throttle.take(NOW + 1.06)
-    settle(throttle, other, NOW + 1.07, Declared(retry_after=30.0), status=429)
-    assert throttle.ready_at(NOW + 1.08) >= NOW + 31.0
-
-
 def test_rule_7_more_refusals_than_successes_are_not_attributed_to_concurrency():
     throttle = limits()
     grants = [throttle.take(NOW) for _ in range(4)]

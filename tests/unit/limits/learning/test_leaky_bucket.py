@@ -137,6 +137,22 @@ def test_many_refusals_prove_nothing_once_enough_units_were_served_after_the_las
     assert not made.overestimated
 
 
+def test_refusals_after_many_units_are_unexpected_until_the_rate_is_raised():
+    made = LeakyBucketQuota.fitted("undeclared", 10.0, NOW)
+    at = NOW
+    for units, unexpected in ((24, 0), (25, 1), (3, 1), (30, 2)):
+        for _ in range(units):
+            at += 0.11
+            made.record_unreported(sent=at, received=at)
+        at += 0.5
+        made.explain_refusal(at)
+        assert made.unexpected == unexpected
+    for _ in range(1000):
+        at += 0.11
+        made.record_unreported(sent=at, received=at)
+    assert made.unexpected == 0
+
+
 def test_many_refusals_for_few_units_prove_that_there_is_no_leaky_bucket():
     made = detect()
     at = 1.0

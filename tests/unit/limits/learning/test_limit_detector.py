@@ -122,22 +122,6 @@ def test_a_doubted_rate_that_is_refused_once_more_holds_requests_back_again():
     assert bucket.probe_at() > NOW + 1.0
 
 
-def test_after_two_searches_without_a_result_a_refusal_is_followed_by_a_request_alone():
-    made = learner(served=500.0)
-    made.detector.since = NOW - 500.0  # too slowly for a limit that refuses for a second
-    for n in range(2):
-        ask(made, 100.0 * n, 429)
-        assert made.gate_at(NOW + 100.0 * n + 0.2) > NOW + 100.0 * n + 0.5
-        ask(made, 100.0 * n + 1.2)
-        for second in range(2, 90):
-            ask(made, 100.0 * n + second)
-    assert made.quotas.undeclared() is None
-    ask(made, 200.0, 429)
-    assert made.gate_at(NOW + 200.1) <= NOW + 200.1
-    ask(made, 200.1, 429)  # it was no chance
-    assert made.gate_at(NOW + 200.3) > NOW + 200.8
-
-
 def test_a_refusal_that_may_be_chance_is_followed_by_a_request_alone():
     made = learner(served=20.0)
     ask(made, 0.0, 429, share=0.05)

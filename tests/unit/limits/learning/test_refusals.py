@@ -176,27 +176,6 @@ def test_more_refusals_than_successes_end_the_suspicion():
     assert refusals.gate == gate
 
 
-def test_a_probe_in_flight_for_longer_than_refusals_take_counts_as_served():
-    refusals = Refusals()
-    refuse(refusals, 0.0, took=0.01)
-    assert refusals.assume_served_at(NOW + 1) == math.inf
-    search(refusals)
-    refusals.suspect_concurrency(NOW + 0.5)
-    assert refusals.assume_served_at(NOW + 1) == pytest.approx(NOW + 1.05, abs=0.001)
-
-
-def test_a_request_alone_that_is_held_back_and_refused_ends_the_suspicion():
-    refusals = Refusals()
-    refuse(refusals, 0.0, took=0.01)
-    search(refusals)
-    refusals.suspect_concurrency(NOW + 0.5)
-    refusals.delay_probe(NOW + 10.0)
-    refuse(refusals, 10.0, took=0.01)
-    assert refusals.bursts == 2
-    refusals.reject_concurrency()
-    assert not refusals.suspects_concurrency
-
-
 def test_one_request_or_an_open_burst_leaves_the_reason_undecided():
     refusals = Refusals()
     refuse(refusals, 0.0)
