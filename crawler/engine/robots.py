@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import trio
 from msgspec.structs import replace
 
 from crawler import urls
@@ -79,8 +78,6 @@ class RobotsFetcher:
         self._save = save
         self._errors = errors
         self._unfetched = 0  # origins whose files the log has warned of
-        self._check_scope = trio.CancelScope()  # of the check of the network that is in flight
-        self._checks_end = False
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
@@ -100,22 +97,13 @@ class RobotsFetcher:
     async def check_network(self, ticket: CheckTicket) -> None:
         """Ask a host for its robots.txt, only to see whether it answers: the outages learn that from the attempt."""
         token = no_request.set(True)
-        self._check_scope = trio.CancelScope()
-        if self._checks_end:
-            self._check_scope.cancel(reason="the crawl ends")
         try:
-            with self._check_scope:
-                await self._attempts.make(ticket, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE), ask_answer=False)
+            await self._attempts.make(ticket, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE), ask_answer=False)
         except RequestError as error:
             log.debug("whether the network is up: %s does not answer: %s", ticket.lane.name, error)
         finally:
             no_request.reset(token)
             self._frontier.settle(ticket)
-
-    def end_checks(self) -> None:
-        """End the check of the network that is in flight, if there is one: no request needs its result."""
-        self._checks_end = True
-        self._check_scope.cancel(reason="the crawl ends")
 
     async def _fetch(self, ticket: RobotsTicket) -> Again | None:
         """Return when the next attempt is due; `None` means that the frontier has the rules."""

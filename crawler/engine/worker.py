@@ -90,6 +90,8 @@ class Worker:
         self._commits = commits
         self._verdicts = verdicts
         self._origins = origins
+        self._check: trio.CancelScope | None = None  # of the latest check of the network
+        self._is_ending = False
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
         """Work until the scheduler closes its end of `inbox`.
@@ -108,8 +110,16 @@ class Worker:
                 await self._work(ticket, outbox)
 
     def end_checks(self) -> None:
-        """End what was sent only to find out whether the network is up: no more requests are started."""
-        self._robots.end_checks()
+        """End the check of the network that is in flight, if there is one: no request needs its result."""
+        self._is_ending = True
+        if self._check is not None:
+            self._check.cancel(reason="the crawl ends")
+
+    async def _check_network(self, ticket: CheckTicket) -> None:
+        with trio.CancelScope() as self._check:
+            if self._is_ending:
+                self._check.cancel(reason="the crawl ends")
+            await self._robots.check_network(ticket)
 
     async def _work(self, ticket: PoppedTicket, outbox: Outbox) -> None:
         """Turn one ticket into an outcome and send that. In any other case the ticket is put back."""
@@ -117,7 +127,7 @@ class Worker:
             await self._robots.fetch(ticket)
             return
         if isinstance(ticket, CheckTicket):
-            await self._robots.check_network(ticket)
+            await self._check_network(ticket)
             return
         if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)
