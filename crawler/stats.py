@@ -30,6 +30,8 @@ class LaneStats(Struct):
     """Responses by which the server refused load: 429, 503, …"""
     checks: int = 0
     """Those that were sent only to find out whether the network is up."""
+    has_answered: bool = False
+    """Whether there was a response before the latest request was sent."""
     names_proxy: bool = False
     """Whether a request has named a proxy."""
     waited: dict[str, float] = {}
@@ -41,7 +43,7 @@ class LaneStats(Struct):
 
     def may_be_asked(self) -> bool:
         """Return whether a later run may ask the host whether the network is up: it has no limits that are known."""
-        return bool(self.requests) and not (self.refusals or self.quotas or self.names_proxy)
+        return self.has_answered and not (self.refusals or self.quotas or self.names_proxy)
 
     def note(self, *events: dict[str, Any]) -> None:
         """Keep events of quotas."""
@@ -123,6 +125,7 @@ class Stats(Struct):
             lane.requests += theirs.requests
             lane.refusals += theirs.refusals
             lane.checks += theirs.checks
+            lane.has_answered = lane.has_answered or theirs.has_answered
             lane.names_proxy = lane.names_proxy or theirs.names_proxy
             lane.quotas |= theirs.quotas
             lane.note(*theirs.events)

@@ -71,6 +71,7 @@ class Settlement:
         counts = self._stats.lane(ticket.lane.name)
         self._stats.requests += 1
         counts.requests += 1
+        counts.has_answered = ticket.lane.throttle.concurrency.has_answered
         if ticket.request.proxy is not None:
             ticket.lane.names_proxy = counts.names_proxy = True
         if isinstance(ticket, CheckTicket):

@@ -102,6 +102,24 @@ async def test_a_job_that_is_resumed_asks_a_host_of_the_earlier_run(autojump_clo
     assert {host for _, host in internet.answered} == {"site.test"}
 
 
+async def test_a_job_that_is_resumed_asks_no_host_that_has_never_answered(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Sent(Internet):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            request.extensions["crawler"].on_sent(trio.current_time())
+            return await super().handle_async_request(request)
+
+    job = tmp_path / "job"
+    with trio.move_on_after(4):
+        await crawl(Links(20), transport=Sent(between(0, 1e9), "closed", hosts=is_link), job=job)
+    internet = Sent(between(0, 1e9), "closed", hosts=is_link)
+    report = await crawl(Links(20), transport=internet, job=job)
+    assert report.failed == 200
+    assert internet.now < 120
+    assert "checks" not in report.lanes["https://h0.test"]
+
+
 async def test_a_host_whose_requests_name_a_proxy_is_not_asked(autojump_clock: MockClock) -> None:
     class Named(Links):
         def start(self) -> Any:
