@@ -32,8 +32,8 @@ class LaneStats(Struct):
     """Those that were sent only to find out whether the network is up."""
     has_answered: bool = False
     """Whether there was a response before the latest request was sent."""
-    names_proxy: bool = False
-    """Whether a request has named a proxy."""
+    is_restricted: bool = False
+    """Whether a request has named a proxy, its robots.txt asks for a delay, or a plugin has paused it."""
     waited: dict[str, float] = {}
     """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
     quotas: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class LaneStats(Struct):
 
     def may_be_asked(self) -> bool:
         """Return whether a later run may ask the host whether the network is up: it has no limits that are known."""
-        return self.has_answered and not (self.refusals or self.quotas or self.names_proxy)
+        return self.has_answered and not (self.refusals or self.quotas or self.is_restricted)
 
     def note(self, *events: dict[str, Any]) -> None:
         """Keep events of quotas."""
@@ -126,7 +126,7 @@ class Stats(Struct):
             lane.refusals += theirs.refusals
             lane.checks += theirs.checks
             lane.has_answered = lane.has_answered or theirs.has_answered
-            lane.names_proxy = lane.names_proxy or theirs.names_proxy
+            lane.is_restricted = lane.is_restricted or theirs.is_restricted
             lane.quotas |= theirs.quotas
             lane.note(*theirs.events)
             lane.waited = dict(Counter(lane.waited) + Counter(theirs.waited))

@@ -207,7 +207,7 @@ class Timer:
 def _counts_of(lane: LaneStats) -> dict[str, Any]:
     """Return the counts of a lane as JSON values; few lanes have events or checks."""
     counts: dict[str, Any] = msgspec.to_builtins(lane)
-    del counts["has_answered"], counts["names_proxy"]
+    del counts["has_answered"], counts["is_restricted"]
     for name in ("events", "checks"):
         if not counts[name]:
             del counts[name]

@@ -73,7 +73,7 @@ class Settlement:
         counts.requests += 1
         counts.has_answered = ticket.lane.throttle.concurrency.has_answered
         if ticket.request.proxy is not None:
-            ticket.lane.names_proxy = counts.names_proxy = True
+            ticket.lane.names_proxy = counts.is_restricted = True
         if isinstance(ticket, CheckTicket):
             counts.checks += 1
 
@@ -166,6 +166,8 @@ class Settlement:
         waited, lane.waited = lane.waited, {}
         for reason, seconds in waited.items():
             counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
+        if waited and lane.robots.delay():
+            counts.is_restricted = True
         if not self._hooks:
             return
         usage = Usage(
@@ -202,7 +204,10 @@ class Settlement:
             elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
                 pause = verdict
         if pause is not None:
-            self._frontier.controls.block(pause.scope or usage.lane, self._clock() + pause.seconds)
+            scope = pause.scope or usage.lane
+            self._frontier.controls.block(scope, self._clock() + pause.seconds)
+            if scope in self._stats.lanes:
+                self._stats.lanes[scope].is_restricted = True
 
 
 def _is_overload(error: RequestError) -> bool:

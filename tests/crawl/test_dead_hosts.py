@@ -11,7 +11,7 @@ import trio
 from support.internet import FAULTS, Internet, Pages, between
 from trio.testing import MockClock
 
-from crawler import Failure, Request, Settings, crawl
+from crawler import Failure, Pause, Plugin, Request, Settings, Usage, crawl
 from crawler.store.inspect import inspect_job
 from crawler.testing import collect
 
@@ -118,6 +118,33 @@ async def test_a_job_that_is_resumed_asks_no_host_that_has_never_answered(
     assert report.failed == 200
     assert internet.now < 120
     assert "checks" not in report.lanes["https://h0.test"]
+
+
+class Paused(Plugin):
+    """Pauses a site after its last page."""
+
+    def measure(self, usage: Usage) -> Pause | None:
+        return Pause(3600) if usage.request.url == f"{SITE}/9" else None
+
+
+@pytest.mark.parametrize("reason", ["delay", "pause"])
+async def test_a_job_that_is_resumed_asks_no_host_that_has_to_be_left_alone(
+    autojump_clock: MockClock, tmp_path: Path, reason: str
+) -> None:
+    class Delayed(Internet):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if reason == "delay" and request.url.path == "/robots.txt":
+                return httpx.Response(200, text="User-agent: *\nCrawl-delay: 30")
+            return response
+
+    job, plugins = tmp_path / "job", [Paused()] if reason == "pause" else []
+    internet = Delayed(between(0, 1e9), hosts=is_link)
+    await crawl(Links(3), settings=Settings(max_pages=10), transport=internet, job=job, plugins=plugins)
+    internet = Delayed(between(0, 1e9), hosts=is_link)
+    report = await crawl(Links(3), transport=internet, job=job)
+    assert report.failed == 30
+    assert not internet.answered
 
 
 async def test_a_host_whose_requests_name_a_proxy_is_not_asked(autojump_clock: MockClock) -> None:
