@@ -186,6 +186,15 @@ def test_the_limits_of_a_lane_that_has_left_memory_twice_are_the_latest() -> Non
     assert ask(frontier, 12.0) is None
 
 
+def test_a_lane_that_another_worker_may_have_is_not_opened_for_a_check() -> None:
+    frontier = made(A)
+    frontier.holdings.are_shared = True
+    frontier.advance_clock(5.0)
+    frontier.lanes.close(frontier.lanes[A])
+    assert ask(frontier, 12.0) is None
+    assert A not in frontier.lanes, "this worker would want its lease for each link"
+
+
 @pytest.mark.parametrize("reason", ["proxy", "robots delay"])
 def test_a_lane_of_which_more_must_be_known_is_not_asked_after_it_has_left_memory(reason: str) -> None:
     frontier = made(A)
