@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 from support.cases import each
 from support.limit_models import MODELS
 
 ROOT = Path(__file__).parents[2]
+PARTS = runpy.run_path(str(ROOT / "tests" / "bench" / "limit_parts.py"))
 EXPLANATION = ROOT / "docs" / "explanation"
 PAGE = (EXPLANATION / "limit-rules.md").read_text(encoding="utf-8")
 RULE = re.compile(
@@ -50,3 +52,11 @@ def test_every_model_is_in_the_table_of_measurements() -> None:
 
 def test_every_model_shows_a_rule() -> None:
     assert set(MODELS) <= {name for number in RULES for name in named(number)}
+
+
+@each("name", PARTS["PARTS"])
+def test_the_benchmark_of_the_parts_of_rules_removes_what_is_there(name: str) -> None:
+    part = PARTS["PARTS"][name]
+    path, text = PARTS["removed"](part)
+    assert part.rule in RULES
+    compile(text, str(path), "exec")
