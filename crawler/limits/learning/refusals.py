@@ -101,6 +101,9 @@ class Refusals:
             jitter: seconds to add to the stated wait.
         """
         first = not self.is_in_burst(started)
+        if first and self.suspects_concurrency and sent >= self.gate + self.patience:
+            self.clear()  # no request was sent when the wait ended, so this refusal is again the first
+            self.bucket_full_at = math.nan
         if first:
             self.bursts += 1
             self._refused_in_burst, self._served_in_burst, self.patience = 0, 0, patience(0.0)

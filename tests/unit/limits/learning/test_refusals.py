@@ -176,6 +176,17 @@ def test_more_refusals_than_successes_end_the_suspicion():
     assert refusals.gate == gate
 
 
+def test_a_refusal_long_after_a_request_alone_might_have_gone_is_again_the_first():
+    refusals = Refusals()
+    refuse(refusals, 0.0, took=0.01)
+    refusals.suspect_concurrency(NOW + 0.1)
+    refuse(refusals, 5.0, took=0.01)
+    assert refusals.bursts == 1
+    refusals.suspect_concurrency(NOW + 5.1)
+    refuse(refusals, 5.1, took=0.01)  # this is the request alone
+    assert refusals.bursts == 2
+
+
 def test_one_request_or_an_open_burst_leaves_the_reason_undecided():
     refusals = Refusals()
     refuse(refusals, 0.0)
