@@ -39,6 +39,8 @@ class Server:
     whose previous requests are a single number, which is weighted with the part of it that still counts."""
     aligned: bool = False
     """Whether windows end at fixed times of the clock, so that the first one may be short."""
+    is_atomic: bool = True
+    """Whether a request is counted when it is checked. If not, requests that arrive together may exceed a quota."""
     at_once: int | None = None
     """Maximum number of requests in flight; such a server has no quota. `None` means no limit."""
     page_seconds: float = 0.0
@@ -117,7 +119,7 @@ SERVERS = {
     "flask-silent": Server(("flask_app.py", "moving-window", "silent"), declares=False, states_wait=False),
     "litestar": Server(("litestar_app.py",), quotas=(Quota(4, 1.0),), aligned=True, states_wait=False),
     "quart": Server(("quart_app.py",), refill="bucket"),
-    "aiohttp": Server(("aiohttp_app.py",), declares=False, states_wait=False),
+    "aiohttp": Server(("aiohttp_app.py",), is_atomic=False, declares=False, states_wait=False),
     "django-rest": Server(("django_rest_app.py",), declares=False),
     "django-ninja": Server(("django_ninja_app.py",), declares=False),
     "django-ratelimit": Server(
