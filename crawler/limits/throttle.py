@@ -351,7 +351,7 @@ class Throttle:
         )
         self.pacing.block(until)
         if self._learner is not None:
-            self._learner.set_urgent(until > report.received)
+            self._learner.hold_back(report.received, until)
 
     # ---- state -------------------------------------------------------------------------------------------------------
 

@@ -267,9 +267,11 @@ class LimitLearner:
         """
         return 0 if self.refusals is None or self.quotas.has_leaky_bucket() else self.refusals.served_beside
 
-    def set_urgent(self, is_urgent: bool) -> None:
-        """Note whether each further refusal costs a long wait. Then a rate without a burst needs hardly any proof."""
-        self.detector.is_urgent = is_urgent
+    def hold_back(self, received: float, until: float) -> None:
+        """Note until when nothing starts after a refusal, beside its own wait; times in seconds since the epoch."""
+        self.detector.is_urgent = until > received
+        if self.refusals is not None:
+            self.refusals.delay_probe(until)
 
     def has_interval(self) -> bool:
         """Return whether a rate without a burst is known. It explains refusals before it that seemed to be random."""

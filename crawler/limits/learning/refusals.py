@@ -265,6 +265,11 @@ class Refusals:
             self._gate_before = self.gate
         self.gate, self.probing, self.suspects_concurrency = max(probe_at, self.stated_until), True, True
 
+    def delay_probe(self, until: float) -> None:
+        """Note that a request to be sent alone cannot start before `until`, in seconds since the epoch."""
+        if self.suspects_concurrency:
+            self.gate = max(self.gate, until)
+
     def reject_concurrency(self) -> None:
         """Note that a request sent alone was refused, too."""
         self.suspects_concurrency = self.suspects_concurrency and self.bursts == 1

@@ -187,6 +187,18 @@ def test_a_refusal_long_after_a_request_alone_might_have_gone_is_again_the_first
     assert refusals.bursts == 2
 
 
+def test_a_request_alone_that_is_held_back_and_refused_ends_the_suspicion():
+    refusals = Refusals()
+    refuse(refusals, 0.0, took=0.01)
+    search(refusals)
+    refusals.suspect_concurrency(NOW + 0.5)
+    refusals.delay_probe(NOW + 10.0)
+    refuse(refusals, 10.0, took=0.01)
+    assert refusals.bursts == 2
+    refusals.reject_concurrency()
+    assert not refusals.suspects_concurrency
+
+
 def test_one_request_or_an_open_burst_leaves_the_reason_undecided():
     refusals = Refusals()
     refuse(refusals, 0.0)
