@@ -29,7 +29,7 @@ class LaneStats(Struct):
     refusals: int = 0
     """Responses by which the server refused load: 429, 503, …"""
     checks: int = 0
-    """Those that were sent only to find out whether the network is up."""
+    """Requests that were sent only to find out whether the network is up."""
     has_answered: bool = False
     """Whether there was a response before the latest request was sent."""
     is_restricted: bool = False

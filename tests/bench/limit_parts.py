@@ -138,6 +138,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4, help="runs of each model and way (4)")
     parser.add_argument("--servers", type=int, default=20, help="servers of each kind with random limits (20)")
     options = parser.parse_args()
+    if options.seeds < 1 or options.servers < 1:
+        parser.error("--seeds and --servers have to be 1 or more")
     for name in options.parts:
         if name not in PARTS:
             parser.error(f"no part is named {name!r}; there are {', '.join(PARTS)}")
