@@ -174,7 +174,8 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     counted = retries.counted_attempts(request, history.attempts, history.failed_share)
     wait = retries.wait(request, counted, error)
     if wait is None:
-        return Fail(_as_error(error, request))
+        waits = _is_silent(error) and retries.waits_for_start(request, history.unserved_for)
+        return Again("refusals", retries.pause(history.refusals + 1)) if waits else Fail(_as_error(error, request))
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
@@ -186,7 +187,7 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
     request, refusals = history.request, history.refusals
     if history.is_refused_alone:
         return Fail(error, ends_wait=True)
-    is_silent = isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
+    is_silent = _is_silent(error)
     is_by_limit = is_silent and history.is_limited
     goes_back = retries.goes_back(request, error, refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals)
     if is_silent and not is_by_limit:  # other pages of the lane show whether the server or only this page is in trouble
@@ -279,6 +280,11 @@ def _outage_of(error: RequestError | Retry, history: History) -> Outage | None:
     if isinstance(error, FetchError):
         return error.outage
     return history.outage if isinstance(error, BadStatus) else None
+
+
+def _is_silent(error: RequestError | Retry) -> bool:
+    """Return whether an error is a 503 that states no wait: the server or only its page may be in trouble."""
+    return isinstance(error, BadStatus) and error.status == UNAVAILABLE and error.retry_after is None
 
 
 def _as_error(error: RequestError | Retry, request: Request) -> RequestError:

@@ -51,6 +51,9 @@ class History(Struct, kw_only=True, eq=False):
     is_refused_alone: bool = False
     """Whether the server refuses this request, and no limit: it has served others between two refusals of it, and has
     served nothing for long."""
+    unserved_for: float = 0.0
+    """Seconds for which its server has refused everything; 0 if it has served others between two refusals of this one.
+    Stated waits are not included."""
     is_limited: bool = False
     """Whether such a refusal is due to a limit of the server, as far as is known, and not to the page."""
     has_others: bool = False
@@ -97,6 +100,7 @@ class History(Struct, kw_only=True, eq=False):
         elif pending.refused_at < budget.served_start:
             pending.is_passed = True
         pending.refused_at = now
+        self.unserved_for = 0.0 if pending.is_passed else budget.refused_for(now)
         is_certain = budget.served - pending.served_before >= MIN_SERVED and not budget.serves_refused
         if refused_by is ticket.permit.lane and pending.is_passed and is_certain and not refused_by.is_explained():
             longest = MAX_REFUSED_BESIDE_OTHERS if ticket.lane.has_unpassed() else MAX_REFUSED_ALONE

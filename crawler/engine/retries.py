@@ -20,6 +20,8 @@ MAX_REFUSALS: Final = 20
 """Refusals of one request that use up no attempt."""
 MAX_SILENT_REFUSALS: Final = 5
 """The same for responses with status 503 that state no wait: the page may be broken."""
+MAX_UNAVAILABLE: Final = 90.0
+"""Seconds for which a server that answers everything with such a response is taken to be starting."""
 MAX_STALE: Final = 8
 """Closed connections that use up no attempt of a request."""
 MAX_ATTEMPTS: Final = 12
@@ -57,6 +59,19 @@ class RetryPolicy:
         if status == UNAVAILABLE and error.retry_after is None:
             max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
         return refusals < max_refusals
+
+    def waits_for_start(self, request: Request, seconds: float) -> bool:
+        """Return whether a request to a server that is starting, or is being updated, uses up no attempt.
+
+        Such a server answers everything with status 503, and states no wait.
+
+        Parameters:
+            request: The request.
+            seconds: For how long it has done that; 0 if it has served other requests meanwhile.
+        """
+        patience = self.settings.outage_patience
+        longest = MAX_UNAVAILABLE if patience is None else min(MAX_UNAVAILABLE, patience)
+        return 0.0 < seconds < longest and request.attempts is None and may_repeat(request)
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

@@ -98,6 +98,26 @@ def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, re
     assert POLICY.goes_back(request_, error, refusals) is expected
 
 
+@each(
+    ("request_", "seconds", "patience", "expected"),
+    [
+        (GET, 0.0, 600.0, False),  # it has served others
+        (GET, 89.0, 600.0, True),
+        (GET, 89.0, None, True),
+        (GET, 90.0, None, False),
+        (GET, 30.0, 20.0, False),
+        (GET, 1.0, 0.0, False),
+        (POST, 1.0, 600.0, False),
+        (GET.replace(attempts=3), 1.0, 600.0, False),
+    ],
+)
+def test_a_server_that_serves_nothing_is_waited_for(
+    request_: Request, seconds: float, patience: float | None, *, expected: bool
+) -> None:
+    policy = RetryPolicy(Settings(outage_patience=patience))
+    assert policy.waits_for_start(request_, seconds) is expected
+
+
 @pytest.mark.parametrize(
     ("request_", "error", "times", "expected"),
     [
