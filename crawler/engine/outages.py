@@ -10,7 +10,9 @@ from crawler import urls
 from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
 from crawler.frontier import CheckTicket, RobotsTicket, StartTicket
+from crawler.http.retry_safety import is_transient
 from crawler.limits.breaker import MAX_REST
+from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
 from crawler.limits.outages import NETWORK_PROBE
 from crawler.limits.trouble import Contact, Trouble
 from crawler.logs import get_logger
@@ -65,25 +67,32 @@ class OutageMonitor:
         """
         outages = self._frontier.outages
         is_proof = outages.network is not None or isinstance(ticket, CheckTicket)
-        if is_proof or not self._is_down(ticket, response):
+        contact = None if is_proof else self._contact(ticket, response)
+        if contact is None:
             self.answered(ticket, now)
             return
         error = FetchError(f"status {response.status}", request=ticket.request)
-        trouble = self._trouble(ticket, error, "gateway", is_proxy=False)
+        trouble = self._trouble(ticket, error, contact, is_proxy=False)
         outage = outages.failed(trouble, now)
         if may_repeat(ticket.request):
             ticket.outage = outage
         self._log_outage(trouble.scope)
 
-    def _is_down(self, ticket: StartTicket, response: Response) -> bool:
-        """Return whether a response means that its host is down.
+    def _contact(self, ticket: StartTicket, response: Response) -> Contact | None:
+        """Return how far a request got whose response may mean that its host is down; `None`: the host is well.
 
         Without its robots.txt nothing of a host may be fetched (RFC 9309 section 2.3.1.4), so that a temporary error
-        of that file is waited for.
+        of that file is waited for. A host that has answered nothing but errors so far may always do so.
         """
+        status = response.status
         if _blocks_host(ticket):
-            return response.status == TOO_MANY_REQUESTS or response.status >= 500
-        return response.status in GATEWAY_ERRORS and not self._policy.accepts(response)
+            return "gateway" if status == TOO_MANY_REQUESTS or status >= 500 else None
+        if self._policy.accepts(response):
+            return None
+        if status in GATEWAY_ERRORS:
+            return "gateway"
+        is_error = status >= 500 and is_transient(status) and status not in REFUSAL_STATUSES
+        return "error" if is_error and _is_known(ticket) else None
 
     def answered(self, ticket: StartTicket, now: float) -> None:
         """Note that a response has arrived while something was down, in seconds since the epoch."""
@@ -141,6 +150,7 @@ class OutageMonitor:
             request=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
+            is_repeated=ticket.pending.attempts > 0,
             failed_share=ticket.lane.throttle.failed_share if allows_for_chance else 0.0,
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,

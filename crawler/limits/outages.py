@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NETWORK", "NETWORK_PROBE", "Outages"]
 
+UNANSWERED: Final = frozenset({"sent", "gateway", "error"})
+"""Contacts of requests that were sent and got no response of use: their pages may be to blame."""
 OPEN_AFTER: Final = 3
 """Failures in a row that open the breaker of a host that has answered before, if they take `OPEN_SECONDS`: failed
 connections, or different requests that were sent and got no response."""
@@ -35,6 +37,9 @@ MAX_CHANCE: Final = 0.02
 """Failures in a row that are less probable than this, if each came at random, suggest an outage where requests fail."""
 UNANSWERED_WAIT: Final = 5.0
 """Seconds before a request is sent again if it is the second in a row without response: others are tried first."""
+BEHIND: Final = 1.0
+"""Seconds after the next probe, at most, before a request is sent again that got no response, so that another one is
+the probe."""
 DOUBT: Final = 90.0
 """Seconds after which a host that has never answered is given up although the fault may be elsewhere: others fail as
 well, this machine has no route, or a gateway or a robots.txt has answered with an error."""
@@ -230,7 +235,7 @@ class Outages:
         self._count(breaker, trouble, now, is_late=is_late)
         if probes_network:
             self._extend_network_outage(trouble, now)
-        if trouble.contact in ("sent", "gateway"):
+        if trouble.contact in UNANSWERED:
             return self._judge_unanswered(breaker, trouble, now, is_late=is_late)
         if trouble.is_known or (trouble.is_proxy and self._has_answered):
             return self._judge(breaker, now, limit=self._patience, is_late=is_late)
@@ -240,9 +245,9 @@ class Outages:
         """Count a failure of a host that may be down."""
         breaker.failures += 1
         breaker.tries += not is_late
-        if trouble.contact in ("sent", "gateway"):
+        if trouble.contact in UNANSWERED and not (trouble.contact == "error" and trouble.is_repeated):
             breaker.unanswered.add(trouble.url)
-        if trouble.contact == "gateway":
+        if trouble.contact in ("gateway", "error"):
             self.silence.end()  # it is reachable, and so is the network
             return
         if not trouble.is_known and (breaker.was_given_up or self._is_alone(breaker, trouble)):
@@ -302,7 +307,9 @@ class Outages:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
         is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
-        if breaker.is_known or (is_general and self._longest_doubt() == DOUBT):
+        if trouble.contact == "error":
+            is_page, limit = True, min(DOUBT, self._patience)
+        elif breaker.is_known or (is_general and self._longest_doubt() == DOUBT):
             limit = self._patience
         else:
             limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
@@ -315,11 +322,11 @@ class Outages:
         is_enough = unanswered >= OPEN_AT_ONCE or (not is_chance and _is_enough(unanswered, breaker, now))
         if is_page and not (breaker.is_open or is_enough):
             counted = Outage(UNANSWERED_WAIT, is_open=False, counts=True)
-            return None if is_chance or breaker.failures == 1 else counted
+            return None if is_chance or breaker.failures == 1 or trouble.contact == "error" else counted
         if not (is_late and breaker.is_open):
             breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
         wait = self._wait(breaker, now)
-        return Outage(wait if trouble.blocks_host else 2.0 * wait)  # so that another page is the next probe
+        return Outage(wait if trouble.blocks_host else min(2.0 * wait, wait + BEHIND))
 
     def _wait(self, breaker: Breaker, now: float) -> float:
         """Return the seconds until the next probe."""

@@ -10,10 +10,10 @@ from crawler.errors import FetchError
 
 __all__ = ["Contact", "Outage", "Trouble"]
 
-Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent", "gateway"]
+Contact: TypeAlias = Literal["none", "lookup", "name", "local", "sent", "gateway", "error"]
 """How far a request got. ``none``: no connection; ``lookup``: the DNS lookup failed; ``name``: DNS says that the name
 does not exist; ``local``: this machine has no route; ``sent``: it was sent, and no response came; ``gateway``: the
-gateway of the host got no response."""
+gateway of the host got no response; ``error``: the host itself answered with an error."""
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -36,6 +36,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
     failed_share: float = 0.0
     """Share of the latest requests of its lane that failed; 0 if few are known, nearly all did, or the request gets no
     more attempts for that."""
+    is_repeated: bool = False
+    """Whether the request has failed in an earlier attempt, so that its page may be broken."""
     blocks_host: bool = False
     """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 import pytest
 import trio
 from support.examples import seeds
-from support.internet import FAULTS, Internet, Pages, between, flapping
+from support.internet import ERRORS, FAULTS, Internet, Pages, between, flapping
 from trio.testing import MockClock
 
 from crawler import Failure, Plugin, Request, Response, Settings, crawl
@@ -312,16 +313,18 @@ class Broken(httpx.AsyncBaseTransport):
 
     Parameters:
         pages: The other pages, by path.
+        status: The status of their responses.
     """
 
-    def __init__(self, pages: set[str]) -> None:
+    def __init__(self, pages: set[str], status: int = 504) -> None:
         self.pages = pages
+        self.status = status
         self.log: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await trio.sleep(0.1)
         self.log.append(request.url.path)
-        return httpx.Response(504 if request.url.path in self.pages else 200, content=b"x")
+        return httpx.Response(self.status if request.url.path in self.pages else 200, content=b"x")
 
 
 async def test_pages_for_which_a_gateway_never_gets_a_response_cost_their_attempts_only(
@@ -343,6 +346,59 @@ async def test_errors_of_a_gateway_that_a_spider_accepts_are_pages_and_no_outage
     found = await collect(Accepts(1, 60), gateway, settings=FAST)
     assert (found.report.pages, found.report.failed) == (60, 0)
     assert found.report.seconds < 5
+
+
+# ---- hosts that are up and serve no page -----------------------------------------------------------------------------
+
+
+class Serves(Internet):
+    """Fails for a while as soon as it has served a number of responses.
+
+    Parameters:
+        served: The number.
+        seconds: Duration of the failure.
+        fault: Its name.
+    """
+
+    def __init__(self, served: int, seconds: float, fault: str) -> None:
+        super().__init__(between(0, 0), fault)
+        self.served, self.seconds, self.began = served, seconds, math.inf
+
+    def is_down(self, request: httpx.Request) -> bool:
+        if self.began == math.inf and len(self.answered) >= self.served:
+            self.began = self.now
+        return self.began <= self.now < self.began + self.seconds
+
+
+@pytest.mark.parametrize("seconds", [10, 30, 75])
+@pytest.mark.parametrize("fault", ERRORS)
+async def test_a_host_that_answers_each_request_with_an_error_for_a_minute_loses_no_page(
+    autojump_clock: MockClock, fault: str, seconds: float
+) -> None:
+    for served in (2, 20, 40):
+        internet = Serves(served, seconds, fault)
+        assert await lost(Pages(1, 60), internet, Settings()) == []
+        assert len(internet.failed) <= 30
+
+
+async def test_a_host_that_answers_nothing_but_errors_is_given_up_after_two_minutes(autojump_clock: MockClock) -> None:
+    internet = Serves(20, 1e9, "error")
+    report = (await collect(Pages(1, 60), internet)).report
+    assert (report.pages, report.kinds) == (19, {"status_500": 41})
+    assert report.seconds < 120
+
+
+async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: MockClock) -> None:
+    site, spider = Broken({f"/{number}" for number in range(0, 50, 5)}, 500), Pages(1, 60)
+    report = (await collect(spider, site, settings=FAST)).report
+    assert (report.pages, report.kinds) == (50, {"status_500": 10})
+    assert report.seconds < 10
+
+
+async def test_a_limit_that_an_update_of_a_site_seemed_to_show_is_soon_refuted(autojump_clock: MockClock) -> None:
+    internet = Serves(20, 30, "unavailable")
+    assert await lost(Pages(1, 300), internet, Settings()) == []
+    assert internet.now < 180
 
 
 # ---- messages and statistics -----------------------------------------------------------------------------------------

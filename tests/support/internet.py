@@ -15,7 +15,7 @@ import trio
 from crawler import Spider
 from crawler.transport.errors import transport_error
 
-__all__ = ["FAULTS", "Fault", "Internet", "Pages", "between", "flapping"]
+__all__ = ["ERRORS", "FAULTS", "Fault", "Internet", "Pages", "between", "flapping"]
 
 Fault: TypeAlias = Callable[[httpx.Request], Exception | httpx.Response]
 """Returns how a request fails: an exception, or the error of a gateway."""
@@ -44,6 +44,11 @@ FAULTS: dict[str, Fault] = {
     "gateway": lambda request: httpx.Response(502),
 }
 """Ways in which a request fails, by name."""
+ERRORS: dict[str, Fault] = {
+    "error": lambda request: httpx.Response(500),
+    "unavailable": lambda request: httpx.Response(503),
+}
+"""Responses of a host that is up and serves no page, by name."""
 SLOW = {"timeout": 10.0}
 """Seconds that a failure takes."""
 
@@ -101,7 +106,7 @@ class Internet(httpx.AsyncBaseTransport):
         if self.is_down(request):
             await trio.sleep(SLOW.get(self.fault, 0.01))
             self.failed.append((self.now, request.url.host))
-            failure = FAULTS[self.fault](request)
+            failure = (FAULTS | ERRORS)[self.fault](request)
             if isinstance(failure, httpx.Response):
                 return failure
             raise failure

@@ -176,6 +176,26 @@ def test_different_errors_of_a_gateway_open_the_breaker_but_the_network_is_well(
     assert made.ready_at([B], 4.0) == -math.inf
 
 
+def test_different_errors_of_a_host_open_the_breaker_for_ninety_seconds() -> None:
+    made, now, results = outages(), 100.0, []
+    while now < 100.0 + 2 * DOUBT:
+        found = fail(made, A, now, "error", url=f"{A}/{now}")
+        results.append((now, found))
+        now += 0.5 if found is None else found.wait
+    assert [found for _, found in results[:OPEN_AFTER]][:2] == [None, None]
+    held = [at for at, found in results if found is not None]
+    assert held[0] == 101.0
+    assert 100.0 + DOUBT / 2 < held[-1] < 100.0 + DOUBT
+    assert made.ready_at([A], now) == -math.inf
+
+
+def test_pages_that_have_failed_before_show_no_outage() -> None:
+    made = outages()
+    found = [fail(made, A, 100.0 + n, "error", url=f"{A}/{n}", is_repeated=True) for n in range(30)]
+    assert found == [None] * 30
+    assert made.ready_at([A], 130.0) == -math.inf
+
+
 def test_one_page_without_response_uses_up_its_attempts() -> None:
     made = outages()
     found = [fail(made, A, 100.0, "sent") for _ in range(10)]
