@@ -198,7 +198,7 @@ class BrokenExchange(FetchError):
     * ``bad_chunk``: the chunk sizes of a chunked body are invalid;
     * ``enhance_your_calm``: the server refused the request by this error code of HTTP/2; a refusal like status 429;
     * ``endless``: framing without content and without end: chunk extensions, empty compressed blocks, empty frames;
-    * ``bad_coding``: the compressed body cannot be decoded; final.
+    * ``bad_coding``: the compressed body cannot be decoded.
     """
 
 

@@ -179,7 +179,7 @@ class BodyReader:
         except zlib.error as error:
             coding = headers["content-encoding"]
             broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
-            broken.retryable = False
+            broken.kind = "bad_coding"
             raise broken from error
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long

@@ -7,8 +7,9 @@
 
 An error is retryable if time may cure it. Not retryable, since the same request would fail in the same way, are: a host
 name that does not exist (but a failed lookup is retryable), a certificate that does not verify, no TLS version or
-cipher in common, a URL or a request that cannot be sent, an unsupported protocol or coding, response headers that are
-malformed or never end, and endless redirects.
+cipher in common, a URL or a request that cannot be sent, an unsupported protocol, response headers that are malformed
+or never end, too many codings of a body, and endless redirects. A body that cannot be decoded may have been damaged on
+its way.
 """
 
 from __future__ import annotations
@@ -171,10 +172,11 @@ _FINAL_CODES = frozenset(
         pycurl.E_SSL_ISSUER_ERROR,
         pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
         pycurl.E_SSL_INVALIDCERTSTATUS,
-        pycurl.E_BAD_CONTENT_ENCODING,
         TOO_LARGE,
     }
 )
+
+_TOO_MANY_CODINGS = "content encodings"  # in a message of libcurl, whose code is that of a body with a wrong coding
 
 # After sending, the response is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …, or a malformed header line.
 _SERVERS_IF_SENT = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_BAD_FUNCTION_ARGUMENT)
@@ -289,7 +291,8 @@ def curl_error(
     """
     cls = _BY_CODE.get(code, httpx.TransportError)
     kind = kind_of_code(code, curl_message, os_errno)
-    retryable = False if code in _FINAL_CODES or kind in FINAL_KINDS else None
+    is_final = code in _FINAL_CODES or kind in FINAL_KINDS or _TOO_MANY_CODINGS in curl_message
+    retryable = False if is_final else None
     if sent and code in _SERVERS_IF_SENT:
         cls, retryable = httpx.RemoteProtocolError, None
     elif proxy is not None and not (sent or os_errno) and code in (pycurl.E_COULDNT_CONNECT, pycurl.E_RECV_ERROR):

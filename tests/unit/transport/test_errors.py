@@ -91,7 +91,7 @@ def test_every_place_is_an_error_of_the_framework_about_one_request():
         (pycurl.E_SEND_ERROR, httpx.WriteError, BrokenExchange, True),
         (pycurl.E_GOT_NOTHING, httpx.RemoteProtocolError, BrokenExchange, True),
         (pycurl.E_PARTIAL_FILE, httpx.RemoteProtocolError, BrokenExchange, True),
-        (pycurl.E_BAD_CONTENT_ENCODING, httpx.DecodingError, BrokenExchange, False),
+        (pycurl.E_BAD_CONTENT_ENCODING, httpx.DecodingError, BrokenExchange, True),
         (pycurl.E_URL_MALFORMAT, httpx.LocalProtocolError, FetchError, False),
         (pycurl.E_UNSUPPORTED_PROTOCOL, httpx.UnsupportedProtocol, FetchError, False),
         (pycurl.E_COULDNT_RESOLVE_PROXY, httpx.ProxyError, ConnectFailed, True),
