@@ -7,7 +7,7 @@ passed to the learner of the limits.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport
 from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
 from crawler.limits.in_flight import Grant
+from crawler.limits.json_numbers import json_number
 
 if TYPE_CHECKING:
     from crawler.limits.learning.learner import LimitLearner
@@ -58,7 +59,7 @@ class Attribution(Struct, eq=False):
     _random: frozenset[str] = frozenset()
     """What comes at random, as of `RandomFaults.at_random`."""
     _failed_before: float = 0.0
-    """`failed_share` when chance was last rejected."""
+    """`failed_share` when chance was last rejected, or at the end of the last run of the job."""
     _steady: int = 0
     """Responses since the server last failed as an overloaded server does."""
 
@@ -117,6 +118,16 @@ class Attribution(Struct, eq=False):
         """Forget what was put down to chance: a rate explains it better. A page gets as many attempts as before."""
         self._failed_before = self.failed_share
         self._faults, self._random = None, frozenset()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next run needs, as JSON values; empty if no requests have failed, or few are known."""
+        share = round(self.failed_share, 3)
+        return {"share": share} if share else {}
+
+    def restore(self, state: Any) -> None:
+        """Restore what `state` returned; unreadable values are ignored."""
+        share = json_number(state.get("share"), 0.0, 1.0) if isinstance(state, dict) else None
+        self._failed_before = share or 0.0
 
     def learn_concurrency(self, report: AttemptReport, inflight: int, load: int, learner: LimitLearner | None) -> None:
         """Learn how many requests at once the server takes."""

@@ -380,6 +380,7 @@ class Throttle:
         parts = {
             "governor": governor,
             "concurrency": self.concurrency.state(),
+            "failures": self._attribution.state(),
             "dialect": {} if self._reader is None else self._reader.state(),
         }
         return self.pacing.state() | {name: state for name, state in parts.items() if state}
@@ -395,6 +396,7 @@ class Throttle:
             if governor.keys() & {"refused", "quotas"}:
                 self._learn().restore(governor)
         self.concurrency.restore(state.get("concurrency") or {})
+        self._attribution.restore(state.get("failures"))
         if state.get("dialect"):
             self._reader = _new_reader()
             self._reader.restore(state["dialect"])

@@ -61,6 +61,7 @@ STATE: dict[str, Any] = {
         },
     },
     "concurrency": {"level": 4.0, "first_byte": 0.25, "broke": 6.0, "retry": 20.0},
+    "failures": {"share": 0.2},
     "dialect": {"verdicts": {"x-ratelimit-reset": "milliseconds"}, "skew": [-0.5, 0.75]},
 }
 

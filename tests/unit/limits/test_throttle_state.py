@@ -34,6 +34,22 @@ def test_another_throttle_continues_from_a_saved_state():
     assert other.state() == state
 
 
+def test_the_share_of_requests_that_fail_is_kept_between_runs():
+    throttle = limits()
+    for second in range(40):
+        at, breaks_off = NOW + second, second % 5 == 4
+        report = AttemptReport(sent=at, received=at + 0.1, status=0 if breaks_off else 200, overloaded=breaks_off)
+        throttle.settle(throttle.take(at), report, inflight=1)
+    state = json.loads(json.dumps(throttle.state()))
+    other = limits()
+    other.restore(state)
+    assert other.failed_share == pytest.approx(throttle.failed_share, abs=0.01) == pytest.approx(0.2, abs=0.05)
+    assert other.state() == state
+    for wrong in (None, [], {"share": "much"}, {"share": 2.0}):
+        other.restore({"failures": wrong})
+        assert other.failed_share == 0.0
+
+
 def test_a_learned_limit_is_restored_in_the_middle_of_its_window():
     throttle = limits()
     for _ in range(5):
