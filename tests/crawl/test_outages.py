@@ -395,8 +395,11 @@ async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: Mo
     assert report.seconds < 10
 
 
-async def test_a_limit_that_an_update_of_a_site_seemed_to_show_is_soon_refuted(autojump_clock: MockClock) -> None:
-    internet = Serves(20, 30, "unavailable")
+@pytest.mark.parametrize("fault", ["unavailable", "maintained"])
+async def test_a_limit_that_an_update_of_a_site_seemed_to_show_is_soon_refuted(
+    autojump_clock: MockClock, fault: str
+) -> None:
+    internet = Serves(20, 30, fault)
     assert await lost(Pages(1, 300), internet, Settings()) == []
     assert internet.now < 180
 

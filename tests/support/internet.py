@@ -47,6 +47,7 @@ FAULTS: dict[str, Fault] = {
 ERRORS: dict[str, Fault] = {
     "error": lambda request: httpx.Response(500),
     "unavailable": lambda request: httpx.Response(503),
+    "maintained": lambda request: httpx.Response(503, headers={"Retry-After": "3"}),
 }
 """Responses of a host that is up and serves no page, by name."""
 SLOW = {"timeout": 10.0}

@@ -31,6 +31,7 @@ from crawler.limits.quotas.shared_quotas import Flights
 __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
+UNAVAILABLE: Final = 503
 LOOKS: Final = 4.0
 """How often a lane looks, in a round trip, whether the request in flight of another one has changed their quota."""
 MIN_LOOK: Final = 0.001
@@ -200,9 +201,10 @@ class LimitLearner:
         elif cause is None:
             starts = refusals.search is None
             if refusals.search is None:
-                refusals.search = detector.start_search(
-                    received, certain=report.status == TOO_MANY_REQUESTS or wait is not None
-                )
+                # a 503 with a wait may be that of a site that is being updated
+                is_stated = wait is not None and report.status != UNAVAILABLE
+                certain = report.status == TOO_MANY_REQUESTS or is_stated
+                refusals.search = detector.start_search(received, certain=certain)
             refusals.reject_concurrency()
             refusals.wait_for_search(sent, received, first=first or starts, retry_after=wait)
             self._check_concurrency(refusals, received)
