@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from crawler import urls
 from crawler.engine.retries import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
-from crawler.frontier import CheckTicket, RobotsTicket, StartTicket
+from crawler.frontier import CheckTicket, PageTicket, RobotsTicket, StartTicket
 from crawler.http.retry_safety import is_transient
 from crawler.limits.breaker import MAX_REST
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
@@ -29,7 +29,7 @@ GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
 """Statuses by which a gateway says that it got no response of its server (RFC 9110 sections 15.6.3 and 15.6.5). Those
 from 520 on are Cloudflare's."""
 TOO_MANY_REQUESTS: Final = 429
-MIN_OUTAGE_STATUS: Final = TOO_MANY_REQUESTS
+MIN_OUTAGE_STATUS: Final = 408
 """Lowest status that may mean that a host is down."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
 """Kinds of `ConnectFailed` that are more specific than that there was no connection."""
@@ -91,7 +91,7 @@ class OutageMonitor:
             return None
         if status in GATEWAY_ERRORS:
             return "gateway"
-        is_error = status >= 500 and is_transient(status) and status not in REFUSAL_STATUSES
+        is_error = is_transient(status) and status not in REFUSAL_STATUSES
         return "error" if is_error and _is_known(ticket) else None
 
     def answered(self, ticket: StartTicket, now: float) -> None:
@@ -140,8 +140,9 @@ class OutageMonitor:
             self._frontier.wake_all()
 
     def _trouble(self, ticket: StartTicket, error: FetchError, contact: Contact, *, is_proxy: bool) -> Trouble:
-        scopes = self._frontier.reachability.scopes(ticket.request)
+        scopes, pending = self._frontier.reachability.scopes(ticket.request), ticket.pending
         allows_for_chance = self._policy.retries.allows_for_chance(ticket.request)
+        is_repeated, pending.has_failed = pending.has_failed, True
         return Trouble(
             scope=scopes[-1] if is_proxy else scopes[0],
             contact=contact,
@@ -150,7 +151,8 @@ class OutageMonitor:
             request=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
-            is_repeated=ticket.pending.attempts > 0,
+            is_repeated=is_repeated,
+            is_found=allows_for_chance and pending.request.depth > 0 and isinstance(ticket, PageTicket),
             failed_share=ticket.lane.throttle.failed_share if allows_for_chance else 0.0,
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,

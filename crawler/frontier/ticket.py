@@ -54,6 +54,8 @@ class Pending(Struct, order=True):
     """Times that it was sent on a kept connection that the server had closed; these do not count as attempts."""
     unreachable: int = 0
     """Times that its host could not be reached; these do not count as attempts."""
+    has_failed: bool = False
+    """Whether it has failed in this run."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
     refused_at: float = -math.inf

@@ -63,6 +63,8 @@ class Breaker(Struct, eq=False):
     """The last failure."""
     unanswered: set[str] = set()
     """URLs of requests that were sent and got no response, while the breaker is closed."""
+    failed_first: set[str] = set()
+    """URLs of requests whose first attempt failed since the host last answered."""
     tries: int = 0
     """Failures in a row; those in flight together count once."""
     is_logged: bool = False

@@ -314,13 +314,16 @@ class Outages:
         else:
             limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
             is_page = is_page and trouble.contact == "gateway"
+        is_suspected = is_page and breaker.is_known and not _may_be_page(breaker, trouble)
+        if is_suspected and len(breaker.unanswered) < OPEN_AFTER:
+            limit = min(DOUBT, limit)
         if breaker.down_for >= limit:
             breaker.close()
             return None
         is_chance = trouble.failed_share**breaker.tries >= MAX_CHANCE
         unanswered = len(breaker.unanswered)
         is_enough = unanswered >= OPEN_AT_ONCE or (not is_chance and _is_enough(unanswered, breaker, now))
-        if is_page and not (breaker.is_open or is_enough):
+        if is_page and not (breaker.is_open or is_enough or is_suspected):
             counted = Outage(UNANSWERED_WAIT, is_open=False, counts=True)
             return None if is_chance or breaker.failures == 1 or trouble.contact == "error" else counted
         if not (is_late and breaker.is_open):
@@ -388,6 +391,21 @@ class Outages:
             found = self._breakers[trouble.scope] = Breaker(now, self._era, self._proofs, is_known=trouble.is_known)
             found.down_for = min(max(0.0, now - trouble.started), MAX_STEP)
         return found
+
+
+def _may_be_page(breaker: Breaker, trouble: Trouble) -> bool:
+    """Return whether the page of a request without response may be to blame, as far as its own attempts show.
+
+    They show nothing if the host has not answered between two of them: in a chain of pages, only one request waits at a
+    time. A page that no other one has led to may be wrong.
+    """
+    if not trouble.is_found:
+        return True
+    if trouble.url in breaker.failed_first:
+        return False
+    if not trouble.is_repeated:
+        breaker.failed_first.add(trouble.url)
+    return True
 
 
 def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:

@@ -37,7 +37,9 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """Share of the latest requests of its lane that failed; 0 if few are known, nearly all did, or the request gets no
     more attempts for that."""
     is_repeated: bool = False
-    """Whether the request has failed in an earlier attempt, so that its page may be broken."""
+    """Whether the request has failed in an earlier attempt of this run, so that its page may be broken."""
+    is_found: bool = False
+    """Whether the request was found on a page, and its number of attempts was not asked for."""
     blocks_host: bool = False
     """Whether all requests of the host wait for this one, as for the first robots.txt."""
     is_proxy: bool = False

@@ -15,7 +15,7 @@ from support.examples import seeds
 from support.internet import ERRORS, FAULTS, Internet, Pages, between, flapping
 from trio.testing import MockClock
 
-from crawler import Failure, Plugin, Request, Response, Settings, crawl
+from crawler import Failure, Plugin, Request, Response, Settings, Spider, crawl
 from crawler.engine.retries import MAX_ATTEMPTS
 from crawler.store.inspect import failed_requests, inspect_job, retry_failed
 from crawler.testing import collect
@@ -379,6 +379,55 @@ async def test_a_host_that_answers_each_request_with_an_error_for_a_minute_loses
         internet = Serves(served, seconds, fault)
         assert await lost(Pages(1, 60), internet, Settings()) == []
         assert len(internet.failed) <= 30
+
+
+class Chain(Spider):
+    """Follows a link from each page to the next, so that one request waits at a time."""
+
+    start_urls = ("https://h0.test/0",)
+
+    def parse(self, response: Response) -> Any:
+        number = int(response.url.rpartition("/")[2])
+        yield {"number": number}
+        if number < 40:
+            yield Request(f"https://h0.test/{number + 1}")
+
+
+@pytest.mark.parametrize("seconds", [10, 75])
+@pytest.mark.parametrize("fault", [*FAULTS, *ERRORS])
+async def test_a_chain_of_pages_survives_an_outage_of_its_host(
+    autojump_clock: MockClock, fault: str, seconds: float
+) -> None:
+    internet = Serves(10, seconds, fault)
+    found = await collect(Chain(), internet)
+    assert [item["number"] for item in found.items] == list(range(41))
+    assert len(internet.failed) <= 20
+
+
+@pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
+async def test_a_chain_survives_an_outage_in_which_its_job_is_stopped(
+    autojump_clock: MockClock, fault: str, tmp_path: Path
+) -> None:
+    internet, job = Serves(10, 60, fault), tmp_path / "job"
+    with trio.move_on_after(30):
+        await crawl(Chain(), transport=internet, job=job)
+    report = await crawl(Chain(), transport=internet, job=job)
+    assert (report.pages, report.failed) == (41, 0)
+
+
+@pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
+async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(
+    autojump_clock: MockClock, fault: str
+) -> None:
+    report = (await collect(Chain(), Serves(10, 1e9, fault))).report
+    assert (report.pages, report.failed) == (9, 1)
+    assert 80 < report.seconds < 180
+
+
+async def test_a_number_of_attempts_that_was_asked_for_is_kept_in_a_chain(autojump_clock: MockClock) -> None:
+    internet = Serves(10, 1e9, "error")
+    report = (await collect(Chain(), internet, settings=Settings(attempts=2))).report
+    assert (report.failed, len(internet.failed)) == (1, 2)
 
 
 async def test_a_host_that_answers_nothing_but_errors_is_given_up_after_two_minutes(autojump_clock: MockClock) -> None:

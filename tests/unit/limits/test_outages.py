@@ -196,6 +196,19 @@ def test_pages_that_have_failed_before_show_no_outage() -> None:
     assert made.ready_at([A], 130.0) == -math.inf
 
 
+@pytest.mark.parametrize("contact", ["sent", "gateway", "error"])
+def test_a_page_that_is_alone_is_held_while_its_host_answers_nothing(contact: Contact) -> None:
+    made = outages()
+    assert fail(made, A, 100.0, contact, is_found=True) is None
+    end, found = fail_for(made, A, 101.0, 200.0, contact=contact, is_found=True, is_repeated=True)
+    assert found is None
+    assert DOUBT < end - 100.0 < 1.5 * DOUBT
+    made.answered([A], is_known=True)
+    for now in (300.0, 301.0):  # the host has answered since its first attempt, so the page is broken
+        found = fail(made, A, now, contact, is_found=True, is_repeated=True)
+        assert found is None or found.counts
+
+
 def test_one_page_without_response_uses_up_its_attempts() -> None:
     made = outages()
     found = [fail(made, A, 100.0, "sent") for _ in range(10)]
