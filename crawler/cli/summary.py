@@ -24,6 +24,8 @@ ENDINGS: Final = {
 MAX_SHOWN: Final = 2
 """Maximum number of URLs per kind, of failing proxies, and of lanes that had to wait."""
 FORBIDDEN: Final = 403
+OTHER_REFUSALS: Final = (420, 429, 503, 509, 529)
+"""Other statuses of refusals."""
 MANY_FORBIDDEN: Final = 10
 """Number of forbidden pages that calls for a hint if others were served: some servers limit rates with this status."""
 NOTABLE_WAIT: Final = 0.2
@@ -47,6 +49,13 @@ def summary(
     return "".join(f"{printable_line(line)}\n" for line in lines)
 
 
+def _forbidden(report: Report) -> int:
+    """Return how many pages were forbidden by responses that did not count as refusals."""
+    refused: int = sum(lane.get("refusals", 0) for lane in report.lanes.values())
+    refused -= sum(report.statuses.get(status, 0) for status in OTHER_REFUSALS)
+    return report.statuses.get(FORBIDDEN, 0) - max(0, refused)
+
+
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
     how = "no pages" if report.no_pages else ENDINGS.get(report.finished, f"stopped: {report.finished}")
     pages = report.pages - report.earlier.get("pages", 0)
@@ -59,7 +68,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  this run  {plural(pages, 'page')}; the others are from earlier runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
-    if report.pages and report.statuses.get(FORBIDDEN, 0) >= MANY_FORBIDDEN:
+    if report.pages and _forbidden(report) >= MANY_FORBIDDEN:
         setting = """-s 'pacing={"*": {"refusals": [403]}}'"""
         yield f"  forbidden if 403 means too many requests here, {setting} retries such requests later"
     if report.filtered:

@@ -135,3 +135,10 @@ def test_lanes_that_waited_long_are_named_with_their_quotas():
 def test_many_forbidden_pages_among_others_bring_a_hint(pages, forbidden, text):
     lines = summary(report(pages=pages, statuses={200: pages, 403: forbidden}))
     assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is text
+
+
+@pytest.mark.parametrize(("refusals", "text"), [(0, True), (5, True), (85, False), (80, False), (60, True)])
+def test_forbidden_pages_that_count_as_refusals_bring_no_hint(refusals, text):
+    lanes = {"https://a.test": {"requests": 105, "refusals": refusals, "waited": {}, "quotas": {}}}
+    lines = summary(report(pages=20, statuses={200: 20, 403: 80, 429: 5}, lanes=lanes))
+    assert ("if 403 means too many requests here" in lines) is text
