@@ -11,11 +11,10 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
-import msgspec
 import trio
 from msgspec import Struct, field
 
-from crawler.content import replace_surrogates
+from crawler.engine.item_json import describe_bad_field, encode_item
 from crawler.errors import HookError
 from crawler.hooks.page_effects import PageEffects
 from crawler.messages import Drop, Item, Produced, Request, Retry
@@ -31,11 +30,9 @@ __all__ = [
     "PageResult",
     "Watch",
     "collect",
-    "describe_bad_field",
     "describe_error",
     "describe_wrong",
     "drain",
-    "encode_item",
     "encoded",
     "hint_of",
     "is_generator",
@@ -260,33 +257,6 @@ async def _values_of(produced: AsyncIterable[Any]) -> list[Any]:
     return [value.copy() if type(value) is dict else value async for value in produced]
 
 
-def encode_item(item: Item) -> bytes:
-    """Encode a dict, attrs, dataclass, Struct or pydantic item as a JSON object. Lone surrogates become U+FFFD.
-
-    Raises:
-        TypeError: The item is of another type, or holds a value that JSON has no type for.
-    """
-    dump = getattr(item, "model_dump", None)
-    plain = dump(mode="json") if dump is not None else item
-    try:
-        data = msgspec.json.encode(plain)
-    except UnicodeEncodeError:
-        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(plain)))
-    if not data.startswith(b"{"):
-        raise TypeError(f"an item must be an object, not {type(item).__name__}")
-    return data
-
-
-def describe_bad_field(item: Item) -> str:
-    """Return the first field of a dict that cannot be encoded, as the start of a message; empty: there is none."""
-    for name, value in item.items() if isinstance(item, dict) else ():
-        try:
-            encode_item({name: value})
-        except Exception:
-            return f"its field {name!r}: "
-    return ""
-
-
 def describe_wrong(result: Any, wanted: str) -> str:
     """Return what is wrong with the result of a hook. A coroutine is closed, since it is never awaited.
 
@@ -299,13 +269,3 @@ def describe_wrong(result: Any, wanted: str) -> str:
         return f"returned a coroutine, not {wanted}: await {result.__qualname__}() in it"
     name = type(result).__name__
     return f"returned {name}, not {wanted}"
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(part) for part in value]
-    return value

@@ -245,7 +245,7 @@ def encode_body(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, 
         raise TypeError("give only one of body, json and data")
     if json is not None:
         try:
-            return msgspec.json.encode(json), JSON_TYPE
+            return msgspec.json.encode(json, enc_hook=_plain_value), JSON_TYPE
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TypeError(f"json cannot be encoded: {error}") from None
     if data is not None:
@@ -287,10 +287,23 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     for key, part in require_type(Mapping, name, value).items():
         require_text(f"a name in {name}", key)
-        if not survives_json(part):
+        if not survives_json(_plain_text(part)):
             shown = redact_field(key, repr(part))
             raise TypeError(f"{name}[{key!r}] does not survive JSON: {shown} ({type_name(part)})")
-    return dict(value)
+    return {key: _plain_text(part) for key, part in value.items()}
+
+
+def _plain_text(value: Any) -> Any:
+    """Return text of a subclass of `str`, such as Beautiful Soup and lxml return, as `str`. Members of an enum stay."""
+    if isinstance(value, str) and type(value) is not str and not hasattr(value, "_value_"):
+        return str.__str__(value)
+    return value
+
+
+def _plain_value(value: Any) -> Any:
+    from crawler.content.plain_values import plain_value  # noqa: PLC0415 - few bodies need it
+
+    return plain_value(value)
 
 
 def is_json(value: Any) -> bool:
@@ -369,7 +382,7 @@ def encode_cb_kwargs(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[st
     for name, value in require_type(Mapping, "cb_kwargs", cb_kwargs).items():
         require_text("a name in cb_kwargs", name)
         try:
-            values[name] = _encoded(value, None if hints is None else hints.get(name, Any))
+            values[name] = _encoded(_plain_text(value), None if hints is None else hints.get(name, Any))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TypeError(f"cb_kwargs[{name!r}] does not survive JSON: {error}") from None
     return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,8 +18,9 @@ def fields_of(item: Item) -> dict[str, Any]:
     if isinstance(item, dict):
         return item
     dump = getattr(item, "model_dump", None)
-    values: dict[str, Any] = dump() if dump is not None else msgspec.to_builtins(item)
-    return values
+    values: dict[str, Any] = dump() if dump is not None else msgspec.to_builtins(item, enc_hook=_plain)
+    names = [field.name for field in getattr(type(item), "__attrs_attrs__", ())]  # msgspec sorts those of slots
+    return {name: values[name] for name in names if name in values} | values if names else values
 
 
 def json_fields_of(item: Item) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def json_fields_of(item: Item) -> dict[str, Any]:
     Raises:
         TypeError: A field has no form in JSON.
     """
-    values: dict[str, Any] = msgspec.to_builtins(fields_of(item), str_keys=True)
+    values: dict[str, Any] = msgspec.to_builtins(fields_of(item), str_keys=True, enc_hook=_plain)
     return values
 
 
@@ -40,3 +43,27 @@ def is_empty(value: Any) -> bool:
 def type_of(item: Item) -> str:
     """Return the name of an item's class; ``item`` for a dict."""
     return "item" if type(item) is dict else type(item).__name__
+
+
+def _plain(value: Any) -> Any:
+    """Return the value that outputs write for one of a subclass of a built-in type, or for a model in an item.
+
+    Raises:
+        TypeError: JSON has no form for it.
+    """
+    if isinstance(value, (bool, tuple, frozenset, type(None))):  # a key of a dict; as values, msgspec knows them
+        raise TypeError("Only dicts with str-like or number-like keys are supported")
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and not isinstance(value, type):
+        return dump(mode="json")
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__index__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, Decimal):
+        return str(Decimal(value))
+    if isinstance(value, (date, time)):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")

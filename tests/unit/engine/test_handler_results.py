@@ -1,21 +1,17 @@
-"""Every form of a handler's result becomes one iterable, every kind of item one JSON object."""
+"""Every form of a handler's result becomes one iterable."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
 import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import attrs
-import msgspec
 import pytest
 from support.cases import each
 
 from crawler import Request, Retry
-from crawler.engine.handler_results import describe_bad_field, drain, encode_item
+from crawler.engine.handler_results import drain
 
 REQUEST = Request("https://site.test/")
 
@@ -134,48 +130,6 @@ def test_an_async_generator_that_raises_is_closed() -> None:
     with pytest.raises(ValueError, match="x"):
         asyncio.run(drain(broken()))  # type: ignore[arg-type]
     assert closed == [True]
-
-
-# ---- items -----------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Attrs:
-    n: int = 1
-
-
-@dataclasses.dataclass
-class Data:
-    n: int = 1
-
-
-class Struct(msgspec.Struct):
-    n: int = 1
-
-
-@pytest.mark.parametrize("item", [{"n": 1}, Attrs(), Data(), Struct(), Model()])
-def test_an_item_becomes_a_json_object(item: Any) -> None:
-    assert encode_item(item) == b'{"n":1}'
-
-
-def test_lone_surrogates_are_replaced_wherever_they_are() -> None:
-    item = {"a\udcff": ["\ud800", {"b": "c\udfff"}], "n": 1}
-    assert json.loads(encode_item(item)) == {"a\ufffd": ["\ufffd", {"b": "c\ufffd"}], "n": 1}
-
-
-@pytest.mark.parametrize("item", [[1], "text", 3, None])
-def test_an_item_must_be_an_object(item: Any) -> None:
-    with pytest.raises(TypeError, match=f"an item must be an object, not {type(item).__name__}"):
-        encode_item(item)
-
-
-def test_the_field_that_json_has_no_type_for_is_named() -> None:
-    item = {"good": 1, "bad": object(), "worse": object()}
-    with pytest.raises(TypeError):
-        encode_item(item)
-    assert describe_bad_field(item) == "its field 'bad': "
-    assert describe_bad_field({"good": 1}) == ""
-    assert describe_bad_field(Attrs()) == ""
 
 
 def test_an_async_handler_may_fill_the_same_dict_again() -> None:

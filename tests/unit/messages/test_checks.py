@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 
 import attrs
@@ -143,6 +144,21 @@ def test_arguments_of_callbacks_are_json_that_annotations_bring_back():
         checks.encode_cb_kwargs({"n": Point(1)}, Handlers().plain)
     with pytest.raises(TypeError, match=r"cb_kwargs\['n'\] does not survive JSON"):
         checks.encode_cb_kwargs({"n": math.nan}, "by_name")
+
+
+def test_text_of_a_subclass_is_text_and_a_member_of_an_enum_is_not():
+    class Text(str):
+        __slots__ = ()
+
+    class Shelf(enum.StrEnum):
+        TOP = "top"
+
+    kept = [checks.json_dict("meta", {"a": Text("x")})["a"], checks.encode_cb_kwargs({"a": Text("x")}, "by_name")["a"]]
+    assert kept == ["x", "x"]
+    assert [type(value) for value in kept] == [str, str]
+    assert checks.encode_body(None, {"a": Text("x")}, None) == (b'{"a":"x"}', "application/json")
+    with pytest.raises(TypeError, match=r"meta\['a'\] does not survive JSON"):
+        checks.json_dict("meta", {"a": Shelf.TOP})
 
 
 def test_annotations_that_cannot_be_resolved_count_as_none():

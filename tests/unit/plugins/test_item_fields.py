@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 
 import attrs
 import msgspec
@@ -38,9 +39,48 @@ def test_the_json_fields_of_every_class_of_item_are_those_of_its_output(kind):
     assert list(fields_of(kind(day=DAY))) == ["day"]
 
 
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Fraction(float):
+    pass
+
+
+class Price(decimal.Decimal):
+    pass
+
+
+class Day(datetime.date):
+    pass
+
+
+def test_values_of_subclasses_and_models_are_those_of_the_output():
+    item = {
+        "a": Text("x"), "b": [Number(4), Fraction(1.5)], "c": Price("1.10"), "d": Day(2030, 1, 2), "e": Model(day=DAY),
+    }  # fmt: skip
+    assert json_fields_of(item) == {"a": "x", "b": [4, 1.5], "c": "1.10", "d": "2030-01-02", "e": {"day": "2030-01-02"}}
+    assert fields_of(Data(day=Text("x"))) == {"day": "x"}
+
+
+def test_fields_of_attrs_classes_keep_their_order():
+    @attrs.define
+    class Book:
+        title: str = "Emma"
+        author: str = "Jane Austen"
+
+    assert list(fields_of(Book())) == list(json_fields_of(Book())) == ["title", "author"]
+
+
 def test_a_field_without_a_form_in_json_is_refused():
     with pytest.raises(TypeError):
         json_fields_of({"x": object()})
+    with pytest.raises(TypeError, match="Only dicts with str-like or number-like keys are supported"):
+        json_fields_of({"x": {True: 1}})
 
 
 @pytest.mark.parametrize("value", [None, "", " \n", [], (), {}])

@@ -13,7 +13,7 @@ from support.cases import each
 from support.examples import examples
 
 from crawler import ConfigError, Settings, crawl
-from crawler.engine.handler_results import encode_item
+from crawler.engine.item_json import encode_item
 from crawler.spiders import FeedSpider
 from crawler.testing import FakeSite, Page, callback_results, collect, response_for
 
