@@ -20,8 +20,11 @@ from crawler.files import error_reason
 __all__ = ["check_name", "class_name", "domain_of", "new", "start_page"]
 
 TAKEN: Final = frozenset(
-    {"ApiSpider", "CrawlSpider", "FakeSite", "FeedSpider", "Response", "Rule", "Settings", "Spider"}
-)
+    {
+        "Any", "ApiSpider", "CrawlSpider", "FakeSite", "FeedSpider", "Iterator", "MockClock", "Response", "Rule",
+        "Settings", "Spider",
+    }
+)  # fmt: skip
 """Names that the templates import."""
 
 

@@ -49,6 +49,8 @@ trio_mode = true
 SPIDER: Final = '''\
 """The spider of this project. Run it:  crawler run {name}.py"""
 
+from collections.abc import Iterator
+
 from crawler import Response, Spider
 
 
@@ -56,7 +58,7 @@ class {kind}(Spider):
     start_urls = ["{url}"]
     allowed_domains = ["{domain}"]  # links to other sites are not followed
 
-    def parse(self, response: Response):
+    def parse(self, response: Response) -> Iterator[object]:
         """Parse a page: yield an item, and a request for every link.
 
         `crawler check {name}.py` compares the method with these lines:
@@ -87,6 +89,8 @@ PAGE: Final = """\
 TEST: Final = '''\
 """The spider without a network: pages in memory, virtual time."""
 
+from trio.testing import MockClock
+
 from crawler import Settings
 from crawler.testing import FakeSite, callback_results, collect, response_for
 
@@ -95,7 +99,7 @@ from {name} import {kind}
 SITE = "https://site.test/"
 
 
-async def test_a_page_gives_an_item_and_requests():
+async def test_a_page_gives_an_item_and_requests() -> None:
     page = "<title>Books</title><h1>All books</h1><a href='/poetry'>Poetry</a>"
     response = response_for(SITE, page)
     item, request = await callback_results({kind}(), response)
@@ -103,7 +107,7 @@ async def test_a_page_gives_an_item_and_requests():
     assert request.url == SITE + "poetry"
 
 
-async def test_the_whole_site_is_crawled(autojump_clock):
+async def test_the_whole_site_is_crawled(autojump_clock: MockClock) -> None:
     pages = {{
         "/": "<title>Books</title><a href='/poetry'></a><a href='https://other.test/'></a>",
         "/poetry": "<title>Poetry</title><a href='/'></a>",

@@ -12,6 +12,8 @@ Template = Literal["page", "crawl", "feed", "api"]
 PAGE: Final = '''\
 """A spider that follows links. Run it:  crawler run {file} -o {name}.jsonl"""
 
+from collections.abc import Iterator
+
 from crawler import Response, Settings, Spider
 
 
@@ -25,7 +27,7 @@ class {kind}(Spider):
         delay=0.5,  # seconds between two requests to the same host
     )
 
-    def parse(self, response: Response):
+    def parse(self, response: Response) -> Iterator[object]:
         """Parse a page. Yield items, which are written to the output, and requests for more pages."""
         yield {{
             "url": response.url,
@@ -39,12 +41,14 @@ class {kind}(Spider):
         # Pages of another kind can have their own method:
         # yield from response.follow_all("article h3 a", self.parse_article)
 
-    # def parse_article(self, response: Response):
+    # def parse_article(self, response: Response) -> Iterator[object]:
     #     yield {{"title": response.css("h1::text").get(), "price": response.css(".price::text").get()}}
 '''
 
 CRAWL: Final = '''\
 """A spider that chooses links by rules. Run it:  crawler run {file} -o {name}.jsonl"""
+
+from collections.abc import Iterator
 
 from crawler import CrawlSpider, Response, Rule, Settings
 
@@ -66,7 +70,7 @@ class {kind}(CrawlSpider):
         delay=0.5,  # seconds between two requests to the same host
     )
 
-    def parse_item(self, response: Response):
+    def parse_item(self, response: Response) -> Iterator[object]:
         """Parse a page of a rule. Yield items, and requests for more pages."""
         yield {{
             "url": response.url,
@@ -76,6 +80,9 @@ class {kind}(CrawlSpider):
 
 FEED: Final = '''\
 """A spider that reads files of records. Run it:  crawler run {file} -o {name}.jsonl"""
+
+from collections.abc import Iterator
+from typing import Any
 
 from crawler import Response
 from crawler.spiders import FeedSpider
@@ -87,7 +94,7 @@ class {kind}(FeedSpider):
     itertag = "item"  # XML: the name of the elements that are records
     items = ""  # JSON: the path of the array of records, such as "data.products"
 
-    def parse_record(self, response: Response, record):
+    def parse_record(self, response: Response, record: Any) -> Iterator[object]:
         """Parse a record: a dict (CSV), any value (JSON), or an element of xml.etree (XML)."""
         # XML: yield {{"title": record.findtext("title")}}
         yield super().parse_record(response, record)
@@ -95,6 +102,9 @@ class {kind}(FeedSpider):
 
 API: Final = '''\
 """A spider that reads an API page by page. Run it:  crawler run {file} -o {name}.jsonl"""
+
+from collections.abc import Iterator
+from typing import Any
 
 from crawler import Response, Settings
 from crawler.spiders import ApiSpider
@@ -111,7 +121,7 @@ class {kind}(ApiSpider):
         max_pages=50,  # a limit for trying things out; delete it when you are done
     )
 
-    def parse_item(self, item, response: Response):
+    def parse_item(self, item: Any, response: Response) -> Iterator[object]:
         """Handle one item of a page. Yield items, and requests for more pages."""
         yield item
 '''

@@ -27,5 +27,8 @@ def test_a_template_is_a_module_with_one_documented_spider(kind):
     assert "crawler run shop.py -o shop.jsonl" in ast.get_docstring(module)
     methods = [node for node in spider.body if isinstance(node, ast.FunctionDef)]
     assert all(ast.get_docstring(method) for method in methods)
+    for method in methods:
+        assert method.returns is not None
+        assert all(argument.annotation for argument in method.args.args[1:])
     assert "https://shop.example/" in text
     assert max(map(len, text.splitlines())) <= 120
