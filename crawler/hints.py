@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["ATTRIBUTES", "MESSAGES", "describe_error", "hint_for", "message_of"]
+__all__ = ["ATTRIBUTES", "IMPORTS", "MESSAGES", "describe_error", "hint_for", "message_of"]
 
 ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
     "Spider": {
@@ -60,10 +60,32 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By class, or base class: an attribute that does not exist, and its replacement."""
 
+ITEMS: Final = "an item is a dict, a dataclass, or an instance of an attrs, msgspec or pydantic class"
+FEED_SPIDER: Final = "write from crawler.spiders import FeedSpider"
+RUN: Final = "write run(Quotes()), which waits for the end of the crawl"
+IMPORTS: Final[Mapping[str, str]] = {
+    "CSVFeedSpider": FEED_SPIDER,
+    "CloseSpider": "call self.crawl.stop(reason)",
+    "CrawlerProcess": RUN,
+    "CrawlerRunner": RUN,
+    "DropItem": "write return Drop(reason) in the hook refine of a plugin",
+    "Field": ITEMS,
+    "FormRequest": 'write response.form().submit({…}), or Request(url, method="POST", data={…})',
+    "HtmlResponse": "write Response",
+    "IgnoreRequest": "write return Drop(reason) in the hook admit of a plugin",
+    "ItemAdapter": ITEMS,
+    "ItemLoader": ITEMS,
+    "JsonRequest": 'write Request(url, method="POST", json={…})',
+    "LinkExtractor": "give its arguments to Rule, or write response.follow_all(css)",
+    "TextResponse": "write Response",
+    "XMLFeedSpider": FEED_SPIDER,
+}
+"""Names of Scrapy that spiders import from here, and their replacements."""
 IN_TRIO: Final = (
     "callbacks run in trio, not asyncio: await trio functions, or run a blocking library in trio.to_thread.run_sync(…)"
 )
 YIELD_EACH: Final = "write yield from …, or in async def: for each in …: yield each"
+UNCALLED: Final = "name the method without calling it: callback=self.parse_item"
 MESSAGES: Final = (
     (RuntimeError, "no running event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
     (RuntimeError, "asyncio.run() cannot be called", "callbacks run in trio, not asyncio: write async def and await"),
@@ -79,13 +101,20 @@ MESSAGES: Final = (
     (TypeError, "requests and items, not coroutine", "await it: write async def and await"),
     (TypeError, "Encoding objects of type Selector", "write .get() for the first match as text, .getall() for all"),
     (TypeError, "Encoding objects of type Response", "yield its url, text or markdown()"),
-    (TypeError, "Encoding objects of type Headers", "yield dict(response.headers.pairs)"),
+    (TypeError, "Encoding objects of type ReceivedHeaders", "yield dict(response.headers.pairs)"),
+    (TypeError, "Encoding objects of type Element", "yield the url and the text of a link"),
     (TypeError, "Encoding objects of type coroutine", "await it"),
     (TypeError, "Encoding objects of type generator", "make it a list: list(…)"),
     (TypeError, "url must be str, not NoneType", "a selector found nothing, so .get() returned None"),
     (ValueError, "not a web link: None", "a selector found nothing; response.follow_all(css) follows what is there"),
+    (ValueError, "not a web link: [", "follow takes one link: write yield from response.follow_all(…)"),
     (ValueError, "not a web link: ", "response.follow_all(css) leaves out what is not one, such as mailto: links"),
     (ValueError, "not a URL: ", "for a link of a page write response.follow(href)"),
+    (TypeError, "or its name, not <generator object", UNCALLED),
+    (TypeError, "or its name, not <coroutine object", UNCALLED),
+    (TypeError, "or its name, not <async_generator object", UNCALLED),
+    (TypeError, "or its name, not functools.partial(", "pass arguments of the callback in cb_kwargs={…}"),
+    (TypeError, "unexpected keyword argument 'formdata'", 'write method="POST", data={…}'),
     (ModuleNotFoundError, "No module named 'requests'", "fetch in place with await self.crawl.fetch(Request(url))"),
 )  # fmt: skip
 """Class of the exception, a part of its message, and what to do."""
@@ -122,6 +151,8 @@ def _attribute_hint(error: AttributeError) -> str:
 def _message_hint(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "to end the crawl, call self.crawl.stop(reason)"
+    if isinstance(error, ImportError) and error.name == "crawler":
+        return next((hint for name, hint in IMPORTS.items() if f"cannot import name '{name}'" in str(error)), "")
     for kind, part, hint in MESSAGES:
         if isinstance(error, kind) and part in message_of(error):
             return hint

@@ -46,6 +46,10 @@ def make_spider(
     """
     if "://" in target:
         return _spider_of_urls([target], arguments, scrapy_settings)
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme.lower() in {"http", "https"} and not rest.isidentifier():
+        hint = f" (did you mean {scheme}://{hide_userinfo(rest.lstrip('/'))}?)" if rest.strip("/") else ""
+        raise ConfigError(f"not a URL: {hide_userinfo(target)!r}{hint}")
     if urls.HOST_AND_PORT.fullmatch(target):
         raise ConfigError(f"no such spider: {target} (did you mean http://{target}?)")
     return _create(_class_of(target), arguments, scrapy_settings)
@@ -253,4 +257,20 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "the file exited while it was imported; put such code under: if __name__ == '__main__'"
     text = str(error).partition("\n")[0]
-    return text if isinstance(error, CrawlerError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, CrawlerError):
+        return text
+    if isinstance(error, ImportError) and error.name == "crawler":
+        return f"ImportError: {_without_path(text, error)}"
+    return f"{type(error).__name__}: {text}"
+
+
+def _without_path(text: str, error: ImportError) -> str:
+    """Return the message of a name that this package does not have, with the name to use instead of the path."""
+    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
+
+    package = importlib.import_module("crawler")
+    if error.path != package.__file__:  # a file of the user with the same name
+        return text
+    head, _, _ = text.partition(" (")
+    name = head.partition("'")[2].partition("'")[0]
+    return head + (hint_for(error) or did_you_mean(name, package.__all__))

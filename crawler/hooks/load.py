@@ -108,7 +108,10 @@ def import_class(spec: str) -> Any:
     """
     module_name, _, name = spec.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
-        raise ConfigError(f"{hide_userinfo(spec)!r} does not name a class: write package.module:Class")
+        parts = Path(module_name.removesuffix(".py")).parts
+        is_file = module_name.endswith(".py") and all(part.isidentifier() for part in parts)
+        hint = f" (did you mean {'.'.join(parts)}:{name}?)" if is_file else ""
+        raise ConfigError(f"{hide_userinfo(spec)!r} does not name a class: write package.module:Class{hint}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

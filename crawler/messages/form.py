@@ -20,7 +20,7 @@ from crawler.html.submission import (
     encode_entries,
     pick_encoding,
 )
-from crawler.messages.checks import Handler
+from crawler.messages.checks import Handler, require_type
 from crawler.messages.request import Request, set_position
 from crawler.redaction import redact
 from crawler.settings.headers import TOKEN
@@ -184,7 +184,7 @@ class Form:
 
     def _filled(self, values: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
         filled: dict[str, list[str | Upload]] = {}
-        for name, value in (values or {}).items():
+        for name, value in require_type(Mapping, "values", values or {}).items():
             self._check_name(name, extra)
             boxes = [c for c in self._controls if c.name == name and c.kind in ("checkbox", "radio")]
             several = value if isinstance(value, (list, tuple)) else (value,)
@@ -196,7 +196,7 @@ class Form:
 
     def _uploads(self, files: Mapping[str, Any] | None, extra: bool) -> dict[str, list[str | Upload]]:
         uploads: dict[str, list[str | Upload]] = {}
-        for name, value in (files or {}).items():
+        for name, value in require_type(Mapping, "files", files or {}).items():
             self._check_name(name, extra)
             uploads[name] = [_upload(name, one) for one in (value if isinstance(value, list) else (value,))]
         return uploads

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from crawler import Request, Response, Settings, Spider, crawl_items
-from crawler.hints import ATTRIBUTES, MESSAGES, describe_error, hint_for
+from crawler.hints import ATTRIBUTES, IMPORTS, MESSAGES, describe_error, hint_for
 from crawler.html import Selector, SelectorList
 from crawler.testing import FakeSite
 
@@ -76,6 +77,20 @@ MISTAKES = {
     "self.crawler": (lambda self, response: self.crawler.stats, "self.crawl is the running crawl"),
     "status_code": (lambda self, response: response.status_code, "use response.status"),
     "settings.get": (lambda self, response: self.crawl.settings.get("X"), "settings are attributes, such as"),
+    "a link in an item": (lambda self, response: [{"a": response.links()[0]}], "yield the url and the text of a link"),
+    "follow(selectors)": (
+        lambda self, response: response.follow(response.css("a")),
+        "follow takes one link: write yield from response.follow_all(…)",
+    ),
+    "a callback that is called": (
+        lambda self, response: response.follow("/next", yields_all(self, response)),
+        "name the method without calling it: callback=self.parse_item",
+    ),
+    "a partial callback": (
+        lambda self, response: response.follow("/next", partial(yields_all, self)),
+        "pass arguments of the callback in cb_kwargs={…}",
+    ),
+    "formdata": (lambda self, response: Request(response.url, formdata={}), 'write method="POST", data={…}'),
     "sys.exit": (lambda self, response: sys.exit("enough"), "to end the crawl, call self.crawl.stop(reason)"),
 }
 
@@ -95,6 +110,8 @@ def test_each_mistake_in_a_callback_has_a_hint(mistake: str, caplog: pytest.LogC
 def test_each_entry_of_the_tables_is_found() -> None:
     for kind, part, hint in MESSAGES:
         assert hint_for(kind(f"before {part} after")) == f" ({hint})"
+    for name, hint in IMPORTS.items():
+        assert hint_for(ImportError(f"cannot import name '{name}' from 'crawler'", name="crawler")) == f" ({hint})"
     for name, attributes in ATTRIBUTES.items():
         made = None if name == "NoneType" else type(name, (), {})()
         for attribute, hint in attributes.items():

@@ -106,6 +106,36 @@ def test_a_target_that_is_not_an_absolute_web_url_is_refused_in_one_line(text):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("http:/shop.example/a", "not a URL: 'http:/shop.example/a' (did you mean http://shop.example/a?)"),
+        ("https:shop.example", "not a URL: 'https:shop.example' (did you mean https://shop.example?)"),
+        ("http:", "not a URL: 'http:'"),
+    ],
+)
+def test_a_url_without_both_slashes_is_completed(target, message):
+    with pytest.raises(ConfigError) as caught:
+        make_spider(target, {})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("FormRequest", ' (write response.form().submit({…}), or Request(url, method="POST", data={…}))'),
+        ("Spidr", " (did you mean Spider?)"),
+        ("Nonsense", ""),
+    ],
+)
+def test_a_name_that_is_not_imported_from_here_has_a_hint(tmp_path, name, hint):
+    file = tmp_path / "wrong.py"
+    file.write_text(f"from crawler import {name}\n")
+    with pytest.raises(ConfigError) as caught:
+        make_spider(str(file), {})
+    assert str(caught.value) == f"{file}:1: ImportError: cannot import name {name!r} from 'crawler'{hint}"
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [
         ("localhost:8974/a", "http://localhost:8974/a"),

@@ -98,6 +98,21 @@ def test_a_missing_plugin_is_a_configuration_error(folder, spec, words):
 
 
 @pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        ("./my_plugins.py:Mine", " (did you mean my_plugins:Mine?)"),
+        ("my_package/inner.py:Mine", " (did you mean my_package.inner:Mine?)"),
+        ("/a/b.py:Mine", ""),
+        ("../b.py:Mine", ""),
+    ],
+)
+def test_a_file_with_a_plugin_is_named_as_a_module(spec, hint):
+    with pytest.raises(ConfigError) as caught:
+        load_plugin(spec)
+    assert str(caught.value) == f"{spec!r} does not name a class: write package.module:Class{hint}"
+
+
+@pytest.mark.parametrize(
     ("source", "words"),
     [
         ("1 / 0", "broken cannot be imported: ZeroDivisionError: division by zero"),

@@ -198,6 +198,8 @@ def test_a_name_that_the_form_has_not():
         form("<input name=a>").submit({"a": b"x"})
     with pytest.raises(TypeError, match="the name of a field must be text, not 1"):
         form("<input name=a>").submit({1: "x"})
+    with pytest.raises(TypeError, match="values must be Mapping, not list"):
+        form("<input name=a>").submit([("a", "x")])
 
 
 # Buttons
