@@ -114,6 +114,9 @@ MESSAGES: Final = (
     (TypeError, "or its name, not <coroutine object", UNCALLED),
     (TypeError, "or its name, not <async_generator object", UNCALLED),
     (TypeError, "or its name, not functools.partial(", "pass arguments of the callback in cb_kwargs={…}"),
+    (TypeError, "Rule.__init__() got an unexpected keyword argument 'attrs'", "write attributes=…"),
+    (TypeError, "Rule.__init__() got an unexpected keyword argument 'restrict_text'", "write text=…"),
+    (TypeError, "Rule.__init__() got an unexpected keyword argument 'restrict_xpaths'", "write restrict_xpath=…"),
     (TypeError, "unexpected keyword argument 'formdata'", 'write method="POST", data={…}'),
     (ModuleNotFoundError, "No module named 'requests'", "fetch in place with await self.crawl.fetch(Request(url))"),
 )  # fmt: skip
@@ -145,7 +148,19 @@ def _attribute_hint(error: AttributeError) -> str:
         hint = ATTRIBUTES.get(base.__name__.removesuffix("List"), {}).get(error.name or "")
         if hint:
             return hint
+        if base.__name__ == "Spider" and _is_annotated(type(error.obj), error.name or ""):
+            return f"run it with -a {error.name}=…, or give it a value in the class"
     return ""
+
+
+def _is_annotated(kind: type, name: str) -> bool:
+    """Return whether a class or a base of it declares an attribute by an annotation without a value."""
+    from inspect import get_annotations  # noqa: PLC0415 - only for errors
+
+    try:
+        return any(name in get_annotations(base) for base in kind.__mro__)
+    except NameError:  # an annotation that cannot be resolved
+        return False
 
 
 def _message_hint(error: BaseException) -> str:

@@ -89,7 +89,9 @@ class PaceRules:
     ) -> None:
         most = CONCURRENCY if concurrency is None else concurrency
         try:
-            self._usual = Pace(rate=rate or (), concurrency=most, delay=0.0 if delay is None else delay, jitter=0.0)
+            self._usual = Pace(
+                rate=() if rate is None else rate, concurrency=most, delay=0.0 if delay is None else delay, jitter=0.0
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self._budget = Pace(concurrency=most, delay=0.0, jitter=0.0)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = Path("-")
 
-__all__ = ["check_report", "reader_has_closed", "show_result", "write_report"]
+__all__ = ["check_report", "check_report_is_separate", "reader_has_closed", "show_result", "write_report"]
 
 
 def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
@@ -47,6 +47,27 @@ def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
         raise ConfigError(f"no such folder: {path.parent} (for --report {path})")
     if not os.access(path.parent if is_replaced(path) else path, os.W_OK):
         raise ConfigError(f"no permission to write --report {path}")
+
+
+def check_report_is_separate(path: Path, outputs: Sequence[str], job: Path | None) -> None:
+    """Raise `ConfigError` if a report would replace the items of the crawl, or if it has the name of the job's folder.
+
+    Parameters:
+        path: The value of ``--report``.
+        outputs: The outputs of the crawl.
+        job: The folder of the job; `None` without one.
+    """
+    place = path.resolve()
+    if job is not None and place == job.resolve():
+        raise ConfigError(f"--report {path} is the folder of the job: choose another name")
+    for output in outputs:
+        if output != "-" and "://" not in output and place in (Path(output).resolve(), _file_of(output)):
+            raise ConfigError(f"--report {path} would replace the output {output}: choose another name")
+
+
+def _file_of(output: str) -> Path:
+    """Return the file of an output whose options follow a question mark."""
+    return Path(output.partition("?")[0]).resolve()
 
 
 def show_result(

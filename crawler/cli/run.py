@@ -15,7 +15,7 @@ from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import Level, log_to_stderr
 from crawler.cli.open_outputs import feed_places, feeds_of, open_outputs
 from crawler.cli.progress import Progress
-from crawler.cli.results import check_report, reader_has_closed, show_result
+from crawler.cli.results import check_report, check_report_is_separate, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
 from crawler.engine.api import run
 from crawler.engine.report import Report, tolerated
@@ -186,6 +186,8 @@ def command(
     place = job_of(configuration.job, spiders)
     durable = None if place is None else _durable(place, override=override)
     folder = None if durable is None else durable.folder
+    if report is not None:
+        check_report_is_separate(report, places, folder)
     if override and durable is None:
         raise ConfigError("--override needs --job")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"

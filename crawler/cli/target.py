@@ -259,18 +259,20 @@ def _one_line(error: BaseException) -> str:
     text = str(error).partition("\n")[0]
     if isinstance(error, CrawlerError):
         return text
+    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
+
     if isinstance(error, ImportError) and error.name == "crawler":
-        return f"ImportError: {_without_path(text, error)}"
-    return f"{type(error).__name__}: {text}"
+        text = _without_path(text, error)
+    return f"{type(error).__name__}: {text}{hint_for(error)}"
 
 
 def _without_path(text: str, error: ImportError) -> str:
-    """Return the message of a name that this package does not have, with the name to use instead of the path."""
-    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
+    """Return the message of a name that this package does not have, with the closest name instead of the path."""
+    from crawler.hints import IMPORTS  # noqa: PLC0415 - only for errors
 
     package = importlib.import_module("crawler")
     if error.path != package.__file__:  # a file of the user with the same name
         return text
     head, _, _ = text.partition(" (")
     name = head.partition("'")[2].partition("'")[0]
-    return head + (hint_for(error) or did_you_mean(name, package.__all__))
+    return head + ("" if name in IMPORTS else did_you_mean(name, package.__all__))

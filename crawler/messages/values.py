@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 import msgspec
-from attrs.validators import instance_of, optional
+from attrs.validators import optional
 
 from crawler.content.encoding import replace_surrogates
 from crawler.limits.events import QuotaEvent
@@ -35,6 +35,12 @@ Its static type is `Any`, since no union type fits the annotation of a generator
 def _storable(reason: Any) -> Any:
     """Replace lone surrogates, which pages may contain and UTF-8 cannot encode. The validator checks the type."""
     return replace_surrogates(reason) if isinstance(reason, str) else reason
+
+
+def _text(_: object, field: attrs.Attribute[str], value: str) -> None:
+    """Validate a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{field.name} must be str, not {type(value).__name__}")
 
 
 def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
@@ -77,7 +83,7 @@ class Failure:
 class Drop:
     """Returned by a hook to drop a request or an item."""
 
-    reason: str = attrs.field(default="dropped", converter=_storable, validator=instance_of(str))
+    reason: str = attrs.field(default="dropped", converter=_storable, validator=_text)
     """Reason by which the report counts it, in a word or two."""
     is_success: bool = False
     """Whether the request has been dealt with, as when its page has not changed. A crawl without a page has failed,
@@ -103,7 +109,7 @@ Receive: TypeAlias = "Callable[[Response], Awaitable[BodyWriter | Drop | None]]"
 class Retry:
     """Returned by a hook or a callback to discard this attempt and try again."""
 
-    reason: str = attrs.field(default="retry", converter=_storable, validator=instance_of(str))
+    reason: str = attrs.field(default="retry", converter=_storable, validator=_text)
     """Reason for the log, in a word or two."""
     after: float | None = attrs.field(default=None, kw_only=True, validator=optional(_seconds))
     """Seconds to wait before the next attempt. `None` means the usual backoff."""
@@ -123,7 +129,7 @@ class Pause:
 class Stop:
     """Returned by `measure` to end the crawl, with exit code 3."""
 
-    reason: str = attrs.field(converter=_storable, validator=instance_of(str))
+    reason: str = attrs.field(converter=_storable, validator=_text)
     """Reason for the report, in a word or two."""
 
 

@@ -120,6 +120,16 @@ def test_each_entry_of_the_tables_is_found() -> None:
             assert hint_for(caught.value) == f" ({hint})"
 
 
+def test_an_argument_without_a_value_has_a_hint() -> None:
+    class Shelf(Spider):
+        category: str
+
+    for name, hint in (("category", " (run it with -a category=…, or give it a value in the class)"), ("genre", "")):
+        with pytest.raises(AttributeError) as caught:
+            getattr(Shelf(), name)
+        assert hint_for(caught.value) == hint
+
+
 def test_no_attribute_with_a_hint_exists() -> None:
     for kind in (Spider, Response, Selector, SelectorList, Settings):
         table = ATTRIBUTES[kind.__name__.removesuffix("List")]

@@ -37,6 +37,7 @@ async def test_a_pace_is_found_by_lane_host_or_budget(autojump_clock, pacing, se
     [
         ({"rate": "fast"}, "not a rate: 'fast'"),
         ({"rate": 5}, "rate must be text"),
+        ({"rate": 0}, "rate must be text"),
         ({"concurrency": 0}, "concurrency must be at least 1"),
         ({"delay": -1}, "delay must be 0 seconds or more"),
         ({"pacing": [1]}, "pacing must map globs to Pace"),

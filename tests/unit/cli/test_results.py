@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from crawler.cli import main
 from crawler.cli.logs import plural
-from crawler.cli.results import check_report, reader_has_closed, write_report
+from crawler.cli.results import check_report, check_report_is_separate, reader_has_closed, write_report
 from crawler.engine.report import Timer
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.stats import Stats
@@ -87,6 +88,26 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_crawl(tmp_path):
         check_report(tmp_path)
     with pytest.raises(ConfigError, match="no such folder"):
         check_report(tmp_path / "missing" / "report.json")
+
+
+def test_a_report_does_not_replace_the_items_or_the_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = Path("a.jsonl")
+    check_report_is_separate(report, ["b.jsonl", "-", "postgresql://host/a.jsonl"], tmp_path / "job")
+    for output in ("a.jsonl", "./a.jsonl", str(tmp_path / "a.jsonl"), "a.jsonl?max_rows=5"):
+        message = f"--report a.jsonl would replace the output {output}: choose another name"
+        with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+            check_report_is_separate(report, ["b.csv", output], None)
+    with pytest.raises(ConfigError, match=r"^--report job is the folder of the job: choose another name$"):
+        check_report_is_separate(Path("job"), [], tmp_path / "job")
+
+
+def test_the_report_of_a_run_does_not_replace_its_items(in_process, tmp_path, capsys):
+    source = "from crawler import Spider\nclass One(Spider):\n start_urls = ['http://a.test/']\n parse = print\n"
+    (tmp_path / "one.py").write_text(source)
+    assert main(["run", "one.py", "-o", "items.jsonl", "--report", "items.jsonl"]) == 2
+    assert capsys.readouterr().err.startswith("crawler: --report items.jsonl would replace the output items.jsonl")
+    assert sorted(path.name for path in tmp_path.glob("items*")) == []
 
 
 def test_a_report_on_standard_output_needs_no_permission_for_its_folder(monkeypatch):

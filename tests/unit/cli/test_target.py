@@ -119,6 +119,12 @@ def test_a_url_without_both_slashes_is_completed(target, message):
     assert str(caught.value) == message
 
 
+def test_an_argument_of_scrapy_in_a_class_has_a_hint(books):
+    books.write_text("from crawler import Rule\nrules = [Rule(restrict_xpaths='//nav')]\n")
+    with pytest.raises(ConfigError, match=r"^books\.py:2: TypeError: .*'restrict_xpaths' \(write restrict_xpath=…\)$"):
+        make_spider("books.py", {})
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

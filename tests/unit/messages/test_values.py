@@ -77,6 +77,13 @@ def test_answers_of_hooks_are_values(value, fields):
         setattr(value, next(iter(fields)), "other")
 
 
+@pytest.mark.parametrize("kind", [Drop, Retry, Stop])
+def test_a_reason_that_is_not_text_is_refused_in_one_line(kind):
+    with pytest.raises(TypeError) as caught:
+        kind(ValueError("no price"))
+    assert str(caught.value) == "reason must be str, not ValueError"
+
+
 def test_usage_tells_of_an_attempt():
     usage = Usage(lane="https://site.test", request=REQUEST, requests=7, refusals=1)
     assert (usage.event, usage.response, usage.error) == ("answer", None, None)
