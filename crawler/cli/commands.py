@@ -97,8 +97,12 @@ def command_line(arguments: Sequence[str]) -> Callable[[], int | None]:
         try:
             code: int | None = app(arguments)
         except CycloptsError as error:
+            from crawler.cli.scrapy_words import hint_of_scrapy  # noqa: PLC0415 - only for errors
+
             command = " ".join(("crawler", *(error.command_chain or ())))
-            raise ConfigError(f"{_usage_error(error)} (see {command} --help)") from None
+            message = _usage_error(error)
+            is_run = command in {"crawler", "crawler run"}
+            raise ConfigError((is_run and hint_of_scrapy(message)) or f"{message} (see {command} --help)") from None
         return code
 
     return run

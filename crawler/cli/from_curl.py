@@ -249,7 +249,7 @@ def _code(found: CurlRequest) -> str:
     if body:
         arguments["body"] = body
     if found.proxy:
-        arguments["proxy"] = found.proxy
+        arguments["proxy"] = found.proxy if "://" in found.proxy else f"http://{found.proxy}"
     lines = [f"    {url!r},", *(f"    {name}={_literal(value)}," for name, value in arguments.items())]
     text = "from crawler import Request\n\n"
     if not arguments:

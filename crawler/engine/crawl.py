@@ -200,7 +200,7 @@ class Crawl:
 
     @property
     def reason(self) -> str | None:
-        """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
+        """Why the crawl is stopped, such as ``max_pages``; `None` while it runs, and if no request is left."""
         return self._shutdown.reason
 
     @property

@@ -84,7 +84,9 @@ class Report:
     """Problems of the result that plugins reported (exit code 1)."""
 
     def __repr__(self) -> str:
-        counts = f"{self.pages} pages, {self.items} items, {self.failed} failed in {self.seconds:.1f} s"
+        pages = f"{self.pages} page{'s' if self.pages != 1 else ''}"
+        items = f"{self.items} item{'s' if self.items != 1 else ''}"
+        counts = f"{pages}, {items}, {self.failed} failed in {self.seconds:.1f} s"
         return f"<Report {self.spider}: {'no pages' if self.no_pages else self.finished}: {counts}>"
 
     def _repr_html_(self) -> str:

@@ -79,7 +79,7 @@ class Crawl(Protocol):
 
     @property
     def reason(self) -> str | None:
-        """Why the crawl ends, such as ``max_pages``; `None` while it runs."""
+        """Why the crawl is stopped, such as ``max_pages``; `None` while it runs, and if no request is left."""
 
     def statistics(self) -> CrawlStatistics:
         """Return how much is in flight and waiting, and what each limit allows."""

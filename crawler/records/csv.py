@@ -79,7 +79,7 @@ def csv_records(
         elif len(row) == len(names):
             yield dict(zip(names, row, strict=True))
         elif row != [""]:
-            yield BrokenRecord(f"line {reader.line_num}: {len(row)} fields where there are {len(names)} columns")
+            yield BrokenRecord(f"line {reader.line_num}: {len(row)} instead of {len(names)} fields")
 
 
 class _CountedLines(Iterator[str]):

@@ -141,5 +141,6 @@ def _unknown(text: str) -> ConfigError:
             return ConfigError(f"output {text!r}: a {inner} file cannot be compressed as a whole: leave out {ending}")
         ending = inner
     known = ", ".join(endings)
-    what = f"the unknown extension {ending!r}{did_you_mean(ending, endings)}" if ending else "no extension"
+    hint = " (did you mean .sqlite?)" if ending.lower() == ".db" else did_you_mean(ending, endings)
+    what = f"the unknown extension {ending!r}{hint}" if ending else "no extension"
     return ConfigError(f"output {text!r} has {what}: use {known}, or - for standard output")

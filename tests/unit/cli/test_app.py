@@ -42,6 +42,11 @@ FILES = {
 
 REFUSED = [
     (["rnu"], 'unknown command "rnu". Did you mean "run"?'),
+    (["crawl", "quotes"], 'unknown command "crawl" (here: crawler run FILE.py)'),
+    (["run", "one.py", "-O", "x.json"], "unknown option: -O (here: -o FILE --overwrite)"),
+    (["run", "one.py", "--nolog"], "unknown option: --nolog (here: --quiet)"),
+    (["fetch", "--nolog", "http://site.test/"], "unknown option: --nolog (see crawler fetch --help)"),
+    (["run", "one.py", "-o", "items.db"], "unknown extension '.db' (did you mean .sqlite?)"),
     (["run"], "TARGET is missing (see crawler run --help)"),
     (["list", "one.py", "two.py"], "unexpected argument 'two.py'"),
     (["run", "one.py", "--overwrit"], "unknown option: --overwrit. Did you mean --overwrite? (see crawler run --help)"),

@@ -37,6 +37,7 @@ def request(text):
         (f"curl {URL} -H 'Cookie: a=1'", Request(URL, cookies={"a": "1"})),
         (f"curl -G -d a=1 -d b=2 {URL}", Request(f"{URL}?a=1&b=2")),
         (f"curl -G -d b=2 '{URL}?a=1'", Request(f"{URL}?a=1&b=2")),
+        (f"curl {URL} --proxy proxy.test:1", Request(URL, proxy="http://proxy.test:1")),
         (f"curl --url={URL} -x http://proxy.test:1", Request(URL, proxy="http://proxy.test:1")),
         (
             f"curl {URL} -d a=1 --data-urlencode 'q=x y'",

@@ -86,7 +86,7 @@ def test_a_file_of_records(command):
     assert [json.loads(line) for line in out.splitlines()] == [
         {"name": "Tea", "price": "3"}, {"name": "Pot", "price": "9"}
     ]  # fmt: skip
-    assert "line 3: 1 fields where there are 2 columns" in err
+    assert "line 3: 1 instead of 2 fields" in err
 
 
 @pytest.mark.parametrize(

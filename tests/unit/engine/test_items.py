@@ -126,6 +126,6 @@ def test_in_ipython_and_in_a_kernel_await_works(tmp_path: Any) -> None:
     assert done.stderr == ""
     assert done.returncode == 0
     plain, table = done.stdout.splitlines()
-    assert plain.startswith("<Report pages: finished: 1 pages, 1 items, 0 failed in ")
+    assert plain.startswith("<Report pages: finished: 1 page, 1 item, 0 failed in ")
     assert table.startswith("<table><tr><th>spider</th><td>pages</td></tr>")
     assert trio.__version__

@@ -12,7 +12,7 @@ from support.pauses import without_pauses
 from crawler.records import BrokenRecord, csv_records, json_array_records, json_lines_records, xml_records
 
 READERS: list[tuple[Callable[[str], Iterable[Any]], str, str]] = [
-    (lambda text: csv_records([text]), "a\n1\n2,2\n3\n", "line 3: 2 fields where there are 1 columns"),
+    (lambda text: csv_records([text]), "a\n1\n2,2\n3\n", "line 3: 2 instead of 1 fields"),
     (lambda text: json_lines_records([text]), '{"a": "1"}\n{\n{"a": "3"}', "line 2: "),
     (json_array_records, '[{"a": "1"}, {,}, {"a": "3"}]', "element 2: "),
     (lambda text: xml_records([text], "b"), "<r><b><a>1</a></b><b><</b><b><a>3</a></b></r>", "record 2: "),

@@ -41,7 +41,7 @@ def test_the_separator_of_the_first_line(text, separator):
         ({"delimiter": " "}, "a b\n1 2", [{"a": "1", "b": "2"}]),
         ({"quotechar": "'"}, "a,b\n'1,2',3", [{"a": "1,2", "b": "3"}]),
         ({"quotechar": ""}, 'a,b\n"1,2"', [{"a": '"1', "b": '2"'}]),
-        ({"headers": []}, "1", [BrokenRecord("line 1: 1 fields where there are 0 columns")]),
+        ({"headers": []}, "1", [BrokenRecord("line 1: 1 instead of 0 fields")]),
     ],
 )
 def test_options(options, text, expected):

@@ -193,7 +193,7 @@ async def test_characters_are_whole_where_pieces_meet(autojump_clock, monkeypatc
 async def test_broken_rows(autojump_clock, caplog):
     body = "a,b\n1,2\n3\n4,5,6\n" + "7," + "x" * 200_000 + "\n8,9\n"
     assert await feed(body, kind="text/csv", broken=3) == [{"a": "1", "b": "2"}, {"a": "8", "b": "9"}]
-    assert "line 3: 1 fields where there are 2 columns" in caplog.text
+    assert "line 3: 1 instead of 2 fields" in caplog.text
     assert "field larger than field limit" in caplog.text
 
 
