@@ -14,7 +14,7 @@ from typing import Any, Final, TypeGuard
 from crawler import urls
 from crawler.environment import resolve_credentials
 from crawler.errors import ConfigError, CrawlerError
-from crawler.hooks.load import construct, import_class
+from crawler.hooks.load import construct, import_class, import_standard_library
 from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
@@ -172,10 +172,13 @@ def _load_file(path: Path) -> ModuleType:
             raise ConfigError(f"{path} is not a regular file")
         neighbours = [str(found) for found in path.parent.glob("*.py")]
         raise ConfigError(f"no such file: {path}{did_you_mean(str(path), neighbours)}")
-    for folder in (str(Path.cwd()), str(path.parent.resolve())):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-    name = path.stem if path.stem not in sys.modules and path.stem not in sys.stdlib_module_names else f"_{path.stem}"
+    for folder in dict.fromkeys((Path.cwd(), path.parent.resolve())):
+        import_standard_library(folder)
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    name = path.stem
+    while name in sys.modules or name in sys.stdlib_module_names:
+        name = f"_{name}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"cannot load {path}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import importlib
 import inspect
+import os
 import sys
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +33,7 @@ __all__ = [
     "construct",
     "entry_points_of",
     "import_class",
+    "import_standard_library",
     "installed",
     "load_entry_point",
     "load_plugin",
@@ -39,6 +42,8 @@ __all__ = [
 
 GROUP = "crawler.plugins"
 """Entry-point group of plugins."""
+WITH_EFFECTS = frozenset({"antigravity", "this"})
+"""Modules of the standard library that do something when they are imported."""
 T = TypeVar("T")
 
 
@@ -99,6 +104,26 @@ def load_plugin(spec: str) -> type[Plugin]:
     return found
 
 
+def import_standard_library(folder: Path) -> None:
+    """Import the modules of the standard library that files in a folder hide, before the folder is searched.
+
+    The framework and its outputs import some modules when they need them, such as `csv`. A spider with the name of one
+    must not take its place.
+    """
+    names = sys.stdlib_module_names - sys.modules.keys() - WITH_EFFECTS
+    hidden = [name for name in names if os.path.isfile(os.path.join(folder, f"{name}.py"))]  # noqa: PTH113, PTH118
+    if not hidden:
+        return
+    searched = sys.path[:]
+    sys.path[:] = [place for place in searched if Path(place or ".").resolve() != folder.resolve()]
+    try:
+        for name in hidden:
+            with suppress(ImportError):  # it is not on every system
+                importlib.import_module(name)
+    finally:
+        sys.path[:] = searched
+
+
 def import_class(spec: str) -> Any:
     """Import ``module:Name``, also from the working directory, and return the object.
 
@@ -112,9 +137,10 @@ def import_class(spec: str) -> Any:
         is_file = module_name.endswith(".py") and all(part.isidentifier() for part in parts)
         hint = f" (did you mean {'.'.join(parts)}:{name}?)" if is_file else ""
         raise ConfigError(f"{hide_userinfo(spec)!r} does not name a class: write package.module:Class{hint}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = Path.cwd()
+    import_standard_library(here)
+    if str(here) not in sys.path:
+        sys.path.insert(0, str(here))
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -58,8 +58,19 @@ def test_a_file_can_import_the_modules_in_its_folder(books, tmp_path):
 def test_a_file_named_like_a_module_of_the_standard_library_does_not_replace_it(in_process, tmp_path):
     (tmp_path / "json.py").write_text(SPIDERS)
     spider = make_spider("json.py", {})
-    assert type(spider).__module__ == "_json"
+    assert type(spider).__module__ == "__json"
     assert hasattr(sys.modules["json"], "loads")
+
+
+def test_a_file_named_like_a_module_that_an_output_imports_does_not_hide_it(command, tmp_path, site):
+    source = (
+        "from crawler import Spider\n\n\nclass One(Spider):\n    def parse(self, response):\n        yield {'n': 1}\n"
+    )
+    for name in ("csv.py", "one.py"):
+        (tmp_path / name).write_text(source)
+    for number, target in enumerate(("one.py", "csv.py")):
+        code, _, err = command("run", target, "-a", f"start_urls={site.url}", "-o", f"{number}.csv", fresh=True)
+        assert (code, (tmp_path / f"{number}.csv").read_text()) == (0, "n\n1\n"), err
 
 
 def test_a_file_can_import_the_modules_in_the_current_folder(in_process, tmp_path):
