@@ -48,6 +48,10 @@ ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
         "strip": "use .get() or .text, which are strings",
         "text_content": "use .text",
     },
+    "Headers": {
+        "getall": "use .get_list(name)",
+        "getlist": "use .get_list(name)",
+    },
     "Settings": {
         "get": "settings are attributes, such as self.crawl.settings.delay",
         "getbool": "settings are attributes, such as self.crawl.settings.obey_robots",

@@ -122,6 +122,8 @@ def _elements(node: Node, part: _Part) -> list[Element]:
 
 @lru_cache(maxsize=1024)
 def _plan(query: str) -> _Plan:
+    if not isinstance(query, str):
+        raise TypeError(f"a CSS selector must be str, not {type(query).__name__}")
     if ":contains(" not in query.lower():
         return _compile(query)
     from crawler.html.contains import with_marks  # noqa: PLC0415

@@ -356,6 +356,8 @@ def _has_class(context: Any, *names: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _xpath(query: str) -> XPath:
+    if not isinstance(query, str):
+        raise TypeError(f"must be str, not {type(query).__name__}")
     if ":" in query:
         from crawler.html.xml_names import xpath_by_name  # noqa: PLC0415 - few queries need it
 

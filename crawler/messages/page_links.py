@@ -55,7 +55,7 @@ class PageLinks(PageBody):
         Raises:
             ValueError: The result is not a web URL.
         """
-        url = self._join(href)
+        url = self._join(href) if isinstance(href, str) else None
         if url is None:
             raise ValueError(f"not a web link: {href!r} on {self.url}")
         return url

@@ -66,6 +66,13 @@ MISTAKES = {
         lambda self, response: response.follow(response.css("h3 a::attr(href)").get()),
         "a selector found nothing; response.follow_all(css) follows what is there",
     ),
+    "urljoin(None)": (
+        lambda self, response: response.urljoin(response.css("img::attr(src)").get()),
+        "not a web link: None on https://site.test/ (a selector found nothing",
+    ),
+    "css(None)": (lambda self, response: response.css(None), "a CSS selector must be str, not NoneType"),
+    "xpath(None)": (lambda self, response: response.xpath(None), "XPath expression None: must be str, not NoneType"),
+    "getlist": (lambda self, response: response.headers.getlist("Set-Cookie"), "use .get_list(name)"),
     "a relative URL": (lambda self, response: Request("dml.html"), "for a link of a page write response.follow(href)"),
     "Request(None)": (lambda self, response: Request(response.css("h3::text").get()), "so .get() returned None"),
     "None.strip": (lambda self, response: response.css("h3::text").get().strip(), ".get('') returns an empty string"),
