@@ -2,13 +2,17 @@
 
 ::
 
-    python tests/bench/random_limits.py [KIND ...] [--servers 100] [--first 0] [--way crawl]
+    python tests/bench/random_limits.py [KIND ...] [--declared] [--servers 100] [--first 0] [--way crawl]
 
 Each server has a limit that it does not declare, of a random size, window or rate, round trips of a random length and
 jitter, and refuses with 429 or 503, a fifth of them with ``Retry-After``. Half of the servers decide as soon as a
 request has left and serve slowly; the others are fast and far away. A crawl with default settings fetches up to 1,200
 pages in virtual time, beside a client that knows everything (``support.model_server``). The numbers of the servers are
 their seeds: the same numbers are the same servers.
+
+With ``--declared`` those with a window or a bucket of tokens declare it in each response: in one of the usual sets of
+fields, with a reset in one of the usual formats, rounded up or down, or without one. The clocks of half of them differ
+from ours by up to a minute.
 """
 # ruff: noqa: T201  # a program that prints
 
@@ -21,16 +25,41 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
+
+import attrs
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from measure import positive  # noqa: E402
-from support.limit_dialects import aligned, bucket, counter, fixed, retry_after, sliding  # noqa: E402
-from support.model_server import Model, Run, run  # noqa: E402
+from support.limit_dialects import (  # noqa: E402
+    Stated,
+    aligned,
+    bucket,
+    counter,
+    date,
+    decimals,
+    draft6,
+    draft8,
+    epoch,
+    epoch_ms,
+    fields,
+    fixed,
+    go_duration,
+    http_date,
+    iso,
+    legacy,
+    milliseconds,
+    retry_after,
+    second_late,
+    seconds,
+    sliding,
+)
+from support.model_server import Answer, Fields, Model, Run, run  # noqa: E402
 from support.model_table import WAYS, Cell  # noqa: E402
 
 PAGES: Final = 300
@@ -50,6 +79,15 @@ WINDOWS: Final[dict[str, Callable[..., Any]]] = {
     "counter": counter,
 }
 KINDS: Final = (*WINDOWS, "bucket", "no-burst", "concurrency")
+DECLARED: Final = (*WINDOWS, "bucket")
+"""Kinds of limits that servers declare."""
+MOST_REFUSED: Final = 11
+"""Refusals that are few."""
+MOST_DECLARED: Final = 1
+"""The same of a declared limit."""
+MAX_SKEW: Final = 60.0
+"""Seconds by which a server's clock differs from ours, at most."""
+DAY: Final = 86400.0
 
 
 def server(kind: str, number: int) -> Model:
@@ -92,22 +130,72 @@ def server(kind: str, number: int) -> Model:
     return model(1.0 / rate, limits=bucket(size, rate), travel=travel)
 
 
+def seconds_down(answer: Answer, reset: float) -> str:
+    """State a reset as seconds from now, rounded down."""
+    return str(int(reset))
+
+
+def epoch_down(answer: Answer, reset: float) -> str:
+    """State a reset as seconds since the epoch, rounded down."""
+    return str(int(answer.now + reset))
+
+
+RESETS: Final[Sequence[Stated]] = (
+    *(seconds, seconds, seconds_down, decimals, epoch, epoch, epoch_down, epoch_ms, second_late),
+    *(http_date, iso, go_duration, milliseconds),
+)
+"""Formats of resets, as often as they are likely."""
+PREFIXES: Final = ("X-RateLimit-", "X-RateLimit-", "X-Rate-Limit-", "X-RateLimit-Requests-")
+
+
+def words(rng: random.Random) -> Fields:
+    """Return fields that declare the limit of a server."""
+    prefix, by = rng.choice(PREFIXES), rng.choice(RESETS)
+    return rng.choice(
+        (
+            *(legacy(by, prefix), legacy(by, prefix), legacy(by, prefix), legacy(seconds, "RateLimit-")),
+            fields(f"{prefix}Limit", f"{prefix}Remaining"),
+            fields("", f"{prefix}Remaining", f"{prefix}Reset", by=by),
+            *(lambda answer: draft6(answer, answer.limits[0]), draft8("default"), draft8("default", state=False)),
+        )
+    )
+
+
+def declared_server(kind: str, number: int) -> Model:
+    """Return a server with a limit of a kind that it declares."""
+    rng = random.Random(f"declared {kind} {number}")
+    silent = server(kind, number)
+    skew, says = rng.choice((0.0, rng.uniform(-MAX_SKEW, MAX_SKEW))), words(rng)
+
+    def states(answer: Answer) -> dict[str, str]:
+        """State the limit by the clock of the server."""
+        own = attrs.evolve(answer, now=answer.now + skew)
+        return {**date(own), **says(own)}
+
+    if kind == "bucket":  # it is full again after whole seconds
+        limit = silent.limits(rng)[0]
+        length, to_full = max(1, round(limit.window)), rng.choice((True, True, False))
+        silent = attrs.evolve(silent, limits=bucket(limit.quota, limit.quota / length, states_time_to_full=to_full))
+    return attrs.evolve(silent, declared=True, says=[states], begins=DAY)
+
+
 def log_uniform(rng: random.Random, low: float, high: float) -> float:
     """Return a number whose logarithm is uniform."""
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
-def crawled(kind: str, number: int, way: str) -> Run:
+def crawled(kind: str, number: int, way: str, *, declared: bool = False) -> Run:
     """Crawl a server."""
     logging.getLogger("crawler").setLevel(logging.CRITICAL)  # warnings about waits would hide the table
     by, at_once = WAYS[way]
-    return run(server(kind, number), number, by=by, at_once=at_once)
+    model = declared_server(kind, number) if declared else server(kind, number)
+    return run(model, number, by=by, at_once=at_once)
 
 
-def row(name: str, runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the cells of a row of the table."""
+def row(name: str, runs: Sequence[Run], most: int) -> Iterator[str]:
+    """Yield the cells of a row of the table; `most`: refusals that are few."""
     cell = Cell(runs)
-    few = sum(run.refused <= 11 for run in runs)
+    few = sum(run.refused <= most for run in runs)
     ratios = [one.ratio for one in runs if not one.lost]
     yield from (name, f"{len(runs)}", f"{100.0 * few / len(runs):.0f} %", f"{median(run.refused for run in runs):.0f}")
     yield from (f"{max(run.refused for run in runs)}", f"{cell.lost}")
@@ -118,30 +206,29 @@ def main() -> None:
     """Crawl and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"kinds of limits, of {', '.join(KINDS)} (all)")
+    parser.add_argument("--declared", action="store_true", help=f"they declare it: {', '.join(DECLARED)}")
     parser.add_argument("--servers", type=positive, default=100, help="servers of each kind (100)")
     parser.add_argument("--first", type=int, default=0, help="number of the first one (0)")
     parser.add_argument("--way", choices=WAYS, default="crawl", help="how to fetch (crawl)")
     parser.add_argument("--jobs", type=positive, default=2, help="crawls at the same time (2)")
     options = parser.parse_args()
+    kinds, most = (DECLARED, MOST_DECLARED) if options.declared else (KINDS, MOST_REFUSED)
     for kind in options.kinds:
-        if kind not in KINDS:
-            parser.error(f"no kind of limit is named {kind!r}; there are {', '.join(KINDS)}")
+        if kind not in kinds:
+            parser.error(f"no kind of limit is named {kind!r}; there are {', '.join(kinds)}")
     numbers = range(options.first, options.first + options.servers)
-    print(
-        "| limit | servers | at most 11 refusals | refusals | most | lost | time by the least: median | 95 % | most |"
-    )
+    few = f"at most {most} refusal{'s' * (most != 1)}"
+    print(f"| limit | servers | {few} | refusals | most | lost | time by the least: median | 95 % | most |")
     print("| --- " * 9 + "|")
     everything: list[Run] = []
+    crawl = partial(crawled, way=options.way, declared=options.declared)
     with ProcessPoolExecutor(options.jobs) as pool:
-        waiting = {
-            kind: [pool.submit(crawled, kind, number, options.way) for number in numbers]
-            for kind in options.kinds or KINDS
-        }
+        waiting = {kind: [pool.submit(crawl, kind, number) for number in numbers] for kind in options.kinds or kinds}
         for kind, futures in waiting.items():
             runs = [future.result() for future in futures]
             everything += runs
-            print("|", " | ".join(row(kind, runs)), "|", flush=True)
-    print("|", " | ".join(row("all", everything)), "|")
+            print("|", " | ".join(row(kind, runs, most)), "|", flush=True)
+    print("|", " | ".join(row("all", everything, most)), "|")
 
 
 if __name__ == "__main__":
