@@ -12,6 +12,7 @@ from support.limit_dialects import (
     both,
     bucket,
     constant,
+    counter,
     date,
     epoch_ms,
     fields,
@@ -331,6 +332,20 @@ RECENT_MODELS: Final[dict[str, Model]] = {
         limits=bucket(60, 0.2, states_time_to_full=True),
         says=[date, legacy(), constant(X_RateLimit_Resource="Core/Usage", X_RateLimit_Delay="0")],
         refuses=[retry_after],
+        pages=150,
+    ),
+    # Windows that are estimated from two fixed ones
+    "kong-sliding": Model(
+        page="https://developer.konghq.com/plugins/rate-limiting-advanced/",
+        limits=counter(30, MINUTE),
+        says=[legacy(seconds, "RateLimit-")],
+        refuses=[retry_after],
+        pages=150,
+    ),
+    "upstash": Model(
+        page="https://upstash.com/docs/redis/sdks/ratelimit-ts/algorithms",
+        limits=counter(10, 10.0),
+        says=[legacy(epoch_ms)],
         pages=150,
     ),
     # Limits that only refusals state

@@ -6,11 +6,12 @@ These are the rules R1, R2, R5, R9 and R11 of ``docs/explanation/limit-rules.md`
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from crawler.limits.headers.declared import Observation, TimeRange
+from crawler.limits.quotas.estimated_windows import EstimatedWindows, length_between
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from crawler.limits.quotas.shared_quotas import Flights
 
 __all__ = ["DeclaredQuota"]
+
+FIRST_ENDED: Final = 2
+"""Windows so far when the first one has ended."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -56,14 +60,14 @@ class DeclaredQuota(Quota):
             inflight: units still in flight.
             refused: whether the response is a refusal.
         """
-        before = self.limit, self.window.length
+        known = self.limit, self.window.length
         reset = self.window.declare(observation.window, observation.reset)
         self.window.reset_stated |= observation.unusable_reset
         if observation.limit is not None:
             self.limit, self.limit_declared = observation.limit, True
         if observation.rate is not None and observation.rate > 0:
             self.replenishment.rate = observation.rate
-        changed = self.window_count > 0 and before != (self.limit, self.window.length)
+        changed = self.window_count > 0 and known != (self.limit, self.window.length)
         stated = observation.remaining
         if stated is None and reset is None:
             self._count(sent, received, cost)
@@ -94,9 +98,7 @@ class DeclaredQuota(Quota):
         else:
             self._check_prediction(sample)
             if self._begins_window(sample):
-                self._detect_late_reset(sample)
-                self._learn_replenishment(sample)
-                self._open_window(sample)
+                self._begin_next_window(sample, self.reset, self.remaining)
             else:
                 self._update_window(sample)
         self._log_sample(sample, used=True)
@@ -139,7 +141,8 @@ class DeclaredQuota(Quota):
 
     def _begins_window(self, sample: QuotaSample) -> bool:
         """Apply rule 2. A response that was overtaken counts only if its reset is far off: those of units overlap."""
-        if sample.reset is not None and sample.reset.earliest >= self.reset.latest < sample.reset.latest:
+        soon = ROUNDING / 2 if sample.refused else 0.0  # nothing has returned: the end was rounded down
+        if sample.reset is not None and sample.reset.earliest >= self.reset.latest + soon < sample.reset.latest:
             return sample.causal or sample.reset.earliest >= self.reset.latest + (self.window.length or 4.0) / 2
         if self._is_served_again(sample):
             return True
@@ -210,6 +213,23 @@ class DeclaredQuota(Quota):
             if sample.reset is not None:
                 sample.reset.shift(self.window.correction - correction)
 
+    def _detect_estimate(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
+        """Note that the server estimates a sliding window: hardly anything returned at the end of a fixed one.
+
+        A sliding window of which each unit returns by itself states the end of the next unit, which comes soon.
+        Parameters as of `_begin_next_window`.
+        """
+        limit, replenishment = self.limit or 0.0, self.replenishment
+        is_shown = sample.refused or self.window.declared or self.window_count == FIRST_ENDED
+        is_gradual = replenishment.kind == "continuous" and replenishment.rate is None
+        if self.estimated is not None or not (is_shown and is_gradual and 2.0 * sample.remaining < limit):
+            return
+        length = length_between(last, self.reset, sent=sample.sent, assumed=self.window.length)
+        if length is None and sample.refused:
+            length = length_between(last, self.reset, sent=sample.sent, assumed=None)
+        if length is not None:
+            self.estimated = EstimatedWindows(attrs.evolve(self.reset), length, max(0.0, limit - before))
+
     def _learn_replenishment(self, sample: QuotaSample) -> None:
         limit = self.limit or 0.0
         self.replenishment.vote(
@@ -238,6 +258,20 @@ class DeclaredQuota(Quota):
         if 2.0 * returned >= (self.limit or 0.0) or returned > 2.0 + at_rate or self._is_first(sample):
             self.window.learn_from_probes((began, self._window_start), after, sample.received, empty=empty)
 
+    def _begin_next_window(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
+        """Begin a window after another one, and learn from the two.
+
+        Parameters:
+            sample: the response that shows the new window.
+            last: the end of the window before.
+            before: units that were left of that.
+        """
+        self._detect_late_reset(sample)
+        self._learn_replenishment(sample)
+        self._open_window(sample)
+        if sample.reset is not None:
+            self._detect_estimate(sample, last, before)
+
     def _open_window(self, sample: QuotaSample) -> None:
         """Begin the first or a new window with a response."""
         reset = sample.reset or self._guess_reset(sample)
@@ -250,7 +284,7 @@ class DeclaredQuota(Quota):
 
     def _guess_reset(self, sample: QuotaSample) -> TimeInterval:
         """Return the end of a window whose reset is not stated."""
-        if self.remaining is not None and not sample.refused:
+        if self.remaining is not None and not (sample.refused or self.window.reset_stated):
             self._learn_length_from_probes(sample, self.remaining)
         length = self.window.length
         if length is None:
@@ -267,6 +301,8 @@ class DeclaredQuota(Quota):
             sample: the response.
             used: whether the response updated the quota.
         """
+        if used and self.estimated is not None:
+            self.estimated.record(sample, self.limit or 0.0)
         if sample.refused:
             self._explain_refused_sample(sample)
         elif used and sample.causal and self.limit is not None and self.window.length is not None:

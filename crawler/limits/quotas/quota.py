@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from crawler.limits.backoff import doubled
+from crawler.limits.quotas.estimated_windows import EstimatedWindows
 from crawler.limits.quotas.replenishment import Replenishment
 from crawler.limits.quotas.request_log import RequestLog
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
@@ -31,8 +31,6 @@ UNKNOWN_SPREAD_SHARE: Final = 0.25
 return late in every following window."""
 SEEN_INTERVALS: Final = 15.0
 """Intervals of one unit in which other clients that use a fifth of the quota are seen, with a probability of 95 %."""
-SHORT_SPREAD: Final = 0.5
-"""Share of a short window over which it is spread until it is known whether all of its units return together."""
 STEADY_FACTOR: Final = 1.02
 """Factor between the average interval of one unit and the interval at which a continuous quota is spent."""
 PLENTY_SHARE: Final = 0.2
@@ -48,8 +46,6 @@ SECOND_AFTER: Final = 0.3
 """Seconds from the first request to the second, at most: two responses show in which unit a reset is stated."""
 SHORT_TRIPS: Final = 50.0
 """Round trips that a short window lasts, at most. Its units are spent at once."""
-MAX_EMPTY_WAIT: Final = 60.0
-"""Seconds; the longest wait after a request that was served although nothing was left."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
@@ -82,6 +78,8 @@ class Quota:
     """How units are used, by us and by other clients."""
     log: RequestLog = attrs.field(factory=RequestLog)
     """When we used units."""
+    estimated: EstimatedWindows | None = None
+    """What was used, if the server estimates a sliding window from two fixed ones. `None` means that none is known."""
     is_counted: bool = False
     """Whether the server states only a limit and a window, and never what is left (rule 12)."""
     _window_start: float = math.nan
@@ -142,6 +140,8 @@ class Quota:
         if self.remaining is not None:
             self.remaining = max(0.0, self.remaining - units)
             self._unconfirmed += units
+        if self.estimated is not None:
+            self.estimated.used += units
         self.usage.spend(cost)
 
     def is_cause(self, cost: float) -> bool:
@@ -183,6 +183,8 @@ class Quota:
         available = self.available(now, inflight)
         if available >= need:
             return -math.inf
+        if self.estimated is not None and self.estimated.is_usable():
+            return self.estimated.ready_at(now, need=need, inflight=inflight, limit=self.limit or 0.0)
         renewed_at = self._renewed_at(now, need, inflight)
         probe_at = self.probe_at()
         log_usable = self._is_log_usable(now)
@@ -212,13 +214,13 @@ class Quota:
             backlog: units of the waiting requests.
             mode: how the quota is spent.
         """
-        if self.is_counted or mode == "burst" or self.remaining is None:
+        is_estimated = mode == "auto" and self.estimated is not None and self.estimated.is_usable()
+        if self.is_counted or mode == "burst" or self.remaining is None or is_estimated:
             return self._even_start_at(last, cost) if self.is_counted else -math.inf
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
         average = self.usage.average_cost(cost)
         if mode == "auto" and self._is_short():
-            # the first of several responses shows best when a window began; a late one shows whether it is fixed
-            return -math.inf if self.replenishment.all_at_once else last + SHORT_SPREAD * (interval or 0.0) * average
+            return -math.inf  # the first of several responses shows best when a window began
         fits = backlog * average <= share * cost
         if mode == "auto" and (fits or self._may_be_sliding(last)):
             return -math.inf if fits else self._look_at(share / need)
@@ -274,9 +276,6 @@ class Quota:
         if self.remaining is None:
             return self.reset.latest
         at = self.reset.latest
-        if self._empty_responses > 1 and self.replenishment.kind != "continuous":  # served although nothing was left
-            wait = doubled(self._empty_responses - 2, base=ROUNDING / 4, cap=MAX_EMPTY_WAIT)
-            at = max(at, self.updated_at + wait)
         if self.window.length == DAY and not self.window.reset_stated:
             at = min(at, next_midnight(self.updated_at))
         if self.window.reset_stated:
@@ -293,7 +292,7 @@ class Quota:
         if self.replenishment.rate:
             return 1.0 / self.replenishment.rate
         if not self.window.length or not self.limit:
-            return None
+            return self.replenishment.shortest_interval or None
         return max(self.window.length / self.limit, self.replenishment.shortest_interval)
 
     @property

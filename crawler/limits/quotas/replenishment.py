@@ -20,6 +20,8 @@ MIN_MEASURED: Final = 5.0
 """Returned units, at least, that show in which interval they return."""
 MIN_RATE_SHARE: Final = 0.5
 """Share of the assumed rate below which the rate that responses show contradicts it."""
+MIN_REFUSED_SHARE: Final = 0.9
+"""The same if a request was refused at that rate."""
 MIN_RETURNED: Final = 2.0
 """Units that return until a window is used up, at least, and their difference from the prediction, at most."""
 KNOWN_INTERVALS: Final = 1.1
@@ -44,6 +46,8 @@ class Replenishment:
     """The response since which returned units are counted; the quota was never full since then."""
     _spent: float = 0.0
     """Units of the responses since then."""
+    _was_refused: bool = False
+    """Whether a request was refused since then."""
     shortest_interval: float = 0.0
     """Seconds in which one unit is restored, at least, where responses contradict the interval that is assumed."""
 
@@ -57,11 +61,6 @@ class Replenishment:
     def is_sliding(self) -> bool:
         """Return whether units return one by one, even if half of them seemed to return together before a response."""
         return self.kind == "continuous" or (self.continuous_votes == MAX_VOTES and not self.all_at_once)
-
-    def assume_like(self, other: Replenishment) -> None:
-        """Assume the kind of another policy of the same server until there is evidence."""
-        if self.kind == "unknown" and other.all_at_once:
-            self.fixed_votes, self.all_at_once = 1, True
 
     def vote(
         self,
@@ -89,8 +88,11 @@ class Replenishment:
             if not (self.continuous_votes and gradual):
                 self.fixed_votes = min(MAX_VOTES, self.fixed_votes + 1)
                 self.continuous_votes = max(0, self.continuous_votes - 1)
-        elif before < 2.0 and restored < limit / 4 and (sample.reset is None or sample.sent >= reset.earliest):
-            self.vote_continuous(1)
+        elif sample.reset is None or sample.sent >= reset.earliest:
+            spent = restored + sample.cost  # with what this request has spent
+            few = sample.causal and spent - before < limit / 4 and spent < limit - MIN_RETURNED
+            if few or (before < 2.0 and restored < limit / 4):
+                self.vote_continuous(1)
 
     def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
         """Vote for continuous replenishment if a window was used up, and units had returned as its rate predicts.
@@ -112,15 +114,18 @@ class Replenishment:
             interval: average seconds in which one unit is assumed to be restored. `None` means unknown.
         """
         first, is_full = self._counted_from, sample.remaining + sample.cost + sample.inflight >= limit
-        if first is None or sample.refused or (is_full and sample.causal):
-            self._counted_from, self._spent = sample, 0.0
+        ends = sample.refused and sample.reset is not None  # the stated reset tells more
+        if first is None or ends or (is_full and sample.causal):
+            self._counted_from, self._spent, self._was_refused = sample, 0.0, False
             return
-        self._spent += sample.cost
+        self._spent += 0.0 if sample.refused else sample.cost
+        self._was_refused |= sample.refused
         if not sample.causal or self.kind != "continuous" or sample.sent <= first.received:
             return
         returned = sample.remaining - first.remaining + self._spent
         highest = (returned + sample.inflight + 1.0) / (sample.sent - first.received)
-        contradicted = interval is not None and (self.shortest_interval or highest * interval < MIN_RATE_SHARE)
+        least = MIN_REFUSED_SHARE if self._was_refused else MIN_RATE_SHARE
+        contradicted = interval is None or self.shortest_interval or highest * interval < least
         if contradicted and returned >= MIN_MEASURED:
             measured = (sample.received - first.sent) / (returned - 1.0)
             self.shortest_interval = min(self.shortest_interval or math.inf, measured)

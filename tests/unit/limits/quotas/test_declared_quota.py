@@ -122,7 +122,7 @@ def test_rule_5_a_refused_probe_shows_that_it_is_continuous():
 
 
 def test_rule_5_the_next_unit_is_tried_once_where_the_reset_is_far_off():
-    made = quota((observation(0, 1), 0.0, 0.1), (observation(0, 61), 2.1, 2.2))
+    made = quota((observation(0, 1), 0.0, 0.1), (observation(0, 62.5), 2.1, 2.2))
     assert made.replenishment.kind == "continuous"
     assert ready(made, 3) == pytest.approx(2.2 + 1.1)
     made.observe(observation(0, 61), sent=NOW + 3.3, received=NOW + 3.4, refused=True)
@@ -263,3 +263,64 @@ def test_a_declared_rate_restores_units_one_by_one():
     made = DeclaredQuota(name="p")
     made.observe(Observation(policy="p", limit=40.0, remaining=0.0, rate=2.0), sent=NOW, received=NOW + 0.1)
     assert 0.5 < ready(made, 0.2) - 0.1 < 0.6
+
+
+# ---- windows that are estimated from two fixed ones ------------------------------------------------------------------
+
+
+def estimated(*responses: tuple[float, float, float], length: float | None = None) -> DeclaredQuota:
+    """Ten per minute; the responses: units left, stated end, and seconds when requested, 0.1 s before received."""
+    made = DeclaredQuota(name="p")
+    for left, end, sent in responses:
+        stated = Observation(policy="p", limit=10.0, window=length, remaining=left, reset=(NOW + end, NOW + end))
+        made.observe(stated, sent=NOW + sent, received=NOW + sent + 0.1, refused=sent in REFUSED)
+    return made
+
+
+REFUSED = (30.1, 36.2)
+FIRST_WINDOW = tuple((9.0 - number, 30.0, 0.1 + number) for number in range(10))
+
+
+@pytest.mark.parametrize("length", [None, 60.0])
+def test_rule_5_a_window_at_whose_end_nothing_returns_is_estimated_from_two(length):
+    made = estimated(*FIRST_WINDOW, (0.0, 90.0, 30.1), length=length)
+    assert ready(made, 31.0) == pytest.approx(36.0)
+    made = estimated(*FIRST_WINDOW, (0.0, 90.0, 30.1), (0.0, 90.0, 36.1), length=length)
+    assert ready(made, 36.5) == pytest.approx(42.0)
+    assert made.start_at(NOW + 36.1, cost=1.0, inflight=0.0, backlog=100.0, mode="auto") == float("-inf")
+
+
+def test_rule_5_an_uncommon_length_shows_itself_by_two_ends():
+    made = estimated(*FIRST_WINDOW, (0.0, 103.0, 30.1))
+    assert ready(made, 31.0) == pytest.approx(37.3)
+
+
+def test_rule_5_a_request_that_is_lost_counts_in_an_estimated_window():
+    made = estimated(*FIRST_WINDOW, (0.0, 90.0, 30.1))
+    made.spend(1.0)
+    assert ready(made, 31.0) == pytest.approx(42.0)
+
+
+def test_rule_5_a_window_of_which_each_unit_returns_by_itself_is_not_estimated():
+    """Its stated end is that of the next unit."""
+    made = estimated(*((9.0 - number, 60.0, 0.1 + number) for number in range(10)), (0.0, 61.1, 60.1), length=60.0)
+    assert made.replenishment.kind == "continuous"
+    assert made.estimated is None
+
+
+def test_rule_13_a_refusal_at_an_end_that_is_rounded_down_begins_no_window():
+    made = quota((observation(0, 60), 0.0, 0.1))
+    made.observe(observation(0, 61.3), sent=NOW + 61.2, received=NOW + 61.3, refused=True)
+    assert (made.window_count, made.window.correction) == (1, 1.0)
+
+
+def test_rule_14_two_ends_show_the_length_although_a_part_of_the_second_window_has_passed():
+    made = estimated((9.0, 30.0, 0.1), (9.0, 90.0, 40.0))
+    assert made.window.length == 60.0
+
+
+def test_rule_15_a_response_that_does_not_state_the_end_shows_no_length_if_others_do():
+    made = estimated((9.0, 60.15, 0.1), (0.0, 60.15, 1.0))
+    assert made.window.length == 60.0
+    made.observe(Observation(policy="p", limit=10.0, remaining=9.0), sent=NOW + 2.5, received=NOW + 2.6)
+    assert made.window.length == 60.0

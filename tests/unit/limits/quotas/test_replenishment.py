@@ -101,16 +101,6 @@ def test_many_units_after_a_long_time_do_not_contradict_continuous_replenishment
     assert replenishment.kind == "continuous"
 
 
-def test_a_policy_is_assumed_to_be_like_another_one_of_its_server():
-    known = Replenishment(fixed_votes=1, all_at_once=True)
-    replenishment = Replenishment()
-    replenishment.assume_like(known)
-    assert (replenishment.kind, replenishment.all_at_once) == ("fixed", True)
-    continuous = Replenishment(continuous_votes=1)
-    continuous.assume_like(known)
-    assert continuous.kind == "continuous"
-
-
 def test_units_of_fixed_windows_do_not_return_one_by_one():
     fixed = Replenishment(fixed_votes=1)
     assert fixed.restored_at(1.0, updated_at=100.0, reset=160.0, interval=1.0) == math.inf
@@ -150,3 +140,53 @@ def test_an_assumed_rate_that_responses_confirm_is_kept():
             tokens -= 1.0
             replenishment.check_interval(sample(float(int(tokens)), 100.0 + number / 10, None), LIMIT, 0.5)
     assert replenishment.shortest_interval == 0.0
+
+
+def bucket(replenishment: Replenishment, *, interval: float | None, refused_at: float = math.inf) -> None:
+    """A bucket of twenty that returns a unit every two seconds, while one is assumed to return in `interval`."""
+    tokens = LIMIT
+    for number in range(40):
+        now = 100.0 + number
+        tokens = min(LIMIT, tokens + 0.5 * (number > 0))
+        refused = tokens < 1.0
+        if not refused or now >= refused_at:
+            tokens -= not refused
+            replenishment.check_interval(sample(float(int(tokens)), now, None, refused=refused), LIMIT, interval)
+
+
+def test_an_interval_is_measured_where_neither_a_window_nor_a_reset_is_stated():
+    replenishment = Replenishment(continuous_votes=1)
+    bucket(replenishment, interval=None)
+    assert 2.0 <= replenishment.shortest_interval <= 2.5
+
+
+def test_a_rate_at_which_a_request_is_refused_needs_less_to_be_contradicted():
+    """It is assumed to be 1.6 times as high as it is."""
+    replenishment = Replenishment(continuous_votes=1)
+    bucket(replenishment, interval=1.25)
+    assert replenishment.shortest_interval == 0.0
+    bucket(replenishment, interval=1.25, refused_at=0.0)
+    assert 2.0 <= replenishment.shortest_interval <= 2.5
+
+
+def test_a_refusal_that_states_when_units_return_ends_a_measurement():
+    replenishment = Replenishment(continuous_votes=1)
+    for number in range(40):
+        stated = TimeInterval(200.0, 200.0)
+        refused = number % 4 == 3
+        replenishment.check_interval(sample(0.0, 100.0 + 2.0 * number, stated, refused=refused), LIMIT, 0.5)
+    assert replenishment.shortest_interval == 0.0
+
+
+@pytest.mark.parametrize(
+    ("before", "remaining", "kind"),
+    [
+        (10.0, 11.0, "continuous"),  # two have returned, one of which this request has spent
+        (10.0, 19.0, "fixed"),  # all have
+        (8.0, 15.0, "fixed"),  # so many are no unit or two
+    ],
+)
+def test_units_that_return_while_many_are_left_return_one_by_one(before, remaining, kind):
+    replenishment = Replenishment(fixed_votes=kind == "fixed")
+    vote(replenishment, before, remaining, passed=5.0)
+    assert replenishment.kind == kind
