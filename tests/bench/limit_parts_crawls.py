@@ -25,8 +25,9 @@ from support.limit_models import MODELS  # noqa: E402
 from support.model_server import Run, run  # noqa: E402
 from support.model_table import WAYS  # noqa: E402
 
-MAX_REFUSED: Final = 11
-MAX_RATIO: Final = 1.25
+MARKS: Final = {"silent": (11, 1.25), "random": (11, 1.25), "declared": (0, 1.1), "stated": (1, 1.25)}
+"""Refusals of a run, and its time by the least time, at most: for models and servers with random limits, silent or
+declared."""
 SHARES: Final = (0.03, 0.1, 0.2, 0.3)
 """Shares of the requests that are refused at random."""
 CRAWLS: Final = 20
@@ -37,18 +38,23 @@ PAGES: Final = 300
 def main() -> None:
     """Crawl and print."""
     seeds, servers = map(int, sys.argv[1:])
-    silent = [name for name, model in MODELS.items() if not model.declared]
-    models = [(name, way, seed) for name in silent for way in WAYS for seed in range(seeds)]
-    limits = [(kind, number) for kind in random_limits.KINDS for number in range(servers)]
+    ways = [(name, way) for name in MODELS for way in WAYS]
+    models = [(*one, seed) for one in ways if not MODELS[one[0]].declared for seed in range(seeds)]
+    declared = [(*one, 0) for one in ways if MODELS[one[0]].declared]
+    limits = [(kind, number, False) for kind in random_limits.KINDS for number in range(servers)]
+    stated = [(kind, number, True) for kind in random_limits.DECLARED for number in range(servers)]
     chances = [(share, seed) for share in SHARES for seed in range(CRAWLS)]
     with ProcessPoolExecutor(2) as pool:
-        known = list(pool.map(of_model, models, chunksize=5))
-        unknown = list(pool.map(of_limit, limits, chunksize=4))
+        runs = {
+            "silent": list(pool.map(of_model, models, chunksize=5)),
+            "declared": list(pool.map(of_model, declared, chunksize=5)),
+            "random": list(pool.map(of_limit, limits, chunksize=4)),
+            "stated": list(pool.map(of_limit, stated, chunksize=4)),
+        }
         shares = sorted(pool.map(of_chance, chances, chunksize=4))
-    runs = {"models": known, "random": unknown}
-    refused = {f"{name}_refused": sum(run.refused > MAX_REFUSED for run in found) for name, found in runs.items()}
-    late = {f"{name}_late": sum(run.ratio > MAX_RATIO for run in found) for name, found in runs.items()}
-    lost = sum(run.lost for run in (*known, *unknown))
+    refused = {f"{name}_refused": sum(run.refused > MARKS[name][0] for run in found) for name, found in runs.items()}
+    late = {f"{name}_late": sum(run.ratio > MARKS[name][1] for run in found) for name, found in runs.items()}
+    lost = sum(run.lost for found in runs.values() for run in found)
     low = shares[len(shares) // 10]
     print(json.dumps({**refused, **late, "share": f"{median(shares):.2f}", "low": f"{low:.2f}", "lost": lost}))
 
@@ -61,9 +67,10 @@ def of_model(task: tuple[str, str, int]) -> Run:
     return run(MODELS[name], seed, by=by, at_once=at_once)
 
 
-def of_limit(task: tuple[str, int]) -> Run:
-    """Crawl a server with a random limit: its kind and number."""
-    return random_limits.crawled(*task, "crawl")
+def of_limit(task: tuple[str, int, bool]) -> Run:
+    """Crawl a server with a random limit: its kind, its number, and whether it declares the limit."""
+    kind, number, declared = task
+    return random_limits.crawled(kind, number, "crawl", declared=declared)
 
 
 def of_chance(task: tuple[float, int]) -> float:

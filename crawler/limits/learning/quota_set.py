@@ -76,8 +76,6 @@ class QuotaSet:
                 continue
             if not isinstance(quota, DeclaredQuota):
                 quota = DeclaredQuota(name=observation.policy, unit=observation.unit)
-                for known in self:  # the policies of a server are assumed to be of one kind
-                    quota.replenishment.assume_like(known.replenishment)
                 self.add(quota)
             in_flight = requests, units
             if observation.has_id:

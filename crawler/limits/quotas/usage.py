@@ -16,11 +16,11 @@ DEVIATION_SMOOTHING: Final = 0.05
 PRIOR_DEVIATION: Final = 0.5
 """Deviation of the costs that is assumed at first, as a share of their average."""
 PRIOR_SECONDS: Final = 5.0
-"""Seconds without use by others that are assumed before the first response."""
+"""Seconds before a window for which the use by others that is known so far counts."""
 MIN_LOG_ODDS: Final = 9.0
 """Logarithm of the odds against chance, at least, at which each request is believed to cost several units."""
-MAX_HISTORY: Final = 60.0
-"""Seconds of earlier windows that count beside the present one."""
+UNKNOWN_WINDOW: Final = 60.0
+"""Seconds of a window whose length is not known."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -48,8 +48,6 @@ class QuotaUsage:
     _supposed_unit: int = 0
     """The number that is counted for each request, because all that was used was a multiple of it; 0: none is."""
     _others_before: float = 0.0
-    _history: float = PRIOR_SECONDS
-    _observed_seconds: float = 0.0
 
     def start_window(self, remaining: float, received: float, used: float | None) -> None:
         """Begin a window with its first response.
@@ -62,9 +60,8 @@ class QuotaUsage:
         if not self.counts_requests and not self._cost_is_known and used:
             self.cost_per_request = used  # an upper bound until two responses can be compared
         self._others_before = self.others
-        self._history = max(PRIOR_SECONDS, min(MAX_HISTORY, self._history / 2.0 + self._observed_seconds))
         self._remaining, self._since = remaining, received
-        self._ours, self._responses, self._observed_seconds, self._divisor = 0.0, 0, 0.0, 0
+        self._ours, self._responses, self._divisor = 0.0, 0, 0
 
     def update(
         self, remaining: float, received: float, cost: float, inflight: float, *, causal: bool = True, rate: float = 0.0
@@ -91,8 +88,8 @@ class QuotaUsage:
                 self.cost_per_request = max(self.cost_per_request, used / (self._responses + in_flight))
         else:
             by_others = max(0.0, used - self._ours - inflight)
-            self._observed_seconds = max(0.0, received - self._since)
-            self.others = (self._others_before * self._history + by_others) / (self._history + self._observed_seconds)
+            observed = max(0.0, received - self._since)
+            self.others = (self._others_before * PRIOR_SECONDS + by_others) / (PRIOR_SECONDS + observed)
 
     def check_unit(self, used: float) -> None:
         """Learn that something larger than requests is counted, if all that is used is always a multiple of it.
@@ -139,7 +136,7 @@ class QuotaUsage:
 
     def rate_of_others(self, window: float | None) -> float:
         """Return the units per second to leave to other clients. Less than one unit per window counts as chance."""
-        return self.others if self.others * (window or MAX_HISTORY) >= 1.0 else 0.0
+        return self.others if self.others * (window or UNKNOWN_WINDOW) >= 1.0 else 0.0
 
     def reserve(self, rate_of_others: float) -> float:
         """Return the units to hold back because others may use them while a request travels."""

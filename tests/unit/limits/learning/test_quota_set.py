@@ -63,15 +63,6 @@ def test_a_policy_that_only_says_how_fast_a_larger_bucket_is_refilled_is_no_limi
     assert ("60s" in quotas.by_name) is kept
 
 
-def test_a_policy_is_assumed_to_return_like_the_others_of_its_server():
-    quotas = QuotaSet()
-    observe(quotas, 0.0, stated("p", 59))
-    quotas.by_name["p"].replenishment.fixed_votes = 1
-    quotas.by_name["p"].replenishment.all_at_once = True
-    observe(quotas, 1.0, stated("q", 59))
-    assert quotas.by_name["q"].replenishment.kind == "fixed"
-
-
 def test_a_server_that_invents_names_replaces_the_quota_that_was_updated_the_longest_ago():
     quotas = QuotaSet()
     for number in range(MAX_QUOTAS + 5):

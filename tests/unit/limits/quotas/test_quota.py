@@ -256,18 +256,6 @@ def test_a_quota_of_a_day_that_states_no_end_is_probed_at_midnight():
     assert made.probe_at() == pytest.approx(NOW + 86400 - NOW % 86400 + 0.3, abs=0.001)
 
 
-def test_probes_become_rare_where_requests_are_served_although_nothing_is_left():
-    made = quota((observation(1, 10), 0.0, 0.1), (observation(0, 10), 9.0, 9.1))
-    waits = []
-    now = 11.2
-    for _ in range(8):
-        made.observe(observation(0, 10), sent=NOW + now, received=NOW + now + 0.1)
-        waits.append(ready(made, now + 0.1) - now - 0.1)
-        now += 0.1 + max(0.0, waits[-1])
-    assert waits[-1] >= 4.0
-    assert waits == sorted(waits)
-
-
 def test_after_an_interrupted_run_one_probe_starts_at_once():
     made = quota((observation(50, 60), 0.0, 0.1))
     made.resume(NOW + 5.0)
@@ -322,11 +310,9 @@ def test_rule_5_the_last_request_of_a_window_shows_whether_units_return_one_by_o
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="auto") > -math.inf
 
 
-def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_together():
+def test_a_short_window_is_not_spread():
     made = renewed(left=2.0)
     assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
-    made.replenishment.all_at_once = False
-    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == NOW + 20.8 + 0.125
 
 
 def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter_of_the_window():
