@@ -120,8 +120,8 @@ PARTS: Final = {
     "units-that-return": Part(
         "R5",
         "quotas/replenishment.py",
-        "if few or (before < 2.0 and restored < limit / 4):",
-        "if before < 2.0 and restored < limit / 4:",
+        "if spent - before < limit / 4 and spent < limit - MIN_RETURNED:",
+        "if False:",
     ),
     "measured-interval": Part(
         "R5", "quotas/quota.py", "return self.replenishment.shortest_interval or None", "return None"

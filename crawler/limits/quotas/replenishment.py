@@ -88,10 +88,9 @@ class Replenishment:
             if not (self.continuous_votes and gradual):
                 self.fixed_votes = min(MAX_VOTES, self.fixed_votes + 1)
                 self.continuous_votes = max(0, self.continuous_votes - 1)
-        elif sample.reset is None or sample.sent >= reset.earliest:
+        elif sample.causal and (sample.reset is None or sample.sent >= reset.earliest):
             spent = restored + sample.cost  # with what this request has spent
-            few = sample.causal and spent - before < limit / 4 and spent < limit - MIN_RETURNED
-            if few or (before < 2.0 and restored < limit / 4):
+            if spent - before < limit / 4 and spent < limit - MIN_RETURNED:
                 self.vote_continuous(1)
 
     def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
@@ -157,5 +156,5 @@ class Replenishment:
         if self.kind != "continuous" or interval is None:
             return math.inf
         if self.rate is not None or self.before_reset or reset - updated_at <= 3 * interval:
-            return updated_at + KNOWN_INTERVALS * interval * missing
+            return updated_at + interval * missing
         return math.inf
