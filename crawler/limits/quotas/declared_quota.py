@@ -289,10 +289,7 @@ class DeclaredQuota(Quota):
         length = self.window.length
         if length is None:
             return TimeInterval()
-        if self.window.reset_stated:
-            return TimeInterval(sample.sent, sample.received + length)  # it may be stated later, and be earlier
-        rose = self.remaining is not None and sample.remaining > self.remaining
-        return TimeInterval(self.updated_at + length if rose else sample.sent, sample.received + length)
+        return TimeInterval(sample.sent, sample.received + length)  # it may be stated later, and be earlier
 
     def _log_sample(self, sample: QuotaSample, *, used: bool) -> None:
         """Compare a response with our own log and add its request (rule 10).
