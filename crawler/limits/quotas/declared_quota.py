@@ -68,6 +68,7 @@ class DeclaredQuota(Quota):
         if observation.rate is not None and observation.rate > 0:
             self.replenishment.rate = observation.rate
         changed = self.window_count > 0 and known != (self.limit, self.window.length)
+        self.estimated = self.estimated if known[1] == self.window.length else None
         stated = observation.remaining
         if stated is None and reset is None:
             self._count(sent, received, cost)
@@ -228,7 +229,8 @@ class DeclaredQuota(Quota):
         if length is None and sample.refused:
             length = length_between(last, self.reset, sent=sample.sent, assumed=None)
         if length is not None:
-            self.estimated = EstimatedWindows(attrs.evolve(self.reset), length, max(0.0, limit - before))
+            end = TimeInterval(self.reset.earliest, self.reset.latest)
+            self.estimated = EstimatedWindows(end, length, max(0.0, limit - before))
 
     def _learn_replenishment(self, sample: QuotaSample) -> None:
         limit = self.limit or 0.0

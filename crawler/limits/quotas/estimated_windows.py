@@ -56,15 +56,18 @@ class EstimatedWindows:
             self.wrong += 1
             self.end.shift(ROUNDING - self.late)
             self.late = ROUNDING
-        if sample.reset is not None:
-            windows = round((sample.reset.earliest - self.end.earliest) / self.length)
-            if windows < 0:
-                self.before += units
-                return
-            if windows:
-                self.before, self.used = self.used if windows == 1 else 0.0, 0.0
-                self.end.shift(windows * self.length)
-            self.end.narrow(TimeInterval(sample.reset.earliest + self.late, sample.reset.latest + self.late))
+        stated = sample.reset
+        if stated is None:
+            windows = self._passed(sample.sent)
+        else:
+            windows = round((stated.earliest - self.end.earliest) / self.length)
+        if windows < 0 and not sample.causal:
+            self.before += units
+            return
+        self.before, self.used = self._counts_after(windows)
+        self.end.shift(windows * self.length)  # back if a clock was set, or a wrong end was stated before
+        if stated is not None:
+            self.end.narrow(TimeInterval(stated.earliest + self.late, stated.latest + self.late))
         self.used += units
         # what is missing was used by others
         self.used = max(self.used, math.ceil(limit - sample.remaining - 1.0 - self._counted_before(sample.sent)))
@@ -79,9 +82,9 @@ class EstimatedWindows:
             limit: units per window.
         """
         need = min(need, limit)
-        end, before, used = self.end.latest, self.before, self.used + inflight
-        while end <= now and before + used:
-            end, before, used = end + self.length, used, 0.0
+        passed = self._passed(now)
+        end, (before, used) = self.end.latest + passed * self.length, self._counts_after(passed)
+        used += inflight
         while limit - need - used < 0.0:
             end, before, used = end + self.length, used, 0.0
         free = limit - need - used
@@ -90,6 +93,16 @@ class EstimatedWindows:
     def is_usable(self) -> bool:
         """Return whether hardly any requests were refused that should have been served."""
         return self.wrong <= MAX_WRONG
+
+    def _passed(self, at: float) -> int:
+        """Return how many windows have ended since the present one began, at a time in seconds since the epoch."""
+        return max(0, math.floor((at - self.end.latest) / self.length) + 1)
+
+    def _counts_after(self, windows: int) -> tuple[float, float]:
+        """Return the units used in the window before, and in the present one, when so many windows have ended."""
+        if windows <= 0:
+            return self.before, self.used
+        return (self.used if windows == 1 else 0.0), 0.0
 
     def _counted_before(self, at: float) -> float:
         """Return how much of the window before counts at most, at a time in seconds since the epoch."""

@@ -126,7 +126,7 @@ class Quota:
             margin: seconds to add to the window's end.
         """
         length = self.window.length or 0.0
-        self.window.reset_stated = True
+        self.window.reset_stated, self.estimated = True, None
         self._start_window(max(0.0, remaining), TimeInterval(sent + length, received + length + margin), received)
         self.updated_at = max(self.updated_at, received)
 

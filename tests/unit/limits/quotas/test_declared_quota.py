@@ -301,6 +301,21 @@ def test_rule_5_a_request_that_is_lost_counts_in_an_estimated_window():
     assert ready(made, 31.0) == pytest.approx(42.0)
 
 
+def test_rule_5_an_estimated_window_is_forgotten_when_its_length_changes():
+    made = estimated(*FIRST_WINDOW, (0.0, 90.0, 30.1), length=60.0)
+    assert made.estimated is not None
+    made.observe(Observation(policy="p", limit=10.0, window=20.0, remaining=9.0), sent=NOW + 95, received=NOW + 95.1)
+    assert made.estimated is None
+
+
+def test_rule_8_a_window_that_no_response_states_is_counted_and_not_estimated():
+    made = estimated(*FIRST_WINDOW, (0.0, 90.0, 30.1), length=60.0)
+    for number in range(12):
+        made.record_unreported(sent=NOW + 300 + number, received=NOW + 300.1 + number)
+    assert (made.remaining, made.estimated) == (0.0, None)
+    assert ready(made, 301.0) > 300.0
+
+
 def test_rule_5_a_window_of_which_each_unit_returns_by_itself_is_not_estimated():
     """Its stated end is that of the next unit."""
     made = estimated(*((9.0 - number, 60.0, 0.1 + number) for number in range(10)), (0.0, 61.1, 60.1), length=60.0)

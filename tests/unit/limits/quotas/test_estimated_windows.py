@@ -21,17 +21,19 @@ def windows(before: float, *, used: float = 0.0) -> EstimatedWindows:
     return made
 
 
-def sample(at: float, left: float, *, end: float = END, refused: bool = False) -> QuotaSample:
+def sample(
+    at: float, left: float, *, end: float | None = END, refused: bool = False, causal: bool = True
+) -> QuotaSample:
     """A response to a request that was sent so many seconds after the present window began."""
     sent = END - LENGTH + at
     return QuotaSample(
         remaining=left,
-        reset=TimeInterval(end, end),
+        reset=None if end is None else TimeInterval(end, end),
         sent=sent,
         received=sent + 0.1,
         cost=1.0,
         inflight=0.0,
-        causal=True,
+        causal=causal,
         refused=refused,
         disrupted=refused,
     )
@@ -74,10 +76,32 @@ def test_a_request_counts_in_the_window_that_its_response_states():
     made.record(sample(6.0, 0.0), LIMIT)
     made.record(sample(61.0, 8.0, end=END + LENGTH), LIMIT)
     assert (made.before, made.used, made.end.latest) == (1.0, 1.0, END + LENGTH)
-    made.record(sample(59.9, 9.0), LIMIT)
+    made.record(sample(59.9, 9.0, causal=False), LIMIT)
     assert made.before == 2.0
     made.record(sample(200.0, 9.0, end=END + 3 * LENGTH), LIMIT)
     assert (made.before, made.used) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("idle", [70.0, 130.0, 1000.0])
+def test_after_a_pause_no_more_requests_are_in_flight_than_the_limit_allows(idle):
+    made = windows(0.0, used=1.0)
+    assert ready(made, idle, inflight=8.0) <= idle
+    assert ready(made, idle, inflight=10.0) > idle
+
+
+def test_an_earlier_end_counts_unless_its_response_was_overtaken():
+    """The clock of the server was set, or a wrong end was stated."""
+    made = windows(10.0)
+    made.record(sample(6.0, 0.0, end=END + 1e6), LIMIT)
+    made.record(sample(12.0, 0.0), LIMIT)
+    assert made.end.latest == END
+    assert ready(made, 13.0) <= 2.0 * LENGTH
+
+
+def test_a_response_that_states_no_end_counts_in_the_window_in_which_it_was_sent():
+    made = windows(0.0, used=4.0)
+    made.record(sample(61.0, 9.0, end=None), LIMIT)
+    assert (made.before, made.used, made.end.latest) == (4.0, 1.0, END + LENGTH)
 
 
 def test_what_is_missing_beyond_our_own_use_was_used_by_others():
