@@ -67,6 +67,8 @@ class Breaker(Struct, eq=False):
     """URLs of requests whose first attempt failed since the host last answered."""
     tries: int = 0
     """Failures in a row; those in flight together count once."""
+    waited_in_vain: bool = False
+    """Whether it was open for as long as its host was given, and the requests failed nevertheless."""
     is_logged: bool = False
     """Whether the log says that the host is down."""
     given_up_until: float = -math.inf

@@ -91,6 +91,7 @@ class Outages:
         self._attempts = attempts
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
+        self._waits_in_vain: dict[str, int] = {}  # by scope, since it last recovered
         self._probes: set[object] = set()  # the requests that are a probe
         self._lost: Breaker | None = None  # that of the network after it was given up
         self._has_answered = False  # whether any host has, as far as it is known
@@ -187,7 +188,7 @@ class Outages:
             is_known: Whether the host had answered before.
             is_check: Whether the request was a check of the network.
         """
-        found = [scope for scope in scopes if self._breakers.pop(scope, None) is not None]
+        found = [scope for scope in scopes if self._close(scope)]
         retried: set[str] = set()
         if self.network is not None:
             retried.update(self._breakers)
@@ -207,6 +208,17 @@ class Outages:
         self.silence.end()
         self.active = bool(self._breakers) or self.silence.has_check
         return retried.union(found)
+
+    def _close(self, scope: str) -> bool:
+        """Remove the breaker of a scope that has answered. Return whether there was one."""
+        breaker = self._breakers.pop(scope, None)
+        if breaker is None:
+            return False
+        if breaker.waited_in_vain:
+            self._waits_in_vain[scope] = self._waits_in_vain.get(scope, 0) + 1
+        elif breaker.is_open:
+            self._waits_in_vain.pop(scope, None)
+        return True
 
     def failed(self, trouble: Trouble, now: float) -> Outage | None:
         """Return what a failure means. `None`: nothing suggests an outage, so it counts as an attempt.
@@ -307,8 +319,10 @@ class Outages:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
         is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
+        # if the host answers other pages afterwards, its pages were to blame, and may be again
+        doubt = min(DOUBT / 2.0 ** self._waits_in_vain.get(trouble.scope, 0), self._patience)
         if trouble.contact == "error":
-            is_page, limit = True, min(DOUBT, self._patience)
+            is_page, limit = True, doubt
         elif breaker.is_known or (is_general and self._longest_doubt() == DOUBT):
             limit = self._patience
         else:
@@ -316,8 +330,9 @@ class Outages:
             is_page = is_page and trouble.contact == "gateway"
         is_suspected = is_page and breaker.is_known and not _may_be_page(breaker, trouble)
         if is_suspected and len(breaker.unanswered) < OPEN_AFTER:
-            limit = min(DOUBT, limit)
+            limit = min(doubt, limit)
         if breaker.down_for >= limit:
+            breaker.waited_in_vain |= breaker.is_open
             breaker.close()
             return None
         is_chance = trouble.failed_share**breaker.tries >= MAX_CHANCE

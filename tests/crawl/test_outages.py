@@ -424,6 +424,29 @@ async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(
     assert 80 < report.seconds < 180
 
 
+class PastErrors(Chain):
+    """Continues after a page that failed."""
+
+    def parse(self, response: Response) -> Any:
+        yield {"url": response.url}
+        yield from self.next_page(response.url)
+
+    def after_failure(self, failure: Failure) -> Any:
+        yield from self.next_page(failure.request.url)
+
+    def next_page(self, url: str) -> Any:
+        number = int(url.rpartition("/")[2])
+        if number < 40:
+            yield Request(f"https://h0.test/{number + 1}", errback=self.after_failure)
+
+
+async def test_broken_pages_of_a_chain_that_continues_cost_three_minutes_in_total(autojump_clock: MockClock) -> None:
+    site = Broken({f"/{number}" for number in range(4, 40, 5)}, 500)
+    report = (await collect(PastErrors(), site)).report
+    assert (report.pages, report.failed) == (33, 8)
+    assert report.seconds < 240
+
+
 async def test_a_number_of_attempts_that_was_asked_for_is_kept_in_a_chain(autojump_clock: MockClock) -> None:
     internet = Serves(10, 1e9, "error")
     report = (await collect(Chain(), internet, settings=Settings(attempts=2))).report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from typing import Any
@@ -207,6 +208,29 @@ def test_a_page_that_is_alone_is_held_while_its_host_answers_nothing(contact: Co
     for now in (300.0, 301.0):  # the host has answered since its first attempt, so the page is broken
         found = fail(made, A, now, contact, is_found=True, is_repeated=True)
         assert found is None or found.counts
+
+
+def test_each_wait_that_was_in_vain_halves_the_next_one_until_the_host_recovers() -> None:
+    made, now, held = outages(), 100.0, []
+
+    def hold(start: float, page: int) -> float:
+        alone: dict[str, Any] = {"contact": "error", "url": f"{A}/{page}", "is_found": True}
+        fail(made, A, start, **alone)
+        return fail_for(made, A, start + 1.0, 200.0, is_repeated=True, **alone)[0]
+
+    for page in range(4):
+        end = hold(now, page)
+        held.append(end - now)
+        made.answered([A], is_known=True)
+        now = end + 100.0
+    assert held[0] >= DOUBT
+    for before, after in itertools.pairwise(held):
+        assert after < 0.85 * before
+    assert held[3] < DOUBT / 3
+    fail(made, A, now, "error", url=f"{A}/4", is_found=True)
+    fail(made, A, now + 1.0, "error", url=f"{A}/4", is_found=True, is_repeated=True)
+    made.answered([A], is_known=True)
+    assert hold(now + 100.0, 5) - now - 100.0 >= DOUBT
 
 
 def test_one_page_without_response_uses_up_its_attempts() -> None:
