@@ -174,9 +174,18 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     counted = retries.counted_attempts(request, history.attempts, history.failed_share)
     wait = retries.wait(request, counted, error)
     if wait is None:
-        waits = _is_silent(error) and retries.waits_for_start(request, history.unserved_for)
-        return Again("refusals", retries.pause(history.refusals + 1)) if waits else Fail(_as_error(error, request))
+        return _wait_for_start(error, history, retries) or Fail(_as_error(error, request))
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
+
+
+def _wait_for_start(error: RequestError | Retry, history: History, retries: RetryPolicy) -> Again | None:
+    """Return when a request that has no attempt left is sent again because its server may be starting."""
+    left = retries.left_to_start(history.request, history.unserved_for) if _is_silent(error) else 0.0
+    if not left:
+        return None
+    if history.lane_waits > left and not history.has_others:  # the last attempt does not wait for so long
+        return Again("refusals", left, ends_wait=True)
+    return Again("refusals", min(left, retries.pause(history.refusals + 1)))
 
 
 def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy) -> Again | Fail | None:

@@ -41,6 +41,8 @@ class Again(NamedTuple):
     """The counter that goes up by one; ``nothing``: none does."""
     wait: float | None = None
     """Seconds until then. `None` means as soon as its lane allows."""
+    ends_wait: bool = False
+    """Whether its lane need not wait any longer: the request has only this time left."""
 
 
 class Fail(NamedTuple):

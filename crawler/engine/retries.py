@@ -60,8 +60,8 @@ class RetryPolicy:
             max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
         return refusals < max_refusals
 
-    def waits_for_start(self, request: Request, seconds: float) -> bool:
-        """Return whether a request to a server that is starting, or is being updated, uses up no attempt.
+    def left_to_start(self, request: Request, seconds: float) -> float:
+        """Return for how many seconds a request uses up no attempt while its server starts, or is being updated.
 
         Such a server answers everything with status 503, and states no wait.
 
@@ -71,7 +71,8 @@ class RetryPolicy:
         """
         patience = self.settings.outage_patience
         longest = MAX_UNAVAILABLE if patience is None else min(MAX_UNAVAILABLE, patience)
-        return 0.0 < seconds < longest and request.attempts is None and may_repeat(request)
+        waits = seconds > 0.0 and request.attempts is None and may_repeat(request)
+        return max(0.0, longest - seconds) if waits else 0.0
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

@@ -251,21 +251,13 @@ class Worker:
         match decision:
             case Follow(target):
                 await self._follow(target, response, outcome)
-            case Again(counts, wait):
-                log.debug("again in %.1f s (%s): %s", wait or 0.0, counts, pending.request.url)
-                outcome.kind = Kind.RETRY
-                if wait is not None:
-                    outcome.not_before = self._clock() + wait
-                if counts != "attempts":
-                    outcome.attempts = pending.attempts
-                if counts not in ("attempts", "nothing"):
-                    setattr(pending, counts, getattr(pending, counts) + 1)
+            case Again():
+                self._send_again(decision, outcome)
             case Fail(error):
                 outcome.kind = Kind.FAILED if decision.counted else Kind.DONE
                 if decision.filtered_by:
                     outcome.filtered.append((decision.filtered_by, pending.request.url))
-                if decision.ends_wait and isinstance(outcome.ticket, PageTicket):
-                    self._frontier.feedback.end_wait(outcome.ticket, self._clock())
+                self._end_wait(decision, outcome)
                 await self._fail(error, response, outcome, calls_errback=decision.calls_errback)
             case Refuse(by, error, is_success):
                 outcome.is_success = is_success
@@ -276,6 +268,23 @@ class Worker:
                     outcome.attempts = pending.attempts
                     if pending.request.errback is not None:
                         await self._fail(error, None, outcome)
+
+    def _send_again(self, decision: Again, outcome: Outcome) -> None:
+        counts, wait, pending = decision.counts, decision.wait, outcome.ticket.pending
+        log.debug("again in %.1f s (%s): %s", wait or 0.0, counts, pending.request.url)
+        outcome.kind = Kind.RETRY
+        if wait is not None:
+            outcome.not_before = self._clock() + wait
+        if counts != "attempts":
+            outcome.attempts = pending.attempts
+        if counts not in ("attempts", "nothing"):
+            setattr(pending, counts, getattr(pending, counts) + 1)
+        self._end_wait(decision, outcome)
+
+    def _end_wait(self, decision: Again | Fail, outcome: Outcome) -> None:
+        """End the wait of a lane, if the decision about a page says so."""
+        if decision.ends_wait and isinstance(outcome.ticket, PageTicket):
+            self._frontier.feedback.end_wait(outcome.ticket, self._clock())
 
     async def _follow(self, target: Request, response: Response | None, outcome: Outcome) -> None:
         """Add the target of a redirect, in the commit that settles its origin.

@@ -467,6 +467,12 @@ async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: Mo
     assert report.seconds < 10
 
 
+async def test_a_start_page_that_is_never_available_fails_after_ninety_seconds(autojump_clock: MockClock) -> None:
+    report = (await collect(Pages(1, 1), Broken({"/0", "/1"}, 503))).report
+    assert report.failed == 1
+    assert 80 < report.seconds < 100
+
+
 @pytest.mark.parametrize("fault", ["unavailable", "maintained"])
 async def test_a_limit_that_an_update_of_a_site_seemed_to_show_is_soon_refuted(
     autojump_clock: MockClock, fault: str

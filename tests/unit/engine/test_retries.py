@@ -99,23 +99,23 @@ def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, re
 
 
 @each(
-    ("request_", "seconds", "patience", "expected"),
+    ("request_", "seconds", "patience", "left"),
     [
-        (GET, 0.0, 600.0, False),  # it has served others
-        (GET, 89.0, 600.0, True),
-        (GET, 89.0, None, True),
-        (GET, 90.0, None, False),
-        (GET, 30.0, 20.0, False),
-        (GET, 1.0, 0.0, False),
-        (POST, 1.0, 600.0, False),
-        (GET.replace(attempts=3), 1.0, 600.0, False),
+        (GET, 0.0, 600.0, 0.0),  # it has served others
+        (GET, 89.0, 600.0, 1.0),
+        (GET, 89.0, None, 1.0),
+        (GET, 90.0, None, 0.0),
+        (GET, 30.0, 20.0, 0.0),
+        (GET, 1.0, 0.0, 0.0),
+        (POST, 1.0, 600.0, 0.0),
+        (GET.replace(attempts=3), 1.0, 600.0, 0.0),
     ],
 )
 def test_a_server_that_serves_nothing_is_waited_for(
-    request_: Request, seconds: float, patience: float | None, *, expected: bool
+    request_: Request, seconds: float, patience: float | None, left: float
 ) -> None:
     policy = RetryPolicy(Settings(outage_patience=patience))
-    assert policy.waits_for_start(request_, seconds) is expected
+    assert policy.left_to_start(request_, seconds) == left
 
 
 @pytest.mark.parametrize(
