@@ -20,7 +20,7 @@ MAX_REFUSALS: Final = 20
 """Refusals of one request that use up no attempt."""
 MAX_SILENT_REFUSALS: Final = 5
 """The same for responses with status 503 that state no wait: the page may be broken."""
-MAX_UNAVAILABLE: Final = 90.0
+MAX_UNAVAILABLE: Final = 30.0
 """Seconds for which a server that answers everything with such a response is taken to be starting."""
 MAX_STALE: Final = 8
 """Closed connections that use up no attempt of a request."""

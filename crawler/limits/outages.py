@@ -49,6 +49,9 @@ LOOKUP_DOUBT: Final = 30.0
 """The same if the lookups of its name fail."""
 NEW_DOUBT: Final = 5.0
 """The same if nothing else suggests an outage."""
+PAGE_DOUBT: Final = 30.0
+"""Seconds, at most, for which a host that has answered before is taken to be down although its pages may be broken: it
+answers each of them with an error, or only one page waits."""
 MIN_TRIES: Final = 2
 """Failures one after the other, at least, before that."""
 MANY: Final = 3
@@ -320,7 +323,7 @@ class Outages:
         is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
         # if the host answers other pages afterwards, its pages were to blame, and may be again
-        doubt = min(DOUBT / 2.0 ** self._waits_in_vain.get(trouble.scope, 0), self._patience)
+        doubt = min(PAGE_DOUBT / 2.0 ** self._waits_in_vain.get(trouble.scope, 0), self._patience)
         if trouble.contact == "error":
             is_page, limit = True, doubt
         elif breaker.is_known or (is_general and self._longest_doubt() == DOUBT):

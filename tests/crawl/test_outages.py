@@ -370,9 +370,9 @@ class Serves(Internet):
         return self.began <= self.now < self.began + self.seconds
 
 
-@pytest.mark.parametrize("seconds", [10, 30, 75])
+@pytest.mark.parametrize("seconds", [10, 25])
 @pytest.mark.parametrize("fault", ERRORS)
-async def test_a_host_that_answers_each_request_with_an_error_for_a_minute_loses_no_page(
+async def test_a_host_that_answers_each_request_with_an_error_for_a_while_loses_no_page(
     autojump_clock: MockClock, fault: str, seconds: float
 ) -> None:
     for served in (2, 20, 40):
@@ -393,7 +393,7 @@ class Chain(Spider):
             yield Request(f"https://h0.test/{number + 1}")
 
 
-@pytest.mark.parametrize("seconds", [10, 75])
+@pytest.mark.parametrize("seconds", [10, 25])
 @pytest.mark.parametrize("fault", [*FAULTS, *ERRORS])
 async def test_a_chain_of_pages_survives_an_outage_of_its_host(
     autojump_clock: MockClock, fault: str, seconds: float
@@ -416,12 +416,10 @@ async def test_a_chain_survives_an_outage_in_which_its_job_is_stopped(
 
 
 @pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
-async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(
-    autojump_clock: MockClock, fault: str
-) -> None:
+async def test_a_chain_that_ends_at_a_broken_page_is_given_up_soon(autojump_clock: MockClock, fault: str) -> None:
     report = (await collect(Chain(), Serves(10, 1e9, fault))).report
     assert (report.pages, report.failed) == (9, 1)
-    assert 80 < report.seconds < 180
+    assert 25 < report.seconds < 90
 
 
 class PastErrors(Chain):
@@ -440,11 +438,11 @@ class PastErrors(Chain):
             yield Request(f"https://h0.test/{number + 1}", errback=self.after_failure)
 
 
-async def test_broken_pages_of_a_chain_that_continues_cost_three_minutes_in_total(autojump_clock: MockClock) -> None:
+async def test_broken_pages_of_a_chain_that_continues_cost_two_minutes_in_total(autojump_clock: MockClock) -> None:
     site = Broken({f"/{number}" for number in range(4, 40, 5)}, 500)
     report = (await collect(PastErrors(), site)).report
     assert (report.pages, report.failed) == (33, 8)
-    assert report.seconds < 240
+    assert report.seconds < 120
 
 
 async def test_a_number_of_attempts_that_was_asked_for_is_kept_in_a_chain(autojump_clock: MockClock) -> None:
@@ -453,11 +451,11 @@ async def test_a_number_of_attempts_that_was_asked_for_is_kept_in_a_chain(autoju
     assert (report.failed, len(internet.failed)) == (1, 2)
 
 
-async def test_a_host_that_answers_nothing_but_errors_is_given_up_after_two_minutes(autojump_clock: MockClock) -> None:
+async def test_a_host_that_answers_nothing_but_errors_is_given_up_after_a_minute(autojump_clock: MockClock) -> None:
     internet = Serves(20, 1e9, "error")
     report = (await collect(Pages(1, 60), internet)).report
     assert (report.pages, report.kinds) == (19, {"status_500": 41})
-    assert report.seconds < 120
+    assert report.seconds < 60
 
 
 async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: MockClock) -> None:
@@ -467,10 +465,10 @@ async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: Mo
     assert report.seconds < 10
 
 
-async def test_a_start_page_that_is_never_available_fails_after_ninety_seconds(autojump_clock: MockClock) -> None:
+async def test_a_start_page_that_is_never_available_fails_after_a_minute(autojump_clock: MockClock) -> None:
     report = (await collect(Pages(1, 1), Broken({"/0", "/1"}, 503))).report
     assert report.failed == 1
-    assert 80 < report.seconds < 100
+    assert 25 < report.seconds < 70
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "maintained"])

@@ -102,9 +102,9 @@ def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, re
     ("request_", "seconds", "patience", "left"),
     [
         (GET, 0.0, 600.0, 0.0),  # it has served others
-        (GET, 89.0, 600.0, 1.0),
-        (GET, 89.0, None, 1.0),
-        (GET, 90.0, None, 0.0),
+        (GET, 29.0, 600.0, 1.0),
+        (GET, 29.0, None, 1.0),
+        (GET, 30.0, None, 0.0),
         (GET, 30.0, 20.0, 0.0),
         (GET, 1.0, 0.0, 0.0),
         (POST, 1.0, 600.0, 0.0),

@@ -22,6 +22,7 @@ from crawler.limits.outages import (
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
+    PAGE_DOUBT,
     Outages,
 )
 from crawler.limits.silence import SILENCE
@@ -177,16 +178,16 @@ def test_different_errors_of_a_gateway_open_the_breaker_but_the_network_is_well(
     assert made.ready_at([B], 4.0) == -math.inf
 
 
-def test_different_errors_of_a_host_open_the_breaker_for_ninety_seconds() -> None:
+def test_different_errors_of_a_host_open_the_breaker_for_a_while() -> None:
     made, now, results = outages(), 100.0, []
-    while now < 100.0 + 2 * DOUBT:
+    while now < 100.0 + 2 * PAGE_DOUBT:
         found = fail(made, A, now, "error", url=f"{A}/{now}")
         results.append((now, found))
         now += 0.5 if found is None else found.wait
     assert [found for _, found in results[:OPEN_AFTER]][:2] == [None, None]
     held = [at for at, found in results if found is not None]
     assert held[0] == 101.0
-    assert 100.0 + DOUBT / 2 < held[-1] < 100.0 + DOUBT
+    assert 100.0 + PAGE_DOUBT / 2 < held[-1] < 100.0 + PAGE_DOUBT
     assert made.ready_at([A], now) == -math.inf
 
 
@@ -203,7 +204,7 @@ def test_a_page_that_is_alone_is_held_while_its_host_answers_nothing(contact: Co
     assert fail(made, A, 100.0, contact, is_found=True) is None
     end, found = fail_for(made, A, 101.0, 200.0, contact=contact, is_found=True, is_repeated=True)
     assert found is None
-    assert DOUBT < end - 100.0 < 1.5 * DOUBT
+    assert PAGE_DOUBT < end - 100.0 < 1.5 * PAGE_DOUBT
     made.answered([A], is_known=True)
     for now in (300.0, 301.0):  # the host has answered since its first attempt, so the page is broken
         found = fail(made, A, now, contact, is_found=True, is_repeated=True)
@@ -223,14 +224,14 @@ def test_each_wait_that_was_in_vain_halves_the_next_one_until_the_host_recovers(
         held.append(end - now)
         made.answered([A], is_known=True)
         now = end + 100.0
-    assert held[0] >= DOUBT
+    assert held[0] >= PAGE_DOUBT
     for before, after in itertools.pairwise(held):
         assert after < 0.85 * before
-    assert held[3] < DOUBT / 3
+    assert held[3] < PAGE_DOUBT / 3
     fail(made, A, now, "error", url=f"{A}/4", is_found=True)
     fail(made, A, now + 1.0, "error", url=f"{A}/4", is_found=True, is_repeated=True)
     made.answered([A], is_known=True)
-    assert hold(now + 100.0, 5) - now - 100.0 >= DOUBT
+    assert hold(now + 100.0, 5) - now - 100.0 >= PAGE_DOUBT
 
 
 def test_one_page_without_response_uses_up_its_attempts() -> None:
