@@ -408,18 +408,18 @@ async def test_a_chain_of_pages_survives_an_outage_of_its_host(
 async def test_a_chain_survives_an_outage_in_which_its_job_is_stopped(
     autojump_clock: MockClock, fault: str, tmp_path: Path
 ) -> None:
-    internet, job = Serves(10, 60, fault), tmp_path / "job"
-    with trio.move_on_after(30):
+    internet, job = Serves(10, 25, fault), tmp_path / "job"
+    with trio.move_on_after(15):
         await crawl(Chain(), transport=internet, job=job)
     report = await crawl(Chain(), transport=internet, job=job)
     assert (report.pages, report.failed) == (41, 0)
 
 
 @pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
-async def test_a_chain_that_ends_at_a_broken_page_is_given_up_soon(autojump_clock: MockClock, fault: str) -> None:
+async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(autojump_clock: MockClock, fault: str) -> None:
     report = (await collect(Chain(), Serves(10, 1e9, fault))).report
     assert (report.pages, report.failed) == (9, 1)
-    assert 25 < report.seconds < 90
+    assert 25 < report.seconds < 150
 
 
 class PastErrors(Chain):

@@ -32,8 +32,6 @@ COMMON_RATES: Final = (
     *(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0),
 )
 """Units per second that people choose."""
-UNITS_PER_REFUSAL: Final = 8.0
-"""Units served per refusal, at least, if the rate explains the refusals; one at a safe distance counts twice."""
 UNCOMMON: Final = 0.05
 """Probability of another rate, relative to that of a common one."""
 STEP: Final = 1.03
@@ -100,8 +98,6 @@ class IntervalQuota(LeakyBucketQuota):
     """Seconds that refusals at a safe distance have added to it."""
     _surprises: int = 0
     """Refusals at a safe distance."""
-    _refused_before: int = 0
-    """Refusals before the rate was searched for."""
     _refused_in_row: int = 0
     _round_trip: float = math.nan
     """Seconds from a request to its response, as a moving average."""
@@ -194,10 +190,6 @@ class IntervalQuota(LeakyBucketQuota):
             shortest = max(0.0, min(shortest, self._round_trip - DEVIATIONS * self._deviation))
         return max(last, self._arrived + cost * self._distance - self._travel(shortest))
 
-    def has_few_refusals(self) -> bool:
-        """Return whether the rate explains what it should: nearly all requests are served."""
-        return self.used >= UNITS_PER_REFUSAL * (self.refusals - self._refused_before + self._surprises)
-
     def trusted_rate(self) -> float:
         """Return the rate at which requests are served, in units per second, although a higher one may be tried."""
         return 1.0 / ((1.0 + MIN_LONGER) * self._safe + self._added)
@@ -219,7 +211,6 @@ class IntervalQuota(LeakyBucketQuota):
 
     def _consider(self, rate: float) -> None:
         """Set the intervals that are considered where a rate, in units per second, was served or is likely."""
-        self._refused_before = self.refusals
         lowest = min(rate / LOWER, HIGHEST / STEP)
         prior = {1.0 / (lowest * STEP**step): UNCOMMON for step in range(int(math.log(HIGHEST / lowest, STEP)) + 1)}
         prior |= {1.0 / common: 1.0 for common in COMMON_RATES if common > lowest}

@@ -268,12 +268,10 @@ class LimitDetector:
         declared = report.declared
         if declared.retry_after is not None or declared.violated or declared.observations:
             return False
-        bucket = self.quotas.leaky_bucket()
-        if isinstance(bucket, IntervalQuota) and bucket.has_few_refusals():
-            return False  # requests at the edge of an interval are refused now and then
         undeclared = self.quotas.undeclared()
         if undeclared is not None and undeclared.is_shorter_tried():
             return False  # the window may be longer after all
+        bucket = self.quotas.leaky_bucket()
         is_refuted = bucket is not None and bucket.unexpected >= MAX_UNEXPECTED
         if not (is_refuted or self.rates.are_random()):
             return False
