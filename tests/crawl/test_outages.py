@@ -416,7 +416,9 @@ async def test_a_chain_survives_an_outage_in_which_its_job_is_stopped(
 
 
 @pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
-async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(autojump_clock: MockClock, fault: str) -> None:
+async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(
+    autojump_clock: MockClock, fault: str
+) -> None:
     report = (await collect(Chain(), Serves(10, 1e9, fault))).report
     assert (report.pages, report.failed) == (9, 1)
     assert 25 < report.seconds < 150

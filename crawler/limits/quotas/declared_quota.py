@@ -221,12 +221,13 @@ class DeclaredQuota(Quota):
         Parameters as of `_begin_next_window`.
         """
         limit, replenishment = self.limit or 0.0, self.replenishment
-        is_shown = sample.refused or self.window.declared or self.window_count == FIRST_ENDED
-        is_gradual = replenishment.kind == "continuous" and replenishment.rate is None
+        is_shown = sample.refused or self.window.is_certain() or self.window_count == FIRST_ENDED
+        few = not sample.refused and sample.remaining + sample.cost + sample.inflight < limit / 4.0
+        is_gradual = replenishment.rate is None and (few or replenishment.kind == "continuous")
         if self.estimated is not None or not (is_shown and is_gradual and 2.0 * sample.remaining < limit):
             return
         length = length_between(last, self.reset, sent=sample.sent, assumed=self.window.length)
-        if length is None and sample.refused:
+        if length is None and sample.refused and not self.window.is_certain():  # it may be no common one
             length = length_between(last, self.reset, sent=sample.sent, assumed=None)
         if length is not None:
             end = TimeInterval(self.reset.earliest, self.reset.latest)
