@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from crawler.limits.headers.declared import Observation, TimeRange
-from crawler.limits.quotas.estimated_windows import EstimatedWindows, length_between
+from crawler.limits.quotas.estimated_windows import MIN_STEPS, MIN_STEPS_SERVED, EstimatedWindows, length_between
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
@@ -226,7 +226,8 @@ class DeclaredQuota(Quota):
         is_gradual = replenishment.rate is None and (few or replenishment.kind == "continuous")
         if self.estimated is not None or not (is_shown and is_gradual and 2.0 * sample.remaining < limit):
             return
-        length = length_between(last, self.reset, sent=sample.sent, assumed=self.window.length)
+        steps = MIN_STEPS if sample.refused or self.window.declared else MIN_STEPS_SERVED
+        length = length_between(last, self.reset, sent=sample.sent, assumed=self.window.length, steps=steps)
         if length is None and sample.refused and not self.window.is_certain():  # it may be no common one
             length = length_between(last, self.reset, sent=sample.sent, assumed=None)
         if length is not None:

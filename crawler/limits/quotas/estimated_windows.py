@@ -15,10 +15,12 @@ import attrs
 from crawler.limits.quotas.sample import QuotaSample
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
-__all__ = ["EstimatedWindows", "length_between"]
+__all__ = ["MIN_STEPS", "MIN_STEPS_SERVED", "EstimatedWindows", "length_between"]
 
 MIN_STEPS: Final = 3.0
 """Times, at least, that the uncertainty of two stated ends fits into a window, if they show how long it lasts."""
+MIN_STEPS_SERVED: Final = 10.0
+"""The same if a request was served between them, and the length is not declared: a single unit may have returned."""
 MAX_WRONG: Final = 3
 """Refusals of requests that should have been served, after which the server does something else."""
 
@@ -109,7 +111,9 @@ class EstimatedWindows:
         return self.before * min(1.0, max(0.0, (self.end.latest - at) / self.length))
 
 
-def length_between(last: TimeInterval, end: TimeInterval, *, sent: float, assumed: float | None) -> float | None:
+def length_between(
+    last: TimeInterval, end: TimeInterval, *, sent: float, assumed: float | None, steps: float = MIN_STEPS
+) -> float | None:
     """Return the seconds of a window that two stated ends in a row show; `None` if they do not.
 
     Parameters:
@@ -117,9 +121,10 @@ def length_between(last: TimeInterval, end: TimeInterval, *, sent: float, assume
         end: the end of the window that contains a request.
         sent: when that was sent, in seconds since the epoch: before half of its window had passed.
         assumed: the length that is assumed, in seconds. `None`: any length is possible.
+        steps: times, at least, that the uncertainty of the two fits into it.
     """
     low, high = end.earliest - last.latest, end.latest - last.earliest
     length = (low + high) / 2.0 if assumed is None else assumed
     is_next = 2.0 * (end.earliest - sent) > high  # no whole window lies between the two
-    is_sharp = high - low <= length / MIN_STEPS
+    is_sharp = high - low <= length / steps
     return length if is_next and is_sharp and max(low, 2.0 * ROUNDING) <= length <= high else None

@@ -302,7 +302,7 @@ class Window:
     ) -> None:
         """Find the common length that fits the time from the first request, or from the last end, to the reset."""
         length = self._fit(reset.earliest - received, reset.latest - sent) if first else None
-        if length is None and last.latest <= sent and 2.0 * (reset.earliest - sent) > reset.latest - last.earliest:
+        if length is None and last.latest <= sent <= last.latest + 2 * ROUNDING < reset.earliest:
             length = self._fit(reset.earliest - last.latest, reset.latest - last.earliest)
         if length is not None:
             self.log_confirmed &= length == self.length

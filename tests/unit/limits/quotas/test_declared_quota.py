@@ -329,11 +329,6 @@ def test_rule_13_a_refusal_at_an_end_that_is_rounded_down_begins_no_window():
     assert (made.window_count, made.window.correction) == (1, 1.0)
 
 
-def test_rule_14_two_ends_show_the_length_although_a_part_of_the_second_window_has_passed():
-    made = estimated((9.0, 30.0, 0.1), (9.0, 90.0, 40.0))
-    assert made.window.length == 60.0
-
-
 def test_rule_15_a_response_that_does_not_state_the_end_shows_no_length_if_others_do():
     made = estimated((9.0, 60.15, 0.1), (0.0, 60.15, 1.0))
     assert made.window.length == 60.0
