@@ -66,7 +66,7 @@ def test_a_cell_awaits_the_items_of_a_crawl_in_trio(kernel: Kernel) -> None:
     kernel.run("%autoawait trio")
     assert kernel.run("items = await crawl_items(One(), transport=transport)\nitems")["text/plain"] == ITEMS
     assert "<th>pages</th><td>1</td>" in kernel.run("items.report")["text/html"]
-    assert "1 pages" in kernel.run("await crawl(One(), transport=transport)")["text/plain"]
+    assert "1 page," in kernel.run("await crawl(One(), transport=transport)")["text/plain"]
 
 
 def test_without_the_line_crawl_items_works_and_crawl_says_what_to_do(kernel: Kernel) -> None:
