@@ -31,6 +31,8 @@ UNKNOWN_SPREAD_SHARE: Final = 0.25
 return late in every following window."""
 SEEN_INTERVALS: Final = 15.0
 """Intervals of one unit in which other clients that use a fifth of the quota are seen, with a probability of 95 %."""
+SHORT_SPREAD: Final = 0.5
+"""Share of a short window over which it is spread until it is known whether all of its units return together."""
 STEADY_FACTOR: Final = 1.02
 """Factor between the average interval of one unit and the interval at which a continuous quota is spent."""
 PLENTY_SHARE: Final = 0.2
@@ -220,7 +222,8 @@ class Quota:
         need, interval, share = self.usage.expected_cost(cost), self.interval, self._share(inflight)
         average = self.usage.average_cost(cost)
         if mode == "auto" and self._is_short():
-            return -math.inf  # the first of several responses shows best when a window began
+            # the first of several responses shows best when a window began; a late one shows whether it is fixed
+            return -math.inf if self.replenishment.all_at_once else last + SHORT_SPREAD * (interval or 0.0) * average
         fits = backlog * average <= share * cost
         if mode == "auto" and (fits or self._may_be_sliding(last)):
             return -math.inf if fits else self._look_at(share / need)

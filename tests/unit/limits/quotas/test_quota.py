@@ -310,9 +310,11 @@ def test_rule_5_the_last_request_of_a_window_shows_whether_units_return_one_by_o
     assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="auto") > -math.inf
 
 
-def test_a_short_window_is_not_spread():
+def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_together():
     made = renewed(left=2.0)
     assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
+    made.replenishment.all_at_once = False
+    assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == NOW + 20.8 + 0.125
 
 
 def test_while_the_kind_is_unknown_the_remaining_units_are_spread_over_a_quarter_of_the_window():
