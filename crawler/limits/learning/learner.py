@@ -32,8 +32,6 @@ __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
 UNAVAILABLE: Final = 503
-MIN_PROBES: Final = 3
-"""Bursts in a row that only a rate limit explains, unless the site may be unavailable."""
 LOOKS: Final = 4.0
 """How often a lane looks, in a round trip, whether the request in flight of another one has changed their quota."""
 MIN_LOOK: Final = 0.001
@@ -207,7 +205,7 @@ class LimitLearner:
                 is_stated = wait is not None and report.status != UNAVAILABLE
                 certain = report.status == TOO_MANY_REQUESTS or is_stated
                 refusals.search = detector.start_search(received, certain=certain)
-            refusals.search.certain |= refusals.bursts >= MIN_PROBES and report.status != UNAVAILABLE
+            refusals.is_unavailable = report.status == UNAVAILABLE
             refusals.reject_concurrency()
             refusals.wait_for_search(sent, received, first=first or starts, retry_after=wait)
             self._check_concurrency(refusals, received)

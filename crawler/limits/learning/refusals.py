@@ -24,6 +24,8 @@ UNITS_PER_REQUEST: Final = 4.0
 """Units to be served after a wait of guessed length before one more request may be in flight."""
 MAX_CHANCE: Final = 0.02
 """Refusals in a row that are less probable than this, if each came at random, come from a limit."""
+MIN_PROBES: Final = 3
+"""Bursts in a row that only a rate limit explains, unless the site may be unavailable."""
 MAX_PLACE_WAIT: Final = 0.5
 """Seconds, at most, to wait for one of the requests in flight, some of which may take very long."""
 MIN_SERVED_BESIDE: Final = 2
@@ -75,6 +77,8 @@ class Refusals:
     """Whether a request is sent alone, to find out whether a limit caused the latest refusals."""
     beside: float = math.inf
     """Fewest requests in flight beside a refused one since the last success that ended a wait."""
+    is_unavailable: bool = False
+    """Whether the latest refusal was a 503: the site may be starting, or being updated."""
     untried: bool = False
     """Whether more requests were in flight at these refusals than were ever served at once."""
     _gate_before: float = -math.inf
@@ -178,6 +182,8 @@ class Refusals:
         # a limit would have refused the requests beside this one, too
         isolated = self._refused_in_burst == 1 and self._served_in_burst >= MIN_SERVED_BESIDE
         conclusive = self.search is not None and not (concurrency or isolated)
+        if self.search is not None:
+            self.search.certain |= self.bursts >= MIN_PROBES and not self.is_unavailable
         found = self.search.conclude(sent, received, cost) if self.search is not None and conclusive else None
         self.was_proven = self.in_row > 1
         too_many = self._wait_stated and self.untried and self._may_be_too_many()
