@@ -245,6 +245,8 @@ class HeaderReader:
                 return milliseconds, None
             case "moving":
                 return None, None
+            case _ if self._semantics.in_doubt(field.name, policy.name):
+                return None, None
             case "full":
                 rate = (
                     policy.limit / policy.window

@@ -132,3 +132,59 @@ def test_the_rate_of_a_time_to_full_is_that_of_the_reading_with_the_most_units_m
     assert best == pytest.approx(0.9)
     assert semantics.rate("r", "p", reading(5, 2, left=8, limit=10)) == best
     assert semantics.rate("r", "p", reading(5, 105, left=0, limit=10)) == pytest.approx(9 / 105)  # the rate has changed
+
+
+# ---- windows that are over long before the stated end ----------------------------------------------------------------
+
+
+def doubt(*readings):
+    semantics = ResetSemantics()
+    for one in readings:
+        semantics.observe("reset", "default", one)
+    return semantics.in_doubt("reset", "default")
+
+
+EARLY = [reading(10 * i, wait, left=1, limit=2) for i, wait in enumerate((710, 220, 900, 580))]
+
+
+def test_ends_that_move_back_while_units_return_are_in_doubt():
+    assert not doubt(*EARLY[:3])
+    assert doubt(*EARLY)
+
+
+def test_ends_that_move_away_while_as_much_is_left_are_in_doubt():
+    assert doubt(*(reading(10 * i, 286, left=6) for i in range(4)))
+    assert not doubt(*(reading(10 * i, 286, left=0) for i in range(4))), "a bucket whose next unit is awaited"
+
+
+def test_servers_that_count_on_their_own_are_trusted_once_less_is_left():
+    rounds = [reading(i, 60 - 7 * (i % 3), left=9 - i // 3, limit=10) for i in range(9)]
+    assert not doubt(*rounds)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        reading(20.05, 900, left=1, limit=2),  # requested before the response before was received
+        reading(30, 580, left=1, limit=3),  # another limit
+        reading(30, 580, limit=2),  # it does not state what is left
+        reading(30, 580, left=0, limit=2),  # less is left
+        reading(1000, 900, left=1, limit=2),  # the stated end has passed
+    ],
+)
+def test_other_responses_do_not_count_as_early(odd):
+    assert not doubt(*EARLY[:3], odd)
+
+
+def test_numbers_proven_to_be_seconds_are_not_in_doubt():
+    semantics = ResetSemantics()
+    semantics.remember("reset", "plain")
+    for one in EARLY:
+        semantics.observe("reset", "default", one)
+    assert not semantics.in_doubt("reset", "default")
+
+
+def test_one_unit_that_takes_more_than_a_minute_proves_no_time_to_full():
+    first, second = reading(0, 256, left=23, limit=24), reading(0.3, 950, left=22, limit=24)
+    assert verdict(first, second) == ""
+    assert verdict(first, reading(0.3, 512, left=22, limit=24), reading(0.6, 768, left=21, limit=24)) == "full"
