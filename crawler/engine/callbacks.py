@@ -12,7 +12,7 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Produced, Response
-from crawler.messages.checks import parameter_hints
+from crawler.messages.handlers import parameter_hints
 from crawler.messages.request import mapping_of
 from crawler.spiders import Spider
 from crawler.suggest import did_you_mean

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
-from crawler.messages.checks import survives_json
+from crawler.messages.json_arguments import survives_json
 
 __all__ = ["State"]
 

@@ -20,7 +20,8 @@ from crawler.html.submission import (
     encode_entries,
     pick_encoding,
 )
-from crawler.messages.checks import Handler, require_type
+from crawler.messages.checks import require_type
+from crawler.messages.handlers import Handler
 from crawler.messages.request import Request, set_position
 from crawler.redaction import redact
 from crawler.settings.headers import TOKEN

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crawler import content, html, urls
 from crawler.html import Link
-from crawler.messages.checks import Handler, handler_name
+from crawler.messages.handlers import Handler, handler_name
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.page_body import PageBody
 from crawler.messages.request import Request, plain_get, set_position

@@ -12,8 +12,8 @@ import msgspec
 
 from crawler import urls
 from crawler.headers import Headers
-from crawler.messages import checks
-from crawler.messages.checks import Handler
+from crawler.messages import checks, encoding, handlers, json_arguments
+from crawler.messages.handlers import Handler
 from crawler.messages.stored_request import StoredRequest
 from crawler.redaction import redact
 
@@ -165,7 +165,7 @@ class Request(_Draft):
             url, userinfo = urls.split_userinfo(url)
             auth = checks.userinfo_auth(userinfo) if auth is None else auth
         if params is not None:
-            query = checks.encode_params(params)
+            query = encoding.encode_params(params)
             url = (
                 urls.normalize(url + ("" if url.endswith(("?", "&")) else "&" if "?" in url else "?") + query)
                 if query
@@ -174,15 +174,15 @@ class Request(_Draft):
         fields = NO_FIELDS if headers is None else checks.parse_headers(headers)
         content = b""
         if body is not None or json is not None or data is not None:
-            content, content_type = checks.encode_body(body, json, data)
+            content, content_type = encoding.encode_body(body, json, data)
             if content_type and "content-type" not in fields:
                 fields = Headers((*fields.pairs, ("Content-Type", content_type)))
         _set_url(self, url)
-        _set_callback(self, None if callback is None else checks.handler_name("callback", callback, cb_kwargs))
+        _set_callback(self, None if callback is None else handlers.handler_name("callback", callback, cb_kwargs))
         _set_depth(self, 0)
         own: dict[str, Any] = {}
         if errback is not None:
-            own["errback"] = checks.handler_name("errback", errback, None)
+            own["errback"] = handlers.handler_name("errback", errback, None)
         if method != "GET":
             own["method"] = checks.parse_method(method)
         if fields is not NO_FIELDS:
@@ -198,9 +198,9 @@ class Request(_Draft):
         if proxy:
             own["proxy"] = checks.parse_proxy(proxy)
         if meta is not None:
-            own["meta"] = checks.json_dict("meta", meta)
+            own["meta"] = json_arguments.json_dict("meta", meta)
         if cb_kwargs is not None:
-            own["cb_kwargs"] = checks.encode_cb_kwargs(cb_kwargs, callback)
+            own["cb_kwargs"] = handlers.encode_cb_kwargs(cb_kwargs, callback)
         if type(priority) is not int or priority != 0:
             own["priority"] = checks.require_int("priority", priority, 1 - 2**63)
         if dont_filter:
@@ -220,7 +220,7 @@ class Request(_Draft):
         if max_body is not None:
             own["max_body"] = checks.require_int("max_body", max_body, least=1)
         if plugins is not None:
-            own["plugins"] = checks.json_dict("plugins", plugins)
+            own["plugins"] = json_arguments.json_dict("plugins", plugins)
         if own:
             self.__dict__.update(own)
 
@@ -281,8 +281,10 @@ class Request(_Draft):
         """
         for name in _MAPPINGS:
             mapping = self.__dict__.get(name)
-            if mapping and not checks.is_json(mapping):
-                key, value = next((key, value) for key, value in mapping.items() if not checks.is_json({key: value}))
+            if mapping and not json_arguments.is_json(mapping):
+                key, value = next(
+                    (key, value) for key, value in mapping.items() if not json_arguments.is_json({key: value})
+                )
                 return f"{name}[{key!r}] is of type {type(value).__name__}, which JSON does not have"
         return ""
 

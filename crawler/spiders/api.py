@@ -16,7 +16,7 @@ from crawler.errors import ConfigError
 from crawler.hooks.plugin import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
-from crawler.messages.checks import encode_params
+from crawler.messages.encoding import encode_params
 from crawler.records.json_path import compile_path, get_path, parse_keys
 from crawler.spiders.api_credentials import ApiCredentials, parse_credentials
 from crawler.spiders.arguments import check_argument_types, check_start_urls

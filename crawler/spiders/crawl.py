@@ -13,7 +13,7 @@ from msgspec import Struct
 from crawler import html
 from crawler.errors import ConfigError
 from crawler.messages import Produced, Request, Response
-from crawler.messages.checks import parameter_hints
+from crawler.messages.handlers import parameter_hints
 from crawler.messages.request import set_position
 from crawler.spiders.arguments import method_name
 from crawler.spiders.rules import Rule

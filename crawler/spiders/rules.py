@@ -13,7 +13,7 @@ from crawler.errors import ConfigError
 from crawler.html import Link
 from crawler.html.link_regions import links_in_regions
 from crawler.messages import Response
-from crawler.messages.checks import Handler
+from crawler.messages.handlers import Handler
 from crawler.scope import Scope
 
 __all__ = ["Patterns", "Rule"]
