@@ -188,6 +188,7 @@ class ScrapySpider(crawler.Spider):
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
         paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
         is_bare = all(components.path_of(path).startswith(SPIDER_SIDE) for path in paths)
+        is_bare &= not settings.getbool("DEPTH_STATS_VERBOSE")  # Scrapy's own middleware counts them
         self._middlewares = self._spider_middlewares(is_bare=is_bare)
         self._scheduling = Scheduling(scrapy, self._requests, self._signals, is_bare=is_bare)
         self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
