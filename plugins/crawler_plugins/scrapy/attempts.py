@@ -234,6 +234,7 @@ class Attempts:
         if _sent_form(changed, self.middlewares.default_fields) != attempt.before:
             request = self._as_changed(request, changed)
         reception = Reception(self._signals, changed) if self._are_parts_heard else None
+        responses.note_slot(request.url, changed.meta)
         try:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
@@ -251,6 +252,7 @@ class Attempts:
             attempt.answer = answer
             if not isinstance(answer, crawler.Response):
                 raise _Decided(answer)
+            changed.meta["download_latency"] = answer.first_byte
             if received is None:
                 received = responses.to_scrapy(answer, changed) if reception is None else reception.response(answer)
             if self._is_heard:

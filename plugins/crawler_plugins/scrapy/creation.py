@@ -23,6 +23,13 @@ TIMED: Final = {
     "scrapy.extensions.memusage.MemoryUsage": ("MEMUSAGE_LIMIT_MB", "MEMUSAGE_WARNING_MB"),
 }
 """Extensions that run if the project gives one of their settings: a timer of Twisted takes 14 MB."""
+ATTRIBUTES: Final = {
+    "download_delay": "DOWNLOAD_DELAY",
+    "download_maxsize": "DOWNLOAD_MAXSIZE",
+    "download_timeout": "DOWNLOAD_TIMEOUT",
+    "max_concurrent_requests": "CONCURRENT_REQUESTS_PER_DOMAIN",
+}
+"""Attributes of spiders that stand for settings."""
 FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
 """Settings that have these values whatever the project says."""
 
@@ -54,6 +61,9 @@ def create_crawler(
             _choose_extensions(made.settings)
             _refuse(name, made.settings, spider_class)
             made.spider = spider_class.from_crawler(made, **arguments)
+            for attribute, setting in ATTRIBUTES.items():
+                if hasattr(made.spider, attribute):
+                    made.settings.set(setting, getattr(made.spider, attribute), priority="spider")
             apply = getattr(made, "_apply_settings", None)
             if apply is not None:  # since Scrapy 2.11
                 apply()

@@ -94,6 +94,7 @@ class Lifecycle:
         _call_stats(self._scrapy.stats.close_spider, spider=self._scrapy.spider, reason=reason)
         log.info("Spider closed (%s)", reason, extra=about)
         await self._signals.send_async(signals.engine_stopped)
+        self._scrapy.crawling = False
 
     def _count_exchanges(self, crawl: crawler.Crawl) -> None:
         """Add what the crawl alone has counted to the stats of Scrapy."""

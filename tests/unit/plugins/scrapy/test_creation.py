@@ -56,3 +56,16 @@ def test_an_extension_with_a_timer_runs_if_one_of_its_settings_is_given(settings
 def test_text_for_a_setting_of_components_must_be_json(name):
     with pytest.raises(ConfigError, match=f"^setting {name} must be a JSON object, not 'abc'$"):
         ScrapySpider.of(scrapy.Spider, settings={name: "abc"})
+
+
+def test_attributes_of_a_spider_stand_for_settings():
+    class Slow(scrapy.Spider):
+        name = "slow"
+        download_delay = 2
+        download_timeout = 9
+        download_maxsize = 1000
+        max_concurrent_requests = 3
+
+    settings = ScrapySpider.of(Slow).settings
+    assert (settings.delay, settings.request_deadline, settings.max_body, settings.per_host) == (2, 9, 1000, 3)
+    assert ScrapySpider.of(Slow, settings={"DOWNLOAD_DELAY": 5}).settings.delay == 5
