@@ -101,7 +101,7 @@ def command_line(arguments: Sequence[str]) -> Callable[[], int | None]:
 
             command = " ".join(("crawler", *(error.command_chain or ())))
             message = _usage_error(error)
-            is_run = command in {"crawler", "crawler run"}
+            is_run = command in {"crawler", "crawler run", "crawler scrapy"}
             raise ConfigError((is_run and hint_of_scrapy(message)) or f"{message} (see {command} --help)") from None
         return code
 

@@ -47,12 +47,19 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None 
     return sinks
 
 
-def feeds_of(spider: Spider, if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:
-    """Return the outputs that the settings of a Scrapy project name; none for other spiders."""
+def feeds_of(spider: Spider, given: Sequence[str], if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:
+    """Return the outputs that the settings of a Scrapy project name; none for other spiders.
+
+    Parameters:
+        spider: The spider.
+        given: Values of ``-o``. They replace those outputs, as they do in Scrapy.
+        if_exists: What to do with files that exist.
+        job: The folder of the durable job that the outputs belong to.
+    """
     feeds: Callable[[IfExists, Path | None], Sequence[Plugin]] = getattr(spider, "feeds", lambda *_: ())
-    return feeds(if_exists, job)
+    return () if given else feeds(if_exists, job)
 
 
-def feed_places(spider: Spider) -> list[str]:
-    """Return the places of the outputs that the settings of a Scrapy project name, as they name them."""
-    return list(getattr(spider, "feed_places", ()))
+def feed_places(spider: Spider, given: Sequence[str]) -> list[str]:
+    """Return the places of the outputs that `feeds_of` returns, as the settings name them."""
+    return [] if given else list(getattr(spider, "feed_places", ()))

@@ -200,9 +200,9 @@ def command(
             spiders, load, report=report, ui=ui, if_exists=if_exists, override=override, tolerate=tolerate, quiet=quiet,
             drawn=drawn,
         )  # fmt: skip
-    sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], if_exists, folder)]
+    sinks = [*open_outputs(places, if_exists, job=folder), *feeds_of(spiders[0], places, if_exists, folder)]
     progress = Progress(shown=not quiet, drawn=drawn)
-    shown = [*places, *feed_places(spiders[0])]
+    shown = [*places, *feed_places(spiders[0], places)]
     show = functools.partial(show_result, progress=progress, outputs=shown, job=durable, file=report)
     result = run_spider(spiders[0], configuration, progress, sinks, durable, show, quiet=quiet)
     return result.exit_code(tolerate)

@@ -158,11 +158,13 @@ def _class_of(target: str) -> type[Any]:
         raise ConfigError(f"{target} is a folder: {SPIDER_FORMS}")
     if Path(target).exists():
         raise ConfigError(f"{target} is not a Python file: {SPIDER_FORMS}")
+    from crawler.cli.scrapy_words import hint_of_project  # noqa: PLC0415 - only for errors
+
     if Path(f"{target}.py").is_file():
         hint = f" (did you mean {target}.py?)"
     else:
         hint = f" (did you mean https://{target}?)" if "." in target and "/" not in target.partition(".")[0] else ""
-    raise ConfigError(f"no such file: {hide_userinfo(target)}{hint}: {SPIDER_FORMS}")
+    raise ConfigError(f"no such file: {hide_userinfo(target)}{hint}: {SPIDER_FORMS}{hint_of_project(Path())}")
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -202,7 +204,10 @@ def _only_spider(module: ModuleType, path: str) -> type[Any]:
     """Return the only spider that a module defines."""
     found = _spiders_in(module)
     if not found:
-        raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider")
+        from crawler.cli.scrapy_words import hint_of_project  # noqa: PLC0415 - only for errors
+
+        hint = hint_of_project(Path(path).parent)
+        raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider{hint}")
     if len(found) > 1:
         names = ", ".join(kind.__name__ for kind in found)
         raise ConfigError(f"several spiders in {path} ({names}): choose one, such as {path}:{found[0].__name__}")

@@ -141,12 +141,18 @@ class Attempts:
         if isinstance(result, Request):
             is_redirect = attempt.answer is not None and attempt.answer.status in REDIRECTS
             return attempt.answer if is_redirect else self._requests.to_crawl(result)
+        if result.status not in REDIRECTS:
+            self._count_robots(result.status)
         self._signals.send(signals.response_received, response=result, request=original)
         return attempt.answer if attempt.received is result else responses.to_crawl(result, request)
 
+    def _count_robots(self, status: int) -> None:
+        for name in ("request_count", "response_count", f"response_status_count/{status}"):
+            self._scrapy.stats.inc_value(f"robotstxt/{name}")
+
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
         """Send a request, which is counted."""
-        self._count_request(request.method)
+        self.count_request(request.method)
         try:
             return await send(request)
         except crawler.RequestError as error:
@@ -155,7 +161,8 @@ class Attempts:
                 weakref.finalize(original, self._failed.pop, id(original), None)
             raise
 
-    def _count_request(self, method: str) -> None:
+    def count_request(self, method: str) -> None:
+        """Count a request by its method."""
         if self._stats is not None:
             self._stats.inc_value("downloader/request_count")
             self._stats.inc_value(f"downloader/request_method_count/{method}")
@@ -227,11 +234,12 @@ class Attempts:
         if _sent_form(changed, self.middlewares.default_fields) != attempt.before:
             request = self._as_changed(request, changed)
         reception = Reception(self._signals, changed) if self._are_parts_heard else None
+        responses.note_slot(request.url, changed.meta)
         try:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
             if request.url.startswith(ORIGIN):
-                self._count_request(request.method)
+                self.count_request(request.method)
                 received = await self._handlers.download(changed)
                 answer = responses.to_crawl(received, request)
             else:
@@ -242,17 +250,18 @@ class Attempts:
                     await reception.repeat(answer)
                 received = None
             attempt.answer = answer
+            if not isinstance(answer, crawler.Response):
+                raise _Decided(answer)
+            changed.meta["download_latency"] = answer.first_byte
+            if received is None:
+                received = responses.to_scrapy(answer, changed) if reception is None else reception.response(answer)
+            if self._is_heard:
+                self._signals.send(signals.response_downloaded, request=changed, response=received)
         except crawler.RequestError as error:
             raise exception_of(error) from error
         finally:
             if self._is_heard:
                 self._signals.send(signals.request_left_downloader, request=changed)
-        if not isinstance(answer, crawler.Response):
-            raise _Decided(answer)
-        if received is None:
-            received = responses.to_scrapy(answer, changed) if reception is None else reception.response(answer)
-        if self._is_heard:
-            self._signals.send(signals.response_downloaded, request=changed, response=received)
         return received
 
     def _as_changed(self, request: crawler.Request, changed: Any) -> crawler.Request:

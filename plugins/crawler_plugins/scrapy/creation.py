@@ -10,11 +10,26 @@ from scrapy.crawler import Crawler
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
+from crawler_plugins.scrapy.settings import is_given
 
 __all__ = ["create_crawler"]
 
-EXTENSIONS: Final = ("scrapy.extensions.corestats.CoreStats", "scrapy.extensions.closespider.CloseSpider")
-"""Extensions of Scrapy that run as they are. The crawl does itself what the others do."""
+EXTENSIONS: Final = frozenset(
+    f"scrapy.extensions.{name}" for name in ("closespider.CloseSpider", "corestats.CoreStats", "logcount.LogCount")
+)
+"""Extensions of Scrapy that run as they are. The crawl does itself what most others do."""
+TIMED: Final = {
+    "scrapy.extensions.logstats.LogStats": ("LOGSTATS_INTERVAL",),
+    "scrapy.extensions.memusage.MemoryUsage": ("MEMUSAGE_LIMIT_MB", "MEMUSAGE_WARNING_MB"),
+}
+"""Extensions that run if the project gives one of their settings: a timer of Twisted takes 14 MB."""
+ATTRIBUTES: Final = {
+    "download_delay": "DOWNLOAD_DELAY",
+    "download_maxsize": "DOWNLOAD_MAXSIZE",
+    "download_timeout": "DOWNLOAD_TIMEOUT",
+    "max_concurrent_requests": "CONCURRENT_REQUESTS_PER_DOMAIN",
+}
+"""Attributes of spiders that stand for settings."""
 FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
 """Settings that have these values whatever the project says."""
 
@@ -35,9 +50,6 @@ def create_crawler(
     """
     _override(settings, overrides)
     _override(settings, FORCED)
-    for path in dict(settings.getdict("EXTENSIONS_BASE")):
-        if path not in EXTENSIONS:
-            settings["EXTENSIONS_BASE"].set(path, None, priority="cmdline")
     name = getattr(spider_class, "name", None) or spider_class.__name__
     _refuse(name, settings, spider_class)
     if missing := missing_arguments(spider_class, arguments):
@@ -46,8 +58,12 @@ def create_crawler(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
             made = Crawler(spider_class, settings)
+            _choose_extensions(made.settings)
             _refuse(name, made.settings, spider_class)
             made.spider = spider_class.from_crawler(made, **arguments)
+            for attribute, setting in ATTRIBUTES.items():
+                if hasattr(made.spider, attribute):
+                    made.settings.set(setting, getattr(made.spider, attribute), priority="spider")
             apply = getattr(made, "_apply_settings", None)
             if apply is not None:  # since Scrapy 2.11
                 apply()
@@ -57,6 +73,13 @@ def create_crawler(
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{name} cannot be created: {type(error).__name__}: {error}") from error
     return made
+
+
+def _choose_extensions(settings: Any) -> None:
+    """Leave out those of Scrapy's own extensions that do not run."""
+    for path in dict(settings.getdict("EXTENSIONS_BASE")):
+        if path not in EXTENSIONS and not any(is_given(settings, name) for name in TIMED.get(path, ())):
+            settings["EXTENSIONS_BASE"].set(path, None, priority="cmdline")
 
 
 def _override(settings: Any, overrides: Mapping[str, Any]) -> None:

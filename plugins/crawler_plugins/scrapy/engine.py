@@ -10,6 +10,8 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from crawler_plugins.scrapy.download_slots import DownloadSlots
+
 if TYPE_CHECKING:
     import crawler
 
@@ -23,11 +25,13 @@ class Downloader:
 
     Parameters:
         middleware: Has the downloader middlewares.
+        slots: The slots of hosts.
         statistics: Returns the statistics of the crawl.
     """
 
-    def __init__(self, middleware: Any, statistics: Callable[[], Any]) -> None:
+    def __init__(self, middleware: Any, slots: DownloadSlots, statistics: Callable[[], Any]) -> None:
         self.middleware = middleware
+        self.slots = slots
         self._statistics = statistics
 
     @property
@@ -86,7 +90,8 @@ class Engine:
     ) -> None:
         downloader, spider, pipelines = (SimpleNamespace(middlewares=found) for found in components)
         self.slot = self._slot = Slot(self._statistics)
-        self.downloader = Downloader(downloader, self._statistics)
+        slots = DownloadSlots(scrapy.settings, lambda: self._running)
+        self.downloader = Downloader(downloader, slots, self._statistics)
         self.scraper = SimpleNamespace(spidermw=spider, itemproc=pipelines)
         self.crawler = scrapy
         self.settings = scrapy.settings
@@ -109,6 +114,7 @@ class Engine:
                 middleware, which holds a start of its host, fetches something else.
         """
         self._crawl, self.running, self.start_time = crawl, True, crawl.clock()
+        self.crawler.crawling = True
         self._start_soon = start_soon
 
     def crawl(self, request: Any, spider: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""`Signals` sends the signals of Scrapy that have receivers; `log_result` logs messages of its log formatter."""
+"""`Signals` sends the signals of Scrapy that have receivers; `is_logged` and `log_result` are for its log formatter."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pydispatch.dispatcher import Any as ANYBODY  # noqa: N814 - it is a constan
 from pydispatch.dispatcher import connections, getAllReceivers, liveReceivers
 from pydispatch.robustapply import robustApply
 from scrapy.exceptions import CloseSpider, IgnoreRequest, StopDownload
+from scrapy.logformatter import LogFormatter
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from crawler_plugins.scrapy.deferreds import is_pending, result_of
 
-__all__ = ["Signals", "log_result"]
+__all__ = ["Signals", "is_logged", "log_result"]
 
 log = logging.getLogger("scrapy.utils.signal")
 
@@ -114,6 +115,17 @@ class Signals:
 def _taken(code: CodeType) -> tuple[str, ...] | None:
     """Return the names of the arguments that a method takes, as `robustApply` finds them; `None` if it takes any."""
     return None if code.co_flags & inspect.CO_VARKEYWORDS else code.co_varnames[1 : code.co_argcount]
+
+
+def is_logged(log: logging.Logger, formatter: Any, method: str) -> bool:
+    """Return whether messages of a method of a `LogFormatter` may be logged: those of Scrapy's own are debug messages.
+
+    Parameters:
+        log: The logger.
+        formatter: The formatter.
+        method: The name of the method.
+    """
+    return log.isEnabledFor(logging.DEBUG) or getattr(type(formatter), method) is not getattr(LogFormatter, method)
 
 
 def log_result(log: logging.Logger, entry: Any, spider: Any, *, exc_info: Any = None, **extra: Any) -> None:

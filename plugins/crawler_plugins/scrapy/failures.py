@@ -26,7 +26,8 @@ def _kind(present: str, former: type[Exception]) -> type[Exception]:
     own = getattr(exceptions, present, None)
     if own is None:
         return former
-    return type(present, (own, former), {"__module__": own.__module__, "__str__": Exception.__str__})
+    plain = {"__init__": Exception.__init__, "__str__": Exception.__str__, "osError": None}  # what Twisted's do is odd
+    return type(present, (own, former), {"__module__": own.__module__, **plain})
 
 
 @cache

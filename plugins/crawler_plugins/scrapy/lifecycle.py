@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from scrapy import signals
-from scrapy.exceptions import CloseSpider
+from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.utils.python import global_object_name
 from twisted.python.failure import Failure
 
 import crawler
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.components import takes_spider
 from crawler_plugins.scrapy.events import Signals
+from crawler_plugins.scrapy.final_stats import note_memory, note_rates
 from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.retries import Retries
 from crawler_plugins.scrapy.scheduling import Scheduling
 
 __all__ = ["Lifecycle"]
+
+log = logging.getLogger("scrapy.core.engine")
 
 
 class Lifecycle:
@@ -55,6 +60,7 @@ class Lifecycle:
     async def open(self, crawl: crawler.Crawl) -> None:
         """Open the spider. A component that raises ``CloseSpider`` stops the crawl."""
         scrapy = self._scrapy
+        log.info("Spider opened", extra={"spider": scrapy.spider})
         try:
             await self._pipelines.open()
         except CloseSpider as closing:
@@ -64,6 +70,7 @@ class Lifecycle:
             if isinstance(result, Failure) and isinstance(result.value, CloseSpider):
                 crawl.stop(result.value.reason)
         await self._signals.send_async(signals.engine_started)
+        note_memory(scrapy.stats, "memusage/startup")
         await self._scheduling.open(crawl)
         self._attempts.open()
 
@@ -74,20 +81,37 @@ class Lifecycle:
             crawl: The crawl that ends.
             reason: Scrapy's name of the reason, such as ``finished``.
         """
+        about = {"spider": self._scrapy.spider}
+        log.info("Closing spider (%s)", reason, extra=about)
         self._scrapy.engine.running = False
         await self._pipelines.close()
         await self._handlers.close()
         await self._scheduling.duplicates.close(reason)
         self._count_exchanges(crawl)
         await self._signals.send_async(signals.spider_closed, reason=reason)
+        note_rates(self._scrapy.stats, self._scrapy.spider)
+        note_memory(self._scrapy.stats, "memusage/max")
         _call_stats(self._scrapy.stats.close_spider, spider=self._scrapy.spider, reason=reason)
+        log.info("Spider closed (%s)", reason, extra=about)
         await self._signals.send_async(signals.engine_stopped)
+        self._scrapy.crawling = False
 
     def _count_exchanges(self, crawl: crawler.Crawl) -> None:
         """Add what the crawl alone has counted to the stats of Scrapy."""
         counted = crawl.stats
-        retries = counted.retries - self._retries.counted
-        for name, n in (("retry/count", retries), ("dupefilter/filtered", counted.filtered["duplicate"])):
+        forbidden = counted.filtered["robots"]
+        found = {
+            "retry/count": counted.retries - self._retries.counted,
+            "dupefilter/filtered": counted.filtered["duplicate"],
+            "robotstxt/forbidden": forbidden,
+        }
+        if self._scrapy.settings.getbool("DOWNLOADER_STATS"):
+            found |= {
+                "downloader/exception_count": forbidden,
+                f"downloader/exception_type_count/{global_object_name(IgnoreRequest)}": forbidden,
+                "downloader/response_bytes": counted.bytes,
+            }
+        for name, n in found.items():
             if n > 0:
                 self._scrapy.stats.inc_value(name, n)
 

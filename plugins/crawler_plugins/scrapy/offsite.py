@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from copy import copy
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from crawler_plugins.scrapy.handlers import host_of
 
 __all__ = ["Offsite"]
+
+log = logging.getLogger("scrapy.downloadermiddlewares.offsite")
 
 
 class Offsite:
@@ -23,6 +26,7 @@ class Offsite:
         self._domains: Any = None
         self._pattern: re.Pattern[str] | None = None
         self._known: dict[str, bool] = {}
+        self._noted: set[str] = set()
 
     def allows(self, url: str) -> bool:
         """Return whether a URL belongs to the allowed domains."""
@@ -41,3 +45,17 @@ class Offsite:
         if known is None:
             known = self._known[place] = self._pattern.fullmatch(host_of(url)) is not None
         return known
+
+    def note(self, request: Any, stats: Any) -> None:
+        """Count a request that is not allowed, and log the first one of its host.
+
+        Parameters:
+            request: The request of Scrapy.
+            stats: The statistics of Scrapy.
+        """
+        host = host_of(request.url)
+        if host and host not in self._noted:
+            self._noted.add(host)
+            log.debug("Filtered offsite request to %r: %s", host, request, extra={"spider": self._spider})
+            stats.inc_value("offsite/domains")
+        stats.inc_value("offsite/filtered")

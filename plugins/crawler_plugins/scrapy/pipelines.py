@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import is_pending, result_of
-from crawler_plugins.scrapy.events import Signals, log_result
+from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 
 __all__ = ["Pipelines", "plain_item"]
 
@@ -96,7 +96,7 @@ class Pipelines:
             self._log_error(item, error, response)
             await self._signals.send_async(signals.item_error, item=item, response=response, failure=Failure())
             return None
-        if log.isEnabledFor(logging.DEBUG):
+        if is_logged(log, crawler.logformatter, "scraped"):
             log_result(log, crawler.logformatter.scraped(output, response, spider), spider, item=output)
         await self._signals.send_async(signals.item_scraped, item=output, response=response)
         return output

@@ -1,6 +1,7 @@
 """`install`: a file that starts Scrapy itself when it is imported is refused, with a line that says what to do.
 
-Its spider would crawl by the engine of Scrapy as well, with the settings that the file gives it.
+Its spider would crawl by the engine of Scrapy as well, with the settings that the file gives it. A file that configures
+Scrapy's log, as scripts do that start Scrapy, leaves the log of the crawl as it is: messages would appear twice.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import wraps
 from typing import Any, Final
 
 from scrapy import crawler
+from scrapy.utils import log as scrapy_log
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.reactor import STARTS_SCRAPY, TrioReactor
@@ -30,6 +32,8 @@ def install() -> None:
         kind: Any = getattr(crawler, name, None)
         if kind is not None and not hasattr(vars(kind).get(method), MARK):
             setattr(kind, method, _refused(getattr(kind, method)))
+    if not hasattr(scrapy_log.configure_logging, MARK):
+        scrapy_log.configure_logging = _left_out(scrapy_log.configure_logging)
 
 
 def _refused(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,3 +47,15 @@ def _refused(method: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(refused, MARK, True)
     return refused
+
+
+def _left_out(configure: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that does its work only where the reactor of the crawl is not installed."""
+
+    @wraps(configure)
+    def left_out(*args: Any, **kwargs: Any) -> None:
+        if not TrioReactor.is_installed():
+            configure(*args, **kwargs)
+
+    setattr(left_out, MARK, True)
+    return left_out

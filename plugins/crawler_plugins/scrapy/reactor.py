@@ -176,6 +176,17 @@ class TrioReactor(Clock):
 
         self.callWhenRunning(lambda: self._nursery.start_soon(trio.to_thread.run_sync, work))
 
+    def __getattr__(self, name: str) -> Any:
+        """Refuse the network of a reactor.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(
+            f"reactor.{name} needs the event loop of Twisted, which does not run here: yield a Request, await "
+            "crawler.engine.download_async(), or run the project with Scrapy"
+        )
+
     # ---- what components call without effect here --------------------------------------------------------------------
 
     def addSystemEventTrigger(self, *_args: object, **_kw: object) -> object:  # noqa: N802

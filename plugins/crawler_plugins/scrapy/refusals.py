@@ -35,6 +35,7 @@ INSTEAD: Final = {
     "scrapyd": "run the command on the machine itself",
 }
 """Packages that replace a part of the engine, with what to do."""
+OWN_INSTEAD: Final = "the crawl has its own; leave it out, or run the project with Scrapy"
 COLLECTING: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 LOOPS: Final = frozenset(
     {"aiohttp", "async_playwright", "create_subprocess_exec", "create_subprocess_shell", "open_connection",
@@ -62,7 +63,7 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
     for name, beginning in OWN.items():
         path = path_of(settings.get(name) or "")
         if path and not path.startswith((beginning, PACKAGE)):
-            yield f"{name} = {path}: {_instead(path, 'the crawl has its own and cannot use another')}"
+            yield f"{name} = {path}: {_instead(path, OWN_INSTEAD)}"
     yield from _handler_refusals(settings)
     for name in COMPONENTS:
         yield from _component_refusals(settings, name)
@@ -81,7 +82,7 @@ def _handler_refusals(settings: Any) -> Iterator[str]:
     for scheme in WEB:
         path = handlers.get(scheme, "")
         if path and not path.startswith(("scrapy.", "scrapy_playwright.")):
-            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, 'the crawl fetches http and https itself')}"
+            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, INSTEAD['scrapy_impersonate'])}"
             break
     for scheme in sorted(handlers.keys() - {*WEB}):
         if reason := _import_error(given[scheme]):

@@ -38,6 +38,12 @@ def canonical(url: str) -> str | None:
         return None
 
 
+class NotedSlot(str):
+    """A ``download_slot`` that the project has not chosen: its spiders copy the `meta` of responses."""
+
+    __slots__ = ()
+
+
 class RequestTranslator:
     """Translates requests, and keeps in memory what of them has no form in JSON.
 
@@ -149,7 +155,7 @@ class RequestTranslator:
                 raise TypeError("")  # the spider may share a value between requests
             form: dict[str, Any] = {
                 "e": errback,
-                "m": encode({key: value for key, value in request.meta.items() if key != "depth"}, "meta"),
+                "m": encode(_own_meta(request.meta), "meta"),
                 "k": encode(request.cb_kwargs, "cb_kwargs"),
                 "f": encode(request.flags, "flags"),
                 "o": encode(cookies, "cookies"),
@@ -275,6 +281,11 @@ def with_depth(request: crawler.Request, depth: int) -> crawler.Request:
     return request.replace(meta=request.meta | {"d": depth})
 
 
+def _own_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a `meta` that the project has set."""
+    return {key: value for key, value in meta.items() if key != "depth" and not isinstance(value, NotedSlot)}
+
+
 def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a request that keys of its `meta` stand for."""
     options: dict[str, Any] = {}
@@ -299,8 +310,9 @@ def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
         options["session"] = str(meta["cookiejar"])
     if meta.get("dont_obey_robotstxt"):
         options["ignore_robots"] = True
-    if meta.get("download_slot"):
-        options["lane"] = str(meta["download_slot"])
+    slot = meta.get("download_slot")
+    if slot and not isinstance(slot, NotedSlot):
+        options["lane"] = str(slot)
     return options
 
 

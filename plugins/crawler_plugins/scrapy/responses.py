@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import NoneType
 from typing import Any, Final
 
 from scrapy.http import HtmlResponse, Response
@@ -13,9 +14,9 @@ import crawler
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from crawler_plugins.scrapy.handlers import host_of
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
-from crawler_plugins.scrapy.requests import canonical
+from crawler_plugins.scrapy.requests import NotedSlot, canonical
 
-__all__ = ["CACHES", "note_exchange", "note_retries", "to_crawl", "to_scrapy"]
+__all__ = ["CACHES", "note_exchange", "note_retries", "note_slot", "to_crawl", "to_scrapy"]
 
 CACHES: Final = ("cache", "http_cache")
 """Plugins whose responses Scrapy marks as cached."""
@@ -81,8 +82,14 @@ def note_exchange(response: crawler.Response, meta: dict[str, Any], timeout: flo
     """Add what Scrapy's downloader notes of an exchange to the `meta` of its request."""
     meta["download_latency"] = response.first_byte
     meta.setdefault("download_timeout", timeout)
-    meta.setdefault("download_slot", host_of(response.url))
+    note_slot(response.url, meta)
     note_retries(response.attempt, meta)
+
+
+def note_slot(url: str, meta: dict[str, Any]) -> None:
+    """Add the slot of a request to its `meta`, unless the project has chosen one."""
+    if isinstance(meta.get("download_slot"), (NotedSlot, NoneType)):
+        meta["download_slot"] = NotedSlot(host_of(url))
 
 
 def note_retries(attempts: int, meta: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from scrapy.utils.misc import load_object
 
 import crawler
+from crawler_plugins.scrapy.settings import has_retries
 
 __all__ = ["Retries", "StatusRetryPolicy", "is_for_robots"]
 
@@ -29,7 +30,9 @@ class Retries:
             self.codes = frozenset(int(code) for code in settings.getlist("RETRY_HTTP_CODES"))
         except (ValueError, TypeError) as error:
             raise crawler.ConfigError(f"setting RETRY_HTTP_CODES: {error}") from error
-        if not settings.getbool("RETRY_ENABLED"):
+        self.are_on = has_retries(settings)
+        """Whether requests are sent again as Scrapy's own middleware does."""
+        if not self.are_on:
             self.codes = frozenset()
         self._times = settings.getint("RETRY_TIMES")
         self._named = settings.getlist("RETRY_EXCEPTIONS")
@@ -70,11 +73,21 @@ class Retries:
 
 
 class StatusRetryPolicy(crawler.RetryPolicy):
-    """The policy of the crawl, without retries of statuses: `Retries` decides about those, except of a robots.txt."""
+    """The policy of the crawl, without retries of statuses: `Retries` decides about those, except of a robots.txt.
+
+    Parameters:
+        settings: Those of the crawl.
+        are_on: Whether requests are sent again after other failures.
+    """
+
+    def __init__(self, settings: crawler.Settings, *, are_on: bool = True) -> None:
+        super().__init__(settings)
+        self._are_on = are_on
 
     def wait(self, request: crawler.Request, attempts: int, error: Any) -> float | None:
         """Return the seconds until the next attempt; `None` if there is none."""
-        if isinstance(error, crawler.BadStatus) and not is_for_robots(request):
+        is_left = isinstance(error, crawler.BadStatus) or not (self._are_on or isinstance(error, crawler.Retry))
+        if is_left and not is_for_robots(request):
             return None
         return super().wait(request, attempts, error)
 

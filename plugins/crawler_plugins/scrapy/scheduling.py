@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 import trio
-from scrapy import signals
+from scrapy import signals, version_info
 from scrapy.utils.misc import load_object
 
 import crawler
@@ -23,6 +23,8 @@ __all__ = ["Scheduling"]
 REFERER: Final = "scrapy.spidermiddlewares.referer.RefererMiddleware"
 MAX_PAGES: Final = 50_000
 """URLs of requests that are remembered."""
+COUNTS_DEPTHS: Final = version_info >= (2, 18)
+"""Whether the installed Scrapy counts the requests that are deeper than `DEPTH_LIMIT`."""
 log = logging.getLogger("crawler.plugins.scrapy")
 
 
@@ -87,14 +89,15 @@ class Scheduling:
         if self._is_too_deep(depth):
             log.debug("%s is deeper than DEPTH_LIMIT", request)
             self.crawl.count("depth")
+            if COUNTS_DEPTHS:
+                self._scrapy.stats.inc_value("depth/request_ignored_count")
             return None
-        if depth:
-            self._scrapy.stats.max_value("request_depth_max", depth)
+        self.note_depth(depth)
         if self._is_heard and self._signals.refuses(signals.request_scheduled, request=request):
             return None
         offsite = None if request.dont_filter or request.meta.get("allow_offsite") else self._offsite
         if offsite is not None and not offsite.allows(request.url):
-            self._scrapy.stats.inc_value("offsite/filtered")
+            offsite.note(request, self._scrapy.stats)
             self.crawl.count("offsite")
             return None
         if response is not None and self._set_referer is not None:
@@ -150,6 +153,11 @@ class Scheduling:
             return False
 
         return is_repeat
+
+    def note_depth(self, depth: int) -> None:
+        """Note how deep a request is, unless Scrapy's own middleware does."""
+        if depth and self._is_bare:
+            self._scrapy.stats.max_value("request_depth_max", depth)
 
     def _is_too_deep(self, depth: int) -> bool:
         """Return whether requests of a depth are refused."""

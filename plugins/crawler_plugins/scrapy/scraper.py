@@ -12,6 +12,7 @@ from itemadapter import is_item
 from scrapy import signals, version_info
 from scrapy.exceptions import CloseSpider, IgnoreRequest, NotSupported
 from scrapy.http import Request
+from scrapy.spidermiddlewares.depth import DepthMiddleware
 from scrapy.utils.spider import iterate_spider_output
 from twisted.python.failure import Failure
 
@@ -19,7 +20,7 @@ import crawler
 from crawler_plugins.scrapy import responses
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.deferreds import iterate, result_of
-from crawler_plugins.scrapy.events import Signals, log_result
+from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 from crawler_plugins.scrapy.failures import exception_of, failure_of
 from crawler_plugins.scrapy.pipelines import Pipelines, plain_item
 from crawler_plugins.scrapy.requests import RequestTranslator, with_depth
@@ -34,6 +35,7 @@ COUNTS_ALL: Final = version_info >= (2, 13)
 ANY_ITEM: Final = version_info >= (2, 13)
 """Whether the installed Scrapy passes values of any type through the pipelines."""
 log = logging.getLogger("scrapy.core.scraper")
+engine_log = logging.getLogger("scrapy.core.engine")
 
 
 def _is_known(_url: str) -> bool:
@@ -100,6 +102,7 @@ class Scraper:
         self._middlewares = middlewares
         self._pipelines = pipelines
         self._items = items
+        self._has_depths = any(isinstance(one, DepthMiddleware) for one in middlewares.components)
 
     async def page(self, response: crawler.Response, **_: Any) -> list[Any]:
         """Return what the callback of a page produces; of a start item, what the pipelines make of it."""
@@ -170,7 +173,11 @@ class Scraper:
                 dict.__setitem__(request.headers, name, list(values))
         responses.note_exchange(response, request.meta, self.crawl.settings.request_deadline)
         if response.source in responses.CACHES:  # the hook `fetch` has not seen it
+            self._attempts.count_request(request.method)
             self._attempts.count(response.status)
+        formatter, spider = self._scrapy.logformatter, self._scrapy.spider
+        if is_logged(engine_log, formatter, "crawled"):
+            log_result(engine_log, formatter.crawled(request, theirs, spider), spider)
         self._signals.send(signals.response_received, response=theirs, request=request)
         return theirs
 
@@ -178,6 +185,8 @@ class Scraper:
         """Return what the callback of a response produces, or its errback if its status is refused."""
         request = response.request
         outputs = _Outputs(request, depth, response, is_known)
+        if self._has_depths and not outputs.depth:
+            del request.meta["depth"]  # the middleware sets it, and counts the page
         try:
             callback = request.callback or self._scrapy.spider._parse  # noqa: SLF001 - Scrapy's default callback
             call = partial(callback, response, **request.cb_kwargs)
@@ -235,7 +244,7 @@ class Scraper:
     def _finished(self, outputs: _Outputs) -> list[Any]:
         """Return the outputs of a page, and count its repeats."""
         if outputs.repeats:
-            self._scrapy.stats.max_value("request_depth_max", outputs.depth + 1)
+            self._scheduling.note_depth(outputs.depth + 1)
             self._scrapy.stats.inc_value("dupefilter/filtered", outputs.repeats)
         return outputs.values
 

@@ -13,7 +13,7 @@ from crawler_plugins.scrapy.components import component_paths, path_of
 from crawler_plugins.scrapy.redis_job import uses_scrapy_redis
 from crawler_plugins.scrapy.setting_names import IGNORED
 
-__all__ = ["crawl_settings", "ignored_settings", "is_given", "request_headers", "wrong_settings"]
+__all__ = ["crawl_settings", "has_retries", "ignored_settings", "is_given", "request_headers", "wrong_settings"]
 
 COMPONENTS: Final = ("SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
 """Settings of components that `crawl_settings` does not read."""
@@ -73,7 +73,7 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
         "obey_robots": settings.getbool("ROBOTSTXT_OBEY"),
         "request_deadline": get("DOWNLOAD_TIMEOUT") or 180.0,
         "max_body": settings.getint("DOWNLOAD_MAXSIZE") or 2**40,
-        "attempts": 1 + (settings.getint("RETRY_TIMES") if settings.getbool("RETRY_ENABLED") else 0),
+        "attempts": 1 + (settings.getint("RETRY_TIMES") if has_retries(settings) else 0),
         "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,
         "outage_patience": 0.0,  # an errback is called after RETRY_TIMES, also for a host that cannot be reached
         "traps": False,
@@ -179,6 +179,11 @@ def request_headers(settings: Any) -> dict[str, str]:
         if name.lower() == "host" or (name.lower() not in NOT_DEFAULTS | {"user-agent"} and not value.isascii())
     }
     return fields if _is_active(settings, "useragent.UserAgentMiddleware") else fields | {"User-Agent": ""}
+
+
+def has_retries(settings: Any) -> bool:
+    """Return whether `RetryMiddleware` is active: the project has neither switched it off nor replaced it."""
+    return bool(settings.getbool("RETRY_ENABLED")) and _is_active(settings, "retry.RetryMiddleware")
 
 
 def _is_active(settings: Any, name: str) -> bool:

@@ -188,6 +188,7 @@ class ScrapySpider(crawler.Spider):
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
         paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
         is_bare = all(components.path_of(path).startswith(SPIDER_SIDE) for path in paths)
+        is_bare &= not settings.getbool("DEPTH_STATS_VERBOSE")  # Scrapy's own middleware counts them
         self._middlewares = self._spider_middlewares(is_bare=is_bare)
         self._scheduling = Scheduling(scrapy, self._requests, self._signals, is_bare=is_bare)
         self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
@@ -305,7 +306,7 @@ class ScrapySpider(crawler.Spider):
         """Open the components of the project, and close them at the end."""
         self._requests.durable = self._items.durable = crawl.durable
         self._scraper.crawl = self._start.crawl = crawl
-        crawl.retries = StatusRetryPolicy(crawl.settings)
+        crawl.retries = StatusRetryPolicy(crawl.settings, are_on=self._retries.are_on)
         for name, reason in mapped.ignored_settings(self.scrapy.settings):
             log.info("setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()

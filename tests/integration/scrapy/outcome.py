@@ -13,10 +13,10 @@ __all__ = ["PROJECT", "in_folder", "outcome"]
 
 PROJECT: Final = Path(__file__).parent / "project"
 STATS: Final = re.compile(
-    r"corpus/|item_|response_received_count|finish_reason|spider_exceptions/|httperror/|offsite/filtered|retry/"
-    r"|dupefilter/|downloader/response_(?:count|status)|file_count|file_status"
+    r"corpus/|depth/|item_|response_received_count|finish_reason|spider_exceptions/|httperror/|offsite/|retry/"
+    r"|dupefilter/|downloader/(?!.*bytes)|file_count|file_status|request_depth|robotstxt/"
 )
-"""Statistics that are compared. The others are times, sizes, and those of robots.txt."""
+"""Statistics that are compared. The others are times, sizes, and those of parts that the crawl has of its own."""
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d+.:-]+\d")
 
 

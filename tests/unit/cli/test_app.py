@@ -42,7 +42,7 @@ FILES = {
 
 REFUSED = [
     (["rnu"], 'unknown command "rnu". Did you mean "run"?'),
-    (["crawl", "quotes"], 'unknown command "crawl" (here: crawler run FILE.py)'),
+    (["crawl", "quotes"], 'unknown command "crawl" (here: crawler run --scrapy PROJECT SPIDER)'),
     (["run", "one.py", "-O", "x.json"], "unknown option: -O (here: -o FILE --overwrite)"),
     (["run", "one.py", "--nolog"], "unknown option: --nolog (here: --quiet)"),
     (["fetch", "--nolog", "http://site.test/"], "unknown option: --nolog (see crawler fetch --help)"),

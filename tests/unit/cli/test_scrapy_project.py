@@ -137,9 +137,25 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
     spider = project_spider(project, "books", {}, {})
     assert job_of("", [spider]) == "kept"
     assert job_of("given", [spider]) == "given"
-    [sink] = feeds_of(spider, "error", Path("kept"))
+    [sink] = feeds_of(spider, [], "error", Path("kept"))
     assert sink.path == Path("books.jsonl")
-    assert feed_places(spider) == ["books.jsonl"]
+    assert feed_places(spider, []) == ["books.jsonl"]
+
+
+def test_outputs_of_the_command_line_replace_those_of_a_project_as_in_scrapy(project, capsys):
+    (project / "bookshop.py").write_text('SPIDER_MODULES = ["bookspiders"]\nFEEDS = {"feed.jsonl": {}}\n')
+    (project / "bookspiders.py").write_text(
+        "import scrapy\n"
+        "class Books(scrapy.Spider):\n"
+        "    name = 'books'\n"
+        "    start_urls = ['data:,x']\n"
+        "    def parse(self, response):\n"
+        "        yield {'a': 1}\n"
+    )
+    assert main(["run", "--scrapy", ".", "books", "-o", "given.jsonl"]) == 0
+    assert Path("given.jsonl").read_text() == '{"a":1}\n'
+    assert not Path("feed.jsonl").exists()
+    assert "output    given.jsonl\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

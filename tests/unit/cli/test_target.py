@@ -188,3 +188,14 @@ def test_values_of_secret_arguments_are_known_whatever_the_constructor_does_with
     )
     texts = {"token": "def-456", "user": "env:TEST_LOGIN", "shop": "books"}
     assert make_spider(str(tmp_path / "login.py"), texts).given_secrets == {"abc-123", "def-456"}
+
+
+@pytest.mark.parametrize("target", ["quotes", "main.py"])
+def test_in_a_scrapy_project_a_target_without_a_spider_is_answered_with_how_to_run_one(
+    target, in_process, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scrapy.cfg").touch()
+    (tmp_path / "main.py").write_text("if __name__ == '__main__':\n    run()\n")
+    with pytest.raises(ConfigError, match=r"\(spiders of this Scrapy project: crawler run --scrapy \. NAME\)$"):
+        make_spider(target, {})

@@ -7,6 +7,7 @@ import gc
 import httpx
 import pytest
 import scrapy
+from scrapy import signals
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, TextResponse
@@ -236,3 +237,22 @@ async def test_what_a_middleware_raises_is_repeated_as_retry_exceptions_say(auto
     off = {"DOWNLOADER_MIDDLEWARES": {Flaky: 600}, "RETRY_EXCEPTIONS": ["builtins.KeyError"]}
     Flaky.calls = 0
     assert (await run_scrapy(Two, {"/": "a"}, off)).items == [{"error": "OSError('no proxy')"}]
+
+
+async def test_the_signals_of_an_exchange_are_sent_in_the_order_of_scrapy(autojump_clock):
+    names = ("request_reached_downloader", "response_downloaded", "request_left_downloader", "response_received")
+    heard = []
+
+    def prepare(spider):
+        for name in names:
+            spider.scrapy.signals.connect(lambda name=name: heard.append(name), getattr(signals, name), weak=False)
+
+    class One(scrapy.Spider):
+        name = "one"
+        start_urls = [f"{SITE}/"]
+
+        def parse(self, response):
+            return None
+
+    await run_scrapy(One, {"/": "a"}, prepare=prepare)
+    assert heard == list(names)

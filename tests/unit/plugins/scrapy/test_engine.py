@@ -94,3 +94,14 @@ def test_before_the_crawl_it_says_so():
 
     with pytest.raises(RuntimeError, match="from the signal spider_opened on"):
         Engine(Scrapy(), print, print, ([], [], [])).pause()
+
+
+async def test_the_crawler_says_whether_it_crawls():
+    said = []
+
+    class Asks(One):
+        def parse(self, response):
+            said.append(self.crawler.crawling)
+
+    ran = await run_scrapy(Asks, PAGES)
+    assert [*said, ran.spider.crawler.crawling] == [True, False]

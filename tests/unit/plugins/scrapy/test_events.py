@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from crawler_plugins.scrapy.events import Signals, log_result
+from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 from scrapy import signals
 from scrapy.exceptions import IgnoreRequest, StopDownload
+from scrapy.logformatter import LogFormatter
 from scrapy.signalmanager import SignalManager
 from twisted.internet import defer
 
@@ -130,3 +131,15 @@ def test_a_receiver_can_stop_a_download(fail):
     found = Signals(crawler).stop_of(signals.bytes_received, data=b"")
     assert isinstance(found, StopDownload)
     assert found.fail is fail
+
+
+@pytest.mark.parametrize(("level", "expected"), [(logging.DEBUG, [True, True]), (logging.INFO, [False, True])])
+def test_a_formatter_of_the_project_is_asked_at_any_level(level, expected):
+    class Loud(LogFormatter):
+        def crawled(self, request, response, spider):
+            return super().crawled(request, response, spider) | {"level": logging.WARNING}
+
+    log = logging.getLogger("test")
+    log.setLevel(level)
+    assert [is_logged(log, formatter, "crawled") for formatter in (LogFormatter(), Loud())] == expected
+    assert is_logged(log, Loud(), "scraped") is expected[0]

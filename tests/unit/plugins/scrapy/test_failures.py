@@ -51,6 +51,11 @@ def test_an_errback_may_check_for_exceptions_of_scrapy_and_twisted(error, kinds)
     assert failure.request.url == "https://site.test/"
 
 
+@each(("message", "kind"), [("no host", "dns"), ("closed", "refused"), ("tls", "")])
+def test_an_exception_has_the_words_of_the_crawl(message, kind):
+    assert str(exception_of(with_kind(crawler.ConnectFailed(message), kind))) == message
+
+
 def test_a_refusal_of_robots_txt_has_scrapys_words():
     assert str(exception_of(crawler.Refused("x", by="robots"))) == "Forbidden by robots.txt"
 

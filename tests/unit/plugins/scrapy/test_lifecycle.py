@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import scrapy
 from scrapy import signals
 from support.scrapy_site import SITE, run_scrapy
@@ -16,6 +18,32 @@ class Links(scrapy.Spider):
     def parse(self, response):
         yield {"url": response.url}
         yield from response.follow_all(css="a")
+
+
+async def test_the_log_says_when_a_spider_is_opened_and_closed_and_which_pages_were_crawled(caplog, autojump_clock):
+    caplog.set_level(logging.DEBUG, "scrapy")
+    await run_scrapy(Links, PAGES)
+    found = [record.getMessage() for record in caplog.records if record.name == "scrapy.core.engine"]
+    assert found == [
+        "Spider opened",
+        f"Crawled (200) <GET {SITE}/> (referer: None)",
+        f"Crawled (200) <GET {SITE}/b> (referer: {SITE}/)",
+        "Closing spider (finished)",
+        "Spider closed (finished)",
+    ]
+
+
+async def test_messages_and_rates_are_counted(autojump_clock):
+    class Warns(Links):
+        def parse(self, response):
+            self.logger.warning("seen")
+            return super().parse(response)
+
+    stats = (await run_scrapy(Warns, PAGES)).stats
+    assert stats["log_count/WARNING"] == len(PAGES)
+    assert stats["memusage/max"] >= stats["memusage/startup"] > 1_000_000
+    assert stats["downloader/response_bytes"] == sum(len(page) for page in PAGES.values())
+    assert {"items_per_minute", "responses_per_minute"} <= stats.keys()
 
 
 def recorder(calls, **raising):

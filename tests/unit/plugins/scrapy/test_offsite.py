@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+import scrapy
 from crawler_plugins.scrapy.offsite import Offsite
+from scrapy.crawler import Crawler
+from scrapy.statscollectors import MemoryStatsCollector
 
 
 class Spider:
@@ -38,3 +43,16 @@ def test_a_change_has_effect_at_once():
     assert not filters.allows("https://c.test/")
     spider.allowed_domains = ["c.test"]
     assert filters.allows("https://c.test/")
+
+
+def test_hosts_that_are_not_allowed_are_counted_and_logged_once(caplog):
+    caplog.set_level(logging.DEBUG, "scrapy")
+    stats = MemoryStatsCollector(Crawler(scrapy.Spider))
+    offsite = Offsite(Spider())
+    for url in ("https://c.test/1", "https://c.test/2", "https://d.test/"):
+        offsite.note(scrapy.Request(url), stats)
+    assert stats.get_stats() == {"offsite/domains": 2, "offsite/filtered": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "Filtered offsite request to 'c.test': <GET https://c.test/1>",
+        "Filtered offsite request to 'd.test': <GET https://d.test/>",
+    ]

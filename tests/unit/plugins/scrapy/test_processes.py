@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from crawler_plugins.scrapy import ScrapySpider, processes
 from crawler_plugins.scrapy.project import Project
 from crawler_plugins.scrapy.reactor import TrioReactor
 from scrapy import crawler
+from scrapy.utils import log
 
 from crawler import ConfigError
 
@@ -32,6 +35,23 @@ def test_the_reactor_does_not_run_either():
 
     with pytest.raises(ConfigError, match="it starts a crawl of Scrapy"):
         reactor.run()
+
+
+def test_a_script_does_not_configure_the_log_of_the_crawl(monkeypatch):
+    monkeypatch.setattr(log, "configure_logging", log.configure_logging.__wrapped__)
+    handlers = list(logging.root.handlers)
+    ScrapySpider.prepare()
+    log.configure_logging()
+    assert logging.root.handlers == handlers
+
+
+def test_a_script_configures_its_log_without_that_reactor(monkeypatch):
+    configured = []
+    monkeypatch.setattr(log, "configure_logging", configured.append)
+    processes.install()
+    TrioReactor.uninstall()
+    log.configure_logging("settings")
+    assert configured == ["settings"]
 
 
 def test_scrapy_starts_as_before_without_that_reactor(monkeypatch):

@@ -83,3 +83,9 @@ def test_a_project_may_install_a_reactor_without_effect():
     finally:
         TrioReactor.uninstall()
     assert main.installReactor is INSTALL
+
+
+def test_its_network_is_refused_with_what_to_use_instead():
+    with pytest.raises(AttributeError, match=r"^reactor\.connectTCP needs the event loop of Twisted"):
+        TrioReactor().connectTCP("127.0.0.1", 80, None)
+    assert not hasattr(TrioReactor(), "listenTCP")

@@ -12,6 +12,7 @@ from crawler_plugins.scrapy.requests import RequestTranslator
 from scrapy.http import FormRequest, JsonRequest
 from scrapy.settings import Settings
 from support.cases import each
+from support.scrapy_site import SITE, run_scrapy
 
 import crawler
 
@@ -164,3 +165,22 @@ def test_a_field_of_a_request_replaces_that_of_all_requests():
 def test_repeated_fields_are_all_sent_without_the_cookies_of_the_session():
     request = scrapy.Request(URL, headers={"X-A": ["1", "2"]}, meta={"dont_merge_cookies": True})
     assert translator().to_crawl(request).headers.pairs == (("X-A", "1"), ("X-A", "2"), ("Cookie", ""))
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+async def test_requests_that_copy_the_meta_of_a_response_stay_on_the_lane_of_their_host(
+    is_durable, tmp_path, autojump_clock
+):
+    class Copies(scrapy.Spider):
+        name = "copies"
+        start_urls = [f"{SITE}/"]
+
+        def parse(self, response):
+            yield {"slot": response.meta["download_slot"]}
+            if response.meta["depth"] < 2:
+                for url in (f"{response.url}a", "https://other.test/"):
+                    yield scrapy.Request(url, meta=response.meta)
+
+    ran = await run_scrapy(Copies, dict.fromkeys(("/", "/a", "/aa"), "a"), job=tmp_path / "job" if is_durable else None)
+    assert {lane: found["requests"] for lane, found in ran.report.lanes.items()} == {SITE: 3, "https://other.test": 2}
+    assert {item["slot"] for item in ran.items} == {"site.test", "other.test"}

@@ -93,6 +93,15 @@ def test_the_policy_leaves_statuses_to_the_middleware():
     assert not policy.goes_back(request, silent, 0)
 
 
+def test_the_policy_repeats_nothing_but_what_a_plugin_asks_for_if_retries_are_off():
+    policy = StatusRetryPolicy(crawler.Settings(), are_on=False)
+    cut = crawler.BrokenExchange("cut")
+    cut.retryable = True
+    assert policy.wait(crawler.Request(f"{SITE}/", attempts=9), 1, cut) is None
+    assert policy.wait(crawler.Request(f"{SITE}/robots.txt"), 1, cut) is not None
+    assert policy.wait(crawler.Request(f"{SITE}/"), 1, crawler.Retry("x")) is not None
+
+
 async def test_a_post_is_retried_too_as_in_scrapy(autojump_clock):
     class Posts(One):
         def start_requests(self):

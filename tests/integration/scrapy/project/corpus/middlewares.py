@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import scrapy
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse
 from scrapy.http.request import NO_CALLBACK
@@ -49,6 +50,15 @@ class Token(Base):
             response = await maybe_deferred_to_future(self.crawler.engine.download(asked))
             self.token = response.css("h1::text").get().strip()
         request.headers["X-Token"] = self.token if "?1" in request.url else "other"
+
+
+class RetryTeapots(RetryMiddleware):
+    """Retries what Scrapy does, and a status of its own."""
+
+    def process_response(self, request, response):
+        if response.status == 418:
+            return self._retry(request, "a teapot") or response
+        return super().process_response(request, response)
 
 
 class Answers(Base):

@@ -9,6 +9,7 @@ from scrapy.downloadermiddlewares.retry import get_retry_request
 from corpus.recorder import note
 
 SHOP = "https://shop.test"
+RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
 
 
 class HandleList(scrapy.Spider):
@@ -148,6 +149,33 @@ class RetryCodes(scrapy.Spider):
 
     def parse(self, response):
         yield {"url": response.url}
+
+
+class OwnRetries(scrapy.Spider):
+    """A middleware of the project takes the place of Scrapy's."""
+
+    name = "own_retries"
+    custom_settings = {
+        "RETRY_TIMES": 1,
+        "DOWNLOADER_MIDDLEWARES": {RETRY: None, "corpus.middlewares.RetryTeapots": 550},
+    }
+
+    def start_requests(self):
+        for path in ("/refused", "/timeout", "/flaky/500/1", "/flaky/500/9", "/flaky/418/1"):
+            yield scrapy.Request(f"{SHOP}{path}", errback=self.failed)
+        yield scrapy.Request(f"{SHOP}/refused?max", errback=self.failed, meta={"max_retry_times": 2})
+
+    def parse(self, response):
+        yield {"url": response.url, "times": response.meta.get("retry_times")}
+
+    def failed(self, failure):
+        found = {"failed": failure.type.__name__, "url": failure.request.url}
+        yield found | {"times": failure.request.meta.get("retry_times")}
+
+
+class RetriesOff(OwnRetries):
+    name = "retries_off"
+    custom_settings = {"DOWNLOADER_MIDDLEWARES": {RETRY: None}}
 
 
 class RetryRequests(scrapy.Spider):
