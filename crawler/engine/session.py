@@ -28,7 +28,7 @@ from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
 from crawler.engine.wiring import wire
-from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, JobLost, LeaseLost, PluginError
 from crawler.files import full_disk_cause
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
@@ -175,7 +175,7 @@ class CrawlSession:
                 raise
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
-            failed = (LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed)(_one_line(cause))
+            failed = (type(cause) if isinstance(cause, (JobLost, LeaseLost)) else CrawlFailed)(_one_line(cause))
             if timer is not None and self.scheduler is not None and self.scheduler.has_begun:
                 failed.report = self._report(self.scheduler, timer, "failed")
             raise failed from group

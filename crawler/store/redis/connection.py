@@ -36,7 +36,7 @@ from crawler.store.redis.call_stream import CallStream
 
 __all__ = ["Connection"]
 
-PREFIX: Final = "crawler_job_5_"
+PREFIX: Final = "crawler_job_6_"
 """Of the names of all functions. Its number is that of the form of their calls, so that versions can share a server."""
 PARTS: Final = ("base", "groups", "owners", "status", "requests", "calls_leases", "calls_pages", "calls_jobs")
 """The files of the library, in their order."""

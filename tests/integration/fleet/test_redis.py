@@ -18,7 +18,7 @@ from integration.fleet.fleet import fleet, job_url
 from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
 from support.stores import A, claimed, done, requests
 
-from crawler.errors import JobError, LeaseLost
+from crawler.errors import JobError, JobLost, LeaseLost
 from crawler.store import ItemRow, Verdict
 from crawler.store.redis import Redis, connection
 from crawler.store.redis.inspect import inspect_job
@@ -178,6 +178,31 @@ async def test_a_worker_ends_if_a_server_has_lost_that_it_released_a_group(serve
         await store._connection._client.hset(key, {"last": before})
         with pytest.raises(LeaseLost, match="has lost commits of this worker"):
             await store.extend()
+
+
+async def test_a_worker_of_a_job_that_is_gone_is_none_of_the_job_that_has_its_place(server: Server) -> None:
+    url = job(server)
+    async with open_store(url) as old:
+        await old.ingest(requests("1"))
+        [held] = await claimed(old)
+        client = old._connection._client
+        async for key in client.scan_iter(f"{old._connection._key}*"):
+            await client.delete([key])
+        with pytest.raises(
+            JobLost, match=r"/\w+ no longer exists: its server has lost the data, or the job was deleted"
+        ):
+            await old.commit([done(held)])
+        async with open_store(url) as new:
+            assert new.owner == old.owner
+            await new.ingest(requests("1", "2"))  # more calls than the other worker has made
+            [_, waiting] = await claimed(new)
+            await new.commit([done(waiting)])
+            for call in (old.commit([done(held)]), old.advance("sink", 1, None), old.extend(), old.resume_state()):
+                with pytest.raises(JobLost, match="no longer exists"):
+                    await call
+            await old._connection.call("leave", {"job": old.job_name, "me": str(old.owner)})
+            assert await new.extend() is not None
+            assert new.live == 1
 
 
 @pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
