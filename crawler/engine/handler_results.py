@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import os
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, aclosing, nullcontext
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 import trio
 from msgspec import Struct, field
 
+from crawler.engine.forked_copies import end_copy
 from crawler.engine.item_json import describe_bad_field, encode_item
 from crawler.errors import HookError
 from crawler.hooks.page_effects import PageEffects
@@ -114,7 +116,7 @@ async def collect(
         slow: Names a handler that blocks the event loop.
         running: Returns a context manager around an async handler while it is awaited.
     """
-    handler = call.func
+    handler, process = call.func, os.getpid()
     began = slow.clock()
     produced: Any = None
     try:
@@ -141,6 +143,7 @@ async def collect(
                 began = slow.clock()
             is_large = is_large or found == MORE
     finally:
+        end_copy(process, handler, url)
         if isinstance(produced, types.GeneratorType):
             produced.close()
         slow.check(began, handler, url)
