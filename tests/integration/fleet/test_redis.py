@@ -18,11 +18,13 @@ from integration.fleet.fleet import fleet, job_url
 from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
 from support.stores import A, claimed, done, requests
 
+from crawler import Item, Response, Spider, crawl
 from crawler.errors import JobError, JobLost, LeaseLost
 from crawler.store import ItemRow, Verdict
 from crawler.store.redis import Redis, connection
 from crawler.store.redis.inspect import inspect_job
 from crawler.store.redis.opening import open_store
+from crawler.testing import FakeSite
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""
@@ -313,6 +315,33 @@ async def test_a_server_that_has_not_loaded_its_data_says_so(server: Server, mon
     with pytest.raises(JobError, match="the server is loading its data"):
         async with open_store(job(server), power=True):
             pass
+
+
+async def test_a_page_that_is_too_large_for_the_server_is_one_line_and_many_large_pages_are_no_problem(
+    server: Server, tmp_path: Path
+) -> None:
+    ask_redis(server, "config", "set", "proto-max-bulk-len", str(40_000_000))
+    try:
+        async with open_store(job(server)) as store:
+            await store.ingest(requests("1"))
+            [held] = await claimed(store)
+            with trio.fail_after(LONGEST), pytest.raises(JobError, match="links of 50 MB cannot be stored: the server"):
+                await store.commit([done(held, items=[ItemRow(b'"%b"' % (b"x" * 50_000_000))])])
+            item = ItemRow(b'"small"')
+            assert (await store.commit([done(held, items=[item])])).verdicts == [Verdict.OK]
+
+        class Large(Spider):
+            start_urls = [f"https://site.test/{n}" for n in range(12)]
+
+            def parse(self, response: Response) -> Iterator[Item]:
+                yield {"url": response.url, "text": "x" * 7_000_000}
+
+        site = FakeSite({f"/{n}": "page" for n in range(12)})
+        with trio.fail_after(LONGEST):
+            report = await crawl(Large(), job=job(server), outputs=[tmp_path / "items.jsonl"], transport=site.transport)
+        assert (report.finished, report.items, report.failed) == ("finished", 12, 0)
+    finally:
+        ask_redis(server, "config", "set", "proto-max-bulk-len", str(512 * 1024**2))
 
 
 async def test_more_replicas_than_there_are_is_one_line(server: Server) -> None:
