@@ -134,12 +134,23 @@ def test_a_spider_of_the_tutorial_runs_on_four_workers_by_nothing_but_its_job(
         starts = json.dumps([f"{site.url}?page=0" for site in sites])
         words = [str(ROOT / "examples" / "quotes.py"), "-a", f"start_urls={starts}", "--job", url, "-o", "quotes.jsonl"]
         workers = [
-            Process(["-m", "crawler", "run", *words], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
-            for _ in range(4)
-        ]
+            Process(
+                ["-m", "crawler", "run", *words, "--report", f"{n}.json"],
+                cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE,
+            )
+            for n in range(4)
+        ]  # fmt: skip
         said = [worker.communicate(timeout=60)[1] for worker in workers]
         assert [worker.returncode for worker in workers] == [0] * 4, said
+        code, _, late = crawler(tmp_path, "run", *words)
+        assert code == 0
+        assert "(0.0 pages/s" in late
+        assert "this run  0 pages; the others are from other runs of the job" in late
         asked = [(site.url, asked.path) for site in sites for asked in site.log if "page" in asked.path]
+    reports = [json.loads((tmp_path / f"{n}.json").read_text()) for n in range(4)]
+    assert {report["pages"] for report in reports} == {30}
+    for name, count in (("pages", 30), ("items", 60)):  # what each worker has done itself
+        assert sum(report[name] - report["earlier"].get(name, 0) for report in reports) == count
     lines = [line for path in tmp_path.glob("quotes-*.jsonl") for line in path.read_text().splitlines()]
     found = sorted((json.loads(line)["by"], json.loads(line)["text"]) for line in lines)
     assert found == sorted((f"author {shop}", f"quote {n}") for shop in range(6) for n in range(10))
