@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from crawler.engine.slow_steps import describe_handler
 from crawler.logs import get_logger
@@ -17,19 +17,16 @@ FAILED: Final = 1
 log = get_logger("crawler.engine")
 
 
-def end_copy(process: int, handler: Callable[..., Any], url: str) -> None:
-    """End this process at once if the handler has forked it. It would continue the crawl, as the other one does.
+def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
+    """End this process, which a handler has forked, at once. It would continue the crawl, as the other one does.
 
     Call it when the handler has returned or raised. A copy that ``sys.exit`` ends does what its author meant; any other
     is reported.
 
     Parameters:
-        process: The number of the process that has called the handler.
         handler: The callback or hook.
         url: The URL of its page.
     """
-    if os.getpid() == process:
-        return
     error = sys.exc_info()[1]
     if isinstance(error, SystemExit):
         os._exit(error.code if isinstance(error.code, int) else int(error.code is not None))

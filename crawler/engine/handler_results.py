@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 import trio
 from msgspec import Struct, field
 
-from crawler.engine.forked_copies import end_copy
 from crawler.engine.item_json import describe_bad_field, encode_item
 from crawler.errors import HookError
 from crawler.hooks.page_effects import PageEffects
@@ -143,7 +142,10 @@ async def collect(
                 began = slow.clock()
             is_large = is_large or found == MORE
     finally:
-        end_copy(process, handler, url)
+        if os.getpid() != process:
+            from crawler.engine.forked_copies import end_copy  # noqa: PLC0415 - few handlers fork
+
+            end_copy(handler, url)
         if isinstance(produced, types.GeneratorType):
             produced.close()
         slow.check(began, handler, url)

@@ -218,7 +218,7 @@ class Timer:
 
 
 def _main_counts(stats: Stats) -> dict[str, int]:
-    """Return the counts by which runs and workers are told apart, without zeros."""
+    """Return the counts that runs and workers are compared by, without zeros."""
     counts = {"pages": stats.pages, "items": stats.items, "requests": stats.requests}
     return {name: count for name, count in counts.items() if count}
 
