@@ -108,9 +108,10 @@ class Connection:
         if self._failure is not None:
             raise self._failure
         await self._check_server()
-        with suppress(ResponseError):  # a hosted server may hide its settings
-            found = await self._client.config_get([LONGEST_CALL])
-            self._longest = int(found.get(LONGEST_CALL.encode(), USUAL_LONGEST))
+        if not self.address.cluster:  # the setting is one of a server
+            with suppress(ResponseError):  # a hosted server may hide it
+                found = await self._client.config_get([LONGEST_CALL])
+                self._longest = int(found.get(LONGEST_CALL.encode(), USUAL_LONGEST))
         await self._load()
 
     async def __aexit__(self, *_: object) -> None:
