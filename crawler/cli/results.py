@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +13,7 @@ from crawler.cli.standard_streams import output_is_open, write
 from crawler.cli.summary import summary
 from crawler.engine.report import Report
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import error_reason, is_replaced, replace_file
+from crawler.files import error_reason, is_replaced, replace_file, write_refusal
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo
 
@@ -45,8 +44,8 @@ def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
         raise ConfigError(f"--report {path} is a folder, not a file")
     if not path.parent.is_dir():
         raise ConfigError(f"no such folder: {path.parent} (for --report {path})")
-    if not os.access(path.parent if is_replaced(path) else path, os.W_OK):
-        raise ConfigError(f"no permission to write --report {path}")
+    if refusal := write_refusal(path.parent if is_replaced(path) else path):
+        raise ConfigError(refusal.format(f"--report {path}"))
 
 
 def check_report_is_separate(path: Path, outputs: Sequence[str], job: Path | None) -> None:
