@@ -20,7 +20,7 @@ _HOMES = {
     "crawler.engine.report": "Report",
     "crawler.engine.retries": "RetryPolicy",
     "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
-    " CrawlerError FetchError FetchTimeout HookError JobError LeaseLost PluginError Refused RequestError"
+    " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost PluginError Refused RequestError"
     " WouldExceedDeadline",
     "crawler.headers": "Headers",
     "crawler.hooks.plugin": "Crawl Plugin",
@@ -78,6 +78,7 @@ if _typing.TYPE_CHECKING:
     from crawler.errors import FetchTimeout as FetchTimeout
     from crawler.errors import HookError as HookError
     from crawler.errors import JobError as JobError
+    from crawler.errors import JobLost as JobLost
     from crawler.errors import LeaseLost as LeaseLost
     from crawler.errors import PluginError as PluginError
     from crawler.errors import Refused as Refused

@@ -7,7 +7,8 @@
     ├─ PluginError        a plugin breaks its contract; nothing was started           exit 2
     ├─ JobError           the job folder is foreign, in use, or does not fit          exit 2
     ├─ CrawlFailed        the crawl had to end; its cause is an exception group       exit 1
-    │  └─ LeaseLost       other workers have the requests of this one                 exit 1
+    │  ├─ LeaseLost       other workers have the requests of this one                 exit 1
+    │  └─ JobLost         the job that workers share no longer exists                 exit 1
     └─ RequestError       one request failed; the crawl continues
        ├─ FetchError
        │  ├─ ConnectFailed    no connection: DNS, refused, unreachable, TLS           retryable
@@ -48,6 +49,7 @@ __all__ = [
     "FetchTimeout",
     "HookError",
     "JobError",
+    "JobLost",
     "LeaseLost",
     "PluginError",
     "Refused",
@@ -109,6 +111,22 @@ class LeaseLost(CrawlFailed):
         return cls(
             f"{shown} has lost commits of this worker that it had acknowledged, as after a crash, or a failover to a "
             "server that had not received them: their pages are fetched again"
+        )
+
+
+class JobLost(CrawlFailed):
+    """The job that workers share no longer exists: its server has lost all data of it, or somebody has deleted it."""
+
+    @classmethod
+    def at(cls, shown: str) -> JobLost:
+        """Return the error of a worker of a job.
+
+        Parameters:
+            shown: The job, as it may be shown.
+        """
+        return cls(
+            f"{shown} no longer exists: its server has lost the data, or the job was deleted. A worker that starts now "
+            "begins a new crawl: let it write to other outputs, or use --overwrite"
         )
 
 

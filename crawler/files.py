@@ -27,6 +27,7 @@ __all__ = [
     "sync_data",
     "sync_folder",
     "write_all",
+    "write_refusal",
 ]
 
 FULL: Final = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -102,6 +103,14 @@ def replace_file(
 def is_replaced(path: Path) -> bool:
     """Return whether `replace_file` replaces a path; if not, it is a pipe or a device, which is written to."""
     return path.parent not in OPEN_FILES and (path.is_file() or not path.exists())
+
+
+def write_refusal(path: Path) -> str:
+    """Return why a file or folder cannot be written, with ``{}`` for its name; empty if it can."""
+    if os.access(path, os.W_OK):
+        return ""
+    is_read_only = path.exists() and os.statvfs(path).f_flag & os.ST_RDONLY
+    return "cannot write {}: it is on a read-only file system" if is_read_only else "no permission to write {}"
 
 
 def error_reason(error: OSError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +13,7 @@ from crawler.cli.standard_streams import output_is_open, write
 from crawler.cli.summary import summary
 from crawler.engine.report import Report
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.files import error_reason, is_replaced, replace_file
+from crawler.files import error_reason, is_replaced, replace_file, write_refusal
 from crawler.hooks.plugin import Plugin
 from crawler.redaction import hide_userinfo
 
@@ -45,8 +44,8 @@ def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
         raise ConfigError(f"--report {path} is a folder, not a file")
     if not path.parent.is_dir():
         raise ConfigError(f"no such folder: {path.parent} (for --report {path})")
-    if not os.access(path.parent if is_replaced(path) else path, os.W_OK):
-        raise ConfigError(f"no permission to write --report {path}")
+    if refusal := write_refusal(path.parent if is_replaced(path) else path):
+        raise ConfigError(refusal.format(f"--report {path}"))
 
 
 def check_report_is_separate(path: Path, outputs: Sequence[str], job: Path | None) -> None:
@@ -71,12 +70,29 @@ def _file_of(output: str) -> Path:
 
 
 def show_result(
-    report: Report, progress: Progress, *, outputs: Sequence[str], job: Job | None, file: Path | None, quiet: bool
+    report: Report,
+    progress: Progress,
+    *,
+    outputs: Sequence[str],
+    job: Job | None,
+    file: Path | None,
+    quiet: bool,
+    resumable: bool = True,
 ) -> None:
-    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
+    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one.
+
+    Parameters:
+        report: The report of the crawl.
+        progress: Has the data for the summary.
+        outputs: Where the items go.
+        job: The durable job; `None` without one.
+        file: Where the report goes; `None`: nowhere.
+        quiet: Whether to write no summary.
+        resumable: Whether another run can continue the job. It cannot if the job no longer exists.
+    """
     if not quiet:
         plugins = progress.crawl.plugins
-        places = [*_places(outputs, progress, job)]
+        places = [*_places(outputs, progress, job, resumable=resumable)]
         keeps = getattr(progress.crawl.spider, "keeps_items", False)  # the pipelines of a Scrapy project may
         if report.items and not (places or keeps or any(type(one).persist is not Plugin.persist for one in plugins)):
             keep = "use -o FILE to keep the items"
@@ -85,14 +101,17 @@ def show_result(
 
         advice = advice_for(report.lanes, progress.crawl.settings)
         lines = summary(
-            report, outputs=places, causes=progress.causes, job="" if job is None else hide_userinfo(str(job.place))
+            report,
+            outputs=places,
+            causes=progress.causes,
+            job="" if job is None or not resumable else hide_userinfo(str(job.place)),
         )
         say(lines + (f"  advice    {advice}\n" if advice else ""))
     if file is not None:
         write_report(file, report)
 
 
-def _places(outputs: Sequence[str], progress: Progress, job: Job | None) -> Iterator[str]:
+def _places(outputs: Sequence[str], progress: Progress, job: Job | None, *, resumable: bool) -> Iterator[str]:
     """Yield where the items were written, and how many of them are missing there."""
     plugins = progress.crawl.plugins
     sinks = plugins[plugins.index(progress) + 1 :]  # as the command line adds them
@@ -102,7 +121,7 @@ def _places(outputs: Sequence[str], progress: Progress, job: Job | None) -> Iter
             place = getattr(sink, "path", place)
         missing = getattr(sink, "behind", 0)
         rest = f" without the last {plural(missing, 'item')}" if missing else ""
-        later = ", which the next run stores" if missing and job is not None else ""
+        later = ", which the next run stores" if missing and job is not None and resumable else ""
         yield f"{hide_userinfo(str(place))}{rest}{later}"
 
 

@@ -19,7 +19,7 @@ from crawler.cli.results import check_report, check_report_is_separate, reader_h
 from crawler.cli.target import make_spiders
 from crawler.engine.api import run
 from crawler.engine.report import Report, tolerated
-from crawler.errors import ConfigError, CrawlFailed
+from crawler.errors import ConfigError, CrawlFailed, JobLost
 from crawler.hooks.plugin import Plugin
 from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
@@ -238,7 +238,7 @@ def run_spider(
     except CrawlFailed as error:
         closed = reader_has_closed(error)
         if error.report is not None:
-            show(error.report, quiet=quiet or closed is not None)
+            show(error.report, quiet=quiet or closed is not None, resumable=not isinstance(error, JobLost))
         if closed is not None:
             raise closed from None
         raise

@@ -19,7 +19,7 @@ from crawler.engine.job import Job
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
 from crawler.engine.several import run_several
-from crawler.errors import ConfigError, CrawlerError, CrawlFailed
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobLost
 from crawler.limits.registry import Limits
 from crawler.redaction import hide_userinfo, redact
 from crawler.sinks.if_exists import IfExists
@@ -91,7 +91,8 @@ def run_spiders(
             say(f"{_label(spider, spiders)}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
         if ended is not None:
             places = [text.replace(FIELD, file_name(spider.name)) for text in configuration.outputs]
-            show_result(ended, progress, outputs=places, job=own_job, file=file, quiet=quiet)
+            resumable = not isinstance(result, JobLost)
+            show_result(ended, progress, outputs=places, job=own_job, file=file, quiet=quiet, resumable=resumable)
     return next((code for code in CODES if code in codes), 0)
 
 

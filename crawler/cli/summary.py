@@ -65,7 +65,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         f" ({speed:.1f} pages/s, {size(report.bytes)})"
     )
     if report.earlier:
-        yield f"  this run  {plural(pages, 'page')}; the others are from earlier runs of the job"
+        yield f"  this run  {plural(pages, 'page')}; the others are from other runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
     if report.pages and _forbidden(report) >= MANY_FORBIDDEN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import os
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, aclosing, nullcontext
@@ -114,7 +115,7 @@ async def collect(
         slow: Names a handler that blocks the event loop.
         running: Returns a context manager around an async handler while it is awaited.
     """
-    handler = call.func
+    handler, process = call.func, os.getpid()
     began = slow.clock()
     produced: Any = None
     try:
@@ -141,6 +142,10 @@ async def collect(
                 began = slow.clock()
             is_large = is_large or found == MORE
     finally:
+        if os.getpid() != process:
+            from crawler.engine.forked_copies import end_copy  # noqa: PLC0415 - few handlers fork
+
+            end_copy(handler, url)
         if isinstance(produced, types.GeneratorType):
             produced.close()
         slow.check(began, handler, url)

@@ -70,7 +70,8 @@ class Report:
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
     """By proxy, as host and port: its `requests` and its own `failures` in this run."""
     earlier: dict[str, int] = attrs.field(factory=dict)
-    """`pages`, `items` and `requests` of earlier runs of the job, which the counts above include."""
+    """`pages`, `items` and `requests` of earlier runs of the job, and of its other workers, which the counts above
+    include."""
     kinds: dict[str, int] = attrs.field(factory=dict)
     """The number `failed`, by finer kinds where they are known, such as ``connect_failed.refused``."""
     stopped_by_limit: bool = False
@@ -169,9 +170,19 @@ class Timer:
 
     def __init__(self, clock_now: float, stats: Stats | None = None) -> None:
         self._started = clock_now
-        counts = ("pages", "items", "requests")
-        self._earlier = {name: getattr(stats, name) for name in counts if stats is not None and getattr(stats, name)}
+        self._earlier = {} if stats is None else _main_counts(stats)
         self._cpu = time.process_time()
+
+    def add_workers(self, own: Stats, total: Stats) -> None:
+        """Note that the counts of the report are those of all workers of the job.
+
+        Parameters:
+            own: The counts of this worker.
+            total: Those of all workers.
+        """
+        mine = _main_counts(own)
+        others = {name: count - mine.get(name, 0) for name, count in _main_counts(total).items()}
+        self._earlier = {name: count for name, count in others.items() if count}
 
     def report(self, stats: Stats, *, now: float, others_cpu: float = 0.0, **fields: Any) -> Report:
         """Return the report of a crawl that ends now.
@@ -204,6 +215,12 @@ class Timer:
             earlier=self._earlier,
             **fields,
         )
+
+
+def _main_counts(stats: Stats) -> dict[str, int]:
+    """Return the counts that runs and workers are compared by, without zeros."""
+    counts = {"pages": stats.pages, "items": stats.items, "requests": stats.requests}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _counts_of(lane: LaneStats) -> dict[str, Any]:

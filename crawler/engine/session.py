@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -28,7 +29,7 @@ from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
 from crawler.engine.wiring import wire
-from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
+from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, JobLost, LeaseLost, PluginError
 from crawler.files import full_disk_cause
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
@@ -167,7 +168,7 @@ class CrawlSession:
                     raise
                 await runs.end(failed=False)
                 if store.shared:
-                    await self._finish_shared(scheduler)
+                    await self._finish_shared(scheduler, timer)
                 return self._report(scheduler, timer, *self._end(scheduler, had_finished=had_finished))
         except BaseExceptionGroup as group:
             cause = next(causes(group))
@@ -175,14 +176,14 @@ class CrawlSession:
                 raise
             if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
                 raise type(cause)(str(cause)) from group
-            failed = (LeaseLost if isinstance(cause, LeaseLost) else CrawlFailed)(_one_line(cause))
+            failed = (type(cause) if isinstance(cause, (JobLost, LeaseLost)) else CrawlFailed)(_one_line(cause))
             if timer is not None and self.scheduler is not None and self.scheduler.has_begun:
                 failed.report = self._report(self.scheduler, timer, "failed")
             raise failed from group
         finally:
             current_page.reset(outer)
 
-    async def _finish_shared(self, scheduler: Scheduler) -> None:
+    async def _finish_shared(self, scheduler: Scheduler, timer: Timer) -> None:
         """Cut the outputs of workers that were lost meanwhile, and let the report be about all workers.
 
         A crawl that was stopped does not wait for a store that is away: the next worker cuts these outputs.
@@ -191,7 +192,10 @@ class CrawlSession:
             scope.deadline = max(scope.deadline, trio.current_time() + FINISH_GRACE)
             resumed = await scheduler.store.resume_state()
             cut_lost_parts(self.table.persist, resumed.gone)
-            scheduler.crawl.stats.restore(resumed.checkpoint.stats or b"{}")
+            stats = scheduler.crawl.stats
+            own = copy.copy(stats)
+            stats.restore(resumed.checkpoint.stats or b"{}")
+            timer.add_workers(own, stats)
         if scope.cancelled_caught:
             log.warning("the store of the job does not answer: the report is about this worker only")
 

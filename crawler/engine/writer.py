@@ -38,6 +38,8 @@ __all__ = ["Message", "NewRequests", "Writer"]
 
 MAX_BATCH: Final = 64
 """Outcomes in one commit."""
+MAX_BATCH_BYTES: Final = 32 * 1024**2
+"""Bytes of items in one commit, after which it takes no further outcome: servers of jobs limit the size of a call."""
 
 
 class NewRequests(Struct, frozen=True, eq=False):
@@ -122,12 +124,14 @@ class Writer:
             with messages, self._shutdown.finishing() as scope:
                 task_status.started(scope)
                 async for message in messages:
-                    batch = [message]
-                    while len(batch) < MAX_BATCH:
+                    batch, size = [message], _bytes_of(message)
+                    while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
                         try:
-                            batch.append(messages.receive_nowait())
+                            message = messages.receive_nowait()
                         except (trio.WouldBlock, trio.EndOfChannel):
                             break
+                        batch.append(message)
+                        size += _bytes_of(message)
                     await self._write(batch)
         finally:
             self._sinks.complete()
@@ -323,3 +327,8 @@ def _count_failure(reason: str, url: str, stats: Stats, full_reason: str = "") -
     stats.kinds[full_reason or reason] += 1
     if full_reason:
         stats.sample(full_reason, url)
+
+
+def _bytes_of(message: Message) -> int:
+    """Return the size of the items in a message."""
+    return sum(len(item.data) for item in message.items) if isinstance(message, Outcome) else 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from crawler.errors import ConfigError
-from crawler.files import error_reason
+from crawler.files import error_reason, write_refusal
 
 __all__ = ["OTHER", "IfExists", "check_target"]
 
@@ -42,7 +41,7 @@ def check_target(path: Path, if_exists: IfExists, *, in_job: bool = False) -> No
                 )
             if not path.is_file():
                 raise ConfigError(f"{path} is not a regular file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ConfigError(f"no permission to write {path}")
+        if refusal := write_refusal(path if path.exists() else path.parent):
+            raise ConfigError(refusal.format(path))
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error

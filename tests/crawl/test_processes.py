@@ -313,10 +313,11 @@ class Mortal(Spider):
     start_urls = (URL,)
     deaths: list[str]
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, launchers: Sequence[ThreadLauncher] = ()) -> None:
         super().__init__()
         self.deaths = []
         self.times = times
+        self.launchers = launchers
 
     def parse(self, response: Response) -> Iterator[Any]:
         for number in range(LEAVES):
@@ -326,13 +327,15 @@ class Mortal(Spider):
         if response.url.endswith("/3") and len(self.deaths) < self.times:
             self.deaths.append(response.url)  # a thread has a shallow copy, so all share this list
             raise Death
+        if self.deaths and response.url.endswith("/3") and self.launchers:
+            self.launchers[0].replaced.wait(30)  # else the crawl may end before the end of the thread is known
         return {"url": response.url}
 
 
 def test_pages_of_a_process_that_ends_are_handled_again(
     use_threads: list[ThreadLauncher], caplog: pytest.LogCaptureFixture
 ) -> None:
-    report, items = result(Mortal(1), SITE)
+    report, items = result(Mortal(1, use_threads), SITE)
     assert len(items) == len({item["url"] for item in items}) == LEAVES
     assert report.requests == 1 + LEAVES + 1  # with robots.txt: no page was fetched again
     assert use_threads[0].started == 3

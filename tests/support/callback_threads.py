@@ -38,6 +38,8 @@ class ThreadLauncher:
         self._ended.setblocking(False)
         self.started = 0
         """Number of threads so far."""
+        self.replaced = threading.Event()
+        """Set when a thread that has ended is replaced."""
         self.threads: list[threading.Thread] = []
 
     def launch(self, place: int) -> tuple[socket.socket, socket.socket]:
@@ -47,6 +49,8 @@ class ThreadLauncher:
         self.threads.append(thread)
         self.started += 1
         thread.start()
+        if self.started > len(self._memories):
+            self.replaced.set()
         return channel[0], calls[0]
 
     def _run(self, place: int, channel: socket.socket, calls: socket.socket) -> None:

@@ -23,6 +23,7 @@ from crawler.files import (
     sync_data,
     sync_folder,
     write_all,
+    write_refusal,
 )
 
 HOLD = "import sys, pathlib; from crawler.files import locked\nwith locked(pathlib.Path(sys.argv[1])): print(); input()"
@@ -243,3 +244,13 @@ def test_the_reason_of_an_error_has_neither_number_nor_path(tmp_path):
 )
 def test_a_full_disk_is_known_by_its_number_or_else_by_the_words_of_the_system(error: OSError, is_full: bool):
     assert disk_is_full(error) == is_full
+
+
+def test_a_read_only_file_system_is_no_lack_of_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert write_refusal(tmp_path) == ""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert write_refusal(tmp_path) == "no permission to write {}"
+    found = os.statvfs(tmp_path)
+    read_only = os.statvfs_result((*found[:8], os.ST_RDONLY, *found[9:]))
+    monkeypatch.setattr(os, "statvfs", lambda path: read_only)
+    assert write_refusal(tmp_path) == "cannot write {}: it is on a read-only file system"

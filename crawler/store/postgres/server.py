@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 import trio
 
-from crawler.errors import JobError, LeaseLost
+from crawler.errors import JobError, JobLost, LeaseLost
 from crawler.logs import get_logger
 from crawler.redaction import hide_secrets_of
 from crawler.store.postgres import binary
@@ -38,7 +38,12 @@ REFUSALS: Final = ("authentication failed", "pg_hba.conf", "does not exist", "no
 """In the errors of a server that accepts no connection of this user, where `sqlstate_of_refusal` finds nothing."""
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt; the last one repeats."""
-LOOK: Final = Statement("SELECT pg_is_in_recovery(), (SELECT wrote FROM worker WHERE id = $1)")
+GONE: Final = ("3F000", "42883", "42P01")
+"""Codes of SQLSTATE by which a worker learns that its job was deleted: no such schema, function or table."""
+LOOK: Final = Statement(
+    "SELECT pg_is_in_recovery(), (SELECT wrote FROM worker WHERE id = $1), "
+    "(SELECT value FROM meta WHERE meta.name = 'name')"
+)
 log = get_logger("crawler.store")
 
 
@@ -53,6 +58,8 @@ class Server:
         self.address = address
         self.owner: Parameter = None
         """The number of the owner; `None` until it has joined."""
+        self.job_name = ""
+        """The name that was drawn for the job that it has joined."""
         self.acknowledged = 0
         """The number of its last call that was answered."""
         self._connection: Connection | None = None
@@ -86,6 +93,7 @@ class Server:
 
         Raises:
             JobError: The server reports an error that further attempts would meet as well.
+            JobLost: The job that the owner has joined no longer exists.
             LeaseLost: The server has lost commits of this owner that it had acknowledged.
         """
         attempt = 0
@@ -94,6 +102,8 @@ class Server:
                 connection = await self._connected()
                 rows = await connection.run(statement, parameters)
             except psycopg.Error as error:
+                if self.owner is not None and error.sqlstate in GONE:
+                    raise JobLost.at(self.address.shown) from error
                 if not is_passing(error):
                     raise JobError(f"{self.address.shown}: {self.describe(error)}") from error
                 self._note_loss(error)
@@ -134,13 +144,16 @@ class Server:
 
         Raises:
             psycopg.OperationalError: It is a standby, which may have some of them later.
+            JobLost: It has another job, which has taken the place of the one that this owner has joined.
             LeaseLost: It has not.
         """
         if self.owner is None:
             return
-        [(is_standby, wrote)] = await connection.run(LOOK, [self.owner])
+        [(is_standby, wrote, name)] = await connection.run(LOOK, [self.owner])
         if binary.read_boolean(is_standby):
             raise psycopg.OperationalError("the server is a standby")
+        if name is None or name.decode() != self.job_name:
+            raise JobLost.at(self.address.shown)
         if wrote is not None and binary.read_int(wrote) < self.acknowledged:  # without a row, the owner was removed
             raise LeaseLost.with_commits(self.address.shown)
 

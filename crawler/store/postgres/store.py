@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 import trio
 
-from crawler.errors import JobError
+from crawler.errors import JobError, JobLost
 from crawler.frontier.ticket import Order
 from crawler.messages import Request, Row
 from crawler.store.identity import Identity
@@ -135,6 +135,7 @@ class PostgresStore(SharedStore):
         [row], _ = await self._server.run(JOIN, [binary.text(name), binary.double(self.lease)])
         self.owner = binary.read_int(row[0])
         self._me = self._server.owner = binary.integer(self.owner)
+        self._server.job_name = self.job_name
         self._answer(row[1])
         self.round = binary.read_int(row[2])
 
@@ -142,7 +143,7 @@ class PostgresStore(SharedStore):
         if self._listener is not None:
             self._listener.close()
         self._server.acknowledged = 0  # a database that has lost commits of this owner frees its groups as well
-        with suppress(JobError):  # the others remove this owner when its lease ends
+        with suppress(JobError, JobLost):  # the others remove this owner when its lease ends
             await self._server.run(LEAVE_JOB, [self._me])
 
     async def _write(self, statement: Statement, parameters: Sequence[Parameter]) -> tuple[list[Any], bool]:

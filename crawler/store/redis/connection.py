@@ -36,7 +36,7 @@ from crawler.store.redis.call_stream import CallStream
 
 __all__ = ["Connection"]
 
-PREFIX: Final = "crawler_job_5_"
+PREFIX: Final = "crawler_job_6_"
 """Of the names of all functions. Its number is that of the form of their calls, so that versions can share a server."""
 PARTS: Final = ("base", "groups", "owners", "status", "requests", "calls_leases", "calls_pages", "calls_jobs")
 """The files of the library, in their order."""
@@ -59,6 +59,10 @@ KEEP_TIMEOUT: Final = 10_000
 MAX_CONNECTIONS: Final = 65_536
 """Size of the pool. coredis never frees the place of a connection that breaks while it is in use."""
 NO_EVICTION: Final = "noeviction"
+LONGEST_CALL: Final = "proto-max-bulk-len"
+"""The setting of a server for the bytes of one argument. A longer one breaks the connection, each time."""
+USUAL_LONGEST: Final = 512 * 1024**2
+"""Its default."""
 READS: Final = frozenset({"open", "more", "has_body", "read", "resume"})
 log = get_logger("crawler.store")
 
@@ -80,6 +84,7 @@ class Connection:
         self._lock = trio.Lock()  # so that one connection is made
         self._opened, self._closing, self._closed = trio.Event(), trio.Event(), trio.Event()
         self._failure: Exception | None = None
+        self._longest = USUAL_LONGEST
         self._key = f"{{crawler:{address.job}}}"
 
     async def __aenter__(self) -> Self:
@@ -103,6 +108,10 @@ class Connection:
         if self._failure is not None:
             raise self._failure
         await self._check_server()
+        if not self.address.cluster:  # the setting is one of a server
+            with suppress(ResponseError):  # a hosted server may hide it
+                found = await self._client.config_get([LONGEST_CALL])
+                self._longest = int(found.get(LONGEST_CALL.encode(), USUAL_LONGEST))
         await self._load()
 
     async def __aexit__(self, *_: object) -> None:
@@ -181,10 +190,15 @@ class Connection:
         """Call a function. While the server cannot be reached, wait and try again.
 
         Raises:
-            JobError: The server refuses the call.
+            JobError: The server refuses the call, or takes none of its size.
         """
         pause = FIRST_PAUSE
         text = msgspec.json.encode(arguments)
+        if len(text) > self._longest:
+            raise JobError(
+                f"{self.address.shown}: a page with items and links of {len(text) / 1e6:.0f} MB cannot be stored: the "
+                f"server takes {self._longest / 1e6:.0f} MB at once; yield smaller items, or raise {LONGEST_CALL} there"
+            )
         while True:
             try:
                 answer = await (self._call_in_cluster if self.address.cluster else self._call)(name, text)

@@ -55,7 +55,7 @@ async def open_store(
         finally:
             with trio.CancelScope(deadline=trio.current_time() + LEAVING, shield=True), suppress(JobError):
                 # without it, the others remove this owner when its lease ends
-                await connection.call("leave", {"me": str(store.owner)})
+                await connection.call("leave", {"job": store.job_name, "me": str(store.owner)})
 
 
 def check_version(meta: Mapping[str, Any], shown: str) -> None:

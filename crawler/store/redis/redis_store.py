@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from crawler.errors import LeaseLost
+from crawler.errors import JobLost, LeaseLost
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
@@ -31,6 +31,8 @@ STAGED_CHUNK: Final = 1000
 """Staged effects in one call."""
 LOST: Final = [b"lost"]
 """The answer to an owner whose last calls the server does not know."""
+GONE: Final = [b"gone"]
+"""The answer to an owner of a job that no longer exists."""
 
 
 class RedisStore(SharedStore):
@@ -53,7 +55,16 @@ class RedisStore(SharedStore):
         self._clock_offset = float(now) - trio.current_time()
 
     async def _call(self, name: str, **arguments: Any) -> Any:
-        return await self._connection.call(name, {"me": self._me, "seen": self._seen, **arguments})
+        """Call a function.
+
+        Raises:
+            JobLost: The server has no job, or another one.
+        """
+        whose = {"job": self.job_name, "me": self._me, "seen": self._seen}
+        answer = await self._connection.call(name, whose | arguments)
+        if answer == GONE:
+            raise JobLost.at(self._connection.address.shown)
+        return answer
 
     async def _call_once(self, kind: str, **arguments: Any) -> Any:
         """Call a function that must take effect once: a repeated call with the same number gets the same answer.

@@ -192,7 +192,7 @@ def test_workers_whose_database_has_lost_commits_join_again_and_lose_and_double_
             crawl.crawl.wait_for_requests(crawl.running[0], 40)
             primary.stop()
             standby.start()
-            assert ask(standby, "SELECT pg_promote()")
+            assert ask(standby, "SELECT pg_promote(wait => false)")
             crawl.finish()
             figures = crawl.figures()
             faults = (figures.lost, figures.twice, figures.wrong, figures.early, figures.trespasses, figures.miscounted)

@@ -22,7 +22,7 @@ from support.environments import environment
 from support.localsite import local_site
 from support.processes import PIPE, Process, run
 
-from crawler.errors import JobError
+from crawler.errors import JobError, JobLost
 from crawler.store.postgres.store import PostgresStore
 
 ROOT = Path(__file__).parents[3]
@@ -134,12 +134,23 @@ def test_a_spider_of_the_tutorial_runs_on_four_workers_by_nothing_but_its_job(
         starts = json.dumps([f"{site.url}?page=0" for site in sites])
         words = [str(ROOT / "examples" / "quotes.py"), "-a", f"start_urls={starts}", "--job", url, "-o", "quotes.jsonl"]
         workers = [
-            Process(["-m", "crawler", "run", *words], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
-            for _ in range(4)
-        ]
+            Process(
+                ["-m", "crawler", "run", *words, "--report", f"{n}.json"],
+                cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE,
+            )
+            for n in range(4)
+        ]  # fmt: skip
         said = [worker.communicate(timeout=60)[1] for worker in workers]
         assert [worker.returncode for worker in workers] == [0] * 4, said
+        code, _, late = crawler(tmp_path, "run", *words)
+        assert code == 0
+        assert "(0.0 pages/s" in late
+        assert "this run  0 pages; the others are from other runs of the job" in late
         asked = [(site.url, asked.path) for site in sites for asked in site.log if "page" in asked.path]
+    reports = [json.loads((tmp_path / f"{n}.json").read_text()) for n in range(4)]
+    assert {report["pages"] for report in reports} == {30}
+    for name, count in (("pages", 30), ("items", 60)):  # what each worker has done itself
+        assert sum(report[name] - report["earlier"].get(name, 0) for report in reports) == count
     lines = [line for path in tmp_path.glob("quotes-*.jsonl") for line in path.read_text().splitlines()]
     found = sorted((json.loads(line)["by"], json.loads(line)["text"]) for line in lines)
     assert found == sorted((f"author {shop}", f"quote {n}") for shop in range(6) for n in range(10))
@@ -291,3 +302,45 @@ async def test_a_password_that_is_wrong_after_a_restart_ends_the_worker(server: 
         with trio.fail_after(60), pytest.raises(JobError, match="password authentication failed") as caught:
             await store.extend()
     assert "secret" not in str(caught.value)
+
+
+async def test_a_worker_of_a_job_that_is_gone_is_none_of_the_job_that_has_its_place(server: Server) -> None:
+    url = job_url(server, "replaced")
+    async with PostgresStore.open(url) as old:
+        await old.extend()
+        with psycopg.connect(server.url, autocommit=True) as database:
+            database.execute("DROP SCHEMA crawler_replaced CASCADE")
+        with pytest.raises(JobLost, match="/replaced no longer exists: its server has lost the data, or the job was"):
+            await old.extend()
+        async with PostgresStore.open(url) as new:
+            assert new.owner == old.owner
+            for _ in range(3):
+                await new.extend()
+            old._server.close()  # as when the server starts again
+            with pytest.raises(JobLost, match="no longer exists"):
+                await old.extend()
+
+
+@pytest.mark.parametrize("kind", [postgresql, redis])
+def test_a_worker_whose_job_was_deleted_ends_and_says_what_to_do(
+    kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    with local_site(quotes(0, pages=500)) as site, kind() as place:
+        url = job_url(place, "deleted")
+        words = [str(ROOT / "examples" / "quotes.py"), "-a", f"start_urls={site.url}?page=0", "-s", "delay=0.05"]
+        command = ["-m", "crawler", "worker", url, *words, "-o", "quotes.jsonl"]
+        worker = Process(command, cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
+        deadline = time.monotonic() + 60
+        while len(site.log) < 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        if kind is redis:
+            ask_redis(place, "flushall")
+        else:
+            with psycopg.connect(place.url, autocommit=True) as database:
+                database.execute("DROP SCHEMA crawler_deleted CASCADE")
+        said = worker.communicate(timeout=60)[1]
+    assert worker.returncode == 1, said
+    assert "/deleted no longer exists: its server has lost the data, or the job was deleted" in said.splitlines()[-1]
+    assert "the same command resumes it" not in said
+    assert "which the next run stores" not in said

@@ -18,11 +18,13 @@ from integration.fleet.fleet import fleet, job_url
 from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
 from support.stores import A, claimed, done, requests
 
-from crawler.errors import JobError, LeaseLost
+from crawler import Item, Response, Spider, crawl
+from crawler.errors import JobError, JobLost, LeaseLost
 from crawler.store import ItemRow, Verdict
 from crawler.store.redis import Redis, connection
 from crawler.store.redis.inspect import inspect_job
 from crawler.store.redis.opening import open_store
+from crawler.testing import FakeSite
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""
@@ -180,6 +182,31 @@ async def test_a_worker_ends_if_a_server_has_lost_that_it_released_a_group(serve
             await store.extend()
 
 
+async def test_a_worker_of_a_job_that_is_gone_is_none_of_the_job_that_has_its_place(server: Server) -> None:
+    url = job(server)
+    async with open_store(url) as old:
+        await old.ingest(requests("1"))
+        [held] = await claimed(old)
+        client = old._connection._client
+        async for key in client.scan_iter(f"{old._connection._key}*"):
+            await client.delete([key])
+        with pytest.raises(
+            JobLost, match=r"/\w+ no longer exists: its server has lost the data, or the job was deleted"
+        ):
+            await old.commit([done(held)])
+        async with open_store(url) as new:
+            assert new.owner == old.owner
+            await new.ingest(requests("1", "2"))  # more calls than the other worker has made
+            [_, waiting] = await claimed(new)
+            await new.commit([done(waiting)])
+            for call in (old.commit([done(held)]), old.advance("sink", 1, None), old.extend(), old.resume_state()):
+                with pytest.raises(JobLost, match="no longer exists"):
+                    await call
+            await old._connection.call("leave", {"job": old.job_name, "me": str(old.owner)})
+            assert await new.extend() is not None
+            assert new.live == 1
+
+
 @pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
 async def test_after_a_crash_no_group_is_leased_that_a_worker_may_hold_whose_claim_is_lost(
     server: Server, power: bool, monkeypatch: pytest.MonkeyPatch
@@ -288,6 +315,33 @@ async def test_a_server_that_has_not_loaded_its_data_says_so(server: Server, mon
     with pytest.raises(JobError, match="the server is loading its data"):
         async with open_store(job(server), power=True):
             pass
+
+
+async def test_a_page_that_is_too_large_for_the_server_is_one_line_and_many_large_pages_are_no_problem(
+    server: Server, tmp_path: Path
+) -> None:
+    ask_redis(server, "config", "set", "proto-max-bulk-len", str(40_000_000))
+    try:
+        async with open_store(job(server)) as store:
+            await store.ingest(requests("1"))
+            [held] = await claimed(store)
+            with trio.fail_after(LONGEST), pytest.raises(JobError, match="links of 50 MB cannot be stored: the server"):
+                await store.commit([done(held, items=[ItemRow(b'"%b"' % (b"x" * 50_000_000))])])
+            item = ItemRow(b'"small"')
+            assert (await store.commit([done(held, items=[item])])).verdicts == [Verdict.OK]
+
+        class Large(Spider):
+            start_urls = [f"https://site.test/{n}" for n in range(12)]
+
+            def parse(self, response: Response) -> Iterator[Item]:
+                yield {"url": response.url, "text": "x" * 7_000_000}
+
+        site = FakeSite({f"/{n}": "page" for n in range(12)})
+        with trio.fail_after(LONGEST):
+            report = await crawl(Large(), job=job(server), outputs=[tmp_path / "items.jsonl"], transport=site.transport)
+        assert (report.finished, report.items, report.failed) == ("finished", 12, 0)
+    finally:
+        ask_redis(server, "config", "set", "proto-max-bulk-len", str(512 * 1024**2))
 
 
 async def test_more_replicas_than_there_are_is_one_line(server: Server) -> None:

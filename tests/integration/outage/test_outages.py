@@ -85,7 +85,7 @@ def test_a_host_that_is_down_for_good_is_given_up_after_the_patience(results: Re
 @pytest.mark.parametrize("name", ["killed", "interrupted"])
 def test_a_job_that_ended_in_an_outage_is_resumed_in_it(results: Results, name: str) -> None:
     result = results[name].result()
-    assert "the others are from earlier runs of the job" in result.said
+    assert "the others are from other runs of the job" in result.said
     assert ("interrupted: " in result.said) == (name == "interrupted")
 
 

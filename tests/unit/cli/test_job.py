@@ -92,7 +92,7 @@ def test_the_line_and_the_summary_of_a_job_count_this_run(command, start, books,
     assert process.wait(60) == 0
     live, _, summary = seen.decode().partition("finished by max_pages: 3 pages")
     assert "3 pages · 0.0/s · 3 items" in live
-    assert "this run  0 pages; the others are from earlier runs of the job" in summary
+    assert "this run  0 pages; the others are from other runs of the job" in summary
     assert "  waited" not in summary
 
 
@@ -139,7 +139,7 @@ def test_the_same_command_resumes_and_fetches_only_the_missing_pages(command, ha
     assert len(first) == 5
     code, _, err = command(*half, "--report", "report.json")
     assert code == 0
-    assert "this run  24 pages; the others are from earlier runs" in err
+    assert "this run  24 pages; the others are from other runs" in err
     items = lines(tmp_path / "items.jsonl")
     assert items[:5] == first  # continued, not rewritten
     assert len({item["url"] for item in items}) == len(items) == TOTAL

@@ -1,4 +1,4 @@
-#!lua name=crawler_job_5
+#!lua name=crawler_job_6
 
 -- The functions of a job in Redis or Valkey. Each call of the store is one of them, and so one round trip, and atomic.
 --

@@ -54,10 +54,12 @@ local function once(a, kind, act)
   return answer
 end
 
--- Make a function callable.
+-- Make a function callable. An owner of a job that is gone must not become an owner of the one that has its place now.
 local function register(name, act)
-  redis.register_function('crawler_job_5_' .. name, function(keys, argv)
+  redis.register_function('crawler_job_6_' .. name, function(keys, argv)
     P = keys[1]
-    return act(cjson.decode(argv[1]))
+    local a = cjson.decode(argv[1])
+    if a.job and meta('name') ~= a.job then return {'gone'} end
+    return act(a)
   end)
 end

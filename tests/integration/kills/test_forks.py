@@ -1,0 +1,53 @@
+"""A process that a callback forks does not continue the crawl, whatever the callback does in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.environments import environment
+from support.localsite import local_site
+from support.processes import run
+
+PAGES = 40
+SPIDER = """
+import os
+import sys
+
+from crawler import Spider
+
+class Forking(Spider):
+    how: str = ""
+
+    def parse(self, response):
+        if response.url.endswith("/7") and os.fork() == 0:
+            self.crawl.count("copies")
+            if self.how == "exit":
+                sys.exit(3)
+            if self.how == "raise":
+                raise ValueError("in the new process")
+        yield {"url": response.url}
+        yield from response.follow_all("a")
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("how", ["return", "raise", "exit"])
+def test_a_process_that_a_callback_forks_does_not_continue_the_crawl(how: str, processes: int, tmp_path: Path) -> None:
+    (tmp_path / "forking.py").write_text(SPIDER)
+    pages = {f"/{n}": f"<a href='/{n + 1}'>next</a><a href='/{n + 2}'>other</a>" for n in range(PAGES)}
+    with local_site(pages) as site:
+        words = ["run", "forking.py", "-a", f"how={how}", "-a", f"start_urls={site.url}0", "-o", "urls.jsonl"]
+        settings = ["--job", "job", "-s", f"processes={processes}", "-s", "grace=1", "--tolerate", "2"]
+        ended = run(["-m", "crawler", *words, *settings], cwd=tmp_path, env=environment(), timeout=60)
+        asked = [each.path for each in site.log if each.path != "/robots.txt"]
+    assert ended.returncode == 0, ended.stderr
+    urls = [json.loads(line)["url"] for line in (tmp_path / "urls.jsonl").read_text().splitlines()]
+    assert sorted(urls) == sorted(f"{site.url}{n}" for n in range(PAGES))
+    assert len(asked) == len(set(asked))
+    assert "copies" not in ended.stderr
+    reported = (
+        "has forked the process for" in ended.stderr and "only one process may continue the crawl" in ended.stderr
+    )
+    assert reported == (how != "exit")
