@@ -58,7 +58,7 @@ class Feedback:
         self._bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         if isinstance(ticket, PageTicket) and ticket.pending.refusals and ticket.permit.refused_by is None:
-            ticket.permit.lane.refusal_budget.serves_refused = True
+            ticket.permit.lane.refusal_budget.record_recovery()
         self._reschedule(ticket)
         return events
 
@@ -75,11 +75,11 @@ class Feedback:
         self._reschedule(ticket)
         return events
 
-    def end_wait(self, ticket: StartTicket, now: float) -> None:
+    def end_wait(self, ticket: PageTicket, now: float, *, gives_up: bool) -> None:
         """End the wait of a limit that has refused a request, because it refuses only some; see `Throttle.end_wait`."""
         if ticket.permit.refused_by is not None:
             self._schedule.advance_clock(now)
-            ticket.permit.refused_by.end_wait()
+            ticket.permit.refused_by.end_wait(given_up_after=ticket.pending.refusals + 1 if gives_up else 0)
             self._reschedule(ticket)
 
     def refund(self, ticket: StartTicket) -> None:

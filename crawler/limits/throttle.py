@@ -310,10 +310,17 @@ class Throttle:
         """Return whether a limit that is known explains the latest refusals, so that none is searched for."""
         return self._learner is not None and not self._learner.is_searching()
 
-    def end_wait(self) -> None:
-        """End the wait for a limit that the server has not stated: only some pages are refused."""
+    def end_wait(self, *, given_up_after: int) -> None:
+        """End the wait for a limit that the server has not stated.
+
+        Parameters:
+            given_up_after: Refusals after which the request fails, since only some pages are refused. 0: it is tried
+                once more.
+        """
+        if given_up_after:
+            self.refusal_budget.give_up(given_up_after)
         if self._learner is not None:
-            self._learner.end_wait()
+            self._learner.end_wait(is_over=given_up_after > 0, is_proven=self.refusal_budget.serves_refused)
         self.notify()
 
     def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:

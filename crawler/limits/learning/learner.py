@@ -284,10 +284,21 @@ class LimitLearner:
         """Return whether no known limit explains the refusals since the last success."""
         return self.refusals is not None and self.refusals.search is not None
 
-    def end_wait(self) -> None:
-        """End the wait for an unknown limit, except a wait that the server has stated."""
-        if self.refusals is not None:
+    def end_wait(self, *, is_over: bool, is_proven: bool) -> None:
+        """End the wait for an unknown limit, except a wait that the server has stated.
+
+        Parameters:
+            is_over: whether the search for the limit ends, too.
+            is_proven: whether a request was ever served that had been refused. If not, no refusal shows a limit.
+        """
+        if self.refusals is None:
+            return
+        if not is_proven:
+            self.detector.forget()
+        if is_over:
             self.refusals.forget()
+        else:
+            self.refusals.gate = self.refusals.stated_until
 
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""
