@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
-from crawler.engine.retries import MAX_WAIT, UNAVAILABLE, RetryPolicy
+from crawler.engine.retries import MAX_WAIT, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier.lane import MAX_REFUSALS_AT_FRONT
 from crawler.frontier.reachability import given_up_error
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.request import copy_unchecked

@@ -9,13 +9,12 @@ from typing import Final
 from crawler.errors import BadStatus, FetchError, RequestError
 from crawler.http.retry_safety import is_idempotent, was_processed
 from crawler.limits.backoff import backoff
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
-__all__ = ["UNAVAILABLE", "RetryPolicy"]
+__all__ = ["RetryPolicy"]
 
-UNAVAILABLE: Final = 503
-"""Sent by overloaded servers, and by broken pages."""
 MAX_REFUSALS: Final = 20
 """Refusals of one request that use up no attempt."""
 MAX_SILENT_REFUSALS: Final = 5
@@ -86,7 +85,9 @@ class RetryPolicy:
             window: Seconds of the window of the limit behind that, as far as is known; 0: none is.
         """
         longest = MAX_SEVERAL_UNAVAILABLE if several else MAX_UNAVAILABLE * MORE_PATIENCE**given_up
-        return max(0.0, (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain - seconds)
+        longest = (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain
+        patience = self.settings.outage_patience
+        return max(0.0, (longest if patience is None else min(longest, patience)) - seconds)
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

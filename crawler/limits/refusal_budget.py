@@ -41,6 +41,8 @@ class RefusalBudget(Struct, eq=False):
     """Whether it has ever refused one."""
     serves_refused: bool = False
     """Whether it has ever served a request that it had refused: then a limit was the reason, and not the page."""
+    status: int = 0
+    """Status of the latest refusal; 0: it was none of HTTP."""
     waits_in_vain: int = 0
     """Waits since then after which the refused request failed and others were served: its page was the reason."""
     given_up: int = 0
@@ -90,7 +92,9 @@ class RefusalBudget(Struct, eq=False):
         """Return the seconds since the first refusal after the last success, less the waits that were stated."""
         return 0.0 if math.isnan(self._refused_since) else now - self._refused_since
 
-    def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0) -> float:
+    def record_refusal(
+        self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0, status: int = 0
+    ) -> float:
         """Count a refusal. Return until when nothing may start, in seconds since the epoch.
 
         Parameters:
@@ -98,7 +102,9 @@ class RefusalBudget(Struct, eq=False):
             overloaded: Whether the server refused because it is overloaded.
             stated_wait: Seconds to wait as the server states; such a wait is no stall.
             window: Seconds of the longest window of its limits that was learned; 0: none was.
+            status: As of `RefusalBudget.status`.
         """
+        self.status = status
         self.has_refused, self.refuses_all = True, not math.isnan(self._refused_since)
         if not self.refuses_all:
             self._refused_since = self._first_at = now

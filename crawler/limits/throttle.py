@@ -352,9 +352,12 @@ class Throttle:
         return self._learner
 
     def _count_refusal(self, report: AttemptReport) -> None:
-        wait = self.stated_wait(report.received)
         until = self.refusal_budget.record_refusal(
-            report.received, overloaded=report.overloaded, stated_wait=wait, window=self.learned_window()
+            report.received,
+            overloaded=report.overloaded,
+            stated_wait=self.stated_wait(report.received),
+            window=self.learned_window(),
+            status=report.status,
         )
         self.pacing.block(until)
         if self._learner is not None:

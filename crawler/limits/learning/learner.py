@@ -14,7 +14,7 @@ import attrs
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport
-from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES, UNAVAILABLE
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
@@ -31,7 +31,6 @@ from crawler.limits.quotas.shared_quotas import Flights
 __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
-UNAVAILABLE: Final = 503
 LOOKS: Final = 4.0
 """How often a lane looks, in a round trip, whether the request in flight of another one has changed their quota."""
 MIN_LOOK: Final = 0.001
