@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crawler.frontier.ticket import PageTicket
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
 
 __all__ = ["Feedback"]
+
+ERROR: Final = 500
+"""Lowest status of an error of the server."""
 
 
 class Feedback:
@@ -57,8 +60,12 @@ class Feedback:
         self._schedule.advance_clock(now)
         self._bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
-        if isinstance(ticket, PageTicket) and ticket.pending.refusals and ticket.permit.refused_by is None:
-            ticket.permit.lane.refusal_budget.record_recovery()
+        if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
+            pending, throttle = ticket.pending, ticket.permit.lane
+            if pending.refusals:
+                throttle.refusal_budget.record_recovery()
+            if status < ERROR and (pending.attempts or throttle.retried is not None):
+                throttle.record_page(pending.attempts)
         self._reschedule(ticket)
         return events
 

@@ -348,6 +348,32 @@ async def test_errors_of_a_gateway_that_a_spider_accepts_are_pages_and_no_outage
     assert found.report.seconds < 5
 
 
+class BrokenNode(httpx.AsyncBaseTransport):
+    """A load balancer of three nodes, one of which answers everything with an error.
+
+    Parameters:
+        status: The status of the error.
+    """
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        is_broken = self.requests % 3 == 0
+        await trio.sleep(0.1)
+        return httpx.Response(self.status if is_broken else 200, content=b"x")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_broken_node_of_a_load_balancer_costs_no_page(autojump_clock: MockClock, status: int) -> None:
+    gateway = BrokenNode(status)
+    report = (await collect(Pages(1, 300), gateway)).report
+    assert (report.pages, report.failed) == (300, 0)
+    assert gateway.requests < 470
+
+
 # ---- hosts that are up and serve no page -----------------------------------------------------------------------------
 
 
