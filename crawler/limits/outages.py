@@ -262,6 +262,8 @@ class Outages:
         breaker.tries += not is_late
         if trouble.contact in UNANSWERED and not (trouble.contact == "error" and trouble.is_repeated):
             breaker.unanswered.add(trouble.url)
+        if trouble.contact in UNANSWERED and not trouble.is_repeated:
+            breaker.failed_first.add(trouble.url)
         if trouble.contact in ("gateway", "error"):
             self.silence.end()  # it is reachable, and so is the network
             return
@@ -332,7 +334,7 @@ class Outages:
             limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
             is_page = is_page and trouble.contact == "gateway"
         is_suspected = is_page and breaker.is_known and not _may_be_page(breaker, trouble)
-        if is_suspected and len(breaker.unanswered) < OPEN_AFTER:
+        if is_page and breaker.is_known and len(breaker.failed_first) < OPEN_AFTER:
             limit = min(doubt, limit)
         if breaker.down_for >= limit:
             breaker.waited_in_vain |= breaker.is_open
@@ -417,13 +419,7 @@ def _may_be_page(breaker: Breaker, trouble: Trouble) -> bool:
     They show nothing if the host has not answered between two of them: in a chain of pages, only one request waits at a
     time. A page that no other one has led to may be wrong.
     """
-    if not trouble.is_found:
-        return True
-    if trouble.url in breaker.failed_first:
-        return False
-    if not trouble.is_repeated:
-        breaker.failed_first.add(trouble.url)
-    return True
+    return not (trouble.is_found and trouble.is_repeated and trouble.url in breaker.failed_first)
 
 
 def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:

@@ -493,6 +493,26 @@ async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: Mo
     assert report.seconds < 10
 
 
+@pytest.mark.parametrize("count", [60, 120])
+@pytest.mark.parametrize("status", [0, 502, 504])
+async def test_broken_pages_without_a_response_do_not_hold_up_the_end_of_a_crawl_for_long(
+    autojump_clock: MockClock, status: int, count: int
+) -> None:
+    """They failed before the host answered others, so they are no sign of an outage of that host."""
+
+    class Closes(Broken):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if response.status_code != 200 and not status:
+                raise httpx.RemoteProtocolError("server disconnected", request=request)
+            return response
+
+    site, spider = Closes({f"/{number}" for number in range(0, count, 5)}, status or 504), Pages(1, count)
+    report = (await collect(spider, site)).report
+    assert (report.pages, report.failed) == (count - count // 5, count // 5)
+    assert report.seconds < 100
+
+
 async def test_a_start_page_that_is_never_available_fails_after_a_minute(autojump_clock: MockClock) -> None:
     report = (await collect(Pages(1, 1), Broken({"/0", "/1"}, 503))).report
     assert report.failed == 1
