@@ -175,7 +175,8 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     counted = retries.counted_attempts(request, history.attempts, history.failed_share)
     wait = retries.wait(request, counted, error)
     if wait is None:
-        return _wait_for_start(error, history, retries) or Fail(_as_error(error, request))
+        is_left_alone = history.unserved_for > 0.0 and not history.has_untried
+        return _wait_for_start(error, history, retries) or Fail(_as_error(error, request), ends_wait=is_left_alone)
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
@@ -201,7 +202,8 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
         left = _left_to_wait(history, retries)
         if not (left and is_by_limit):
             return _wait_or_fail(error, left, history, retries)
-    goes_back = retries.goes_back(request, error, refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals)
+    counted = (refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals) << history.waits_in_vain
+    goes_back = retries.goes_back(request, error, counted)
     if is_silent and not is_by_limit:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)
         return Again("refusals", retries.pause(times)) if goes_back else None

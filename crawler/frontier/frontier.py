@@ -241,6 +241,8 @@ class Frontier:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self.windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
+                if not lane.more and len(lane.held) <= 1:  # the server may serve what is found next
+                    lane.throttle.refusal_budget.give_up(0)
             elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._issue(lane, now)
         return ticket

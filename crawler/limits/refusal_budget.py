@@ -80,12 +80,13 @@ class RefusalBudget(Struct, eq=False):
         self.serves_refused, self.waits_in_vain = True, max(0, self.waits_in_vain - 1)
 
     def give_up(self, refusals: int) -> None:
-        """Note that a request fails because only some pages are refused, as it seems.
+        """Note that a request fails because only some pages are refused, as it seems. The next one is sent in any case.
 
         Parameters:
             refusals: How often it was refused: its page was the reason, so these do not count.
         """
         self.given_up += 1
+        self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + refusals)
 
     def refused_for(self, now: float) -> float:

@@ -50,12 +50,14 @@ class Site(httpx.AsyncBaseTransport):
         broken: Numbers of the pages that are always answered so.
         once: Numbers of those that are answered so once.
         limit: Requests that exceed it are answered so.
+        wait: Seconds to wait that these responses state, if any.
     """
 
-    def __init__(self, broken: Any = (), *, once: Any = (), limit: Limit | None = None) -> None:
+    def __init__(self, broken: Any = (), *, once: Any = (), limit: Limit | None = None, wait: int = 0) -> None:
         self.broken = {f"/{number}" for number in broken}
         self.once = {f"/{number}" for number in once}
         self.limit = limit
+        self.fields = {"Retry-After": f"{wait}"} if wait else {}
         self.refused = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -67,7 +69,7 @@ class Site(httpx.AsyncBaseTransport):
             is_refused = True
         self.refused += is_refused
         await trio.sleep(0.05)
-        return httpx.Response(503 if is_refused else 200, content=b"x")
+        return httpx.Response(503 if is_refused else 200, headers=self.fields if is_refused else {}, content=b"x")
 
 
 @pytest.mark.parametrize(
@@ -146,3 +148,13 @@ async def test_a_limit_that_states_nothing_costs_no_page(autojump_clock: MockClo
 async def test_a_longer_limit_costs_a_chain_one_page_at_most(autojump_clock: MockClock) -> None:
     report = (await collect(Chain(60), Site(limit=FixedWindow(quota=20, window=300.0)))).report
     assert (report.pages, report.failed) == (60, 1)
+
+
+@pytest.mark.parametrize("wait", [5, 30])
+async def test_broken_pages_of_a_chain_that_state_a_wait_cost_no_other_page(
+    autojump_clock: MockClock, wait: int
+) -> None:
+    """The first one is refused for so long that its host has refused everything for a long time."""
+    report = (await collect(Chain(), Site(range(4, 40, 5), wait=wait))).report
+    assert (report.pages, report.failed) == (33, 8)
+    assert report.requests < 200
