@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
-from crawler.engine.retries import MAX_WAIT, UNAVAILABLE, RetryPolicy
+from crawler.engine.retries import MAX_WAIT, RetryPolicy
 from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
 from crawler.frontier.lane import MAX_REFUSALS_AT_FRONT
 from crawler.frontier.reachability import given_up_error
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
@@ -174,18 +175,17 @@ def retry_or_fail(error: RequestError | Retry, history: History, retries: RetryP
     counted = retries.counted_attempts(request, history.attempts, history.failed_share)
     wait = retries.wait(request, counted, error)
     if wait is None:
-        return _wait_for_start(error, history, retries) or Fail(_as_error(error, request))
+        is_left_alone = history.unserved_for > 0.0 and not history.has_untried
+        return _wait_for_start(error, history, retries) or Fail(_as_error(error, request), ends_wait=is_left_alone)
     return Again("attempts", wait if outage is None else max(wait, outage.wait))
 
 
 def _wait_for_start(error: RequestError | Retry, history: History, retries: RetryPolicy) -> Again | None:
     """Return when a request that has no attempt left is sent again because its server may be starting."""
-    left = retries.left_to_start(history.request, history.unserved_for) if _is_silent(error) else 0.0
-    if not left:
+    if history.is_passed or not (_is_silent(error) and history.unserved_for and retries.may_wait(history.request)):
         return None
-    if history.lane_waits > left and not history.has_others:  # the last attempt does not wait for so long
-        return Again("refusals", left, ends_wait=True)
-    return Again("refusals", min(left, retries.pause(history.refusals + 1)))
+    left = _left_to_wait(history, retries)
+    return _wait_at_most(left, retries.pause(history.refusals + 1), history) if left else None
 
 
 def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy) -> Again | Fail | None:
@@ -197,8 +197,13 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
     if history.is_refused_alone:
         return Fail(error, ends_wait=True)
     is_silent = _is_silent(error)
-    is_by_limit = is_silent and history.is_limited
-    goes_back = retries.goes_back(request, error, refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals)
+    is_by_limit = is_silent and history.window > 0.0
+    if is_silent and history.unserved_for and not history.has_untried and retries.may_wait(request):
+        left = _left_to_wait(history, retries)
+        if not (left and is_by_limit):
+            return _wait_or_fail(error, left, history, retries)
+    counted = (refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals) << history.waits_in_vain
+    goes_back = retries.goes_back(request, error, counted)
     if is_silent and not is_by_limit:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)
         return Again("refusals", retries.pause(times)) if goes_back else None
@@ -209,6 +214,39 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
             return Fail(error)
     own_wait = None if history.stated_wait else error.retry_after  # others need not wait: too many were in flight
     return Again("refusals", own_wait) if goes_back else None
+
+
+def _wait_or_fail(error: BadStatus | FetchError, left: float, history: History, retries: RetryPolicy) -> Again | Fail:
+    """Return when a request is sent again of a server that has refused all that are left, or that it has failed."""
+    refusals = history.refusals + 1
+    if left:
+        return _wait_at_most(left, retries.pause(refusals), history)
+    if refusals < retries.settings.attempts:
+        return Again("refusals", retries.pause(refusals), ends_wait=True)
+    return Fail(error, ends_wait=True)
+
+
+def _left_to_wait(history: History, retries: RetryPolicy) -> float:
+    """Return for how many seconds a request may wait for a server that answers with status 503 and states no wait."""
+    return retries.left_to_wait(
+        history.unserved_for,
+        in_vain=history.waits_in_vain,
+        given_up=history.given_up,
+        several=history.has_others and not history.is_passed,
+        window=history.window,
+    )
+
+
+def _wait_at_most(left: float, pause: float, history: History) -> Again:
+    """Return that a request is sent again after a pause, or after `left` seconds if that is earlier.
+
+    If no other one waits, its lane tells when, unless that would be too late for a last attempt.
+    """
+    if history.has_others:
+        return Again("refusals", min(left, pause))
+    if history.lane_waits > left:
+        return Again("refusals", left, ends_wait=True)
+    return Again("refusals", None if history.lane_waits else min(left, pause))
 
 
 def decide_robots_error(error: RequestError, history: History, retries: RetryPolicy, now: float) -> Again | Fail:

@@ -52,10 +52,18 @@ class History(Struct, kw_only=True, eq=False):
     """Whether the server refuses this request, and no limit: it has served others between two refusals of it, and has
     served nothing for long."""
     unserved_for: float = 0.0
-    """Seconds for which its server has refused everything; 0 if it has served others between two refusals of this one.
-    Stated waits are not included."""
-    is_limited: bool = False
-    """Whether such a refusal is due to a limit of the server, as far as is known, and not to the page."""
+    """Seconds for which its server has refused everything; 0 for an inline fetch. Stated waits are not included."""
+    is_passed: bool = False
+    """Whether it has served others between two refusals of this one."""
+    has_untried: bool = False
+    """Whether other requests of the lane are left that the server has never refused."""
+    waits_in_vain: int = 0
+    """Number of earlier waits for this server after which the page failed and others were served."""
+    given_up: int = 0
+    """Pages that had failed in this way since the last success when this one was first refused."""
+    window: float = 0.0
+    """Seconds of the window of the limit to which such a refusal is due, as far as is known; 0: none is known, or the
+    server has never served a request that it had refused."""
     has_others: bool = False
     """Whether other requests of the lane are waiting."""
     has_served: bool = False
@@ -96,11 +104,15 @@ class History(Struct, kw_only=True, eq=False):
             return
         budget = refused_by.refusal_budget
         if pending.refused_at == -math.inf:
-            pending.served_before = budget.served
+            pending.served_before, pending.given_up_before = budget.served, budget.given_up
         elif pending.refused_at < budget.served_start:
             pending.is_passed = True
         pending.refused_at = now
-        self.unserved_for = 0.0 if pending.is_passed else budget.refused_for(now)
+        ticket.lane.tried.add(pending.order)
+        self.unserved_for, self.is_passed = budget.refused_for(now), pending.is_passed
+        self.has_untried, self.waits_in_vain = ticket.lane.has_untried(), budget.waits_in_vain
+        self.given_up = pending.given_up_before
+        self.window = refused_by.learned_window() if budget.serves_refused else 0.0
         is_certain = budget.served - pending.served_before >= MIN_SERVED and not budget.serves_refused
         if refused_by is ticket.permit.lane and pending.is_passed and is_certain and not refused_by.is_explained():
             longest = MAX_REFUSED_BESIDE_OTHERS if ticket.lane.has_unpassed() else MAX_REFUSED_ALONE
@@ -118,12 +130,12 @@ class History(Struct, kw_only=True, eq=False):
         self.failed_share = ticket.permit.lane.failed_share
         self.was_rate_limited = refused_by is not None
         self.is_refused_with_all = refused_by is not None and refused_by.refusal_budget.refuses_all
-        if refused_by is not None and self.is_refused_with_all:
+        if refused_by is not None:
             wait = refused_by.ready_at(now) - now
             self.lane_waits = max(0.0, wait) if wait < math.inf else 0.0
             self.has_served = refused_by.refusal_budget.has_served
             self.has_others = len(ticket.lane) > 0 or ticket.lane.more
         self.stated_wait = 0.0 if refused_by is None else refused_by.stated_wait(now)
-        self.is_limited = refused_by is not None and refused_by.learned_window() > 0.0
+        self.window = 0.0 if refused_by is None else refused_by.learned_window()
         self.is_stalled = refused_by is not None and refused_by.is_stalled(now)
         self.outage = ticket.outage

@@ -1,4 +1,4 @@
-"""`LimitWaits`: logs how long limits keep the whole crawl waiting, and stops it after `quota_patience`."""
+"""`LimitWaits`: logs what keeps the whole crawl waiting, and stops it after `quota_patience`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ ASKED_FOR: Final = ("pause", "delay")
 """Those that `quota_patience` is not about."""
 LONG: Final = 300.0
 """Seconds. Shorter waits are not worth a line."""
+UNSERVED: Final = 10.0
+"""Seconds for which a host has served nothing after which that is logged, if the crawl waits for nothing else."""
+MAX_LOGGED: Final = 20
+"""Hosts for which it is logged."""
 log = get_logger("crawler.engine")
 
 
@@ -43,6 +47,7 @@ class LimitWaits:
         self._patience = math.inf if patience is None else patience
         self._said_until = -math.inf
         self._named_delay = False
+        self._unserved: set[str] = set()
 
     def note(self, now: float) -> None:
         """Note that nothing may start now, in seconds since the epoch."""
@@ -50,6 +55,7 @@ class LimitWaits:
             return
         at, name, reason = self._frontier.next_wait()
         wait = at - now
+        self._note_unserved(now, wait)
         patience = math.inf if reason in ASKED_FOR else self._patience
         if reason not in WORDS or not min(LONG, patience) <= wait < math.inf:
             return
@@ -64,3 +70,24 @@ class LimitWaits:
         if wait > patience:
             log.warning("the crawl stops: quota_patience allows a wait of %g s", patience)
             self._shutdown.stop("quota_patience", by_limit=True)
+
+    def _note_unserved(self, now: float, wait: float) -> None:
+        """Say once of a host that it serves nothing, while the crawl has nothing else to do.
+
+        Parameters:
+            now: Seconds since the epoch.
+            wait: Seconds until it is asked again.
+        """
+        found = self._frontier.next_unserved(now)
+        if found is None or wait >= LONG or len(self._unserved) >= MAX_LOGGED:
+            return
+        name, seconds, why, is_limit = found
+        if seconds < UNSERVED or name in self._unserved:
+            return
+        self._unserved.add(name)
+        setting = "quota_patience" if is_limit else "outage_patience"
+        log.warning(
+            "waiting for %s, which has served nothing for %.0f s (%s): the next request goes in %.0f s; "
+            "%s limits such waits",
+            name, seconds, why, max(wait, 0.0), setting,
+        )  # fmt: skip

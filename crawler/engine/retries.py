@@ -9,19 +9,26 @@ from typing import Final
 from crawler.errors import BadStatus, FetchError, RequestError
 from crawler.http.retry_safety import is_idempotent, was_processed
 from crawler.limits.backoff import backoff
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.messages import Request, Retry
 from crawler.settings import Settings
 
-__all__ = ["UNAVAILABLE", "RetryPolicy"]
+__all__ = ["RetryPolicy"]
 
-UNAVAILABLE: Final = 503
-"""Sent by overloaded servers, and by broken pages."""
 MAX_REFUSALS: Final = 20
 """Refusals of one request that use up no attempt."""
 MAX_SILENT_REFUSALS: Final = 5
 """The same for responses with status 503 that state no wait: the page may be broken."""
-MAX_UNAVAILABLE: Final = 30.0
-"""Seconds for which a server that answers everything with such a response is taken to be starting."""
+MAX_UNAVAILABLE: Final = 65.0
+"""Seconds for which a server that answers everything with such a response is taken to be starting, or to keep a limit:
+few of these limits refuse for longer than a minute. It is halved after each wait in vain."""
+MAX_SEVERAL_UNAVAILABLE: Final = 240.0
+"""The same if several pages are left, and none was served in between: less probably, all of them are broken."""
+MORE_PATIENCE: Final = 5.0
+"""Factor by which this time of a page is longer if the one before it has failed, and nothing was served since: then a
+limit is more probable."""
+UNAVAILABLE_WINDOWS: Final = 2.0
+"""Windows by which these times are longer for a limit that was learned from requests which were served later."""
 MAX_STALE: Final = 8
 """Closed connections that use up no attempt of a request."""
 MAX_ATTEMPTS: Final = 12
@@ -60,19 +67,27 @@ class RetryPolicy:
             max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
         return refusals < max_refusals
 
-    def left_to_start(self, request: Request, seconds: float) -> float:
-        """Return for how many seconds a request uses up no attempt while its server starts, or is being updated.
+    def may_wait(self, request: Request) -> bool:
+        """Return whether a request may wait for a server that answers with status 503 and states no wait.
 
-        Such a server answers everything with status 503, and states no wait.
+        It may be starting, being updated, or keep a limit; or the page is broken.
+        """
+        return request.attempts is None and may_repeat(request)
+
+    def left_to_wait(self, seconds: float, *, in_vain: int, given_up: int, several: bool, window: float) -> float:
+        """Return for how many seconds such a request still waits, at most.
 
         Parameters:
-            request: The request.
-            seconds: For how long it has done that; 0 if it has served other requests meanwhile.
+            seconds: For how long the server has served nothing.
+            in_vain: Number of earlier waits after which the page failed and others were served.
+            given_up: Number of such pages since the last success; a limit refuses one after the other.
+            several: Whether other requests are left that were refused as well.
+            window: Seconds of the window of the limit behind that, as far as is known; 0: none is.
         """
+        longest = MAX_SEVERAL_UNAVAILABLE if several else MAX_UNAVAILABLE * MORE_PATIENCE**given_up
+        longest = (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain
         patience = self.settings.outage_patience
-        longest = MAX_UNAVAILABLE if patience is None else min(MAX_UNAVAILABLE, patience)
-        waits = seconds > 0.0 and request.attempts is None and may_repeat(request)
-        return max(0.0, longest - seconds) if waits else 0.0
+        return max(0.0, (longest if patience is None else min(longest, patience)) - seconds)
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

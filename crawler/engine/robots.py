@@ -42,8 +42,8 @@ GRACE_REQUESTS: Final = 2
 """Requests that start between two fetches of a robots.txt, however slow their lane is."""
 GRACE_REQUESTS_AFTER_FAILURE: Final = 8
 """The same after a robots.txt could not be fetched, which takes several attempts."""
-MAX_LOGGED: Final = 20
-"""Origins whose files cannot be fetched that are logged as warnings. Further ones are logged at level INFO."""
+MAX_NAMED: Final = 3
+"""Origins whose files cannot be fetched that the summary at the end names."""
 log = get_logger("crawler.engine")
 
 
@@ -77,7 +77,8 @@ class RobotsFetcher:
         self._clock = clock
         self._save = save
         self._errors = errors
-        self._unfetched = 0  # origins whose files the log has warned of
+        self._unfetched = 0  # origins whose files cannot be fetched
+        self._named: list[str] = []  # some of them, except the first, of which the log has warned
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
@@ -173,15 +174,26 @@ class RobotsFetcher:
         if isinstance(old, Robots) and old.error is None:
             log.warning("%s cannot be fetched (%s): its last copy is used", ticket.request.url, error)
             return old
-        is_warned = (
-            not isinstance(error, Refused) and self._unfetched < MAX_LOGGED
-        )  # pages may name any number of hosts
-        self._unfetched += is_warned
-        level = logging.WARNING if is_warned else logging.INFO
+        level = logging.INFO  # pages may name any number of hosts
+        if old is None and not isinstance(error, Refused):
+            self._unfetched += 1
+            if self._unfetched == 1:
+                level = logging.WARNING
+            elif len(self._named) < MAX_NAMED:
+                self._named.append(ticket.origin)
         log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
-        if is_warned and self._unfetched == MAX_LOGGED:
-            log.warning("further robots.txt files that cannot be fetched are logged at level INFO")
         return replace(DISALLOW_ALL, error=error)
+
+    def summarize(self) -> None:
+        """Log the origins of which only the level INFO says that their files could not be fetched."""
+        count = self._unfetched - 1
+        if not self._named:
+            return
+        named = ", ".join(self._named) + (" …" if count > MAX_NAMED else "")
+        hosts = "one more host" if count == 1 else f"{count} more hosts"
+        log.warning(
+            "the robots.txt of %s could not be fetched, and so no page: %s (level INFO gives each reason)", hosts, named
+        )
 
     @staticmethod
     def refuse(ticket: RefusedTicket) -> Fail | Refuse:

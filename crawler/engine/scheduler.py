@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crawler.engine.limit_waits import LimitWaits
     from crawler.engine.long_calls import LongCalls
     from crawler.engine.processes.pool import ProcessPool
+    from crawler.engine.robots import RobotsFetcher
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
     from crawler.engine.slow_steps import SlowSteps
@@ -90,6 +91,8 @@ class Scheduler(Struct, eq=False, kw_only=True):
     """Names the code of users that blocks the event loop."""
     long: LongCalls
     """Names the hooks that do not return."""
+    robots: RobotsFetcher
+    """Fetches robots.txt files."""
     waits: LimitWaits
     """Stops the crawl if limits keep it waiting for too long."""
     errors: HookErrorLog

@@ -210,6 +210,7 @@ class CrawlSession:
             ConfigError: There was nothing to fetch.
         """
         stats, finished = scheduler.crawl.stats, scheduler.shutdown.reason or "finished"
+        scheduler.robots.summarize()
         no_pages = reason_for_no_pages(stats, finished)
         if no_pages and not had_finished:
             check_has_begun(self.spider, stats)

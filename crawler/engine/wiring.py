@@ -208,6 +208,7 @@ def wire(
         shutdown=shutdown,
         slow=slow,
         long=long,
+        robots=robots,
         waits=LimitWaits(frontier, shutdown, settings.quota_patience),
         errors=errors,
         pool=pool,

@@ -284,7 +284,7 @@ class Worker:
     def _end_wait(self, decision: Again | Fail, outcome: Outcome) -> None:
         """End the wait of a lane, if the decision about a page says so."""
         if decision.ends_wait and isinstance(outcome.ticket, PageTicket):
-            self._frontier.feedback.end_wait(outcome.ticket, self._clock())
+            self._frontier.feedback.end_wait(outcome.ticket, self._clock(), gives_up=isinstance(decision, Fail))
 
     async def _follow(self, target: Request, response: Response | None, outcome: Outcome) -> None:
         """Add the target of a redirect, in the commit that settles its origin.

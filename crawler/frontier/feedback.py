@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crawler.frontier.ticket import PageTicket
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
 
 __all__ = ["Feedback"]
+
+ERROR: Final = 500
+"""Lowest status of an error of the server."""
 
 
 class Feedback:
@@ -57,8 +60,12 @@ class Feedback:
         self._schedule.advance_clock(now)
         self._bodies.note(len(body) if size is None else size)
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
-        if isinstance(ticket, PageTicket) and ticket.pending.refusals and ticket.permit.refused_by is None:
-            ticket.permit.lane.refusal_budget.serves_refused = True
+        if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
+            pending, throttle = ticket.pending, ticket.permit.lane
+            if pending.refusals:
+                throttle.refusal_budget.record_recovery()
+            if status < ERROR and (pending.attempts or throttle.retried is not None):
+                throttle.record_page(pending.attempts)
         self._reschedule(ticket)
         return events
 
@@ -75,11 +82,11 @@ class Feedback:
         self._reschedule(ticket)
         return events
 
-    def end_wait(self, ticket: StartTicket, now: float) -> None:
+    def end_wait(self, ticket: PageTicket, now: float, *, gives_up: bool) -> None:
         """End the wait of a limit that has refused a request, because it refuses only some; see `Throttle.end_wait`."""
         if ticket.permit.refused_by is not None:
             self._schedule.advance_clock(now)
-            ticket.permit.refused_by.end_wait()
+            ticket.permit.refused_by.end_wait(given_up_after=ticket.pending.refusals + 1 if gives_up else 0)
             self._reschedule(ticket)
 
     def refund(self, ticket: StartTicket) -> None:

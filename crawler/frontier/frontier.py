@@ -39,6 +39,7 @@ from crawler.frontier.ticket import (
     Ticket,
 )
 from crawler.frontier.windows import Windows
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -179,6 +180,24 @@ class Frontier:
             return self.next_at(), "", ""
         return self.next_at(), first.throttle.name, first.throttle.blocked_by
 
+    def next_unserved(self, now: float) -> tuple[str, float, str, bool] | None:
+        """Return which host is asked next, for how long it has served nothing, why, and whether a limit is the reason.
+
+        `None` means that no host is, or that the log says already why it is down.
+
+        Parameters:
+            now: Seconds since the epoch.
+        """
+        first = self.schedule.first()
+        if first is None or self.outages.network is not None:
+            return None
+        name, budget = first.throttle.name, first.throttle.refusal_budget
+        breaker = self.outages.breaker_of(name)
+        if breaker is not None:
+            return None if breaker.is_logged else (name, breaker.down_for, str(breaker.error), False)
+        why = f"status {budget.status}" if budget.status else "refused"
+        return name, budget.refused_for(now), why, budget.status != UNAVAILABLE
+
     def pop(self, now: float) -> tuple[PoppedTicket | None, float]:
         """Return the next request that may start, or `None` and when to look again, in seconds since the epoch.
 
@@ -222,6 +241,8 @@ class Frontier:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self.windows.pop(lane, now)
                 ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
+                if not lane.more and len(lane.held) <= 1:  # the server may serve what is found next
+                    lane.throttle.refusal_budget.give_up(0)
             elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._issue(lane, now)
         return ticket

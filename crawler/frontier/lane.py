@@ -81,6 +81,8 @@ class Lane:
     """The budget that it waits for."""
     held: set[Order] = attrs.field(factory=set)
     """The places of its requests in memory: in the window, or with an open ticket."""
+    tried: set[Order] = attrs.field(factory=set)
+    """The places of those among them that the server has refused."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
     _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
@@ -152,6 +154,11 @@ class Lane:
             return True
         later = (pending for _, _, pending in self._later)
         return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))
+
+    def has_untried(self) -> bool:
+        """Return whether another request waits, or is in flight, that the server has never refused."""
+        self.tried &= self.held
+        return self.more or len(self.tried) < len(self.held)
 
     def first(self, limit: int) -> list[Pending]:
         """Return the next requests in memory, in their order, then those that are put off."""

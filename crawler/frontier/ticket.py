@@ -62,6 +62,8 @@ class Pending(Struct, order=True):
     """When the latest refusal was received, in seconds since the epoch."""
     served_before: int = 0
     """Requests that the server had served since its first refusal when it refused this one for the first time."""
+    given_up_before: int = 0
+    """Requests that had failed since the last success, since only some pages are refused, when it was first refused."""
     is_passed: bool = False
     """Whether the server served other requests of its lane, sent in between, between two refusals of this one."""
 

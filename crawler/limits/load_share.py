@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-__all__ = ["LoadShare", "Tally"]
+__all__ = ["COUNTED", "LoadShare", "Tally"]
 
 COUNTED: Final = 200.0
 """Results that are remembered; older ones count less and less."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from crawler import urls
+from crawler.limits import doubts
 from crawler.limits.breaker import MAX_STEP, Breaker
 from crawler.limits.silence import Silence
 from crawler.limits.trouble import Outage, Trouble
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NETWORK", "NETWORK_PROBE", "Outages"]
 
-UNANSWERED: Final = frozenset({"sent", "gateway", "error"})
-"""Contacts of requests that were sent and got no response of use: their pages may be to blame."""
 OPEN_AFTER: Final = 3
 """Failures in a row that open the breaker of a host that has answered before, if they take `OPEN_SECONDS`: failed
 connections, or different requests that were sent and got no response."""
@@ -40,20 +39,8 @@ UNANSWERED_WAIT: Final = 5.0
 BEHIND: Final = 1.0
 """Seconds after the next probe, at most, before a request is sent again that got no response, so that another one is
 the probe."""
-DOUBT: Final = 90.0
-"""Seconds after which a host that has never answered is given up although the fault may be elsewhere: others fail as
-well, this machine has no route, or a gateway or a robots.txt has answered with an error."""
-LOCAL_DOUBT: Final = 10.0
-"""The same, at most, while nothing but this machine has ever answered: it may have no network at all."""
-LOOKUP_DOUBT: Final = 30.0
-"""The same if the lookups of its name fail."""
-NEW_DOUBT: Final = 5.0
-"""The same if nothing else suggests an outage."""
-PAGE_DOUBT: Final = 30.0
-"""Seconds, at most, for which a host that has answered before is taken to be down although its pages may be broken: it
-answers each of them with an error, or only one page waits."""
 MIN_TRIES: Final = 2
-"""Failures one after the other, at least, before that."""
+"""Failures one after the other, at least, before a host that has never answered is given up."""
 MANY: Final = 3
 """Scopes that fail together before an outage of more than one host is suspected."""
 MANY_KNOWN: Final = 2
@@ -94,7 +81,7 @@ class Outages:
         self._attempts = attempts
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
-        self._waits_in_vain: dict[str, int] = {}  # by scope, since it last recovered
+        self._page_doubts = doubts.PageDoubts()
         self._probes: set[object] = set()  # the requests that are a probe
         self._lost: Breaker | None = None  # that of the network after it was given up
         self._has_answered = False  # whether any host has, as far as it is known
@@ -217,10 +204,7 @@ class Outages:
         breaker = self._breakers.pop(scope, None)
         if breaker is None:
             return False
-        if breaker.waited_in_vain:
-            self._waits_in_vain[scope] = self._waits_in_vain.get(scope, 0) + 1
-        elif breaker.is_open:
-            self._waits_in_vain.pop(scope, None)
+        self._page_doubts.record_end(scope, breaker)
         return True
 
     def failed(self, trouble: Trouble, now: float) -> Outage | None:
@@ -250,7 +234,7 @@ class Outages:
         self._count(breaker, trouble, now, is_late=is_late)
         if probes_network:
             self._extend_network_outage(trouble, now)
-        if trouble.contact in UNANSWERED:
+        if trouble.contact in doubts.UNANSWERED:
             return self._judge_unanswered(breaker, trouble, now, is_late=is_late)
         if trouble.is_known or (trouble.is_proxy and self._has_answered):
             return self._judge(breaker, now, limit=self._patience, is_late=is_late)
@@ -260,8 +244,10 @@ class Outages:
         """Count a failure of a host that may be down."""
         breaker.failures += 1
         breaker.tries += not is_late
-        if trouble.contact in UNANSWERED and not (trouble.contact == "error" and trouble.is_repeated):
+        if trouble.contact in doubts.UNANSWERED and not (trouble.contact == "error" and trouble.is_repeated):
             breaker.unanswered.add(trouble.url)
+        if trouble.contact in doubts.UNANSWERED and not trouble.is_repeated:
+            breaker.failed_first.add(trouble.url)
         if trouble.contact in ("gateway", "error"):
             self.silence.end()  # it is reachable, and so is the network
             return
@@ -310,29 +296,28 @@ class Outages:
         if self.network is not None:
             return math.inf if self._network_was_up() else longest
         fails_with_others = not self._is_alone(breaker, trouble) and len(self._doubtful) >= MANY
-        if fails_with_others or (trouble.contact == "local" and not self._has_answered):
-            return longest
-        return min(LOOKUP_DOUBT, longest) if trouble.contact == "lookup" else NEW_DOUBT
+        is_elsewhere = fails_with_others or (trouble.contact == "local" and not self._has_answered)
+        return doubts.seconds_for_new_host(trouble.contact, longest, is_elsewhere=is_elsewhere)
 
     def _longest_doubt(self) -> float:
         """Return the seconds after which hosts that have never answered are given up if others fail as well."""
-        return LOCAL_DOUBT if self._loopback and not self.was_online else DOUBT
+        return doubts.LOCAL_DOUBT if self._loopback and not self.was_online else doubts.DOUBT
 
     def _judge_unanswered(self, breaker: Breaker, trouble: Trouble, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response: its page may be to blame."""
         is_general = self.network is not None or len(self.silence.hosts) >= MANY
         is_page = not (is_general or trouble.blocks_host)
-        # if the host answers other pages afterwards, its pages were to blame, and may be again
-        doubt = min(PAGE_DOUBT / 2.0 ** self._waits_in_vain.get(trouble.scope, 0), self._patience)
+        doubt = min(self._page_doubts.seconds(trouble.scope), self._patience)
         if trouble.contact == "error":
             is_page, limit = True, doubt
-        elif breaker.is_known or (is_general and self._longest_doubt() == DOUBT):
+        elif breaker.is_known or (is_general and self._longest_doubt() == doubts.DOUBT):
             limit = self._patience
         else:
-            limit = min(DOUBT if trouble.blocks_host or trouble.contact == "gateway" else NEW_DOUBT, self._patience)
+            may_exist = trouble.blocks_host or trouble.contact == "gateway"
+            limit = min(doubts.DOUBT if may_exist else doubts.NEW_DOUBT, self._patience)
             is_page = is_page and trouble.contact == "gateway"
-        is_suspected = is_page and breaker.is_known and not _may_be_page(breaker, trouble)
-        if is_suspected and len(breaker.unanswered) < OPEN_AFTER:
+        is_suspected = is_page and breaker.is_known and not doubts.may_be_page(breaker, trouble)
+        if is_page and breaker.is_known and len(breaker.failed_first) < OPEN_AFTER:
             limit = min(doubt, limit)
         if breaker.down_for >= limit:
             breaker.waited_in_vain |= breaker.is_open
@@ -409,21 +394,6 @@ class Outages:
             found = self._breakers[trouble.scope] = Breaker(now, self._era, self._proofs, is_known=trouble.is_known)
             found.down_for = min(max(0.0, now - trouble.started), MAX_STEP)
         return found
-
-
-def _may_be_page(breaker: Breaker, trouble: Trouble) -> bool:
-    """Return whether the page of a request without response may be to blame, as far as its own attempts show.
-
-    They show nothing if the host has not answered between two of them: in a chain of pages, only one request waits at a
-    time. A page that no other one has led to may be wrong.
-    """
-    if not trouble.is_found:
-        return True
-    if trouble.url in breaker.failed_first:
-        return False
-    if not trouble.is_repeated:
-        breaker.failed_first.add(trouble.url)
-    return True
 
 
 def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:

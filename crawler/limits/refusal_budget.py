@@ -41,6 +41,12 @@ class RefusalBudget(Struct, eq=False):
     """Whether it has ever refused one."""
     serves_refused: bool = False
     """Whether it has ever served a request that it had refused: then a limit was the reason, and not the page."""
+    status: int = 0
+    """Status of the latest refusal; 0: it was none of HTTP."""
+    waits_in_vain: int = 0
+    """Waits since then after which the refused request failed and others were served: its page was the reason."""
+    given_up: int = 0
+    """Requests that have failed since the last success because only some pages are refused, as it seemed."""
     served_start: float = -math.inf
     """When the latest request started that was served since one was refused, in seconds since the epoch."""
     served: int = 0
@@ -61,17 +67,35 @@ class RefusalBudget(Struct, eq=False):
             return
         self.served_start = max(self.served_start, started)
         self.served += self.has_refused
+        self.waits_in_vain += self.given_up > 0
+        self.given_up = 0
         self._refused_since = math.nan
         self._broken_waits = 0
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
 
+    def record_recovery(self) -> None:
+        """Note that a request was served that had been refused."""
+        self.serves_refused, self.waits_in_vain = True, max(0, self.waits_in_vain - 1)
+
+    def give_up(self, refusals: int) -> None:
+        """Note that a request fails because only some pages are refused, as it seems. The next one is sent in any case.
+
+        Parameters:
+            refusals: How often it was refused: its page was the reason, so these do not count.
+        """
+        self.given_up += 1
+        self.stalled_until = -math.inf
+        self._spare = min(MAX_SPARE, self._spare + refusals)
+
     def refused_for(self, now: float) -> float:
         """Return the seconds since the first refusal after the last success, less the waits that were stated."""
         return 0.0 if math.isnan(self._refused_since) else now - self._refused_since
 
-    def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0) -> float:
+    def record_refusal(
+        self, now: float, *, overloaded: bool, stated_wait: float, window: float = 0.0, status: int = 0
+    ) -> float:
         """Count a refusal. Return until when nothing may start, in seconds since the epoch.
 
         Parameters:
@@ -79,7 +103,9 @@ class RefusalBudget(Struct, eq=False):
             overloaded: Whether the server refused because it is overloaded.
             stated_wait: Seconds to wait as the server states; such a wait is no stall.
             window: Seconds of the longest window of its limits that was learned; 0: none was.
+            status: As of `RefusalBudget.status`.
         """
+        self.status = status
         self.has_refused, self.refuses_all = True, not math.isnan(self._refused_since)
         if not self.refuses_all:
             self._refused_since = self._first_at = now

@@ -31,6 +31,7 @@ from crawler.limits.refusal_budget import RefusalBudget
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
+    from crawler.limits.retried_pages import RetriedPages
     from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["Throttle"]
@@ -67,6 +68,8 @@ class Throttle:
     """Requests whose responses have not ended, body included. Permits count them, those of all owners together."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have changed, where several owners share these limits."""
+    retried: RetriedPages | None = attrs.field(default=None, init=False)
+    """How often pages failed that were served later; `None`: none was."""
     _learner: LimitLearner | None = attrs.field(default=None, init=False)
     """`None` until the server declares or refuses something; most servers do neither."""
     _reader: HeaderReader | None = attrs.field(default=None, init=False)
@@ -93,9 +96,10 @@ class Throttle:
     def failed_share(self) -> float:
         """Share of the latest requests that failed or were refused; 0 if few are known, or nearly all did.
 
-        A status of 500 or 502 is no failure of the lane: it may be that of its page, each time.
+        A status of 500 or 502 is one only if its page was served later: it may be that of its page, each time.
         """
-        return self._attribution.failed_share
+        share = self._attribution.failed_share
+        return share if self.retried is None else max(share, self.retried.failed_share)
 
     # ---- when the next request may start -----------------------------------------------------------------------------
 
@@ -294,6 +298,14 @@ class Throttle:
         self.refusal_budget.record_served(grant.at)
         return True
 
+    def record_page(self, failures: int) -> None:
+        """Count a page that was served after so many attempts that failed."""
+        if self.retried is None:
+            from crawler.limits.retried_pages import RetriedPages  # noqa: PLC0415 - most servers fail at no page
+
+            self.retried = RetriedPages(self._served)
+        self.retried.record(failures)
+
     def read(self, headers: Fields, *, status: int, sent: float, received: float) -> Declared:
         """Return what the header fields of a response declare; see `HeaderReader.read`."""
         if not has_limits(names_of(headers)):
@@ -310,10 +322,17 @@ class Throttle:
         """Return whether a limit that is known explains the latest refusals, so that none is searched for."""
         return self._learner is not None and not self._learner.is_searching()
 
-    def end_wait(self) -> None:
-        """End the wait for a limit that the server has not stated: only some pages are refused."""
+    def end_wait(self, *, given_up_after: int) -> None:
+        """End the wait for a limit that the server has not stated.
+
+        Parameters:
+            given_up_after: Refusals after which the request fails, since only some pages are refused. 0: it is tried
+                once more.
+        """
+        if given_up_after:
+            self.refusal_budget.give_up(given_up_after)
         if self._learner is not None:
-            self._learner.end_wait()
+            self._learner.end_wait(is_over=given_up_after > 0, is_proven=self.refusal_budget.serves_refused)
         self.notify()
 
     def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:
@@ -345,9 +364,12 @@ class Throttle:
         return self._learner
 
     def _count_refusal(self, report: AttemptReport) -> None:
-        wait = self.stated_wait(report.received)
         until = self.refusal_budget.record_refusal(
-            report.received, overloaded=report.overloaded, stated_wait=wait, window=self.learned_window()
+            report.received,
+            overloaded=report.overloaded,
+            stated_wait=self.stated_wait(report.received),
+            window=self.learned_window(),
+            status=report.status,
         )
         self.pacing.block(until)
         if self._learner is not None:

@@ -348,6 +348,32 @@ async def test_errors_of_a_gateway_that_a_spider_accepts_are_pages_and_no_outage
     assert found.report.seconds < 5
 
 
+class BrokenNode(httpx.AsyncBaseTransport):
+    """A load balancer of three nodes, one of which answers everything with an error.
+
+    Parameters:
+        status: The status of the error.
+    """
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        is_broken = self.requests % 3 == 0
+        await trio.sleep(0.1)
+        return httpx.Response(self.status if is_broken else 200, content=b"x")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_broken_node_of_a_load_balancer_costs_no_page(autojump_clock: MockClock, status: int) -> None:
+    gateway = BrokenNode(status)
+    report = (await collect(Pages(1, 300), gateway)).report
+    assert (report.pages, report.failed) == (300, 0)
+    assert gateway.requests < 470
+
+
 # ---- hosts that are up and serve no page -----------------------------------------------------------------------------
 
 
@@ -465,6 +491,26 @@ async def test_broken_pages_do_not_hold_up_the_end_of_a_crawl(autojump_clock: Mo
     report = (await collect(spider, site, settings=FAST)).report
     assert (report.pages, report.kinds) == (50, {"status_500": 10})
     assert report.seconds < 10
+
+
+@pytest.mark.parametrize("count", [60, 120])
+@pytest.mark.parametrize("status", [0, 502, 504])
+async def test_broken_pages_without_a_response_do_not_hold_up_the_end_of_a_crawl_for_long(
+    autojump_clock: MockClock, status: int, count: int
+) -> None:
+    """They failed before the host answered others, so they are no sign of an outage of that host."""
+
+    class Closes(Broken):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if response.status_code != 200 and not status:
+                raise httpx.RemoteProtocolError("server disconnected", request=request)
+            return response
+
+    site, spider = Closes({f"/{number}" for number in range(0, count, 5)}, status or 504), Pages(1, count)
+    report = (await collect(spider, site)).report
+    assert (report.pages, report.failed) == (count - count // 5, count // 5)
+    assert report.seconds < 100
 
 
 async def test_a_start_page_that_is_never_available_fails_after_a_minute(autojump_clock: MockClock) -> None:

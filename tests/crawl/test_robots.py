@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -481,12 +482,24 @@ async def test_redirects_of_robots_txt_are_not_statuses_of_the_crawl(autojump_cl
     assert (report.statuses, report.redirects) == ({200: 1}, 0)
 
 
-async def test_the_log_names_twenty_files_that_cannot_be_fetched(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("hosts", "summary"),
+    [
+        (2, None),
+        (3, r"one more host could not be fetched, and so no page: https://h\d\.test \(level INFO gives each reason\)"),
+        (40, r"38 more hosts could not be fetched, and so no page: (https://h\d+\.test,? ){3}… \(level INFO gives "),
+    ],
+)
+async def test_the_log_warns_of_one_file_that_cannot_be_fetched_and_counts_the_others(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, hosts: int, summary: str | None
 ) -> None:
-    internet = Internet(between(0, math.inf), "nxdomain", hosts=lambda host: host != "h0.test")
-    report = (await collect(Pages(40, 1), internet)).report
-    assert (report.pages, report.failed) == (1, 39)
-    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert sum("robots.txt cannot be fetched" in message for message in said) == 20
-    assert said.count("further robots.txt files that cannot be fetched are logged at level INFO") == 1
+    internet = Internet(between(0, math.inf), "closed", hosts=lambda host: host != "h0.test")
+    with caplog.at_level(logging.INFO, "crawler"):
+        report = (await collect(Pages(hosts, 1), internet)).report
+    assert (report.pages, report.failed) == (1, hosts - 1)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "robots.txt" in record.message]
+    cannot = [level for level, message in said if "robots.txt cannot be fetched" in message]
+    assert cannot == ["WARNING", *["INFO"] * (hosts - 2)]
+    others = [message for level, message in said if level == "WARNING"][1:]
+    assert len(others) == (summary is not None)
+    assert summary is None or re.match(f"the robots.txt of {summary}", others[0])

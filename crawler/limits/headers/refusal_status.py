@@ -8,12 +8,16 @@ from typing import Final
 from crawler.limits.headers.declared import Declared
 from crawler.limits.headers.field_names import limit_fields
 
-__all__ = ["AMBIGUOUS_STATUSES", "FORBIDDEN", "REFUSAL_STATUSES", "UNCERTAIN_STATUSES", "is_refusal"]
+__all__ = [
+    "AMBIGUOUS_STATUSES", "FORBIDDEN", "REFUSAL_STATUSES", "UNAVAILABLE", "UNCERTAIN_STATUSES", "is_refusal",
+]  # fmt: skip
 
 REFUSAL_STATUSES: Final = frozenset({420, 429, 503, 509, 529})
 """Statuses that always mean that a limit was exceeded."""
 FORBIDDEN: Final = 403
-AMBIGUOUS_STATUSES: Final = frozenset({FORBIDDEN, 503})
+UNAVAILABLE: Final = 503
+"""Sent by overloaded servers, and by broken pages."""
+AMBIGUOUS_STATUSES: Final = frozenset({FORBIDDEN, UNAVAILABLE})
 """Statuses sent when a limit was exceeded, but also for pages that are forbidden or broken."""
 UNCERTAIN_STATUSES: Final = frozenset({400, FORBIDDEN})
 """Statuses of refusals by some vendors, which mark them by a word of the body or a header field."""

@@ -14,7 +14,7 @@ import attrs
 from crawler.limits.backoff import stated_jitter
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import AttemptReport
-from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES, UNAVAILABLE
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.learning.forecast import quota_event
@@ -31,7 +31,6 @@ from crawler.limits.quotas.shared_quotas import Flights
 __all__ = ["LimitLearner"]
 
 TOO_MANY_REQUESTS: Final = 429
-UNAVAILABLE: Final = 503
 LOOKS: Final = 4.0
 """How often a lane looks, in a round trip, whether the request in flight of another one has changed their quota."""
 MIN_LOOK: Final = 0.001
@@ -284,10 +283,21 @@ class LimitLearner:
         """Return whether no known limit explains the refusals since the last success."""
         return self.refusals is not None and self.refusals.search is not None
 
-    def end_wait(self) -> None:
-        """End the wait for an unknown limit, except a wait that the server has stated."""
-        if self.refusals is not None:
+    def end_wait(self, *, is_over: bool, is_proven: bool) -> None:
+        """End the wait for an unknown limit, except a wait that the server has stated.
+
+        Parameters:
+            is_over: whether the search for the limit ends, too.
+            is_proven: whether a request was ever served that had been refused. If not, no refusal shows a limit.
+        """
+        if self.refusals is None:
+            return
+        if not is_proven:
+            self.detector.forget()
+        if is_over:
             self.refusals.forget()
+        else:
+            self.refusals.gate = self.refusals.stated_until
 
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""

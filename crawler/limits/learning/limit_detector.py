@@ -282,6 +282,13 @@ class LimitDetector:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return refusals.was_proven or self.rates.odds_of_limit() > PROOF
 
+    def forget(self) -> None:
+        """Forget what refusals seemed to show."""
+        self.rates = RateFit()
+        for quota in (self.quotas.undeclared(), self.quotas.leaky_bucket()):
+            if quota is not None:
+                self.quotas.remove(quota)
+
     # ---- internals ---------------------------------------------------------------------------------------------------
 
     def _forget_weak_window(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,29 @@ async def test_a_pause_is_reported_as_a_pause(autojump_clock: MockClock, caplog:
     assert "refusal" not in report.lanes["https://a.test"]["waited"]
     [line] = [record.getMessage() for record in caplog.records]
     assert line.endswith("https://a.test is the first to be ready, and a plugin has paused it")
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "why", "limit"),
+    [
+        (httpx.Response(503), FREE, "status 503", "outage_patience"),
+        (httpx.Response(429), FREE, "status 429", "quota_patience"),
+        (httpx.ReadError("connection reset"), Settings(), "connection reset", "outage_patience"),
+    ],
+    ids=str,
+)
+async def test_a_wait_for_a_host_that_serves_nothing_is_explained_once(
+    autojump_clock: MockClock, caplog: Any, answer: httpx.Response | Exception, settings: Settings, why: str, limit: str
+) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        if trio.current_time() > 50:
+            return httpx.Response(200)
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code)
+
+    report = await crawl(Numbers(), transport=httpx.MockTransport(respond), settings=settings)
+    assert (report.pages, report.failed) == (25, 0)
+    [line] = [record.getMessage() for record in caplog.records if "waiting for" in record.getMessage()]
+    assert re.match(rf"waiting for https://a.test, which has served nothing for [1-3]\d s \({why}\): the next ", line)
+    assert line.endswith(f"{limit} limits such waits")

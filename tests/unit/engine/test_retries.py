@@ -98,24 +98,29 @@ def test_refusals_that_use_up_no_attempt(request_: Request, error: BadStatus, re
     assert POLICY.goes_back(request_, error, refusals) is expected
 
 
+@pytest.mark.parametrize(
+    ("request_", "expected"), [(GET, True), (POST, False), (GET.replace(attempts=3), False)], ids=str
+)
+def test_which_requests_wait_for_a_server_that_serves_nothing(request_: Request, *, expected: bool) -> None:
+    assert POLICY.may_wait(request_) is expected
+
+
 @each(
-    ("request_", "seconds", "patience", "left"),
+    ("seconds", "known", "left"),
     [
-        (GET, 0.0, 600.0, 0.0),  # it has served others
-        (GET, 29.0, 600.0, 1.0),
-        (GET, 29.0, None, 1.0),
-        (GET, 30.0, None, 0.0),
-        (GET, 30.0, 20.0, 0.0),
-        (GET, 1.0, 0.0, 0.0),
-        (POST, 1.0, 600.0, 0.0),
-        (GET.replace(attempts=3), 1.0, 600.0, 0.0),
+        (29.0, {}, 36.0),
+        (65.0, {}, 0.0),
+        (29.0, {"in_vain": 1}, 3.5),
+        (65.0, {"given_up": 1}, 260.0),
+        (65.0, {"several": True}, 175.0),
+        (65.0, {"window": 10.0}, 20.0),
     ],
 )
-def test_a_server_that_serves_nothing_is_waited_for(
-    request_: Request, seconds: float, patience: float | None, left: float
+def test_how_long_a_server_that_serves_nothing_is_waited_for(
+    seconds: float, known: dict[str, Any], left: float
 ) -> None:
-    policy = RetryPolicy(Settings(outage_patience=patience))
-    assert policy.left_to_start(request_, seconds) == left
+    usual = {"in_vain": 0, "given_up": 0, "several": False, "window": 0.0}
+    assert POLICY.left_to_wait(seconds, **usual | known) == left
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,15 @@ from typing import Any
 import pytest
 
 from crawler.errors import ConnectFailed
+from crawler.limits.doubts import DOUBT, LOCAL_DOUBT, LOOKUP_DOUBT, NEW_DOUBT, PAGE_DOUBT
 from crawler.limits.outages import (
     CHECK_REST,
-    DOUBT,
     GIVEN_UP,
-    LOCAL_DOUBT,
-    LOOKUP_DOUBT,
     MAX_SCOPES,
     NETWORK_PROBE,
-    NEW_DOUBT,
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
-    PAGE_DOUBT,
     Outages,
 )
 from crawler.limits.silence import SILENCE

@@ -1,0 +1,160 @@
+"""Responses with status 503 that state no wait: broken pages fail after a while, and a limit costs no page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from support.internet import Pages
+from support.simulator import AlignedWindow, FixedWindow, Limit, SlidingLog, TokenBucket
+from trio.testing import MockClock
+
+from crawler import Failure, Request, Response, Spider
+from crawler.testing import collect
+
+HOST = "https://h0.test"
+
+
+class Chain(Spider):
+    """Follows a link from each page to the next, also past a page that failed, so that one request waits at a time.
+
+    Parameters:
+        last: Number of the last page.
+    """
+
+    def __init__(self, last: int = 40) -> None:
+        super().__init__()
+        self.last = last
+        self.start_urls = [f"{HOST}/0"]
+
+    def parse(self, response: Response) -> Any:
+        yield {"url": response.url}
+        yield from self.next_page(response.url)
+
+    def after_failure(self, failure: Failure) -> Any:
+        yield from self.next_page(failure.request.url)
+
+    def next_page(self, url: str) -> Any:
+        number = int(url.rpartition("/")[2])
+        if number < self.last:
+            yield Request(f"{HOST}/{number + 1}", errback=self.after_failure)
+
+
+class Site(httpx.AsyncBaseTransport):
+    """A site that answers some requests with a 503.
+
+    Parameters:
+        broken: Numbers of the pages that are always answered so.
+        once: Numbers of those that are answered so once.
+        limit: Requests that exceed it are answered so.
+        wait: Seconds to wait that these responses state, if any.
+    """
+
+    def __init__(self, broken: Any = (), *, once: Any = (), limit: Limit | None = None, wait: int = 0) -> None:
+        self.broken = {f"/{number}" for number in broken}
+        self.once = {f"/{number}" for number in once}
+        self.limit = limit
+        self.fields = {"Retry-After": f"{wait}"} if wait else {}
+        self.refused = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await trio.sleep(0.05)
+        path = request.url.path
+        is_refused = path in self.broken or path in self.once
+        self.once.discard(path)
+        if self.limit is not None and not self.limit.decide(trio.current_time()).allowed:
+            is_refused = True
+        self.refused += is_refused
+        await trio.sleep(0.05)
+        return httpx.Response(503 if is_refused else 200, headers=self.fields if is_refused else {}, content=b"x")
+
+
+@pytest.mark.parametrize(
+    ("broken", "last", "seconds"),
+    [
+        (range(4, 40, 5), 40, 180),
+        (range(4, 200, 5), 200, 240),
+        (range(1, 40, 2), 40, 200),
+        ([20], 40, 80),
+        ([40], 40, 80),
+        ([20, 21], 40, 340),
+    ],
+    ids=str,
+)
+async def test_broken_pages_of_a_chain_cost_two_minutes_in_total(
+    autojump_clock: MockClock, broken: list[int], last: int, seconds: float
+) -> None:
+    report = (await collect(Chain(last), Site(broken))).report
+    assert (report.pages, report.failed) == (last + 1 - len(broken), len(broken))
+    assert report.seconds < seconds
+    assert report.requests < last + 1 + 20 * len(broken)
+
+
+@pytest.mark.parametrize("once", [(2,), (2, 8, 13)], ids=str)
+async def test_pages_that_were_refused_once_do_not_make_those_that_are_broken_wait_for_long(
+    autojump_clock: MockClock, once: tuple[int, ...]
+) -> None:
+    report = (await collect(Chain(), Site(range(4, 40, 5), once=once))).report
+    assert (report.pages, report.failed) == (33, 8)
+    assert report.seconds < 600
+
+
+@pytest.mark.parametrize(
+    ("broken", "seconds"),
+    [
+        (range(59, 60), 80),
+        (range(58, 60), 330),
+        (range(57, 60), 330),
+        (range(50, 60), 360),
+        (range(5), 200),
+        (range(0, 60, 5), 500),
+        (range(0, 60, 2), 700),
+    ],
+    ids=str,
+)
+async def test_broken_pages_of_a_site_do_not_hold_up_its_crawl_for_long(
+    autojump_clock: MockClock, broken: list[int], seconds: float
+) -> None:
+    report = (await collect(Pages(1, 60), Site(broken))).report
+    assert (report.pages, report.failed) == (60 - len(broken), len(broken))
+    assert report.seconds < seconds
+
+
+LIMITS: dict[str, Callable[[], Limit]] = {
+    "20 in 10 s": lambda: FixedWindow(quota=20, window=10.0),
+    "20 a minute": lambda: FixedWindow(quota=20, window=60.0),
+    "2 a minute": lambda: FixedWindow(quota=2, window=60.0),
+    "20 a minute, sliding": lambda: SlidingLog(quota=20, window=60.0),
+    "20 a minute, aligned": lambda: AlignedWindow(quota=20, window=60.0, phase=17.0),
+    "5 a minute, blocks": lambda: FixedWindow(quota=5, window=60.0, blocks=True),
+    "one a second, burst of 5": lambda: TokenBucket(quota=5, window=5.0),
+    "one a minute": lambda: TokenBucket(quota=1, window=60.0),
+    "one a minute, burst of 20": lambda: TokenBucket(quota=20, window=1200.0),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("spider", [Chain(60), Pages(1, 61)], ids=["chain", "pages"])
+async def test_a_limit_that_states_nothing_costs_no_page(autojump_clock: MockClock, spider: Spider, limit: str) -> None:
+    site = Site(limit=LIMITS[limit]())
+    report = (await collect(spider, site)).report
+    assert (report.pages, report.failed) == (61, 0)
+    assert site.refused < 61
+
+
+async def test_a_longer_limit_costs_a_chain_one_page_at_most(autojump_clock: MockClock) -> None:
+    report = (await collect(Chain(60), Site(limit=FixedWindow(quota=20, window=300.0)))).report
+    assert (report.pages, report.failed) == (60, 1)
+
+
+@pytest.mark.parametrize("wait", [5, 30])
+async def test_broken_pages_of_a_chain_that_state_a_wait_cost_no_other_page(
+    autojump_clock: MockClock, wait: int
+) -> None:
+    """The first one is refused for so long that its host has refused everything for a long time."""
+    report = (await collect(Chain(), Site(range(4, 40, 5), wait=wait))).report
+    assert (report.pages, report.failed) == (33, 8)
+    assert report.requests < 200
