@@ -378,7 +378,9 @@ class Quota:
         self.window_count += 1
         self.reset, self.remaining, self._window_start = reset, remaining, received
         self._empty_responses, self._unconfirmed, self._unreported = 0, 0.0, 0.0
-        self.usage.start_window(remaining, received, None if self.limit is None else self.limit - remaining)
+        most = self.limit / self.window.length if self.limit and self.window.length else math.inf
+        used = None if self.limit is None else self.limit - remaining
+        self.usage.start_window(remaining, received, used, max_others=most)
 
     def _log_request(self, sent: float, received: float, cost: float) -> None:
         self.log.add(sent, received, self.limit)

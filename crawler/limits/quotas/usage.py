@@ -49,17 +49,20 @@ class QuotaUsage:
     """The number that is counted for each request, because all that was used was a multiple of it; 0: none is."""
     _others_before: float = 0.0
 
-    def start_window(self, remaining: float, received: float, used: float | None) -> None:
+    def start_window(
+        self, remaining: float, received: float, used: float | None, *, max_others: float = math.inf
+    ) -> None:
         """Begin a window with its first response.
 
         Parameters:
             remaining: units left.
             received: when the response was received, in seconds since the epoch.
             used: units used so far. `None` means unknown.
+            max_others: units per second that other clients can have used in the windows before, on average.
         """
         if not self.counts_requests and not self._cost_is_known and used:
             self.cost_per_request = used  # an upper bound until two responses can be compared
-        self._others_before = self.others
+        self._others_before = self.others = min(self.others, max_others)
         self._remaining, self._since = remaining, received
         self._ours, self._responses, self._divisor = 0.0, 0, 0
 

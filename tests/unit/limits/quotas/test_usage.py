@@ -115,6 +115,15 @@ def test_the_use_of_others_in_earlier_windows_is_forgotten_slowly():
     assert 0 < rates[-1] < 0.1 * rates[0]
 
 
+def test_a_burst_of_others_does_not_count_for_more_than_a_whole_quota_in_the_next_window():
+    usage = QuotaUsage()
+    usage.start_window(59.0, 0.0, 1.0)
+    usage.update(19.0, 2.0, 1.0, 0.0)
+    assert usage.others > 5.0
+    usage.start_window(59.0, 60.0, 1.0, max_others=1.0)
+    assert usage.rate_of_others(60.0) == 1.0
+
+
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 3)), min_size=1, max_size=20))
 def test_a_client_that_is_alone_sees_no_others(steps):
     usage, remaining, now = QuotaUsage(), 1000.0, 0.0
