@@ -14,6 +14,7 @@ __all__ = ["end_copy"]
 
 FAILED: Final = 1
 """The exit code of a process that was ended, unless ``sys.exit`` has named another one."""
+MAX_CODE: Final = 255
 log = get_logger("crawler.engine")
 
 
@@ -29,7 +30,7 @@ def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
     """
     error = sys.exc_info()[1]
     if isinstance(error, SystemExit):
-        os._exit(error.code if isinstance(error.code, int) else int(error.code is not None))
+        os._exit(error.code & MAX_CODE if isinstance(error.code, int) else int(error.code is not None))
     log.error(
         "%s has forked the process for %s and has returned in the new one, which is ended: only one process may "
         "continue the crawl; end the new one with os._exit(), or start programs with subprocess",

@@ -30,6 +30,8 @@ NEW_DOUBT: Final = 5.0
 PAGE_DOUBT: Final = 30.0
 """Seconds, at most, for which a host that has answered before is taken to be down although its pages may be broken: it
 answers each of them with an error, only one page waits, or most of them have failed before."""
+MAX_IN_VAIN: Final = 10
+"""Waits in vain that are counted, at most: more would make no difference."""
 
 
 def seconds_for_new_host(contact: Contact, longest: float, *, is_elsewhere: bool) -> float:
@@ -62,7 +64,7 @@ class PageDoubts:
     def record_end(self, scope: str, breaker: Breaker) -> None:
         """Note that a scope with a breaker has answered."""
         if breaker.waited_in_vain:
-            self._in_vain[scope] = self._in_vain.get(scope, 0) + 1
+            self._in_vain[scope] = min(self._in_vain.get(scope, 0) + 1, MAX_IN_VAIN)
         elif breaker.is_open:
             self._in_vain.pop(scope, None)
 

@@ -25,6 +25,8 @@ EARNED: Final = 0.1
 """Refused requests that one success adds to these."""
 SPENT_WAIT: Final = 10.0
 """Seconds to wait after a refusal when none of these is left."""
+MAX_COUNTED: Final = 10
+"""Waits in vain, and requests given up in a row, that are counted, at most: times grow exponentially by them."""
 
 
 class RefusalBudget(Struct, eq=False):
@@ -44,7 +46,8 @@ class RefusalBudget(Struct, eq=False):
     status: int = 0
     """Status of the latest refusal; 0: it was none of HTTP."""
     waits_in_vain: int = 0
-    """Waits since then after which the refused request failed and others were served: its page was the reason."""
+    """Waits after which the refused request failed and others were served: its page was the reason. A request that is
+    served after it was refused undoes one."""
     given_up: int = 0
     """Requests that have failed since the last success because only some pages are refused, as it seemed."""
     served_start: float = -math.inf
@@ -67,7 +70,8 @@ class RefusalBudget(Struct, eq=False):
             return
         self.served_start = max(self.served_start, started)
         self.served += self.has_refused
-        self.waits_in_vain += self.given_up > 0
+        if self.given_up:
+            self.waits_in_vain = min(self.waits_in_vain + 1, MAX_COUNTED)
         self.given_up = 0
         self._refused_since = math.nan
         self._broken_waits = 0
@@ -85,7 +89,7 @@ class RefusalBudget(Struct, eq=False):
         Parameters:
             refusals: How often it was refused: its page was the reason, so these do not count.
         """
-        self.given_up += 1
+        self.given_up = min(self.given_up + 1, MAX_COUNTED)
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + refusals)
 

@@ -12,7 +12,7 @@ from support.internet import Pages
 from support.simulator import AlignedWindow, FixedWindow, Limit, SlidingLog, TokenBucket
 from trio.testing import MockClock
 
-from crawler import Failure, Request, Response, Spider
+from crawler import Failure, Request, Response, Settings, Spider
 from crawler.testing import collect
 
 HOST = "https://h0.test"
@@ -91,6 +91,11 @@ async def test_broken_pages_of_a_chain_cost_two_minutes_in_total(
     assert (report.pages, report.failed) == (last + 1 - len(broken), len(broken))
     assert report.seconds < seconds
     assert report.requests < last + 1 + 20 * len(broken)
+
+
+async def test_any_number_of_pages_in_a_row_may_be_broken(autojump_clock: MockClock) -> None:
+    report = (await collect(Chain(500), Site(range(5, 500)), settings=Settings(outage_patience=0.0))).report
+    assert (report.pages, report.failed) == (6, 495)
 
 
 @pytest.mark.parametrize("once", [(2,), (2, 8, 13)], ids=str)

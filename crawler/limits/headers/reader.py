@@ -233,6 +233,7 @@ class HeaderReader:
             milliseconds=milliseconds,
             limit=policy.limit,
             remaining=remaining,
+            is_refusal=context.status in REFUSAL_STATUSES,
         )
         is_long = (
             milliseconds is not None and plain[1] - context.received > MAX_PLAIN_WAIT and milliseconds[1] < plain[0]

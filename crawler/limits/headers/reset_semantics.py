@@ -52,6 +52,8 @@ class ResetReading:
     """Units per window, as the same response states."""
     remaining: float | None = None
     """Units left, as the same response states."""
+    is_refusal: bool = False
+    """Whether the response is a refusal."""
 
     def seconds_per_unit(self) -> TimeRange | None:
         """Return the seconds, at least and at most, that restoring one unit takes if `reset` is the time to full.
@@ -93,8 +95,8 @@ class _EarlyWindows:
     def observe(self, new: ResetReading) -> None:
         """Compare a reading with the one before."""
         old = self.last
-        if new.sent < old.received:
-            return  # the order in which the server wrote the two is unknown
+        if new.sent < old.received or new.is_refusal:
+            return  # the order in which the server wrote the two is unknown, or no unit has returned
         self.last = new
         if old.milliseconds is None or old.limit != new.limit or old.remaining is None or new.remaining is None:
             return

@@ -282,8 +282,9 @@ def with_depth(request: crawler.Request, depth: int) -> crawler.Request:
 
 
 def _own_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a `meta` that the project has set."""
-    return {key: value for key, value in meta.items() if key != "depth" and not isinstance(value, NotedSlot)}
+    """Return a `meta` without what the crawl has noted in it."""
+    is_noted = isinstance(meta.get("download_slot"), NotedSlot)
+    return {key: value for key, value in meta.items() if key != "depth" and not (is_noted and key == "download_slot")}
 
 
 def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Forking(Spider):
             self.crawl.count("copies")
             if self.how == "exit":
                 sys.exit(3)
+            if self.how == "exit with a large number":
+                sys.exit(2**40)
             if self.how == "raise":
                 raise ValueError("in the new process")
         yield {"url": response.url}
@@ -33,7 +35,7 @@ class Forking(Spider):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("how", ["return", "raise", "exit"])
+@pytest.mark.parametrize("how", ["return", "raise", "exit", "exit with a large number"])
 def test_a_process_that_a_callback_forks_does_not_continue_the_crawl(how: str, processes: int, tmp_path: Path) -> None:
     (tmp_path / "forking.py").write_text(SPIDER)
     pages = {f"/{n}": f"<a href='/{n + 1}'>next</a><a href='/{n + 2}'>other</a>" for n in range(PAGES)}
@@ -50,4 +52,4 @@ def test_a_process_that_a_callback_forks_does_not_continue_the_crawl(how: str, p
     reported = (
         "has forked the process for" in ended.stderr and "only one process may continue the crawl" in ended.stderr
     )
-    assert reported == (how != "exit")
+    assert reported == (how in {"return", "raise"})

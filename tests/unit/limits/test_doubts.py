@@ -42,6 +42,14 @@ def test_a_wait_in_vain_halves_the_next_one_until_the_host_recovers_during_one()
     assert doubts.seconds(HOST) == PAGE_DOUBT
 
 
+def test_any_number_of_waits_in_vain_leaves_a_wait() -> None:
+    doubts, vain = PageDoubts(), Breaker(0.0)
+    vain.waited_in_vain = True
+    for _ in range(2000):
+        doubts.record_end(HOST, vain)
+    assert 0.0 < doubts.seconds(HOST) < 0.1
+
+
 @pytest.mark.parametrize(
     ("is_found", "is_repeated", "failed_first", "expected"),
     [(True, True, True, False), (False, True, True, True), (True, False, True, True), (True, True, False, True)],

@@ -98,3 +98,15 @@ def test_everything_is_refused_only_without_a_success() -> None:
     assert budget.refuses_all
     budget.record_served(0.0)
     assert not budget.refuses_all
+
+
+def test_waits_in_vain_and_requests_given_up_in_a_row_are_counted_up_to_ten() -> None:
+    budget = RefusalBudget()
+    for _ in range(2000):
+        budget.give_up(1)
+    assert budget.given_up == 10
+    for at in range(2000):
+        refuse(budget, float(at))
+        budget.give_up(1)
+        budget.record_served(float(at))
+    assert (budget.waits_in_vain, budget.given_up) == (10, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import pytest
 
 from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
@@ -188,3 +189,11 @@ def test_one_unit_that_takes_more_than_a_minute_proves_no_time_to_full():
     first, second = reading(0, 256, left=23, limit=24), reading(0.3, 950, left=22, limit=24)
     assert verdict(first, second) == ""
     assert verdict(first, reading(0.3, 512, left=22, limit=24), reading(0.6, 768, left=21, limit=24)) == "full"
+
+
+def test_refusals_do_not_count_as_early_windows():
+    """No unit has returned, although as little is left as before: none."""
+    ends = enumerate((110, 70, 115, 60, 95))
+    refusals = [attrs.evolve(reading(10 * i, wait, left=0, limit=1), is_refusal=i > 0) for i, wait in ends]
+    assert not doubt(*refusals)
+    assert doubt(*(attrs.evolve(one, is_refusal=False) for one in refusals))

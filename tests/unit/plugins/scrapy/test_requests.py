@@ -184,3 +184,19 @@ async def test_requests_that_copy_the_meta_of_a_response_stay_on_the_lane_of_the
     ran = await run_scrapy(Copies, dict.fromkeys(("/", "/a", "/aa"), "a"), job=tmp_path / "job" if is_durable else None)
     assert {lane: found["requests"] for lane, found in ran.report.lanes.items()} == {SITE: 3, "https://other.test": 2}
     assert {item["slot"] for item in ran.items} == {"site.test", "other.test"}
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+async def test_a_slot_of_a_response_stays_in_meta_under_another_key(autojump_clock, tmp_path, *, is_durable):
+    class Remembers(scrapy.Spider):
+        name = "remembers"
+        start_urls = [f"{SITE}/"]
+
+        def parse(self, response):
+            yield scrapy.Request(f"{SITE}/a", self.second, meta={"from": response.meta["download_slot"]})
+
+        def second(self, response):
+            yield {"from": response.meta["from"]}
+
+    ran = await run_scrapy(Remembers, dict.fromkeys(("/", "/a"), "a"), job=tmp_path / "job" if is_durable else None)
+    assert ran.items == [{"from": "site.test"}]
