@@ -285,9 +285,8 @@ class LimitDetector:
     def forget(self) -> None:
         """Forget what refusals seemed to show."""
         self.rates = RateFit()
-        for quota in (self.quotas.undeclared(), self.quotas.leaky_bucket()):
-            if quota is not None:
-                self.quotas.remove(quota)
+        while (quota := self.quotas.undeclared()) is not None:
+            self.quotas.remove(quota)
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 

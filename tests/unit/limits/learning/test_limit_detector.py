@@ -12,9 +12,12 @@ from support.throttles import kinds
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, Observation
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.learning.interval_quota import IntervalQuota
+from crawler.limits.learning.leaky_bucket import LeakyBucketQuota
 from crawler.limits.learning.learner import LimitLearner
 from crawler.limits.learning.limit_detector import LimitDetector
 from crawler.limits.learning.quota_set import QuotaSet
+from crawler.limits.learning.undeclared import UndeclaredQuota
+from crawler.limits.quotas.declared_quota import DeclaredQuota
 
 
 def test_the_limit_behind_refusals_is_learned_and_named():
@@ -211,3 +214,12 @@ def test_a_request_right_after_the_next_refusal_disproves_a_limit_that_a_single_
     ask(made, 1.7, status=429)
     ask(made, 1.85)
     assert (made.quotas.undeclared() is found) is survives
+
+
+@pytest.mark.parametrize("kind", [UndeclaredQuota, LeakyBucketQuota, IntervalQuota])
+def test_every_kind_of_limit_that_no_response_states_can_be_forgotten(kind):
+    quotas, declared = QuotaSet(), DeclaredQuota(name="p")
+    quotas.add(declared)
+    quotas.add(kind(name="hidden"))
+    LimitDetector(quotas=quotas, flight=quotas.flight, since=NOW, served=0.0).forget()
+    assert list(quotas) == [declared]
