@@ -87,7 +87,7 @@ class LimitWaits:
         self._unserved.add(name)
         setting = "quota_patience" if is_limit else "outage_patience"
         log.warning(
-            "waiting for %s, which has served nothing for %.0f s (%s): the next request goes in %.0f s; "
+            "waiting for %s, which has served nothing for %.0f s (%s): the next request is sent in %.0f s; "
             "%s limits such waits",
             name, seconds, why, max(wait, 0.0), setting,
         )  # fmt: skip
