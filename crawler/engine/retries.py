@@ -85,9 +85,9 @@ class RetryPolicy:
             window: Seconds of the window of the limit behind that, as far as is known; 0: none is.
         """
         longest = MAX_SEVERAL_UNAVAILABLE if several else MAX_UNAVAILABLE * MORE_PATIENCE**given_up
-        longest = (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain
         patience = self.settings.outage_patience
-        return max(0.0, (longest if patience is None else min(longest, patience)) - seconds)
+        longest = longest if patience is None else min(longest, patience)
+        return max(0.0, (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain - seconds)
 
     def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
         """Return whether a request is sent again at once without using up an attempt.

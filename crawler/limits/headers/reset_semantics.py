@@ -7,8 +7,8 @@ The end of a window stands still while the window is used up. So of two response
 * a time that moves away in proportion to the units spent is the time until a bucket is ``full`` again (GCRA, token
   buckets);
 * a time that moves away without any proportion is useless (``moving``), such as the constant length of the window;
-* a time that moves back and forth, while units return long before it, is in doubt, and ignored until one of the above
-  is proven.
+* a time that moves back and forth, while units return long before it, is in doubt, and ignored until the windows show
+  that it counts seconds, or milliseconds.
 """
 
 from __future__ import annotations

@@ -195,6 +195,7 @@ class UndeclaredQuota(Quota):
         if is_told and self.opened_at == self.proven_at and sent + (retry_after or 0.0) - ROUNDING <= self.reset.latest:
             self.overestimated = not nearly_used  # the window ends as expected, so its limit is lower
             self.limit, self.clean_windows, self.remaining = max(1.0, self.used), 0, 0.0
+            self.certain, self._trial = True, False
             self.too_short = min(self.too_short, sent - self.opened_at)
             return True
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():

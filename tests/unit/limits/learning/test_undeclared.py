@@ -103,6 +103,16 @@ def test_a_limit_that_is_too_low_rises_with_the_units_served():
     assert made.limit == 50
 
 
+def test_a_refused_trial_that_states_the_end_of_the_window_proves_a_limit_that_was_in_doubt():
+    made = UndeclaredQuota(name="undeclared", limit=2.0, window=Window(60.0), certain=False)
+    for now in (0.0, 1.0):
+        made.record_unreported(sent=NOW + now, received=NOW + now)
+    made.proven_at = made.opened_at
+    assert made.explain_refusal(NOW + 2.0, retry_after=58.0)
+    assert made.certain
+    assert made.limit == 2.0
+
+
 def test_a_refusal_uses_the_window_up_and_a_second_one_lowers_the_limit():
     made = learned()
     made.total = 100.0  # many windows have ended as expected
