@@ -233,6 +233,7 @@ def _left_to_wait(history: History, retries: RetryPolicy) -> float:
         in_vain=history.waits_in_vain,
         given_up=history.given_up,
         several=history.has_others and not history.is_passed,
+        is_chain=history.is_chain,
         window=history.window,
     )
 

@@ -19,6 +19,8 @@ MAX_REFUSED_ALONE: Final = 60.0
 requests: it served others between two refusals of each of them, and nothing else is left."""
 MAX_REFUSED_BESIDE_OTHERS: Final = 3600.0
 """The same where requests are left that it has refused since the last success only."""
+MIN_CHAIN: Final = 2
+"""Pages in a row that were each the only known one, in a chain."""
 MIN_SERVED: Final = 20
 """Requests that it has served since the first refusal of such a request, at least."""
 REFUSED_WINDOWS: Final = 8.0
@@ -61,6 +63,8 @@ class History(Struct, kw_only=True, eq=False):
     """Number of earlier waits for this server after which the page failed and others were served."""
     given_up: int = 0
     """Pages that had failed in this way since the last success when this one was first refused."""
+    is_chain: bool = False
+    """Whether each of the last pages was the only one that was known, as it links to the next, and none was broken."""
     window: float = 0.0
     """Seconds of the window of the limit to which such a refusal is due, as far as is known; 0: none is known, or the
     server has never served a request that it had refused."""
@@ -112,6 +116,7 @@ class History(Struct, kw_only=True, eq=False):
         self.unserved_for, self.is_passed = budget.refused_for(now), pending.is_passed
         self.has_untried, self.waits_in_vain = ticket.lane.has_untried(), budget.waits_in_vain
         self.given_up = pending.given_up_before
+        self.is_chain = ticket.lane.served_alone >= MIN_CHAIN and not budget.has_broken_pages
         self.window = refused_by.learned_window() if budget.serves_refused else 0.0
         is_certain = budget.served - pending.served_before >= MIN_SERVED and not budget.serves_refused
         if refused_by is ticket.permit.lane and pending.is_passed and is_certain and not refused_by.is_explained():

@@ -24,6 +24,8 @@ MAX_UNAVAILABLE: Final = 65.0
 few of these limits refuse for longer than a minute. It is halved after each wait in vain."""
 MAX_SEVERAL_UNAVAILABLE: Final = 240.0
 """The same if several pages are left, and none was served in between: less probably, all of them are broken."""
+MAX_CHAIN_UNAVAILABLE: Final = 660.0
+"""The same in a chain of pages, until one proves to be broken: the others are lost with the first one that fails."""
 MORE_PATIENCE: Final = 5.0
 """Factor by which this time of a page is longer if the one before it has failed, and nothing was served since: then a
 limit is more probable."""
@@ -74,7 +76,9 @@ class RetryPolicy:
         """
         return request.attempts is None and may_repeat(request)
 
-    def left_to_wait(self, seconds: float, *, in_vain: int, given_up: int, several: bool, window: float) -> float:
+    def left_to_wait(
+        self, seconds: float, *, in_vain: int, given_up: int, several: bool, is_chain: bool, window: float
+    ) -> float:
         """Return for how many seconds such a request still waits, at most.
 
         Parameters:
@@ -82,9 +86,11 @@ class RetryPolicy:
             in_vain: Number of earlier waits after which the page failed and others were served.
             given_up: Number of such pages since the last success; a limit refuses one after the other.
             several: Whether other requests are left that were refused as well.
+            is_chain: Whether each page links to the next, and none was broken so far: all after it may be lost.
             window: Seconds of the window of the limit behind that, as far as is known; 0: none is.
         """
-        longest = MAX_SEVERAL_UNAVAILABLE if several else MAX_UNAVAILABLE * MORE_PATIENCE**given_up
+        alone = MAX_CHAIN_UNAVAILABLE if is_chain else MAX_UNAVAILABLE
+        longest = MAX_SEVERAL_UNAVAILABLE if several else alone * MORE_PATIENCE**given_up
         patience = self.settings.outage_patience
         longest = longest if patience is None else min(longest, patience)
         return max(0.0, (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain - seconds)

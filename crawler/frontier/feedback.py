@@ -62,6 +62,7 @@ class Feedback:
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
             pending, throttle = ticket.pending, ticket.permit.lane
+            ticket.lane.record_served()
             if pending.refusals:
                 throttle.refusal_budget.record_recovery()
             if status < ERROR and (pending.attempts or throttle.retried is not None):

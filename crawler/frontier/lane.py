@@ -83,6 +83,8 @@ class Lane:
     """The places of its requests in memory: in the window, or with an open ticket."""
     tried: set[Order] = attrs.field(factory=set)
     """The places of those among them that the server has refused."""
+    served_alone: int = 0
+    """Requests in a row that were served while no other one was known, as in a chain of pages."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
     _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
@@ -154,6 +156,10 @@ class Lane:
             return True
         later = (pending for _, _, pending in self._later)
         return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))
+
+    def record_served(self) -> None:
+        """Note that a request was served that has not been settled."""
+        self.served_alone = 0 if self.more or len(self.held) > 1 else self.served_alone + 1
 
     def has_untried(self) -> bool:
         """Return whether another request waits, or is in flight, that the server has never refused."""

@@ -48,6 +48,8 @@ class RefusalBudget(Struct, eq=False):
     waits_in_vain: int = 0
     """Waits after which the refused request failed and others were served: its page was the reason. A request that is
     served after it was refused undoes one."""
+    has_broken_pages: bool = False
+    """Whether there was ever such a wait."""
     given_up: int = 0
     """Requests that have failed since the last success because only some pages are refused, as it seemed."""
     served_start: float = -math.inf
@@ -71,7 +73,7 @@ class RefusalBudget(Struct, eq=False):
         self.served_start = max(self.served_start, started)
         self.served += self.has_refused
         if self.given_up:
-            self.waits_in_vain = min(self.waits_in_vain + 1, MAX_COUNTED)
+            self.waits_in_vain, self.has_broken_pages = min(self.waits_in_vain + 1, MAX_COUNTED), True
         self.given_up = 0
         self._refused_since = math.nan
         self._broken_waits = 0

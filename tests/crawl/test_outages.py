@@ -441,13 +441,16 @@ async def test_a_chain_survives_an_outage_in_which_its_job_is_stopped(
     assert (report.pages, report.failed) == (41, 0)
 
 
-@pytest.mark.parametrize("fault", ["closed", "gateway", "error", "unavailable"])
-async def test_a_chain_that_ends_at_a_broken_page_is_given_up_after_two_minutes(
-    autojump_clock: MockClock, fault: str
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [("closed", 150), ("gateway", 150), ("error", 150), ("unavailable", 620)],  # the last may be that of a limit
+)
+async def test_a_chain_that_ends_at_a_broken_page_is_given_up(
+    autojump_clock: MockClock, fault: str, seconds: float
 ) -> None:
     report = (await collect(Chain(), Serves(10, 1e9, fault))).report
     assert (report.pages, report.failed) == (9, 1)
-    assert 25 < report.seconds < 150
+    assert 25 < report.seconds < seconds
 
 
 class PastErrors(Chain):

@@ -113,13 +113,14 @@ def test_which_requests_wait_for_a_server_that_serves_nothing(request_: Request,
         (29.0, {"in_vain": 1}, 3.5),
         (65.0, {"given_up": 1}, 260.0),
         (65.0, {"several": True}, 175.0),
+        (65.0, {"is_chain": True}, 535.0),
         (65.0, {"window": 10.0}, 20.0),
     ],
 )
 def test_how_long_a_server_that_serves_nothing_is_waited_for(
     seconds: float, known: dict[str, Any], left: float
 ) -> None:
-    usual = {"in_vain": 0, "given_up": 0, "several": False, "window": 0.0}
+    usual = {"in_vain": 0, "given_up": 0, "several": False, "is_chain": False, "window": 0.0}
     assert POLICY.left_to_wait(seconds, **usual | known) == left
 
 
