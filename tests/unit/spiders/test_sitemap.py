@@ -447,17 +447,25 @@ async def test_a_robots_txt_as_the_crawl_knows_it(autojump_clock, obey_robots, r
         ("User-agent: *\rSITEMAP:/1.xml\r# Sitemap: /2.xml\rNo-Sitemap: /2.xml\nSitemap:\nSitemap: mailto:x", ["/a"]),
     ],
 )
-async def test_the_sitemaps_of_a_late_robots_txt_count(autojump_clock, last, found):
-    """By then the lane has given it up for an hour."""
-    pages = {
-        "/robots.txt": lambda _: Page(status=503) if trio.current_time() < 95 else Page(last, headers=TEXT),
-        "/1.xml": listing("/a"),
-        "/2.xml": listing("/b"),
-    }
-    items, report, site = await run(Pages(start_urls=["https://site.test/"]), pages)
+async def test_a_robots_txt_that_could_not_be_fetched_is_requested_like_a_page(autojump_clock, last, found):
+    named = Named()
+    named.fails = 1
+    pages = {"/robots.txt": Page(last, headers=TEXT), "/1.xml": listing("/a"), "/2.xml": listing("/b")}
+    items, report, _ = await run(Pages(start_urls=["https://site.test/"]), pages, plugins=[named])
     assert urls(items) == found
     assert report.failed == 0
-    assert site.visits("/robots.txt")[-1].at > 95
+
+
+async def test_the_sitemaps_of_a_late_robots_txt_count(autojump_clock):
+    late = Page("Sitemap: /1.xml", headers=TEXT)
+    pages = {
+        "/robots.txt": lambda _: Page(status=503) if trio.current_time() < 60 else late,
+        "/1.xml": listing("/a"),
+    }
+    items, report, site = await run(Pages(start_urls=["https://site.test/"]), pages)
+    assert urls(items) == ["/a"]
+    assert report.failed == 0
+    assert site.visits("/robots.txt")[-1].at > 60
 
 
 async def test_a_sitemap_of_several_sites_is_read_once_and_speaks_for_all_of_them(autojump_clock):
