@@ -202,7 +202,7 @@ def _back(error: BadStatus | FetchError, history: History, retries: RetryPolicy)
         left = _left_to_wait(history, retries)
         if not (left and is_by_limit):
             return _wait_or_fail(error, left, history, retries)
-    counted = (refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals) << history.waits_in_vain
+    counted = (refusals // REFUSALS_BY_LIMIT if is_by_limit else refusals) * 2**history.waits_in_vain
     goes_back = retries.goes_back(request, error, counted)
     if is_silent and not is_by_limit:  # other pages of the lane show whether the server or only this page is in trouble
         times = retries.counted_attempts(request, refusals + 1, history.failed_share)

@@ -190,9 +190,9 @@ class RobotsFetcher:
         if not self._named:
             return
         named = ", ".join(self._named) + (" …" if count > MAX_NAMED else "")
-        hosts = "one more host" if count == 1 else f"{count} more hosts"
+        hosts = "of one more host" if count == 1 else f"of {count} more hosts"
         log.warning(
-            "the robots.txt of %s could not be fetched, and so no page: %s (level INFO gives each reason)", hosts, named
+            "no page %s was fetched, because robots.txt could not be: %s (level INFO gives each reason)", hosts, named
         )
 
     @staticmethod

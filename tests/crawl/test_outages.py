@@ -12,10 +12,10 @@ import httpx
 import pytest
 import trio
 from support.examples import seeds
-from support.internet import ERRORS, FAULTS, Internet, Pages, between, flapping
+from support.internet import ERRORS, FAULTS, Chain, Internet, Pages, between, flapping
 from trio.testing import MockClock
 
-from crawler import Failure, Plugin, Request, Response, Settings, Spider, crawl
+from crawler import Failure, Plugin, Request, Response, Settings, crawl
 from crawler.engine.retries import MAX_ATTEMPTS
 from crawler.store.inspect import failed_requests, inspect_job, retry_failed
 from crawler.testing import collect
@@ -407,18 +407,6 @@ async def test_a_host_that_answers_each_request_with_an_error_for_a_while_loses_
         assert len(internet.failed) <= 30
 
 
-class Chain(Spider):
-    """Follows a link from each page to the next, so that one request waits at a time."""
-
-    start_urls = ("https://h0.test/0",)
-
-    def parse(self, response: Response) -> Any:
-        number = int(response.url.rpartition("/")[2])
-        yield {"number": number}
-        if number < 40:
-            yield Request(f"https://h0.test/{number + 1}")
-
-
 @pytest.mark.parametrize("seconds", [10, 25])
 @pytest.mark.parametrize("fault", [*FAULTS, *ERRORS])
 async def test_a_chain_of_pages_survives_an_outage_of_its_host(
@@ -453,25 +441,9 @@ async def test_a_chain_that_ends_at_a_broken_page_is_given_up(
     assert 25 < report.seconds < seconds
 
 
-class PastErrors(Chain):
-    """Continues after a page that failed."""
-
-    def parse(self, response: Response) -> Any:
-        yield {"url": response.url}
-        yield from self.next_page(response.url)
-
-    def after_failure(self, failure: Failure) -> Any:
-        yield from self.next_page(failure.request.url)
-
-    def next_page(self, url: str) -> Any:
-        number = int(url.rpartition("/")[2])
-        if number < 40:
-            yield Request(f"https://h0.test/{number + 1}", errback=self.after_failure)
-
-
 async def test_broken_pages_of_a_chain_that_continues_cost_two_minutes_in_total(autojump_clock: MockClock) -> None:
     site = Broken({f"/{number}" for number in range(4, 40, 5)}, 500)
-    report = (await collect(PastErrors(), site)).report
+    report = (await collect(Chain(past_failures=True), site)).report
     assert (report.pages, report.failed) == (33, 8)
     assert report.seconds < 120
 

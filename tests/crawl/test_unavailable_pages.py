@@ -8,39 +8,14 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from support.internet import Pages
+from support.internet import Chain, Pages
 from support.simulator import AlignedWindow, FixedWindow, Limit, SlidingLog, TokenBucket
 from trio.testing import MockClock
 
-from crawler import Failure, Request, Response, Settings, Spider
+from crawler import Settings, Spider
 from crawler.testing import collect
 
 HOST = "https://h0.test"
-
-
-class Chain(Spider):
-    """Follows a link from each page to the next, also past a page that failed, so that one request waits at a time.
-
-    Parameters:
-        last: Number of the last page.
-    """
-
-    def __init__(self, last: int = 40) -> None:
-        super().__init__()
-        self.last = last
-        self.start_urls = [f"{HOST}/0"]
-
-    def parse(self, response: Response) -> Any:
-        yield {"url": response.url}
-        yield from self.next_page(response.url)
-
-    def after_failure(self, failure: Failure) -> Any:
-        yield from self.next_page(failure.request.url)
-
-    def next_page(self, url: str) -> Any:
-        number = int(url.rpartition("/")[2])
-        if number < self.last:
-            yield Request(f"{HOST}/{number + 1}", errback=self.after_failure)
 
 
 class Site(httpx.AsyncBaseTransport):
@@ -87,14 +62,16 @@ class Site(httpx.AsyncBaseTransport):
 async def test_broken_pages_of_a_chain_cost_little_more_than_the_patience_for_outages(
     autojump_clock: MockClock, broken: list[int], last: int, seconds: float
 ) -> None:
-    report = (await collect(Chain(last), Site(broken))).report
+    report = (await collect(Chain(last, past_failures=True), Site(broken))).report
     assert (report.pages, report.failed) == (last + 1 - len(broken), len(broken))
     assert report.seconds < seconds
     assert report.requests < last + 40 + 20 * len(broken)
 
 
 async def test_any_number_of_pages_in_a_row_may_be_broken(autojump_clock: MockClock) -> None:
-    report = (await collect(Chain(500), Site(range(5, 500)), settings=Settings(outage_patience=0.0))).report
+    report = (
+        await collect(Chain(500, past_failures=True), Site(range(5, 500)), settings=Settings(outage_patience=0.0))
+    ).report
     assert (report.pages, report.failed) == (6, 495)
 
 
@@ -102,7 +79,7 @@ async def test_any_number_of_pages_in_a_row_may_be_broken(autojump_clock: MockCl
 async def test_pages_that_were_refused_once_do_not_make_those_that_are_broken_wait_for_long(
     autojump_clock: MockClock, once: tuple[int, ...]
 ) -> None:
-    report = (await collect(Chain(), Site(range(4, 40, 5), once=once))).report
+    report = (await collect(Chain(past_failures=True), Site(range(4, 40, 5), once=once))).report
     assert (report.pages, report.failed) == (33, 8)
     assert report.seconds < 1000
 
@@ -143,15 +120,10 @@ LIMITS: dict[str, Callable[[], Limit]] = {
 }
 
 
-class Pagination(Chain):
-    """Is at its end when a page fails: the link to the next one is in the page."""
-
-    def after_failure(self, failure: Failure) -> Any:
-        return None
-
-
 @pytest.mark.parametrize("limit", LIMITS)
-@pytest.mark.parametrize("spider", [Pagination(60), Chain(60), Pages(1, 61)], ids=["pagination", "chain", "pages"])
+@pytest.mark.parametrize(
+    "spider", [Chain(60), Chain(60, past_failures=True), Pages(1, 61)], ids=["pagination", "chain", "pages"]
+)
 async def test_a_limit_that_states_nothing_costs_no_page(autojump_clock: MockClock, spider: Spider, limit: str) -> None:
     site = Site(limit=LIMITS[limit]())
     report = (await collect(spider, site)).report
@@ -164,6 +136,6 @@ async def test_broken_pages_of_a_chain_that_state_a_wait_cost_no_other_page(
     autojump_clock: MockClock, wait: int
 ) -> None:
     """The first one is refused for so long that its host has refused everything for a long time."""
-    report = (await collect(Chain(), Site(range(4, 40, 5), wait=wait))).report
+    report = (await collect(Chain(past_failures=True), Site(range(4, 40, 5), wait=wait))).report
     assert (report.pages, report.failed) == (33, 8)
     assert report.requests < 200

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import httpx
 import trio
 
-from crawler import Spider
+from crawler import Request, Spider
 from crawler.transport.errors import transport_error
 
 __all__ = ["ERRORS", "FAULTS", "Fault", "Internet", "Pages", "between", "flapping"]
@@ -131,3 +131,31 @@ class Pages(Spider):
 
     def parse(self, response: Any) -> Any:
         yield {"url": response.url}
+
+
+class Chain(Spider):
+    """Follows a link from each page to the next, so that one request waits at a time.
+
+    Parameters:
+        last: Number of the last page.
+        past_failures: Whether it also continues after a page that failed, as if it knew the link.
+    """
+
+    start_urls = ("https://h0.test/0",)
+
+    def __init__(self, last: int = 40, *, past_failures: bool = False) -> None:
+        super().__init__()
+        self.last = last
+        self.errback = self.after_failure if past_failures else None
+
+    def parse(self, response: Any) -> Any:
+        yield {"number": int(response.url.rpartition("/")[2])}
+        yield from self.next_page(response.url)
+
+    def after_failure(self, failure: Any) -> Any:
+        yield from self.next_page(failure.request.url)
+
+    def next_page(self, url: str) -> Any:
+        number = int(url.rpartition("/")[2])
+        if number < self.last:
+            yield Request(f"https://h0.test/{number + 1}", errback=self.errback)

@@ -27,6 +27,15 @@ class Books(scrapy.Spider):
     start_urls = ["http://127.0.0.1:9/"]
 """
 
+ONE_ITEM = """\
+import scrapy
+class Books(scrapy.Spider):
+    name = "books"
+    start_urls = ["data:,x"]
+    def parse(self, response):
+        yield {"a": 1}
+"""
+
 
 @pytest.fixture
 def project(in_process, tmp_path, monkeypatch):
@@ -144,14 +153,7 @@ def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
 
 def test_outputs_of_the_command_line_replace_those_of_a_project_as_in_scrapy(project, capsys):
     (project / "bookshop.py").write_text('SPIDER_MODULES = ["bookspiders"]\nFEEDS = {"feed.jsonl": {}}\n')
-    (project / "bookspiders.py").write_text(
-        "import scrapy\n"
-        "class Books(scrapy.Spider):\n"
-        "    name = 'books'\n"
-        "    start_urls = ['data:,x']\n"
-        "    def parse(self, response):\n"
-        "        yield {'a': 1}\n"
-    )
+    (project / "bookspiders.py").write_text(ONE_ITEM)
     assert main(["run", "--scrapy", ".", "books", "-o", "given.jsonl"]) == 0
     assert Path("given.jsonl").read_text() == '{"a":1}\n'
     assert not Path("feed.jsonl").exists()
@@ -170,15 +172,7 @@ def test_outputs_of_the_command_line_replace_those_of_a_project_as_in_scrapy(pro
 def test_the_summary_names_the_outputs_of_a_project(project, capsys, settings, output):
     (project / "bookshop.py").write_text(f'SPIDER_MODULES = ["bookspiders"]\n{settings}')
     (project / "bookspiders.py").write_text(
-        "import scrapy\n"
-        "class Books(scrapy.Spider):\n"
-        "    name = 'books'\n"
-        "    start_urls = ['data:,x']\n"
-        "    def parse(self, response):\n"
-        "        yield {'a': 1}\n"
-        "class Store:\n"
-        "    def process_item(self, item):\n"
-        "        return item\n"
+        f"{ONE_ITEM}class Store:\n    def process_item(self, item):\n        return item\n"
     )
     assert main(["run", "--scrapy", ".", "books"]) == 0
     first, _, rest = capsys.readouterr().err.partition("\n")
