@@ -87,14 +87,21 @@ class Running:
 
     def hits(self) -> list[Hit]:
         """Return all responses except those to the harness; the last ones may be missing while the server runs."""
-        *lines, _ = (self.scratch / "log").read_text(encoding="utf-8").split("\n")
-        found = [Hit(**json.loads(line)) for line in lines]
-        return [hit for hit in found if hit.uri != READY]
+        return [hit for hit in self._logged() if hit.uri != READY]
 
-    def stop(self) -> Counts:
-        """Stop the server and return its counts. The log is then complete and can be read until `serving` ends."""
+    def stop(self, *, after: int = 0) -> Counts:
+        """Stop the server and return the counts of the responses after the first ones.
+
+        The log is then complete and can be read until `serving` ends. A server sends a response before it logs it, and
+        loses the line if it is stopped in between; so it is stopped after it has logged a request that came last.
+        """
+        ready = sum(hit.uri == READY for hit in self._logged())
+        give_up_at = time.monotonic() + 10
+        _wait_until_answering(self, give_up_at)
+        while sum(hit.uri == READY for hit in self._logged()) == ready and time.monotonic() < give_up_at:
+            time.sleep(0.01)
         self.end()
-        return self.counts()
+        return self.counts(after=after)
 
     def end(self) -> None:
         """Stop the server."""
@@ -121,6 +128,11 @@ class Running:
             seconds=max((hit.ended - begun for hit in served), default=0.0),
             at_once=_at_once(served),
         )
+
+    def _logged(self) -> list[Hit]:
+        """Return the complete lines of the log."""
+        *lines, _ = (self.scratch / "log").read_text(encoding="utf-8").split("\n")
+        return [Hit(**json.loads(line)) for line in lines]
 
     def said(self) -> str:
         """Return its standard error."""

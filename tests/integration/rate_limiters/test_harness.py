@@ -203,8 +203,7 @@ def test_the_front_page_links_to_all_pages_and_robots_txt_is_not_limited(name: s
         assert page.headers["content-type"].startswith("text/html")
         assert "This is page 7." in page.text
         assert http.get("/page/100").status_code == 404
-    running.end()
-    counts = running.counts(after=before)
+    counts = running.stop(after=before)
     assert (counts.served, counts.refused, counts.other, counts.pages) == (1, 0, 1, {7})
     assert [hit.uri for hit in running.hits()[before:]].count("/robots.txt") == 30
 
