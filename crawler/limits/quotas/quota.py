@@ -202,7 +202,7 @@ class Quota:
         if self.limit is not None and need + inflight > self.limit:
             return probe_at  # so many units never return one by one
         restored_at = self.replenishment.restored_at(
-            need - available, updated_at=self.updated_at, reset=self.reset.latest, interval=self.interval
+            need - available, updated_at=self.updated_at, interval=self.interval
         )
         return min(probe_at, restored_at)
 

@@ -144,17 +144,14 @@ class Replenishment:
             return 0.0
         return min(KNOWN_INTERVALS * interval, window / 20, MAX_PROBE_DELAY)
 
-    def restored_at(self, missing: float, *, updated_at: float, reset: float, interval: float | None) -> float:
+    def restored_at(self, missing: float, *, updated_at: float, interval: float | None) -> float:
         """Return when `missing` units will have returned one by one, in seconds since the epoch.
 
         Parameters:
             missing: number of units.
             updated_at: when the remaining units were last stated, in seconds since the epoch.
-            reset: the stated reset, in seconds since the epoch.
             interval: average seconds in which one unit is restored. `None` means unknown.
         """
         if self.kind != "continuous" or interval is None:
             return math.inf
-        if self.rate is not None or self.before_reset or reset - updated_at <= 3 * interval:
-            return updated_at + interval * missing
-        return math.inf
+        return updated_at + interval * missing if self.before_reset or self.rate is not None else math.inf

@@ -175,6 +175,13 @@ def test_3_a_short_sliding_log_that_states_whole_seconds():
     assert max(run.took for run in made) <= 1.1 * 4 * 5.0
 
 
+@pytest.mark.parametrize(("quota", "window"), [(14, 20.0), (12, 24.5)])
+def test_3_a_sliding_log_whose_length_is_not_known_is_tried_once_before_the_stated_end(quota, window):
+    """Units return in bunches, as they were used: at an even rate most requests would come before their units."""
+    made = brief(lambda: SlidingLog(quota=quota, window=window), rounding="exact")
+    assert refusals(made) <= 1
+
+
 def test_3_a_short_fixed_window_whose_reset_is_stated_a_second_late():
     """The first window costs that second; then its common length is known."""
     made = brief(lambda: FixedWindow(quota=20, window=5.0), rounding="exact", late=1.0)

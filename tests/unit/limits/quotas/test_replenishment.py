@@ -103,14 +103,14 @@ def test_many_units_after_a_long_time_do_not_contradict_continuous_replenishment
 
 def test_units_of_fixed_windows_do_not_return_one_by_one():
     fixed = Replenishment(fixed_votes=1)
-    assert fixed.restored_at(1.0, updated_at=100.0, reset=160.0, interval=1.0) == math.inf
+    assert fixed.restored_at(1.0, updated_at=100.0, interval=1.0) == math.inf
 
 
 def test_units_return_at_the_rate_unless_one_was_refused_before_the_reset():
     for replenishment in Replenishment(rate=0.5), Replenishment(continuous_votes=1):
-        assert replenishment.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == pytest.approx(104.0)
+        assert replenishment.restored_at(2.0, updated_at=100.0, interval=2.0) == pytest.approx(104.0)
     replenishment.before_reset = False
-    assert replenishment.restored_at(2.0, updated_at=100.0, reset=160.0, interval=2.0) == math.inf
+    assert replenishment.restored_at(2.0, updated_at=100.0, interval=2.0) == math.inf
 
 
 def test_probes_are_delayed_only_while_the_kind_is_unknown():
