@@ -1,20 +1,32 @@
-"""`end_copy`: ends a process that a handler has forked, when the handler returns in it."""
+"""Processes that were forked by the code of a crawl: each is ended before it continues the crawl.
+
+`end_copy` ends one in which a handler returns; `ending_copies` lets any other end when it returns to the event loop.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, NoReturn
+
+import trio
 
 from crawler.engine.slow_steps import describe_handler
 from crawler.logs import get_logger
 
-__all__ = ["end_copy"]
+__all__ = ["end_copy", "ending_copies"]
 
 FAILED: Final = 1
 """The exit code of a process that was ended, unless ``sys.exit`` has named another one."""
 MAX_CODE: Final = 255
+WAY_OUT: Final = (
+    "only one process may continue the crawl; end the new one with os._exit(), or start programs with subprocess"
+)
+is_crawling: ContextVar[bool] = ContextVar("is_crawling", default=False)
+"""Whether this task belongs to a crawl."""
 log = get_logger("crawler.engine")
 
 
@@ -32,8 +44,45 @@ def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
     if isinstance(error, SystemExit):
         os._exit(error.code & MAX_CODE if isinstance(error.code, int) else int(error.code is not None))
     log.error(
-        "%s has forked the process for %s and has returned in the new one, which is ended: only one process may "
-        "continue the crawl; end the new one with os._exit(), or start programs with subprocess",
-        describe_handler(handler), url,
+        "%s has forked the process for %s and has returned in the new one, which is ended: %s",
+        describe_handler(handler), url, WAY_OUT,
     )  # fmt: skip
     os._exit(FAILED)
+
+
+@contextmanager
+def ending_copies() -> Iterator[None]:
+    """End each process that a task started in this block forks, when it first awaits in the new process.
+
+    That process would run the event loop, too. `multiprocessing` and `subprocess` end their processes themselves.
+    """
+    token = is_crawling.set(True)
+    try:
+        yield
+    finally:
+        is_crawling.reset(token)
+
+
+class _EndsCopy(trio.abc.Instrument):
+    """Ends this process after the step of the task that has forked it.
+
+    Parameters:
+        place: Where it did so.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> NoReturn:
+        log.error("%s has forked the process and awaits in the new one, which is ended: %s", self._place, WAY_OUT)
+        os._exit(FAILED)
+
+
+def _end_at_next_await() -> None:
+    if is_crawling.get() and trio.lowlevel.in_trio_task():
+        code = sys._getframe(1).f_code  # noqa: SLF001 - the function that called os.fork()
+        place = f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
+        trio.lowlevel.add_instrument(_EndsCopy(place))
+
+
+os.register_at_fork(after_in_child=_end_at_next_await)

@@ -20,6 +20,7 @@ from crawler.engine.checks import (
     check_spider,
     check_transport,
 )
+from crawler.engine.forked_copies import ending_copies
 from crawler.engine.handler_results import describe_error
 from crawler.engine.hook_errors import is_fault
 from crawler.engine.lifespans import causes, lifespan, watching
@@ -152,6 +153,7 @@ class CrawlSession:
         outer = current_page.set(None)  # a crawl inside of a handler does not belong to that page
         try:
             async with AsyncExitStack() as stack:
+                stack.enter_context(ending_copies())
                 store = await self._open_store(stack)
                 scheduler = await self._wire(stack, store, transport)
                 timer = Timer(scheduler.crawl.clock(), scheduler.crawl.stats)

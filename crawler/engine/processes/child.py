@@ -15,6 +15,7 @@ import trio
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
+from crawler.engine.forked_copies import ending_copies
 from crawler.engine.handler_results import PageResult, collect
 from crawler.engine.hook_errors import faults
 from crawler.engine.processes import wire
@@ -71,7 +72,8 @@ def run_process(
         runner = CallbackRunner(spider, plugins, settings, authorities, memories[place], channel, calls)
         runner.share = body_share(len(memories))
         send_records(runner.log)
-        await runner.run()
+        with ending_copies():
+            await runner.run()
 
     trio.run(main)
 

@@ -33,6 +33,56 @@ class Forking(Spider):
         yield from response.follow_all("a")
 """
 
+AWAITING = """
+import multiprocessing
+import os
+
+import trio
+from crawler import Spider
+
+class Forking(Spider):
+    how: str = ""
+
+    async def parse(self, response):
+        yield {"url": response.url}
+        for request in response.follow_all("a"):
+            yield request
+        if response.url.endswith("/7"):
+            if self.how == "task":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.fork)
+            elif self.how == "multiprocessing":
+                process = multiprocessing.get_context("fork").Process(target=print, args=("a program",), daemon=True)
+                process.start()
+                await trio.to_thread.run_sync(process.join)
+            else:
+                await self.fork()
+
+    async def fork(self):
+        if os.fork() == 0:
+            self.crawl.count("copies")
+            await trio.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("how", ["await", "task", "multiprocessing"])
+def test_a_process_that_is_forked_ends_when_it_awaits(how: str, processes: int, tmp_path: Path) -> None:
+    (tmp_path / "forking.py").write_text(AWAITING)
+    pages = {f"/{n}": f"<a href='/{n + 1}'>next</a><a href='/{n + 2}'>other</a>" for n in range(PAGES)}
+    with local_site(pages) as site:
+        words = ["run", "forking.py", "-a", f"how={how}", "-a", f"start_urls={site.url}0", "-o", "urls.jsonl"]
+        settings = ["--job", "job", "-s", f"processes={processes}", "-s", "grace=1"]
+        ended = run(["-m", "crawler", *words, *settings], cwd=tmp_path, env=environment(), timeout=20)
+        asked = [each.path for each in site.log if each.path != "/robots.txt"]
+    assert ended.returncode == 0, ended.stderr
+    urls = [json.loads(line)["url"] for line in (tmp_path / "urls.jsonl").read_text().splitlines()]
+    assert sorted(urls) == sorted(f"{site.url}{n}" for n in range(PAGES))
+    assert len(asked) == len(set(asked))
+    assert "copies" not in ended.stderr
+    assert ("has forked the process and awaits in the new one" in ended.stderr) == (how != "multiprocessing")
+    assert ("a program" in ended.stdout) == (how == "multiprocessing")
+
 
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("how", ["return", "raise", "exit", "exit with a large number"])
