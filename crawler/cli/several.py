@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_traceback, say
-from crawler.cli.open_outputs import open_outputs
+from crawler.cli.open_outputs import feed_places, feeds_of, open_outputs
 from crawler.cli.progress import Progress
 from crawler.cli.results import show_result
 from crawler.cli.screen import Screen
@@ -31,6 +32,10 @@ __all__ = ["run_spiders"]
 
 FIELD: Final = "%(spider)s"
 """Stands for the name of the spider in the names of outputs and reports."""
+FEED_FIELD: Final = "%(name)s"
+"""The same in the names of feeds of Scrapy projects."""
+SAME_FIELDS: Final = frozenset({"batch_id", "batch_time", "time"})
+"""Fields in the names of feeds that have the same value for all spiders."""
 CODES: Final = (130, 1, 2, 3, 4)
 """Exit codes by priority: the command returns the first one that any of its crawls has."""
 
@@ -77,7 +82,10 @@ def run_spiders(
         durable = None if job is None else job.named(name)
         folder = None if durable is None else durable.folder
         progress = Progress(shown=not quiet, drawn=drawn, screen=screen)
-        sinks = open_outputs(own.outputs, if_exists, job=folder)
+        sinks = [
+            *open_outputs(own.outputs, if_exists, job=folder),
+            *feeds_of(spider, own.outputs, if_exists, folder),
+        ]
         plugins = [*own.plugins, progress]
         sessions.append(CrawlSession(spider, own.settings, plugins, sinks, durable, limits, if_exists))
         shown.append((progress, None if report is None else Path(str(report).replace(FIELD, name)), durable))
@@ -91,6 +99,7 @@ def run_spiders(
             say(f"{_label(spider, spiders)}: {why}".rstrip() + "\n", level=logging.ERROR if why else logging.INFO)
         if ended is not None:
             places = [text.replace(FIELD, file_name(spider.name)) for text in configuration.outputs]
+            places += feed_places(spider, configuration.outputs)
             resumable = not isinstance(result, JobLost)
             show_result(ended, progress, outputs=places, job=own_job, file=file, quiet=quiet, resumable=resumable)
     return next((code for code in CODES if code in codes), 0)
@@ -126,6 +135,11 @@ def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Job | N
         if text != "-" and FIELD not in text and FIELD.replace("%", "%25") not in text:
             shown = hide_userinfo(text)
             raise ConfigError(f"several spiders cannot share the output {shown}: write {FIELD} into its name")
+    feeds = [place for spider in spiders for place in dict.fromkeys(feed_places(spider, outputs)) if place != "-"]
+    for place in feeds:
+        if feeds.count(place) > 1 and SAME_FIELDS.issuperset(re.findall(r"%\((\w+)\)", place)):
+            shown = hide_userinfo(place)
+            raise ConfigError(f"several spiders cannot share the feed {shown}: write {FEED_FIELD} into its name")
     if report is not None and FIELD not in str(report):
         raise ConfigError(f"several spiders cannot share --report {report}: write {FIELD} into its name")
     if job is not None and job.folder is not None and (job.folder / DATABASE).exists():

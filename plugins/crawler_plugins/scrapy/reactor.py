@@ -32,7 +32,7 @@ log = logging.getLogger("crawler.plugins.scrapy")
 
 
 class TrioReactor(Clock):
-    """Timers and threads of a Twisted reactor. `keep` calls them in a trio task."""
+    """Timers and threads of a Twisted reactor. `keep` calls them in a trio task; several crawls may share a reactor."""
 
     running = True
 
@@ -40,7 +40,7 @@ class TrioReactor(Clock):
         super().__init__()
         self._changed = trio.Event()
         self._token: Any = None
-        self._nursery: Any = None
+        self._nurseries: list[trio.Nursery] = []
         self._waiting: list[Callable[[], object]] = []
         self.asyncio = TimerLoop(self)  # type: ignore[abstract]  # it has no sockets
         """The event loop that async code of the project finds."""
@@ -75,11 +75,17 @@ class TrioReactor(Clock):
 
     @staticmethod
     def uninstall() -> None:
-        """Let another reactor be installed in this process."""
-        if TrioReactor.is_installed():
+        """Let another reactor be installed in this process, unless a crawl still uses this one."""
+        installed: Any = sys.modules.get(MODULE)
+        if isinstance(installed, TrioReactor) and not installed.is_kept:
             del sys.modules[MODULE]
             del twisted.internet.reactor
             main.installReactor = INSTALL
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a crawl calls its timers."""
+        return bool(self._nurseries)
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
@@ -100,22 +106,25 @@ class TrioReactor(Clock):
             nursery: Where functions run in threads.
             task_status: Of `nursery.start`.
         """
-        self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
-        for call in self.calls:  # they were made at the time 0
-            call.time += trio.current_time()
+        self._token = trio.lowlevel.current_trio_token()
+        if not self._nurseries:
+            for call in self.calls:  # they were made at the time 0
+                call.time += trio.current_time()
+        self._nurseries.append(nursery)
         for function in self._waiting:
             function()
         self._waiting.clear()
         task_status.started()
         try:
             while True:
-                self._changed = trio.Event()
+                if self._changed.is_set():
+                    self._changed = trio.Event()
                 due = min((call.getTime() for call in self.getDelayedCalls()), default=trio.current_time() + 3600)
                 with trio.move_on_at(due):
                     await self._changed.wait()
                 self._call_due()
         finally:
-            self._nursery = None
+            self._nurseries.remove(nursery)
 
     def _call_due(self) -> None:
         """Call the timers that are due now; those that they set wait for the next round."""
@@ -130,7 +139,7 @@ class TrioReactor(Clock):
 
     def seconds(self) -> float:
         """Return the time of the reactor, in seconds."""
-        return trio.current_time() if self._nursery is not None else 0.0
+        return trio.current_time() if self._nurseries else 0.0
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> Any:  # noqa: A002, N802 - Twisted's names
         """Call a function after some seconds, and return a handle that can cancel that."""
@@ -141,7 +150,7 @@ class TrioReactor(Clock):
     def callWhenRunning(self, function: Callable[..., object], *args: object, **kw: object) -> None:  # noqa: N802
         """Call a function when the crawl has begun, at once if it has."""
         call = partial(function, *args, **kw)
-        if self._nursery is None:
+        if not self._nurseries:
             self._waiting.append(call)
         else:
             call()
@@ -174,7 +183,11 @@ class TrioReactor(Clock):
             if done is not None:
                 done(ok, result)
 
-        self.callWhenRunning(lambda: self._nursery.start_soon(trio.to_thread.run_sync, work))
+        async def run() -> None:
+            with trio.CancelScope(shield=True):  # the crawl of the nursery may end before that of the caller
+                await trio.to_thread.run_sync(work)
+
+        self.callWhenRunning(lambda: self._nurseries[-1].start_soon(run))
 
     def __getattr__(self, name: str) -> Any:
         """Refuse the network of a reactor.

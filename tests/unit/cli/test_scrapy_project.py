@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def project(in_process, tmp_path, monkeypatch):
     (tmp_path / "bookshop.py").write_text('SPIDER_MODULES = ["bookspiders"]\nUSER_AGENT = "Shop/1"\n')
     (tmp_path / "bookspiders.py").write_text(SPIDER)
     yield tmp_path
-    for name in ("bookshop", "bookspiders", "books"):
+    for name in ("bookshop", "bookspiders", "books", "films"):
         sys.modules.pop(name, None)
     TrioReactor.uninstall()
 
@@ -158,6 +159,29 @@ def test_outputs_of_the_command_line_replace_those_of_a_project_as_in_scrapy(pro
     assert Path("given.jsonl").read_text() == '{"a":1}\n'
     assert not Path("feed.jsonl").exists()
     assert "output    given.jsonl\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("job", [[], ["--job", "jobs"]])
+def test_several_spiders_of_a_project_write_their_own_feeds(project, capsys, job):
+    (project / "bookshop.py").write_text(
+        'SPIDER_MODULES = ["bookspiders"]\nFEEDS = {"%(name)s.csv": {}, "all-%(name)s.json": {}}\n'
+    )
+    (project / "books.py").write_text(ONE_ITEM)
+    (project / "films.py").write_text(ONE_ITEM.replace("Books", "Films").replace("books", "films"))
+    assert main(["run", "books.py", "films.py", *job]) == 0
+    assert {name: Path(f"{name}.csv").read_text().split() for name in ("books", "films")} == {
+        "books": ["a", "1"], "films": ["a", "1"],
+    }  # fmt: skip
+    assert [json.loads(Path(f"all-{name}.json").read_text()) for name in ("books", "films")] == [[{"a": 1}]] * 2
+    assert "output    %(name)s.csv, all-%(name)s.json\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("feed", ["all.csv", "%(time)s.csv"])
+def test_spiders_of_a_project_do_not_share_a_feed(project, capsys, feed):
+    (project / "bookshop.py").write_text(f'SPIDER_MODULES = ["bookspiders"]\nFEEDS = {{"{feed}": {{}}}}\n')
+    (project / "books.py").write_text(f"{SPIDER}class Films(Books):\n    name = 'films'\n")
+    assert main(["run", "books.py:Books", "books.py:Films"]) == 2
+    assert f"several spiders cannot share the feed {feed}: write %(name)s into its name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

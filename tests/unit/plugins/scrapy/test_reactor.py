@@ -89,3 +89,26 @@ def test_its_network_is_refused_with_what_to_use_instead():
     with pytest.raises(AttributeError, match=r"^reactor\.connectTCP needs the event loop of Twisted"):
         TrioReactor().connectTCP("127.0.0.1", 80, None)
     assert not hasattr(TrioReactor(), "listenTCP")
+
+
+async def test_a_reactor_of_two_crawls_serves_one_when_the_other_has_ended(autojump_clock):
+    reactor, called = TrioReactor.install(), []
+    async with trio.open_nursery() as one:
+        async with trio.open_nursery() as other:
+            await one.start(reactor.keep, one)
+            await trio.sleep(5)
+            await other.start(reactor.keep, other)
+            reactor.callLater(2, called.append, "before")
+            await trio.sleep(1)
+            other.cancel_scope.cancel()
+        TrioReactor.uninstall()
+        assert sys.modules["twisted.internet.reactor"] is reactor
+        assert await result_of(deferToThread(threading.get_ident)) != threading.get_ident()
+        reactor.callLater(3, called.append, "after")
+        await trio.sleep(2)
+        assert called == ["before"]
+        await trio.sleep(3)
+        assert called == ["before", "after"]
+        one.cancel_scope.cancel()
+    TrioReactor.uninstall()
+    assert "twisted.internet.reactor" not in sys.modules
