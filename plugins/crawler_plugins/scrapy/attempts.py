@@ -151,11 +151,13 @@ class Attempts:
             self._scrapy.stats.inc_value(f"robotstxt/{name}")
 
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
-        """Send a request, which is counted."""
+        """Send a request, which is counted. ``RETRY_EXCEPTIONS`` says after which errors it is sent again."""
         self.count_request(request.method)
         try:
             return await send(request)
         except crawler.RequestError as error:
+            if isinstance(error, crawler.FetchError):
+                error.retryable = self._retries.repeats(exception_of(error))
             if error.retryable and self._retries.codes:
                 self._failed[id(original)] = global_object_name(type(exception_of(error)))
                 weakref.finalize(original, self._failed.pop, id(original), None)

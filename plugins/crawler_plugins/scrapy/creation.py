@@ -29,7 +29,10 @@ ATTRIBUTES: Final = {
     "download_timeout": "DOWNLOAD_TIMEOUT",
     "max_concurrent_requests": "CONCURRENT_REQUESTS_PER_DOMAIN",
 }
-"""Attributes of spiders that stand for settings."""
+"""Attributes of spiders that stand for settings, and take precedence over them."""
+BRIDGE: Final = "_apply_deprecated_spider_attr"
+"""The method by which Scrapy itself turns some of them into settings, which the command line then overrides."""
+BRIDGED: Final = frozenset({"download_delay", "max_concurrent_requests"}) if hasattr(Crawler, BRIDGE) else frozenset()
 FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
 """Settings that have these values whatever the project says."""
 
@@ -62,8 +65,8 @@ def create_crawler(
             _refuse(name, made.settings, spider_class)
             made.spider = spider_class.from_crawler(made, **arguments)
             for attribute, setting in ATTRIBUTES.items():
-                if hasattr(made.spider, attribute):
-                    made.settings.set(setting, getattr(made.spider, attribute), priority="spider")
+                if hasattr(made.spider, attribute) and attribute not in BRIDGED:
+                    made.settings.set(setting, getattr(made.spider, attribute), priority="cmdline")
             apply = getattr(made, "_apply_settings", None)
             if apply is not None:  # since Scrapy 2.11
                 apply()

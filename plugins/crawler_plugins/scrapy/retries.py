@@ -44,7 +44,7 @@ class Retries:
         return tuple(load_object(name) for name in self._named)
 
     def repeats(self, error: Exception) -> bool:
-        """Return whether a request is sent again for which a component of the project raised an exception."""
+        """Return whether a request is sent again after an exception, as Scrapy raises it."""
         return bool(self.codes) and isinstance(error, self._exceptions)
 
     def has_attempts(self, request: crawler.Request, attempt: int) -> bool:

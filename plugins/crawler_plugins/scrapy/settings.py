@@ -67,11 +67,13 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     """
     settings = _Named(settings)
     get = settings.getfloat
+    deadline = get("DOWNLOAD_TIMEOUT") or 180.0
     taken: dict[str, Any] = {
         "workers": max(1, settings.getint("CONCURRENT_REQUESTS")),
         "delay": get("DOWNLOAD_DELAY"),
         "obey_robots": settings.getbool("ROBOTSTXT_OBEY"),
-        "request_deadline": get("DOWNLOAD_TIMEOUT") or 180.0,
+        "request_deadline": deadline,
+        "grace": deadline,  # a crawl that is stopped waits for its requests in flight
         "max_body": settings.getint("DOWNLOAD_MAXSIZE") or 2**40,
         "attempts": 1 + (settings.getint("RETRY_TIMES") if has_retries(settings) else 0),
         "max_url_length": settings.getint("URLLENGTH_LIMIT") or None,

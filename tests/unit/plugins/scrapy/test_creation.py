@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
+from scrapy.crawler import Crawler
 from scrapy.extensions.periodic_log import PeriodicLog
 
 from crawler import ConfigError
@@ -68,4 +69,9 @@ def test_attributes_of_a_spider_stand_for_settings():
 
     settings = ScrapySpider.of(Slow).settings
     assert (settings.delay, settings.request_deadline, settings.max_body, settings.per_host) == (2, 9, 1000, 3)
-    assert ScrapySpider.of(Slow, settings={"DOWNLOAD_DELAY": 5}).settings.delay == 5
+
+    given = {"DOWNLOAD_DELAY": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 9, "DOWNLOAD_TIMEOUT": 1, "DOWNLOAD_MAXSIZE": 1}
+    settings = ScrapySpider.of(Slow, settings=given).settings
+    assert (settings.request_deadline, settings.max_body) == (9, 1000)
+    is_bridged = hasattr(Crawler, "_apply_deprecated_spider_attr")  # else these attributes win, too
+    assert (settings.delay, settings.per_host) == ((5, 9) if is_bridged else (2, 3))

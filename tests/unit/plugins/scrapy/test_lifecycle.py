@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import scrapy
@@ -137,3 +138,19 @@ async def test_the_crawl_counts_as_stats_of_scrapy():
     assert ran.stats["downloader/request_count"] == 2
     assert ran.stats["downloader/response_status_count/200"] == 2
     assert ran.stats["request_depth_max"] == 1
+
+
+async def test_a_crawl_that_close_spider_ends_waits_for_its_requests_in_flight(autojump_clock):
+    class Closes(Links):
+        start_urls = [f"{SITE}/", f"{SITE}/b"]
+
+        async def parse(self, response):
+            if response.url.endswith("/b"):
+                await asyncio.sleep(1)
+                raise scrapy.exceptions.CloseSpider("enough")
+            await asyncio.sleep(60)
+            return {"url": response.url}
+
+    ran = await run_scrapy(Closes, PAGES, {"CONCURRENT_REQUESTS_PER_DOMAIN": 2})
+    assert ran.items == [{"url": f"{SITE}/"}]
+    assert (ran.report.finished, ran.stats["finish_reason"]) == ("enough", "enough")

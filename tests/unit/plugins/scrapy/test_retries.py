@@ -10,6 +10,7 @@ from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
 from support.scrapy_site import SITE, run_scrapy
 
 import crawler
+from crawler.transport.errors import transport_error
 
 
 class One(scrapy.Spider):
@@ -114,3 +115,33 @@ async def test_a_post_is_retried_too_as_in_scrapy(autojump_clock):
 async def test_a_refused_request_is_repeated_when_the_server_allows_it(autojump_clock):
     ran = await run_scrapy(One, {"/": failing(429, 6)})
     assert ran.items == [{"status": 200, "tries": 0}]
+
+
+def raising(error, times):
+    left = [error] * times
+
+    def answer(_):
+        if left:
+            raise left.pop()
+        return "<p>a</p>"
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "items"),
+    [
+        ({}, httpx.ConnectError("no such name"), [{"status": 200, "tries": 2}]),
+        ({}, httpx.ReadTimeout("late"), [{"status": 200, "tries": 2}]),
+        ({"RETRY_EXCEPTIONS": ["builtins.KeyError"]}, httpx.ReadTimeout("late"), []),
+        ({"RETRY_TIMES": 1}, httpx.ConnectError("no such name"), []),
+    ],
+)
+async def test_network_errors_are_retried_as_retry_exceptions_says(settings, error, items, autojump_clock):
+    if isinstance(error, httpx.ConnectError):
+        request = httpx.Request("GET", f"{SITE}/")
+        error = transport_error(
+            httpx.ConnectError, "no such name", request=request, sent=False, retryable=False, kind="dns"
+        )
+    ran = await run_scrapy(One, {"/": raising(error, 2)}, settings)
+    assert ran.items == items
