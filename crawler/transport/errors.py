@@ -316,6 +316,8 @@ def _describe(code: int, curl_message: str, peer: str, os_errno: int) -> str:
         return f"connection refused by {peer}"
     if code == pycurl.E_COULDNT_CONNECT and os_errno:
         return f"no connection to {peer}: {os.strerror(os_errno).lower()}"
+    if code == TOO_LARGE and not curl_message:
+        return f"{peer}: a header line is longer than libcurl allows (100 kB)"
     return f"{peer}: {curl_message or pycurl.easy_strerror(code)}"
 
 

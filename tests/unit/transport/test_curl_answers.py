@@ -216,6 +216,12 @@ async def test_headers_are_limited_across_interim_answers(serve):
             await get(transport, server.url)
 
 
+async def test_a_header_line_that_is_too_long_for_libcurl_is_named(serve, transport):
+    server = await serve(answers(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 200_000 + b"\r\nContent-Length: 0\r\n\r\n"))
+    with pytest.raises(httpx.RemoteProtocolError, match="a header line is longer than libcurl allows"):
+        await get(transport, server.url)
+
+
 async def test_a_refused_connection_says_who_refused_and_that_nothing_was_sent(serve, transport):
     server = await serve(answers(ok()))
     (closed,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
