@@ -24,7 +24,8 @@ well, this machine has no route, or a gateway or a robots.txt has answered with 
 LOCAL_DOUBT: Final = 10.0
 """The same, at most, while nothing but this machine has ever answered: it may have no network at all."""
 LOOKUP_DOUBT: Final = 30.0
-"""The same if the lookups of its name fail."""
+"""The same if the lookups of its name fail; or if connections fail while no host has ever answered: it may be starting,
+and without it there is no crawl."""
 NEW_DOUBT: Final = 5.0
 """The same if nothing else suggests an outage."""
 PAGE_DOUBT: Final = 30.0
@@ -34,17 +35,19 @@ MAX_IN_VAIN: Final = 10
 """Waits in vain that are counted, at most: more would make no difference."""
 
 
-def seconds_for_new_host(contact: Contact, longest: float, *, is_elsewhere: bool) -> float:
+def seconds_for_new_host(contact: Contact, longest: float, *, is_elsewhere: bool, is_start: bool) -> float:
     """Return the seconds after which a host that has never answered is given up.
 
     Parameters:
         contact: How far its requests get.
         longest: The seconds if the fault may be elsewhere.
         is_elsewhere: Whether it may be.
+        is_start: Whether no host has ever answered.
     """
     if is_elsewhere:
         return longest
-    return min(LOOKUP_DOUBT, longest) if contact == "lookup" else NEW_DOUBT
+    may_recover = contact == "lookup" or (contact == "none" and is_start)
+    return min(LOOKUP_DOUBT, longest) if may_recover else NEW_DOUBT
 
 
 class PageDoubts:

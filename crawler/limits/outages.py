@@ -297,7 +297,8 @@ class Outages:
             return math.inf if self._network_was_up() else longest
         fails_with_others = not self._is_alone(breaker, trouble) and len(self._doubtful) >= MANY
         is_elsewhere = fails_with_others or (trouble.contact == "local" and not self._has_answered)
-        return doubts.seconds_for_new_host(trouble.contact, longest, is_elsewhere=is_elsewhere)
+        is_start = not (self._has_answered or self.was_online or trouble.is_proxy or urls.is_loopback(trouble.scope))
+        return doubts.seconds_for_new_host(trouble.contact, longest, is_elsewhere=is_elsewhere, is_start=is_start)
 
     def _longest_doubt(self) -> float:
         """Return the seconds after which hosts that have never answered are given up if others fail as well."""

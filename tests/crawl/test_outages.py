@@ -166,14 +166,28 @@ async def test_the_errback_is_called_for_each_request_of_a_host_that_was_given_u
 # ---- a host that is plainly wrong ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["nxdomain", "refused"])
+@pytest.mark.parametrize(("fault", "seconds", "tries"), [("nxdomain", 6, 5), ("refused", 31, 8)])
 @pytest.mark.parametrize("obey", [True, False])
-async def test_a_crawl_of_a_mistyped_host_ends_soon(autojump_clock: MockClock, fault: str, obey: bool) -> None:
+async def test_a_crawl_of_a_mistyped_host_ends_soon(
+    autojump_clock: MockClock, fault: str, seconds: float, tries: int, obey: bool
+) -> None:
     internet = Internet(between(0, 1e9), fault)
     report = (await collect(Pages(1, 1), internet, settings=Settings(obey_robots=obey))).report
-    assert report.seconds < 6
+    assert report.seconds < seconds
     assert (report.pages, report.failed, report.exit_code()) == (0, 1, 4)
-    assert 2 <= len(internet.failed) <= 5
+    assert 2 <= len(internet.failed) <= tries
+
+
+@pytest.mark.parametrize("fault", ["refused", "tls", "timeout"])
+@pytest.mark.parametrize("obey", [True, False])
+async def test_a_start_page_waits_for_its_host_to_start(
+    autojump_clock: MockClock, fault: str, obey: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    internet = Internet(between(0, 20), fault)
+    assert await lost(Pages(1, 1), internet, Settings(obey_robots=obey)) == []
+    assert internet.now < 31
+    said = [record.getMessage() for record in caplog.records if "has served nothing for" in record.getMessage()]
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)

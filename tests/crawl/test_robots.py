@@ -274,8 +274,8 @@ async def test_retry_after_is_respected(autojump_clock: MockClock) -> None:
 async def test_an_unreachable_origin_fails_the_requests_that_wait_for_it(autojump_clock: MockClock) -> None:
     site = pages(httpx.ConnectError("refused"))
     found = await collect(Many(), site)
-    assert 3 <= len(asked(site)) <= 5
-    assert asked(site)[-1] <= 6
+    assert 3 <= len(asked(site)) <= 8
+    assert asked(site)[-1] <= 31
     assert found.items == [{"failed": "connect_failed", "by": None}] * 5
     assert (found.report.failed, found.report.exit_code()) == (5, 4)
 

@@ -21,13 +21,19 @@ HOST = "https://a.test"
 
 
 @pytest.mark.parametrize(
-    ("contact", "is_elsewhere", "seconds"),
-    [("none", False, NEW_DOUBT), ("name", False, NEW_DOUBT), ("lookup", False, LOOKUP_DOUBT), ("none", True, DOUBT)],
+    ("contact", "is_elsewhere", "is_start", "seconds"),
+    [
+        ("none", False, False, NEW_DOUBT),
+        ("none", False, True, LOOKUP_DOUBT),
+        ("name", False, True, NEW_DOUBT),
+        ("lookup", False, False, LOOKUP_DOUBT),
+        ("none", True, False, DOUBT),
+    ],
 )
 def test_a_new_host_gets_more_time_if_the_fault_may_be_elsewhere(
-    contact: Contact, seconds: float, *, is_elsewhere: bool
+    contact: Contact, seconds: float, *, is_elsewhere: bool, is_start: bool
 ) -> None:
-    assert seconds_for_new_host(contact, DOUBT, is_elsewhere=is_elsewhere) == seconds
+    assert seconds_for_new_host(contact, DOUBT, is_elsewhere=is_elsewhere, is_start=is_start) == seconds
 
 
 def test_a_wait_in_vain_halves_the_next_one_until_the_host_recovers_during_one() -> None:

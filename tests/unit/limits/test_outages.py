@@ -269,11 +269,30 @@ def test_after_the_patience_requests_without_response_are_attempts_again() -> No
 @pytest.mark.parametrize("contact", ["none", "name"])
 def test_a_new_host_is_given_up_after_seconds(contact: Contact) -> None:
     made = outages()
+    made.answered([B], is_known=False)
     at, found = fail_for(made, A, 0.0, 100.0, contact=contact, is_known=False)
     assert found is not None
     assert found.gives_up
     assert at == NEW_DOUBT
     assert made.given_up([A], at + 1.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("scope", "contact", "is_proxy", "seconds"),
+    [
+        (A, "none", False, LOOKUP_DOUBT),
+        (A, "name", False, NEW_DOUBT),
+        ("http://127.0.0.1:9", "none", False, NEW_DOUBT),
+        (A, "none", True, NEW_DOUBT),
+    ],
+)
+def test_a_host_with_an_address_has_more_time_while_none_has_ever_answered(
+    scope: str, contact: Contact, seconds: float, *, is_proxy: bool
+) -> None:
+    at, found = fail_for(outages(), scope, 0.0, 100.0, contact=contact, is_known=False, is_proxy=is_proxy)
+    assert found is not None
+    assert found.gives_up
+    assert at == seconds
 
 
 def test_a_new_host_that_takes_long_to_fail_is_tried_as_often_as_a_request() -> None:
