@@ -196,16 +196,17 @@ class UndeclaredQuota(Quota):
             self.overestimated = not nearly_used  # the window ends as expected, so its limit is lower
             self.limit, self.clean_windows, self.remaining = max(1.0, self.used), 0, 0.0
             self.certain, self._trial = True, False
-            self.too_short = min(self.too_short, sent - self.opened_at)
+            if not nearly_used:
+                self.too_short = min(self.too_short, sent - self.opened_at)
             return True
         if self.proven_at < self.opened_at and not nearly_used and not self.is_confirmed():
             return False  # the window is longer than learned: what seemed to be two windows is one
+        is_explained = nearly_used or self.may_be_trial(in_flight)
         if self._trial:
-            self.refusals += 1
+            self.refusals += is_explained
             self.certain, self.is_weak = True, False
         if self._refused_window != self.opened_at:  # once per window
             self._refused_in_row, self._refused_window = self._refused_in_row + 1, self.opened_at
-        is_explained = nearly_used or self._trial
         waits_for_unit = not is_explained and self._try_early(sent, retry_after, in_flight)
         # one window may hold earlier requests
         if nearly_used or (self._refused_in_row > 1 and not is_explained and not waits_for_unit):

@@ -189,14 +189,15 @@ def test_short_windows_of_a_server_that_decides_at_once_and_serves_slowly(limit)
     assert max(one.ratio for one in runs) <= 1.25
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("limit", [counter(33, 30.0), counter(10, 60.0)], ids=["33-of-30", "10-of-60"])
-def test_a_window_that_is_estimated_from_two_fixed_ones_becomes_a_rate(limit):
+def test_a_window_that_is_estimated_from_two_fixed_ones_becomes_a_rate(limit, status):
     """It was taken for windows of up to three times its length: up to 1.75 times the least time, and 47 refusals."""
 
     def latency(source, in_flight):
         return 0.04 * source.uniform(0.7, 1.3)
 
-    model = Model(page="", declared=False, limits=limit, pages=200, latency=latency)
+    model = Model(page="", declared=False, limits=limit, status=status, pages=200, latency=latency)
     runs = [run(model, seed, by="crawl") for seed in range(6)]
     assert all(one.lost == 0 for one in runs)
     assert median(one.refused for one in runs) <= 14

@@ -113,6 +113,28 @@ def test_a_refused_trial_that_states_the_end_of_the_window_proves_a_limit_that_w
     assert made.limit == 2.0
 
 
+def test_a_refusal_with_units_left_is_not_that_of_a_trial():
+    """The first refusal was a 503, so the next window tries one unit more; but units return one by one."""
+    made = UndeclaredQuota(name="undeclared", limit=20.0, window=Window(60.0), certain=False)
+    for number in range(5):
+        made.record_unreported(sent=NOW + number, received=NOW + number + 0.1)
+    assert made.explain_refusal(NOW + 5.0)
+    assert (made.certain, made.refusals, made.limit) == (True, 0, 20.0)
+    early = ready(made, 6.0)
+    assert 5.0 + 60.0 / 19.0 < early < 12.0  # whether a unit has returned
+    made.record_unreported(sent=NOW + early, received=NOW + early + 0.1)
+    assert made.is_continuous
+
+
+def test_what_is_in_flight_may_have_used_up_the_window_before_a_refused_trial():
+    made = UndeclaredQuota(name="undeclared", limit=20.0, window=Window(60.0), certain=False)
+    for number in range(17):
+        made.record_unreported(sent=NOW + number / 10, received=NOW + number / 10 + 0.05)
+    assert made.explain_refusal(NOW + 2.0, in_flight=3)
+    assert made.refusals == 1
+    assert ready(made, 3.0) > 60.0
+
+
 def test_a_refusal_uses_the_window_up_and_a_second_one_lowers_the_limit():
     made = learned()
     made.total = 100.0  # many windows have ended as expected
@@ -260,6 +282,15 @@ def test_a_refusal_whose_stated_wait_ends_with_the_window_lowers_the_limit_at_on
         made.record_unreported(sent=NOW + number / 10, received=NOW + number / 10 + 0.05)
     assert made.explain_refusal(NOW + 2.0, retry_after=2.0)
     assert (made.limit, made.remaining, made.overestimated, made.too_short) == (10.0, 0.0, True, 2.0)
+
+
+def test_a_stated_wait_that_confirms_a_limit_of_two_units_lets_no_shorter_window_be_tried():
+    made = UndeclaredQuota(name="undeclared", limit=2.0, window=Window(600.0), certain=False)
+    for now in (0.0, 1.0):
+        made.record_unreported(sent=NOW + now, received=NOW + now + 0.05)
+    assert made.explain_refusal(NOW + 2.0, retry_after=598.0)
+    assert made.record_unreported(sent=NOW + 640.0, received=NOW + 640.1)
+    assert made.window.length == 600.0
 
 
 def test_a_wait_in_whole_seconds_says_nothing_of_the_end_of_a_shorter_window():
