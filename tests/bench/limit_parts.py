@@ -56,7 +56,10 @@ PARTS: Final = {
         "R63", "concurrency.py", "(self._proven or self._trial) and inflight", "self._proven and inflight"
     ),
     "doubtful-pause": Part(
-        "R65", "learning/limit_search.py", "second = DOUBTFUL_PAUSE if few else SECOND_PAUSE", "second = SECOND_PAUSE"
+        "R65",
+        "learning/limit_search.py",
+        "second = DOUBTFUL_PAUSE if may_be_chance and not is_proven else SECOND_PAUSE",
+        "second = SECOND_PAUSE",
     ),
     "first-pause": Part(
         "R65",

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from crawler.limits.backoff import doubled
-from crawler.limits.learning.undeclared import FEW_UNITS, SHORTEST, UndeclaredQuota
+from crawler.limits.learning.undeclared import FEW_UNITS, MAX_DOUBTS, SHORTEST, UndeclaredQuota
 from crawler.limits.quotas.request_log import MAX_UNITS
 from crawler.limits.quotas.time_interval import TimeInterval
 from crawler.limits.quotas.window import MARGIN, Window, longest_common, next_aligned
@@ -28,7 +28,7 @@ ROUND_TRIPS: Final = 100.0
 SECOND_PAUSE: Final = 10.0
 """Seconds to wait after a second refusal, where the beginning of the window shows nothing. They double."""
 DOUBTFUL_PAUSE: Final = 2.0
-"""The same where so few units were served that the refusals may have come at random."""
+"""The same where so few units were served, and so few probes refused, that the refusals may have come at random."""
 LONGEST_PAUSE: Final = 21600.0
 """Seconds; the longest of these pauses."""
 MAX_COUNTING: Final = 20.0
@@ -80,8 +80,9 @@ class LimitSearch:
         if self.probes == 1:
             self.first_pause = max(FIRST_PAUSE, min(1.0, ROUND_TRIPS * (received - sent)))
         length = next((length for length in (self.first_pause, *SEARCHED) if length > passed), math.inf)
-        few = self.served < FEW_UNITS and (self.served > 0 or self.certain)
-        second = DOUBTFUL_PAUSE if few else SECOND_PAUSE
+        may_be_chance = self.served < FEW_UNITS and (self.served > 0 or self.certain)
+        is_proven = self.certain and self.served > 0 and self.probes > MAX_DOUBTS
+        second = DOUBTFUL_PAUSE if may_be_chance and not is_proven else SECOND_PAUSE
         pause = self.first_pause if self.probes == 1 else doubled(self.probes - 2, base=second, cap=LONGEST_PAUSE)
         at = min(self.since + length + MARGIN * min(1.0, length), received + pause)
         return min(at, next_aligned(self.since, received))
@@ -107,6 +108,7 @@ class LimitSearch:
         quota = UndeclaredQuota(name=self.name, limit=self.served, window=Window(window), certain=self.certain)
         if not self.limit_exists and self.stated_end is None:
             quota.too_short = low if low >= SHORTEST else 0.0
+            quota.refusals = min(MAX_DOUBTS, self.probes - 1)  # each refused probe proves the limit
         for number in range(int(min(self.served, MAX_UNITS))):  # assume that they were evenly spread
             at = self.since + (self.started - self.since) * number / self.served
             quota.log.assume(at, self.served)

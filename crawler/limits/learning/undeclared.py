@@ -13,7 +13,7 @@ from crawler.limits.quotas.quota import Mode, Quota
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 from crawler.limits.quotas.window import MARGIN, next_shorter
 
-__all__ = ["FEW_UNITS", "SHORTEST", "UndeclaredQuota"]
+__all__ = ["FEW_UNITS", "MAX_DOUBTS", "SHORTEST", "UndeclaredQuota"]
 
 MARGIN_DIVISOR: Final = 50
 """The margin is at most this fraction of the window."""
@@ -33,7 +33,7 @@ SHORTEST: Final = 1.0
 FEW_UNITS: Final = 3.0
 """Units of a limit below which refusals at random may have shown it: so few may be served between them by chance."""
 MAX_DOUBTS: Final = 3
-"""Trials of one more unit that are refused before so small a limit is no longer doubted."""
+"""Trials of one more unit, or probes of the search, that are refused before so small a limit is no longer doubted."""
 WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
 WINDOWS_LOST: Final = 1.0
@@ -54,7 +54,7 @@ class UndeclaredQuota(Quota):
     used: float = 0.0
     """Units served in the present window."""
     refusals: int = 0
-    """Trials of one more unit that were refused."""
+    """Trials of one more unit that were refused, and probes of the search, up to `MAX_DOUBTS`: both prove the limit."""
     clean_windows: int = 0
     """Windows used up since the last refusal."""
     certain: bool = True

@@ -46,6 +46,24 @@ def test_the_end_is_looked_for_sooner_where_hardly_anything_was_served():
     assert probes == pytest.approx([1.25, 4.0, 8.0, 10.3])
 
 
+def test_three_refused_probes_prove_that_even_so_few_units_are_a_limit():
+    made, at, probes = search(served=2.0), 1.0, []
+    while at < 200:
+        at = made.record_refusal(NOW + at, NOW + at, None) - NOW
+        probes.append(round(at, 1))
+    assert probes == [1.2, 3.2, 7.2, 10.3, 30.3, 60.3, 300.3]
+    found = made.conclude(NOW + 300.3, NOW + 300.4, 1.0)
+    assert (found.limit, found.refusals) == (2.0, 3)
+    found.record_unreported(sent=NOW + 301.3, received=NOW + 301.4)
+    assert found.remaining == 0.0  # no third unit is tried
+
+
+def test_probes_of_a_site_that_may_be_unavailable_prove_no_limit_of_few_units():
+    made = search(served=1.0, certain=False, probes=5)
+    assert made.record_refusal(NOW + 30.0, NOW + 30.0, None) == NOW + 60.3
+    assert made.record_refusal(NOW + 60.3, NOW + 60.3, None) == NOW + 60.3 + 64.0
+
+
 def test_probes_are_sent_on_the_hour_and_at_midnight():
     hour, day = NOW + 3600 - NOW % 3600, NOW + 86400 - NOW % 86400
     assert search(probes=20, since=NOW - 700).record_refusal(NOW + 30, NOW + 30, None) == NOW + 200.3
