@@ -123,12 +123,10 @@ PARTS: Final = {
     "units-that-return": Part(
         "R5",
         "quotas/replenishment.py",
-        "if spent - before < limit / 4 and spent < limit - MIN_RETURNED:",
+        "if one or (spent - before < limit / 4 and spent < limit - MIN_RETURNED):",
         "if False:",
     ),
-    "measured-interval": Part(
-        "R5", "quotas/quota.py", "return self.replenishment.shortest_interval or None", "return None"
-    ),
+    "measured-interval": Part("R5", "quotas/quota.py", "return measured or None", "return None"),
     "shortest-trip": Part(
         "R10", "quotas/request_log.py", "return self.round_trip if self.counts_trips else 0.0", "return 0.0"
     ),
@@ -139,6 +137,17 @@ PARTS: Final = {
         "if False:",
     ),
     "log-alone": Part("R10", "quotas/quota.py", "if log_usable and self._is_log_alone():", "if False:"),
+    "even-rate": Part(
+        "R12", "quotas/quota.py", "self.even = EvenRate(self.updated_at)\n        return True", "return False"
+    ),
+    "lengths-of-probes": Part("R15", "quotas/window.py", "(least, most) if least < most else (low, high)", "low, high"),
+    "no-common-length": Part(
+        "R15", "quotas/window.py", "elif longest is None and high <= MAX_SPAN * low:", "elif False:"
+    ),
+    "sliding-lengths": Part(
+        "R15", "quotas/declared_quota.py", "if length is not None and not self.window.is_certain():", "if False:"
+    ),
+    "fewer-kept-units": Part("R87", "quotas/window.py", "0.5 ** max(0, windows - KNOWN_BY)", "1.0"),
     "lengths-so-far": Part(
         "R14",
         "quotas/window.py",
@@ -163,7 +172,10 @@ PARTS: Final = {
         "pass",
     ),
     "kept-units": Part(
-        "R87", "quotas/window.py", "if self.is_certain() or left > min(most, limit - MIN_SPENT):", "if True:"
+        "R87",
+        "quotas/window.py",
+        "if self.is_certain() or left > max(1.0, fewer * min(most, limit - MIN_SPENT)):",
+        "if True:",
     ),
     "midnight": Part(
         "R88", "quotas/quota.py", "if self.window.length == DAY and not self.window.reset_stated:", "if False:"

@@ -148,7 +148,7 @@ class QuotaSet:
             if isinstance(quota, UndeclaredQuota):
                 if cause is None and quota.explain_refusal(sent, declared.retry_after, in_flight=len(self.flight)):
                     cause = quota
-            elif quota.is_cause(cost):
+            elif quota.is_cause(cost, sent):
                 cause = quota
             elif quota.name in declared.violated:
                 quota.exhaust()

@@ -14,6 +14,7 @@ from crawler.limits.headers.declared import Observation, TimeRange
 from crawler.limits.quotas.estimated_windows import MIN_STEPS, MIN_STEPS_SERVED, EstimatedWindows, length_between
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.sample import QuotaSample
+from crawler.limits.quotas.sliding_lengths import SlidingLengths
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class DeclaredQuota(Quota):
     """When the first request of the window was sent and answered, if it was ours."""
     _last_sent: float = -math.inf
     """When the latest causal request was sent."""
+    _sliding: SlidingLengths = attrs.field(factory=SlidingLengths)
+    """Lengths of a sliding window that are possible, where neither length nor end are stated."""
+    _seen_before: float = -math.inf
+    """When the latest request of the window before was sent, which had not ended then."""
     _in_flight_then: float = 0.0
     """Units that were in flight when the window began, and may be missing in what was left then."""
 
@@ -71,7 +76,7 @@ class DeclaredQuota(Quota):
         self.estimated = self.estimated if known[1] == self.window.length else None
         stated = observation.remaining
         if stated is None and reset is None:
-            self._count(sent, received, cost)
+            self._count(sent, received, cost, refused=refused)
             return changed
         self.is_counted = False
         remaining = stated if stated is not None else self._estimate_remaining(reset, cost)
@@ -107,6 +112,7 @@ class DeclaredQuota(Quota):
         if not self.window.declared:
             self.replenishment.check_interval(sample, self.limit or 0.0, self.interval)
             self._learn_length_when_empty(sample)
+            self._learn_without_reset(sample)
         if sample.causal:
             self._last_sent = sent
         self.usage.record_round_trip(received - sent)
@@ -125,12 +131,14 @@ class DeclaredQuota(Quota):
         remaining = self.limit if restored else self.remaining
         return None if remaining is None else max(0.0, remaining - cost)
 
-    def _count(self, sent: float, received: float, cost: float) -> None:
+    def _count(self, sent: float, received: float, cost: float, *, refused: bool) -> None:
         """Apply rule 12 to a response that states neither what is left nor when more returns."""
         if self.remaining is not None:
             self.record_unreported(sent=sent, received=received, cost=cost)
         elif self.interval is not None:
             self.is_counted = True
+            if self.even is not None and not refused:
+                self.even.served += cost
             self._log_request(sent, received, cost)
             self.usage.record_round_trip(received - sent)
             self.updated_at = max(self.updated_at, received)
@@ -148,10 +156,21 @@ class DeclaredQuota(Quota):
         if self._is_served_again(sample):
             return True
         is_over = self.replenishment.kind == "fixed" and sample.sent >= self.reset.latest
+        if is_over and sample.reset is None and self._is_longer(sample):
+            return False
         is_full = sample.remaining >= (self.limit or math.inf) - sample.cost  # nothing but this request was counted
         if sample.reset is None and sample.causal and (is_over or is_full):
             return True
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
+
+    def _is_longer(self, sample: QuotaSample) -> bool:
+        """Return whether nothing returned when a guessed length had passed. Then the guess is forgotten."""
+        before = self.remaining or 0.0
+        if self.window.is_certain() or before < sample.cost or sample.remaining > before - sample.cost:
+            return False
+        self.window.forget_length(sample.sent - self._window_start)
+        self.reset = TimeInterval()
+        return True
 
     def _is_served_again(self, sample: QuotaSample) -> bool:
         """Return whether a request was served although nothing was left, when a window of whole seconds may have ended.
@@ -160,12 +179,9 @@ class DeclaredQuota(Quota):
         """
         nothing_left = sample.causal and not sample.refused and (self.remaining or 0.0) < sample.cost
         reset = sample.reset
-        return (
-            nothing_left
-            and reset is not None
-            and self.reset.earliest <= sample.received
-            and (self.reset.latest < reset.latest)
-        )
+        if reset is None:
+            return nothing_left and self.reset.latest == math.inf
+        return nothing_left and self.reset.earliest <= sample.received and (self.reset.latest < reset.latest)
 
     def _check_prediction(self, sample: QuotaSample) -> None:
         """Apply rules 4 and 5 if a unit returned before the predicted time, or did not return in time."""
@@ -251,16 +267,27 @@ class DeclaredQuota(Quota):
         if sample.reset is not None and first is not None and sample.remaining < sample.cost and not sample.inflight:
             self.window.learn_from_empty(sample.reset, *first)
 
+    def _learn_without_reset(self, sample: QuotaSample) -> None:
+        """Learn the length of a sliding window that states neither length nor end."""
+        if self.window.reset_stated or not self.usage.counts_requests or self.limit is None:
+            return
+        length = self._sliding.record(sample, self.limit)
+        if length is not None and not self.window.is_certain():
+            self.window.know_sliding(length)
+
     def _learn_length_from_probes(self, sample: QuotaSample, before: float) -> None:
         """Learn the length of a window that is full again, or of which half has returned, or more than at a rate.
 
         No unit had returned before the previous response, so that a rate is known to be low.
         """
+        if self.window.log_confirmed:
+            return
         began, after = self._window_start if self._first_request is None else self._first_request[0], self._last_sent
         at_rate = (sample.received - began) / max(after - self._window_start, ROUNDING / 10)
         returned, empty = sample.remaining + sample.cost - before, before < sample.cost
         if 2.0 * returned >= (self.limit or 0.0) or returned > 2.0 + at_rate or self._is_first(sample):
-            self.window.learn_from_probes((began, self._window_start), after, sample.received, empty=empty)
+            since = self._seen_before if self._is_first(sample) else None
+            self.window.learn_from_probes((began, self._window_start), after, sample.received, since=since, empty=empty)
 
     def _begin_next_window(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
         """Begin a window after another one, and learn from the two.
@@ -279,6 +306,7 @@ class DeclaredQuota(Quota):
     def _open_window(self, sample: QuotaSample) -> None:
         """Begin the first or a new window with a response."""
         reset = sample.reset or self._guess_reset(sample)
+        self._seen_before = self._last_sent
         first = self._is_first(sample)
         self._first_request = (sample.sent, sample.received) if first else None
         self._in_flight_then = sample.inflight
@@ -315,17 +343,18 @@ class DeclaredQuota(Quota):
                 self.log.distrust_until(math.inf)  # not a sliding log: a bucket or a sliding counter
             elif spent < certain:
                 self.replenishment.all_at_once = True
-            elif 0 < possible < len(self.log):
+            elif 0 < certain <= possible < len(self.log):
                 self.window.log_confirmed = True
         elif sample.disrupted:
             self.log.distrust_until(sample.received)
-        self._log_request(sample.sent, sample.received, sample.cost)
+        self._log_request(sample.sent, sample.received, sample.cost, refused=sample.refused)
 
     def _explain_refused_sample(self, sample: QuotaSample) -> None:
         """Find out what of the log was wrong, if it allowed a request that was refused."""
-        wrong = sample.causal and sample.remaining < sample.cost and self._is_log_usable(sample.sent)
-        if not wrong or not self.log.explain_refusal():
-            self.log.distrust_until(math.inf if wrong else sample.received)
+        wrong = sample.remaining < sample.cost and self._is_log_usable(sample.sent)
+        length = self.window.length or 0.0
+        if not wrong or not self.log.explain_refusal(sample.sent, sample.received, length):
+            self.log.distrust_until(math.inf if wrong and sample.causal else sample.received)
 
     def _update_window(self, sample: QuotaSample) -> None:
         """Update the present window by another response."""

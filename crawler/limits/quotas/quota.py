@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.limits.quotas.estimated_windows import EstimatedWindows
+from crawler.limits.quotas.even_rate import EvenRate
 from crawler.limits.quotas.replenishment import Replenishment
 from crawler.limits.quotas.request_log import RequestLog
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
@@ -84,6 +85,8 @@ class Quota:
     """What was used, if the server estimates a sliding window from two fixed ones. `None` means that none is known."""
     is_counted: bool = False
     """Whether the server states only a limit and a window, and never what is left (rule 12)."""
+    even: EvenRate | None = None
+    """The even rate at which a counted policy is kept, if a request was refused that our log allowed."""
     _window_start: float = math.nan
     _empty_responses: int = 0
     """Causal responses of this window with less left than their request cost."""
@@ -146,13 +149,29 @@ class Quota:
             self.estimated.used += units
         self.usage.spend(cost)
 
-    def is_cause(self, cost: float) -> bool:
-        """Return whether a refusal of a request of `cost` units was due to this policy, which is used up then."""
+    def is_cause(self, cost: float, sent: float) -> bool:
+        """Return whether a refusal was due to this policy, which is used up then.
+
+        Parameters:
+            cost: units of the request.
+            sent: when it was sent, in seconds since the epoch.
+        """
         if self.is_counted:
-            return self.log.explain_refusal()
+            return self.log.explain_refusal(
+                sent, self.updated_at, self.window.length or 0.0
+            ) or self._is_even_rate_the_cause(sent)
         if self.remaining is None or self.remaining >= cost:
             return False
         self.exhaust()
+        return True
+
+    def _is_even_rate_the_cause(self, sent: float) -> bool:
+        """Return whether a refusal of a request that our log allowed is explained by another way to count (rule 12)."""
+        if self.limit is None or self.window.length is None:
+            return False
+        if self.even is not None:
+            return self.even.explain_refusal(sent, self.updated_at, self.limit)
+        self.even = EvenRate(self.updated_at)
         return True
 
     def exhaust(self, until: float = -math.inf) -> None:
@@ -181,7 +200,7 @@ class Quota:
         """
         need = self.usage.expected_cost(cost)
         if self.is_counted:
-            return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
+            return self._counted_ready_at(now, need, inflight)
         available = self.available(now, inflight)
         if available >= need:
             return -math.inf
@@ -204,7 +223,14 @@ class Quota:
         restored_at = self.replenishment.restored_at(
             need - available, updated_at=self.updated_at, interval=self.interval
         )
-        return min(probe_at, restored_at)
+        only_rate = self.reset.latest == math.inf and restored_at < math.inf  # nothing else shows when units return
+        return restored_at if only_rate else min(probe_at, restored_at)
+
+    def _counted_ready_at(self, now: float, need: float, inflight: float) -> float:
+        """Return when `need` units of a policy without a remainder are available (rule 12); as `ready_at`."""
+        if self.even is not None:
+            return self.even.ready_at(self.limit or 0.0, self.window.length or 0.0)
+        return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the next request starts if the remaining units are spread over the window, in epoch seconds.
@@ -230,7 +256,8 @@ class Quota:
         continuous = self.replenishment.kind == "continuous"
         if self.is_declared() and self.limit is not None and not continuous:
             since, left = self._window_start, share / need
-            kept_until = self.window.kept_until(left, self.limit, self.reset, since=since, last=last)
+            windows = self.window_count
+            kept_until = self.window.kept_until(left, self.limit, self.reset, since=since, last=last, windows=windows)
             if kept_until is not None:
                 return kept_until
         if interval is not None and (continuous or not self.window.reset_stated):
@@ -254,6 +281,8 @@ class Quota:
 
     def _even_start_at(self, last: float, cost: float) -> float:
         """Return when the next request starts at an even rate; at once if the request log decides (rule 12)."""
+        if self.even is not None:
+            return last + self.even.interval(self.limit or 0.0, self.window.length or 0.0) * cost
         if self.interval is None or self._is_log_usable(last):
             return -math.inf
         return last + STEADY_FACTOR * self.interval * self.usage.expected_cost(cost)
@@ -294,9 +323,11 @@ class Quota:
         """Average seconds in which one unit is restored. `None` means unknown."""
         if self.replenishment.rate:
             return 1.0 / self.replenishment.rate
+        is_measured = self.replenishment.kind == "continuous"
+        measured = self.replenishment.shortest_interval if is_measured else 0.0
         if not self.window.length or not self.limit:
-            return self.replenishment.shortest_interval or None
-        return max(self.window.length / self.limit, self.replenishment.shortest_interval)
+            return measured or None
+        return max(self.window.length / self.limit, measured)
 
     @property
     def rate_of_others(self) -> float:
@@ -382,8 +413,8 @@ class Quota:
         used = None if self.limit is None else self.limit - remaining
         self.usage.start_window(remaining, received, used, max_others=most)
 
-    def _log_request(self, sent: float, received: float, cost: float) -> None:
-        self.log.add(sent, received, self.limit)
+    def _log_request(self, sent: float, received: float, cost: float, *, refused: bool = False) -> None:
+        self.log.add(sent, received, self.limit, refused=refused)
         if cost != 1.0:
             self.log.distrust_until(math.inf)
 

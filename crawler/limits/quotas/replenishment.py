@@ -90,7 +90,9 @@ class Replenishment:
                 self.continuous_votes = max(0, self.continuous_votes - 1)
         elif sample.causal and (sample.reset is None or sample.sent >= reset.earliest):
             spent = restored + sample.cost  # with what this request has spent
-            if spent - before < limit / 4 and spent < limit - MIN_RETURNED:
+            alone = before < sample.cost and spent <= 1.0  # a probe, and nothing else
+            one = alone and sample.reset is None and limit > MIN_RETURNED
+            if one or (spent - before < limit / 4 and spent < limit - MIN_RETURNED):
                 self.vote_continuous(1)
 
     def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
@@ -125,9 +127,10 @@ class Replenishment:
         highest = (returned + sample.inflight + 1.0) / (sample.sent - first.received)
         least = MIN_REFUSED_SHARE if self._was_refused else MIN_RATE_SHARE
         contradicted = interval is None or self.shortest_interval or highest * interval < least
-        if contradicted and returned >= MIN_MEASURED:
-            measured = (sample.received - first.sent) / (returned - 1.0)
-            self.shortest_interval = min(self.shortest_interval or math.inf, measured)
+        if contradicted and returned >= (MIN_MEASURED if interval is not None else 1.0):
+            measured = (sample.received - first.sent) / max(1.0, returned - 1.0)
+            longest = math.inf if self._was_refused else self.shortest_interval or math.inf
+            self.shortest_interval = min(longest, measured)
 
     def vote_continuous(self, votes: int) -> None:
         """Add votes for continuous replenishment."""

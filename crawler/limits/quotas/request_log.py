@@ -46,6 +46,8 @@ class RequestLog:
     complete_since: float = -math.inf
     """Requests before this time (seconds since the epoch) are not known completely."""
     _requests: deque[TimeRange] = attrs.field(factory=deque)
+    _dropped_at: float = -math.inf
+    """When `counts_trips` became false, in seconds since the epoch."""
     _has_gap: bool = False
     _timed: int = 0
     """Round trips so far."""
@@ -70,19 +72,20 @@ class RequestLog:
         """Seconds by which a request may start before a window has passed since a response: it takes time itself."""
         return self.round_trip if self.counts_trips else 0.0
 
-    def add(self, sent: float, received: float, limit: float | None) -> None:
+    def add(self, sent: float, received: float, limit: float | None, *, refused: bool = False) -> None:
         """Add a request that the server counted at some time between `sent` and `received`.
 
         Parameters:
             sent: when the request was sent, in seconds since the epoch.
             received: when its response was received, in seconds since the epoch.
             limit: units per window. `None` means unknown.
+            refused: whether it was refused, so that the server may not have counted it.
         """
         if self._has_gap:
             self._has_gap, self.complete_since = False, max(self.complete_since, received)
         self._timed, self._total = self._timed + 1, self._total + received - sent
         self._shortest = min(self._shortest, received - sent)
-        self._append(sent, received, limit)
+        self._append(-math.inf if refused else sent, received, limit)
 
     def assume(self, at: float, limit: float | None) -> None:
         """Add a request that the server counted at about a known time. How long it took is not known.
@@ -109,11 +112,18 @@ class RequestLog:
         """Record that not all units counted until `time` (seconds since the epoch) were used by us."""
         self.complete_since = max(self.complete_since, time)
 
-    def explain_refusal(self) -> bool:
-        """Return whether a refused request relied on the shortest round trip, which no later one does."""
-        relied = self.counts_trips and self.round_trip > 0.0
+    def explain_refusal(self, sent: float, received: float, window: float) -> bool:
+        """Return whether a refused request relied on the shortest round trip, which no later one does.
+
+        Parameters:
+            sent: when it was sent, in seconds since the epoch.
+            received: when the refusal was received.
+            window: length of a window in seconds.
+        """
+        if self.earlier > max(MARGIN, window / 1000.0):
+            self._dropped_at = received
         self.counts_trips = False
-        return relied
+        return sent <= self._dropped_at
 
     def is_complete(self, now: float, window: float) -> bool:
         """Return whether the log contains every request of the last `window` seconds."""

@@ -35,6 +35,10 @@ MAX_KEPT: Final = 16
 """Units, at most, that are kept to find out when a window ends."""
 MAX_KEPT_OF_GUESS: Final = 4
 """The same if one window has shown a length."""
+KNOWN_BY: Final = 2
+"""Windows, by the end of which their length is known usually. Each further one leaves half as many units to find it."""
+MAX_SPAN: Final = 2.0
+"""Largest ratio of the longest and the shortest length that are possible, if none of them is a common one."""
 MIN_SPENT: Final = 2
 """Units that are not kept."""
 MAX_PAUSE: Final = 21600.0
@@ -208,18 +212,30 @@ class Window:
             self.length, self._confirmations = length, 2
             self.correction -= late
 
-    def learn_from_probes(self, began: TimeRange, after: float, until: float, *, empty: bool) -> None:
+    def learn_from_probes(
+        self, began: TimeRange, after: float, until: float, *, since: float | None, empty: bool
+    ) -> None:
         """Learn the length of a window that states neither its length nor its end.
 
         Parameters:
             began: When it began, at least and at most, in seconds since the epoch.
             after: When it had not ended.
             until: When another one had begun.
+            since: When the window before had not ended, before which this one did not begin. `None`: not all of it has
+                returned together, so that it may be no window.
             empty: Whether nothing was left of it, so that the time between the two probes is short.
         """
-        lengths = [] if self.declared else possible_lengths(began, after, until)
+        if self.declared:
+            return
+        low, high = self._length_range if since is None else self._narrow(after - began[1], until - since)
+        lengths = [length for length in possible_lengths(began, after, until) if low < length <= high]
+        longest = longest_common(low, high)
         if len(lengths) == 1 or (lengths and empty):
             self._learn(self.length if self.length in lengths else lengths[0])
+        elif longest is None and high <= MAX_SPAN * low:
+            self.length, self._confirmations = high, 2  # it is no common one
+        elif longest is not None and (self.length or 0.0) > high:
+            self.length, self._confirmations = longest, 1
 
     def learn_from_first(self, low: float, high: float) -> None:
         """Learn the length of the first window, if it is not known.
@@ -244,9 +260,29 @@ class Window:
         if length is not None and length >= (self.length or 0.0):
             self._learn(length)
 
-    def forget_length(self) -> None:
-        """Forget a learned length that proved wrong."""
-        self.length, self._confirmations = None, 0
+    def forget_length(self, passed: float = 0.0) -> None:
+        """Forget a learned length that proved wrong.
+
+        Parameters:
+            passed: Seconds that the present window has lasted so far, at least.
+        """
+        self.length, self._confirmations, self.log_confirmed = None, 0, False
+        self._narrow(passed, math.inf)
+
+    def know_sliding(self, length: float) -> None:
+        """Take the length of a sliding window, which our own requests have shown."""
+        self.length, self.log_confirmed = length, True
+
+    def _narrow(self, low: float, high: float) -> TimeRange:
+        """Return the seconds that all windows so far may have lasted; those of this one if they contradict the others.
+
+        Parameters:
+            low: Seconds that this window lasted at least.
+            high: The same, at most.
+        """
+        least, most = max(low, self._length_range[0]), min(high, self._length_range[1])
+        self._length_range = (least, most) if least < most else (low, high)
+        return self._length_range
 
     def revert_shortening(self) -> float:
         """Forget that resets are stated late, for good. Return the seconds of the correction that was wrong."""
@@ -254,7 +290,9 @@ class Window:
         self._never_late = True
         return late
 
-    def kept_until(self, left: float, limit: float, reset: TimeInterval, *, since: float, last: float) -> float | None:
+    def kept_until(
+        self, left: float, limit: float, reset: TimeInterval, *, since: float, last: float, windows: int = 1
+    ) -> float | None:
         """Return when the next one of the last requests may start, which find out when the window ends.
 
         A request that comes too early is served as long as units are left. `None` means that it is not kept.
@@ -265,12 +303,14 @@ class Window:
             reset: When units are restored.
             since: When the window began, in seconds since the epoch.
             last: When the last request started, in seconds since the epoch.
+            windows: Windows so far. Each one that showed no length leaves fewer to look for it.
         """
         if self.reset_stated:
             kept = reset.is_vague() and left <= 1 and last < reset.earliest
             return reset.earliest + MARGIN if kept else None
         most = MAX_KEPT if self.length is None else MAX_KEPT_OF_GUESS
-        if self.is_certain() or left > min(most, limit - MIN_SPENT):
+        fewer = 1.0 if self.length is not None else 0.5 ** max(0, windows - KNOWN_BY)
+        if self.is_certain() or left > max(1.0, fewer * min(most, limit - MIN_SPENT)):
             return None
         learned = -math.inf if self.length is None else math.nextafter(since + self.length, -math.inf)
         end = next_end(since, max(last, learned))

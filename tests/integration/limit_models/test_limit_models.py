@@ -54,7 +54,7 @@ OTHERS: dict[str, Mark] = {
     "kong-sliding": Mark(refused=1, ratio=1.3),
     "upstash": Mark(refused=2),
     "twelve-data": Mark(ratio=1.5),
-    "rack-attack-rate-limit": Mark(refused=13, ratio=1.25),
+    "rack-attack-rate-limit": Mark(refused=14, ratio=1.25),
     "coinbase-exchange": Mark(refused=40, ratio=2.0),
     "revenium": Mark(refused=1, ratio=1.25),
 }  # fmt: skip

@@ -190,3 +190,12 @@ def test_units_that_return_while_many_are_left_return_one_by_one(before, remaini
     replenishment = Replenishment(fixed_votes=kind == "fixed")
     vote(replenishment, before, remaining, passed=5.0)
     assert replenishment.kind == kind
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(3.0, "continuous"), (2.0, "unknown")])
+def test_a_probe_that_is_served_and_leaves_nothing_shows_that_units_return_one_by_one(limit, kind):
+    replenishment = Replenishment()
+    replenishment.vote(
+        sample(0.0, 110.0, None), before=0.0, updated_at=100.0, reset=TimeInterval(), limit=limit, interval=None
+    )
+    assert replenishment.kind == kind

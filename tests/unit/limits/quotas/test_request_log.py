@@ -66,13 +66,21 @@ def test_a_request_of_which_only_the_time_is_known_counts_and_shows_no_round_tri
 
 def test_a_refused_request_that_relied_on_the_shortest_round_trip_is_the_last_one_to_rely_on_it():
     log = RequestLog()
-    assert not log.explain_refusal()
+    assert not log.explain_refusal(NOW, NOW + 0.2, 10.0)
     log = RequestLog()
     for second in range(TIMED):
         log.add(NOW + second, NOW + second + 0.2, 3)
-    assert log.explain_refusal()
+    assert log.explain_refusal(NOW + 30.0, NOW + 30.2, 10.0)
     assert log.returned_at(NOW, 10.0) == pytest.approx(NOW + 10.0 + MARGIN, abs=0.001)
-    assert not log.explain_refusal()
+    assert log.explain_refusal(NOW + 30.1, NOW + 30.3, 10.0)  # it was in flight then
+    assert not log.explain_refusal(NOW + 30.4, NOW + 30.6, 10.0)
+
+
+def test_a_refused_request_may_count_and_may_not():
+    log = RequestLog()
+    log.add(NOW, NOW + 0.2, 3)
+    log.add(NOW + 1, NOW + 1.2, 3, refused=True)
+    assert log.count(NOW + 2, NOW + 2.2, 10.0) == (1, 2)
 
 
 def test_requests_that_certainly_count_and_those_that_may():

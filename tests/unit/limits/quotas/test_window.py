@@ -86,11 +86,11 @@ def test_the_last_units_are_kept_while_it_is_unknown_when_the_window_ends():
     assert window.kept_until(8, 10, UNKNOWN, since=0.0, last=0.0) == pytest.approx(1.05)
     assert window.kept_until(7, 10, UNKNOWN, since=0.0, last=10.3) == pytest.approx(15.3)
     assert window.kept_until(17, 100, UNKNOWN, since=0.0, last=0.0) is None
-    window.learn_from_probes((0.0, 0.1), 10.2, 16.0, empty=False)
+    window.learn_from_probes((0.0, 0.1), 10.2, 16.0, since=-math.inf, empty=False)
     assert window.length == 15.0
     assert window.kept_until(5, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None  # fewer, after a guess
     assert window.kept_until(4, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) == pytest.approx(15.3, abs=0.4)
-    window.learn_from_probes((0.0, 0.1), 14.0, 16.0, empty=True)
+    window.learn_from_probes((0.0, 0.1), 14.0, 16.0, since=-math.inf, empty=True)
     assert window.kept_until(4, 10, TimeInterval(14.9, 15.1), since=0.0, last=0.2) is None
 
 
@@ -102,8 +102,32 @@ def test_no_unit_is_kept_for_ever():
 
 def test_between_two_distant_requests_several_windows_may_have_ended():
     window = Window()
-    window.learn_from_probes((0.0, 0.1), 0.5, 16.0, empty=False)
+    window.learn_from_probes((0.0, 0.1), 0.5, 16.0, since=-math.inf, empty=False)
     assert window.length is None
+
+
+def test_no_window_lasts_longer_than_from_the_last_response_before_it_to_the_first_one_after_it():
+    window = Window()
+    window.learn_from_probes((4.0, 4.1), 8.5, 13.0, since=2.0, empty=False)
+    assert window.length == 5.0
+    window.learn_from_probes((58.0, 58.1), 59.0, 62.0, since=54.0, empty=False)  # that a minute ended means nothing
+    assert window.length == 5.0
+
+
+def test_a_length_that_is_no_common_one_is_at_most_the_longest_that_all_windows_allow():
+    window = Window()
+    window.learn_from_probes((15.3, 15.4), 30.0, 37.9, since=10.3, empty=False)
+    assert window.length == 15.0
+    window.forget_length(16.0)
+    window.learn_from_probes((37.9, 38.0), 55.0, 60.0, since=30.0, empty=False)
+    assert (window.length, window.is_certain()) == (pytest.approx(27.6), True)
+
+
+def test_each_window_that_shows_no_length_leaves_fewer_units_to_find_it():
+    window = Window()
+    assert window.kept_until(8, 10, UNKNOWN, since=0.0, last=0.0, windows=2) == pytest.approx(1.05)
+    assert window.kept_until(5, 10, UNKNOWN, since=0.0, last=0.0, windows=3) is None
+    assert window.kept_until(4, 10, UNKNOWN, since=0.0, last=0.0, windows=3) == pytest.approx(1.05)
 
 
 def test_one_unit_is_kept_for_the_beginning_of_a_stated_minute():

@@ -1,0 +1,50 @@
+"""Servers that declare a part of their limits: a policy without a remainder, or a remainder without a reset."""
+
+from __future__ import annotations
+
+import pytest
+from support.limit_dialects import aligned, counter, date, draft8, fields, http_date, legacy, sliding
+from support.model_server import Model, run
+
+REMAINING = fields("X-RateLimit-Limit", "X-RateLimit-Remaining")
+SEEDS = range(4)
+
+
+def nearby(source, in_flight):
+    """Return the seconds from request to response."""
+    return source.uniform(0.01, 0.03)
+
+
+@pytest.mark.parametrize(("quota", "window"), [(13, 600.0), (5, 10.0), (50, 60.0)])
+def test_a_sliding_counter_of_which_only_the_policy_is_stated_is_kept_as_an_even_rate(quota, window):
+    """Each window had a burst of refusals, up to 69 in all, and a crawl took up to twice the least time."""
+    model = Model(page="", limits=counter(quota, window), says=[draft8("default", state=False)])
+    runs = [run(model, seed, by="crawl") for seed in SEEDS]
+    assert max(one.refused for one in runs) <= 8  # those of one burst
+    assert max(one.ratio for one in runs) <= 1.05
+    assert not any(one.lost for one in runs)
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused", "ratio"),
+    [
+        (aligned(10, 20.0), 1, 1.6),  # no common length
+        (sliding(13, 60.0), 0, 1.1),
+        (sliding(4, 15.0), 4, 1.1),
+    ],
+)
+def test_what_is_left_shows_the_length_of_a_window_of_which_nothing_else_is_stated(limits, refused, ratio):
+    """Up to 53 requests were refused: windows were taken for longer or shorter ones."""
+    model = Model(page="", limits=limits, says=[REMAINING], begins=86400.0, latency=nearby)
+    runs = [run(model, seed, by="crawl") for seed in SEEDS]
+    assert max(one.refused for one in runs) <= refused
+    assert max(one.ratio for one in runs) <= ratio
+    assert not any(one.lost for one in runs)
+
+
+def test_units_that_did_not_return_early_are_awaited_until_the_stated_reset():
+    """A request was refused for each one that was served: 152 in all."""
+    model = Model(page="", limits=counter(2, 10.0), says=[legacy(http_date), date], begins=86400.0)
+    runs = [run(model, seed, by="crawl") for seed in SEEDS]
+    assert max(one.refused for one in runs) <= 4
+    assert max(one.ratio for one in runs) <= 1.1
