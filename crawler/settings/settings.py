@@ -171,7 +171,7 @@ class Settings:
     the wait at random below it."""
     backoff_max: Wait = 30.0
     """Longest wait between two attempts, in seconds."""
-    backoff_jitter: Jitter = "full"
+    backoff_jitter: Jitter = "equal"
     """Range of the random wait: ``full`` from zero to the longest, ``equal`` from half of it, ``decorrelated`` from
     `backoff_base` to three times the previous wait."""
     outage_patience: Seconds | None = 600.0
