@@ -158,7 +158,7 @@ class DeclaredQuota(Quota):
         is_over = self.replenishment.kind == "fixed" and sample.sent >= self.reset.latest
         if is_over and sample.reset is None and self._is_longer(sample):
             return False
-        is_full = sample.remaining >= (self.limit or math.inf) - sample.cost  # nothing but this request was counted
+        is_full = sample.remaining >= (self.limit or math.inf) - sample.used  # nothing but this request was counted
         if sample.reset is None and sample.causal and (is_over or is_full):
             return True
         return sample.causal and sample.remaining > (self.remaining or 0.0) + self._unconfirmed
@@ -218,7 +218,7 @@ class DeclaredQuota(Quota):
 
     def _is_first(self, sample: QuotaSample) -> bool:
         """Return whether only the request itself and those in flight used units of this window."""
-        return self.limit is not None and sample.remaining >= self.limit - sample.cost - sample.inflight
+        return self.limit is not None and sample.remaining >= self.limit - sample.used - sample.inflight
 
     def _detect_late_reset(self, sample: QuotaSample) -> None:
         """Apply rule 11 if everything was restored before the stated reset."""

@@ -31,3 +31,8 @@ class QuotaSample:
     """Whether the response is a refusal."""
     disrupted: bool
     """Whether units may be gone that no client used: a refusal or a changed limit took them."""
+
+    @property
+    def used(self) -> float:
+        """Units that the request has used: none if it was refused."""
+        return 0.0 if self.refused else self.cost

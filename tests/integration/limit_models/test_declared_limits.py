@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.limit_dialects import aligned, counter, date, draft8, fields, http_date, legacy, sliding
+from support.limit_dialects import aligned, bucket, counter, date, draft8, fields, fixed, http_date, legacy, sliding
 from support.model_server import Model, run
 
 REMAINING = fields("X-RateLimit-Limit", "X-RateLimit-Remaining")
@@ -48,3 +48,30 @@ def test_units_that_did_not_return_early_are_awaited_until_the_stated_reset():
     runs = [run(model, seed, by="crawl") for seed in SEEDS]
     assert max(one.refused for one in runs) <= 4
     assert max(one.ratio for one in runs) <= 1.1
+
+
+def test_a_server_that_restores_less_than_its_policy_states_is_asked_more_slowly():
+    """One request in 27 was refused, however long the crawl was."""
+    model = Model(
+        page="",
+        limits=bucket(60, 55 / 60),
+        says=[lambda answer: {"RateLimit-Policy": '"default";q=60;w=60'}],
+        latency=nearby,
+        pages=900,
+    )
+    runs = [run(model, seed, by="crawl") for seed in SEEDS]
+    assert max(one.refused for one in runs) <= 11
+    assert max(one.ratio for one in runs) <= 1.05
+    assert not any(one.lost for one in runs)
+
+
+@pytest.mark.parametrize(
+    "limits", [fixed(1, 60.0), sliding(1, 60.0), aligned(1, 3600.0)], ids=["fixed", "sliding", "aligned"]
+)
+def test_a_refusal_does_not_begin_a_window_of_one_unit(limits):
+    """Of 30 pages, one was lost after 189 refusals: each refusal seemed to be the first request of a new window."""
+    model = Model(page="", limits=limits, says=[REMAINING], latency=nearby, pages=30)
+    runs = [run(model, seed, by="crawl") for seed in SEEDS]
+    assert max(one.refused for one in runs) <= 12
+    assert max(one.ratio for one in runs) <= 1.1
+    assert not any(one.lost for one in runs)
