@@ -277,10 +277,10 @@ class Window:
         """Return the seconds that all windows so far may have lasted; those of this one if they contradict the others.
 
         Parameters:
-            low: Seconds that this window lasted at least.
+            low: Seconds that this window lasted at least. Not a number: its beginning is unknown.
             high: The same, at most.
         """
-        least, most = max(low, self._length_range[0]), min(high, self._length_range[1])
+        least, most = max(self._length_range[0], low), min(self._length_range[1], high)
         self._length_range = (least, most) if least < most else (low, high)
         return self._length_range
 

@@ -197,3 +197,14 @@ def test_a_window_that_ended_long_before_its_reset_shows_no_length():
     window = Window()
     window.shorten(4.7, 5.3, opened=0.1, end=60.0)
     assert (window.length, window.correction) == (None, 0.0)
+
+
+def test_a_window_whose_beginning_is_unknown_shows_no_length():
+    window = Window()
+    for began in (math.nan, 0.0):
+        window.learn_from_probes((began, began), 31.0, 61.0, since=-1.0, empty=True)
+    assert window.length == 60.0
+    window = Window(60.0)
+    window.forget_length(math.nan)
+    window.learn_from_probes((100.0, 100.1), 131.0, 161.0, since=None, empty=True)
+    assert window.length == 60.0
