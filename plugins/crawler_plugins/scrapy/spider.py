@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScrapySpider"]
 
+CLOSING: Final = 10.0
+"""Seconds that the components of a project have, at most, to close after the crawl was cancelled or has failed."""
 SPIDER_SIDE: Final = "scrapy.spidermiddlewares."
 log = logging.getLogger("crawler.plugins.scrapy")
 
@@ -318,7 +320,7 @@ class ScrapySpider(crawler.Spider):
             try:
                 yield
             except BaseException:
-                with trio.move_on_after(crawl.settings.grace, shield=True):
+                with trio.move_on_after(min(CLOSING, crawl.settings.grace), shield=True):
                     await self._lifecycle.close(crawl, "shutdown")  # noqa: ASYNC102 - shielded, with a deadline
                 raise
             reason = self._start.reason(crawl.reason or "finished")

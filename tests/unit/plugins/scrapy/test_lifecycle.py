@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 import scrapy
+import trio
 from scrapy import signals
 from support.scrapy_site import SITE, run_scrapy
 
@@ -154,3 +155,18 @@ async def test_a_crawl_that_close_spider_ends_waits_for_its_requests_in_flight(a
     ran = await run_scrapy(Closes, PAGES, {"CONCURRENT_REQUESTS_PER_DOMAIN": 2})
     assert ran.items == [{"url": f"{SITE}/"}]
     assert (ran.report.finished, ran.stats["finish_reason"]) == ("enough", "enough")
+
+
+class Hangs:
+    async def close_spider(self, spider):
+        await asyncio.sleep(1e6)
+
+
+async def test_a_crawl_that_is_cancelled_waits_ten_seconds_at_most_for_components_that_do_not_close(autojump_clock):
+    class Slow(Links):
+        async def parse(self, response):
+            await asyncio.sleep(1e6)
+
+    with trio.move_on_after(3):
+        await run_scrapy(Slow, PAGES, {"ITEM_PIPELINES": {Hangs: 1}})
+    assert trio.current_time() < 15
