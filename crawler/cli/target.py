@@ -88,7 +88,7 @@ def make_spiders(
         if not target.endswith(".py"):
             raise ConfigError(f"--spider chooses from files, and {hide_userinfo(target)} is not a file")
         for kind in _spiders_in(_load_file(Path(target))):
-            own = (kind.__name__, kind.name)
+            own = (kind.__name__, getattr(kind, "name", None) or kind.__name__)  # base classes of Scrapy have none
             if any(name in names for name in own):
                 spiders.append(_create(kind, arguments(target), scrapy_settings))
             known |= dict.fromkeys(own, kind.__name__)

@@ -176,6 +176,13 @@ def test_several_spiders_of_a_project_write_their_own_feeds(project, capsys, job
     assert "output    %(name)s.csv, all-%(name)s.json\n" in capsys.readouterr().err
 
 
+def test_a_spider_is_chosen_by_its_name_from_a_file_with_a_base_class_without_a_name(project, capsys):
+    base = ONE_ITEM.replace("Books", "Base").replace('    name = "books"\n', "")
+    (project / "books.py").write_text(f"{base}\nclass Books(Base):\n    name = 'books'\n")
+    assert main(["run", "books.py", "--spider", "books", "-o", "given.jsonl"]) == 0
+    assert Path("given.jsonl").read_text() == '{"a":1}\n'
+
+
 @pytest.mark.parametrize("feed", ["all.csv", "%(time)s.csv"])
 def test_spiders_of_a_project_do_not_share_a_feed(project, capsys, feed):
     (project / "bookshop.py").write_text(f'SPIDER_MODULES = ["bookspiders"]\nFEEDS = {{"{feed}": {{}}}}\n')
