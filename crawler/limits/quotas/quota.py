@@ -167,7 +167,7 @@ class Quota:
 
     def _is_even_rate_the_cause(self, sent: float) -> bool:
         """Return whether a refusal of a request that our log allowed is explained by another way to count (rule 12)."""
-        if self.limit is None or self.window.length is None:
+        if not self.limit or not self.window.length:
             return False
         if self.even is not None:
             return self.even.explain_refusal(sent, self.updated_at, self.limit)
