@@ -38,8 +38,8 @@ class DeclaredQuota(Quota):
     """When the first request of the window was sent and answered, if it was ours."""
     _last_sent: float = -math.inf
     """When the latest causal request was sent."""
-    _sliding: SlidingLengths = attrs.field(factory=SlidingLengths)
-    """Lengths of a sliding window that are possible, where neither length nor end are stated."""
+    _sliding: SlidingLengths | None = None
+    """Lengths of a sliding window that are possible. `None` until a response states neither length nor end."""
     _seen_before: float = -math.inf
     """When the latest request of the window before was sent, which had not ended then."""
     _in_flight_then: float = 0.0
@@ -271,6 +271,8 @@ class DeclaredQuota(Quota):
         """Learn the length of a sliding window that states neither length nor end."""
         if self.window.reset_stated or not self.usage.counts_requests or self.limit is None:
             return
+        if self._sliding is None:
+            self._sliding = SlidingLengths()
         length = self._sliding.record(sample, self.limit)
         if length is not None and not self.window.is_certain():
             self.window.know_sliding(length)
