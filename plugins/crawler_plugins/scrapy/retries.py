@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final
 
 from scrapy.utils.misc import load_object
@@ -35,13 +34,12 @@ class Retries:
         if not self.are_on:
             self.codes = frozenset()
         self._times = settings.getint("RETRY_TIMES")
-        self._named = settings.getlist("RETRY_EXCEPTIONS")
+        try:
+            self._exceptions = tuple(load_object(name) for name in settings.getlist("RETRY_EXCEPTIONS"))
+        except (ImportError, NameError, ValueError, TypeError) as error:
+            raise crawler.ConfigError(f"setting RETRY_EXCEPTIONS: {error}") from error
         self.counted = 0
         """Number of retries in the statistics of Scrapy."""
-
-    @cached_property
-    def _exceptions(self) -> tuple[type[BaseException], ...]:
-        return tuple(load_object(name) for name in self._named)
 
     def repeats(self, error: Exception) -> bool:
         """Return whether a request is sent again after an exception, as Scrapy raises it."""

@@ -272,8 +272,9 @@ class ScrapySpider(crawler.Spider):
 
     @property
     def feed_places(self) -> list[str]:
-        """The places of the outputs that the setting ``FEEDS`` names, as it names them."""
-        return ["-" if uri.startswith("stdout:") else uri for uri in given_feeds(self.scrapy.settings)]
+        """The places of the outputs that the setting ``FEEDS`` names, with the name of the spider in them."""
+        named = (uri.replace("%(name)s", self.name) for uri in given_feeds(self.scrapy.settings))
+        return ["-" if uri.startswith("stdout:") else uri for uri in named]
 
     @property
     def keeps_items(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from support.environments import environment
@@ -65,21 +66,28 @@ class Forking(Spider):
 """
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("how", ["await", "task", "multiprocessing"])
-def test_a_process_that_is_forked_ends_when_it_awaits(how: str, processes: int, tmp_path: Path) -> None:
-    (tmp_path / "forking.py").write_text(AWAITING)
+def crawled(program: str, how: str, processes: int, folder: Path, *words: str) -> CompletedProcess[str]:
+    """Run a crawl with forks, which loses no page, keeps and requests none twice, and is not continued by a copy."""
+    (folder / "forking.py").write_text(program)
     pages = {f"/{n}": f"<a href='/{n + 1}'>next</a><a href='/{n + 2}'>other</a>" for n in range(PAGES)}
     with local_site(pages) as site:
-        words = ["run", "forking.py", "-a", f"how={how}", "-a", f"start_urls={site.url}0", "-o", "urls.jsonl"]
-        settings = ["--job", "job", "-s", f"processes={processes}", "-s", "grace=1"]
-        ended = run(["-m", "crawler", *words, *settings], cwd=tmp_path, env=environment(), timeout=20)
+        arguments = ["-a", f"how={how}", "-a", f"start_urls={site.url}0", "-o", "urls.jsonl", "--job", "job"]
+        settings = ["-s", f"processes={processes}", "-s", "grace=1"]
+        command = ["-m", "crawler", "run", "forking.py", *arguments, *settings, *words]
+        ended = run(command, cwd=folder, env=environment(), timeout=60)
         asked = [each.path for each in site.log if each.path != "/robots.txt"]
     assert ended.returncode == 0, ended.stderr
-    urls = [json.loads(line)["url"] for line in (tmp_path / "urls.jsonl").read_text().splitlines()]
+    urls = [json.loads(line)["url"] for line in (folder / "urls.jsonl").read_text().splitlines()]
     assert sorted(urls) == sorted(f"{site.url}{n}" for n in range(PAGES))
     assert len(asked) == len(set(asked))
     assert "copies" not in ended.stderr
+    return ended
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("how", ["await", "task", "multiprocessing"])
+def test_a_process_that_is_forked_ends_when_it_awaits(how: str, processes: int, tmp_path: Path) -> None:
+    ended = crawled(AWAITING, how, processes, tmp_path)
     assert ("has forked the process and awaits in the new one" in ended.stderr) == (how != "multiprocessing")
     assert ("a program" in ended.stdout) == (how == "multiprocessing")
 
@@ -87,18 +95,7 @@ def test_a_process_that_is_forked_ends_when_it_awaits(how: str, processes: int, 
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("how", ["return", "raise", "exit", "exit with a large number"])
 def test_a_process_that_a_callback_forks_does_not_continue_the_crawl(how: str, processes: int, tmp_path: Path) -> None:
-    (tmp_path / "forking.py").write_text(SPIDER)
-    pages = {f"/{n}": f"<a href='/{n + 1}'>next</a><a href='/{n + 2}'>other</a>" for n in range(PAGES)}
-    with local_site(pages) as site:
-        words = ["run", "forking.py", "-a", f"how={how}", "-a", f"start_urls={site.url}0", "-o", "urls.jsonl"]
-        settings = ["--job", "job", "-s", f"processes={processes}", "-s", "grace=1", "--tolerate", "2"]
-        ended = run(["-m", "crawler", *words, *settings], cwd=tmp_path, env=environment(), timeout=60)
-        asked = [each.path for each in site.log if each.path != "/robots.txt"]
-    assert ended.returncode == 0, ended.stderr
-    urls = [json.loads(line)["url"] for line in (tmp_path / "urls.jsonl").read_text().splitlines()]
-    assert sorted(urls) == sorted(f"{site.url}{n}" for n in range(PAGES))
-    assert len(asked) == len(set(asked))
-    assert "copies" not in ended.stderr
+    ended = crawled(SPIDER, how, processes, tmp_path, "--tolerate", "2")
     reported = (
         "has forked the process for" in ended.stderr and "only one process may continue the crawl" in ended.stderr
     )

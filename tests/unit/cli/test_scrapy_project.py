@@ -142,7 +142,7 @@ def test_a_file_that_needs_scrapy_names_the_extra(in_process, tmp_path, capsys, 
 
 def test_a_project_names_its_job_and_its_outputs(project, tmp_path):
     (tmp_path / "bookshop.py").write_text(
-        'SPIDER_MODULES = ["bookspiders"]\nJOBDIR = "kept"\nFEEDS = {"books.jsonl": {"format": "jsonlines"}}\n'
+        'SPIDER_MODULES = ["bookspiders"]\nJOBDIR = "kept"\nFEEDS = {"%(name)s.jsonl": {"format": "jsonlines"}}\n'
     )
     spider = project_spider(project, "books", {}, {})
     assert job_of("", [spider]) == "kept"
@@ -173,7 +173,8 @@ def test_several_spiders_of_a_project_write_their_own_feeds(project, capsys, job
         "books": ["a", "1"], "films": ["a", "1"],
     }  # fmt: skip
     assert [json.loads(Path(f"all-{name}.json").read_text()) for name in ("books", "films")] == [[{"a": 1}]] * 2
-    assert "output    %(name)s.csv, all-%(name)s.json\n" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert [f"output    {name}.csv, all-{name}.json\n" in said for name in ("books", "films")] == [True, True]
 
 
 def test_a_spider_is_chosen_by_its_name_from_a_file_with_a_base_class_without_a_name(project, capsys):

@@ -68,6 +68,12 @@ def test_a_code_that_is_not_a_number_is_named():
         ScrapySpider.of(One, settings={"RETRY_HTTP_CODES": ["x"]})
 
 
+@pytest.mark.parametrize("name", ["nope.Missing", "builtins.Missing", "Missing", 3])
+def test_an_exception_that_does_not_exist_is_an_error_of_the_settings(name):
+    with pytest.raises(crawler.ConfigError, match=r"setting RETRY_EXCEPTIONS: .*"):
+        ScrapySpider.of(One, settings={"RETRY_EXCEPTIONS": [name]})
+
+
 @pytest.mark.parametrize(
     ("status", "fields", "is_accepted", "expected"),
     [
