@@ -573,12 +573,6 @@ def test_quotes_tests():
     assert re.search(r"^2 passed in \d\.\d", done.stdout, re.MULTILINE)
 
 
-def test_faults_tests():
-    """``test_faults.py`` is another one, against a server on loopback."""
-    done = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "test_faults.py", folder=EXAMPLES, fresh=True)
-    assert re.search(r"^5 passed in \d", done.stdout, re.MULTILINE)
-
-
 @each("name", NAMES)
 def test_every_example_is_tested_here_and_shows_its_command(name):
     source = (EXAMPLES / name).read_text()

@@ -78,15 +78,6 @@ COVERED_ELSEWHERE = {
     "hooks/crawl_statistics.py": ["tests/unit/engine/test_statistics.py", "tests/crawl/test_controls.py"],
     "limits/outage_statistics.py": ["tests/unit/limits/test_outages.py"],
     "limits/throttle_statistics.py": ["tests/unit/limits/test_throttle.py"],
-    # Data: one test plays every fault case.
-    "testing/faults/bodies.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/connection.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/framing.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/heads.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/http2.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/redirects.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/texts.py": ["tests/unit/testing/test_faults.py"],
-    "testing/faults/tls.py": ["tests/unit/testing/test_faults.py", "tests/unit/testing/faults/test_server.py"],
 }
 """Files under `crawler/` without a test file of the same name, and the tests that cover them instead."""
 

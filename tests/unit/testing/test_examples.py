@@ -51,14 +51,6 @@ async def test_an_example_runs(name, autojump_clock, nursery):
     await names["example"](nursery)
 
 
-async def test_the_example_of_the_fault_server_runs():  # in real time
-    [example] = examples(testing.fault_server)
-    assert "assert " in example
-    names = dict(NAMES)
-    exec(f"async def example():\n{textwrap.indent(example, '    ')}", names)
-    await names["example"]()
-
-
 def test_everything_that_needs_an_example_has_one():
     with_example = {name for name in testing.__all__ if examples(getattr(testing, name))}
-    assert with_example == {"FakeSite", "Wire", "collect", "callback_results", "fault_server"}
+    assert with_example == {"FakeSite", "Wire", "collect", "callback_results"}

@@ -10,12 +10,12 @@ import pytest
 import trio
 import trio.testing
 import trustme
+from support.faults.server import fault_server
 from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, descriptors, get, ok, until
 
 from crawler import Refused, Settings, Spider, crawl
 from crawler.http.address_guard import AddressGuard
-from crawler.testing import fault_server
 from crawler.transport.curl import CurlTransport, TransportStatistics
 from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import trio
-
-from crawler.testing.faults.case import GOOD, FaultCase, Peer, page, response
+from support.faults.case import GOOD, FaultCase, Peer, page, response
 
 __all__ = ["CONNECTION"]
 

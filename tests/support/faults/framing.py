@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crawler.testing.faults.case import FaultCase, Handler, Peer, response
+from support.faults.case import FaultCase, Handler, Peer, response
 
 __all__ = ["FRAMING"]
 

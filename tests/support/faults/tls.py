@@ -6,50 +6,29 @@ import datetime as dt
 import ssl
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import trio
+import trustme
+from support.faults.case import GOOD, FaultCase, Handler, Peer, page, response
 
-from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, page, response
-
-if TYPE_CHECKING:
-    import trustme
-
-__all__ = ["TLS", "authority_pem", "encrypted", "trustme_installed"]
+__all__ = ["TLS", "authority_pem", "encrypted"]
 
 UNSUPPORTED_VERSION: Final = b"\x15\x03\x01\x00\x02\x02\x46"
 HANDSHAKE_FAILURE: Final = b"\x15\x03\x03\x00\x02\x02\x28"
 NO_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
 """Fatal alerts: protocol_version, handshake_failure, no_application_protocol (RFC 8446 section 6)."""
 HTTP1: Final = ("http/1.1",)
-MISSING: Final = "this case needs certificates from the package trustme: pip install 'trio-crawler[faults]'"
-
-
-def trustme_installed() -> bool:
-    """Return whether certificates can be created."""
-    try:
-        import trustme  # noqa: F401, PLC0415
-    except ModuleNotFoundError:
-        return False
-    return True
 
 
 @cache
 def _authority(name: str) -> trustme.CA:
     """Return a certificate authority of this process. `authority_pem` returns the certificate of the good one."""
-    try:
-        import trustme  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(MISSING, name="trustme") from error
     return trustme.CA(organization_name=name)
 
 
 def authority_pem() -> bytes:
-    """Return the certificate of the authority that a client has to trust, as PEM.
-
-    Raises:
-        ModuleNotFoundError: trustme is not installed.
-    """
+    """Return the certificate of the authority that a client has to trust, as PEM."""
     return _authority("good").cert_pem.bytes()
 
 
@@ -183,7 +162,7 @@ async def _close_without_notify(peer: Peer) -> None:
 def _certificate(name: str, about: str, kind: str, error_kind: str) -> FaultCase:
     return FaultCase(
         name=name, about=about, scheme="https", host="localhost", accept=encrypted(kind, page()),
-        needs_trustme=True, error="connect_failed", kind=error_kind,
+        certified=True, error="connect_failed", kind=error_kind,
     )  # fmt: skip
 
 
@@ -194,7 +173,7 @@ def _handshake(name: str, about: str, accept: Handler, kind: str, error: str = "
 TLS: Final = (
     FaultCase(
         name="tls-ok", about="a certificate that the client can trust", scheme="https", host="localhost",
-        accept=encrypted("good", page()), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", page()), certified=True, status=200, text=GOOD,
     ),
     _certificate("tls-expired", "a certificate that expired yesterday", "expired", "tls_expired"),
     _certificate("tls-not-yet-valid", "a certificate that is valid from tomorrow", "early", "tls_expired"),
@@ -215,16 +194,16 @@ TLS: Final = (
     _handshake("tls-hang", "no response to the handshake", _hang, "connect", "fetch_timeout"),
     FaultCase(
         name="tls-no-close-notify", about="a body that ends when the connection closes, without close_notify",
-        scheme="https", host="localhost", accept=encrypted("good", _close_without_notify), needs_trustme=True,
+        scheme="https", host="localhost", accept=encrypted("good", _close_without_notify), certified=True,
         error="broken_exchange", kind="closed",
     ),
     FaultCase(
         name="tls-line-no-colon", about="a header line without a colon, over TLS", scheme="https", host="localhost",
-        accept=encrypted("good", page("rubbish")), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", page("rubbish")), certified=True, status=200, text=GOOD,
     ),
     FaultCase(
         name="redirect-https-http", about="a redirect from HTTPS to HTTP", scheme="https", host="localhost",
-        accept=encrypted("good", _redirect_to_http), needs_trustme=True, status=200, text=GOOD,
+        accept=encrypted("good", _redirect_to_http), certified=True, status=200, text=GOOD,
     ),
 )  # fmt: skip
 """The cases with faulty TLS."""

@@ -8,9 +8,8 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 import trio
-
-from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, page
-from crawler.testing.faults.tls import encrypted
+from support.faults.case import GOOD, FaultCase, Handler, Peer, page
+from support.faults.tls import encrypted
 
 __all__ = ["HTTP2"]
 
@@ -141,14 +140,14 @@ async def _http1(peer: Peer) -> None:
 
 def _case(name: str, about: str, accept: Handler, *, kind: str = "", error: str = "broken_exchange") -> FaultCase:
     return FaultCase(
-        name=f"h2-{name}", about=about, scheme="https", host="localhost", accept=accept, needs_trustme=True,
+        name=f"h2-{name}", about=about, scheme="https", host="localhost", accept=accept, certified=True,
         error=error, kind=kind,
     )  # fmt: skip
 
 
 def _good(name: str, about: str, accept: Handler) -> FaultCase:
     return FaultCase(
-        name=f"h2-{name}", about=about, scheme="https", host="localhost", accept=accept, needs_trustme=True,
+        name=f"h2-{name}", about=about, scheme="https", host="localhost", accept=accept, certified=True,
         status=200, text=GOOD,
     )  # fmt: skip
 
@@ -168,7 +167,7 @@ HTTP2: Final = (
     ),
     FaultCase(
         name="h2-reset-no-error", about="RST_STREAM with NO_ERROR inside a body of unknown length", scheme="https",
-        host="localhost", accept=_speaks(headers(), data(HALF), reset(NO_ERROR)), needs_trustme=True,
+        host="localhost", accept=_speaks(headers(), data(HALF), reset(NO_ERROR)), certified=True,
         status=200, text=HALF.decode(), error="broken_exchange", or_fails=True,
     ),
     _case(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from crawler.testing.faults.case import GOOD, FaultCase, Handler, Peer, response
+from support.faults.case import GOOD, FaultCase, Handler, Peer, response
 
 __all__ = ["BODIES", "brotli", "zstd"]
 

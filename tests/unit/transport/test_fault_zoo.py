@@ -7,16 +7,14 @@ import sys
 
 import pytest
 import trio
-
-from crawler.testing import FAULT_CASES, fault_server
+from support.faults.server import FAULT_CASES, fault_server
 
 SPIDER = """
 from urllib.parse import urlsplit
 
 from crawler import Request, Spider
-from crawler.testing import FAULT_CASES
 
-HANGING = {name for name, case in FAULT_CASES.items() if case.hangs}
+HANGING = %r
 
 class Zoo(Spider):
     def __init__(self, start: str) -> None:
@@ -63,7 +61,7 @@ async def run(folder, *arguments):
 @pytest.fixture
 async def zoo(tmp_path):
     """The server, and a folder with a spider that follows all its links."""
-    (tmp_path / "zoo.py").write_text(SPIDER)
+    (tmp_path / "zoo.py").write_text(SPIDER % {name for name, case in FAULT_CASES.items() if case.hangs})
     async with fault_server() as server:
         yield server, tmp_path
 
@@ -79,13 +77,13 @@ async def test_nothing_is_lost_nothing_hangs_and_no_bomb_explodes(zoo):
     missing = {server.url(name) for name in FAULT_CASES} - became.keys() - refused
     assert missing == set()
     for name, case in FAULT_CASES.items():
-        if case.error and not case.or_fails and not case.needs_trustme:
+        if case.error and not case.or_fails and not case.certified:
             what = became[server.url(name)]
             if name == "accept-reset":  # the reset may arrive before the client knows that it is connected
                 assert what in {"connect_failed.reset", "broken_exchange.reset"}
             else:
                 assert (name, what.partition(".")[0]) == (name, case.error)
-        elif 200 <= case.status < 300 and not case.needs_trustme and not case.or_fails:
+        elif 200 <= case.status < 300 and not case.certified and not case.or_fails:
             assert (name, became[server.url(name)]) in {(name, "page"), (name, "redirect")}
     failed = [case for case in FAULT_CASES.values() if case.error and not case.or_fails]
     assert report["failed"] == sum(report["failures"].values()) == sum(report["kinds"].values()) >= len(failed)

@@ -13,17 +13,17 @@ from typing import Final
 
 import attrs
 import trio
+from support.faults.bodies import BODIES
+from support.faults.case import FaultCase, Peer, response
+from support.faults.connection import CONNECTION
+from support.faults.framing import FRAMING
+from support.faults.heads import HEADS
+from support.faults.http2 import HTTP2
+from support.faults.redirects import REDIRECTS
+from support.faults.texts import TEXTS
+from support.faults.tls import TLS, authority_pem
 
 from crawler.api_client.mapping import BackgroundTasks
-from crawler.testing.faults.bodies import BODIES
-from crawler.testing.faults.case import FaultCase, Peer, response
-from crawler.testing.faults.connection import CONNECTION
-from crawler.testing.faults.framing import FRAMING
-from crawler.testing.faults.heads import HEADS
-from crawler.testing.faults.http2 import HTTP2
-from crawler.testing.faults.redirects import REDIRECTS
-from crawler.testing.faults.texts import TEXTS
-from crawler.testing.faults.tls import TLS, authority_pem, trustme_installed
 
 __all__ = ["FAULT_CASES", "FaultServer", "fault_server"]
 
@@ -52,18 +52,8 @@ class FaultServer:
     _folder: str = ""
 
     @property
-    def cases(self) -> dict[str, FaultCase]:
-        """The available cases, by name. Cases with certificates need the package trustme."""
-        with_certificates = trustme_installed()
-        return {name: case for name, case in FAULT_CASES.items() if with_certificates or not case.needs_trustme}
-
-    @property
     def authority(self) -> Path:
-        """The file of the certificate authority that a client must trust (``tls_verify``) in cases with certificates.
-
-        Raises:
-            ModuleNotFoundError: trustme is not installed.
-        """
+        """The certificate authority that a client must trust (``tls_verify``) in cases with certificates."""
         file = Path(self._folder, "authority.pem")
         if not file.exists():
             file.write_bytes(authority_pem())
@@ -77,20 +67,17 @@ class FaultServer:
 
         Raises:
             KeyError: There is no such case.
-            ModuleNotFoundError: The case needs a certificate, and trustme is not installed.
         """
         case = FAULT_CASES[name]
-        if case.needs_trustme:
-            authority_pem()
         port = self._ports.get(name, self._ports[""])
         return f"{case.scheme}://{case.host}:{port}/{name}"
 
     def index(self) -> str:
-        """Return the HTML page that links to all available cases."""
+        """Return the HTML page that links to all cases."""
         rows = "".join(
             f'<tr><td><a href="{html.escape(self.url(name))}">{name}</a><td>{html.escape(case.about)}'
             f"<td>{html.escape(case.expected)}\n"
-            for name, case in self.cases.items()
+            for name, case in FAULT_CASES.items()
         )
         head = "<!doctype html><meta charset=utf-8><title>Faults</title><h1>Faults</h1>"
         return f"{head}\n<table><tr><th>case<th>what the server does<th>expected outcome\n{rows}</table>"
@@ -130,12 +117,6 @@ class FaultServer:
 @asynccontextmanager
 async def fault_server(*, port: int = 0) -> AsyncIterator[FaultServer]:
     """Serve all fault cases on loopback, byte by byte, until the block is left.
-
-    ::
-
-        async with fault_server() as server:
-            report = await crawl(Headlines(start_urls=[server.url("line-nul")]))
-        assert report.kinds == {"broken_exchange.bad_header": 1}
 
     Cases whose fault is in the connection itself have ports of their own. The server works in real time, so do not use
     it with ``autojump_clock``.

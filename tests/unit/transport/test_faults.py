@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from support.cases import Cases
+from support.faults.server import FAULT_CASES, fault_server
 from support.rawserver import get
 
 from crawler import Failure, Request, Settings, Spider, crawl
 from crawler.store.inspect import inspect_job
-from crawler.testing import FAULT_CASES, fault_server
 from crawler.transport.curl import CurlTransport
 
 PATIENT, HASTY = 30.0, 0.4

@@ -11,7 +11,7 @@ import attrs
 import trio
 
 if TYPE_CHECKING:
-    from crawler.testing.faults.server import FaultServer
+    from support.faults.server import FaultServer
 
 __all__ = ["GOOD", "HEADERS_END", "FaultCase", "Handler", "Peer", "page", "response"]
 
@@ -141,8 +141,8 @@ class FaultCase:
     """The host of the URL."""
     closed_port: bool = False
     """Whether the URL has a port on which no server listens."""
-    needs_trustme: bool = False
-    """Whether the case needs a certificate, which the package ``trustme`` creates."""
+    certified: bool = False
+    """Whether the server has a certificate, which a client trusts if it trusts `FaultServer.authority`."""
 
     @property
     def expected(self) -> str:

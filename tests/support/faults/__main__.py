@@ -1,4 +1,4 @@
-"""``python -m crawler.testing.faults [--port N]``: run the fault server until it is interrupted."""
+"""``python -m support.faults [--port N]``: run the fault server until it is interrupted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import signal
 import sys
 
 import trio
+from support.faults.server import fault_server
 
 from crawler.files import error_reason
-from crawler.testing.faults.server import FAULT_CASES, fault_server
 
 
 async def serve(port: int) -> None:
@@ -21,11 +21,6 @@ async def serve(port: int) -> None:
     async with fault_server(port=port) as server:
         sys.stdout.write(f"{server.origin}\n")
         sys.stdout.flush()
-        missing = len(FAULT_CASES) - len(server.cases)
-        if missing:
-            sys.stderr.write(
-                f"{missing} cases are missing, which need certificates: pip install 'trio-crawler[faults]'\n"
-            )
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             await anext(signals)
 
@@ -33,7 +28,7 @@ async def serve(port: int) -> None:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m crawler.testing.faults", description="Run the fault server until it is interrupted."
+        prog="python -m support.faults", description="Run the fault server until it is interrupted."
     )
     parser.add_argument(
         "--port", type=int, default=0, help="port of the page that links to all cases (default: any free port)"

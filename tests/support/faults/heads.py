@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crawler.testing.faults.case import GOOD, FaultCase, Peer, page, response
+from support.faults.case import GOOD, FaultCase, Peer, page, response
 
 __all__ = ["HEADS"]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
+from support.faults.server import FAULT_CASES, fault_server
 from support.rawserver import get
 
-from crawler.testing import FAULT_CASES, fault_server
-from crawler.testing.faults import server as faults_server
-from crawler.testing.faults import tls
 from crawler.transport.curl import CurlTransport
 
 
@@ -33,21 +31,6 @@ async def test_a_path_without_a_case_is_not_found():
             server.url("nothing")
 
 
-async def test_without_trustme_the_other_cases_work_and_the_missing_ones_say_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "trustme", None)
-    tls._authority.cache_clear()
-    async with fault_server() as server, CurlTransport() as transport:
-        assert not tls.trustme_installed()
-        assert "tls-expired" in FAULT_CASES
-        assert "tls-expired" not in server.cases
-        assert "tls-1.0" in server.cases
-        assert "tls-expired" not in (await get(transport, server.origin)).text
-        assert (await get(transport, server.url("ok"))).status_code == 200
-        for missing in (lambda: server.url("tls-expired"), lambda: server.authority):
-            with pytest.raises(ModuleNotFoundError, match="pip install"):
-                missing()
-
-
 async def test_two_servers_are_independent():
     async with fault_server() as one, fault_server() as other, CurlTransport() as transport:
         await get(transport, one.url("ok"))
@@ -58,9 +41,10 @@ async def test_two_servers_are_independent():
                 pass
 
 
-def test_the_command_prints_the_url_and_serves_until_it_is_interrupted():
-    command = [sys.executable, "-m", "crawler.testing.faults"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as server:
+def test_the_command_prints_the_url_and_serves_until_it_is_interrupted(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    command = [sys.executable, "-m", "support.faults"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         origin = server.stdout.readline().strip()
         try:
             assert "connection closed inside the status line" in httpx.get(origin).text
@@ -73,7 +57,3 @@ def test_the_command_prints_the_url_and_serves_until_it_is_interrupted():
     assert (server.returncode, errors) == (130, "")
     assert (taken.returncode, taken.stderr.count("\n")) == (1, 1)
     assert "cannot listen on port" in taken.stderr
-
-
-def test_the_public_cases_are_those_of_the_server():
-    assert faults_server.FAULT_CASES is FAULT_CASES

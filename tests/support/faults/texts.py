@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from crawler.testing.faults.case import FaultCase, response
+from support.faults.case import FaultCase, response
 
 __all__ = ["TEXTS"]
 

@@ -8,10 +8,9 @@ from functools import partial
 import pytest
 import trio
 from support.cases import each
-
-from crawler.testing import FAULT_CASES, FaultCase, FaultServer
-from crawler.testing.faults.bodies import raw_deflate
-from crawler.testing.faults.case import GOOD, MAX_HEAD, Peer, page, response
+from support.faults.bodies import raw_deflate
+from support.faults.case import GOOD, MAX_HEAD, FaultCase, Peer, page, response
+from support.faults.server import FAULT_CASES, FaultServer
 
 ALWAYS_WITH_A_RESPONSE = {"bad_redirect", "body_too_large", "redirect_loop", "too_many_redirects"}
 """Failures that follow a response, whose status is known."""
