@@ -21,7 +21,6 @@ from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
 if TYPE_CHECKING:
-    from crawler.engine.processes.remote_fetch import RemoteFetch
     from crawler.engine.settlement import Settlement
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
@@ -45,7 +44,6 @@ class Attempts:
         frontier: Gets back the tokens and the starts of attempts.
         slots: Waits for the lanes of inline fetches.
         settlement: Settles the attempts.
-        remote: Lets other processes send requests; `None`: there are none.
     """
 
     def __init__(
@@ -55,14 +53,12 @@ class Attempts:
         frontier: Frontier,
         slots: Slots,
         settlement: Settlement,
-        remote: RemoteFetch | None = None,
     ) -> None:
         self._downloader = downloader
         self._hooks = hooks
         self._frontier = frontier
         self._slots = slots
         self._settlement = settlement
-        self._remote = remote
         self.answer = hooks.answer
         """Returns the response of the first `answer` hook that has one; `None` if no hook has."""
 
@@ -158,19 +154,6 @@ class Attempts:
         return None
 
     def _send(
-        self,
-        ticket: StartTicket,
-        number: int,
-        body: BodyHandling,
-        observer: _ExchangeObserver | None,
-    ) -> Coroutine[Any, Any, Result]:
-        """Return the coroutine that sends the request, here or in another process."""
-        here = partial(self._send_here, ticket, number, body, observer)
-        if self._remote is None or not self._remote.takes(ticket):
-            return here()
-        return self._remote.fetch(ticket, number, partial(self._settlement.note_sent, ticket), here)
-
-    def _send_here(
         self,
         ticket: StartTicket,
         number: int,

@@ -13,7 +13,6 @@ from msgspec import Struct, field
 
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
-from crawler.engine.held_pages import PageLost
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError
 from crawler.hooks.page_effects import current_page
@@ -140,7 +139,7 @@ class PageRunner:
         try:
             await self._call_handlers(response, result, outcome)
             requests = self._checked_requests(result, response.request)
-        except (HookError, PageLost):
+        except HookError:
             _discard_spilled(outcome)
             raise
         if result.retry is not None:
@@ -169,8 +168,6 @@ class PageRunner:
                 else:
                     with running():
                         await self._pool.handle(response, result, partial(_discard_spilled, outcome))
-            except PageLost:
-                raise
             except faults() as error:
                 raise_hook_error(error, self._spider, name, request, is_callback=True)
             for hook in self._table.parse:

@@ -121,7 +121,7 @@ class CrawlSession:
             return
         from crawler.engine.processes.processes import Processes  # noqa: PLC0415 - few crawls need it
 
-        with Processes.forked(self.spider, self.plugins, self.settings, self.authorities) as self._processes:
+        with Processes.forked(self.spider, self.plugins, self.settings) as self._processes:
             yield
 
     def interrupt(self, *, now: bool = False) -> bool:
@@ -266,7 +266,6 @@ class CrawlSession:
         return await stack.enter_async_context(self.job.open(self.spider, self.settings))
 
     async def _wire(self, stack: AsyncExitStack, store: Store, transport: httpx.AsyncBaseTransport | None) -> Scheduler:
-        is_usual = transport is None
         if transport is None:
             transport = await stack.enter_async_context(
                 CurlTransport(
@@ -296,7 +295,6 @@ class CrawlSession:
             proxies=self.proxies,
             credentials=self.credentials,
             processes=self._processes,
-            has_usual_transport=is_usual,
         )
 
     async def _restore_positions(self, scheduler: Scheduler) -> bool:

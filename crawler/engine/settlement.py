@@ -94,7 +94,6 @@ class Settlement:
             status=response.status,
             headers=response.headers,
             body=response.body,
-            size=response.body_size,
             first_byte=response.first_byte,
         )
         self._note_refusal(ticket, events)

@@ -74,7 +74,6 @@ def wire(
     proxies: Proxies | None = None,
     credentials: OriginAuth | None = None,
     processes: Processes | None = None,
-    has_usual_transport: bool = False,
 ) -> Scheduler:
     """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
 
@@ -91,7 +90,6 @@ def wire(
         proxies: The proxies that requests go through. `None`: there are none.
         credentials: The credentials of origins. `None`: only those of requests.
         processes: The launcher of processes for callbacks. `None`: they run in this process.
-        has_usual_transport: Whether `transport` is the default one.
     """
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
@@ -156,10 +154,7 @@ def wire(
     hooks = FetchHooks(table, long, slow, downloader.fetch)
     settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages, slow)
     pool = None if processes is None else processes.pool(spider, states[0], partial(getattr, store, "known"))
-    remote = None
-    if pool is not None and has_usual_transport and _may_fetch_elsewhere(plugins, table, downloader, settings, store):
-        remote = pool.remote_fetch(downloader, frontier.bodies)
-    attempts = Attempts(downloader, hooks, frontier, slots, settlement, remote)
+    attempts = Attempts(downloader, hooks, frontier, slots, settlement)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
@@ -213,18 +208,6 @@ def wire(
         errors=errors,
         pool=pool,
     )  # fmt: skip
-
-
-def _may_fetch_elsewhere(
-    plugins: Sequence[Plugin], table: HookTable, downloader: Downloader, settings: Settings, store: Store
-) -> bool:
-    """Return whether the processes for callbacks may send requests: this process does not need the bodies."""
-    hooks = (table.answer, table.fetch, table.measure, table.parse, table.refine, table.failed)
-    if any(hooks) or any(plugin.wants_wire or plugin.wants_stages for plugin in plugins):
-        return False
-    if downloader.proxies is not None or downloader.credentials is not None:
-        return False
-    return not (settings.dedup_content or settings.follow_refresh is not None or store.shared)
 
 
 def _heartbeat(store: Store, leases: Leases, frontier: Frontier, clock: Clock) -> Heartbeat:

@@ -11,7 +11,6 @@ import trio
 
 from crawler.engine.decide import decide, decide_page_error, fail_by_quota, retry_or_fail
 from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
-from crawler.engine.held_pages import PageLost
 from crawler.engine.history import History
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
@@ -193,7 +192,7 @@ class Worker:
             result = await self._attempt(ticket, outcome.attempts) if refused is None else refused.result
             if isinstance(result, Response):
                 response = result
-                outcome.status, outcome.size = response.status, response.body_size
+                outcome.status, outcome.size = response.status, len(response.body)
             if response is not None and self._policy.is_plain_page(response, ticket):
                 decision = await self._run_page(response, ticket, outcome)
             else:
@@ -235,8 +234,6 @@ class Worker:
         """Run the handlers of a page. Return what they make of its request; `None`: it is done."""
         try:
             retry = await self._pages.run(response, outcome)
-        except PageLost:
-            return Again("nothing")
         except HookError as error:
             _end_if_disk_is_full(error)
             now = self._clock()

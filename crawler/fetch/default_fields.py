@@ -54,11 +54,6 @@ class DefaultFields:
         """Whether a field goes to the origins of start pages only."""
         return bool(self._secret)
 
-    @property
-    def usual(self) -> EncodedPairs | None:
-        """The fields of every origin, as they are sent; `None` if origins have different ones."""
-        return None if self._secret or self._by_host else self._usual.encoded
-
     def of(self, url: str) -> FieldSet:
         """Return the default fields of a request for a canonical URL."""
         if not self._secret and not self._by_host:

@@ -13,7 +13,7 @@ from crawler.errors import FetchError, FetchTimeout, RequestError
 from crawler.fetch.body_reader import BodyHandling, BodyReader
 from crawler.fetch.default_fields import DefaultFields
 from crawler.fetch.request_fields import RequestFields
-from crawler.fetch.sender import CurlSender, Fields, HttpxSender, Sender
+from crawler.fetch.sender import CurlSender, HttpxSender, Sender
 from crawler.fetch.start_origins import StartOrigins
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.http.address_guard import AddressGuard, is_start_page
@@ -95,7 +95,6 @@ class Downloader:
         on_sent: Callable[[float], None] | None = None,
         resend: bool = True,
         body: BodyHandling | None = None,
-        fields: Fields | None = None,
     ) -> Response:
         """Return the response to a request, whatever its status.
 
@@ -107,7 +106,6 @@ class Downloader:
             resend: Whether an idempotent request may be sent again at once if a kept connection turns out to be closed;
                 a lane that keeps a pace forbids it.
             body: How the body is read. `None`: it is kept in memory, as a whole.
-            fields: The header fields to send. `None`: those of `fields_of`.
 
         Raises:
             RequestError: The request failed, or the body is too large or a decompression bomb.
@@ -127,7 +125,7 @@ class Downloader:
         )
         if handling.reservation is not None:
             handling.reservation.complete_by = options.complete_by
-        send: Send = partial(self._send, request, options, handling, fields)
+        send: Send = partial(self._send, request, options, handling)
         if not self._sender.is_curl:
             send = partial(_send_by_deadline, send, request, options.complete_by)
         try:
@@ -139,25 +137,6 @@ class Downloader:
         response.attempt = attempt
         response.elapsed = trio.current_time() - started
         return response
-
-    def keep_cookies(self, session: str, url: str, lines: list[str]) -> None:
-        """Keep the cookies that a response sets.
-
-        Parameters:
-            session: The name of the session.
-            url: The URL of the response.
-            lines: The values of its ``Set-Cookie`` lines.
-        """
-        self.cookies.store(session, url, lines, self._clock())
-
-    def fields_of(self, request: Request) -> Fields:
-        """Return the header fields that a request is sent with now: those of the crawl, its own, its cookies."""
-        return self._fields.of(request)
-
-    @property
-    def usual_fields(self) -> Fields | None:
-        """The fields of a request without any of its own and cookies; `None`: they depend on the origin."""
-        return self._fields.usual
 
     def auth_flow(self, request: Request) -> httpx.Auth | None:
         """Return the authentication of a request's origin if it may take several exchanges; else `None`."""
@@ -193,11 +172,10 @@ class Downloader:
         request: Request,
         options: WireOptions,
         handling: BodyHandling,
-        fields: Fields | None,
         proxy: str | None,
     ) -> Response:
         try:
-            fields = self._fields.of(request) if fields is None else fields
+            fields = self._fields.of(request)
             received = await self._sender.send(request, fields, options, proxy)
         except RequestError as error:
             error.request = error.request or request
@@ -206,7 +184,8 @@ class Downloader:
             raise translate(error, request) from error
         headers = received.headers
         if self._keeps_cookies and "set-cookie" in headers:  # before the body, which may break off
-            self.keep_cookies(request.session, request.url, headers.get_list("set-cookie"))
+            lines = headers.get_list("set-cookie")
+            self.cookies.store(request.session, request.url, lines, self._clock())
         response = Response(request.url, received.status, headers, request=request)
         response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
         try:

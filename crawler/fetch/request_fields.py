@@ -41,11 +41,6 @@ class RequestFields:
         self._credentials = credentials
         self._clock = clock
 
-    @property
-    def usual(self) -> EncodedPairs | None:
-        """The fields of a request without any of its own and cookies; `None`: they depend on the origin."""
-        return self._defaults.usual
-
     def of(self, request: Request) -> EncodedPairs:
         """Return the fields of a request as they are sent."""
         defaults = self._defaults.of(request.url)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import trio
 from msgspec import Struct
 
-from crawler.frontier.ticket import CheckTicket, InlineTicket, RobotsTicket
+from crawler.frontier.ticket import PageTicket
+
+if TYPE_CHECKING:
+    from crawler.frontier.ticket import StartTicket
 
 __all__ = ["LARGE_BODY", "BodyBudget", "BodyReservation"]
 
@@ -31,15 +34,14 @@ class BodyBudget:
     """
 
     def __init__(self, limit: int, changed: Callable[[], object]) -> None:
-        self.limit = limit
-        """Bytes in memory."""
+        self._limit = limit
         self._changed = changed
-        self._held: dict[Hashable, int] = {}
+        self._held: dict[StartTicket, int] = {}
         self._reserved = 0
-        self._waiting: dict[Hashable, tuple[int, trio.Event]] = {}
+        self._waiting: dict[StartTicket, tuple[int, trio.Event]] = {}
         self._usual = 0.0  # bytes of a large body, times the share of responses that have one
 
-    def reservation(self, ticket: Hashable) -> BodyReservation:
+    def reservation(self, ticket: StartTicket) -> BodyReservation:
         """Return the reservation of a ticket, which holds nothing before the body turns out to be large."""
         return BodyReservation(self, ticket)
 
@@ -48,7 +50,7 @@ class BodyBudget:
         if not in_flight or not (self._usual or self._held):
             return True
         unknown = in_flight - len(self._held) + 1
-        return not self._waiting and self._reserved + unknown * self._usual <= self.limit
+        return not self._waiting and self._reserved + unknown * self._usual <= self._limit
 
     def note(self, size: int) -> None:
         """Learn the usual size from a body of `size` bytes."""
@@ -56,7 +58,7 @@ class BodyBudget:
             usual = self._usual + LEARNING_RATE * ((size if size > LARGE_BODY else 0) - self._usual)
             self._usual = usual if usual > 1 else 0.0
 
-    def reserve(self, ticket: Hashable, size: int) -> trio.Event | None:
+    def reserve(self, ticket: StartTicket, size: int) -> trio.Event | None:
         """Reserve memory for the body of a ticket.
 
         A ticket that has a part of the budget already gets more at once, and so does an inline fetch: the page that
@@ -69,7 +71,7 @@ class BodyBudget:
         Returns:
             An event that is set when there is memory. `None` if there is.
         """
-        is_free = ticket in self._held or isinstance(ticket, (InlineTicket, RobotsTicket, CheckTicket))
+        is_free = ticket in self._held or not isinstance(ticket, PageTicket)
         if is_free or (not self._waiting and self._fits(size)):
             self.resize(ticket, size)
             return None
@@ -77,14 +79,14 @@ class BodyBudget:
         self._waiting[ticket] = (size, granted)
         return granted
 
-    def resize(self, ticket: Hashable, size: int) -> None:
+    def resize(self, ticket: StartTicket, size: int) -> None:
         """Set the reserved size of a ticket."""
         self._waiting.pop(ticket, None)
         self._reserved += size - self._held.get(ticket, 0)
         self._held[ticket] = size
         self._grant()
 
-    def release(self, ticket: Hashable) -> None:
+    def release(self, ticket: StartTicket) -> None:
         """Release what a ticket has reserved, or remove it from the queue."""
         if ticket in self._held or ticket in self._waiting:
             self._waiting.pop(ticket, None)
@@ -93,7 +95,7 @@ class BodyBudget:
             self._changed()
 
     def _fits(self, size: int) -> bool:
-        return not self._held or self._reserved + size <= self.limit
+        return not self._held or self._reserved + size <= self._limit
 
     def _grant(self) -> None:
         """Grant memory to the waiting bodies that fit now, in order."""
@@ -111,7 +113,7 @@ class BodyReservation(Struct, eq=False):
     """The memory that one ticket reserves for its body."""
 
     budget: BodyBudget
-    ticket: Hashable
+    ticket: StartTicket
     complete_by: float = math.inf
     """Deadline of the request, in seconds on trio's clock."""
 

@@ -51,14 +51,10 @@ class Feedback:
         headers: Fields,
         body: bytes,
         first_byte: float | None,
-        size: int | None = None,
     ) -> list[QuotaEvent]:
-        """Let the limits learn from a response; see `Permit.answered`.
-
-        `size` is that of a body that is elsewhere, in bytes.
-        """
+        """Let the limits learn from a response; see `Permit.answered`."""
         self._schedule.advance_clock(now)
-        self._bodies.note(len(body) if size is None else size)
+        self._bodies.note(len(body))
         events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
             pending, throttle = ticket.pending, ticket.permit.lane

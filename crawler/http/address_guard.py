@@ -74,11 +74,6 @@ class AddressGuard:
             self._passed.add(question)
         return allowed
 
-    @property
-    def is_expectant(self) -> bool:
-        """Whether the next request to some host opens its network; see `expect_start`."""
-        return bool(self._expected)
-
     def expect_start(self, host: str) -> None:
         """Let the next request to `host` open its network: its start page came from a plugin, such as a cache."""
         if host not in self._expected:

@@ -76,10 +76,6 @@ class Permit(Struct, eq=False):
         is_paced = self.lane.pacing.is_set()
         return is_paced or (bool(self.budgets) and any(throttle.pacing.is_set() for throttle, _ in self.budgets))
 
-    def is_simple(self) -> bool:
-        """Whether nothing but the number of requests in flight limits its lane, and it takes of no budget."""
-        return not self.budgets and self.lane.is_simple()
-
     # ---- the slot of the lane ----------------------------------------------------------------------------------------
 
     def enter(self) -> None:

@@ -141,17 +141,6 @@ class Throttle:
             and self.refusal_budget.stalled_until <= now
         )
 
-    def is_simple(self) -> bool:
-        """Return whether nothing but the number of requests in flight limits starts, as far as is known.
-
-        No pace is asked for, the server has neither declared nor refused anything, and no body has to be read for that.
-        """
-        pacing = self.pacing
-        pace = pacing.pace
-        if self._learner is not None or pacing.gate != -math.inf or pacing.is_set():
-            return False
-        return not (pace.bodies or pace.refusals or self.watchers)
-
     def is_full(self) -> bool:
         """Return whether as many requests are in flight as do well."""
         return self.busy >= self.concurrency.limit

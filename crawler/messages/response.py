@@ -99,11 +99,6 @@ class Response(PageContent):
         return self._wire
 
     @property
-    def body_size(self) -> int:
-        """Bytes of the body."""
-        return len(self.body)
-
-    @property
     def meta(self) -> dict[str, Any]:
         """`Request.meta` of the request."""
         return self.request.meta

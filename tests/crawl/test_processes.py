@@ -520,7 +520,7 @@ def test_pages_larger_than_the_shared_memory_arrive(monkeypatch: pytest.MonkeyPa
 async def test_a_log_record_has_been_sent_when_its_callback_ends_the_process() -> None:
     ends, calls = socket.socketpair(), socket.socketpair()
     spider = Chain()
-    runner = CallbackRunner(spider, [spider], Settings(), True, mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
     with ends[0], calls[0], calls[1]:
         runner.log(wire.Log(b"last words"))
         [message] = await Channel(ends[0], wire.FROM_OTHER).receive()
@@ -532,7 +532,7 @@ async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
     """Return the first `n` messages of a process that gets these ones at once, behind the one that it is ready."""
     ends, calls = socket.socketpair(), socket.socketpair()
     first = Channel(ends[0], wire.FROM_OTHER)
-    runner = CallbackRunner(spider, [spider], Settings(), True, mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
     found: list[Any] = []
     with calls[0], calls[1]:
         async with trio.open_nursery() as nursery:

@@ -33,7 +33,7 @@ class ThreadLauncher:
     """Starts threads as `Launcher` starts processes."""
 
     def __init__(self, main: partial[None]) -> None:
-        self._spider, self._plugins, self._settings, self._authorities, self._memories = main.args
+        self._spider, self._plugins, self._settings, self._memories = main.args
         self._ended, self._report = socket.socketpair()
         self._ended.setblocking(False)
         self.started = 0
@@ -68,7 +68,7 @@ class ThreadLauncher:
     async def _run_callbacks(
         self, spider: Any, memory: mmap.mmap, channel: socket.socket, calls: socket.socket
     ) -> None:
-        await CallbackRunner(spider, self._plugins, self._settings, self._authorities, memory, channel, calls).run()
+        await CallbackRunner(spider, self._plugins, self._settings, memory, channel, calls).run()
 
     async def ended(self) -> Ended:
         """Return the next thread that has ended."""

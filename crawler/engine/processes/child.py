@@ -23,12 +23,10 @@ from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.cores import pin_to_core
 from crawler.engine.processes.errors import pack_error, unpack_error
-from crawler.engine.processes.fetch_tasks import FetchTasks
 from crawler.engine.processes.items import needs_objects, pack_part
 from crawler.engine.processes.known_links import KnownLinks
 from crawler.engine.processes.log_records import send_records
 from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_response
-from crawler.engine.processes.page_fetcher import PageFetcher, SentCookies, body_share
 from crawler.engine.processes.read_state import ReadState
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
 from crawler.engine.processes.shared_bodies import BodyReader
@@ -59,7 +57,6 @@ def run_process(
     spider: Spider,
     plugins: Sequence[Plugin],
     settings: Settings,
-    authorities: bool | str | os.PathLike[str],
     memories: Sequence[mmap.mmap],
     place: int,
     channel: socket.socket,
@@ -69,8 +66,7 @@ def run_process(
     pin_to_core(place, len(memories))
 
     async def main() -> None:
-        runner = CallbackRunner(spider, plugins, settings, authorities, memories[place], channel, calls)
-        runner.share = body_share(len(memories))
+        runner = CallbackRunner(spider, plugins, settings, memories[place], channel, calls)
         send_records(runner.log)
         with ending_copies():
             await runner.run()
@@ -85,7 +81,6 @@ class CallbackRunner:
         spider: Whose callbacks are called. Its `crawl` and `state` are set.
         plugins: Those of the crawl, for callbacks that look at them.
         settings: Those in force.
-        authorities: What `CurlTransport` takes as `tls_verify`.
         memory: Has the bodies of responses.
         channel: This end of the channel to the first process.
         calls: This end of the socket for calls that block.
@@ -96,7 +91,6 @@ class CallbackRunner:
         spider: Spider,
         plugins: Sequence[Plugin],
         settings: Settings,
-        authorities: bool | str | os.PathLike[str],
         memory: mmap.mmap,
         channel: socket.socket,
         calls: socket.socket,
@@ -109,12 +103,6 @@ class CallbackRunner:
         self._agent = product_token(settings.user_agent)
         self._obey_nofollow = settings.obey_nofollow
         self._callbacks = Callbacks(spider)
-        self._settings = settings
-        self._authorities = authorities
-        self.share = 1.0
-        """Part of the memory for large bodies that this process may use."""
-        self._fetcher: PageFetcher
-        self._fetches: FetchTasks
         self._slow = SlowSteps()
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
@@ -131,10 +119,7 @@ class CallbackRunner:
 
     async def run(self) -> None:
         """Run callbacks until the channel is closed or a message `Stop` arrives."""
-        cookies = SentCookies(lambda *cookies: self.channel.send(wire.Cookies(*cookies)))
-        self._fetcher = PageFetcher(self._settings, self._authorities, self.share, cookies)
         async with trio.open_nursery() as nursery:
-            self._fetches = FetchTasks(nursery, self._fetcher, self.channel.send, self._handle_fetched)
             nursery.start_soon(self.channel.run_writer)
             self.channel.send(wire.Ready(os.getpid()))
             while not self._stops:
@@ -146,15 +131,12 @@ class CallbackRunner:
                         self._send(await self._handle(page.number, self._response(page, body), None))
                     else:
                         nursery.start_soon(self._handle_in_task, page, body)
-                if (
-                    self._pages or self._fetches or self.channel.is_behind
-                ):  # all that has arrived may have been taken without a wait
+                if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
                     await trio.lowlevel.checkpoint()
             self._slow.finish()
             self.channel.flush()
             with trio.move_on_after(1):
                 await self.channel.drain()
-            await self._fetcher.aclose()
             nursery.cancel_scope.cancel(reason="the crawl has ended")
         self.channel.close()
 
@@ -173,9 +155,6 @@ class CallbackRunner:
 
     def _take(self, message: wire.FromFirst) -> None:
         match message:
-            case wire.Fetch():
-                self._links.learn(message.news)
-                self._fetches.start(message)
             case wire.Page():
                 self._links.learn(message.news)
                 self._queue.append(message)
@@ -190,8 +169,6 @@ class CallbackRunner:
             case wire.Continue(number):
                 if number in self._pages:
                     self._pages[number].is_stored.set()
-            case wire.Again() | wire.Networks():
-                self._fetches.take(message)
             case wire.Cancel(number):
                 self._cancel(number)
             case wire.Stop():
@@ -201,7 +178,7 @@ class CallbackRunner:
         """Cancel the work for a page."""
         if number in self._pages:
             self._pages[number].cancel()
-        elif not self._fetches.cancel(number):
+        else:
             self._queue = deque(page for page in self._queue if page.number != number)
 
     def _response(self, page: wire.Page, body: bytes | None) -> Response:
@@ -216,19 +193,8 @@ class CallbackRunner:
         with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
             self._send(await self._handle(page.number, self._response(page, body), scope))
 
-    async def _handle_fetched(
-        self, number: int, response: Response, scope: trio.CancelScope, held: wire.Held | None
-    ) -> bool:
-        """Handle a page that this process has fetched; see `fetch_tasks.Handle`."""
-        if held is not None and not self._callbacks.is_generator(response.request.callback):
-            self.channel.send(held)  # the callback may wait
-            held = None
-        result = await self._handle(number, response, scope, held)
-        self.channel.send(result)
-        return isinstance(result, wire.Handled) and bool(result.reads)
-
     async def _handle(
-        self, number: int, response: Response, scope: trio.CancelScope | None, held: wire.Held | None = None
+        self, number: int, response: Response, scope: trio.CancelScope | None
     ) -> wire.Handled | wire.Raised:
         """Run the callback of a page, and return the message about its results.
 
@@ -236,7 +202,6 @@ class CallbackRunner:
             number: That of the page.
             response: The page.
             scope: Of the task of the page; `None`: it is the task that receives messages.
-            held: Goes out with the first message about the page.
         """
         began = time.perf_counter()
         request = response.request
@@ -246,13 +211,12 @@ class CallbackRunner:
         result = PageResult(handler=name, spill=partial(self._send_part, number, request))
         current_page.set(result.effects)
         page_number.set(number)
-        self._pages[number] = _Page(scope, held)
+        self._pages[number] = _Page(scope)
         try:
             response._bind(links)  # noqa: SLF001 - not for users
             await collect(self._callbacks.bind(name, response), result, request.url, self._slow)
             return self._handled(number, result, links, request, began)
         except faults(KeyboardInterrupt) as error:
-            self._gather_held(number)
             return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
         finally:
             del self._pages[number]
@@ -285,7 +249,6 @@ class CallbackRunner:
             reads=self._state.reads.get(number, {}),
             read=self._bodies.position,
             seconds=time.perf_counter() - began,
-            held=self._pages[number].held,
         )
 
     def _changes(self, effects: PageEffects, request: Request) -> dict[str, bytes | None]:
@@ -299,7 +262,6 @@ class CallbackRunner:
         """Send the items and requests so far, and wait until they are stored."""
         page = self._pages[number]
         page.is_stored = trio.Event()
-        self._gather_held(number)
         self.channel.gather(pack_part(number, result, self._spider, request, objects=self._objects))
         self.channel.flush()
         if page.scope is not None:
@@ -309,13 +271,6 @@ class CallbackRunner:
             await self._receive()
         if self._stops or page.is_cancelled:
             raise EOFError("the first process does not wait for the page")
-
-    def _gather_held(self, number: int) -> None:
-        """Send the response before the next message about its page."""
-        page = self._pages[number]
-        if page.held is not None:
-            self.channel.gather(page.held)
-            page.held = None
 
     async def _call(self, name: str, arguments: tuple[object, ...]) -> Any:
         """Call a method of the crawl of the first process, and return its result."""
@@ -337,8 +292,6 @@ class _Page(Struct, eq=False):
 
     scope: trio.CancelScope | None
     """Of its task, if it has one of its own."""
-    held: wire.Held | None
-    """Its response, if the first process has not got that yet."""
     is_stored: trio.Event = field(default_factory=trio.Event)
     """Whether the part that was sent last is stored, or the page was cancelled."""
     is_cancelled: bool = False

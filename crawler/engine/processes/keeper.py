@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from crawler.engine.processes.call_server import CallServer
     from crawler.engine.processes.launcher import Ended, Launcher
     from crawler.engine.processes.state_versions import StateVersions
-    from crawler.frontier import Lane
 
 __all__ = ["ProcessKeeper"]
 
@@ -42,7 +41,6 @@ class ProcessKeeper:
         versions: The state of the spider that a new process gets.
         calls: Answers the calls for which a process waits.
         look: Called when messages have arrived.
-        cookies: Called with the cookies that a response sets.
     """
 
     def __init__(
@@ -52,14 +50,12 @@ class ProcessKeeper:
         versions: StateVersions,
         calls: CallServer,
         look: Callable[[], None],
-        cookies: Callable[[wire.Cookies], None],
     ) -> None:
         self._launcher = launcher
         self._memories = memories
         self._versions = versions
         self._calls = calls
         self._look = look
-        self._cookies = cookies
         self.choice = ProcessChoice()
         """Chooses among them."""
         self._ready = trio_util.RepeatedEvent()
@@ -75,20 +71,9 @@ class ProcessKeeper:
         self.cpu_seconds = 0.0
         """CPU seconds of the processes that have ended."""
 
-    @property
-    def size(self) -> int:
-        """Number of processes when all of them run."""
-        return len(self._memories)
-
     async def choose(self) -> Process:
         """Return the process that gets the next page, as soon as one is ready."""
         while (process := self.choice.choose(self.processes)) is None:
-            await self._ready.wait()
-        return process
-
-    async def choose_for(self, lane: Lane) -> Process:
-        """Return the process that fetches the next page of a lane, as soon as one is ready."""
-        while (process := self.choice.for_lane(self.processes, lane)) is None:
             await self._ready.wait()
         return process
 
@@ -181,8 +166,6 @@ class ProcessKeeper:
                         self.choice.note(message.seconds)
                         process.bodies.free(message.read)
                         self._put(process, message.number, message)
-                    case wire.Cookies():
-                        self._cookies(message)
                     case wire.Log():
                         emit(message.record)
                     case wire.Ready(pid):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from crawler.engine.processes.shared_bodies import BodyWriter
-from crawler.engine.processes.wire import Fetch, News, Page, Requests
+from crawler.engine.processes.wire import News, Page, Requests
 from crawler.headers import Headers
 from crawler.messages import Request, Response, Retry
 from crawler.messages.request import has_options, plain_get
 
 __all__ = [
-    "pack_request", "pack_requests", "pack_response", "pack_retry", "unpack_request", "unpack_requests",
+    "pack_request", "pack_requests", "pack_response", "pack_retry", "unpack_requests",
     "unpack_response",
 ]  # fmt: skip
 
@@ -89,13 +89,6 @@ def unpack_response(page: Page, kind: type[Response] = Response, body: bytes | N
 def pack_request(request: Request) -> bytes:
     """Return a request as JSON; empty for a GET that has no more than a URL, a callback and a depth."""
     return _json_of(request) if has_options(request) or request.priority else b""
-
-
-def unpack_request(message: Fetch) -> Request:
-    """Return the request of a message."""
-    if message.request:
-        return Request.from_json(message.request)
-    return plain_get(message.url, message.callback, message.depth)
 
 
 def pack_requests(requests: Sequence[Request]) -> Requests:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import itertools
 import mmap
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from crawler.engine.held_pages import HeldPage, PageLost
 from crawler.engine.processes import wire
 from crawler.engine.processes.call_server import CallServer
 from crawler.engine.processes.errors import unpack_error
 from crawler.engine.processes.items import unpack_items
 from crawler.engine.processes.keeper import ProcessKeeper
 from crawler.engine.processes.packing import unpack_requests
-from crawler.engine.processes.page_fetcher import body_share
 from crawler.engine.processes.process import Page, Process
-from crawler.engine.processes.remote_fetch import RemoteFetch
 from crawler.engine.processes.state_versions import StateVersions
 from crawler.errors import ConfigError, HookError
 from crawler.logs import get_logger
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
     from crawler.engine.handler_results import PageResult
     from crawler.engine.processes.attributes import Attributes
     from crawler.engine.processes.launcher import Launcher
-    from crawler.fetch.downloader import Downloader
-    from crawler.frontier.body_budget import BodyBudget
     from crawler.hooks.state import State
     from crawler.spiders import Spider
 
@@ -78,16 +73,13 @@ class ProcessPool:
             self._versions,
             self._calls,
             partial(attributes.warn, "start() or a hook", log),
-            self._keep_cookies,
         )
         self._numbers = itertools.count(1)
         self._again = trio.Lock()
-        self._downloader: Downloader | None = None
-        self._remote: RemoteFetch | None = None
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    def handle(self, response: Response, result: PageResult, forget: Callable[[], None]) -> Awaitable[None]:
+    async def handle(self, response: Response, result: PageResult, forget: Callable[[], None]) -> None:
         """Run the callback of a page in one of the processes.
 
         Parameters:
@@ -97,15 +89,8 @@ class ProcessPool:
 
         Raises:
             HookError: The processes that had the page have ended.
-            PageLost: The process has ended that had fetched the page.
             Exception: What the callback raised.
         """
-        if isinstance(response, HeldPage):
-            return self._handle_held(response, result, forget)
-        return self._hand_over(response, result, forget)
-
-    async def _hand_over(self, response: Response, result: PageResult, forget: Callable[[], None]) -> None:
-        """Run the callback of a page that this process has fetched."""
         deaths = 0
         process, message = await self._try(response, result)
         while True:
@@ -142,34 +127,6 @@ class ProcessPool:
             if message is None:
                 process.channel.send(wire.Cancel(number))
         return process, message
-
-    async def _handle_held(self, response: HeldPage, result: PageResult, forget: Callable[[], None]) -> None:
-        """Wait for the callback of a page that its process has fetched.
-
-        Raises:
-            PageLost: The process has ended.
-            Exception: What the callback raised.
-        """
-        process, number = response.process, response.number
-        page, message = process.pages[number], None
-        try:
-            message = await self._result(process, page, result)
-            while isinstance(message, wire.Handled) and self._versions.is_outdated(message.reads):
-                _clear(result, forget)
-                async with self._again:
-                    process.channel.send(wire.Again(number))
-                    message = await self._result(process, page, result)
-        finally:
-            del process.pages[number]
-            if message is None or (isinstance(message, wire.Handled) and message.reads):
-                process.channel.send(wire.Cancel(number))  # it keeps the page until then
-        if message is None:
-            if self._remote is not None:
-                self._remote.lose(response)
-            raise PageLost
-        if isinstance(message, wire.Raised):
-            raise unpack_error(message.error)
-        self._fill(response, result, message, process)
 
     async def _result(self, process: Process, page: Page, result: PageResult) -> Any:
         """Return the last message about the callback of a page; `None` if its process has ended."""
@@ -227,23 +184,6 @@ class ProcessPool:
         requests, repeats = unpack_requests(part.requests, self._known(), fresh)
         result.requests += requests
         result.repeats += repeats
-
-    def remote_fetch(self, downloader: Downloader, bodies: BodyBudget) -> RemoteFetch:
-        """Return the part that lets the processes send requests, too.
-
-        Parameters:
-            downloader: That of the first process. Its transport is a `CurlTransport` as the processes have one.
-            bodies: That of the first process, which shares it with the others.
-        """
-        bodies.limit = int(bodies.limit * body_share(self._keeper.size))
-        self._downloader = downloader
-        self._remote = RemoteFetch(self._keeper, downloader, self._known, self._numbers)
-        return self._remote
-
-    def _keep_cookies(self, message: wire.Cookies) -> None:
-        downloader = self._downloader
-        if downloader is not None and downloader.settings.cookies:
-            downloader.keep_cookies(message.session, message.url, message.lines)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mmap
 import socket
-from collections.abc import Collection, Container
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Container
+from typing import Any, Final
 
 import trio
 from msgspec import Struct
@@ -13,23 +13,15 @@ from msgspec import Struct
 from crawler.engine.processes import wire
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.link_news import LinkNews
-from crawler.engine.processes.packing import pack_request, pack_response
+from crawler.engine.processes.packing import pack_response
 from crawler.engine.processes.shared_bodies import BodyWriter
-from crawler.messages import Request, Response
-
-if TYPE_CHECKING:
-    from crawler.fetch.sender import Fields
-    from crawler.frontier import Lane
+from crawler.messages import Response
 
 __all__ = ["Page", "Process", "ProcessChoice"]
 
 QUEUED: Final = 0.002
 """Seconds of work that one process gets before another one gets any: each process that runs takes cores and caches from
 the others."""
-SHORT: Final = 0.004
-"""Seconds of a callback that does not keep its process from receiving responses."""
-SPREAD: Final = 8
-"""Requests in flight on a lane from which on several processes fetch its pages."""
 WEIGHT: Final = 0.1
 """How much the last page counts in the mean of the times of pages."""
 
@@ -37,8 +29,7 @@ WEIGHT: Final = 0.1
 class Page(Struct, eq=False):
     """A page that a process has."""
 
-    response: Response | None = None
-    """`None`: the process fetches it."""
+    response: Response
     messages: list[Any] = []
     """Those about the page that its task has not taken. `None` says that the process has ended."""
     task: trio.lowlevel.Task | None = None
@@ -81,7 +72,6 @@ class Process:
         self.pages: dict[int, Page] = {}
         """By number."""
         self.news = LinkNews()
-        self._networks = 0
 
     def send(self, number: int, response: Response, known: Container[str]) -> Page:
         """Give a page to the process.
@@ -94,28 +84,6 @@ class Process:
         self.channel.send(pack_response(number, response, self.news.take(known), self.bodies))
         page = self.pages[number] = Page(response)
         return page
-
-    def fetch(self, number: int, request: Request, attempt: int, fields: Fields | None, known: Container[str]) -> Page:
-        """Let the process send a request.
-
-        Parameters:
-            number: Identifies the page.
-            request: The request.
-            attempt: The number of the attempt, from 1.
-            fields: See `wire.Fetch`.
-            known: Keys of known requests.
-        """
-        callback, depth, packed = request.callback, request.depth, pack_request(request)
-        news = self.news.take(known)
-        self.channel.send(wire.Fetch(number, request.url, callback, depth, packed, attempt, fields, news))
-        page = self.pages[number] = Page()
-        return page
-
-    def open_networks(self, names: Collection[str]) -> None:
-        """Tell the process which networks may be connected to, if it does not know."""
-        if len(names) > self._networks:  # none is ever closed
-            self._networks = len(names)
-            self.channel.send(wire.Networks(list(names)))
 
     def close(self) -> None:
         """Close both ends."""
@@ -132,26 +100,6 @@ class ProcessChoice:
     def note(self, seconds: float) -> None:
         """Note how long the callback of a page took."""
         self._mean += WEIGHT * (seconds - self._mean)
-
-    @property
-    def takes_long(self) -> bool:
-        """Whether callbacks take so long that a process could not receive responses meanwhile."""
-        return self._mean > SHORT
-
-    def for_lane(self, processes: list[Process], lane: Lane) -> Process | None:
-        """Return the process that fetches a page of a lane; `None`: none is ready.
-
-        It is the one with the fewest pages. A lane with few requests in flight has the same one each time, for the sake
-        of its connections.
-        """
-        if lane.throttle.concurrency.limit < SPREAD:
-            ready = [process for process in processes if process.pid]
-            return ready[hash(lane.name) % len(ready)] if ready else None
-        fewest: Process | None = None
-        for process in processes:
-            if process.pid and (fewest is None or len(process.pages) < len(fewest.pages)):
-                fewest = process
-        return fewest
 
     def choose(self, processes: list[Process]) -> Process | None:
         """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""

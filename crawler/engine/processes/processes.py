@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -51,14 +50,11 @@ class Processes:
 
     @classmethod
     @contextmanager
-    def forked(
-        cls, spider: Spider, plugins: Sequence[Plugin], settings: Settings, authorities: bool | str | os.PathLike[str]
-    ) -> Iterator[Self | None]:
+    def forked(cls, spider: Spider, plugins: Sequence[Plugin], settings: Settings) -> Iterator[Self | None]:
         """Fork the launcher. It and its processes have ended after the block; `None`: the program cannot be forked.
 
         Parameters:
             spider, plugins, settings: Those of the crawl.
-            authorities: What `CurlTransport` takes as `tls_verify`.
         """
         others = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
         if others:
@@ -68,7 +64,7 @@ class Processes:
         count = usable_cores() if settings.processes == "auto" else settings.processes
         attributes = Attributes(spider)
         memories = [shared_memory() for _ in range(count)]
-        with closing(Launcher.fork(partial(run_process, spider, plugins, settings, authorities, memories))) as launcher:
+        with closing(Launcher.fork(partial(run_process, spider, plugins, settings, memories))) as launcher:
             yield cls(launcher, memories, attributes)
 
     def pool(self, spider: Spider, state: State, known: Callable[[], Container[str]]) -> ProcessPool:

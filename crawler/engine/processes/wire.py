@@ -1,7 +1,6 @@
 """The messages between the process that fetches and the processes that run callbacks, in MessagePack.
 
-The first process sends `Page`, `Fetch`, `Networks`, `Again`, `StateChange`, `Answer`, `Continue`, `Cancel` and `Stop`;
-the others send the rest.
+The first process sends `Page`, `StateChange`, `Answer`, `Continue`, `Cancel` and `Stop`; the others send the rest.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ import msgspec
 from msgspec import Struct
 
 __all__ = [
-    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Again", "Answer", "Call", "Cancel", "Continue", "Cookies",
-    "Fetch", "Fetched", "FromFirst", "FromOther", "Handled", "Held", "Log", "Networks", "News", "NotFetched", "Page",
-    "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
+    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "FromFirst", "FromOther",
+    "Handled", "Log", "News", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
 ]  # fmt: skip
 
 ALL_KEYS: Final = ""
@@ -92,35 +90,6 @@ class Cancel(Struct, tag=5, array_like=True, frozen=True, eq=False):
     number: int
 
 
-class Fetch(Struct, tag=13, array_like=True, frozen=True, eq=False):
-    """A request that the process is to send. It handles the response, too, if that is a page."""
-
-    number: int
-    """Identifies the request, and its page, in the messages about it."""
-    url: str
-    callback: str | None
-    depth: int
-    request: bytes
-    """The request as JSON; empty for a plain GET."""
-    attempt: int
-    fields: Sequence[tuple[bytes, bytes]] | None
-    """The header fields to send; `None`: those that the settings give to every request."""
-    news: Sequence[News] = ()
-    """As in `Page`."""
-
-
-class Networks(Struct, tag=14, array_like=True, frozen=True, eq=False):
-    """The networks, in addition to the public internet, that may be connected to."""
-
-    names: list[str]
-
-
-class Again(Struct, tag=15, array_like=True, frozen=True, eq=False):
-    """The callback of a page that the process has fetched is to run again."""
-
-    number: int
-
-
 class Stop(Struct, tag=6, array_like=True, frozen=True, eq=False):
     """The process is to end."""
 
@@ -142,21 +111,6 @@ class Part(Struct, tag=8, array_like=True, frozen=True, eq=False):
     requests: Requests
 
 
-class Held(Struct, tag=16, array_like=True, frozen=True, eq=False):
-    """The response to a `Fetch`: a page. The process keeps its body, and handles it."""
-
-    number: int
-    status: int
-    headers: Sequence[tuple[str, str]]
-    """Empty unless some of them state limits."""
-    size: int
-    """Bytes of the body."""
-    first_byte: float
-    elapsed: float
-    sent: Sequence[float]
-    """Times at which the request went out, in seconds of `time.perf_counter`, which is the same in all processes."""
-
-
 class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=True):
     """The rest of the results of a callback, which has ended."""
 
@@ -176,8 +130,6 @@ class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=Tru
     """The position up to which the process has read the shared memory."""
     seconds: float
     """The time that the page took."""
-    held: Held | None = None
-    """The response to a `Fetch`, if no message had it before."""
 
 
 class Raised(Struct, tag=10, array_like=True, frozen=True, eq=False):
@@ -207,35 +159,8 @@ class Log(Struct, tag=12, array_like=True, frozen=True, eq=False):
     record: bytes
 
 
-class Fetched(Struct, tag=17, array_like=True, frozen=True, eq=False):
-    """The response to a `Fetch`: not simply a page. The first process makes the decision about it."""
-
-    number: int
-    page: Page
-    sent: Sequence[float]
-    """As in `Held`."""
-
-
-class NotFetched(Struct, tag=18, array_like=True, frozen=True, eq=False):
-    """There is no response to a `Fetch`."""
-
-    number: int
-    error: bytes
-    sent: Sequence[float]
-    """As in `Held`."""
-
-
-class Cookies(Struct, tag=19, array_like=True, frozen=True, eq=False):
-    """Cookies that a response to a `Fetch` sets."""
-
-    session: str
-    url: str
-    lines: list[str]
-    """The values of its ``Set-Cookie`` lines."""
-
-
-FromFirst: TypeAlias = Page | Fetch | Networks | Again | StateChange | Answer | Continue | Cancel | Stop
-FromOther: TypeAlias = Ready | Held | Fetched | NotFetched | Cookies | Part | Handled | Raised | Call | Log
+FromFirst: TypeAlias = Page | StateChange | Answer | Continue | Cancel | Stop
+FromOther: TypeAlias = Ready | Part | Handled | Raised | Call | Log
 
 
 def pack(value: Any) -> bytes:

@@ -23,18 +23,6 @@ async def test_a_request_has_the_fields_of_the_crawl_and_its_own_in_their_place(
     assert "X-ALL" not in fields
 
 
-async def test_given_fields_are_sent_as_they_are_and_the_usual_ones_are_those_of_a_plain_request():
-    site = Site(lambda: httpx.Response(200, headers={"Set-Cookie": "a=1; Path=/"}))
-    loader = downloader(site)
-    assert loader.fields_of(Request(URL)) is loader.usual_fields
-    await loader.fetch(Request(URL), fields=((b"X-Given", b"1"),))
-    assert dict(sent_fields(site))["X-Given"] == "1"
-    assert "User-Agent" not in dict(sent_fields(site))
-    assert (b"Cookie", b"a=1") in loader.fields_of(Request(URL))
-    by_host = downloader(site, Settings(headers={"site.test": {"X-Here": "1"}}))
-    assert by_host.usual_fields is None
-
-
 async def test_cookies_of_a_session_come_back_and_those_of_the_request_go_before():
     site = Site(lambda: httpx.Response(200, headers=[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; Path=/")]))
     loader = downloader(site)

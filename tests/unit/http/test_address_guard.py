@@ -85,13 +85,6 @@ def test_a_job_saves_opened_networks_at_once_and_public_hosts_later():
         again.check("a.test", ("10.0.0.1",), is_start_page=True)
 
 
-def test_a_guard_expects_the_start_page_that_a_plugin_answered():
-    guard = AddressGuard()
-    assert not guard.is_expectant
-    guard.expect_start("a.test")
-    assert guard.is_expectant
-
-
 def test_restored_networks_are_closed_if_start_pages_may_not_open_any():
     guard = AddressGuard(opens_start_networks=False)
     guard.restore(b'{"opened":["loopback"],"public":[]}')

@@ -10,7 +10,6 @@ import math
 import random
 import sys
 import tracemalloc
-from typing import Any
 
 import msgspec
 import pytest
@@ -29,24 +28,6 @@ def test_without_known_limits_requests_start_at_once():
     throttle = limits()
     assert throttle.ready_at(NOW) <= NOW
     assert throttle.blocked_by == ""
-
-
-@pytest.mark.parametrize("pace", [{"delay": 1.0}, {"rate": ("5/s",)}, {"bodies": True}, {"refusals": (403,)}])
-def test_a_lane_with_a_wish_of_the_user_is_not_simple(pace: dict[str, Any]):
-    assert limits().is_simple()
-    assert not limits(**pace).is_simple()
-
-
-def test_a_lane_is_simple_until_its_server_says_or_refuses_something():
-    for answer in ({"declared": said(5, 10)}, {"status": 429}):
-        throttle = limits()
-        ask(throttle, 0)
-        assert throttle.is_simple()
-        ask(throttle, 1, **answer)
-        assert not throttle.is_simple()
-    throttle = limits()
-    throttle.block(NOW + 30)
-    assert not throttle.is_simple()
 
 
 def test_a_block_is_kept_to_its_end():

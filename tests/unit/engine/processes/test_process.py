@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import random
 import socket
 from collections.abc import Iterator
 
@@ -11,12 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from crawler import Request, Response, Settings
+from crawler import Request, Response
 from crawler.engine.processes import wire
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.process import QUEUED, SPREAD, Page, Process, ProcessChoice
-from crawler.frontier import Lane
-from crawler.limits.throttle import Throttle
+from crawler.engine.processes.process import QUEUED, Page, Process, ProcessChoice
 
 URL = "https://site.test/"
 
@@ -34,12 +31,6 @@ def processes() -> Iterator[list[tuple[Process, Channel]]]:
     for pair in pairs:
         for end in pair:
             end.close()
-
-
-def new_lane(concurrency: int) -> Lane:
-    """Return a lane with so many requests in flight at most."""
-    settings = Settings(per_host=concurrency, slow_start=False)
-    return Lane("a", Throttle("a", settings.pace("http://a.test"), random.Random(1)))
 
 
 def give(process: Process, *known: str, pages: int = 1) -> None:
@@ -80,33 +71,9 @@ async def test_a_process_gets_the_news_with_its_pages(processes: list[tuple[Proc
     process, end = processes[0]
     process.news.note(7, [f"{URL}1"])
     give(process)
-    process.fetch(2, Request(URL), 1, None, {f"{URL}1"})
+    give(process, f"{URL}1")
     process.channel.flush()
     assert [message.news for message in await end.receive()] == [[], [(7, [])]]
-
-
-async def test_a_process_is_sent_each_open_network_once(processes: list[tuple[Process, Channel]]) -> None:
-    process, end = processes[0]
-    for names in ((), ("a",), ("a",), ("a", "b")):
-        process.open_networks(set(names))
-    process.channel.flush()
-    assert [sorted(message.names) for message in await end.receive()] == [["a"], ["a", "b"]]
-
-
-def test_a_lane_with_few_requests_in_flight_has_one_process(processes: list[tuple[Process, Channel]]) -> None:
-    both, choice = [process for process, _ in processes], ProcessChoice()
-    lane = new_lane(concurrency=SPREAD - 1)
-    one = choice.for_lane(both, lane)
-    assert one is not None
-    give(one, pages=9)
-    assert choice.for_lane(both, lane) is one
-    other = choice.for_lane(both, new_lane(concurrency=SPREAD))
-    assert other is not one
-    assert other is not None
-    one.pid = 0
-    assert choice.for_lane(both, lane) is other
-    other.pid = 0
-    assert choice.for_lane(both, lane) is None
 
 
 async def test_a_body_without_room_in_shared_memory_is_part_of_the_message(
