@@ -2,7 +2,8 @@
 
 Each name is imported at its first use: a program that only needs `client` does not import the crawl. Further names have
 homes of their own: `crawler.api_client`, `crawler.feeds`, `crawler.html`, `crawler.monitor`, `crawler.sinks`,
-`crawler.spiders` and `crawler.testing`. The manual's page “Architecture” maps the rooms of the package.
+`crawler.spiders`, `crawler.store` and `crawler.testing`. The manual's page “Architecture” maps the rooms of the
+package.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Stores of jobs that many workers share, by the scheme of their URLs: built in, or from installed packages."""
+"""Stores of jobs that many workers share, by the scheme of their URLs: plugins, in an entry-point group."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from crawler.errors import ConfigError, PluginError
 from crawler.hooks.load import entry_points_of
@@ -24,12 +23,6 @@ __all__ = ["GROUP", "StoreType", "find_store", "is_url", "shown_url"]
 
 GROUP: Final = "crawler.stores"
 """Entry-point group of stores. Their names are schemes of URLs."""
-BUILT_IN: Final = {
-    "postgresql": "crawler.store.postgres:PostgreSQL",
-    "redis": "crawler.store.redis:Redis",
-    "rediss": "crawler.store.redis:Redis",
-}
-"""Module and class of each built-in store."""
 URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -106,20 +99,14 @@ def find_store(url: str) -> StoreType:
     what = f"job {shown_url(url)}"
     found = URL.match(url)
     scheme = found[1].lower() if found else ""
-    installed = entry_points_of(GROUP) if scheme not in BUILT_IN else {}
-    if scheme in BUILT_IN:
-        module, _, name = BUILT_IN[scheme].partition(":")
-        kind: Any = getattr(import_module(module), name)
-    elif scheme in installed:
-        try:
-            kind = installed[scheme].load()
-        except Exception as error:
-            raise PluginError(f"{what}: {installed[scheme].value} cannot be imported: {error}") from error
-    else:
-        known = sorted(BUILT_IN.keys() | installed.keys())
-        schemes = ", ".join(f"{name}://" for name in known)
-        raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, known)}: use {schemes}")
-    require(what, kind.requires)
-    store: StoreType = kind
+    installed = entry_points_of(GROUP)
+    if scheme not in installed:
+        schemes = ", ".join(f"{name}://" for name in installed)
+        raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, installed)}: use {schemes}")
+    try:
+        store: StoreType = installed[scheme].load()
+    except Exception as error:
+        raise PluginError(f"{what}: {installed[scheme].value} cannot be imported: {error}") from error
+    require(what, store.requires)
     store.check(url)
     return store

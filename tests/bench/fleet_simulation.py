@@ -39,6 +39,9 @@ from msgspec import Struct, field
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from crawler_plugins.stores.redis.address import Address
+from crawler_plugins.stores.redis.connection import Connection
+from crawler_plugins.stores.redis.redis_store import RedisStore
 from integration.databases.servers import redis
 from support.memory_job import MemoryJob
 
@@ -48,9 +51,6 @@ from crawler.frontier import Frontier, PageTicket
 from crawler.messages import Request
 from crawler.settings import Settings
 from crawler.store import Kind, Outcome, Store, Verdict
-from crawler.store.redis.address import Address
-from crawler.store.redis.connection import Connection
-from crawler.store.redis.redis_store import RedisStore
 
 LEASE, FRESH, BEAT = 60.0, 48.0, 5.0
 """Seconds."""

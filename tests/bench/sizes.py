@@ -29,13 +29,13 @@ from msgspec import Struct
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from crawler_plugins.stores.postgres.store import PostgresStore
+from crawler_plugins.stores.redis.opening import open_store
 from integration.databases.servers import PASSWORD, Server, postgresql, redis
 
 from crawler.frontier import Pending
 from crawler.messages import Request
 from crawler.store import Kind, Outcome, Store
-from crawler.store.postgres.store import PostgresStore
-from crawler.store.redis.opening import open_store
 from crawler.store.sqlite import SqliteStore
 
 HOSTS = 1000

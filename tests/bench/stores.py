@@ -31,6 +31,8 @@ from msgspec import Struct
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from crawler_plugins.stores.postgres.store import PostgresStore
+from crawler_plugins.stores.redis.opening import open_store
 from integration.databases.servers import Server, postgresql, redis
 from support.stores import done
 
@@ -38,8 +40,6 @@ from crawler.frontier import Pending
 from crawler.messages import Request
 from crawler.messages.request import plain_get
 from crawler.store import ItemRow, MemoryStore, Store
-from crawler.store.postgres.store import PostgresStore
-from crawler.store.redis.opening import open_store
 from crawler.store.sqlite import SqliteStore
 
 LINKS = 50

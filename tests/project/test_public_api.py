@@ -35,7 +35,10 @@ def module_of(path: Path) -> ModuleType:
     return importlib.import_module(".".join(part for part in parts if part != "__init__"))
 
 
-HOMES = ("crawler", "crawler.api_client", "crawler.feeds", "crawler.monitor", "crawler.sinks", "crawler.spiders")
+HOMES = (
+    "crawler", "crawler.api_client", "crawler.feeds", "crawler.monitor", "crawler.sinks", "crawler.spiders",
+    "crawler.store",
+)  # fmt: skip
 """Packages whose public names are imported at first use."""
 
 

@@ -14,13 +14,12 @@ from typing import TypeAlias
 
 import psycopg
 import pytest
+from crawler_plugins.stores.postgres import opening
+from crawler_plugins.stores.postgres.address import Address as PostgresAddress
+from crawler_plugins.stores.postgres.functions_leases import CLOCK
+from crawler_plugins.stores.redis.address import Address
+from crawler_plugins.stores.redis.connection import Connection
 from integration.databases.servers import Server, ask_redis
-
-from crawler.store.postgres import opening
-from crawler.store.postgres.address import Address as PostgresAddress
-from crawler.store.postgres.functions_leases import CLOCK
-from crawler.store.redis.address import Address
-from crawler.store.redis.connection import Connection
 
 __all__ = ["PassTime", "postgres_clock", "redis_clock"]
 

@@ -12,6 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 import trio
+from crawler_plugins.stores.postgres import store as postgres_store
+from crawler_plugins.stores.postgres.connection import Connection, Statement
+from crawler_plugins.stores.postgres.inspect import inspect_job
+from crawler_plugins.stores.postgres.store import PostgresStore
 from integration.databases.clocks import postgres_clock
 from integration.databases.servers import Server, postgresql
 from support.store_contract import OpenWorker, SharedStoreContract, Sleep, extended
@@ -20,10 +24,6 @@ from support.stores import A, done, paths, requests, ticket
 from crawler import JobError, Request
 from crawler.frontier.ticket import START
 from crawler.store import ItemRow, Store, Verdict
-from crawler.store.postgres import store as postgres_store
-from crawler.store.postgres.connection import Connection, Statement
-from crawler.store.postgres.inspect import inspect_job
-from crawler.store.postgres.store import PostgresStore
 
 numbers = itertools.count()
 

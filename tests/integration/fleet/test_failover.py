@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import trio
+from crawler_plugins.stores.postgres.store import PostgresStore
+from crawler_plugins.stores.redis.opening import open_store
 from integration.databases.clocks import redis_clock
 from integration.databases.servers import (
     Server,
@@ -26,8 +28,6 @@ from support.stores import claimed, done, paths, requests
 
 from crawler.errors import LeaseLost
 from crawler.store import ItemRow, Verdict
-from crawler.store.postgres.store import PostgresStore
-from crawler.store.redis.opening import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""

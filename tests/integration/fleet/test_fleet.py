@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import trio
+from crawler_plugins.stores.postgres.store import PostgresStore
 from integration.databases.servers import Server, ask_redis, postgresql, redis
 from integration.fleet.cables import cables
 from integration.fleet.fleet import LEASE, Fleet, fleet, job_url
@@ -23,7 +24,6 @@ from support.localsite import local_site
 from support.processes import PIPE, Process, run
 
 from crawler.errors import JobError, JobLost
-from crawler.store.postgres.store import PostgresStore
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {"workers": 8, "delay": 0.02, "grace": 1.0}

@@ -12,6 +12,9 @@ from pathlib import Path
 import coredis
 import pytest
 import trio
+from crawler_plugins.stores.redis import Redis, connection
+from crawler_plugins.stores.redis.inspect import inspect_job
+from crawler_plugins.stores.redis.opening import open_store
 from integration.databases.clocks import redis_clock
 from integration.databases.servers import PASSWORD, Server, ask_redis, redis, redis_cluster
 from integration.fleet.fleet import fleet, job_url
@@ -21,9 +24,6 @@ from support.stores import A, claimed, done, requests
 from crawler import Item, Response, Spider, crawl
 from crawler.errors import JobError, JobLost, LeaseLost
 from crawler.store import ItemRow, Verdict
-from crawler.store.redis import Redis, connection
-from crawler.store.redis.inspect import inspect_job
-from crawler.store.redis.opening import open_store
 from crawler.testing import FakeSite
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")

@@ -12,6 +12,8 @@ from functools import partial
 
 import pytest
 import trio
+from crawler_plugins.stores.postgres.store import PostgresStore
+from crawler_plugins.stores.redis.opening import open_store
 from hypothesis import HealthCheck, given, settings
 from integration.databases.servers import Server, postgresql, redis
 from integration.fleet.fleet import job_url
@@ -19,9 +21,6 @@ from support.examples import examples
 from support.memory_job import MemoryJob
 from support.same_answers import STEPS, Replay, Step
 from support.store_contract import OpenWorker
-
-from crawler.store.postgres.store import PostgresStore
-from crawler.store.redis.opening import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""

@@ -6,11 +6,11 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+from crawler_plugins.stores.postgres import PostgreSQL
+from crawler_plugins.stores.redis import Redis
 
 from crawler import ConfigError, PluginError
 from crawler.store import registry
-from crawler.store.postgres import PostgreSQL
-from crawler.store.redis import Redis
 from crawler.store.registry import find_store, is_url
 
 
@@ -20,7 +20,7 @@ def test_places_with_a_scheme_are_urls() -> None:
     assert not is_url("./a://b")
 
 
-def test_postgresql_is_built_in() -> None:
+def test_postgresql_is_found_by_its_scheme() -> None:
     assert find_store("postgresql://db.test/crawls/books") is PostgreSQL
 
 
