@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final, NoReturn
 
 import trio
@@ -56,6 +57,7 @@ def ending_copies() -> Iterator[None]:
 
     That process would run the event loop, too. `multiprocessing` and `subprocess` end their processes themselves.
     """
+    _watch_forks()
     token = is_crawling.set(True)
     try:
         yield
@@ -78,11 +80,14 @@ class _EndsCopy(trio.abc.Instrument):
         os._exit(FAILED)
 
 
+@cache
+def _watch_forks() -> None:
+    """Register a function that a forked process calls. It cannot be removed, and does nothing while no crawl runs."""
+    os.register_at_fork(after_in_child=_end_at_next_await)
+
+
 def _end_at_next_await() -> None:
     if is_crawling.get() and trio.lowlevel.in_trio_task():
         code = sys._getframe(1).f_code  # noqa: SLF001 - the function that called os.fork()
         place = f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
         trio.lowlevel.add_instrument(_EndsCopy(place))
-
-
-os.register_at_fork(after_in_child=_end_at_next_await)

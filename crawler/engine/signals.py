@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import cache
 from types import FrameType
 from typing import Any, Final, Self
 
@@ -67,6 +68,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         self._late: int | None = None  # a signal that came when the crawl had ended
 
     def __enter__(self) -> Self:
+        _watch_forks()
         self._loop_thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
         self._task = trio.lowlevel.current_task()
@@ -93,6 +95,12 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         """Restore the signal handlers of the program."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+    def leave(self) -> None:
+        """Leave a forked process to its program: `_read` waits until each process has closed the descriptor."""
+        signal.set_wakeup_fd(-1)
+        self._writer.close()
+        self.restore_handlers()
 
     def _yield(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal in the main thread: let the other threads run, since a C function may keep them from it."""
@@ -187,11 +195,13 @@ def _restore_in_child() -> None:
     """Let signals end a process that a callback has forked, and not the crawl, whose descriptor it shares."""
     owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
     if isinstance(owner, SignalThread):
-        signal.set_wakeup_fd(-1)
-        owner.restore_handlers()
+        owner.leave()
 
 
-os.register_at_fork(after_in_child=_restore_in_child)
+@cache
+def _watch_forks() -> None:
+    """Register a function that a forked process calls. It cannot be removed, and does nothing while no crawl runs."""
+    os.register_at_fork(after_in_child=_restore_in_child)
 
 
 def _wake() -> None:

@@ -381,3 +381,25 @@ def test_a_signal_to_a_process_that_a_callback_has_forked_ends_that_process_only
         """,
     )
     assert run.end()[:2] == (0, "")
+
+
+def test_a_crawl_ends_before_a_process_that_a_callback_has_forked(folder: Path) -> None:
+    run = script(
+        folder,
+        """
+        import os, warnings
+
+        class Forks(Held):
+            def parse(self, response):
+                warnings.simplefilter("ignore")  # there are other threads
+                if response.url.endswith("/2") and not os.fork():
+                    os.closerange(0, 3)
+                    time.sleep(20)
+                    os._exit(0)
+
+        held()
+        report = run(Forks("not"))
+        assert report.pages == 5
+        """,
+    )
+    assert run.end()[:2] == (0, "")
