@@ -35,24 +35,6 @@ _HOMES = {
     "crawler.settings": "Settings",
     "crawler.spiders": "CrawlSpider Rule SitemapSpider Spider",
 }
-_MOVED = {
-    "Answers": "crawler.api_client:MappedResponses",
-    "ApiSpider": "crawler.spiders:ApiSpider",
-    "Client": "crawler.api_client:Client",
-    "Feed": "crawler.feeds:Feed",
-    "FeedEntry": "crawler.feeds:FeedEntry",
-    "FeedSpider": "crawler.spiders:FeedSpider",
-    "GovernedTransport": "crawler.api_client:GovernedTransport",
-    "Link": "crawler.html:Link",
-    "LinkValue": "crawler.html:LinkValue",
-    "QuotaTimeout": "crawler.api_client:QuotaTimeout",
-    "Selector": "crawler.html:Selector",
-    "SelectorList": "crawler.html:SelectorList",
-    "SiteSpider": "crawler.spiders:SiteSpider",
-    "SitemapEntry": "crawler.feeds:SitemapEntry",
-    "sitemaps": "crawler.feeds:sitemaps",
-}
-"""Names that were public here in version 0.1."""
 _PLACES = _places(_HOMES)
 
 __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports below
@@ -112,4 +94,4 @@ if _typing.TYPE_CHECKING:
     from crawler.spiders import SitemapSpider as SitemapSpider
     from crawler.spiders import Spider as Spider
 else:  # or every name would exist for type checkers
-    __getattr__, __dir__ = _lazy_names(__name__, _PLACES, _MOVED)
+    __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -1,90 +1,17 @@
-"""`hint_for`: what to write instead, for the commonest mistakes in callbacks.
+"""`hint_for`: what to write instead, for the commonest mistakes in callbacks, to end the message of an exception.
 
-Each entry of the tables below is a mistake that newcomers make, mostly from Scrapy, requests or asyncio. The hint ends
-the message of the exception.
+Mistaken names are in `other_names`; the table here is of messages of other exceptions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from inspect import get_annotations
 from typing import Final
 
-__all__ = ["ATTRIBUTES", "IMPORTS", "MESSAGES", "describe_error", "hint_for", "message_of"]
+from crawler.other_names import other_name
 
-ATTRIBUTES: Final[Mapping[str, Mapping[str, str]]] = {
-    "Spider": {
-        "crawler": "self.crawl is the running crawl",
-        "custom_settings": "set settings = Settings(…) in the class",
-        "log": "use logging.getLogger(__name__)",
-        "logger": "use logging.getLogger(__name__)",
-        "make_requests_from_url": "write Request(url)",
-        "session": "name a cookie session in Request(url, session=…)",
-        "stats": "count with self.crawl.count(name), and read self.crawl.stats",
-    },
-    "Crawl": {
-        "engine": "the methods are here: self.crawl.stop(reason), self.crawl.add(request)",
-        "signals": "a plugin has hooks instead: lifespan(), measure(), failed()",
-    },
-    "Response": {
-        "content": "use response.body, the bytes, or response.text",
-        "find": "use response.css(selector)",
-        "find_all": "use response.css(selector)",
-        "html": "use response.text, or response.css(selector)",
-        "ok": "compare response.status; callbacks get 200 to 299 only",
-        "raise_for_status": "callbacks get the statuses 200 to 299 only; others reach the errback",
-        "select": "use response.css(selector)",
-        "soup": "use response.css(selector)",
-        "status_code": "use response.status",
-        "url_join": "use response.urljoin(href)",
-    },
-    "Selector": {
-        "find": "use .css(selector)",
-        "find_all": "use .css(selector)",
-        "get_text": "use .text",
-        "href": "use .attrib['href']",
-        "inner_text": "use .text",
-        "select": "use .css(selector)",
-        "string": "use .text",
-        "strip": "use .get() or .text, which are strings",
-        "text_content": "use .text",
-    },
-    "Headers": {
-        "getall": "use .get_list(name)",
-        "getlist": "use .get_list(name)",
-    },
-    "Settings": {
-        "get": "settings are attributes, such as self.crawl.settings.delay",
-        "getbool": "settings are attributes, such as self.crawl.settings.obey_robots",
-        "getint": "settings are attributes, such as self.crawl.settings.workers",
-    },
-    "NoneType": dict.fromkeys(
-        ("css", "lower", "replace", "split", "strip", "upper", "xpath"),
-        "a selector found nothing, so .get() returned None; .get('') returns an empty string",
-    ),
-}
-"""By class, or base class: an attribute that does not exist, and its replacement."""
+__all__ = ["MESSAGES", "describe_error", "hint_for", "message_of"]
 
-ITEMS: Final = "an item is a dict, a dataclass, or an instance of an attrs, msgspec or pydantic class"
-FEED_SPIDER: Final = "write from crawler.spiders import FeedSpider"
-RUN: Final = "write run(Quotes()), which waits for the end of the crawl"
-IMPORTS: Final[Mapping[str, str]] = {
-    "CSVFeedSpider": FEED_SPIDER,
-    "CloseSpider": "call self.crawl.stop(reason)",
-    "CrawlerProcess": RUN,
-    "CrawlerRunner": RUN,
-    "DropItem": "write return Drop(reason) in the hook refine of a plugin",
-    "Field": ITEMS,
-    "FormRequest": 'write response.form().submit({…}), or Request(url, method="POST", data={…})',
-    "HtmlResponse": "write Response",
-    "IgnoreRequest": "write return Drop(reason) in the hook admit of a plugin",
-    "ItemAdapter": ITEMS,
-    "ItemLoader": ITEMS,
-    "JsonRequest": 'write Request(url, method="POST", json={…})',
-    "LinkExtractor": "give its arguments to Rule, or write response.follow_all(css)",
-    "TextResponse": "write Response",
-    "XMLFeedSpider": FEED_SPIDER,
-}
-"""Names of Scrapy that spiders import from here, and their replacements."""
 IN_TRIO: Final = (
     "callbacks run in trio, not asyncio: await trio functions, or run a blocking library in trio.to_thread.run_sync(…)"
 )
@@ -149,7 +76,7 @@ def describe_error(error: BaseException) -> str:
 
 def _attribute_hint(error: AttributeError) -> str:
     for base in type(error.obj).__mro__:
-        hint = ATTRIBUTES.get(base.__name__.removesuffix("List"), {}).get(error.name or "")
+        hint = other_name(base.__name__.removesuffix("List"), error.name or "")
         if hint:
             return hint
         if base.__name__ == "Spider" and _is_annotated(type(error.obj), error.name or ""):
@@ -159,8 +86,6 @@ def _attribute_hint(error: AttributeError) -> str:
 
 def _is_annotated(kind: type, name: str) -> bool:
     """Return whether a class or a base of it declares an attribute by an annotation without a value."""
-    from inspect import get_annotations  # noqa: PLC0415 - only for errors
-
     try:
         return any(name in get_annotations(base) for base in kind.__mro__)
     except NameError:  # an annotation that cannot be resolved
@@ -171,7 +96,7 @@ def _message_hint(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "to end the crawl, call self.crawl.stop(reason)"
     if isinstance(error, ImportError) and error.name == "crawler":
-        return next((hint for name, hint in IMPORTS.items() if f"cannot import name '{name}'" in str(error)), "")
+        return other_name("import", str(error).partition("cannot import name '")[2].partition("'")[0])
     for kind, part, hint in MESSAGES:
         if isinstance(error, kind) and part in message_of(error):
             return hint

@@ -16,7 +16,6 @@ project_copyright = author
 version = release = version_of("trio-crawler")
 
 extensions = [
-    "cyclopts.ext.sphinx",
     "markdown_pages",
     "myst_parser",
     "reference",

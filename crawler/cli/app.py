@@ -6,20 +6,15 @@ import errno
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Final
 
+from crawler.cli.commands import command_of
 from crawler.cli.logs import log_traceback, say
-from crawler.cli.plain_arguments import plain_arguments
 from crawler.cli.standard_streams import discard_output, discard_unwritten_errors, open_closed_streams
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, LeaseLost, PluginError
 from crawler.files import error_reason
-from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["main"]
-
-ADDRESS: Final = lazy_pattern(r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+")
-"""The value of ``--ui``."""
 
 UNUSABLE: Final = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EIO, errno.ESTALE)
 """Numbers of the errors for a path that no file of this process can have, whichever command it was given to."""
@@ -37,13 +32,15 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
         than tolerated · 130 interrupted.
     """
     open_closed_streams()
-    argv = _completed(list(sys.argv[1:] if arguments is None else arguments))
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _check(argv)
-        command = _command(argv)
-        if on_imported is not None:
-            on_imported()
-        code: int = command() or 0
+        try:
+            command = command_of(argv)
+        finally:
+            if on_imported is not None:
+                on_imported()
+        code = command() or 0
         sys.stdout.flush()
     except (ConfigError, PluginError, JobError) as error:
         log_traceback(error)
@@ -75,36 +72,11 @@ def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], ob
     return code
 
 
-def _command(argv: Sequence[str]) -> Callable[[], int | None]:
-    """Return the command that a command line calls, with its arguments."""
-    if argv[:1] == ["run"]:
-        parsed = plain_arguments(argv[1:])
-        if parsed is not None:
-            from crawler.cli.run import command  # noqa: PLC0415 - other commands do not need it
-
-            return partial(command, *parsed.targets, **parsed.options)
-    from crawler.cli.commands import command_line  # noqa: PLC0415 - it takes as long as all modules of a crawl
-
-    return command_line(argv)
-
-
 def _check(argv: Sequence[str]) -> None:
     """Refuse a NUL character, which neither a file name nor a URL may contain."""
     for argument in argv:
         if "\0" in argument:
             raise ConfigError(f"the argument {argument!r} contains a NUL character")
-
-
-def _completed(argv: list[str]) -> list[str]:
-    """Return the arguments that the parser expects: ``--ui=`` for a bare ``--ui``, and ``--help`` for ``help``."""
-    if argv[:1] == ["help"]:
-        return [*argv[1:], "--help"]
-    for place, argument in enumerate(argv):
-        if argument == "--ui":
-            following = argv[place + 1] if place + 1 < len(argv) else ""
-            if not ADDRESS.fullmatch(following):
-                return [*argv[:place], "--ui=", *argv[place + 1 :]]
-    return argv
 
 
 def _report_error(message: str, code: int, notes: Iterable[str] = ()) -> int:

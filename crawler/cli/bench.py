@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import msgspec
-from cyclopts import Parameter, validators
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import LogLevel, SettingTexts
@@ -31,14 +31,9 @@ SERVER_BOUND = 0.8
 
 def bench(
     *,
-    pages: Annotated[
-        int,
-        Parameter(
-            help="Number of pages of the site (default 1000).", validator=validators.Number(gte=1, lte=1_000_000)
-        ),
-    ] = 1000,
-    job: Annotated[bool, Parameter(help="Measure a durable crawl, as with run --job.")] = False,
-    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
+    pages: Annotated[int, Argument("Number of pages of the site (default 1000).", limits=(1, 1_000_000))] = 1000,
+    job: Annotated[bool, Argument("Measure a durable crawl, as with run --job.")] = False,
+    json: Annotated[bool, Argument("Print one JSON object instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:

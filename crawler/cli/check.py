@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.expectations import Expectation, expectations_of, problems_of
 from crawler.cli.logs import log_to_stderr, plural, say
@@ -33,10 +32,10 @@ OFFLINE = Settings(obey_robots=False, delay=0.0, attempts=1, grace=0.0)
 
 
 def check(
-    target: Annotated[str, Parameter(help="A spider: FILE.py, FILE.py:Class or MODULE:Class.")],
+    target: Annotated[str, Argument("A spider: FILE.py, FILE.py:Class or MODULE:Class.")],
     /,
     *,
-    record: Annotated[bool, Parameter(help="Fetch the pages, and save them to the files that @page names.")] = False,
+    record: Annotated[bool, Argument("Fetch the pages, and save them to the files that @page names.")] = False,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",

@@ -1,124 +1,95 @@
-"""`app_of` assembles the commands with cyclopts; `command_line` parses the arguments of one."""
+"""`command_of` finds the command that a command line calls, and imports its module, and no other."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final, get_type_hints
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 
-from cyclopts import App, CycloptsError, Parameter
-from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
-
+from crawler.cli.arguments import Command
+from crawler.cli.standard_streams import write
 from crawler.errors import ConfigError
+from crawler.other_names import here
+from crawler.suggest import did_you_mean
 
-__all__ = ["app_of", "command_line"]
+__all__ = ["COMMANDS", "command_of", "load_command", "summary_of"]
 
-EPILOGUE: Final = (
-    "Example: crawler demo, then crawler new NAME and crawler run NAME.py.\n\n"
-    "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
-    "max_errors; 4 more failures than --tolerate allows, or no page; 130 interrupted."
-)
 COMMANDS: Final = {
-    "demo": "demo:demo",
-    "new": "new:new",
-    "run": "run:command",
-    "list": "listing:list_spiders",
-    "parse": "parse:parse",
-    "check": "check:check",
-    "plan": "plan:plan",
-    "fetch": "fetch:fetch",
-    "links": "fetch:links",
-    "sitemap": "sitemap:sitemap",
-    "robots": "robots:robots",
-    "limits": "limits:limits",
-    "shell": "shell:shell",
-    "job": "job:job",
-    "worker": "worker:worker",
-    "top": "top:top",
-    "serve": "serve:serve",
-    "settings": "settings:settings",
-    "from-curl": "from_curl:from_curl",
-    "plugins": "plugins:plugins",
-    "bench": "bench:bench",
-    "scrapy": "scrapy:scrapy",
-    "completion": "completion:completion",
+    "demo": "crawler.cli.demo:demo",
+    "new": "crawler.cli.new:new",
+    "new project": "crawler.cli.new_project:new_project",
+    "run": "crawler.cli.run:command",
+    "list": "crawler.cli.listing:list_spiders",
+    "parse": "crawler.cli.parse:parse",
+    "check": "crawler.cli.check:check",
+    "plan": "crawler.cli.plan:plan",
+    "fetch": "crawler.cli.fetch:fetch",
+    "links": "crawler.cli.fetch:links",
+    "sitemap": "crawler.cli.sitemap:sitemap",
+    "robots": "crawler.cli.robots:robots",
+    "limits": "crawler.cli.limits:limits",
+    "shell": "crawler.cli.shell:shell",
+    "job": "crawler.cli.job:job",
+    "worker": "crawler.cli.worker:worker",
+    "top": "crawler.cli.top:top",
+    "serve": "crawler.cli.serve:serve",
+    "settings": "crawler.cli.settings:settings",
+    "from-curl": "crawler.cli.from_curl:from_curl",
+    "plugins": "crawler.cli.plugins:plugins",
+    "bench": "crawler.cli.bench:bench",
+    "scrapy": "crawler.cli.scrapy:scrapy",
+    "completion": "crawler.cli.completion:completion",
 }
 """Module and function of each command, in the order of the help page."""
-SUBCOMMANDS: Final = {"new": {"project": "new_project:new_project"}}
-"""Module and function of each subcommand."""
 
 
-def app_of(*names: str) -> App:
-    """Return the command line with some commands, or with all. Only their modules are imported, which saves time.
-
-    Parameters:
-        names: Names of commands. Without any, the command line has all commands.
-    """
-    app = App(
-        name="crawler",
-        help="Crawl sites and APIs: polite, lossless, fast.",
-        help_epilogue=EPILOGUE,
-        help_format="markdown",
-        version=lambda: f"crawler {_version()}",
-        default_parameter=Parameter(negative=(), show_default=False),
-        result_action="return_value",
-        exit_on_error=False,
-        print_error=False,
-        verbose=False,
-        suppress_keyboard_interrupt=False,
-    )
-    for place, name in enumerate(names or COMMANDS):
-        app.command(_function(COMMANDS[name]), name=name, sort_key=place, help_epilogue="")
-        for subcommand, function in SUBCOMMANDS.get(name, {}).items():
-            app[name].command(_function(function), name=subcommand)
-    return app
-
-
-def _function(place: str) -> Callable[..., int]:
-    """Import the function of a command from ``module:function``, and evaluate its annotations.
-
-    The parser would evaluate each of them four times.
-    """
-    module, _, name = place.partition(":")
-    function: Callable[..., int] = getattr(import_module(f"crawler.cli.{module}"), name)
-    function.__annotations__ = get_type_hints(function, localns={"Parameter": Parameter}, include_extras=True)
-    return function
-
-
-def command_line(arguments: Sequence[str]) -> Callable[[], int | None]:
-    """Return a function that parses a command line and runs its command.
+def command_of(words: Sequence[str]) -> Callable[[], int | None]:
+    """Return the function that a command line calls, with its arguments.
 
     Raises:
-        ConfigError: The function raises it if the command line is wrong.
+        ConfigError: There is no such command, or its arguments are wrong.
     """
-    app = app_of(*arguments[:1]) if arguments and arguments[0] in COMMANDS else app_of()
-
-    def run() -> int | None:
-        try:
-            code: int | None = app(arguments)
-        except CycloptsError as error:
-            from crawler.cli.scrapy_words import hint_of_scrapy  # noqa: PLC0415 - only for errors
-
-            command = " ".join(("crawler", *(error.command_chain or ())))
-            message = _usage_error(error)
-            is_run = command in {"crawler", "crawler run", "crawler scrapy"}
-            raise ConfigError((is_run and hint_of_scrapy(message)) or f"{message} (see {command} --help)") from None
-        return code
-
-    return run
+    if words[:1] in (["help"], ["-h"], ["--help"]):
+        words = [*words[1:], "--help"]
+    if not words or words == ["--help"]:
+        return _show_commands
+    if words[0] == "--version":
+        return _show_version
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+    if name is None:
+        hint = here("crawler", words[0]) or did_you_mean(words[0], COMMANDS) or " (see crawler --help)"
+        raise ConfigError(f'unknown command "{words[0]}"{hint}')
+    return load_command(name).parse(words[1 + name.count(" ") :])
 
 
-def _usage_error(error: CycloptsError) -> str:
-    """Return the parser's message in our style: one line, in lower case."""
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"unexpected argument {error.unused_tokens[0]!r}"
-    if isinstance(error, MissingArgumentError) and error.argument is not None:
-        return f"{error.keyword} needs a value" if error.keyword else f"{error.argument.name} is missing"
-    text = str(error).partition(" Available commands:")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
+def load_command(name: str) -> Command:
+    """Import the function of a command."""
+    module, _, function = COMMANDS[name].partition(":")
+    return Command(name, getattr(import_module(module), function))
 
 
-def _version() -> str:
+def summary_of(name: str) -> str:
+    """Return the first line of the docstring of a command's function, without an import of what the command needs."""
+    module, _, function = COMMANDS[name].partition(":")
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    found = re.search(
+        rf'^def {function}\(.*?^    """(.*?)$', Path(spec.origin).read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return "" if found is None else found[1].removesuffix('"""')
+
+
+def _show_commands() -> None:
+    from crawler.cli.help_page import first_page  # noqa: PLC0415 - only help needs it
+
+    write(first_page({name: summary_of(name) for name in COMMANDS}))
+
+
+def _show_version() -> None:
     from importlib.metadata import version  # noqa: PLC0415 - slow to import, and rarely needed
 
-    return version("trio-crawler")
+    write(f"crawler {version('trio-crawler')}\n")

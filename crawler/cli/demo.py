@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from cyclopts import Parameter
-from cyclopts.validators import Number
 
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import Level, log_to_stderr
 from crawler.cli.open_outputs import open_outputs
 from crawler.cli.progress import Progress
@@ -81,21 +80,19 @@ def demo(
     *,
     output: Annotated[
         str,
-        Parameter(
-            name=["-o", "--output"],
-            metavar="OUT",
-            allow_leading_hyphen=True,
-            help="Where to write items: a .jsonl, .json or .csv file, or - for standard output (default "
+        Argument(
+            "Where to write items: a .jsonl, .json or .csv file, or - for standard output (default "
             "demo.jsonl). An existing file is replaced.",
+            "-o",
+            "--output",
+            metavar="OUT",
+            hyphen=True,
         ),
     ] = "demo.jsonl",
-    pages: Annotated[bool, Parameter(help="Show every request that the site received.")] = False,
-    serve: Annotated[bool, Parameter(help="Serve the site until Ctrl-C instead, so that you can crawl it.")] = False,
-    port: Annotated[
-        int,
-        Parameter(metavar="N", validator=Number(gte=0, lte=65_535), help="The port for --serve; 0: a free one."),
-    ] = PORT,
-    log_level: Annotated[Level, Parameter(help="Minimum level of the log messages on standard error.")] = "warning",
+    pages: Annotated[bool, Argument("Show every request that the site received.")] = False,
+    serve: Annotated[bool, Argument("Serve the site until Ctrl-C instead, so that you can crawl it.")] = False,
+    port: Annotated[int, Argument("The port for --serve; 0: a free one.", metavar="N", limits=(0, 65_535))] = PORT,
+    log_level: Annotated[Level, Argument("The least level of log messages.", metavar="LEVEL")] = "warning",
 ) -> int:
     """Crawl a small demo site on this machine, without a network.
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from crawler.errors import ConfigError
 from crawler.logs import get_logger
-from crawler.settings.settings import ALIASES, NAMES, Settings
+from crawler.settings.settings import NAMES, Settings
 from crawler.suggest import did_you_mean
 
 __all__ = ["Variables", "as_text", "from_environment"]
@@ -60,7 +60,7 @@ def from_environment(environment: Mapping[str, str]) -> Variables:
             continue
         if name in OTHERS:
             others[name] = text
-        elif name in NAMES or name in ALIASES:
+        elif name in NAMES:
             texts[name] = text
         else:
             known = [known.upper() for known in (*NAMES, *OTHERS)]

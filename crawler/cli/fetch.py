@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import plural, say
 from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, Url, get, status_line
 from crawler.cli.standard_streams import show, write
@@ -25,21 +25,21 @@ def fetch(
     url: Url,
     /,
     *,
-    headers: Annotated[bool, Parameter(help="Print the status line and the headers instead of the body.")] = False,
-    head: Annotated[bool, Parameter(help="Send HEAD instead of GET; print the status line and the headers.")] = False,
+    headers: Annotated[bool, Argument("Print the status line and the headers instead of the body.")] = False,
+    head: Annotated[bool, Argument("Send HEAD instead of GET; print the status line and the headers.")] = False,
     json: Annotated[
-        bool, Parameter(help="Print a JSON object: url, status, headers, encoding, seconds, attempt, redirects, text.")
+        bool, Argument("Print a JSON object: url, status, headers, encoding, seconds, attempt, redirects, text.")
     ] = False,
-    save: Annotated[Path | None, Parameter(metavar="FILE", help="Write the body to a file, unchanged.")] = None,
+    save: Annotated[Path | None, Argument("Write the body to a file, unchanged.", metavar="FILE")] = None,
     screenshot: Annotated[
         Path | None,
-        Parameter(metavar="FILE", help="Save a picture of the page, .png or .pdf; the page is rendered (--browser)."),
+        Argument("Save a picture of the page, .png or .pdf; the page is rendered (--browser).", metavar="FILE"),
     ] = None,
     as_: Annotated[
         ContentForm | None,
-        Parameter(
-            name="--as",
-            help="Print the main content as markdown or text, the article as a JSON object, or the links of the page.",
+        Argument(
+            "Print the main content as markdown or text, the article as a JSON object, or the links of the page.",
+            metavar="FORM",
         ),
     ] = None,
     browser: BrowserFlag = False,
@@ -153,7 +153,7 @@ def links(
     /,
     *,
     json: Annotated[
-        bool, Parameter(help="Print every link, repeated ones too, as a JSON object per line: url, tag, text, rel.")
+        bool, Argument("Print every link, repeated ones too, as a JSON object per line: url, tag, text, rel.")
     ] = False,
     browser: BrowserFlag = False,
     option: BrowserOptions = (),

@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from cyclopts import Parameter
 from msgspec import Struct, field
 
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import say
 from crawler.cli.standard_streams import write
 from crawler.cli.target import check_url
@@ -63,9 +63,7 @@ class CurlRequest(Struct, kw_only=True):
 
 
 def from_curl(
-    *arguments: Annotated[
-        str, Parameter(allow_leading_hyphen=True, help="The command, quoted as one argument or pasted as it is.")
-    ],
+    *arguments: Annotated[str, Argument("The command, quoted as one argument or pasted as it is.", takes_rest=True)],
 ) -> int:
     """Print the Request that sends what a curl command sends.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import trio
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.export import export_items
 from crawler.cli.logs import plural, say
 from crawler.cli.runs import json_lines, table
@@ -31,25 +31,21 @@ MAX_SHOWN = 20
 
 
 def job(
-    job: Annotated[str, Parameter(metavar="DIR|URL", help="The folder or the URL of the job, as given to run --job.")],
+    job: Annotated[str, Argument("The folder or the URL of the job, as given to run --job.")],
     /,
     *,
-    retry_failed: Annotated[
-        bool, Parameter(help="Queue the failed requests again, for the next run of the job.")
-    ] = False,
+    retry_failed: Annotated[bool, Argument("Queue the failed requests again, for the next run of the job.")] = False,
     export: Annotated[
         str | None,
-        Parameter(
+        Argument(
+            "Write all items of the job to an output, as run -o does, or to standard output (-).",
             metavar="OUT",
-            allow_leading_hyphen=True,
-            help="Write all items of the job to an output, as run -o does, or to standard output (-).",
+            hyphen=True,
         ),
     ] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the file of --export if it exists.")] = False,
-    runs: Annotated[bool, Parameter(help="Compare the runs of the job.")] = False,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative="", help="With --runs, print one JSON object for each run.")
-    ] = False,
+    overwrite: Annotated[bool, Argument("Replace the file of --export if it exists.")] = False,
+    runs: Annotated[bool, Argument("Compare the runs of the job.")] = False,
+    as_json: Annotated[bool, Argument("With --runs, print one JSON object for each run.", "--json")] = False,
 ) -> int:
     """Show the state of a job: requests, items, failures, runs.
 

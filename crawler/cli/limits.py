@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 import attrs
 import msgspec
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
@@ -109,7 +109,7 @@ def limits(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="Print one JSON object instead of text.")] = False,
+    json: Annotated[bool, Argument("Print one JSON object instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import say
 from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError
@@ -33,7 +32,7 @@ class FoundSpider(NamedTuple):
 
 
 def list_spiders(
-    folder: Annotated[Path, Parameter(help="A folder; default: the working directory.")] = Path(),
+    folder: Annotated[Path, Argument("A folder; default: the working directory.")] = Path(),
     /,
 ) -> int:
     """List the spiders in the Python files of a folder.

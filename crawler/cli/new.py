@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final
 
-from cyclopts import Parameter
-
 from crawler import urls
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import say
 from crawler.cli.target import check_url
 from crawler.cli.templates import TEMPLATES, Template
@@ -29,19 +28,21 @@ TAKEN: Final = frozenset(
 
 
 def new(
-    name: Annotated[str, Parameter(help="Name of the spider; the file is NAME.py in the working directory.")],
-    url: Annotated[str, Parameter(help="The first page to crawl.")] = "https://example.com/",
+    name: Annotated[str, Argument("Name of the spider; the file is NAME.py in the working directory.")],
+    url: Annotated[str, Argument("The first page to crawl.")] = "https://example.com/",
     /,
     *,
     template: Annotated[
         Template,
-        Parameter(
-            help="The kind of spider: page (a method parses each page), crawl (rules choose the links), feed (reads "
+        Argument(
+            "The kind of spider: page (a method parses each page), crawl (rules choose the links), feed (reads "
             "files of records), api (reads an API page by page)."
         ),
     ] = "page",
 ) -> int:
     """Create a spider, NAME.py, or a project with spider and tests.
+
+    A project is created by crawler new project NAME URL.
 
     Example: crawler new quotes https://quotes.example/
     """

@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Final
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import say
 from crawler.cli.new import check_name, class_name, domain_of, start_page
 from crawler.errors import ConfigError
@@ -157,11 +156,11 @@ RUN_BY_OTHERS: Final = frozenset({"conftest", "setup"})
 
 
 def new_project(
-    name: Annotated[str, Parameter(help="Name of the project: of its folder and of its spider.")],
-    url: Annotated[str, Parameter(help="The first page to crawl.")] = "https://example.com/",
+    name: Annotated[str, Argument("Name of the project: of its folder and of its spider.")],
+    url: Annotated[str, Argument("The first page to crawl.")] = "https://example.com/",
     /,
 ) -> int:
-    """Create a folder NAME with a spider, a recorded page, tests, configuration and a GitHub workflow.
+    """Create a folder NAME with a spider, tests and configuration.
 
     In that folder crawler run, crawler check and pytest work at once.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import log_to_stderr, plural, say
 from crawler.cli.one_callback import run_callback
@@ -25,11 +25,11 @@ def parse(
     url: Url,
     /,
     *,
-    spider: Annotated[str, Parameter(metavar="TARGET", help="The spider: FILE.py, FILE.py:Class or MODULE:Class.")],
+    spider: Annotated[str, Argument("The spider: FILE.py, FILE.py:Class or MODULE:Class.", metavar="TARGET")],
     callback: Annotated[
-        str, Parameter(name=["-c", "--callback"], metavar="NAME", help="The method that handles the page.")
+        str, Argument("The method that handles the page.", "-c", "--callback", metavar="NAME")
     ] = "parse",
-    json: Annotated[bool, Parameter(help='Print a JSON object per line: {"item": …} or {"request": …}.')] = False,
+    json: Annotated[bool, Argument('Print a JSON object per line: {"item": …} or {"request": …}.')] = False,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from crawler import urls
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import log_to_stderr, plural
 from crawler.cli.settings import changed_settings
@@ -54,12 +52,10 @@ class _Planner(Plugin):
 
 
 def plan(
-    target: Annotated[str, Parameter(help="A spider: FILE.py, FILE.py:Class, MODULE:Class, or the URL of a site.")],
+    target: Annotated[str, Argument("A spider: FILE.py, FILE.py:Class, MODULE:Class, or the URL of a site.")],
     /,
     *,
-    requests: Annotated[
-        int, Parameter(metavar="N", validator=Number(gte=0), help="Number of start requests to print; default 20.")
-    ] = MAX_SHOWN,
+    requests: Annotated[int, Argument("Number of start requests to print; default 20.", metavar="N")] = MAX_SHOWN,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "error",

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import say
 from crawler.errors import ConfigError, CrawlerError
 from crawler.hooks.load import import_class, installed, load_entry_point, options_of
@@ -36,11 +35,11 @@ WIDTH: Final = 116
 
 def plugins(
     name: Annotated[
-        str | None, Parameter(help="A plugin, or an output such as .csv or postgresql, whose manual is printed.")
+        str | None, Argument("A plugin, or an output such as .csv or postgresql, whose manual is printed.")
     ] = None,
     /,
 ) -> int:
-    """List plugins and outputs, or print the manual of one with its options.
+    """List plugins and outputs, or print the manual of one.
 
     An installed plugin is not enabled until you name it, as in crawler run TARGET -p PLUGIN. An output is
     chosen by its file extension or the scheme of its URL, as in crawler run TARGET -o FILE.csv.

@@ -29,7 +29,8 @@ from crawler.environment import is_reference
 from crawler.errors import ConfigError
 from crawler.files import error_reason
 from crawler.lazy_pattern import lazy_pattern
-from crawler.settings.settings import ALIASES, NAMES, Settings
+from crawler.other_names import other_name
+from crawler.settings.settings import NAMES, Settings
 from crawler.suggest import did_you_mean
 
 __all__ = ["PROJECT_FILES", "ProjectFile"]
@@ -103,9 +104,7 @@ def _fields(content: Any) -> dict[str, Any]:
         raise ConfigError(f"{TABLE} must be a table")
     for name in content:
         if name not in KEYS:
-            from crawler.settings.other_names import other_name  # noqa: PLC0415 - only for wrong names
-
-            is_setting = name in NAMES or name in ALIASES or bool(other_name(name))
+            is_setting = name in NAMES or bool(other_name("setting", name))
             hint = ": it is a setting, which belongs in [settings]" if is_setting else did_you_mean(name, KEYS)
             raise ConfigError(f"no such key: {name}{hint}")
     outputs, job = content.get("outputs", []), content.get("job", "")

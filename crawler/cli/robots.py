@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
-from cyclopts import Parameter
 
 from crawler import urls
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, log_traceback, say
 from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
@@ -42,8 +42,8 @@ class RobotsPage(SinglePage):
 def robots(
     url: Url,
     /,
-    *others: Annotated[str, Parameter(help="More URLs. The robots.txt of a site is fetched once.")],
-    json: Annotated[bool, Parameter(help="Print one JSON object per URL instead of text.")] = False,
+    *others: Annotated[str, Argument("More URLs. The robots.txt of a site is fetched once.")],
+    json: Annotated[bool, Argument("Print one JSON object per URL instead of text.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:

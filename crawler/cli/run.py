@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import Level, log_to_stderr
 from crawler.cli.open_outputs import feed_places, feeds_of, open_outputs
 from crawler.cli.progress import Progress
 from crawler.cli.results import check_report, check_report_is_separate, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
+from crawler.cli.web_page import ADDRESS, with_web_page
 from crawler.engine.api import run
 from crawler.engine.report import Report, tolerated
 from crawler.errors import ConfigError, CrawlFailed, JobLost
@@ -27,8 +29,6 @@ from crawler.spiders.page_content import ContentForm
 from crawler.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from cyclopts import Parameter
-
     from crawler.engine.job import Job
 
 __all__ = ["command"]
@@ -40,108 +40,57 @@ OBJECTS: Final = 50
 
 
 def command(
-    target: Annotated[
-        str,
-        Parameter(help="FILE.py, FILE.py:Class, package.module:Class, or the URL of a site."),
-    ],
+    target: Annotated[str, Argument("FILE.py, FILE.py:Class, package.module:Class, or the URL of a site.")],
     /,
-    *others: Annotated[str, Parameter(help="More URLs for the same crawl, or more spiders, which share their limits.")],
-    spider: Annotated[
-        Texts,
-        Parameter(
-            name="--spider",
-            metavar="NAME",
-            help="A spider of a file that has several. Repeatable.",
-        ),
-    ] = (),
+    *others: Annotated[str, Argument("More URLs for the same crawl, or more spiders, which share their limits.")],
+    spider: Annotated[Texts, Argument("A spider of a file that has several. Repeatable.", metavar="NAME")] = (),
     output: Annotated[
         Texts,
-        Parameter(
-            name=["-o", "--output"],
-            metavar="OUT",
-            allow_leading_hyphen=True,
-            help="Where to write items: a .jsonl, .json or .csv file, an output that crawler plugins lists, or - "
+        Argument(
+            "Where to write items: a .jsonl, .json or .csv file, an output that crawler plugins lists, or - "
             "for standard output. Repeatable.",
+            "-o",
+            "--output",
+            metavar="OUT",
+            hyphen=True,
         ),
     ] = (),
     setting: Annotated[
-        Texts,
-        Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
+        Texts, Argument("A setting, such as -s delay=1. Repeatable.", "-s", "--setting", metavar="NAME=VALUE")
     ] = (),
     scrapy: Annotated[
-        Path | None,
-        Parameter(
-            metavar="PROJECT",
-            help="A Scrapy project; TARGET is one of its spiders.",
-        ),
+        Path | None, Argument("A Scrapy project; TARGET is one of its spiders.", metavar="PROJECT")
     ] = None,
-    as_: Annotated[
-        ContentForm | None,
-        Parameter(
-            name="--as",
-            show_choices=False,
-            metavar="FORM",
-            help="For a URL: markdown, text, article or links.",
-        ),
-    ] = None,
+    as_: Annotated[ContentForm | None, Argument("For a URL: markdown, text, article or links.", metavar="FORM")] = None,
     argument: Annotated[
-        Texts,
-        Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
+        Texts, Argument("An argument of the spider. Repeatable.", "-a", "--argument", metavar="NAME=VALUE")
     ] = (),
     plugin: Annotated[
-        Texts,
-        Parameter(
-            name=["-p", "--plugin"],
-            metavar="PLUGIN",
-            help="A plugin: its name, or module:Class. Repeatable.",
-        ),
+        Texts, Argument("A plugin: its name, or module:Class. Repeatable.", "-p", "--plugin", metavar="PLUGIN")
     ] = (),
     option: Annotated[
-        Texts,
-        Parameter(
-            name=["-P", "--plugin-option"],
-            metavar="PLUGIN.OPTION=VALUE",
-            help="An option of a plugin. Repeatable.",
-        ),
+        Texts, Argument("An option of a plugin. Repeatable.", "-P", "--plugin-option", metavar="PLUGIN.OPTION=VALUE")
     ] = (),
-    no_plugin: Annotated[
-        Texts,
-        Parameter(metavar="PLUGIN", help="A plugin to disable. Repeatable."),
-    ] = (),
+    no_plugin: Annotated[Texts, Argument("A plugin to disable. Repeatable.", metavar="PLUGIN")] = (),
     job: Annotated[
         str | None,
-        Parameter(
-            metavar="DIR|URL",
-            help="Keep the crawl: the same command resumes it. Several machines share a URL.",
-        ),
+        Argument("Keep the crawl: the same command resumes it. Several machines share a URL.", metavar="DIR|URL"),
     ] = None,
-    override: Annotated[bool, Parameter(help="Resume although spider or settings have changed.")] = False,
+    override: Annotated[bool, Argument("Resume although spider or settings have changed.")] = False,
     ui: Annotated[
-        str | None,
-        Parameter(
-            metavar="HOST:PORT",
-            help="Serve a web page; by default on a free port.",
-        ),
+        str | None, Argument("Serve a web page; by default on a free port.", metavar="HOST:PORT", optional=ADDRESS)
     ] = None,
     report: Annotated[
-        Path | None,
-        Parameter(metavar="FILE", allow_leading_hyphen=True, help="Write a report as JSON; - means standard output."),
+        Path | None, Argument("Write a report as JSON; - means standard output.", metavar="FILE", hyphen=True)
     ] = None,
-    tolerate: Annotated[
-        str,
-        Parameter(
-            metavar="N|P%",
-            help="Failures that still give exit code 0. Default 0.",
-        ),
-    ] = "0",
-    overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,
-    append: Annotated[bool, Parameter(help="Append to existing outputs.")] = False,
-    quiet: Annotated[bool, Parameter(help="Show no progress and no summary.")] = False,
+    tolerate: Annotated[str, Argument("Failures that still give exit code 0. Default 0.", metavar="N|P%")] = "0",
+    overwrite: Annotated[bool, Argument("Replace existing outputs.")] = False,
+    append: Annotated[bool, Argument("Append to existing outputs.")] = False,
+    quiet: Annotated[bool, Argument("Show no progress and no summary.")] = False,
     log_level: Annotated[
-        Level,
-        Parameter(show_choices=False, metavar="LEVEL", help="debug, info, warning (default), error, critical."),
+        Level, Argument("debug, info, warning (default), error, critical.", metavar="LEVEL")
     ] = "warning",
-    log_json: Annotated[bool, Parameter(help="Write standard error as JSON, one object per line.")] = False,
+    log_json: Annotated[bool, Argument("Write standard error as JSON, one object per line.")] = False,
 ) -> int:
     """Run a spider, or crawl a whole site from its URL.
 
@@ -169,8 +118,6 @@ def command(
         )
         if ui is None:
             return configuration
-        from crawler.cli.web_page import with_web_page  # noqa: PLC0415 - few crawls have one
-
         return attrs.evolve(configuration, plugins=with_web_page(configuration.plugins, ui))
 
     configuration = load()

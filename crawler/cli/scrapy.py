@@ -6,8 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import plural, say
 from crawler.cli.scrapy_project import check_project
 from crawler.cli.standard_streams import show
@@ -25,9 +24,9 @@ WORDS: Final = {
 
 def scrapy(
     action: Annotated[  # noqa: ARG001 - there is one so far
-        Literal["check"], Parameter(help="check: print a line for each spider; nothing is sent.")
+        Literal["check"], Argument("check: print a line for each spider; nothing is sent.")
     ],
-    project: Annotated[Path, Parameter(help="The folder of a Scrapy project, with its scrapy.cfg.")],
+    project: Annotated[Path, Argument("The folder of a Scrapy project, with its scrapy.cfg.")],
     /,
 ) -> int:
     """Check which spiders of a Scrapy project run here.

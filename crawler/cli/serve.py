@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Protocol, cast
 
 import trio
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.job_server import JobServer
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.web_page import address_options
+from crawler.cli.web_page import ADDRESS, address_options
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.requirements import require
@@ -30,20 +30,19 @@ class ServesJobs(Protocol):
 
 
 def serve(
-    *folders: Annotated[Path, Parameter(help="Folders of jobs, or folders that contain them.")],
+    *folders: Annotated[Path, Argument("Folders of jobs, or folders that contain them.")],
     ui: Annotated[
         str,
-        Parameter(metavar="HOST:PORT", help="Where to serve the page. Default: a free port of 127.0.0.1."),
+        Argument("Where to serve the page. Default: a free port of 127.0.0.1.", metavar="HOST:PORT", optional=ADDRESS),
     ] = "",
     token: Annotated[
-        str,
-        Parameter(help="The token that browsers and programs need; env:NAME reads a variable. Default: a random one."),
+        str, Argument("The token that browsers and programs need; env:NAME reads a variable. Default: a random one.")
     ] = "",
     spiders: Annotated[
-        Path, Parameter(metavar="DIR", help="Folder of the spiders. Default: the working directory.")
+        Path, Argument("Folder of the spiders. Default: the working directory.", metavar="DIR")
     ] = Path(),
     processes: Annotated[
-        int | None, Parameter(metavar="N", help="Crawls that run at once; others wait. Default: one for each core.")
+        int | None, Argument("Crawls that run at once; others wait. Default: one for each core.", metavar="N")
     ] = None,
 ) -> int:
     """Serve a web page of jobs, and the API of scrapyd.

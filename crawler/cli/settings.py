@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 
 import attrs
 import msgspec
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, Sourced, parse_pairs
 from crawler.cli.logs import log_to_stderr
 from crawler.cli.single_page import ArgumentTexts, SettingTexts
@@ -30,12 +30,12 @@ WIDTH: Final = 100
 
 def settings(
     target: Annotated[
-        str | None, Parameter(help="A spider whose settings are included: FILE.py, MODULE:Class or a URL.")
+        str | None, Argument("A spider whose settings are included: FILE.py, MODULE:Class or a URL.")
     ] = None,
     /,
     *,
-    diff: Annotated[bool, Parameter(help="Print only settings that differ from their default.")] = False,
-    json: Annotated[bool, Parameter(help="Print a JSON object: name, value, default, source, doc.")] = False,
+    diff: Annotated[bool, Argument("Print only settings that differ from their default.")] = False,
+    json: Annotated[bool, Argument("Print a JSON object: name, value, default, source, doc.")] = False,
     argument: ArgumentTexts = (),
     setting: SettingTexts = (),
 ) -> int:

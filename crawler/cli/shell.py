@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Final
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.fetcher import Fetcher
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.prompt import prompt, run_statement
@@ -36,16 +35,17 @@ HELP: Final = """\
 
 
 def shell(
-    url: Annotated[str | None, Parameter(help="An absolute http or https URL; default: no page.")] = None,
+    url: Annotated[str | None, Argument("An absolute http or https URL; default: no page.")] = None,
     /,
     *,
     code: Annotated[
         str | None,
-        Parameter(
-            name=["-c", "--code"],
+        Argument(
+            "Run this Python code instead of a prompt, and print the values of its expressions.",
+            "-c",
+            "--code",
             metavar="CODE",
-            allow_leading_hyphen=True,
-            help="Run this Python code instead of a prompt, and print the values of its expressions.",
+            hyphen=True,
         ),
     ] = None,
     browser: BrowserFlag = False,

@@ -7,8 +7,7 @@ import math
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
@@ -38,30 +37,24 @@ __all__ = [
     "with_hint",
 ]
 
-Url = Annotated[str, Parameter(help="An absolute http or https URL.")]
+Url = Annotated[str, Argument("An absolute http or https URL.")]
 SettingTexts = Annotated[
-    tuple[str, ...],
-    Parameter(name=["-s", "--setting"], metavar="NAME=VALUE", help="A setting, such as -s delay=1. Repeatable."),
+    tuple[str, ...], Argument("A setting, such as -s delay=1. Repeatable.", "-s", "--setting", metavar="NAME=VALUE")
 ]
 ArgumentTexts = Annotated[
-    tuple[str, ...],
-    Parameter(name=["-a", "--argument"], metavar="NAME=VALUE", help="An argument of the spider. Repeatable."),
+    tuple[str, ...], Argument("An argument of the spider. Repeatable.", "-a", "--argument", metavar="NAME=VALUE")
 ]
-BrowserFlag = Annotated[
-    bool,
-    Parameter(name="--browser", negative="", help="Render pages in Chromium, as people see them (plugin browser)."),
-]
+BrowserFlag = Annotated[bool, Argument("Render pages in Chromium, as people see them (plugin browser).")]
 BrowserOptions = Annotated[
     tuple[str, ...],
-    Parameter(
-        name=["-P", "--plugin-option"],
+    Argument(
+        "An option of the plugin, such as -P browser.wait=SELECTOR. Repeatable.",
+        "-P",
+        "--plugin-option",
         metavar="PLUGIN.OPTION=VALUE",
-        help="An option of the plugin, such as -P browser.wait=SELECTOR. Repeatable.",
     ),
 ]
-LogLevel = Annotated[
-    Level, Parameter(help="Minimum level of the log messages on standard error; debug shows every request.")
-]
+LogLevel = Annotated[Level, Argument("The least level of log messages; debug shows every request.", metavar="LEVEL")]
 LONG_WAIT: Final = 2.0
 """Seconds; a longer wait is explained to the user."""
 NO_OVERRIDES: Final = Settings()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from cyclopts import Parameter
 
+from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, plural, say
 from crawler.cli.single_page import LogLevel, SettingTexts, Url
@@ -54,7 +54,7 @@ def sitemap(
     url: Url,
     /,
     *,
-    json: Annotated[bool, Parameter(help="Print all fields of each entry, as a JSON object per line.")] = False,
+    json: Annotated[bool, Argument("Print all fields of each entry, as a JSON object per line.")] = False,
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:

@@ -7,6 +7,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from os.path import relpath
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeGuard
@@ -14,8 +15,10 @@ from typing import Any, Final, TypeGuard
 from crawler import urls
 from crawler.environment import resolve_credentials
 from crawler.errors import ConfigError, CrawlerError
+from crawler.hints import hint_for
 from crawler.hooks.load import construct, import_class, import_standard_library
 from crawler.lazy_pattern import lazy_pattern
+from crawler.other_names import other_name
 from crawler.redaction import hide_userinfo
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -158,13 +161,18 @@ def _class_of(target: str) -> type[Any]:
         raise ConfigError(f"{target} is a folder: {SPIDER_FORMS}")
     if Path(target).exists():
         raise ConfigError(f"{target} is not a Python file: {SPIDER_FORMS}")
-    from crawler.cli.scrapy_words import hint_of_project  # noqa: PLC0415 - only for errors
-
     if Path(f"{target}.py").is_file():
         hint = f" (did you mean {target}.py?)"
     else:
         hint = f" (did you mean https://{target}?)" if "." in target and "/" not in target.partition(".")[0] else ""
-    raise ConfigError(f"no such file: {hide_userinfo(target)}{hint}: {SPIDER_FORMS}{hint_of_project(Path())}")
+    raise ConfigError(f"no such file: {hide_userinfo(target)}{hint}: {SPIDER_FORMS}{_hint_of_project(Path())}")
+
+
+def _hint_of_project(folder: Path) -> str:
+    """Return how to run the spiders of the Scrapy project that a folder belongs to; empty if it belongs to none."""
+    place = folder.resolve()
+    found = next((one for one in (place, *place.parents) if (one / "scrapy.cfg").is_file()), None)
+    return "" if found is None else f" (spiders of this Scrapy project: crawler run --scrapy {relpath(found)} NAME)"
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -204,9 +212,7 @@ def _only_spider(module: ModuleType, path: str) -> type[Any]:
     """Return the only spider that a module defines."""
     found = _spiders_in(module)
     if not found:
-        from crawler.cli.scrapy_words import hint_of_project  # noqa: PLC0415 - only for errors
-
-        hint = hint_of_project(Path(path).parent)
+        hint = _hint_of_project(Path(path).parent)
         raise ConfigError(f"no spider in {path}: define a class that derives from crawler.Spider{hint}")
     if len(found) > 1:
         names = ", ".join(kind.__name__ for kind in found)
@@ -267,8 +273,6 @@ def _one_line(error: BaseException) -> str:
     text = str(error).partition("\n")[0]
     if isinstance(error, CrawlerError):
         return text
-    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
-
     if isinstance(error, ImportError) and error.name == "crawler":
         text = _without_path(text, error)
     return f"{type(error).__name__}: {text}{hint_for(error)}"
@@ -276,11 +280,9 @@ def _one_line(error: BaseException) -> str:
 
 def _without_path(text: str, error: ImportError) -> str:
     """Return the message of a name that this package does not have, with the closest name instead of the path."""
-    from crawler.hints import IMPORTS  # noqa: PLC0415 - only for errors
-
     package = importlib.import_module("crawler")
     if error.path != package.__file__:  # a file of the user with the same name
         return text
     head, _, _ = text.partition(" (")
     name = head.partition("'")[2].partition("'")[0]
-    return head + ("" if name in IMPORTS else did_you_mean(name, package.__all__))
+    return head + ("" if other_name("import", name) else did_you_mean(name, package.__all__))

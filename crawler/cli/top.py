@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import trio
-from cyclopts import Parameter
 
 from crawler.api_client.client import Client, client
+from crawler.cli.arguments import Argument
 from crawler.cli.logs import log_to_stderr, say
 from crawler.cli.standard_streams import show
 from crawler.errors import ConfigError
@@ -30,10 +30,10 @@ TIMEOUT: Final = 10.0
 
 
 def top(
-    source: Annotated[str, Parameter(help="The folder of a job, or the address that run --ui printed.")],
+    source: Annotated[str, Argument("The folder of a job, or the address that run --ui printed.")],
     /,
     *,
-    once: Annotated[bool, Parameter(help="Print one line, and exit.")] = False,
+    once: Annotated[bool, Argument("Print one line, and exit.")] = False,
 ) -> int:
     """Show the live view of a crawl that runs elsewhere.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
 
-__all__ = ["address_options", "with_web_page"]
+__all__ = ["ADDRESS", "address_options", "with_web_page"]
+
+ADDRESS: Final = r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+"
+"""The value of ``--ui``, which is the empty text without one."""
 
 
 def with_web_page(plugins: Sequence[Plugin], address: str) -> tuple[Plugin, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from cyclopts import Parameter
-
+from crawler.cli.arguments import Argument, Command
+from crawler.cli.run import command
 from crawler.errors import ConfigError, LeaseLost
 from crawler.logs import get_logger
 from crawler.store.registry import is_url
@@ -18,39 +18,30 @@ log = get_logger("crawler.cli")
 
 
 def worker(
-    url: Annotated[
-        str, Parameter(metavar="URL", help="The job, such as postgresql://user@host/database/NAME, or env:NAME.")
-    ],
+    url: Annotated[str, Argument("The job, such as postgresql://user@host/database/NAME, or env:NAME.", metavar="URL")],
     /,
     *arguments: Annotated[
         str,
-        Parameter(
-            name="spider",
-            metavar="SPIDER OPTIONS",
-            allow_leading_hyphen=True,
-            help="A spider and options as crawler run takes them, without --job.",
-        ),
+        Argument("A spider and options of crawler run, but --job.", metavar="SPIDER", takes_rest=True),
     ],
 ) -> int:
-    """Join a job that many machines share, work until it is finished, and leave.
+    """Join a job that many machines share, and work until its end.
 
     After SIGTERM or Ctrl-C the worker starts no further request, waits for those in flight, releases its groups, and
     exits with code 0. If its lease has expired, so that others have its groups, it joins again.
 
     Example: crawler worker postgresql://db.example/crawls/books books.py
     """
-    from crawler.cli.commands import app_of  # noqa: PLC0415 - it imports this module
-
     if not arguments:
         raise ConfigError("crawler worker needs a spider after the URL of the job")
     if "--job" in arguments or any(word.startswith("--job=") for word in arguments):
         raise ConfigError("crawler worker takes the job as its first argument, not as --job")
     if not is_url(url) and not url.startswith("env:"):
         raise ConfigError(f"crawler worker needs the URL of a job, not {url}: crawler run --job DIR uses a folder")
-    run = app_of("run")
+    run = Command("run", command).parse([*arguments, "--job", url])
     while True:
         try:
-            code: int = run(["run", *arguments, "--job", url]) or 0
+            code = run() or 0
         except LeaseLost as error:
             log.warning("%s; it joins again", error)
         else:

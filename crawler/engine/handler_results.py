@@ -17,13 +17,14 @@ from msgspec import Struct, field
 
 from crawler.engine.item_json import describe_bad_field, encode_item
 from crawler.errors import HookError
+from crawler.hints import describe_error, hint_for
 from crawler.hooks.page_effects import PageEffects
 from crawler.messages import Drop, Item, Produced, Request, Retry
 from crawler.store import ItemRow
 
 if TYPE_CHECKING:
     from crawler.engine.slow_steps import SlowSteps
-    from crawler.hooks.plugin import Plugin
+from crawler.hooks.plugin import Plugin
 
 __all__ = [
     "NOT_ITEMS",
@@ -35,7 +36,6 @@ __all__ = [
     "describe_wrong",
     "drain",
     "encoded",
-    "hint_of",
     "is_generator",
 ]  # fmt: skip
 
@@ -192,24 +192,10 @@ def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: b
     try:
         return ItemRow(encode_item(item), item, "" if type(item) is dict else type(item).__name__)
     except Exception as error:
-        message = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{hint_of(error)}"
+        message = f"an item cannot be written as JSON: {describe_bad_field(item)}{error}{hint_for(error)}"
         raise HookError(
             message, plugin=maker[0].name, hook=maker[1], request=request, is_callback=is_callback
         ) from error
-
-
-def hint_of(error: BaseException) -> str:
-    """Return what to write instead, if an error is a common mistake."""
-    from crawler.hints import hint_for  # noqa: PLC0415 - only for errors
-
-    return hint_for(error)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an exception of a handler in one line."""
-    from crawler import hints  # noqa: PLC0415 - only for errors
-
-    return hints.describe_error(error)
 
 
 def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]:

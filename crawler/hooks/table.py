@@ -11,8 +11,8 @@ from msgspec import Struct
 from crawler.errors import PluginError
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
-from crawler.hooks.scrapy_names import misused_names
 from crawler.logs import get_logger
+from crawler.other_names import OTHER_NAMES
 from crawler.suggest import did_you_mean
 
 __all__ = ["HOOKS", "Hook", "HookTable"]
@@ -108,8 +108,9 @@ def check(plugin: Plugin, *, lenient: bool = False) -> None:
         if getattr(kind, name) is not getattr(Plugin, name):
             is_callback = lenient and name == "parse"
             _check_hook(f"{kind.__name__}.{name}()", name, getattr(plugin, name), is_callback=is_callback)
-    for line in misused_names(kind):
-        log.warning("%s", line)
+    for name, meant in OTHER_NAMES["definition"].items():
+        if hasattr(kind, name) and _defined_by_user(kind, name):
+            log.warning("%s.%s has a meaning in Scrapy only (did you mean %s?)", kind.__name__, name, meant)
     for name, _ in inspect.getmembers(kind, inspect.isfunction):
         if name.startswith("_") or hasattr(Plugin, name) or not _defined_by_user(kind, name):
             continue

@@ -16,6 +16,7 @@ from crawler.environment import resolve, resolve_credentials, resolve_values
 from crawler.errors import ConfigError
 from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
+from crawler.other_names import here, other_name
 from crawler.settings.headers import default_fields, merge_layers
 from crawler.settings.pacing import paces_of
 from crawler.settings.proxies import routes_of
@@ -45,8 +46,6 @@ SECONDS = frozenset({
 BYTES = frozenset({"max_body", "max_body_memory", "max_headers"})
 UNITS = dict.fromkeys(SECONDS, "seconds") | dict.fromkeys(BYTES, "bytes")
 """Units of settings, for messages."""
-ALIASES = {"per_domain": "per_host"}
-"""Former names of settings, which are still accepted."""
 
 
 def _listed(value: Any) -> Any:
@@ -80,7 +79,7 @@ class Settings:
     """Processes that run the callbacks of the spider. 1 means that the crawl is one process; with more, another one
     decides and stores. ``auto`` means one for each core that the crawl may use."""
     per_host: Count = 8
-    """Maximum number of requests in flight on one lane (scheme, host and port). Former name: ``per_domain``."""
+    """Maximum number of requests in flight on one lane (scheme, host and port)."""
     slow_start: bool | None = None
     """Whether a lane starts with one request at a time and adds more while the server keeps up, up to `per_host`.
     `None` means yes, unless `per_host` or the `Pace` of the host was given: then that many are sent at once after the
@@ -205,8 +204,10 @@ class Settings:
 
         def __new__(cls, **given: Any) -> Self:
             """Remember which fields are given."""
+            for name in given:
+                check_name(name)
             self = object.__new__(cls)
-            object.__setattr__(self, "_given", frozenset(map(setting_name, given)))
+            object.__setattr__(self, "_given", frozenset(given))
             return self
 
     def __attrs_post_init__(self) -> None:
@@ -228,11 +229,9 @@ class Settings:
             ConfigError: A name is unknown, or a text does not parse as the type of its setting.
         """
         values: dict[str, Any] = {}
-        for given, text in pairs.items():
-            name = setting_name(given)
-            if name in values:
-                raise ConfigError(f"setting {name} is given twice: {given} is another name of it")
-            text = resolve(text, f"setting {name}")
+        for name, given in pairs.items():
+            check_name(name)
+            text = resolve(given, f"setting {name}")
             if not is_utf8(text):
                 raise ConfigError(f"setting {name}: not UTF-8")
             try:
@@ -267,11 +266,6 @@ class Settings:
         if "headers" in self._given and "headers" in over._given:
             values["headers"] = merge_layers(self.headers, over.headers)
         return Settings(**values)
-
-    @property
-    def per_domain(self) -> int:
-        """The former name of `per_host`."""
-        return self.per_host
 
     def pace(self, name: str) -> Pace:
         """Return the pace of a lane or budget, with every field set.
@@ -340,37 +334,14 @@ NAMES = tuple(field.name for field in attrs.fields(Settings) if not field.name.s
 
 def _other(name: str) -> str:
     """Return what has the effect of a setting of another program, to end a message; empty if that is not known."""
-    from crawler.settings.other_names import other_name  # noqa: PLC0415 - only for wrong names
-
-    other = other_name(name)
-    return f" (did you mean {other}?)" if other in NAMES else f" (here: {other})" if other else ""
+    other = other_name("setting", name)
+    return f" (did you mean {other}?)" if other in NAMES else here("setting", name)
 
 
-def setting_name(name: str) -> str:
-    """Return the current name of a setting.
-
-    Raises:
-        ConfigError: There is no such setting.
-    """
-    present = ALIASES.get(name, name)
-    if present not in NAMES:
+def check_name(name: str) -> None:
+    """Raise `ConfigError` if there is no such setting."""
+    if name not in NAMES:
         raise ConfigError(f"no such setting: {name}{_other(name) or did_you_mean(name, NAMES)}")
-    return present
-
-
-if not typing.TYPE_CHECKING:
-    _set_fields = Settings.__init__
-
-    @functools.wraps(_set_fields)
-    def _init(self: Settings, **given: Any) -> None:
-        """Set the fields, former names included."""
-        values = {setting_name(name): value for name, value in given.items()}
-        if len(values) < len(given):
-            twice = next(name for name in given if name in ALIASES)
-            raise ConfigError(f"setting {ALIASES[twice]} is given twice: {twice} is its former name")
-        _set_fields(self, **values)
-
-    Settings.__init__ = _init
 
 
 @functools.cache

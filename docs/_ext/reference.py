@@ -1,12 +1,13 @@
 """``.. reference:: PAGE``: the reference pages, written from the code so that they cannot drift from it.
 
 Every public name of `crawler` is on exactly one page: settings, hooks, errors, or api for all others. The commands page
-comes from the help of the command line, by ``.. cyclopts::``; this file adds what that omits.
+has what their signatures and docstrings say.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -30,11 +31,10 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 import crawler
-from crawler.cli.commands import app_of
+from crawler.cli.commands import COMMANDS, load_command
+from crawler.cli.help_page import EXIT_CODES, usage, words_of
 from crawler.cli.plugins import find
 
-app = app_of()
-"""The whole command line."""
 SETTINGS = ("Settings", "Pace")
 TOPICS = {
     "Who you are": "user_agent headers cookies cross_origin_headers proxies proxy_env tls_verify http3",
@@ -55,8 +55,16 @@ HOOKS = ("Plugin", "Crawl")
 
 
 def commands_page() -> Iterator[str]:
-    """Yield what follows the help of the command line: the exit codes."""
-    yield str(app.help_epilogue)
+    """Yield the exit codes, and every command with its arguments and options."""
+    yield from [EXIT_CODES, ""]
+    for name in COMMANDS:
+        command = load_command(name)
+        yield from [f".. _command-{name.replace(' ', '-')}:", "", f"crawler {name}", "-" * (len(name) + 8), ""]
+        yield from ["::", "", f"    {usage(command)}", "", *(inspect.getdoc(command.function) or "").splitlines(), ""]
+        for one in (*command.arguments, *command.options):
+            words = ", ".join(one.names) if one.is_option else one.label
+            value = f" {one.metavar}" if one.is_option and one.metavar else ""
+            yield from [f"``{words}{value}``", f"    {words_of(one)}", ""]
 
 
 def settings_page() -> Iterator[str]:

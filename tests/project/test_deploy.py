@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import configparser
+import inspect
 import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from crawler import Job, Settings
-from crawler.cli.commands import app_of
+from crawler.cli.commands import command_of
 from crawler.hooks.load import installed
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +31,10 @@ def instructions(name: str) -> list[str]:
 
 def accept(words: list[str]) -> dict[str, object]:
     """Return the arguments of a command of the crawler, which must be right."""
-    _, bound, _ = app_of(words[0]).parse_args(words, print_error=False, exit_on_error=False)
-    assert set(bound.arguments.get("plugin", ())) <= set(installed())
-    return bound.arguments
+    called: Any = command_of(words)
+    given = dict(inspect.signature(called.func).bind(*called.args, **called.keywords).arguments)
+    assert set(given.get("plugin", ())) <= set(installed())
+    return given
 
 
 def unit(name: str) -> configparser.ConfigParser:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support.cases import each
 
 import crawler
 from crawler import errors
@@ -70,15 +69,6 @@ def test_every_public_name_can_be_imported(home):
 
 def test_the_top_level_has_the_names_that_most_programs_need():
     assert 40 <= len(crawler.__all__) <= 55
-
-
-@each(("former", "place"), sorted(crawler._MOVED.items()))
-def test_a_former_name_is_importable_with_a_warning_that_names_its_place(former, place):
-    module, _, name = place.partition(":")
-    with pytest.warns(DeprecationWarning, match=f"crawler.{former} is deprecated: use `from {module} import {name}`"):
-        value = getattr(crawler, former)
-    assert value is getattr(importlib.import_module(module), name)
-    assert former not in crawler.__all__
 
 
 def test_every_error_is_public():

@@ -34,8 +34,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import crawler_plugins
-import cyclopts.help  # noqa: F401 - imported by `--help`, as the next one
-import rich.markdown  # noqa: F401
 
 import crawler
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from crawler import Request, Response, Settings, Spider, crawl_items
-from crawler.hints import ATTRIBUTES, IMPORTS, MESSAGES, describe_error, hint_for
+from crawler.hints import MESSAGES, describe_error, hint_for
 from crawler.html import Selector, SelectorList
+from crawler.other_names import OTHER_NAMES
 from crawler.testing import FakeSite
 
 PAGE = "<h2>Title</h2><a href='dml.html'>next</a>"
@@ -114,12 +115,16 @@ def test_each_mistake_in_a_callback_has_a_hint(mistake: str, caplog: pytest.LogC
     assert "\n" not in line
 
 
+CLASSES = [name for name in OTHER_NAMES if name[0].isupper()]
+
+
 def test_each_entry_of_the_tables_is_found() -> None:
     for kind, part, hint in MESSAGES:
         assert hint_for(kind(f"before {part} after")) == f" ({hint})"
-    for name, hint in IMPORTS.items():
+    for name, hint in OTHER_NAMES["import"].items():
         assert hint_for(ImportError(f"cannot import name '{name}' from 'crawler'", name="crawler")) == f" ({hint})"
-    for name, attributes in ATTRIBUTES.items():
+    for name in CLASSES:
+        attributes = OTHER_NAMES[name]
         made = None if name == "NoneType" else type(name, (), {})()
         for attribute, hint in attributes.items():
             with pytest.raises(AttributeError) as caught:
@@ -139,7 +144,7 @@ def test_an_argument_without_a_value_has_a_hint() -> None:
 
 def test_no_attribute_with_a_hint_exists() -> None:
     for kind in (Spider, Response, Selector, SelectorList, Settings):
-        table = ATTRIBUTES[kind.__name__.removesuffix("List")]
+        table = OTHER_NAMES[kind.__name__.removesuffix("List")]
         assert [name for name in table if hasattr(kind, name) and not (kind is Spider and name == "state")] == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
-from fractions import Fraction
 from types import ModuleType
 
 import pytest
@@ -18,7 +17,7 @@ def package(monkeypatch):
     module = ModuleType("lazy_package")
     monkeypatch.setitem(sys.modules, "lazy_package", module)
     names = places({"decimal": "Decimal getcontext", "fractions": "Fraction"})
-    module.__getattr__, module.__dir__ = lazy_names("lazy_package", names, {"Ratio": "fractions:Fraction"})
+    module.__getattr__, module.__dir__ = lazy_names("lazy_package", names)
     return module
 
 
@@ -33,16 +32,8 @@ def test_a_name_is_imported_at_first_use_and_cached(package):
     assert vars(package)["Decimal"] is Decimal
 
 
-def test_the_names_are_listed_in_order_without_the_former_ones(package):
+def test_the_names_are_listed_in_order(package):
     assert dir(package) == ["Decimal", "Fraction", "getcontext"]
-
-
-def test_a_former_name_works_with_a_warning_that_names_its_replacement(package):
-    message = r"^lazy_package\.Ratio is deprecated: use `from fractions import Fraction`$"
-    with pytest.warns(DeprecationWarning, match=message) as caught:
-        assert package.Ratio is Fraction
-    assert caught[0].filename == __file__
-    assert "Ratio" not in vars(package)  # it warns each time
 
 
 def test_an_unknown_name_is_an_attribute_error(package):

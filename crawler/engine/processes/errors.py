@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
 from crawler.engine.processes.wire import pack, unpack
+from crawler.hints import message_of
 
 __all__ = ["pack_error", "unpack_error"]
 
@@ -45,8 +46,6 @@ def _portable(error: BaseException) -> Any:
             return data
     except Exception:  # noqa: S110 - any class of users may refuse in its own way
         pass
-    from crawler.hints import message_of  # noqa: PLC0415 - only for errors
-
     return type(error).__name__, type(error).__module__, message_of(error)
 
 

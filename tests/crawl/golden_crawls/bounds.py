@@ -83,7 +83,7 @@ async def spider_that_stops_its_crawl(trace: Trace) -> None:
 async def streamed_items(trace: Trace) -> None:
     with trace.run(FakeSite(numbered(5))) as transport:
         spider = Asks(*(f"/{n}" for n in range(5)))
-        async with stream(spider, settings=Settings(sink_lag=1, per_domain=1), transport=transport) as items:
+        async with stream(spider, settings=Settings(sink_lag=1, per_host=1), transport=transport) as items:
             async for item in items:
                 trace.note(f"got {item['url']}")
                 await trio.sleep(2.0)

@@ -27,7 +27,7 @@ async def server_errors_heal_or_fail(trace: Trace) -> None:
     bad = Page(status=500, delay=0.1)
     pages = {"/heals": [bad, bad, Page("x", delay=0.1)], "/never": bad, "/once": bad, "/gone": Page(status=410)}
     spider = Asks("/heals", "/never", Request(f"{SITE}/once", attempts=1), "/gone", "/missing")
-    settings = Settings(per_domain=1, backoff_base=4.0)
+    settings = Settings(per_host=1, backoff_base=4.0)
     await trace.crawl(spider, FakeSite(pages), settings=settings, plugins=[Meter(trace)])
 
 

@@ -165,7 +165,7 @@ async def lifespan_adds_requests_and_tasks(trace: Trace) -> None:
             await trio.sleep_forever()
 
     site = FakeSite(numbered(3, delay=1.5) | {"https://other.test/1": Page("x", delay=1.0)})
-    await trace.crawl(Asks("/0"), site, settings=Settings(per_domain=1), plugins=[Feed()])
+    await trace.crawl(Asks("/0"), site, settings=Settings(per_host=1), plugins=[Feed()])
 
 
 @golden
@@ -181,7 +181,7 @@ async def sink_that_fails_and_is_slow(trace: Trace) -> None:
             await trio.sleep(3.0)
 
     spider = Asks(*(f"/{n}" for n in range(6)))
-    settings = Settings(per_domain=1, sink_lag=2)
+    settings = Settings(per_host=1, sink_lag=2)
     await trace.crawl(spider, FakeSite(numbered(6)), settings=settings, plugins=[Flaky()])
 
 

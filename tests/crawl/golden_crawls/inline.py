@@ -84,7 +84,7 @@ async def inline_fetch_under_a_deadline_and_on_its_own_lane(trace: Trace) -> Non
             return await super().fetched(request)
 
     site = FakeSite({"/": Page("x", delay=0.1), "/api": Page("x", delay=0.1)})
-    await trace.crawl(Deadline(f"{SITE}/api"), site, settings=Settings(delay=4.0, per_domain=1))
+    await trace.crawl(Deadline(f"{SITE}/api"), site, settings=Settings(delay=4.0, per_host=1))
 
 
 @golden

@@ -54,7 +54,7 @@ async def job_that_is_stopped_while_it_is_refused(trace: Trace) -> None:
     site = FakeSite(pages | {"/robots.txt": "User-agent: *\nDisallow: /2"})
     with tempfile.TemporaryDirectory() as folder:
         for seconds in (50.0, None):
-            settings = OBEY | Settings(max_seconds=seconds, per_domain=1)
+            settings = OBEY | Settings(max_seconds=seconds, per_host=1)
             spider = Patient("/0", "/1", "/2", *keyed)
             await trace.crawl(spider, site, settings=settings, job=f"{folder}/job", plugins=[Meter(trace)])
             await trio.sleep(100.0)

@@ -35,7 +35,7 @@ async def several_lanes(trace: Trace) -> None:
     pages: dict[str, Any] = {"/": links(*(f"{host}/{n}" for n in range(5) for host in hosts))}
     for number, host in enumerate(hosts):
         pages |= numbered(5, host, delay=1.0 + 0.37 * number, apart=0.053)
-    await trace.crawl(Follow(), FakeSite(pages), settings=Settings(per_domain=2, workers=16))
+    await trace.crawl(Follow(), FakeSite(pages), settings=Settings(per_host=2, workers=16))
 
 
 @golden

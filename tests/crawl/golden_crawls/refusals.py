@@ -26,7 +26,7 @@ async def refused_with_429_and_retry_after(trace: Trace) -> None:
     refused = Page(status=429, headers={"Retry-After": "30"}, delay=0.1)
     pages = numbered(3) | {"/0": [refused, refused, Page("x", delay=0.1)], "https://other.test/": Page("x", delay=0.3)}
     spider = Asks("/0", "/1", "/2", "https://other.test/")
-    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_domain=1), plugins=[Meter(trace)])
+    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_host=1), plugins=[Meter(trace)])
 
 
 @golden
@@ -50,7 +50,7 @@ async def refused_with_429_without_a_word(trace: Trace) -> None:
 
     spider = Asks(*(f"/{n}" for n in range(12)))
     site = FakeSite({f"/{n}": page for n in range(12)})
-    await trace.crawl(spider, site, settings=Settings(per_domain=1), plugins=[Meter(trace)])
+    await trace.crawl(spider, site, settings=Settings(per_host=1), plugins=[Meter(trace)])
 
 
 @golden
@@ -58,21 +58,21 @@ async def unavailable_without_a_word(trace: Trace) -> None:
     busy = Page(status=503, delay=0.1)
     pages = numbered(3) | {"/0": [busy, Page("x", delay=0.1)], "https://never.test/": busy}
     spider = Asks("/0", "/1", "/2", "https://never.test/")
-    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_domain=1), plugins=[Meter(trace)])
+    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_host=1), plugins=[Meter(trace)])
 
 
 @golden
 async def one_broken_page_among_good_ones(trace: Trace) -> None:
     pages = numbered(20) | {"/15": [Page(status=503, delay=0.1), Page("x", delay=0.1)]}
     spider = Asks(*(f"/{n}" for n in range(20)))
-    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_domain=1))
+    await trace.crawl(spider, FakeSite(pages), settings=Settings(per_host=1))
 
 
 @golden
 async def host_that_refuses_everything(trace: Trace) -> None:
     spider = Asks(*(f"/{n}" for n in range(5)))
     site = FakeSite({f"/{n}": Page(status=429, delay=0.1) for n in range(5)})
-    await trace.crawl(spider, site, settings=Settings(per_domain=1))
+    await trace.crawl(spider, site, settings=Settings(per_host=1))
 
 
 def window(limit: int, seconds: float, delay: float = 0.1) -> Callable[[httpx.Request], Page]:
@@ -97,7 +97,7 @@ def window(limit: int, seconds: float, delay: float = 0.1) -> Callable[[httpx.Re
 async def declared_quota(trace: Trace) -> None:
     site = FakeSite(dict.fromkeys((f"/{n}" for n in range(14)), window(5, 20)))
     spider = Asks(*(f"/{n}" for n in range(14)))
-    await trace.crawl(spider, site, settings=Settings(per_domain=1), plugins=[Meter(trace)])
+    await trace.crawl(spider, site, settings=Settings(per_host=1), plugins=[Meter(trace)])
 
 
 @golden
@@ -106,7 +106,7 @@ async def budget_that_lanes_share(trace: Trace) -> None:
     requests = [Request(f"{host}/{n}", quotas={"key:A": 1}, priority=-n) for n in range(5) for host in hosts]
     page = window(6, 30)
     site = FakeSite({request.url: page for request in requests})
-    await trace.crawl(Asks(*requests), site, settings=ONE | Settings(per_domain=1), plugins=[Meter(trace)])
+    await trace.crawl(Asks(*requests), site, settings=ONE | Settings(per_host=1), plugins=[Meter(trace)])
 
 
 @golden

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from crawler import LeaseLost
-from crawler.cli import app, commands, worker
+from crawler.cli import app, worker
 from crawler.cli.app import main
+from crawler.cli.arguments import Argument
 
 URL = "postgresql://db.test/crawls/books"
 
@@ -38,21 +38,24 @@ def test_wrong_arguments_are_refused_in_one_line(
 def test_a_worker_that_lost_its_lease_joins_again_and_a_stopped_one_has_succeeded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given: list[list[str]] = []
+    given: list[tuple[str, tuple[str, ...], str]] = []
 
-    def app_of(*names: str) -> Callable[[list[str]], int]:
-        def run(words: list[str]) -> int:
-            given.append(words)
-            if len(given) == 1:
-                raise LeaseLost.after(60.0)
-            return 130
+    def run(
+        target: Annotated[str, Argument("")],
+        /,
+        *,
+        setting: Annotated[tuple[str, ...], Argument("", "-s")],
+        job: Annotated[str, Argument("")],
+    ) -> int:
+        given.append((target, setting, job))
+        if len(given) == 1:
+            raise LeaseLost.after(60.0)
+        return 130
 
-        return run
-
-    monkeypatch.setattr(commands, "app_of", app_of)
+    monkeypatch.setattr(worker, "command", run)
     result: Any = worker.worker(URL, "books.py", "-s", "delay=1")
     assert result == 0
-    assert given == [["run", "books.py", "-s", "delay=1", "--job", URL]] * 2
+    assert given == [("books.py", ("delay=1",), URL)] * 2
     assert [record.getMessage() for record in caplog.records] == [
         "this worker did not reach the store of the job for 60 s, so other workers have its requests; it joins again"
     ]
@@ -64,7 +67,7 @@ def test_a_crawl_whose_lease_was_lost_asks_to_be_started_again(
     def run(*_: Any, **__: Any) -> None:
         raise LeaseLost.with_commits("redis://cache.test/books")
 
-    monkeypatch.setattr(app, "_command", lambda _: run)
+    monkeypatch.setattr(app, "command_of", lambda _: run)
     assert main(["run", "https://a.test/"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("crawler: the crawl failed: redis://cache.test/books has lost commits of this worker")

@@ -11,6 +11,7 @@ from support.cases import each
 
 from crawler import Drop, Plugin, PluginError, Spider
 from crawler.hooks.table import HOOKS, HookTable
+from crawler.other_names import OTHER_NAMES
 from crawler.spiders import SiteSpider
 
 
@@ -287,19 +288,21 @@ def test_a_misspelt_hook_of_a_spider_is_only_warned_about(caplog):
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "meant"),
-    [
-        ("start_requests", lambda self: [], "start()"),
-        ("custom_settings", {"DOWNLOAD_DELAY": 1}, "settings = Settings(…)"),
-        ("process_item", lambda self, item, spider: item, "refine(), or persist() to keep it"),
-    ],
-)
+@pytest.mark.parametrize(("name", "meant"), OTHER_NAMES["definition"].items())
 @pytest.mark.parametrize("base", [Spider, Plugin])
-def test_names_that_only_scrapy_knows_are_warned_about(caplog, base, name, value, meant):
-    old = type("Old", (base,), {name: value})()
+def test_names_that_only_scrapy_knows_are_warned_about(caplog, base, name, meant):
+    old = type("Old", (base,), {name: None})()
     HookTable.build([old] if base is Spider else [Shop(), old])
     assert caplog.messages == [f"Old.{name} has a meaning in Scrapy only (did you mean {meant}?)"]
+
+
+def test_such_a_name_is_found_in_a_base_class_and_not_in_one_of_the_package(caplog):
+    old = type("Old", (Spider,), {"start_requests": lambda self: [], "custom_settings": {"DOWNLOAD_DELAY": 1}})
+    HookTable.build([type("Derived", (old,), {"start": None, "parse_item": None})()])
+    assert [message.split()[0] for message in caplog.messages] == [
+        "Derived.custom_settings",
+        "Derived.start_requests",
+    ]
 
 
 def test_a_spider_of_the_package_is_not_warned_about(caplog):

@@ -288,14 +288,10 @@ def test_a_setting_with_choices_names_them():
             make()
 
 
-def test_per_domain_is_the_former_name_of_per_host():
-    assert Settings(per_domain=3) == Settings(per_host=3) == Settings.from_strings({"per_domain": "3"})
-    assert Settings(per_domain=3).given == {"per_host": 3}
-    assert (Settings(per_domain=3) | Settings(per_host=5)).per_domain == 5
-    with pytest.raises(ConfigError, match="setting per_host is given twice: per_domain is its former name"):
-        Settings(per_domain=3, per_host=4)
-    with pytest.raises(ConfigError, match="setting per_host is given twice"):
-        Settings.from_strings({"per_host": "4", "per_domain": "3"})
+def test_an_unknown_name_is_refused_in_python_and_as_text():
+    for make in (lambda: Settings(per_domain=3), lambda: Settings.from_strings({"per_domain": "3"})):
+        with pytest.raises(ConfigError, match=r"^no such setting: per_domain \(did you mean per_host\?\)$"):
+            make()
 
 
 def test_references_to_the_environment_are_kept_until_a_crawl_resolves_them(monkeypatch):
