@@ -13,7 +13,6 @@ from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.hooks.table import Hook, HookTable
     from crawler.scope import Scope
 
@@ -29,7 +28,6 @@ class Admission:
     Parameters:
         scope: Which URLs belong to the crawl.
         table: The hooks.
-        slow: Names hooks that block the event loop.
         known: Returns the keys of requests that are known.
         waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
         agent: The product token of the crawl for robots.
@@ -41,7 +39,6 @@ class Admission:
         self,
         scope: Scope,
         table: HookTable,
-        slow: SlowSteps,
         known: Callable[[], Container[str]] = frozenset[str],
         waypoints: frozenset[str] = frozenset(),
         *,
@@ -51,7 +48,6 @@ class Admission:
     ) -> None:
         self._scope = scope
         self._hooks = table.admit
-        self._slow = slow
         self._known = known
         self._waypoints = waypoints
         self._agent = agent
@@ -109,14 +105,11 @@ class Admission:
         for hook in self._hooks:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
-            began = self._slow.clock()
             try:
                 answer = hook.call(request)
             except faults() as error:
                 self._log(hook, request, describe_error(error), error)
                 return None, ADMIT_FAILED
-            finally:
-                self._slow.check(began, hook.call, request.url)
             if isinstance(answer, Drop):
                 return None, answer.reason
             if isinstance(answer, Request):

@@ -16,7 +16,6 @@ from crawler import urls
 from crawler.content import replace_surrogates
 from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
-from crawler.engine.long_calls import fetching
 from crawler.engine.slots import current_ticket
 from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.page_effects import current_page
@@ -233,8 +232,7 @@ class Crawl:
         """
         if not isinstance(request, Request):
             raise TypeError(f"fetch() takes a Request, as in fetch(Request({str(request)!r})), not {request!r:.80}")
-        with fetching():
-            return await self._inline.fetch(request, receive)
+        return await self._inline.fetch(request, receive)
 
     async def sitemaps_of(self, url: str) -> list[str]:
         """Return the absolute URLs of the sitemaps that the robots.txt of a URL's origin names.
@@ -243,8 +241,7 @@ class Crawl:
             ValueError: `url` is not an http or https URL.
             RequestError: The robots.txt could not be fetched.
         """
-        with fetching():
-            return await self._inline.sitemaps_of(url)
+        return await self._inline.sitemaps_of(url)
 
     def add(self, request: Request) -> None:
         """Add a request to the crawl. Inside a handler it is an effect of that page."""

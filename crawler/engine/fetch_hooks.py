@@ -12,8 +12,6 @@ from crawler.fetch.body_reader import BodyHandling, receiver_of
 from crawler.messages import Drop, Receive, Request, Response, Retry
 
 if TYPE_CHECKING:
-    from crawler.engine.long_calls import LongCalls
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.hooks.table import Hook, HookTable
 
 __all__ = ["FetchHooks", "Network", "Result"]
@@ -24,32 +22,21 @@ Network: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class FetchHooks:
-    """Calls the hooks that answer requests, and those that wrap the network.
+    """Calls the hooks that answer requests, and those that wrap the network."""
 
-    Parameters:
-        table: The hooks.
-        long: Names hooks that do not return.
-        slow: Names hooks that block the event loop.
-        network: What is named if the network itself blocks the event loop.
-    """
-
-    def __init__(self, table: HookTable, long: LongCalls, slow: SlowSteps, network: Callable[..., Any]) -> None:
+    def __init__(self, table: HookTable) -> None:
         self.answering = table.answer
         """The `answer` hooks."""
         self.fetching = table.fetch
         """The `fetch` hooks."""
         self._wrapping = tuple(hook for hook in table.fetch if hook.plugin.wraps_answers)
-        self._long = long
-        self._slow = slow
-        self._network = network
 
     async def answer(self, request: Request) -> Response | None:
         """Return the response of the first `answer` hook that has one; `None` if no hook has."""
         for hook in self.answering:
             if request.plugins.get(hook.plugin.name) is False:
                 continue
-            with self._long.call(hook.plugin.name, "answer", request.url):
-                found = await self._guard(hook, "answer", request, request)
+            found = await self._guard(hook, "answer", request, request)
             if found is not None and not isinstance(found, Response):
                 raise _hook_error(hook, "answer", request, describe_wrong(found, "a Response"))
             if found is not None:
@@ -87,13 +74,12 @@ class FetchHooks:
         self, hooks: Sequence[Hook], index: int, request: Request, network: Network, body: BodyHandling
     ) -> Result:
         if index == len(hooks):
-            return await self._slow.watch(network(request), self._network, request.url)
+            return await network(request)
         hook = hooks[index]
         if request.plugins.get(hook.plugin.name) is False:
             return await self._through(hooks, index + 1, request, network, body)
         sent: list[Result] = []
         begun = False
-        running = self._long.call(hook.plugin.name, "fetch", request.url)
 
         async def send(request: Request, *, receive: Receive | None = None) -> Result:
             nonlocal begun
@@ -104,15 +90,13 @@ class FetchHooks:
                 raise TypeError(f"send() takes a Request, not {type(request).__name__}")
             receiver = None if receive is None else receiver_of(receive)
             body.receiver = receiver or body.receiver
-            with running.fetching():
-                result = await self._through(hooks, index + 1, request, network, body)
+            result = await self._through(hooks, index + 1, request, network, body)
             if receiver is not None and isinstance(result, Response):
                 await receiver.finish(result)
             sent.append(result)
             return result
 
-        with running:
-            result: Result | None = await self._guard(hook, "fetch", request, request, send)
+        result: Result | None = await self._guard(hook, "fetch", request, request, send)
         if result is not None and not isinstance(result, Result):
             raise _hook_error(hook, "fetch", request, describe_wrong(result, "a Response, Request, Retry or Drop"))
         if isinstance(result, Response) and not begun and result.request is not request:
@@ -124,7 +108,7 @@ class FetchHooks:
     async def _guard(self, hook: Hook, name: str, request: Request, *args: Any) -> Any:
         """Await a hook; an error other than `RequestError` becomes a `HookError`."""
         try:
-            return await self._slow.watch(hook.call(*args), hook.call, request.url)
+            return await hook.call(*args)
         except RequestError:
             raise
         except faults() as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ from typing import Any, Final, NoReturn
 
 import trio
 
-from crawler.engine.slow_steps import describe_handler
+from crawler.hooks.plugin import Plugin
 from crawler.logs import get_logger
+from crawler.spiders import Spider
 
 __all__ = ["end_copy", "ending_copies"]
 
@@ -46,9 +48,19 @@ def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
         os._exit(error.code & MAX_CODE if isinstance(error.code, int) else int(error.code is not None))
     log.error(
         "%s has forked the process for %s and has returned in the new one, which is ended: %s",
-        describe_handler(handler), url, WAY_OUT,
+        _describe(handler), url, WAY_OUT,
     )  # fmt: skip
     os._exit(FAILED)
+
+
+def _describe(handler: Callable[..., Any]) -> str:
+    """Return the qualified name of a function or method, the place of its definition, and the plugin that it is of."""
+    function = inspect.unwrap(handler)
+    name = getattr(function, "__qualname__", None) or repr(function)
+    code = getattr(function, "__code__", None)
+    owner = getattr(handler, "__self__", None)
+    plugin = f" of the plugin {owner.name}" if isinstance(owner, Plugin) and not isinstance(owner, Spider) else ""
+    return f"{name}{plugin}" if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno}){plugin}"
 
 
 @contextmanager

@@ -6,11 +6,12 @@ import inspect
 import itertools
 import math
 import os
+import time
 import types
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import trio
 from msgspec import Struct, field
@@ -19,18 +20,14 @@ from crawler.engine.item_json import describe_bad_field, encode_item
 from crawler.errors import HookError
 from crawler.hints import describe_error, hint_for
 from crawler.hooks.page_effects import PageEffects
+from crawler.hooks.plugin import Plugin
 from crawler.messages import Drop, Item, Produced, Request, Retry
 from crawler.store import ItemRow
-
-if TYPE_CHECKING:
-    from crawler.engine.slow_steps import SlowSteps
-from crawler.hooks.plugin import Plugin
 
 __all__ = [
     "NOT_ITEMS",
     "Maker",
     "PageResult",
-    "Watch",
     "collect",
     "describe_error",
     "describe_wrong",
@@ -55,7 +52,6 @@ STEP: Final = 0.01
 """Seconds that a handler must have taken for other tasks to run at a `None`."""
 
 Spill: TypeAlias = "Callable[[PageResult], Awaitable[None]]"
-Watch: TypeAlias = "Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]"
 Maker: TypeAlias = "tuple[Plugin, str]"
 """A plugin, and the callback or hook of it that made an item."""
 
@@ -99,56 +95,35 @@ class PageResult(Struct, eq=False):
             self.state[owner] = self.state.get(owner, {}) | changed
 
 
-async def collect(
-    call: partial[Produced],
-    result: PageResult,
-    url: str,
-    slow: SlowSteps,
-    running: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> None:
-    """Call a handler, and sort what it returns into items and requests.
-
-    Parameters:
-        call: Calls the handler with its arguments.
-        result: Gets the items and requests.
-        url: The URL of the page or of the request that failed.
-        slow: Names a handler that blocks the event loop.
-        running: Returns a context manager around an async handler while it is awaited.
-    """
-    handler, process = call.func, os.getpid()
-    began = slow.clock()
+async def collect(call: partial[Produced], result: PageResult, url: str) -> None:
+    """Call a handler of a page, or of a request that failed, and sort what it returns into items and requests."""
+    process = os.getpid()
+    began = -math.inf  # other tasks run at the first `None`: so no clock is read for most pages
     produced: Any = None
     try:
         produced = call()
         if produced is None:
             return
         if not is_generator(produced):
-            slow.check(began, handler, url)
-            began = math.inf  # while other tasks run
-            with running():
-                produced = await drain(produced, partial(slow.watch, handler=handler, url=url))
-            began = slow.clock()
+            produced = await drain(produced)
         rest = iter(produced)
         is_large = False  # a page may yield millions of values: let other tasks run
         while (found := _sort(itertools.islice(rest, min(UNINTERRUPTED, SPILL_OVER)), result)) != END:
             is_full = result.spill is not None and len(result.items) + len(result.requests) > SPILL_OVER
-            if is_full or is_large or (found == PAUSE and slow.clock() - began > STEP):
-                slow.check(began, handler, url)
-                began = math.inf
+            if is_full or is_large or (found == PAUSE and time.perf_counter() - began > STEP):
                 if is_full and result.spill is not None:
                     await result.spill(result)
                 else:
                     await trio.lowlevel.checkpoint()
-                began = slow.clock()
+                began = time.perf_counter()
             is_large = is_large or found == MORE
     finally:
         if os.getpid() != process:
             from crawler.engine.forked_copies import end_copy  # noqa: PLC0415 - few handlers fork
 
-            end_copy(handler, url)
+            end_copy(call.func, url)
         if isinstance(produced, types.GeneratorType):
             produced.close()
-        slow.check(began, handler, url)
 
 
 def _sort(values: Iterable[Any], result: PageResult) -> int:
@@ -203,26 +178,18 @@ def is_generator(produced: Any) -> TypeGuard[types.GeneratorType[Any, Any, Any]]
     return isinstance(produced, types.GeneratorType) and not (produced.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
-async def drain(produced: Produced, watch: Watch | None = None) -> Iterable[Any]:
-    """Return what a handler returned, in whatever form, as one iterable.
+async def drain(produced: Produced) -> Iterable[Any]:
+    """Return what a handler returned, in whatever form, as one iterable; text is a `TypeError`.
 
     An async generator is drained to its end before anything else is done: the engine awaits nothing while the generator
     is suspended, so no cancel scope that is open inside it can reach the engine.
-
-    Parameters:
-        produced: What it returned.
-        watch: Wraps the coroutine in which an async handler runs; `None`: it is awaited as it is.
-
-    Raises:
-        TypeError: It is text.
     """
     if is_generator(produced):
         return produced
     if produced is None:
         return ()
     if inspect.isawaitable(produced) or isinstance(produced, AsyncIterable):
-        coroutine = _await(produced)
-        produced = await (coroutine if watch is None else watch(coroutine))
+        produced = await _await(produced)
     if produced is None:
         return ()
     if isinstance(produced, (str, bytes)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,8 @@ from crawler.store import FailureRow, Kind, Outcome
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
-    from crawler.engine.long_calls import LongCall, LongCalls
     from crawler.engine.news import NewsReader
     from crawler.engine.processes.pool import ProcessPool
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.state import State
@@ -59,8 +57,6 @@ class PageRunner:
         admission: Which requests of a page are made.
         store: Takes the first part of a large page.
         errors: Logs the exceptions of hooks.
-        slow: Names handlers that block the event loop.
-        long: Names handlers that do not return.
         news: Knows the version of the states.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
         pool: The processes that run callbacks; `None`: this one does.
@@ -74,20 +70,17 @@ class PageRunner:
         admission: Admission,
         store: Store,
         errors: HookErrorLog,
-        slow: SlowSteps,
-        long: LongCalls,
         news: NewsReader,
         bodies: BodyDeduplicator | None = None,
         pool: ProcessPool | None = None,
     ) -> None:
-        self._spider = spider
+        self.spider = spider
+        """Whose callbacks are called."""
         self._table = table
         self._states = states
         self._admission = admission
         self._store = store
         self._errors = errors
-        self._slow = slow
-        self._long = long
         self._news = news
         self._bodies = bodies
         self._pool = pool
@@ -128,7 +121,7 @@ class PageRunner:
     def _is_compared(self, response: Response) -> bool:
         """Whether a page with the body of another one is the same page. A list of links is another on another host."""
         request = response.request
-        return bool(response.body) and not request.dont_filter and request.callback not in self._spider.waypoints
+        return bool(response.body) and not request.dont_filter and request.callback not in self.spider.waypoints
 
     async def _run(self, response: Response, outcome: Outcome) -> Retry | None:
         links = self._admission.link_filter()
@@ -155,41 +148,36 @@ class PageRunner:
         """Call the callback and the `parse` hooks."""
         request = response.request
         name = request.callback or "parse"
-        running = partial(self._long.call, self._spider.name, name, request.url)
         token = current_page.set(result.effects)
         try:
             try:
                 if self._pool is None:
                     call = self._callbacks.bind(name, response)
                     if len(response.body) > LARGE and not self._callbacks.is_async(name):
-                        await self._collect_alone(call, result, response.url, running)
+                        await self._collect_alone(call, result, response.url)
                     else:
-                        await collect(call, result, response.url, self._slow, running)
+                        await collect(call, result, response.url)
                 else:
-                    with running():
-                        await self._pool.handle(response, result, partial(_discard_spilled, outcome))
+                    await self._pool.handle(response, result, partial(_discard_spilled, outcome))
             except faults() as error:
-                raise_hook_error(error, self._spider, name, request, is_callback=True)
+                raise_hook_error(error, self.spider, name, request, is_callback=True)
             for hook in self._table.parse:
                 if request.plugins.get(hook.plugin.name) is not False:
                     plugin, result.maker = hook.plugin, (hook.plugin, "parse")
-                    running = partial(self._long.call, plugin.name, "parse", request.url)
                     with HookErrors(plugin, "parse", request):
-                        await collect(partial(hook.call, response), result, response.url, self._slow, running)
+                        await collect(partial(hook.call, response), result, response.url)
             await self._finish(result, response)
         finally:
             current_page.reset(token)
 
-    async def _collect_alone(
-        self, call: partial[Produced], result: PageResult, url: str, running: Callable[[], LongCall]
-    ) -> None:
+    async def _collect_alone(self, call: partial[Produced], result: PageResult, url: str) -> None:
         """Call the callback of a large page while no other large page runs its own.
 
         A parsed page takes some 20 times the memory of its body until its callback has ended. An async callback needs
         no turn: it may wait for something else, perhaps for the callback of another page.
         """
         async with self._large:
-            await collect(call, result, url, self._slow, running)
+            await collect(call, result, url)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""
@@ -219,7 +207,7 @@ class PageRunner:
                 hook = page.callback or "parse"
                 wrong = next(request for request in made if name in (request.callback, request.errback))
                 raise HookError(
-                    str(error), plugin=self._spider.name, hook=hook, request=wrong, is_callback=True
+                    str(error), plugin=self.spider.name, hook=hook, request=wrong, is_callback=True
                 ) from None
         fresh = self._admission.without_known(made)
         result.repeats += len(made) - len(fresh)
@@ -263,9 +251,9 @@ class PageRunner:
     async def _call_failure_handlers(self, failure: Failure, errback: str | None) -> FailureResult:
         found = FailureResult()
         if errback is not None:
-            with HookErrors(self._spider, errback, failure.request, found.raised, is_callback=True):
+            with HookErrors(self.spider, errback, failure.request, found.raised, is_callback=True):
                 method, _ = self._callbacks.find(errback)
-                await self._call_failure_handler(method, failure, found, self._spider, errback)
+                await self._call_failure_handler(method, failure, found, self.spider, errback)
             found.errback_raised = bool(found.raised)
         for hook in self._table.failed:
             with HookErrors(hook.plugin, "failed", failure.request, found.raised):
@@ -275,11 +263,10 @@ class PageRunner:
     async def _call_failure_handler(
         self, handler: Any, failure: Failure, found: FailureResult, plugin: Plugin, name: str
     ) -> None:
-        result = PageResult(handler=name, maker=None if plugin is self._spider else (plugin, name))
-        running = partial(self._long.call, plugin.name, name, failure.request.url)
+        result = PageResult(handler=name, maker=None if plugin is self.spider else (plugin, name))
         token = current_page.set(result.effects)
         try:
-            await collect(partial(handler, failure), result, failure.request.url, self._slow, running)
+            await collect(partial(handler, failure), result, failure.request.url)
             await self._finish(result, failure.response)
         finally:
             current_page.reset(token)
@@ -298,14 +285,13 @@ class PageRunner:
         values: list[Item] = [item.value for item in items]
         for hook in self._table.refine if response is not None else ():
             if response is not None and response.request.plugins.get(hook.plugin.name) is not False:
-                with self._long.call(hook.plugin.name, "refine", response.url):
-                    values = await self._refine_by(hook, values, response, result)
-        makers, own = result.makers, (self._spider, result.handler)
+                values = await self._refine_by(hook, values, response, result)
+        makers, own = result.makers, (self.spider, result.handler)
         result.items = result.encoded
         result.encoded = []
         for value in values:
             maker = makers.get(id(value), own) if makers else own
-            result.items.append(encoded(value, maker, request, is_callback=maker[0] is self._spider))
+            result.items.append(encoded(value, maker, request, is_callback=maker[0] is self.spider))
         makers.clear()
 
     async def _refine_by(self, hook: Hook, values: list[Item], response: Response, result: PageResult) -> list[Item]:
@@ -313,7 +299,7 @@ class PageRunner:
         kept: list[Item] = []
         for value in values:
             with HookErrors(hook.plugin, "refine", response.request):
-                refined = await self._slow.watch(hook.call(value, response), hook.call, response.url)
+                refined = await hook.call(value, response)
                 if isinstance(refined, (Request, Retry, types.CoroutineType, *NOT_ITEMS)):
                     message, plugin = describe_wrong(refined, "an item or Drop"), hook.plugin.name
                     raise HookError(message, plugin=plugin, hook="refine", request=response.request)
@@ -349,10 +335,10 @@ class PageRunner:
             reason = request.unstorable()
             if reason:
                 failing = result.maker is not None and result.maker[1] == result.handler  # a `failed` hook
-                plugin = result.maker[0] if failing and result.maker is not None else self._spider
+                plugin = result.maker[0] if failing and result.maker is not None else self.spider
                 raise HookError(
                     f"the request for {request.shown_url} cannot be stored: {reason}",
-                    plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self._spider,
+                    plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self.spider,
                 )  # fmt: skip
 
 

@@ -36,12 +36,10 @@ if TYPE_CHECKING:
     from crawler.engine.heartbeat import Heartbeat
     from crawler.engine.leases import Leases
     from crawler.engine.limit_waits import LimitWaits
-    from crawler.engine.long_calls import LongCalls
     from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.worker import Worker
     from crawler.frontier import Frontier
@@ -87,10 +85,6 @@ class Scheduler(Struct, eq=False, kw_only=True):
     """The tasks given to `crawl.start_soon`."""
     shutdown: Shutdown
     """Ends the crawl."""
-    slow: SlowSteps
-    """Names the code of users that blocks the event loop."""
-    long: LongCalls
-    """Names the hooks that do not return."""
     robots: RobotsFetcher
     """Fetches robots.txt files."""
     waits: LimitWaits
@@ -144,7 +138,6 @@ class Scheduler(Struct, eq=False, kw_only=True):
                 self.tasks.close()
                 background.cancel_scope.cancel(reason="the crawl has ended")
         finally:
-            self.slow.finish()
             self.errors.finish()
             self.sinks.finish()
             with trio.move_on_after(FINISH_GRACE, shield=True):
@@ -279,11 +272,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
         """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""
         last, durable = False, self.store.durable
         while not last and not self.added.is_closed:
-            began = self.slow.clock()
-            try:
-                batch = [_checked(value, durable=durable) for value in itertools.islice(produced, START_BATCH)]
-            finally:
-                self.slow.check(began, self.crawl.spider.start, "")
+            batch = [_checked(value, durable=durable) for value in itertools.islice(produced, START_BATCH)]
             last = len(batch) < START_BATCH
             await self._send_start(batch, outbox, last=last)
 

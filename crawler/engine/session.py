@@ -23,12 +23,13 @@ from crawler.engine.checks import (
 from crawler.engine.forked_copies import ending_copies
 from crawler.engine.handler_results import describe_error
 from crawler.engine.hook_errors import is_fault
-from crawler.engine.lifespans import causes, lifespan, watching
+from crawler.engine.lifespans import causes, lifespan
 from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
+from crawler.engine.watchdog import Watchdog
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, JobLost, LeaseLost, PluginError
 from crawler.files import full_disk_cause
@@ -60,8 +61,6 @@ PROXY_VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "A
 """Environment variables that name a proxy."""
 REFUSALS: Final = (ConfigError, JobError, PluginError)
 """Errors that say that nothing was started."""
-WATCHED: Final = ("lifespan", "answer", "fetch", "parse", "refine", "persist", "failed")
-"""The hooks that may wait."""
 FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
@@ -244,14 +243,12 @@ class CrawlSession:
 
     async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:
         """Run the crawl inside of the lifespans, until it has finished or is stopped."""
-        with scheduler.shutdown.around() as scope:
+        with Watchdog(scheduler.shutdown), scheduler.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
                 scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + FINISH_GRACE
             async with AsyncExitStack() as stack:
-                if any(getattr(self.table, hook) for hook in WATCHED):
-                    await stack.enter_async_context(watching(scheduler.long))
                 for hook in self.table.lifespan:
-                    await stack.enter_async_context(lifespan(hook, scheduler.crawl, scheduler.long, scheduler.slow))
+                    await stack.enter_async_context(lifespan(hook, scheduler.crawl))
                 await keep_positions(self.table.persist, scheduler.store)
                 await scheduler.writer.keep_states()
                 await runs.begin()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from crawler.engine.outages import OutageMonitor
     from crawler.engine.quota_events import QuotaEvents
     from crawler.engine.shutdown import Shutdown
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.frontier import Frontier, StartTicket
     from crawler.hooks.table import Hook
     from crawler.limits.events import QuotaEvent
@@ -43,7 +42,6 @@ class Settlement:
         shutdown: Stops the crawl if a `measure` hook wants that.
         clock: Returns the time in seconds since the epoch.
         outages: Finds out whether hosts and the network can be reached.
-        slow: Names hooks that block the event loop.
     """
 
     def __init__(
@@ -54,7 +52,6 @@ class Settlement:
         shutdown: Shutdown,
         clock: Clock,
         outages: OutageMonitor,
-        slow: SlowSteps,
     ) -> None:
         self._hooks = hooks
         self._frontier = frontier
@@ -62,7 +59,6 @@ class Settlement:
         self._shutdown = shutdown
         self._clock = clock
         self._outages = outages
-        self._slow = slow
         self._quota_events: QuotaEvents | None = None
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
@@ -189,13 +185,10 @@ class Settlement:
         """Call the `measure` hooks. The longest pause wins."""
         pause: Pause | None = None
         for hook in self._hooks:
-            began = self._slow.clock()
             try:
                 verdict = hook.call(usage)
             except faults() as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {describe_error(error)}") from error
-            finally:
-                self._slow.check(began, hook.call, usage.request.url)
             if verdict is not None and not isinstance(verdict, (Stop, Pause)):
                 raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(verdict, 'a Pause or Stop')}")
             if isinstance(verdict, Stop):

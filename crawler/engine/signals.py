@@ -25,7 +25,7 @@ from typing import Any, Final, Self
 import trio
 
 from crawler.engine.shutdown import FINISH_GRACE
-from crawler.engine.shutdown_blockers import describe_step, describe_tasks
+from crawler.engine.watchdog import describe_step, describe_tasks
 from crawler.logs import get_logger
 
 __all__ = ["INTERRUPTED", "SignalThread", "ending_signals"]

@@ -30,9 +30,7 @@ from crawler.sinks.file_sink import FileSink
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crawler.engine.long_calls import LongCalls
     from crawler.engine.shutdown import Shutdown
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.messages import Row
     from crawler.store import Store
 
@@ -159,8 +157,6 @@ class SinkRunner:
         hooks: The `persist` hooks.
         store: Has the item log.
         shutdown: Knows when the crawl must end.
-        slow: Names a `persist` that blocks the event loop.
-        long: Names a `persist` that does not return.
         max_lag: Maximum lag of a sink in items, before the writer waits for it.
         lease: Waits while the lease of this worker is not renewed.
     """
@@ -170,16 +166,12 @@ class SinkRunner:
         hooks: Sequence[Hook],
         store: Store,
         shutdown: Shutdown,
-        slow: SlowSteps,
-        long: LongCalls,
         max_lag: int,
         lease: Callable[[], Awaitable[None]],
     ) -> None:
         self._hooks = hooks
         self._store = store
         self._shutdown = shutdown
-        self._slow = slow
-        self._long = long
         self._max_lag = max_lag
         self._lease = lease
         self._sinks: list[_Sink] = []
@@ -287,8 +279,7 @@ class SinkRunner:
         """Call `persist` or `flush`, again after a pause if it raises."""
         for pause in (*RETRY_PAUSES, None):
             try:
-                with self._long.call(sink.name, "persist"):
-                    return await self._slow.watch(call_sink(method, limiter=sink.thread), sink.hook.call, "")
+                return await call_sink(method, limiter=sink.thread)
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
             except faults() as error:

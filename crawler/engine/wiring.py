@@ -18,7 +18,6 @@ from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
 from crawler.engine.limit_waits import LimitWaits
-from crawler.engine.long_calls import LongCalls
 from crawler.engine.news import NewsReader
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
@@ -29,7 +28,6 @@ from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
-from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.engine.verdicts import Verdicts
 from crawler.engine.worker import Worker
@@ -96,7 +94,7 @@ def wire(
     if clock is None:
         time = (earliest, resumed.now, Suspension() if store.shared else None)
         clock = Clock(*time) if limits is None else shared_clock(limits, *time)
-    started_at, stats, errors, slow, long = clock(), Stats(), HookErrorLog(), SlowSteps(), LongCalls()
+    started_at, stats, errors = clock(), Stats(), HookErrorLog()
     states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
 
     frontier = Frontier(settings, limits=limits)
@@ -134,7 +132,6 @@ def wire(
     admission = Admission(
         Scope.of(spider.allowed_domains, settings),
         table,
-        slow,
         partial(getattr, store, "known"),  # a store may replace the container
         spider.waypoints,
         agent=product_token(settings.user_agent),
@@ -151,15 +148,15 @@ def wire(
     slots = Slots(frontier, clock)
     frontier.reachability.route = downloader.route
     outages = OutageMonitor(frontier, policy)
-    hooks = FetchHooks(table, long, slow, downloader.fetch)
-    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages, slow)
+    hooks = FetchHooks(table)
+    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages)
     pool = None if processes is None else processes.pool(spider, states[0], partial(getattr, store, "known"))
     attempts = Attempts(downloader, hooks, frontier, slots, settlement)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, slow, long, news, bodies, pool)
+    pages = PageRunner(spider, table, states, admission, store, errors, news, bodies, pool)
     added, tasks, commits, verdicts = AddedRequests(), BackgroundTasks(), CommitCalls(), Verdicts()
     crawl = Crawl(
         spider=spider,
@@ -182,7 +179,7 @@ def wire(
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
 
-    sinks = SinkRunner(table.persist, store, shutdown, slow, long, settings.sink_lag, slots.lease)
+    sinks = SinkRunner(table.persist, store, shutdown, settings.sink_lag, slots.lease)
     leases = Leases(frontier, store, clock, news, unclean=resumed.unclean)
     return Scheduler(
         crawl=crawl,
@@ -191,7 +188,7 @@ def wire(
         leases=leases,
         heartbeat=_heartbeat(store, leases, frontier, clock) if store.shared else None,
         worker=Worker(
-            frontier, attempts, pages, robots, admission, policy, clock, errors, slow, commits, verdicts, origins
+            frontier, attempts, pages, robots, admission, policy, clock, errors, commits, verdicts, origins
         ),
         writer=Writer(
             store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, news, verdicts,
@@ -201,8 +198,6 @@ def wire(
         added=added,
         tasks=tasks,
         shutdown=shutdown,
-        slow=slow,
-        long=long,
         robots=robots,
         waits=LimitWaits(frontier, shutdown, settings.quota_patience),
         errors=errors,

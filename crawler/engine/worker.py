@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from crawler.engine.decide import Policy
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
-    from crawler.engine.slow_steps import SlowSteps
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.verdicts import Awaited, Verdicts
     from crawler.engine.writer import Message
@@ -56,7 +55,6 @@ class Worker:
         policy: The rules for responses.
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
-        slow: Names what blocks the event loop.
         commits: Forgets the calls of a request that was interrupted.
         verdicts: Tell whether a page of a shared job has to be handled again.
         origins: Collects the origins of start pages; `None` if they are not needed.
@@ -72,7 +70,6 @@ class Worker:
         policy: Policy,
         clock: Clock,
         errors: HookErrorLog,
-        slow: SlowSteps,
         commits: CommitCalls,
         verdicts: Verdicts,
         origins: StartOrigins | None = None,
@@ -85,7 +82,6 @@ class Worker:
         self._policy = policy
         self._clock = clock
         self._errors = errors
-        self._slow = slow
         self._commits = commits
         self._verdicts = verdicts
         self._origins = origins
@@ -217,10 +213,8 @@ class Worker:
 
     def _decide(self, result: Result | RequestError, ticket: PageTicket, outcome: Outcome) -> Decision:
         """Return the decision about a request whose response is not simply a page."""
-        now, began = self._clock(), self._slow.clock()
-        decision = decide(result, History.of(ticket, outcome.attempts, now), self._policy, now)
-        self._slow.check(began, decide, ticket.request.url)  # it parses the page if `follow_refresh` is set
-        return decision
+        now = self._clock()
+        return decide(result, History.of(ticket, outcome.attempts, now), self._policy, now)
 
     def _decide_refused(self, ticket: RefusedTicket) -> Fail | Refuse:
         """Return the decision about a request that must not be sent."""

@@ -18,7 +18,7 @@ from trio.testing import MockClock
 
 from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Request, Response, Settings, crawl
 from crawler import run as run_crawl
-from crawler.engine import long_calls, slow_steps
+from crawler.engine import watchdog
 from crawler.hooks.table import HOOKS
 from crawler.sinks import Held
 from crawler.testing import FakeSite, Page
@@ -115,10 +115,10 @@ class Blocks(Raises):
     """Blocks the event loop in a hook."""
 
     async def later(self) -> Any:
-        time.sleep(0.03)  # noqa: ASYNC251 - that is the fault
+        time.sleep(0.3)  # noqa: ASYNC251 - that is the fault
 
     def now(self) -> Any:
-        time.sleep(0.03)
+        time.sleep(0.3)
 
 
 class Returns(Raises):
@@ -192,7 +192,8 @@ def faulty(hook: str, fault: Raises, *, only: str = "") -> Plugin:
         "measure": now,
         "failed": later,
     }  # fmt: skip
-    inspect.unwrap(methods[hook]).__qualname__ = f"Faulty.{hook}"
+    function = inspect.unwrap(methods[hook])
+    function.__code__ = function.__code__.replace(co_name=hook, co_qualname=f"Faulty.{hook}")
     return type("Faulty", (Plugin,), {hook: methods[hook]})()
 
 
@@ -217,7 +218,7 @@ class Keep(Plugin):
         self.items += [row.item["url"] for row in batch if "url" in row.item]
 
 
-async def run(plugin: Plugin | None, folder: Path, items: list[str], seconds: float | None = None) -> Outcome:
+async def run(plugin: Plugin | None, folder: Path, items: list[str], settings: Settings | None = None) -> Outcome:
     outcome = Outcome()
     plugins = [Keep(items)] if plugin is None else [plugin, Keep(items)]
     try:
@@ -226,7 +227,7 @@ async def run(plugin: Plugin | None, folder: Path, items: list[str], seconds: fl
             plugins=plugins,
             job=folder,
             transport=FakeSite(SITE).transport,
-            settings=Settings(max_seconds=seconds),
+            settings=settings,
         )
     except CrawlerError as error:
         outcome.error = error
@@ -316,17 +317,21 @@ HANGING = [hook for hook in HOOKS if hook not in ("admit", "measure")]  # these 
 
 @pytest.mark.parametrize("hook", HANGING)
 async def test_a_hook_that_hangs_is_named_and_the_next_run_of_the_job_has_everything(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path, hook: str
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hook: str
 ) -> None:
+    assert watchdog.LONG == 60
+    for name, seconds in {"LONG": 0.5, "WAITS": 0.1, "LOOK": 0.03}.items():
+        monkeypatch.setattr(watchdog, name, seconds)
     items: list[str] = []
     only = "/gone" if hook == "failed" else ""
-    outcome = await run(faulty(hook, Hangs(), only=only), tmp_path / "job", items, seconds=100)
+    began = trio.current_time()
+    outcome = await run(faulty(hook, Hangs(), only=only), tmp_path / "job", items, Settings(max_seconds=1.0, grace=0.2))
     begun = [message for message in caplog.messages if message.startswith(f"faulty.{hook} ")]
     assert len(begun) == 1
-    assert "has not returned for 60 s" in begun[0]
+    assert "has not returned for 1 s" in begun[0]
     if hook in REFUSED:
         assert "https://site.test/" in begun[0]
-    assert trio.current_time() < 130
+    assert trio.current_time() - began < 10
     await run(None, tmp_path / "job", items)
     assert sorted(items) == ITEMS
     assert outcome.error is None or isinstance(outcome.error, CrawlFailed)
@@ -369,7 +374,8 @@ async def test_a_hook_that_blocks_the_event_loop_is_named_once_and_nothing_is_lo
     tmp_path: Path,
     hook: str,
 ) -> None:
-    monkeypatch.setattr(slow_steps, "SLOW", 0.025)
+    monkeypatch.setattr(watchdog, "SLOW", 0.2)
+    monkeypatch.setattr(watchdog, "LOOK", 0.03)
     items: list[str] = []
     only = {"persist": "", "lifespan": "", "failed": "/gone"}.get(hook, "/a")
     outcome = await run(faulty(hook, Blocks(), only=only), tmp_path / "job", items)
@@ -397,7 +403,6 @@ async def test_a_hook_that_returns_none_changes_nothing(
 
 def test_the_tables_above_have_every_hook() -> None:
     assert {hook for hook, *_ in FAULTS} == set(HOOKS)
-    assert long_calls.LONG == 60
 
 
 @pytest.mark.parametrize("where", ["start", "a background task"])

@@ -14,7 +14,6 @@ COVERED_ELSEWHERE = {
     # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
     "engine/decision.py": ["tests/unit/engine/test_decide.py"],
-    "engine/forked_copies.py": ["tests/integration/kills/test_forks.py"],
     "engine/history.py": ["tests/unit/engine/test_decide.py", "tests/crawl/test_pages_that_are_refused.py"],
     "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],

@@ -19,13 +19,11 @@ from crawler.clock import Clock
 from crawler.engine.attempt import Attempts
 from crawler.engine.decide import Policy
 from crawler.engine.fetch_hooks import FetchHooks
-from crawler.engine.long_calls import LongCalls
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.retries import RetryPolicy
 from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
-from crawler.engine.slow_steps import SlowSteps
 from crawler.frontier import Frontier, InlineTicket, PageTicket, Pending
 from crawler.hooks.table import HookTable
 from crawler.stats import Stats
@@ -68,14 +66,14 @@ class Case:
         self.stats = Stats()
         self.shutdown = Shutdown(10.0, self.frontier.changed.set)
         self.downloader = FakeDownloader(answer or response(status))
-        table, slow = HookTable.build([Spider(), *plugins]), SlowSteps()
+        table = HookTable.build([Spider(), *plugins])
         outages = OutageMonitor(self.frontier, Policy(RetryPolicy(settings)))
         self.attempts = Attempts(
             self.downloader,  # type: ignore[arg-type]
-            FetchHooks(table, LongCalls(), slow, self.downloader.fetch),
+            FetchHooks(table),
             self.frontier,
             Slots(self.frontier, self.clock),
-            Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages, slow),
+            Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.lanes.open(A, epoch=1, head=[pending], more=False)

@@ -30,7 +30,7 @@ from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_r
 from crawler.engine.processes.read_state import ReadState
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
 from crawler.engine.processes.shared_bodies import BodyReader
-from crawler.engine.slow_steps import SlowSteps
+from crawler.engine.watchdog import Watchdog
 from crawler.errors import HookError
 from crawler.headers import product_token
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
@@ -103,7 +103,6 @@ class CallbackRunner:
         self._agent = product_token(settings.user_agent)
         self._obey_nofollow = settings.obey_nofollow
         self._callbacks = Callbacks(spider)
-        self._slow = SlowSteps()
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
         self._pages: dict[int, _Page] = {}
@@ -122,18 +121,18 @@ class CallbackRunner:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.channel.run_writer)
             self.channel.send(wire.Ready(os.getpid()))
-            while not self._stops:
-                await self._receive()
-                while self._queue and not self._stops:
-                    page = self._queue.popleft()
-                    body = None if page.shared is None else self._bodies.read(*page.shared)
-                    if self._callbacks.is_generator(page.callback):
-                        self._send(await self._handle(page.number, self._response(page, body), None))
-                    else:
-                        nursery.start_soon(self._handle_in_task, page, body)
-                if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
-                    await trio.lowlevel.checkpoint()
-            self._slow.finish()
+            with Watchdog():
+                while not self._stops:
+                    await self._receive()
+                    while self._queue and not self._stops:
+                        page = self._queue.popleft()
+                        body = None if page.shared is None else self._bodies.read(*page.shared)
+                        if self._callbacks.is_generator(page.callback):
+                            self._send(await self._handle(page.number, self._response(page, body), None))
+                        else:
+                            nursery.start_soon(self._handle_in_task, page, body)
+                    if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
+                        await trio.lowlevel.checkpoint()
             self.channel.flush()
             with trio.move_on_after(1):
                 await self.channel.drain()
@@ -214,7 +213,7 @@ class CallbackRunner:
         self._pages[number] = _Page(scope)
         try:
             response._bind(links)  # noqa: SLF001 - not for users
-            await collect(self._callbacks.bind(name, response), result, request.url, self._slow)
+            await collect(self._callbacks.bind(name, response), result, request.url)
             return self._handled(number, result, links, request, began)
         except faults(KeyboardInterrupt) as error:
             return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)

@@ -10,7 +10,6 @@ import pytest
 
 from crawler import Drop, Plugin, Request, Settings, Spider
 from crawler.engine.admission import ADMIT_FAILED, Admission
-from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.hooks.table import HookTable
 from crawler.messages.request import copy_unchecked
@@ -33,7 +32,7 @@ class Hook(Plugin):
 def admission(*hooks: Plugin, domains: Any = ("site.test",), **options: Any) -> Admission:
     settings = Settings(max_depth=2, obey_robots=False)
     scope = Scope.of(domains, settings)
-    return Admission(scope, HookTable.build([Spider(), *hooks]), SlowSteps(), **options)
+    return Admission(scope, HookTable.build([Spider(), *hooks]), **options)
 
 
 def admitted(made: Admission, *requests: Request) -> tuple[list[str], list[tuple[str, str]]]:
@@ -106,7 +105,7 @@ def test_a_hook_that_returns_something_else_fails_its_request(caplog: pytest.Log
 
 def test_without_scope_and_hooks_every_request_enters() -> None:
     scope = Scope.of(None, Settings(traps=False, skip_extensions=(), max_url_length=10**6))
-    made = Admission(scope, HookTable.build([Spider()]), SlowSteps())
+    made = Admission(scope, HookTable.build([Spider()]))
     deep = copy_unchecked(Request(OUT), depth=99)
     assert made.admit([deep], []) == [deep]
 

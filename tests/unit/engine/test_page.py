@@ -26,10 +26,8 @@ from crawler import (
 from crawler.engine import handler_results
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
-from crawler.engine.long_calls import LongCalls
 from crawler.engine.news import NewsReader
 from crawler.engine.page import PageRunner
-from crawler.engine.slow_steps import SlowSteps
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.frontier import Frontier, PageTicket, Pending
 from crawler.hooks.page_effects import current_page
@@ -85,10 +83,9 @@ class Case:
             plugin.state = state
         scope = Scope.of(spider.allowed_domains, Settings())
         bodies = BodyDeduplicator(self.store) if dedup else None
-        watches = HookErrorLog(), SlowSteps(), LongCalls()
-        admission = Admission(scope, table, watches[1], lambda: self.store.known)
+        admission = Admission(scope, table, lambda: self.store.known)
         news = NewsReader(self.states)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, *watches, news, bodies)
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, HookErrorLog(), news, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:
