@@ -81,8 +81,6 @@ def _check(argv: Sequence[str]) -> None:
 
 def _report_error(message: str, code: int, notes: Iterable[str] = ()) -> int:
     """Write an error to standard error, one line for its message and for each of its notes; return the exit code."""
-    from crawler.cli.wording import for_command_line  # noqa: PLC0415 - only errors need it
-
     for line in (message, *notes):
-        say(f"crawler: {for_command_line(' '.join(line.split()))}\n", level=logging.ERROR)
+        say(f"crawler: {' '.join(line.split())}\n", level=logging.ERROR)
     return code

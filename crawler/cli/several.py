@@ -15,7 +15,6 @@ from crawler.cli.progress import Progress
 from crawler.cli.results import show_result
 from crawler.cli.screen import Screen
 from crawler.cli.web_page import address_options
-from crawler.cli.wording import for_command_line
 from crawler.engine.job import Job
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
@@ -119,8 +118,8 @@ def _outcome(result: Report | CrawlerError | None, tolerate: str) -> tuple[int, 
         return 130, None, "interrupted before it began"
     log_traceback(result)
     if isinstance(result, CrawlFailed):
-        return 1, result.report, f"the crawl failed: {for_command_line(str(result))}"
-    return 2, None, for_command_line(str(result))
+        return 1, result.report, f"the crawl failed: {result}"
+    return 2, None, str(result)
 
 
 def _check_names(spiders: Sequence[Spider], outputs: Sequence[str], job: Job | None, report: Path | None) -> None:

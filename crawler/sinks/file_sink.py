@@ -284,7 +284,7 @@ class FileSink(ResumableFile, Sink):
 
     def refuse(self, why: str) -> ConfigError:
         """Return the error for a file that cannot be appended to."""
-        return ConfigError(f'cannot append to {self.path}: {why} (if_exists="overwrite" replaces it)')
+        return ConfigError(f"cannot append to {self.path}: {why} (--overwrite replaces it; in Python: if_exists)")
 
 
 def _is_cut_off(file: BinaryIO) -> bool:

@@ -35,10 +35,11 @@ def check_target(path: Path, if_exists: IfExists, *, in_job: bool = False) -> No
         if path.exists():
             if if_exists == "error":
                 if in_job:  # the file may hold items of the job: no advice may double them
-                    raise ConfigError(f'{path} exists already: {OTHER}, or if_exists="overwrite" replaces it')
-                raise ConfigError(
-                    f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
-                )
+                    raise ConfigError(
+                        f"{path} exists already: {OTHER}, or --overwrite replaces it (in Python: if_exists)"
+                    )
+                how = "--overwrite replaces it, --append adds to it (in Python: if_exists)"
+                raise ConfigError(f"{path} exists already: {how}")
             if not path.is_file():
                 raise ConfigError(f"{path} is not a regular file")
         if refusal := write_refusal(path if path.exists() else path.parent):

@@ -141,14 +141,9 @@ class Series(Sink):
             for kind, _, path in self.names.existing():
                 if "-" in kind and not self._is_shared:
                     continue  # no type has such a name: it is the file of a worker, which has its number at the end
-                how = (
-                    ""
-                    if self._job is not None
-                    else ', if_exists="append" adds parts'
-                    if "n" in self.names.fields
-                    else ""
-                )
-                raise ConfigError(f'{path} exists already: if_exists="overwrite" deletes the files of the series{how}')
+                adds = ", --append adds parts" if self._job is None and "n" in self.names.fields else ""
+                how = f"--overwrite deletes the files of the series{adds} (in Python: if_exists)"
+                raise ConfigError(f"{path} exists already: {how}")
 
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check the last part of each type."""

@@ -169,10 +169,8 @@ class SqlSink(KeyedSink):
         """Refuse tables with rows, or of another form."""
         for name in list(self._own_tables(connection)):
             if self._if_exists == "error" and self.execute(connection, f"SELECT 1 FROM {self.quote(name)} LIMIT 1"):
-                raise ConfigError(
-                    f'{self.place}: the table {name} has rows already: if_exists="overwrite" replaces it, '
-                    'if_exists="append" adds to it'
-                )
+                how = "--overwrite replaces it, --append adds to it (in Python: if_exists)"
+                raise ConfigError(f"{self.place}: the table {name} has rows already: {how}")
 
     def begin(self, connection: Any, cursor: Cursor) -> None:
         """Create the table of cursors, and delete the tables of the items under ``overwrite``."""

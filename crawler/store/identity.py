@@ -85,9 +85,8 @@ def check_same(identity: Identity, kept: Mapping[str, Any], place: object) -> No
     """Raise `JobError` if a job belongs to another crawl."""
     changed = first_difference(identity.comparable(kept), identity.crawl)
     if changed is not None:
-        raise JobError(
-            f"{place} belongs to another crawl: {changed} (Job(…, override=True) continues it with the change)"
-        )
+        how = "--override continues it with the change; in Python: Job(…, override=True)"
+        raise JobError(f"{place} belongs to another crawl: {changed} ({how})")
 
 
 def shown_arguments(kept: Mapping[str, Any]) -> dict[str, Any]:

@@ -206,7 +206,7 @@ async def a_database_that_has_lost_rows_is_refused(database: Database) -> None:
 
 async def an_existing_table_is_refused_replaced_or_extended(database: Database) -> None:
     await store(database.sink(), rows_of({"n": 1}))
-    with pytest.raises(ConfigError, match=f"the table {database.table} has rows already: if_exists=.overwrite."):
+    with pytest.raises(ConfigError, match=f"the table {database.table} has rows already: --overwrite"):
         await store(database.sink())
     await store(database.sink(if_exists="append"), rows_of({"n": 2}, first=1))
     assert database.select("n") == [(1,), (2,)]

@@ -162,9 +162,8 @@ class Delta(KeyedSink):
         if connection is None or self._if_exists == "overwrite":
             return
         if self._if_exists == "error" and connection.count():
-            raise ConfigError(
-                f'{self.place} has rows already: if_exists="overwrite" replaces them, if_exists="append" adds to them'
-            )
+            how = "--overwrite replaces them, --append adds to them (in Python: if_exists)"
+            raise ConfigError(f"{self.place} has rows already: {how}")
         columns = _columns(connection)
         for name, kind in columns.items():
             if kind is None:

@@ -90,9 +90,8 @@ def writable(path: Path, if_exists: IfExists, *, folder: bool) -> None:
         raise ConfigError(f"{path} is a folder: only a job writes parts to it; name another output")
     if not folder and path.exists():
         if if_exists == "error":
-            raise ConfigError(
-                f'{path} exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'
-            )
+            how = "--overwrite replaces it, --append adds to it (in Python: if_exists)"
+            raise ConfigError(f"{path} exists already: {how}")
         if not path.is_file():
             raise ConfigError(f"{path} is not a regular file")
     for place in {parent, path} if path.exists() else {parent}:

@@ -155,10 +155,8 @@ class MongoDB(KeyedSink):
         """Refuse collections with documents, or with documents of another origin."""
         for found in list(self._collections(connection)):
             if self._if_exists == "error" and found.find_one() is not None:
-                raise ConfigError(
-                    f'{self.place}: the collection {found.name} has documents already: if_exists="overwrite" deletes '
-                    'them, if_exists="append" adds to them'
-                )
+                how = "--overwrite deletes them, --append adds to them (in Python: if_exists)"
+                raise ConfigError(f"{self.place}: the collection {found.name} has documents already: {how}")
 
     def begin(self, connection: Any, cursor: Cursor) -> None:
         """Store the first cursor, and delete the documents under ``overwrite``."""

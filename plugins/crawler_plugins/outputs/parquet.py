@@ -124,10 +124,8 @@ class Parquet(PartSink):
             for path in self._paths():
                 folder = self._joined(path).folder
                 if folder.names():
-                    raise ConfigError(
-                        f"{folder.place} has the items of a crawl that was killed: move it away, or "
-                        'if_exists="overwrite" deletes it'
-                    )
+                    how = "move it away, or --overwrite deletes it (in Python: if_exists)"
+                    raise ConfigError(f"{folder.place} has the items of a crawl that was killed: {how}")
 
     def flush(self) -> Any:
         """Write the rows that are left. Without a job, join the parts to one file."""
@@ -182,5 +180,7 @@ def _types_of_file(path: Path) -> dict[str, str]:
             return types_of(pq.read_schema(path))
         except (ValueError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f'cannot append to {path}: {reason} (if_exists="overwrite" replaces it)') from error
+            raise ConfigError(
+                f"cannot append to {path}: {reason} (--overwrite replaces it; in Python: if_exists)"
+            ) from error
     return {}

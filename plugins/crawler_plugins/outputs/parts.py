@@ -122,9 +122,8 @@ class Dataset:
             try:
                 self.format.learn(content)
             except ValueError as error:
-                raise ConfigError(
-                    f'cannot append to {self.folder.place}: {error} (if_exists="overwrite" replaces it)'
-                ) from error
+                how = "--overwrite replaces it; in Python: if_exists"
+                raise ConfigError(f"cannot append to {self.folder.place}: {error} ({how})") from error
 
     def state(self) -> list[Any]:
         """Return what the job keeps about the parts."""
@@ -214,9 +213,8 @@ class PartSink(Sink):
         if self._if_exists == "error":
             for dataset in map(self.dataset, self.existing()):
                 if dataset.parts():
-                    how = "" if self._in_job else ', if_exists="append" adds parts'
-                    place = dataset.folder.place
-                    raise ConfigError(f'{place} has parts already: if_exists="overwrite" deletes them{how}')
+                    how = f"--overwrite deletes them{'' if self._in_job else ', --append adds parts'}"
+                    raise ConfigError(f"{dataset.folder.place} has parts already: {how} (in Python: if_exists)")
 
     def verify(self, rows: Callable[[], Iterator[Row]]) -> None:
         """Check that the parts that the job has written are there.

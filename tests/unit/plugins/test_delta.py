@@ -237,7 +237,7 @@ async def test_a_table_that_exists(path, if_exists):
     await store(Delta(path), rows_of({"n": 1, "old": "x"}))
     sink = Delta(path, if_exists=if_exists)
     if if_exists == "error":
-        with pytest.raises(ConfigError, match='has rows already: if_exists="overwrite" replaces them'):
+        with pytest.raises(ConfigError, match="has rows already: --overwrite replaces them"):
             sink.check()
         return
     sink.check()

@@ -92,7 +92,7 @@ async def test_documents_that_exist(server, if_exists):
     await store(output(server), rows_of(*[{"n": 1}]))
     sink = output(server, if_exists)
     if if_exists == "error":
-        with pytest.raises(ConfigError, match='if_exists="overwrite" deletes them, if_exists="append" adds to them'):
+        with pytest.raises(ConfigError, match="--overwrite deletes them, --append adds to them"):
             sink.check()
         return
     sink.check()

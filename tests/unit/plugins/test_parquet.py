@@ -65,7 +65,7 @@ async def test_items_are_appended_to_a_file(tmp_path):
 async def test_files_that_cannot_be_appended_to_are_refused(tmp_path):
     path = tmp_path / "items.parquet"
     path.write_text("x")
-    with pytest.raises(ConfigError, match=r"cannot append to .*Parquet.* \(if_exists=.overwrite."):
+    with pytest.raises(ConfigError, match=r"cannot append to .*Parquet.* \(--overwrite"):
         Parquet(path, "append")
     pq.write_table(pa.table({"when": pa.array([0], pa.timestamp("s"))}), path)
     with pytest.raises(ConfigError, match="column 'when' has the type timestamp"):

@@ -142,9 +142,11 @@ def trio_run():
 async def test_parts_that_exist_are_refused_deleted_or_kept():
     folder = MemoryFolder()
     await store(Parts({"": folder}), [row(n) for n in range(5)])
-    with pytest.raises(ConfigError, match="memory has parts already: if_exists=.overwrite. deletes them$"):
+    with pytest.raises(
+        ConfigError, match="memory has parts already: --overwrite deletes them \\(in Python: if_exists\\)$"
+    ):
         Parts({"": folder}).check()
-    with pytest.raises(ConfigError, match="if_exists=.append. adds parts"):
+    with pytest.raises(ConfigError, match="--append adds parts"):
         Parts({"": folder}, in_job=False).check()
     kept = await store(Parts({"": folder}, if_exists="append"), [row(n) for n in range(5, 9)], size=2)
     assert folder.rows() == list(range(9))

@@ -77,7 +77,7 @@ def test_a_pipe_is_rejected(tmp_path):
 def test_an_existing_file_is_rejected_with_advice(tmp_path):
     path = tmp_path / "items.jsonl"
     path.write_text("")
-    with pytest.raises(ConfigError, match="exists already: if_exists=.overwrite. replaces it, if_exists=.append"):
+    with pytest.raises(ConfigError, match="exists already: --overwrite replaces it, --append"):
         open_output(path)
 
 

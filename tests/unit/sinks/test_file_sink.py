@@ -109,7 +109,8 @@ async def test_a_file_that_somebody_has_changed_is_not_cut(path):
 def test_a_file_of_another_format_is_not_appended_to(path):
     path.write_text("title\n")
     with pytest.raises(
-        ConfigError, match=r"cannot append to .*: it does not begin with a digit \(if_exists=.overwrite. replaces it\)"
+        ConfigError,
+        match=r"cannot append to .*: it does not begin with a digit \(--overwrite replaces it; in Python: if_exists\)",
     ):
         Lines(path, "append")
     assert path.read_text() == "title\n"

@@ -14,8 +14,8 @@ from crawler.sinks.if_exists import OTHER, check_target
 @pytest.mark.parametrize(
     ("in_job", "words"),
     [
-        (False, 'exists already: if_exists="overwrite" replaces it, if_exists="append" adds to it'),
-        (True, f'exists already: {OTHER}, or if_exists="overwrite" replaces it'),
+        (False, "exists already: --overwrite replaces it, --append adds to it (in Python: if_exists)"),
+        (True, f"exists already: {OTHER}, or --overwrite replaces it (in Python: if_exists)"),
     ],
 )
 def test_a_file_that_exists_needs_a_decision(tmp_path, in_job, words):

@@ -114,9 +114,7 @@ async def test_a_batch_that_failed_in_the_middle_is_continued(tmp_path):
 async def test_existing_files_of_the_series_are_refused_deleted_or_followed(tmp_path):
     template = tmp_path / "a-%(n)d.jsonl"
     await store(Series(template, JsonLines, max_rows=1), [row(n) for n in range(3)])
-    with pytest.raises(
-        ConfigError, match=r"a-1.jsonl exists already: if_exists=.overwrite. .*if_exists=.append. adds parts"
-    ):
+    with pytest.raises(ConfigError, match=r"a-1.jsonl exists already: --overwrite .*--append adds parts"):
         Series(template, JsonLines)
     await store(Series(template, JsonLines, max_rows=2, if_exists="append"), [row(n) for n in range(3, 6)])
     assert files(tmp_path) == {f"a-{n}.jsonl": [n - 1] for n in (1, 2, 3)} | {"a-4.jsonl": [3, 4], "a-5.jsonl": [5]}
