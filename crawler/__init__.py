@@ -19,7 +19,7 @@ _HOMES = {
     "crawler.engine.items": "crawl_items",
     "crawler.engine.job": "Job",
     "crawler.engine.report": "Report",
-    "crawler.engine.retries": "RetryPolicy",
+    "crawler.decision.retry_policy": "RetryPolicy",
     "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
     " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost PluginError Refused RequestError"
     " WouldExceedDeadline",
@@ -41,6 +41,7 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports belo
 
 if _typing.TYPE_CHECKING:
     from crawler.api_client.client import client as client
+    from crawler.decision.retry_policy import RetryPolicy as RetryPolicy
     from crawler.engine.api import ItemStream as ItemStream
     from crawler.engine.api import crawl as crawl
     from crawler.engine.api import run as run
@@ -48,7 +49,6 @@ if _typing.TYPE_CHECKING:
     from crawler.engine.items import crawl_items as crawl_items
     from crawler.engine.job import Job as Job
     from crawler.engine.report import Report as Report
-    from crawler.engine.retries import RetryPolicy as RetryPolicy
     from crawler.errors import BadRedirect as BadRedirect
     from crawler.errors import BadStatus as BadStatus
     from crawler.errors import BodyTooLarge as BodyTooLarge

@@ -27,11 +27,11 @@ from crawler.settings import Settings
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.decision.decide import Policy
+    from crawler.decision.retry_policy import RetryPolicy
     from crawler.engine.admission import Admission
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.decide import Policy
     from crawler.engine.inline import Inline
-    from crawler.engine.retries import RetryPolicy
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier
     from crawler.hooks.crawl_statistics import CrawlStatistics, UrlFacts

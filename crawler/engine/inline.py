@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from crawler import urls
-from crawler.engine.decide import decide_inline
-from crawler.engine.decision import Fail, Page
-from crawler.engine.history import History
+from crawler.decision.decide import decide
+from crawler.decision.decisions import Again, Fail, Follow, Page
+from crawler.decision.facts import Facts
 from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.body_reader import BodyHandling, receiver_of
-from crawler.frontier import Lane, RobotsRules, lane_name
+from crawler.frontier import InlineTicket, Lane, Pending, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Receive, Request, Response, Retry
@@ -24,8 +24,8 @@ from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.decision.decide import Policy
     from crawler.engine.attempt import Attempts
-    from crawler.engine.decide import Policy
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.slots import Slots
     from crawler.fetch.body_receiver import BodyReceiver
@@ -149,48 +149,42 @@ class Inline:
 
     async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response | Request:
         """Make attempts until one has a definitive response or another request, or no further one is allowed."""
-        history = History(request=request, attempts=0)
+        pending = Pending((0, 0), request, lane.name)
         while True:
-            history.attempts += 1
+            ticket = self._frontier.inline_ticket(lane, request, self._clock(), pending)
             result: Response | Request | Retry | RequestError
             try:
-                result = await self._attempt(lane, history, receiver)
+                result = await self._attempt(ticket, receiver)
             except WouldExceedDeadline:
                 raise
             except RequestError as error:
                 result = error
-            if isinstance(result, Request):
-                return copy_unchecked(result, depth=request.depth)
-            decision = decide_inline(result, history, self._policy.retries, self._clock())
-            if isinstance(decision, Page):
-                return decision.response
-            if isinstance(decision, Fail):
-                raise decision.error
-            if decision.counts != "attempts":
-                setattr(history, decision.counts, getattr(history, decision.counts) + 1)
-                history.attempts -= 1
-            wait = decision.wait or 0.0
-            self._slots.check(wait, self._patience(lane), lane, request)
-            await trio.sleep(wait)
+            now = self._clock()
+            decision = decide(result, Facts.of(ticket, pending.attempts + 1, now, sender="inline"), self._policy, now)
+            match decision:
+                case Page(response):
+                    return response
+                case Follow(target):
+                    return target
+                case Fail(why):
+                    raise why
+                case Again(reason, wait):
+                    pending.book(reason)
+                    self._slots.check(wait or 0.0, self._patience(lane), lane, request)
+                    await trio.sleep(wait or 0.0)
 
-    async def _attempt(self, lane: Lane, history: History, receiver: BodyReceiver | None) -> Response | Request | Retry:
-        """Make one attempt, and add its result to the history of the request.
-
-        Raises:
-            RequestError: There was no response.
-        """
+    async def _attempt(self, ticket: InlineTicket, receiver: BodyReceiver | None) -> Response | Request | Retry:
+        """Make one attempt. Whatever has no response raises `RequestError`."""
         if receiver is not None:
             receiver.reset()
-        request = history.request
-        ticket = self._frontier.inline_ticket(lane, request, self._clock())
-        try:
-            result = await self._attempts.make_inline(
-                ticket, history.attempts, patience=self._patience(lane), body=BodyHandling(receiver=receiver)
-            )
-        finally:
-            history.observe(ticket, self._clock())
+        result = await self._attempts.make_inline(
+            ticket,
+            ticket.pending.attempts + 1,
+            patience=self._patience(ticket.lane),
+            body=BodyHandling(receiver=receiver),
+        )
         if isinstance(result, Drop):
-            raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=request)
+            raise Refused(f"a plugin dropped it: {result.reason}", by="plugin", request=ticket.request)
         if isinstance(result, Response):
             result._bind(LinkFilter(agent=self._agent))  # noqa: SLF001 - not for users
             self._stats.statuses[result.status] += 1
@@ -208,7 +202,7 @@ class Inline:
         ticket = current_ticket.get()
         if ticket is None:
             return math.inf
-        patience = self._settings.inline_wait * 2.0 ** min(ticket.pending.put_offs, 14)
+        patience = self._settings.inline_wait * 2.0 ** min(ticket.pending.free.count("put_off"), 14)
         return patience + (lane.throttle.pacing.draw_interval() if ticket.lane is lane else 0.0)
 
     def _lane_of(self, request: Request) -> Lane:

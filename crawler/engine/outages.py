@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from crawler import urls
-from crawler.engine.retries import may_repeat
+from crawler.decision.retry_policy import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
 from crawler.frontier import CheckTicket, PageTicket, RobotsTicket, StartTicket
 from crawler.http.retry_safety import is_transient
@@ -19,7 +19,7 @@ from crawler.logs import get_logger
 from crawler.transport.proxy_faults import fault_of
 
 if TYPE_CHECKING:
-    from crawler.engine.decide import Policy
+    from crawler.decision.decide import Policy
     from crawler.frontier import Frontier
     from crawler.messages import Response
 

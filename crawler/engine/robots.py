@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from crawler import urls
+from crawler.decision.decide import bad_status, decide
+from crawler.decision.decisions import Again, Fail
+from crawler.decision.facts import Facts
 from crawler.engine.commit_calls import no_request
-from crawler.engine.decide import bad_status, decide_robots_error, refuse_by_robots
-from crawler.engine.decision import Again, Fail, Refuse
-from crawler.engine.history import History
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import CheckTicket, RefusedTicket, RobotsTicket, lane_name
@@ -26,10 +26,10 @@ from crawler.store import RobotsAnswer
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.decision.decide import Policy
     from crawler.engine.attempt import Attempts
-    from crawler.engine.decide import Policy
     from crawler.engine.tracebacks import HookErrorLog
-    from crawler.frontier import Frontier
+    from crawler.frontier import Frontier, StartTicket
     from crawler.settings import Settings
 
 __all__ = ["RobotsFetcher"]
@@ -92,7 +92,7 @@ class RobotsFetcher:
             if not settled:
                 self._frontier.put_back(ticket)
         if again is not None:
-            counts = again.counts != "unreachable"
+            counts = again.reason == "attempt"
             self._frontier.robots.put_back(ticket, self._clock() + (again.wait or 0.0), counts=counts)
 
     async def check_network(self, ticket: CheckTicket) -> None:
@@ -108,28 +108,28 @@ class RobotsFetcher:
 
     async def _fetch(self, ticket: RobotsTicket) -> Again | None:
         """Return when the next attempt is due; `None` means that the frontier has the rules."""
-        request = ticket.request
-        history = History(request=request, attempts=ticket.pending.attempts + 1)
+        request, attempts = ticket.request, ticket.pending.attempts + 1
         rules: Robots | None = None
-        error: RequestError
+        hops: list[StartTicket] = [ticket]
+        result: Response | Retry | RequestError
         try:
-            result = await self._follow_redirects(ticket, history)
-            if isinstance(result, Response):
-                rules = Robots.from_response(result.status, result.body, self._settings.user_agent, request.url)
-                error = bad_status(result, self._clock())
-                if rules is not None:
-                    body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
-                    self._save(RobotsAnswer(ticket.origin, result.status, body, self._clock()))
-            else:
-                error = RequestError(f"no attempt is left for a retry: {result.reason}", request=request)
-                error.retryable, error.retry_after = True, result.after
+            result = await self._follow_redirects(hops, attempts)
         except RequestError as raised:
-            error = raised
+            result = raised
+        if isinstance(result, Response):
+            rules = Robots.from_response(result.status, result.body, self._settings.user_agent, request.url)
+            if rules is not None:
+                body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
+                self._save(RobotsAnswer(ticket.origin, result.status, body, self._clock()))
+            result = bad_status(result, self._clock())
         max_age, grace = ROBOTS_MAX_AGE, GRACE_REQUESTS
         if rules is None:
-            decision = decide_robots_error(error, history, self._policy.retries, self._clock())
+            now = self._clock()
+            facts = Facts(request=request, attempts=attempts, sender="robots", outage=hops[-1].outage)
+            decision = decide(result, facts, self._policy, now)
             if isinstance(decision, Again):
                 return decision
+            assert isinstance(decision, Fail)
             if isinstance(decision.error, HookError):
                 self._errors.log(decision.error, request.url)
             rules = self._rules_without(ticket, decision.error)
@@ -139,15 +139,10 @@ class RobotsFetcher:
         self._frontier.robots.resolve(ticket, rules, self._clock() + max_age, grace)
         return None
 
-    async def _follow_redirects(self, ticket: RobotsTicket, history: History) -> Response | Retry:
-        """Return the response after redirects. Each hop takes a start of the lane that it goes to.
-
-        `history` gets what the last hop has shown.
-        """
-        try:
-            result = await self._attempts.make(ticket, history.attempts, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
-        finally:
-            history.observe(ticket, self._clock())
+    async def _follow_redirects(self, hops: list[StartTicket], attempts: int) -> Response | Retry:
+        """Return the response after redirects. Each takes a start of its lane, and is added to `hops`."""
+        [ticket] = hops
+        result = await self._attempts.make(ticket, attempts, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
         for _ in range(MAX_HOPS):
             if not isinstance(result, (Response, Request)):
                 break
@@ -160,10 +155,8 @@ class RobotsFetcher:
             target = copy_unchecked(target, lane=None)
             lane = self._frontier.lanes.get(lane_name(target), ticket.lane)
             hop = self._frontier.inline_ticket(lane, target, self._clock())
-            try:
-                result = await self._attempts.make_inline(hop, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
-            finally:
-                history.observe(hop, self._clock())
+            hops.append(hop)
+            result = await self._attempts.make_inline(hop, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE))
         if isinstance(result, Request):
             return Retry(f"a plugin replaced it more than {MAX_HOPS} times")
         return Retry(result.reason) if isinstance(result, Drop) else result
@@ -196,10 +189,10 @@ class RobotsFetcher:
         )
 
     @staticmethod
-    def refuse(ticket: RefusedTicket) -> Fail | Refuse:
-        """Return the decision about a request that its robots.txt does not allow."""
+    def refusal(ticket: RefusedTicket) -> RequestError:
+        """Return the error of a request that its robots.txt does not allow."""
         rules = ticket.lane.robots.find(urls.origin(ticket.request.url))
-        return refuse_by_robots(ticket.request, rules if isinstance(rules, Robots) else DISALLOW_ALL)
+        return (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(ticket.request)
 
     @staticmethod
     def forgets_refusal(ticket: RefusedTicket) -> bool:

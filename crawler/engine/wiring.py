@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from crawler.clock import Clock, Suspension, shared_clock
+from crawler.decision.decide import Policy
+from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.checkpointer import Checkpointer
 from crawler.engine.commit_calls import CommitCalls
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
-from crawler.engine.decide import Policy
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
@@ -21,7 +22,6 @@ from crawler.engine.limit_waits import LimitWaits
 from crawler.engine.news import NewsReader
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
-from crawler.engine.retries import RetryPolicy
 from crawler.engine.robots import RobotsFetcher
 from crawler.engine.scheduler import Scheduler
 from crawler.engine.settlement import Settlement

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from crawler.engine.decide import decide, decide_page_error, fail_by_quota, retry_or_fail
-from crawler.engine.decision import Again, Decision, Fail, Follow, Page, Refuse
-from crawler.engine.history import History
+from crawler.decision.decide import decide
+from crawler.decision.decisions import Again, Decision, Fail, Follow, Page, Refuse
+from crawler.decision.facts import Facts
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
 from crawler.frontier import CheckTicket, PageTicket, RefusedTicket, RobotsTicket
 from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
-from crawler.messages import Failure, Request, Response
+from crawler.messages import Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome
 from crawler.store.outcome import DONE
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
+    from crawler.decision.decide import Policy
     from crawler.engine.admission import Admission
     from crawler.engine.attempt import Attempts, Result
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.decide import Policy
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.tracebacks import HookErrorLog
@@ -180,22 +180,18 @@ class Worker:
         outcome = Outcome(kind=DONE, ticket=ticket, attempts=pending.attempts)
         response: Response | None = None
         result: Result | RequestError | None = None
-        decision: Decision | None
         if isinstance(ticket, RefusedTicket):
-            decision = self._decide_refused(ticket)
+            decision = self._decide_unsent(ticket)
         else:
             outcome.attempts = pending.attempts + 1
             result = await self._attempt(ticket, outcome.attempts) if refused is None else refused.result
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
-            if response is not None and self._policy.is_plain_page(response, ticket):
-                decision = await self._run_page(response, ticket, outcome)
-            else:
-                decision = self._decide(result, ticket, outcome)
-                if isinstance(decision, Page):
-                    decision = await self._run_page(decision.response, ticket, outcome)
-        if decision is not None:
+            decision = self._decide(result, ticket, outcome)
+            if isinstance(decision, Page) and (fault := await self._run_page(decision.response, outcome)) is not None:
+                decision = self._decide(fault, ticket, outcome)
+        if not isinstance(decision, Page):
             await self._carry_out(decision, response, outcome)
         if outcome.state and self._frontier.holdings.are_shared:
             self._verdicts.expect(ticket, result)
@@ -212,29 +208,25 @@ class Worker:
             return error
 
     def _decide(self, result: Result | RequestError, ticket: PageTicket, outcome: Outcome) -> Decision:
-        """Return the decision about a request whose response is not simply a page."""
+        """Return the decision about a request after an attempt, or after its page. Most are plain pages."""
+        if isinstance(result, Response) and self._policy.is_plain_page(result, ticket):
+            return Page(result)
         now = self._clock()
-        return decide(result, History.of(ticket, outcome.attempts, now), self._policy, now)
+        return decide(result, Facts.of(ticket, outcome.attempts, now), self._policy, now)
 
-    def _decide_refused(self, ticket: RefusedTicket) -> Fail | Refuse:
+    def _decide_unsent(self, ticket: RefusedTicket) -> Decision:
         """Return the decision about a request that must not be sent."""
-        if ticket.error is not None:
-            return Fail(ticket.error)
-        if ticket.by == "quota":
-            return fail_by_quota(ticket.request, ticket.lane.name)
-        return self._robots.refuse(ticket)
+        error = self._robots.refusal(ticket) if ticket.error is None else ticket.error
+        facts = Facts(request=ticket.request, attempts=ticket.pending.attempts, is_sent=False)
+        return decide(error, facts, self._policy, self._clock())
 
-    async def _run_page(self, response: Response, ticket: PageTicket, outcome: Outcome) -> Again | Fail | None:
-        """Run the handlers of a page. Return what they make of its request; `None`: it is done."""
+    async def _run_page(self, response: Response, outcome: Outcome) -> Retry | RequestError | None:
+        """Run the handlers of a page. Return why its request is not done; `None`: it is."""
         try:
-            retry = await self._pages.run(response, outcome)
+            return await self._pages.run(response, outcome)
         except HookError as error:
             _end_if_disk_is_full(error)
-            now = self._clock()
-            return decide_page_error(error, History.of(ticket, outcome.attempts, now), now)
-        if retry is None:
-            return None
-        return retry_or_fail(retry, History.of(ticket, outcome.attempts, self._clock()), self._policy.retries)
+            return error
 
     async def _carry_out(self, decision: Decision, response: Response | None, outcome: Outcome) -> None:
         """Make a decision part of the outcome."""
@@ -248,7 +240,6 @@ class Worker:
                 outcome.kind = Kind.FAILED if decision.counted else Kind.DONE
                 if decision.filtered_by:
                     outcome.filtered.append((decision.filtered_by, pending.request.url))
-                self._end_wait(decision, outcome)
                 await self._fail(error, response, outcome, calls_errback=decision.calls_errback)
             case Refuse(by, error, is_success):
                 outcome.is_success = is_success
@@ -261,21 +252,14 @@ class Worker:
                         await self._fail(error, None, outcome)
 
     def _send_again(self, decision: Again, outcome: Outcome) -> None:
-        counts, wait, pending = decision.counts, decision.wait, outcome.ticket.pending
-        log.debug("again in %.1f s (%s): %s", wait or 0.0, counts, pending.request.url)
+        reason, wait, pending = decision.reason, decision.wait, outcome.ticket.pending
+        log.debug("again in %.1f s (%s): %s", wait or 0.0, reason, pending.request.url)
         outcome.kind = Kind.RETRY
         if wait is not None:
             outcome.not_before = self._clock() + wait
-        if counts != "attempts":
-            outcome.attempts = pending.attempts
-        if counts not in ("attempts", "nothing"):
-            setattr(pending, counts, getattr(pending, counts) + 1)
-        self._end_wait(decision, outcome)
-
-    def _end_wait(self, decision: Again | Fail, outcome: Outcome) -> None:
-        """End the wait of a lane, if the decision about a page says so."""
-        if decision.ends_wait and isinstance(outcome.ticket, PageTicket):
-            self._frontier.feedback.end_wait(outcome.ticket, self._clock(), gives_up=isinstance(decision, Fail))
+        pending.book(reason)
+        pending.is_behind = decision.is_behind
+        outcome.attempts = pending.attempts
 
     async def _follow(self, target: Request, response: Response | None, outcome: Outcome) -> None:
         """Add the target of a redirect, in the commit that settles its origin.

@@ -59,8 +59,6 @@ class Feedback:
         if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
             pending, throttle = ticket.pending, ticket.permit.lane
             ticket.lane.record_served()
-            if pending.refusals:
-                throttle.refusal_budget.record_recovery()
             if status < ERROR and (pending.attempts or throttle.retried is not None):
                 throttle.record_page(pending.attempts)
         self._reschedule(ticket)
@@ -78,13 +76,6 @@ class Feedback:
         events = ticket.permit.refused(now)
         self._reschedule(ticket)
         return events
-
-    def end_wait(self, ticket: PageTicket, now: float, *, gives_up: bool) -> None:
-        """End the wait of a limit that has refused a request, because it refuses only some; see `Throttle.end_wait`."""
-        if ticket.permit.refused_by is not None:
-            self._schedule.advance_clock(now)
-            ticket.permit.refused_by.end_wait(given_up_after=ticket.pending.refusals + 1 if gives_up else 0)
-            self._reschedule(ticket)
 
     def refund(self, ticket: StartTicket) -> None:
         """Refund a start if nothing was sent; see `Permit.cancelled`."""

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler import urls
-from crawler.errors import FetchError
+from crawler.errors import Refused, RequestError
 from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
 from crawler.frontier.controls import Controls
@@ -39,7 +39,6 @@ from crawler.frontier.ticket import (
     Ticket,
 )
 from crawler.frontier.windows import Windows
-from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -196,7 +195,7 @@ class Frontier:
         if breaker is not None:
             return None if breaker.is_logged else (name, breaker.down_for, str(breaker.error), False)
         why = f"status {budget.status}" if budget.status else "refused"
-        return name, budget.refused_for(now), why, budget.status != UNAVAILABLE
+        return name, budget.refused_for(now), why, True
 
     def pop(self, now: float) -> tuple[PoppedTicket | None, float]:
         """Return the next request that may start, or `None` and when to look again, in seconds since the epoch.
@@ -240,9 +239,12 @@ class Frontier:
         if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_leaving:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self.windows.pop(lane, now)
-                ticket = None if pending is None else self._refuse(pending, lane, now, "quota")
+                if pending is not None:
+                    why = f"{lane.name} has refused everything for a long time"
+                    error = Refused(why, by="quota", request=pending.request)
+                    ticket = self._refuse(pending, lane, now, "quota", error)
                 if not lane.more and len(lane.held) <= 1:  # the server may serve what is found next
-                    lane.throttle.refusal_budget.give_up(0)
+                    lane.throttle.refusal_budget.stalled_until = -math.inf
             elif not lane.is_full() and self.budgets.ready_at(lane, head.request, now)[0] <= now:
                 ticket = self._issue(lane, now)
         return ticket
@@ -278,7 +280,7 @@ class Frontier:
         lane: Lane,
         now: float,
         by: Literal["robots", "quota", "outage"],
-        error: FetchError | None = None,
+        error: RequestError | None = None,
     ) -> RefusedTicket:
         lane.open_tickets += 1
         self.open_tickets += 1
@@ -303,10 +305,10 @@ class Frontier:
             return math.inf
         return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
-    def inline_ticket(self, lane: Lane, request: Request, now: float) -> InlineTicket:
+    def inline_ticket(self, lane: Lane, request: Request, now: float, pending: Pending | None = None) -> InlineTicket:
         """Return a ticket for a request that is made in place. It holds no token, and its permit is not taken."""
         permit = self.budgets.permit(lane, request)
-        return InlineTicket(Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
+        return InlineTicket(pending or Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
 
     # ---- results -----------------------------------------------------------------------------------------------------
 

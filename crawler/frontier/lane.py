@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,24 +20,16 @@ from crawler.messages import Request
 if TYPE_CHECKING:
     from crawler.frontier.budget import Budget
 
-__all__ = ["MAX_REFUSALS_AT_FRONT", "Lane", "lane_name"]
+__all__ = ["Lane", "lane_name"]
 
-MAX_REFUSALS_AT_FRONT: Final = 2
-"""Refusals of a request that keep its place. After one more, those of its lane that were refused less often go first:
-the server may refuse only this one."""
+PER_REFUSED: Final = 10
+"""Pages that are served for each try of one that was refused again: as `EARNED` of the refusal budget, and `STEADY` of
+the attribution, by which a single 503 is that of its page."""
 
 
 def lane_name(request: Request) -> str:
     """Return the lane of a request: the one that it names, or its origin."""
     return request.lane or urls.origin(request.url)
-
-
-def _first_order(heap: list[Pending]) -> Order:
-    return heap[0].order
-
-
-def _refusals(heap: list[Pending]) -> int:
-    return heap[0].refusals
 
 
 def _limiter(lane: Lane) -> trio.CapacityLimiter:
@@ -81,10 +74,6 @@ class Lane:
     """The budget that it waits for."""
     held: set[Order] = attrs.field(factory=set)
     """The places of its requests in memory: in the window, or with an open ticket."""
-    tried: set[Order] = attrs.field(factory=set)
-    """The places of those among them that the server has refused."""
-    served_alone: int = 0
-    """Requests in a row that were served while no other one was known, as in a chain of pages."""
     waited: dict[str, float] = attrs.field(factory=dict)
     """Seconds, by reason, for which a request could have started otherwise, until they are added to the statistics."""
     _tokens: int = attrs.field(default=attrs.Factory(_tokens, takes_self=True), init=False)
@@ -92,10 +81,12 @@ class Lane:
     _waits_for: str = ""
     _waits_since: float = 0.0
     _ready: list[Pending] = attrs.field(factory=list)
-    """A heap of the requests that are not put off and were never refused."""
-    _refused: dict[int, list[Pending]] = attrs.field(factory=dict)
-    """Heaps of the others that are not put off, by the number of their refusals. None is empty."""
+    """A heap of the requests that are not put off."""
+    _behind: deque[Pending] = attrs.field(factory=deque)
+    """Those that were refused again: all others are tried first, then these in turn."""
     _later: list[tuple[float, int, Pending]] = attrs.field(factory=list)
+    _served: int = 0
+    """Pages that were served while some were behind, since one of them had its turn."""
     _numbers: int = 0
 
     def __len__(self) -> int:
@@ -114,7 +105,10 @@ class Lane:
 
     def _add_ready(self, pending: Pending) -> None:
         """Add a request that is not put off."""
-        heapq.heappush(self._refused.setdefault(pending.refusals, []) if pending.refusals else self._ready, pending)
+        if pending.is_behind:
+            self._behind.append(pending)
+        else:
+            heapq.heappush(self._ready, pending)
 
     def pop(self, now: float) -> Pending | None:
         """Remove and return the first request that is not put off, if there is one."""
@@ -122,71 +116,47 @@ class Lane:
             pending = heapq.heappop(self._later)[2]
             pending.not_before = -math.inf
             self._add_ready(pending)
-        heap = self._next_heap() if self._refused else self._ready
-        if not heap:
-            return None
-        pending = heapq.heappop(heap)
-        if not heap and pending.refusals:
-            del self._refused[pending.refusals]
-        return pending
+        if self._ready:
+            return heapq.heappop(self._ready)
+        return self._behind.popleft() if self._behind else None
 
-    def _next_heap(self) -> list[Pending]:
-        """Return the heap with the request that goes next: the first one, unless it was refused more often than others.
-
-        The server may refuse only this request, so the others must not wait for it.
-        """
-        heaps = [self._ready, *self._refused.values()] if self._ready else list(self._refused.values())
-        heap = min(heaps, key=_first_order)
-        return heap if heap[0].refusals <= MAX_REFUSALS_AT_FRONT else min(heaps, key=_refusals)
+    def record_served(self) -> None:
+        """Note that a page was served. After ten, the request that others went before for the longest goes next."""
+        if not self._behind:
+            return
+        self._served += 1
+        if self._served >= PER_REFUSED:
+            self._served = 0
+            heapq.heappush(self._ready, self._behind.popleft())
 
     def head(self) -> Pending | None:
         """Return the next request, or the one that is put off least."""
-        heap = self._next_heap() if self._refused else self._ready
-        if heap:
-            return heap[0]
+        if self._ready:
+            return self._ready[0]
+        if self._behind:
+            return self._behind[0]
         return self._later[0][2] if self._later else None
-
-    def _all_ready(self) -> chain[Pending]:
-        """Return the requests that are not put off, in any order."""
-        return chain(self._ready, *self._refused.values())
-
-    def has_unpassed(self) -> bool:
-        """Return whether another request waits, or is in flight, that the server may not refuse for ever."""
-        if len(self.held) - len(self) > 1:  # one in flight is the request that asks
-            return True
-        later = (pending for _, _, pending in self._later)
-        return self.more or any(not pending.is_passed for pending in chain(self._all_ready(), later))
-
-    def record_served(self) -> None:
-        """Note that a request was served that has not been settled."""
-        self.served_alone = 0 if self.more or len(self.held) > 1 else self.served_alone + 1
-
-    def has_untried(self) -> bool:
-        """Return whether another request waits, or is in flight, that the server has never refused."""
-        self.tried &= self.held
-        return self.more or len(self.tried) < len(self.held)
 
     def first(self, limit: int) -> list[Pending]:
         """Return the next requests in memory, in their order, then those that are put off."""
-        found = heapq.nsmallest(limit, self._all_ready())
+        found = heapq.nsmallest(limit, [*self._ready, *self._behind])
         return found + [pending for _, _, pending in sorted(self._later)[: limit - len(found)]]
 
     def first_at(self) -> float:
         """Return when the next request may start if no limit holds it back, in seconds since the epoch."""
-        if self._ready or self._refused:
+        if self._ready or self._behind:
             return -math.inf
         return self._later[0][0] if self._later else math.inf
 
     def ready_count(self) -> int:
         """Return the number of requests in the window that are not put off."""
-        return len(self._ready) + sum(map(len, self._refused.values())) if self._refused else len(self._ready)
+        return len(self._ready) + len(self._behind)
 
     def trim(self, size: int) -> int:
         """Forget the requests after the first `size` that are not put off; the store has them. Return how many."""
-        ordered = sorted(self._all_ready())
-        self._clear_ready()
-        for pending in ordered[:size]:
-            self._add_ready(pending)
+        ordered = sorted([*self._ready, *self._behind])
+        self._behind.clear()
+        self._ready[:] = ordered[:size]
         self.held.difference_update(pending.order for pending in ordered[size:])
         self.after = min(self.after, ordered[size - 1].order)  # one put back may come after the last one read
         self.more = True
@@ -195,15 +165,12 @@ class Lane:
     def forget(self) -> int:
         """Forget all requests that are not put off, to read them again from the store. Return how many."""
         forgotten = self.ready_count()
-        self.held.difference_update(pending.order for pending in self._all_ready())
-        self._clear_ready()
+        self.held.difference_update(pending.order for pending in chain(self._ready, self._behind))
+        self._ready.clear()
+        self._behind.clear()
         self.after = START
         self.more = True
         return forgotten
-
-    def _clear_ready(self) -> None:
-        self._ready.clear()
-        self._refused.clear()
 
     def has_open_pages(self) -> bool:
         """Return whether requests of the store have open tickets."""
@@ -211,7 +178,8 @@ class Lane:
 
     def clear(self) -> None:
         """Forget all requests: another worker has them."""
-        self._clear_ready()
+        self._ready.clear()
+        self._behind.clear()
         self._later.clear()
         self.held.clear()
         self.after, self.more = START, False

@@ -19,7 +19,7 @@ from msgspec import Struct
 from crawler.messages import Request
 
 if TYPE_CHECKING:
-    from crawler.errors import FetchError
+    from crawler.errors import RequestError
     from crawler.frontier.lane import Lane
     from crawler.limits.permit import Permit
     from crawler.limits.trouble import Outage
@@ -31,12 +31,14 @@ __all__ = [
 
 Order: TypeAlias = tuple[int, int]
 """The place of a request on its lane, which the store assigns for good: (tier, sequence), lower first."""
+MAX_BOOKED: Final = 20
+"""Entries of a reason that a request keeps: as many as count."""
 START: Final[Order] = (-(2**63), -1)
 """Before every place."""
 
 
 class Pending(Struct, order=True):
-    """A request that the store keeps until it is settled."""
+    """A request that the store keeps until it is settled, and the ledger of its attempts."""
 
     order: Order
     """Its place on its lane."""
@@ -46,26 +48,23 @@ class Pending(Struct, order=True):
     """The name of its lane."""
     attempts: int = 0
     """Attempts made so far."""
-    put_offs: int = 0
-    """Times that its page was put off because an inline fetch in its callback had to wait too long."""
-    refusals: int = 0
-    """Times that the server refused it because of too many requests; these do not count as attempts."""
-    stale: int = 0
-    """Times that it was sent on a kept connection that the server had closed; these do not count as attempts."""
-    unreachable: int = 0
-    """Times that its host could not be reached; these do not count as attempts."""
+    free: tuple[str, ...] = ()
+    """Why it was sent again in this run without using up an attempt, once for each time; see `book`."""
     has_failed: bool = False
     """Whether it has failed in this run."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
-    refused_at: float = -math.inf
-    """When the latest refusal was received, in seconds since the epoch."""
-    served_before: int = 0
-    """Requests that the server had served since its first refusal when it refused this one for the first time."""
-    given_up_before: int = 0
-    """Requests that had failed since the last success, since only some pages are refused, when it was first refused."""
-    is_passed: bool = False
-    """Whether the server served other requests of its lane, sent in between, between two refusals of this one."""
+    is_behind: bool = False
+    """Whether others of its lane go first."""
+    refused_at: float = math.inf
+    """When its latest refusal was received, in seconds since the epoch; infinite: it was never refused."""
+
+    def book(self, reason: str) -> None:
+        """Book why it is sent again: that used up an attempt, or not."""
+        if reason == "attempt":
+            self.attempts += 1
+        elif reason != "waits" and self.free.count(reason) < MAX_BOOKED:
+            self.free += (reason,)
 
 
 class Ticket(Struct, eq=False):
@@ -92,8 +91,8 @@ class RefusedTicket(Ticket):
     by: Literal["robots", "quota", "outage"]
     """The reason of the refusal: a robots.txt, a limit that has refused everything for so long that another attempt is
     pointless, or an outage that has lasted too long."""
-    error: FetchError | None = None
-    """The error of an outage."""
+    error: RequestError | None = None
+    """Why; `None`: its robots.txt says that."""
 
 
 class StartTicket(Ticket):

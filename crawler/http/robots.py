@@ -106,7 +106,9 @@ class Robots(Struct, frozen=True, eq=False):
         if error is not None and not isinstance(error, BadStatus):
             return error
         why = "forbids it" if error is None else f"is not available ({error})"
-        return Refused(f"{request.url} was not requested: its robots.txt {why}", by="robots", request=request)
+        refused = Refused(f"{request.url} was not requested: its robots.txt {why}", by="robots", request=request)
+        refused.__cause__ = error
+        return refused
 
 
 class Explanation(Struct, frozen=True, kw_only=True):

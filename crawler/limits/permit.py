@@ -331,7 +331,11 @@ class RobotsPermit(Permit):
         if self.lane.refusal_budget.refuses_all and (status < 400 or status in MISSING):
             self.cancelled()
             return []
-        return super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        budget = self.lane.refusal_budget
+        has_served = budget.has_served
+        events = super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        budget.has_served = has_served  # it is no page
+        return events
 
 
 def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:

@@ -26,7 +26,7 @@ from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace
 from crawler.limits.pacing import Pacing
-from crawler.limits.refusal_budget import RefusalBudget
+from crawler.limits.refusal_budget import Refusal, RefusalBudget
 
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
@@ -149,9 +149,22 @@ class Throttle:
         """Return whether all requests were refused for so long that none is worth a try for now."""
         return now < self.refusal_budget.stalled_until
 
-    def learned_window(self) -> float:
-        """Return the seconds of the longest window that refusals have shown; 0: none is known."""
-        return 0.0 if self._learner is None else self._learner.learned_window()
+    def judge_refusal(self, now: float, last: float, *, has_others: bool) -> Refusal:
+        """Return what it means that a request is refused which was refused at `last` before, or never (`math.inf`).
+
+        If it is given up and was the last of its lane, the next one that is found is tried.
+        """
+        budget, at, is_held = self.refusal_budget, self.ready_at(now), self.blocked_by in ("refusal", "quota", "pace")
+        refusal = Refusal(
+            serves_others=last < budget.served_start if last < math.inf else not budget.refuses_all,
+            lane_waits=at - now if is_held else 0.0,
+            has_others=has_others,
+            has_served=budget.has_served,
+            is_stalled=self.is_stalled(now),
+        )
+        if not has_others:
+            budget.stalled_until = -math.inf
+        return refusal
 
     def block(self, until: float, reason: str = "refusal") -> None:
         """Start nothing before `until` (seconds since the epoch), for a reason as of `Pacing.block`."""
@@ -307,23 +320,6 @@ class Throttle:
         """Return the seconds to wait after a refusal as the server has stated; see `LimitLearner.stated_wait`."""
         return 0.0 if self._learner is None else self._learner.stated_wait(now)
 
-    def is_explained(self) -> bool:
-        """Return whether a limit that is known explains the latest refusals, so that none is searched for."""
-        return self._learner is not None and not self._learner.is_searching()
-
-    def end_wait(self, *, given_up_after: int) -> None:
-        """End the wait for a limit that the server has not stated.
-
-        Parameters:
-            given_up_after: Refusals after which the request fails, since only some pages are refused. 0: it is tried
-                once more.
-        """
-        if given_up_after:
-            self.refusal_budget.give_up(given_up_after)
-        if self._learner is not None:
-            self._learner.end_wait(is_over=given_up_after > 0, is_proven=self.refusal_budget.serves_refused)
-        self.notify()
-
     def _learn_quotas(self, grant: Grant, report: AttemptReport, inflight: int) -> list[QuotaEvent]:
         if report.status == 0 and not report.refused:
             return self.settle_lost(grant)
@@ -357,12 +353,15 @@ class Throttle:
             report.received,
             overloaded=report.overloaded,
             stated_wait=self.stated_wait(report.received),
-            window=self.learned_window(),
             status=report.status,
         )
         self.pacing.block(until)
         if self._learner is not None:
             self._learner.hold_back(report.received, until)
+            if self.is_stalled(report.received):
+                self._learner.give_up()
+            else:
+                self._learner.probe_by(self.refusal_budget.last_probe_at(overloaded=report.overloaded))
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
@@ -407,6 +406,7 @@ class Throttle:
             if governor.keys() & {"refused", "quotas"}:
                 self._learn().restore(governor)
         self.concurrency.restore(state.get("concurrency") or {})
+        self.refusal_budget.has_served |= self.concurrency.has_answered
         self._attribution.restore(state.get("failures"))
         if state.get("dialect"):
             self._reader = _new_reader()

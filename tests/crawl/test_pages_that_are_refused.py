@@ -34,7 +34,7 @@ async def test_one_page_that_is_always_refused_fails(
     fields = {} if wait is None else {"Retry-After": wait}
     pages = {f"https://h.test/{number}": "x" for number in range(COUNT)}
     site = FakeSite(pages | {f"https://h.test/{bad}": Page("no", status=status, headers=fields)})
-    with trio.move_on_after(4 * 3600) as scope:
+    with trio.move_on_after(26 * 3600) as scope:
         report = await crawl(Some(), transport=site.transport)
     assert not scope.cancelled_caught
     assert report.pages == COUNT - 1
@@ -75,10 +75,10 @@ async def test_pages_that_are_always_refused_fail_together_after_a_day(autojump_
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("bad", [{3}, {3, 17}, {2, 6, 10, 14, 18}])
-async def test_pages_that_alone_are_refused_fail_after_minutes(
+async def test_pages_that_alone_are_left_and_refused_fail_as_those_of_a_limit(
     autojump_clock: MockClock, status: int, bad: set[int]
 ) -> None:
-    """The server serves others between two refusals of each, so no limit is behind them."""
+    """Few others are served between two refusals of each, so that a limit may be behind them."""
     pages = {n: Page("no", status=status, delay=0.1) if n in bad else Page("x", delay=0.1) for n in range(120)}
     site = FakeSite({f"https://h.test/{n}": page for n, page in pages.items()})
 
@@ -88,7 +88,7 @@ async def test_pages_that_alone_are_refused_fail_after_minutes(
     began = trio.current_time()
     report = await crawl(Many(), transport=site.transport)
     assert (report.pages, report.failed) == (120 - len(bad), len(bad))
-    assert trio.current_time() - began < 900
+    assert trio.current_time() - began < (5_500 if status == 503 else 90_100)
     assert report.requests < 300
 
 

@@ -11,10 +11,10 @@ UNIT = ROOT / "tests" / "unit"
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_ELSEWHERE = {
+    "decision/decisions.py": ["tests/unit/decision/test_decide.py"],
+    "decision/facts.py": ["tests/unit/decision/test_decide.py", "tests/crawl/test_pages_that_are_refused.py"],
     # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
-    "engine/decision.py": ["tests/unit/engine/test_decide.py"],
-    "engine/history.py": ["tests/unit/engine/test_decide.py", "tests/crawl/test_pages_that_are_refused.py"],
     "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],
     "engine/processes/call_server.py": ["tests/crawl/test_processes.py"],

@@ -16,11 +16,11 @@ from crawler import (
     Usage,
 )
 from crawler.clock import Clock
+from crawler.decision.decide import Policy
+from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.attempt import Attempts
-from crawler.engine.decide import Policy
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.outages import OutageMonitor
-from crawler.engine.retries import RetryPolicy
 from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots

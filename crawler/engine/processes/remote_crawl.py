@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from crawler.clock import Clock
 from crawler.content import replace_surrogates
+from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.processes.channel import receive_now, send_now
 from crawler.engine.processes.errors import unpack_error
 from crawler.engine.processes.packing import unpack_response
 from crawler.engine.processes.wire import ENCODER, FROM_FIRST, Call, pack, unpack
-from crawler.engine.retries import RetryPolicy
 from crawler.headers import product_token
 from crawler.hooks.page_effects import current_page
 from crawler.messages import Receive, Request, Response

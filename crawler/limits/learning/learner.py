@@ -57,8 +57,6 @@ class LimitLearner:
     refusals: Refusals | None = attrs.field(default=None, init=False)
     backlog: float = attrs.field(default=math.inf, init=False)
     """Units of the waiting requests when `quota_at` was last called."""
-    _longest: float = attrs.field(default=0.0, init=False)
-    """`learned_window` when it was last asked for."""
 
     def __init__(
         self,
@@ -251,13 +249,6 @@ class LimitLearner:
         stated = -math.inf if self.refusals is None else self.refusals.stated_until
         return max(0.0, stated - now, *waits)
 
-    def learned_window(self) -> float:
-        """Return the seconds of the longest window of an undeclared limit that was learned so far; 0: none was."""
-        undeclared = self.quotas.undeclared()
-        if undeclared is not None:
-            self._longest = max(self._longest, undeclared.believed_length)
-        return self._longest
-
     def is_limit_proven(self) -> bool:
         """Return whether a limit caused the refusals before the last success that ended a wait."""
         return self.refusals is not None and self.detector.is_limit_proven(self.refusals)
@@ -279,25 +270,16 @@ class LimitLearner:
         """Return whether a rate without a burst is known. It explains refusals before it that seemed to be random."""
         return isinstance(self.quotas.leaky_bucket(), IntervalQuota)
 
-    def is_searching(self) -> bool:
-        """Return whether no known limit explains the refusals since the last success."""
-        return self.refusals is not None and self.refusals.search is not None
+    def probe_by(self, at: float) -> None:
+        """Send the next probe at `at` (seconds since the epoch) at the latest, unless a longer wait is stated."""
+        if self.refusals is not None:
+            self.refusals.gate = max(self.refusals.stated_until, min(self.refusals.gate, at))
 
-    def end_wait(self, *, is_over: bool, is_proven: bool) -> None:
-        """End the wait for an unknown limit, except a wait that the server has stated.
-
-        Parameters:
-            is_over: whether the search for the limit ends, too.
-            is_proven: whether a request was ever served that had been refused. If not, no refusal shows a limit.
-        """
-        if self.refusals is None:
-            return
-        if not is_proven:
+    def give_up(self) -> None:
+        """Forget what refusals seemed to show, and end the wait for it: its requests fail."""
+        if self.refusals is not None:
             self.detector.forget()
-        if is_over:
             self.refusals.forget()
-        else:
-            self.refusals.gate = self.refusals.stated_until
 
     def forget_undeclared(self) -> None:
         """Forget a limit that no response states, and the wait for it: refusals proved to come at random."""

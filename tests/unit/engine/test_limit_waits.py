@@ -115,7 +115,7 @@ async def test_a_pause_is_reported_as_a_pause(autojump_clock: MockClock, caplog:
 @pytest.mark.parametrize(
     ("answer", "settings", "why", "limit"),
     [
-        (httpx.Response(503), FREE, "status 503", "outage_patience"),
+        (httpx.Response(503), FREE, "status 503", "quota_patience"),
         (httpx.Response(429), FREE, "status 429", "quota_patience"),
         (httpx.ReadError("connection reset"), Settings(), "connection reset", "outage_patience"),
     ],

@@ -246,7 +246,7 @@ async def test_the_engine_that_blocks_for_a_page_is_named(
 ) -> None:
     body = f"__import__('time').sleep({BLOCKED})"
     parse = compiled("crawler.html.refresh", "refresh_request", body, "def")
-    monkeypatch.setattr("crawler.engine.decide.refresh_request", parse)
+    monkeypatch.setattr("crawler.decision.decide.refresh_request", parse)
     await crawl(Blocks(), settings=Settings(follow_refresh=5), transport=FakeSite({"/": "x"}).transport)
     [message] = messages(caplog)
     assert message.startswith("refresh_request (")

@@ -113,64 +113,55 @@ def test_its_state_outlives_it() -> None:
     assert again.throttle.ready_at(101.0) == 105.0
 
 
-def test_a_request_that_was_refused_repeatedly_comes_after_those_refused_less_often() -> None:
+def refused(number: int, *, is_behind: bool = True) -> Pending:
+    return Pending((0, number), Request(f"{HOST}/{number}"), HOST, is_behind=is_behind)
+
+
+def test_requests_that_are_behind_come_after_all_others_and_then_in_turn() -> None:
     made = lane()
-    for number, refusals in enumerate([4, 2, 0, 3, 0]):
-        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))
+    for number in (4, 2, 3):
+        made.add(refused(number, is_behind=number != 3))
+    assert (len(made), made.ready_count(), made.first_at()) == (3, 3, -math.inf)
+    assert [one.order[1] for one in made.first(3)] == [2, 3, 4]
     popped = []
     while (head := made.head()) is not None:
         assert made.pop(0.0) is head
         popped.append(head.order[1])
-    assert popped == [2, 4, 1, 3, 0]
+    assert popped == [3, 4, 2]
+    assert (made.pop(0.0), len(made), made.first_at()) == (None, 0, math.inf)
 
 
-def test_two_refusals_keep_the_place_of_a_request() -> None:
+def test_a_request_that_is_behind_goes_next_after_ten_that_were_served() -> None:
     made = lane()
-    for number, refusals in enumerate([2, 0, 1]):
-        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=refusals))
-    found = [made.pop(0.0) for _ in range(3)]
-    assert [one.order[1] for one in found if one is not None] == [0, 1, 2]
+    for number in (1, 2, 3):
+        made.add(refused(number, is_behind=number < 3))
+    for _ in range(9):
+        made.record_served()
+    assert made.head() == refused(3, is_behind=False)
+    made.record_served()
+    assert made.head() == refused(1)
+    for _ in range(10):
+        made.record_served()
+    assert [made.pop(0.0), made.pop(0.0), made.pop(0.0)] == [refused(1), refused(2), refused(3, is_behind=False)]
 
 
-def test_a_request_that_the_server_passes_over_is_known_wherever_it_waits() -> None:
+def test_a_request_that_is_behind_and_put_off_is_behind_later() -> None:
+    made, late = lane(), refused(1)
+    late.not_before = 5.0
+    made.add(late)
+    made.add(refused(2))
+    assert made.pop(6.0) == refused(2)
+    assert made.pop(6.0) is late
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(1, 30))
+def test_requests_that_are_behind_are_trimmed_and_forgotten_by_their_place(behind: list[bool], size: int) -> None:
     made = lane()
-    made.add(Pending((0, 1), Request(f"{HOST}/1"), HOST, refusals=3, is_passed=True))
-    made.add(Pending((0, 2), Request(f"{HOST}/2"), HOST, refusals=3, is_passed=True, not_before=9.0))
-    assert not made.has_unpassed()
-    made.add(Pending((0, 3), Request(f"{HOST}/3"), HOST, refusals=3, not_before=9.0))
-    assert made.has_unpassed()
-
-
-@given(st.lists(st.integers(0, 5), max_size=30), st.data())
-def test_the_order_of_refused_requests_is_that_of_the_rule(refusals: list[int], data: st.DataObject) -> None:
-    made, waiting = lane(), list[Pending]()
-    for number, times in enumerate(refusals):
-        waiting.append(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=times))
-        made.add(waiting[-1])
-    while waiting:
-        first = min(waiting)
-        if first.refusals > 2:
-            first = min(waiting, key=lambda one: (one.refusals, one.order))
-        assert len(made) == made.ready_count() == len(waiting)
-        assert made.first(3) == sorted(waiting)[:3]
-        assert made.head() is first
-        assert made.pop(0.0) is first
-        waiting.remove(first)
-        if first.refusals < 6 and data.draw(st.booleans()):
-            first.refusals += 1
-            made.add(first)
-            waiting.append(first)
-    assert (made.head(), made.pop(0.0), len(made), made.first_at()) == (None, None, 0, math.inf)
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 30))
-def test_refused_requests_are_trimmed_and_forgotten_by_their_place(refusals: list[int], size: int) -> None:
-    made = lane()
-    for number, times in enumerate(refusals):
-        made.add(Pending((0, number), Request(f"{HOST}/{number}"), HOST, refusals=times))
-    made.after = (0, len(refusals))
-    size = min(size, len(refusals))
-    assert made.trim(size) == len(refusals) - size
+    for number, is_behind in enumerate(behind):
+        made.add(refused(number, is_behind=is_behind))
+    made.after = (0, len(behind))
+    size = min(size, len(behind))
+    assert made.trim(size) == len(behind) - size
     assert made.held == {(0, number) for number in range(size)}
     assert (made.ready_count(), made.after, made.more) == (size, (0, size - 1), True)
     assert made.forget() == size
@@ -197,7 +188,7 @@ class CountedOrder(tuple[int, int]):
 def test_the_next_of_many_requests_is_found_quickly_behind_one_that_was_refused_often() -> None:
     made = lane()
     for number in range(2000):
-        made.add(Pending(CountedOrder((0, number)), Request(f"{HOST}/{number}"), HOST, refusals=3 * (number == 0)))
+        made.add(Pending(CountedOrder((0, number)), Request(f"{HOST}/{number}"), HOST, is_behind=number == 0))
     CountedOrder.compared = 0
     for _ in range(100):
         made.head()

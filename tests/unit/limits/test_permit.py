@@ -297,11 +297,11 @@ def test_a_robots_txt_that_is_served_ends_no_series_of_refusals() -> None:
         assert lane.refusal_budget.refuses_all == refuses_all
 
 
-def test_a_robots_txt_shows_that_a_new_host_serves_something() -> None:
+def test_a_robots_txt_is_no_page_that_its_host_has_served() -> None:
     lane = throttle()
     robots = RobotsPermit(lane)
     robots.enter()
     robots.take(START)
     robots.sent(START)
     answer(robots)
-    assert lane.refusal_budget.has_served
+    assert not lane.refusal_budget.has_served

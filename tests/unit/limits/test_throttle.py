@@ -275,8 +275,8 @@ def test_a_lane_that_refuses_everything_stalls_after_a_while_and_is_probed_later
     now = NOW
     while not made.is_stalled(now):
         now = request(made, now, status=503) + 0.1
-        assert now < NOW + 1500
-    assert now >= NOW + 900
+        assert now < NOW + 601
+    assert now >= NOW + 600
     assert made.is_stalled(now + 899)
     assert not made.is_stalled(now + 901)
     request(made, now + 901)
@@ -290,21 +290,6 @@ def test_stated_waits_do_not_stall_a_lane() -> None:
         now = request(made, now, status=429, declared=Declared(retry_after=600.0)) + 0.1
     assert now > NOW + 5000
     assert not made.is_stalled(now)
-
-
-def test_a_limit_that_was_learned_is_a_reason_to_wait_for_longer() -> None:
-    made = lane()
-    assert made.learned_window() == 0.0
-    now, served = NOW, 0
-    while not made.learned_window():  # a window of five minutes
-        is_served = served < 40 or now > NOW + 300
-        now = request(made, now, status=200 if is_served else 503) + 0.1
-        served += is_served
-    assert made.learned_window() >= 300.0
-    begin = now
-    while not made.is_stalled(now):
-        now = request(made, now, status=503) + 0.1
-    assert 900 + 8 * made.learned_window() < now - begin < 4 * 3600
 
 
 def test_a_declared_concurrency_is_not_exceeded() -> None:

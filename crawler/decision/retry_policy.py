@@ -6,6 +6,7 @@ import math
 import random
 from typing import Final
 
+from crawler.decision.facts import MAX_FREE
 from crawler.errors import BadStatus, FetchError, RequestError
 from crawler.http.retry_safety import is_idempotent, was_processed
 from crawler.limits.backoff import backoff
@@ -15,24 +16,6 @@ from crawler.settings import Settings
 
 __all__ = ["RetryPolicy"]
 
-MAX_REFUSALS: Final = 20
-"""Refusals of one request that use up no attempt."""
-MAX_SILENT_REFUSALS: Final = 5
-"""The same for responses with status 503 that state no wait: the page may be broken."""
-MAX_UNAVAILABLE: Final = 65.0
-"""Seconds for which a server that answers everything with such a response is taken to be starting, or to keep a limit:
-few of these limits refuse for longer than a minute. It is halved after each wait in vain."""
-MAX_SEVERAL_UNAVAILABLE: Final = 240.0
-"""The same if several pages are left, and none was served in between: less probably, all of them are broken."""
-MAX_CHAIN_UNAVAILABLE: Final = 660.0
-"""The same in a chain of pages, until one proves to be broken: the others are lost with the first one that fails."""
-MORE_PATIENCE: Final = 5.0
-"""Factor by which this time of a page is longer if the one before it has failed, and nothing was served since: then a
-limit is more probable."""
-UNAVAILABLE_WINDOWS: Final = 2.0
-"""Windows by which these times are longer for a limit that was learned from requests which were served later."""
-MAX_STALE: Final = 8
-"""Closed connections that use up no attempt of a request."""
 MAX_ATTEMPTS: Final = 12
 """Attempts by default, at most, where requests fail at random."""
 LOST_BY_CHANCE: Final = 1e-5
@@ -56,57 +39,17 @@ class RetryPolicy:
     def goes_back(self, request: Request, error: BadStatus | FetchError, refusals: int) -> bool:
         """Return whether a refused request is sent again without using up an attempt. Its lane waits in any case.
 
+        A 503 that states no wait counts as a failure of a request that has `attempts` of its own.
+
         Parameters:
             request: The request.
             error: Its refusal: a status, or an error of HTTP/2, after which the request may have been processed.
-            refusals: Number of earlier refusals of the request.
+            refusals: Number of earlier refusals of the request while its lane served others.
         """
         status = error.status if isinstance(error, BadStatus) else None
-        if (status is None or was_processed(status, refused=True)) and not may_repeat(request):
-            return False
-        max_refusals = MAX_REFUSALS
-        if status == UNAVAILABLE and error.retry_after is None:
-            max_refusals = MAX_SILENT_REFUSALS if request.attempts is None else 0
-        return refusals < max_refusals
-
-    def may_wait(self, request: Request) -> bool:
-        """Return whether a request may wait for a server that answers with status 503 and states no wait.
-
-        It may be starting, being updated, or keep a limit; or the page is broken.
-        """
-        return request.attempts is None and may_repeat(request)
-
-    def left_to_wait(
-        self, seconds: float, *, in_vain: int, given_up: int, several: bool, is_chain: bool, window: float
-    ) -> float:
-        """Return for how many seconds such a request still waits, at most.
-
-        Parameters:
-            seconds: For how long the server has served nothing.
-            in_vain: Number of earlier waits after which the page failed and others were served.
-            given_up: Number of such pages since the last success; a limit refuses one after the other.
-            several: Whether other requests are left that were refused as well.
-            is_chain: Whether each page links to the next, and none was broken so far: all after it may be lost.
-            window: Seconds of the window of the limit behind that, as far as is known; 0: none is.
-        """
-        alone = MAX_CHAIN_UNAVAILABLE if is_chain else MAX_UNAVAILABLE
-        longest = MAX_SEVERAL_UNAVAILABLE if several else alone * MORE_PATIENCE**given_up
-        patience = self.settings.outage_patience
-        longest = longest if patience is None else min(longest, patience)
-        return max(0.0, (longest + UNAVAILABLE_WINDOWS * window) / 2.0**in_vain - seconds)
-
-    def goes_at_once(self, request: Request, error: RequestError | Retry, times: int) -> bool:
-        """Return whether a request is sent again at once without using up an attempt.
-
-        It is if the server had closed the kept connection that the request was sent on (RFC 9112 section 9.3.1).
-
-        Parameters:
-            request: The request.
-            error: Why there was no response.
-            times: Number of earlier times.
-        """
-        is_stale = isinstance(error, RequestError) and error.kind == "stale"
-        return is_stale and times < MAX_STALE and may_repeat(request)
+        is_safe = may_repeat(request) or not (status is None or was_processed(status, refused=True))
+        is_failure = status == UNAVAILABLE and error.retry_after is None and request.attempts is not None
+        return is_safe and not is_failure and refusals < MAX_FREE["refused"]
 
     def counted_attempts(self, request: Request, attempts: int, failed_share: float) -> int:
         """Return how many of its attempts count against a request.

@@ -1,7 +1,4 @@
-"""`Decision`: how a request continues after an attempt.
-
-`crawler.engine.decide` returns one, and the worker carries it out.
-"""
+"""`Decision`: how a request continues after an attempt. `decide` returns one, and its caller carries it out."""
 
 from __future__ import annotations
 
@@ -11,10 +8,11 @@ if TYPE_CHECKING:
     from crawler.errors import RequestError
     from crawler.messages import Request, Response
 
-__all__ = ["Again", "Counter", "Decision", "Fail", "Follow", "Page", "Refuse"]
+__all__ = ["Again", "Decision", "Fail", "Follow", "Page", "Reason", "Refuse"]
 
-Counter: TypeAlias = Literal["attempts", "refusals", "stale", "put_offs", "unreachable", "nothing"]
-"""The counter that a retry increments. Each has a limit of its own, and ``nothing`` stands for none."""
+Reason: TypeAlias = Literal["attempt", "refused", "held", "stale", "unreachable", "put_off", "waits"]
+"""What a retry is booked as. ``attempt`` uses one up. The others are free: as often as `MAX_FREE` says; ``held`` while
+its lane serves nothing; ``waits`` for as long as its host or a hook says."""
 
 
 # Named tuples are made faster than attrs classes, and so are their instances.
@@ -37,12 +35,12 @@ class Follow(NamedTuple):
 class Again(NamedTuple):
     """The request is sent again."""
 
-    counts: Counter
-    """The counter that goes up by one; ``nothing``: none does."""
+    reason: Reason
+    """What it is booked as."""
     wait: float | None = None
     """Seconds until then. `None` means as soon as its lane allows."""
-    ends_wait: bool = False
-    """Whether its lane need not wait any longer: the request has only this time left."""
+    is_behind: bool = False
+    """Whether others of its lane go first."""
 
 
 class Fail(NamedTuple):
@@ -56,8 +54,6 @@ class Fail(NamedTuple):
     """The reason under which the request is counted as filtered too. Empty if it is not."""
     calls_errback: bool = True
     """Whether the errback is called. It is not after a callback that raised."""
-    ends_wait: bool = False
-    """Whether its lane need not wait any longer: the server refuses this page, and no limit."""
 
 
 class Refuse(NamedTuple):

@@ -1,0 +1,65 @@
+"""`Facts`: what else a decision depends on, beside the result of the attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from crawler.frontier import StartTicket
+    from crawler.limits.refusal_budget import Refusal
+    from crawler.limits.trouble import Outage
+    from crawler.messages import Request
+
+__all__ = ["MAX_FREE", "Facts", "Sender"]
+
+Sender: TypeAlias = Literal["page", "inline", "robots", "client"]
+"""What gets the response: a callback, the caller of an inline fetch, the rules of a robots.txt, that of a client."""
+MAX_FREE: Final = {"refused": 5, "stale": 8, "unreachable": 20, "put_off": 20}
+"""How often a request is sent again for each of these reasons without using up an attempt: ``refused`` while its lane
+serves others, so that its page is rather broken than limited after that; ``stale`` as often as a lane has connections,
+all of which its server may have closed; the others as often as no page needs that is not the reason itself."""
+
+
+class Facts(Struct, kw_only=True, eq=False):
+    """The facts about a request after an attempt."""
+
+    request: Request
+    """The request."""
+    attempts: int
+    """Attempts so far, including this one, without those that were free."""
+    free: tuple[str, ...] = ()
+    """Why it was sent again before without using up an attempt, once for each time."""
+    sender: Sender = "page"
+    """What gets the response."""
+    is_sent: bool = True
+    """Whether it was sent at all; if not, the result says why not."""
+    refusal: Refusal | None = None
+    """What the limits know, if the server has just refused it because of too many requests, whatever the status."""
+    outage: Outage | None = None
+    """The known outage of the host, if only its gateway has answered."""
+    failed_share: float = 0.0
+    """Share of the latest requests of its lane that failed at random; 0 if few are known."""
+
+    @classmethod
+    def of(cls, ticket: StartTicket, attempts: int, now: float, *, sender: Sender = "page") -> Self:
+        """Return the facts after an attempt, whose result the limits know."""
+        pending, lane = ticket.pending, ticket.lane
+        refused_by, refusal = ticket.permit.refused_by, None
+        if refused_by is not None:
+            refusal = refused_by.judge_refusal(now, pending.refused_at, has_others=len(lane) > 0 or lane.more)
+            pending.refused_at = now
+        return cls(
+            request=pending.request,
+            attempts=attempts,
+            free=pending.free,
+            sender=sender,
+            refusal=refusal,
+            outage=ticket.outage,
+            failed_share=ticket.permit.lane.failed_share,
+        )
+
+    def may_go_free(self, reason: str) -> bool:
+        """Return whether the request may be sent again for this reason without using up an attempt."""
+        return self.free.count(reason) < MAX_FREE[reason]
