@@ -21,16 +21,7 @@ UNUSABLE: Final = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, e
 
 
 def main(arguments: Sequence[str] | None = None, *, on_imported: Callable[[], object] | None = None) -> int:
-    """Run one command.
-
-    Parameters:
-        arguments: Arguments of the command line. `None` means those of this process.
-        on_imported: Called once the modules of the command are imported.
-
-    Returns:
-        The exit code: 0 finished · 1 failed · 2 wrong usage or configuration · 3 stopped by a limit · 4 more failures
-        than tolerated · 130 interrupted.
-    """
+    """Run one command."""
     open_closed_streams()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:

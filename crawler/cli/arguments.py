@@ -58,7 +58,8 @@ class Parameter:
     """A parameter of a command: an argument or an option."""
 
     def __init__(self, parameter: inspect.Parameter, hint: Any) -> None:
-        kind, self.argument = get_args(hint)
+        kind, argument = get_args(hint)
+        self.argument: Argument = argument
         of = [one for one in get_args(kind) if one not in (NoneType, ...)]
         self.is_repeatable = get_origin(kind) is tuple or parameter.kind is parameter.VAR_POSITIONAL
         self.choices: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class Parameter:
         self.kind: type[Any] = kind
         self.is_option = parameter.kind is parameter.KEYWORD_ONLY
         self.is_required = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
+        self.default = parameter.default
         self.key = parameter.name
         name = parameter.name.rstrip("_").replace("_", "-")
         self.names: tuple[str, ...] = self.argument.names or (f"--{name}",)
@@ -96,12 +98,7 @@ class Parameter:
 
 
 class Command:
-    """A function of the command line.
-
-    Parameters:
-        name: The words that call it, such as ``run`` or ``new project``.
-        function: Does what the command does, and returns the exit code.
-    """
+    """A function of the command line."""
 
     def __init__(self, name: str, function: Callable[..., int | None]) -> None:
         self.name = name
@@ -112,11 +109,7 @@ class Command:
         self.arguments = [one for one in parameters if not one.is_option]
 
     def parse(self, words: Sequence[str]) -> Callable[[], int | None]:
-        """Return the function with the arguments that the words after the command give it.
-
-        Raises:
-            ConfigError: The words are wrong.
-        """
+        """Return the function with the arguments that the words after the command give it."""
         split = self._split([*words])
         if split is None:
             from crawler.cli.help_page import show_help  # noqa: PLC0415 - only help needs it

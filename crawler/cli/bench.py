@@ -16,7 +16,7 @@ import msgspec
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.single_page import LogLevel, SettingTexts
+from crawler.cli.options import LogLevel, SettingTexts
 from crawler.cli.standard_streams import write
 from crawler.engine.api import run
 from crawler.engine.report import Report
@@ -63,11 +63,7 @@ def bench(
 
 
 class Site:
-    """The site, served by another process until the block is left.
-
-    Parameters:
-        pages: Number of pages.
-    """
+    """The site, served by another process until the block is left."""
 
     url: str
     """The URL of its front page."""

@@ -14,7 +14,7 @@ from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.expectations import Expectation, expectations_of, problems_of
 from crawler.cli.logs import log_to_stderr, plural, say
 from crawler.cli.one_callback import run_callback
-from crawler.cli.single_page import ArgumentTexts, LogLevel, SettingTexts
+from crawler.cli.options import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.standard_streams import show
 from crawler.cli.target import check_url, make_spider
 from crawler.errors import ConfigError

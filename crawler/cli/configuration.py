@@ -10,19 +10,20 @@ import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import attrs
 
 from crawler.cli.environment_variables import from_environment
-from crawler.cli.project_file import ProjectFile
+from crawler.cli.layer import Layer
+from crawler.cli.project_file import from_project
 from crawler.errors import ConfigError
 from crawler.hooks.load import construct, load_plugin
 from crawler.hooks.plugin import Plugin
 from crawler.settings.settings import Settings
 from crawler.suggest import did_you_mean
 
-__all__ = ["Configuration", "Sourced", "parse_pairs"]
+__all__ = ["Configuration", "parse_pairs"]
 
 SPIDER_ATTRIBUTES: Final = frozenset(
     {
@@ -34,15 +35,7 @@ SPIDER_ATTRIBUTES: Final = frozenset(
 
 
 def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Parse ``NAME=VALUE`` texts into a dict. The last value of a name wins.
-
-    Parameters:
-        texts: The values of an option of the command line.
-        option: The name of the option, for error messages.
-
-    Raises:
-        ConfigError: A text is not of the form ``NAME=VALUE``.
-    """
+    """Parse ``NAME=VALUE`` texts into a dict. The last value of a name wins."""
     values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -52,23 +45,14 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     return values
 
 
-class Sourced(NamedTuple):
-    """Settings of one source."""
-
-    source: str
-    """Where they come from: ``crawler.toml``, ``environment`` or ``-s``."""
-    settings: Settings
-    """The settings that it contains."""
-
-
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Configuration:
     """Settings, plugins, arguments, outputs and job from the project's file, the environment and the command line."""
 
     settings: Settings
     """The settings of all three, merged."""
-    sources: tuple[Sourced, ...] = ()
-    """The settings of each, the weakest first."""
+    layers: tuple[Layer, ...] = ()
+    """Each of the three, the weakest first."""
     plugins: tuple[Plugin, ...]
     """The plugins of the file, then those of the environment, then those of the command line."""
     disabled: frozenset[str]
@@ -95,46 +79,31 @@ class Configuration:
         environment: Mapping[str, str] = os.environ,
         has_flag: bool = True,
     ) -> Configuration:
-        """Load the configuration.
-
-        Parameters:
-            settings: ``NAME=VALUE`` texts.
-            plugins: Names of installed plugins, or ``module:Class``.
-            options: ``PLUGIN.OPTION=VALUE`` texts.
-            disable: Names of plugins to disable, although the file or the command line enables them.
-            arguments: Arguments of the spider.
-            outputs: Where items are written.
-            job: Folder or URL of the durable job.
-            folder: The folder of the project's file. `None` means the working directory.
-            environment: Environment variables.
-            has_flag: Whether the command has the option ``-p``.
-
-        Raises:
-            ConfigError, PluginError: A part is wrong; the message says which.
-        """
-        file = ProjectFile.load(folder or Path.cwd())
-        variables = from_environment(environment)
-        sources = (
-            Sourced(file.name, file.settings),
-            Sourced("environment", variables.settings),
-            Sourced("-s", _from_command_line(parse_pairs(settings, "-s"))),
+        """Load the configuration."""
+        line = Layer(
+            source="-s",
+            settings=_from_command_line(parse_pairs(settings, "-s")),
+            plugins={spec: {} for spec in plugins},
+            arguments=dict(arguments),
+            outputs=tuple(outputs),
+            job=job,
         )
-        merged = functools.reduce(operator.or_, (source.settings for source in sources))
-        enabled = {spec: dict(table) for spec, table in file.plugins.items()}
-        for spec in (*variables.plugins, *plugins):
-            enabled.setdefault(spec, {})
+        layers = (from_project(folder or Path.cwd()), from_environment(environment), line)
+        enabled: dict[str, dict[str, str]] = {}
+        for layer in layers:
+            for spec, texts in layer.plugins.items():
+                enabled.setdefault(spec, {}).update(texts)
         kinds = {spec: load_plugin(spec) for spec in enabled if spec not in disable}
         disabled = {spec for spec in enabled if spec in disable} | {kind.name for kind in kinds.values()} & set(disable)
         kinds = {spec: kind for spec, kind in kinds.items() if kind.name not in disable}
-        instances = _make_plugins(kinds, enabled, parse_pairs(options, "-P"), has_flag=has_flag)
         return cls(
-            settings=merged,
-            sources=sources,
-            plugins=tuple(instances),
+            settings=functools.reduce(operator.or_, (layer.settings for layer in layers)),
+            layers=layers,
+            plugins=tuple(_make_plugins(kinds, enabled, parse_pairs(options, "-P"), has_flag=has_flag)),
             disabled=frozenset(disabled),
-            arguments={**file.arguments, **variables.arguments, **arguments},
-            outputs=tuple(outputs) or variables.outputs or file.outputs,
-            job=job or variables.job or file.job,
+            arguments={name: text for layer in layers for name, text in layer.arguments.items()},
+            outputs=next((layer.outputs for layer in reversed(layers) if layer.outputs), ()),
+            job=next((layer.job for layer in reversed(layers) if layer.job), ""),
         )
 
 

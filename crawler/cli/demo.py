@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from crawler.cli.arguments import Argument
-from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.logs import log_to_stderr
 from crawler.cli.open_outputs import open_outputs
+from crawler.cli.options import LogLevel
 from crawler.cli.progress import Progress
 from crawler.cli.summary import summary
 from crawler.engine.api import run
@@ -92,7 +93,7 @@ def demo(
     pages: Annotated[bool, Argument("Show every request that the site received.")] = False,
     serve: Annotated[bool, Argument("Serve the site until Ctrl-C instead, so that you can crawl it.")] = False,
     port: Annotated[int, Argument("The port for --serve; 0: a free one.", metavar="N", limits=(0, 65_535))] = PORT,
-    log_level: Annotated[Level, Argument("The least level of log messages.", metavar="LEVEL")] = "warning",
+    log_level: LogLevel = "warning",
 ) -> int:
     """Crawl a small demo site on this machine, without a network.
 
@@ -123,11 +124,7 @@ def demo(
 
 
 def _serve(port: int) -> int:
-    """Serve the site until Ctrl-C or SIGTERM, and return the exit code.
-
-    Raises:
-        ConfigError: The port is in use.
-    """
+    """Serve the site until Ctrl-C or SIGTERM, and return the exit code."""
     from crawler.testing.demo import demo_site  # noqa: PLC0415 - a server, which no other command needs
 
     ended = threading.Event()

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
+from crawler.cli.layer import Layer, as_text
 from crawler.errors import ConfigError
 from crawler.logs import get_logger
 from crawler.settings.settings import NAMES, Settings
 from crawler.suggest import did_you_mean
 
-__all__ = ["Variables", "as_text", "from_environment"]
+__all__ = ["from_environment"]
 
 PREFIX: Final = "CRAWLER_"
 OTHERS: Final = ("outputs", "plugins", "arguments", "job")
@@ -27,28 +27,10 @@ OF_PLUGINS: Final = ("browser",)
 log = get_logger("crawler.cli")
 
 
-class Variables(Struct, frozen=True, kw_only=True, eq=False):
-    """The configuration in environment variables."""
-
-    settings: Settings
-    """The settings."""
-    plugins: tuple[str, ...] = ()
-    """Names of plugins that are enabled."""
-    arguments: dict[str, str] = {}
-    """Arguments of the spider, as text."""
-    outputs: tuple[str, ...] = ()
-    """Where items are written."""
-    job: str = ""
-    """Folder of the durable job."""
-
-
-def from_environment(environment: Mapping[str, str]) -> Variables:
+def from_environment(environment: Mapping[str, str]) -> Layer:
     """Return the configuration in environment variables.
 
     An unknown name is only a warning: it may be another program's.
-
-    Raises:
-        ConfigError: A variable has a wrong value.
     """
     texts: dict[str, str] = {}
     others: dict[str, str] = {}
@@ -72,9 +54,10 @@ def from_environment(environment: Mapping[str, str]) -> Variables:
         settings = Settings.from_strings(texts)
     except ConfigError as error:
         raise ConfigError(f"environment: {error}") from None
-    return Variables(
+    return Layer(
+        source="environment",
         settings=settings,
-        plugins=_listed("plugins", others),
+        plugins={spec: {} for spec in _listed("plugins", others)},
         arguments=_arguments(others.get("arguments", "")),
         outputs=_listed("outputs", others),
         job=others.get("job", ""),
@@ -102,8 +85,3 @@ def _arguments(text: str) -> dict[str, str]:
             f'environment: {PREFIX}ARGUMENTS is not a JSON object such as {{"page": 2}}: {error}'
         ) from None
     return {name: as_text(value) for name, value in values.items()}
-
-
-def as_text(value: Any) -> str:
-    """Return a value in the form of the command line: a text as it is, others as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

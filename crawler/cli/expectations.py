@@ -80,9 +80,6 @@ def expectations_of(spider: Spider) -> Iterator[Expectation]:
     """Yield the expectations in the docstrings of a spider's methods.
 
     A docstring without any known line has none: tools for documentation use such lines as well (``@param``).
-
-    Raises:
-        ConfigError: A line cannot be understood; the message names the method and the line.
     """
     for name in dir(type(spider)):
         method = getattr(type(spider), name)

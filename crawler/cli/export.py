@@ -30,17 +30,7 @@ NextRows: TypeAlias = Callable[[], Awaitable[list[Row]]]
 
 
 async def export_items(job: Path | str, output: str, *, overwrite: bool) -> int:
-    """Write all items of a job, and return their number. A file appears only when it is complete.
-
-    Parameters:
-        job: The folder of the job, or its URL.
-        output: As ``run -o`` takes it.
-        overwrite: Whether to replace a file that exists.
-
-    Raises:
-        ConfigError: The output cannot be written.
-        JobError: The job cannot be read.
-    """
+    """Write all items of a job, and return their number. A file appears only when it is complete."""
     if isinstance(job, Path):
         spider = inspect_job(job).spider
         items: AbstractAsyncContextManager[NextRows] = _items_in(job)

@@ -10,7 +10,8 @@ import msgspec
 
 from crawler.cli.arguments import Argument
 from crawler.cli.logs import plural, say
-from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, Url, get, status_line
+from crawler.cli.options import BrowserFlag, LogLevel, PluginOptions, SettingTexts, Url
+from crawler.cli.single_page import get, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.errors import ConfigError
 from crawler.files import error_reason, replace_file
@@ -43,7 +44,7 @@ def fetch(
         ),
     ] = None,
     browser: BrowserFlag = False,
-    option: BrowserOptions = (),
+    option: PluginOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
@@ -80,16 +81,7 @@ def fetch(
 
 
 def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> None:
-    """Check that no two options of `fetch` contradict each other.
-
-    Parameters:
-        forms: The options that choose what is printed.
-        save: The file for the body.
-        browser: Whether the page is rendered.
-
-    Raises:
-        ConfigError: Two of them do.
-    """
+    """Check that no two options of `fetch` contradict each other."""
     if len(forms) > 1:
         raise ConfigError(f"use either {forms[0]} or {forms[1]}, not both")
     if "--head" in forms and (save is not None or browser):
@@ -99,11 +91,7 @@ def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> Non
 
 
 def _kind_of(path: Path) -> str:
-    """Return the option of the plugin `browser` that makes a picture of this format.
-
-    Raises:
-        ConfigError: There is no such format, or the path is a folder.
-    """
+    """Return the option of the plugin `browser` that makes a picture of this format."""
     kind = {".png": "screenshot", ".pdf": "pdf"}.get(path.suffix.lower())
     if kind is None or path.is_dir():
         raise ConfigError(f"--screenshot takes a file that ends in .png or .pdf, not {path}")
@@ -156,7 +144,7 @@ def links(
         bool, Argument("Print every link, repeated ones too, as a JSON object per line: url, tag, text, rel.")
     ] = False,
     browser: BrowserFlag = False,
-    option: BrowserOptions = (),
+    option: PluginOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:

@@ -25,9 +25,6 @@ class Fetcher:
     """Fetches pages one by one, within one crawl: cookies, limits and robots.txt are kept from page to page.
 
     The crawl begins with the first page, and ends with the block.
-
-    Parameters:
-        configuration: The settings and plugins with which pages are fetched.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -48,13 +45,7 @@ class Fetcher:
         self._thread.join()
 
     def fetch(self, request: Request) -> Response:
-        """Return the response to a request, whatever its status, and report a status that is not a success.
-
-        Raises:
-            ConfigError, PluginError: The crawl cannot begin.
-            CrawlFailed: It has ended.
-            RequestError: There was no response.
-        """
+        """Return the response to a request, whatever its status, and report a status that is not a success."""
         request = request.replace(callback=None, errback=None, depth=0, redirects=())
         try:
             response = self._wait(request)

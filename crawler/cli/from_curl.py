@@ -80,11 +80,7 @@ def from_curl(
 
 
 def parse_curl(text: str) -> CurlRequest:
-    """Parse a command line of curl.
-
-    Raises:
-        ConfigError: The text is not a curl command, or has an option that a request cannot express.
-    """
+    """Parse a command line of curl."""
     try:
         arguments = shlex.split(_plain_quotes(text.replace("\\\r\n", " ").replace("\\\n", " ")))
     except ValueError as error:

@@ -61,8 +61,10 @@ def usage(command: Command) -> str:
 def words_of(parameter: Parameter) -> str:
     """Return what a parameter means, and its choices."""
     about = parameter.argument.about
-    are_named = all(choice in about for choice in parameter.choices)
-    return about if are_named else f"{about} [{', '.join(parameter.choices)}]"
+    if all(choice in about for choice in parameter.choices):
+        return about
+    choices = [f"{one} (default)" if one == parameter.default else one for one in parameter.choices]
+    return f"{about} [{', '.join(choices)}]"
 
 
 def _section(title: str, entries: Mapping[str, str]) -> str:

@@ -153,13 +153,7 @@ def summary_lines(place: str, state: JobState) -> Iterator[str]:
 
 
 def failure_lines(state: JobState, failures: Iterable[FailedRequest], more: str) -> Iterator[str]:
-    """Yield the lines about the requests that failed.
-
-    Parameters:
-        state: The state of the job.
-        failures: The requests.
-        more: Where all of them are.
-    """
+    """Yield the lines about the requests that failed."""
     yield "  failed    " + ", ".join(f"{reason}: {count}" for reason, count in state.failed_by_reason.items())
     for shown, failure in enumerate(failures):
         if shown == MAX_SHOWN:

@@ -12,7 +12,8 @@ import msgspec
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
+from crawler.cli.options import LogLevel, SettingTexts, Url
+from crawler.cli.single_page import SinglePage, fetch_page, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
 from crawler.limits.headers.field_names import limit_fields
@@ -80,14 +81,7 @@ class ServerLimits:
 
     @classmethod
     def read(cls, limit: ThrottleStatistics, response: Response, now: float, *, refused: bool) -> ServerLimits:
-        """Read the limits of a lane.
-
-        Parameters:
-            limit: What the limits of the lane allow after the response.
-            response: The response.
-            now: Seconds since the epoch.
-            refused: Whether the request was refused.
-        """
+        """Read the limits of a lane."""
         wait = limit.ready_at - now
         pairs = response.headers.pairs
         return cls(

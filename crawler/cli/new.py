@@ -67,11 +67,7 @@ def class_name(name: str) -> str:
 
 
 def start_page(url: str) -> str:
-    """Return the URL of a first page in a form that source code can quote: without quotes and backslashes.
-
-    Raises:
-        ConfigError: It is not an absolute http or https URL.
-    """
+    """Return the URL of a first page in a form that source code can quote: without quotes and backslashes."""
     return urls.normalize(check_url(url)).replace("\\", "%5C")
 
 

@@ -76,18 +76,7 @@ def run_callback(
     plugins: Sequence[Plugin] = (),
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Outcome:
-    """Fetch one page, let its callback handle it, and return what it yields.
-
-    Parameters:
-        spider: The spider, whose `start` is not called.
-        request: The request for the page, with its callback.
-        settings: Settings, which override those of the spider.
-        plugins: Plugins in addition to those of the spider.
-        transport: The transport; `None` means the network.
-
-    Raises:
-        CrawlerError: The crawl could not start, or has failed.
-    """
+    """Fetch one page, let its callback handle it, and return what it yields."""
     recorder = _Recorder(request)
 
     def start() -> Iterator[Request]:

@@ -19,16 +19,7 @@ __all__ = ["feed_places", "feeds_of", "open_outputs"]
 
 
 def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None = None) -> list[Plugin]:
-    """Return the sinks for the outputs of a command line.
-
-    Parameters:
-        specs: Values of ``-o``.
-        if_exists: What to do with files that exist.
-        job: The folder of the durable job that the outputs belong to.
-
-    Raises:
-        ConfigError: An output cannot be written, is given twice, or may be a file of another one.
-    """
+    """Return the sinks for the outputs of a command line."""
     sinks: list[Plugin] = []
     places: set[str] = set()
     for spec in specs:
@@ -48,14 +39,7 @@ def open_outputs(specs: Iterable[str], if_exists: IfExists, *, job: Path | None 
 
 
 def feeds_of(spider: Spider, given: Sequence[str], if_exists: IfExists, job: Path | None) -> Sequence[Plugin]:
-    """Return the outputs that the settings of a Scrapy project name; none for other spiders.
-
-    Parameters:
-        spider: The spider.
-        given: Values of ``-o``. They replace those outputs, as they do in Scrapy.
-        if_exists: What to do with files that exist.
-        job: The folder of the durable job that the outputs belong to.
-    """
+    """Return the outputs that the settings of a Scrapy project name; none for other spiders."""
     feeds: Callable[[IfExists, Path | None], Sequence[Plugin]] = getattr(spider, "feeds", lambda *_: ())
     return () if given else feeds(if_exists, job)
 

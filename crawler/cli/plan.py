@@ -11,8 +11,8 @@ from crawler import urls
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.logs import log_to_stderr, plural
+from crawler.cli.options import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.settings import changed_settings
-from crawler.cli.single_page import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.standard_streams import show
 from crawler.cli.target import make_spider
 from crawler.engine.api import run

@@ -83,12 +83,7 @@ def _output_loader(name: str) -> Callable[[], type[Plugin]]:
 
 
 def find(name: str) -> type[Plugin]:
-    """Return a plugin or an output by name; ``csv`` finds ``.csv``.
-
-    Raises:
-        ConfigError: No plugin and no output has that name.
-        PluginError: It cannot be imported.
-    """
+    """Return a plugin or an output by name; ``csv`` finds ``.csv``."""
     if name in installed():
         return _loader(name)()
     for output in (name.lower(), f".{name.lower()}", name.lower().removesuffix("://")):
@@ -116,12 +111,7 @@ def settable_options(kind: type[Plugin]) -> list[inspect.Parameter]:
 
 
 def manual(name: str, kind: type[Plugin]) -> Iterator[str]:
-    """Yield the lines of the manual of a plugin or an output.
-
-    Parameters:
-        name: The name by which it was found.
-        kind: Its class.
-    """
+    """Yield the lines of the manual of a plugin or an output."""
     first, _, rest = (inspect.getdoc(kind) or kind.__name__).partition("\n")
     yield f"{name}: {first}"
     text = text_of(rest)

@@ -1,4 +1,4 @@
-"""`ProjectFile`: the configuration of a project, in ``crawler.toml`` or in ``[tool.crawler]`` of ``pyproject.toml``.
+"""`from_project`: the configuration of a project, in ``crawler.toml`` or in ``[tool.crawler]`` of ``pyproject.toml``.
 
 ::
 
@@ -22,9 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
-
-from crawler.cli.environment_variables import as_text
+from crawler.cli.layer import Layer, as_text
 from crawler.environment import is_reference
 from crawler.errors import ConfigError
 from crawler.files import error_reason
@@ -33,7 +31,7 @@ from crawler.other_names import other_name
 from crawler.settings.settings import NAMES, Settings
 from crawler.suggest import did_you_mean
 
-__all__ = ["PROJECT_FILES", "ProjectFile"]
+__all__ = ["PROJECT_FILES", "from_project"]
 
 PROJECT_FILES: Final = ("crawler.toml", "pyproject.toml")
 """The names of the file; the first one that exists is loaded."""
@@ -44,37 +42,16 @@ OWN_TABLE: Final = lazy_pattern(r"""tool["'\s]*+(?:[]=]|\.["'\s]*+crawler)""")
 KEYS: Final = ("settings", "plugins", "arguments", "outputs", "job")
 
 
-class ProjectFile(Struct, frozen=True, kw_only=True, eq=False):
-    """The content of a file; empty if there is none."""
-
-    name: str = ""
-    """Name of the file, for messages."""
-    settings: Settings = Settings()
-    """The settings."""
-    plugins: dict[str, dict[str, str]] = {}
-    """The options of each plugin that it enables, as text."""
-    arguments: dict[str, str] = {}
-    """Arguments of the spider, as text."""
-    outputs: tuple[str, ...] = ()
-    """Where items are written."""
-    job: str = ""
-    """Folder of the durable job."""
-
-    @classmethod
-    def load(cls, folder: Path) -> ProjectFile:
-        """Load the file of a folder.
-
-        Raises:
-            ConfigError: The file cannot be read, or is wrong; the message names it and the key.
-        """
-        for name in PROJECT_FILES:
-            path = folder / name
-            if path.exists() and (content := _content(path)) is not None:
-                try:
-                    return cls(name=name, **_fields(content))
-                except (TypeError, ConfigError) as error:
-                    raise ConfigError(f"{name}: {error}") from error
-        return cls()
+def from_project(folder: Path) -> Layer:
+    """Return the configuration in the file of a folder; an empty one if there is none."""
+    for name in PROJECT_FILES:
+        path = folder / name
+        if path.exists() and (content := _content(path)) is not None:
+            try:
+                return _layer(name, content)
+            except (TypeError, ConfigError) as error:
+                raise ConfigError(f"{name}: {error}") from error
+    return Layer(source="")
 
 
 def _content(path: Path) -> dict[str, Any] | None:
@@ -98,28 +75,29 @@ def _content(path: Path) -> dict[str, Any] | None:
     return tool.get("crawler") if isinstance(tool, dict) else None
 
 
-def _fields(content: Any) -> dict[str, Any]:
-    """Return the fields of a `ProjectFile`."""
+def _layer(name: str, content: Any) -> Layer:
+    """Return the configuration that the content of a file is."""
     if not isinstance(content, dict):
         raise ConfigError(f"{TABLE} must be a table")
-    for name in content:
-        if name not in KEYS:
-            is_setting = name in NAMES or bool(other_name("setting", name))
-            hint = ": it is a setting, which belongs in [settings]" if is_setting else did_you_mean(name, KEYS)
-            raise ConfigError(f"no such key: {name}{hint}")
+    for key in content:
+        if key not in KEYS:
+            is_setting = key in NAMES or bool(other_name("setting", key))
+            hint = ": it is a setting, which belongs in [settings]" if is_setting else did_you_mean(key, KEYS)
+            raise ConfigError(f"no such key: {key}{hint}")
     outputs, job = content.get("outputs", []), content.get("job", "")
     outputs = [outputs] if isinstance(outputs, str) else outputs
     if not isinstance(outputs, list) or not all(isinstance(output, str) for output in outputs):
         raise ConfigError('outputs must be a list of strings: outputs = ["books.jsonl"]')
     if not isinstance(job, str):
         raise ConfigError('job must be the path of a folder: job = "books.job"')
-    return {
-        "settings": _settings(content.get("settings", {})),
-        "plugins": _plugins(content.get("plugins", {})),
-        "arguments": _arguments(content.get("arguments", {})),
-        "outputs": tuple(outputs),
-        "job": job,
-    }
+    return Layer(
+        source=name,
+        settings=_settings(content.get("settings", {})),
+        plugins=_plugins(content.get("plugins", {})),
+        arguments=_arguments(content.get("arguments", {})),
+        outputs=tuple(outputs),
+        job=job,
+    )
 
 
 def _settings(table: Any) -> Settings:

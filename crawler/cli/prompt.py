@@ -20,12 +20,7 @@ __all__ = ["prompt", "run_statement"]
 
 
 def prompt(names: dict[str, Any], banner: str) -> None:
-    """Show a prompt until Ctrl-D. An error is one line; `await` works outside of functions.
-
-    Parameters:
-        names: The names that code can use.
-        banner: Shown first.
-    """
+    """Show a prompt until Ctrl-D. An error is one line; `await` works outside of functions."""
     try:
         ipapp = importlib.import_module("IPython.terminal.ipapp")
     except ImportError:

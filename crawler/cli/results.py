@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from crawler.cli.logs import plural, say
 from crawler.cli.progress import Progress
 from crawler.cli.standard_streams import output_is_open, write
-from crawler.cli.summary import summary
+from crawler.cli.summary import advice_for, summary
 from crawler.engine.report import Report
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.files import error_reason, is_replaced, replace_file, write_refusal
@@ -26,12 +26,7 @@ __all__ = ["check_report", "check_report_is_separate", "reader_has_closed", "sho
 
 
 def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
-    """Raise `ConfigError` if a report cannot be written to `path`, ``-`` for standard output.
-
-    Parameters:
-        path: The value of ``--report``.
-        outputs: Values of ``-o``.
-    """
+    """Raise `ConfigError` if a report cannot be written to `path`, ``-`` for standard output."""
     if path == STANDARD_OUTPUT:
         if "-" in outputs:
             raise ConfigError("standard output takes either the items (-o -) or the report (--report -), not both")
@@ -49,13 +44,7 @@ def check_report(path: Path, outputs: Sequence[str] = ()) -> None:
 
 
 def check_report_is_separate(path: Path, outputs: Sequence[str], job: Path | None) -> None:
-    """Raise `ConfigError` if a report would replace the items of the crawl, or if it has the name of the job's folder.
-
-    Parameters:
-        path: The value of ``--report``.
-        outputs: The outputs of the crawl.
-        job: The folder of the job; `None` without one.
-    """
+    """Raise `ConfigError` if a report would replace an output of the crawl, or the folder of its job."""
     place = path.resolve()
     if job is not None and place == job.resolve():
         raise ConfigError(f"--report {path} is the folder of the job: choose another name")
@@ -79,17 +68,7 @@ def show_result(
     quiet: bool,
     resumable: bool = True,
 ) -> None:
-    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one.
-
-    Parameters:
-        report: The report of the crawl.
-        progress: Has the data for the summary.
-        outputs: Where the items go.
-        job: The durable job; `None` without one.
-        file: Where the report goes; `None`: nowhere.
-        quiet: Whether to write no summary.
-        resumable: Whether another run can continue the job. It cannot if the job no longer exists.
-    """
+    """Write the summary to standard error, unless `quiet`, and the report to `file`, if there is one."""
     if not quiet:
         plugins = progress.crawl.plugins
         places = [*_places(outputs, progress, job, resumable=resumable)]
@@ -97,8 +76,6 @@ def show_result(
         if report.items and not (places or keeps or any(type(one).persist is not Plugin.persist for one in plugins)):
             keep = "use -o FILE to keep the items"
             places.append(f"none: {keep if job is None else f'crawler job {job.shown} --export FILE writes the items'}")
-        from crawler.cli.advice import advice_for  # noqa: PLC0415 - the crawl has ended
-
         advice = advice_for(report.lanes, progress.crawl.settings)
         lines = summary(
             report,
@@ -126,11 +103,7 @@ def _places(outputs: Sequence[str], progress: Progress, job: Job | None, *, resu
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write a report to `path`, replacing a file in one step; ``-`` is standard output.
-
-    Raises:
-        ConfigError: The report cannot be written.
-    """
+    """Write a report to `path`, replacing a file in one step; ``-`` is standard output."""
     if path == STANDARD_OUTPUT:
         write(report.to_json().decode())
         return

@@ -12,7 +12,8 @@ from crawler import urls
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, log_traceback, say
-from crawler.cli.single_page import LogLevel, SettingTexts, SinglePage, Url, fetch_page, status_line
+from crawler.cli.options import LogLevel, SettingTexts, Url
+from crawler.cli.single_page import SinglePage, fetch_page, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import check_url
 from crawler.errors import RequestError

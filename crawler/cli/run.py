@@ -13,8 +13,9 @@ import attrs
 
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
-from crawler.cli.logs import Level, log_to_stderr
+from crawler.cli.logs import log_to_stderr
 from crawler.cli.open_outputs import feed_places, feeds_of, open_outputs
+from crawler.cli.options import ArgumentTexts, LogLevel, PluginOptions, SettingTexts
 from crawler.cli.progress import Progress
 from crawler.cli.results import check_report, check_report_is_separate, reader_has_closed, show_result
 from crawler.cli.target import make_spiders
@@ -55,22 +56,16 @@ def command(
             hyphen=True,
         ),
     ] = (),
-    setting: Annotated[
-        Texts, Argument("A setting, such as -s delay=1. Repeatable.", "-s", "--setting", metavar="NAME=VALUE")
-    ] = (),
+    setting: SettingTexts = (),
     scrapy: Annotated[
         Path | None, Argument("A Scrapy project; TARGET is one of its spiders.", metavar="PROJECT")
     ] = None,
     as_: Annotated[ContentForm | None, Argument("For a URL: markdown, text, article or links.", metavar="FORM")] = None,
-    argument: Annotated[
-        Texts, Argument("An argument of the spider. Repeatable.", "-a", "--argument", metavar="NAME=VALUE")
-    ] = (),
+    argument: ArgumentTexts = (),
     plugin: Annotated[
         Texts, Argument("A plugin: its name, or module:Class. Repeatable.", "-p", "--plugin", metavar="PLUGIN")
     ] = (),
-    option: Annotated[
-        Texts, Argument("An option of a plugin. Repeatable.", "-P", "--plugin-option", metavar="PLUGIN.OPTION=VALUE")
-    ] = (),
+    option: PluginOptions = (),
     no_plugin: Annotated[Texts, Argument("A plugin to disable. Repeatable.", metavar="PLUGIN")] = (),
     job: Annotated[
         str | None,
@@ -87,9 +82,7 @@ def command(
     overwrite: Annotated[bool, Argument("Replace existing outputs.")] = False,
     append: Annotated[bool, Argument("Append to existing outputs.")] = False,
     quiet: Annotated[bool, Argument("Show no progress and no summary.")] = False,
-    log_level: Annotated[
-        Level, Argument("debug, info, warning (default), error, critical.", metavar="LEVEL")
-    ] = "warning",
+    log_level: LogLevel = "warning",
     log_json: Annotated[bool, Argument("Write standard error as JSON, one object per line.")] = False,
 ) -> int:
     """Run a spider, or crawl a whole site from its URL.
@@ -165,20 +158,7 @@ def run_spider(
     *,
     quiet: bool,
 ) -> Report:
-    """Run one spider to its end, and show its result, also that of a crawl that failed.
-
-    Parameters:
-        spider: The spider.
-        configuration: Its settings and plugins.
-        progress: Collects data for the summary.
-        sinks: The outputs.
-        job: Its durable job; `None` without one.
-        show: Shows a report; see `show_result`.
-        quiet: Whether to show no summary.
-
-    Raises:
-        CrawlFailed: The crawl could not continue.
-    """
+    """Run one spider to its end, and show its result, also that of a crawl that failed."""
     plugins = [*configuration.plugins, progress]
     try:
         report = run(spider, settings=configuration.settings, plugins=plugins, outputs=sinks, job=job)
@@ -224,11 +204,7 @@ def scrapy_spiders(
     arguments: Callable[[str], Mapping[str, str]],
     settings: Mapping[str, str],
 ) -> list[Spider]:
-    """Return the one spider of a Scrapy project that has a name.
-
-    Raises:
-        ConfigError: There are several names, or there is no such spider.
-    """
+    """Return the one spider of a Scrapy project that has a name."""
     from crawler.cli.scrapy_project import project_spider  # noqa: PLC0415 - few crawls run one
 
     if len(names) > 1:
@@ -247,11 +223,7 @@ def set_collector(workers: int) -> None:
 
 
 def with_content(form: ContentForm | None, target: str, arguments: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the arguments of the spider, with the one for the value of ``--as``.
-
-    Raises:
-        ConfigError: The target is not a URL, or the arguments have a form already.
-    """
+    """Return the arguments of the spider, with the one for the value of ``--as``."""
     if form is None:
         return arguments
     if "://" not in target:
@@ -262,16 +234,7 @@ def with_content(form: ContentForm | None, target: str, arguments: Mapping[str, 
 
 
 def disable_plugins(spider: Spider, names: Sequence[str], others: Sequence[Plugin]) -> None:
-    """Remove plugins from those of a spider.
-
-    Parameters:
-        spider: The spider.
-        names: Names of the plugins.
-        others: The enabled plugins that are not the spider's, for hints.
-
-    Raises:
-        ConfigError: The spider has no plugin of that name.
-    """
+    """Remove plugins from those of a spider."""
     if not names:
         return
     own = [getattr(plugin, "name", "") for plugin in spider.plugins]

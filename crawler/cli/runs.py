@@ -23,13 +23,7 @@ WIDTH: Final = 80
 
 
 def table(folder: str, opened: int, runs: Sequence[RunRecord]) -> Iterator[str]:
-    """Yield the lines of a table. The change is that of the items, against the last run that is comparable.
-
-    Parameters:
-        folder: The folder of the job, for the first line.
-        opened: How often the job was opened.
-        runs: Its runs.
-    """
+    """Yield the lines of a table. The change is that of the items, against the last run that is comparable."""
     spiders = list(dict.fromkeys(run.spider for run in runs))
     of = f" of {', '.join(spiders)}" if spiders else ""
     missing = f" ({opened - len(runs)} without a record)" if opened > len(runs) else ""

@@ -28,45 +28,19 @@ EXTRA: Final = "trio-crawler[scrapy]"
 
 
 def project_spider(project: Path, name: str, arguments: Mapping[str, str], settings: Mapping[str, str]) -> Spider:
-    """Return a spider of a Scrapy project.
-
-    Parameters:
-        project: Its folder.
-        name: Name of the spider.
-        arguments: Arguments of the spider.
-        settings: Settings of Scrapy.
-
-    Raises:
-        ConfigError: Scrapy is not installed, there is no such project or spider, or it cannot run.
-    """
+    """Return a spider of a Scrapy project."""
     made: Spider = _bridge("--scrapy")(project, name, arguments, settings)
     return made
 
 
 def spider_of_class(kind: Any, arguments: Mapping[str, str], settings: Mapping[str, str]) -> Spider:
-    """Return a spider for a class of Scrapy spiders.
-
-    Parameters:
-        kind: The class. If its file belongs to a Scrapy project, the settings of the project apply.
-        arguments: Arguments of the spider.
-        settings: Settings of Scrapy.
-
-    Raises:
-        ConfigError: The spider cannot run.
-    """
+    """Return a spider for a class of Scrapy spiders."""
     made: Spider = _bridge(kind.__name__).of_file(kind, arguments, settings)
     return made
 
 
 def check_project(project: Path) -> Iterable[Any]:
-    """Yield a verdict for each spider of a Scrapy project, with ``name``, ``verdict`` and ``reasons``.
-
-    Parameters:
-        project: Its folder.
-
-    Raises:
-        ConfigError: Scrapy is not installed, or there is no such project.
-    """
+    """Yield a verdict for each spider of a Scrapy project, with ``name``, ``verdict`` and ``reasons``."""
     found: Iterable[Any] = _bridge("crawler scrapy").check_project(project)
     return found
 
@@ -75,9 +49,6 @@ def prepare_import(path: Path) -> None:
     """Prepare the import of a file that imports Scrapy.
 
     Names that Scrapy has removed are restored, Twisted starts no event loop, and the modules of its project are found.
-
-    Parameters:
-        path: The file, which is imported next.
     """
     with contextlib.suppress(CrawlerError):  # the import of the file says so
         _bridge(str(path)).prepare(path)

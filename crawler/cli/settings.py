@@ -12,9 +12,10 @@ import attrs
 import msgspec
 
 from crawler.cli.arguments import Argument
-from crawler.cli.configuration import Configuration, Sourced, parse_pairs
+from crawler.cli.configuration import Configuration, parse_pairs
+from crawler.cli.layer import Layer, as_text
 from crawler.cli.logs import log_to_stderr
-from crawler.cli.single_page import ArgumentTexts, SettingTexts
+from crawler.cli.options import ArgumentTexts, SettingTexts
 from crawler.cli.standard_streams import show, write
 from crawler.cli.target import make_spider
 from crawler.limits.pace import Pace
@@ -48,11 +49,11 @@ def settings(
     """
     log_to_stderr("warning")
     configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))
-    sources = list(configuration.sources)
+    layers = list(configuration.layers)
     if target is not None:
         spider = make_spider(target, configuration.arguments)
-        sources.insert(0, Sourced(f"spider {spider.name}", spider.settings))
-    rows = [row for row in _rows(sources) if not diff or row["source"] != "default"]
+        layers.insert(0, Layer(source=f"spider {spider.name}", settings=spider.settings))
+    rows = [row for row in _rows(layers) if not diff or row["source"] != "default"]
     if json:
         write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
         return 0
@@ -70,17 +71,17 @@ def settings(
 
 def changed_settings(spider: Spider, configuration: Configuration) -> Iterator[str]:
     """Yield the settings that differ from their defaults, as ``delay 2.0 (environment)``."""
-    sources = [Sourced(f"spider {spider.name}", spider.settings), *configuration.sources]
-    for row in _rows(sources):
+    layers = [Layer(source=f"spider {spider.name}", settings=spider.settings), *configuration.layers]
+    for row in _rows(layers):
         if row["source"] != "default":
             yield f"{row['name']} {_shown(row['value'])} ({row['source']})"
 
 
-def _rows(sources: list[Sourced]) -> Iterator[dict[str, Any]]:
+def _rows(layers: list[Layer]) -> Iterator[dict[str, Any]]:
     """Yield name, value, default, source and meaning of each setting."""
     merged, default = Settings(), Settings()
-    for source in sources:
-        merged = merged | source.settings
+    for layer in layers:
+        merged = merged | layer.settings
     docs = _docs()
     for field in attrs.fields(Settings):
         name = field.name
@@ -91,14 +92,14 @@ def _rows(sources: list[Sourced]) -> Iterator[dict[str, Any]]:
             "name": name,
             "value": _plain(getattr(merged, name), secret=secret),
             "default": _plain(getattr(default, name), secret=secret),
-            "source": _source(name, sources),
+            "source": _source(name, layers),
             "doc": docs.get(name, ""),
         }
 
 
-def _source(name: str, sources: list[Sourced]) -> str:
+def _source(name: str, layers: list[Layer]) -> str:
     """Return where the value of a setting comes from. Mappings are merged, so they may have several sources."""
-    given = [source.source for source in sources if name in source.settings.given]
+    given = [layer.source for layer in layers if name in layer.settings.given]
     if not given:
         return "default"
     return ", ".join(given) if name in CONVERTED else given[-1]
@@ -122,9 +123,7 @@ def _given(pace: Pace) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     """Return a value as it is written after ``-s NAME=``."""
-    if value is None:
-        return "none"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "none" if value is None else as_text(value)
 
 
 def _docs() -> dict[str, str]:

@@ -51,22 +51,7 @@ def run_spiders(
     quiet: bool,
     drawn: bool,
 ) -> int:
-    """Run spiders at once, each to its own end, and return the exit code.
-
-    Parameters:
-        spiders: The spiders.
-        load: Returns the configuration, with plugins that no other crawl uses.
-        report: Name of the reports; `None`: none are written.
-        ui: Where their web pages are served; `None`: there are none.
-        if_exists: What to do with outputs that exist.
-        override: Whether to resume jobs whose spider, arguments or settings have changed.
-        tolerate: Accepted failures of each.
-        quiet: Whether to show nothing.
-        drawn: Whether the live view may be drawn.
-
-    Raises:
-        ConfigError, PluginError: Something is wrong. Nothing was started.
-    """
+    """Run spiders at once, each to its own end, and return the exit code."""
     configuration = load()
     job = Job(configuration.job, override) if configuration.job else None
     _check_names(spiders, configuration.outputs, job, report)

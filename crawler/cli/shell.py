@@ -14,8 +14,9 @@ from typing import Annotated, Any, Final
 from crawler.cli.arguments import Argument
 from crawler.cli.fetcher import Fetcher
 from crawler.cli.logs import log_to_stderr, say
+from crawler.cli.options import BrowserFlag, LogLevel, PluginOptions, SettingTexts
 from crawler.cli.prompt import prompt, run_statement
-from crawler.cli.single_page import BrowserFlag, BrowserOptions, LogLevel, SettingTexts, with_browser
+from crawler.cli.single_page import with_browser
 from crawler.cli.standard_streams import printable_terminal
 from crawler.cli.target import check_url
 from crawler.errors import ConfigError, CrawlerError, RequestError
@@ -49,7 +50,7 @@ def shell(
         ),
     ] = None,
     browser: BrowserFlag = False,
-    option: BrowserOptions = (),
+    option: PluginOptions = (),
     setting: SettingTexts = (),
     log_level: LogLevel = "warning",
 ) -> int:
@@ -75,11 +76,7 @@ def shell(
 
 
 class Session:
-    """The names that code can use: the page, and functions to fetch and view pages.
-
-    Parameters:
-        fetcher: Fetches the pages.
-    """
+    """The names that code can use: the page, and functions to fetch and view pages."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
@@ -88,15 +85,7 @@ class Session:
         }  # fmt: skip
 
     def fetch(self, what: str | Request) -> Response:
-        """Fetch a page as in a crawl, and make it the new `response`.
-
-        Parameters:
-            what: A URL or a request.
-
-        Raises:
-            ConfigError: The URL is not an absolute http or https URL.
-            RequestError: There was no response.
-        """
+        """Fetch a page as in a crawl, and make it the new `response`."""
         if not isinstance(what, (str, Request)):
             raise TypeError(f"fetch() takes a URL or a Request, not {what!r}")
         request = Request(check_url(what)) if isinstance(what, str) else what
@@ -105,11 +94,7 @@ class Session:
         return response
 
     def view(self, response: Response | None = None) -> str:
-        """Write a page to a file, open that in the browser, and return its name.
-
-        Parameters:
-            response: The page. `None` means the last one.
-        """
+        """Write a page to a file, open that in the browser, and return its name."""
         import webbrowser  # noqa: PLC0415 - needed by nothing else
 
         page: Response | None = response or self.names["response"]

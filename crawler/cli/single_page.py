@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Final
 
-from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
@@ -20,13 +19,7 @@ from crawler.settings import Settings
 from crawler.spiders import Spider
 
 __all__ = [
-    "ArgumentTexts",
-    "BrowserFlag",
-    "BrowserOptions",
-    "LogLevel",
-    "SettingTexts",
     "SinglePage",
-    "Url",
     "explain_wait",
     "fetch_page",
     "get",
@@ -37,35 +30,13 @@ __all__ = [
     "with_hint",
 ]
 
-Url = Annotated[str, Argument("An absolute http or https URL.")]
-SettingTexts = Annotated[
-    tuple[str, ...], Argument("A setting, such as -s delay=1. Repeatable.", "-s", "--setting", metavar="NAME=VALUE")
-]
-ArgumentTexts = Annotated[
-    tuple[str, ...], Argument("An argument of the spider. Repeatable.", "-a", "--argument", metavar="NAME=VALUE")
-]
-BrowserFlag = Annotated[bool, Argument("Render pages in Chromium, as people see them (plugin browser).")]
-BrowserOptions = Annotated[
-    tuple[str, ...],
-    Argument(
-        "An option of the plugin, such as -P browser.wait=SELECTOR. Repeatable.",
-        "-P",
-        "--plugin-option",
-        metavar="PLUGIN.OPTION=VALUE",
-    ),
-]
-LogLevel = Annotated[Level, Argument("The least level of log messages; debug shows every request.", metavar="LEVEL")]
 LONG_WAIT: Final = 2.0
 """Seconds; a longer wait is explained to the user."""
 NO_OVERRIDES: Final = Settings()
 
 
 class SinglePage(Spider):
-    """Fetches one page, and keeps its response or error.
-
-    Parameters:
-        request: The request for the page. It becomes a start request, whatever response it was made from.
-    """
+    """Fetches one page, and keeps its response or error."""
 
     name = "fetch"
 
@@ -124,16 +95,7 @@ def quiet_engine() -> None:
 
 
 def with_browser(setting: tuple[str, ...], option: tuple[str, ...], *, browser: bool) -> Configuration:
-    """Return the configuration of a command that can render pages.
-
-    Parameters:
-        setting: Settings, as ``NAME=VALUE``.
-        option: Options of plugins, as ``PLUGIN.OPTION=VALUE``.
-        browser: Whether pages are rendered.
-
-    Raises:
-        ConfigError: One of them is wrong, or there is no browser.
-    """
+    """Return the configuration of a command that can render pages."""
     return Configuration.load(settings=setting, plugins=("browser",) if browser else (), options=option, has_flag=False)
 
 
@@ -146,21 +108,7 @@ def get(
     browser: bool = False,
     option: tuple[str, ...] = (),
 ) -> Response:
-    """Fetch a URL, following redirects, and return the response, whatever its status.
-
-    Parameters:
-        url: The URL.
-        setting: Settings, as ``NAME=VALUE``.
-        log_level: Minimum level of log messages.
-        method: The method.
-        browser: Whether the page is rendered.
-        option: Options of plugins, as ``PLUGIN.OPTION=VALUE``.
-
-    Raises:
-        ConfigError: The URL or a setting is wrong.
-        RequestError: There was no response.
-        KeyboardInterrupt: The user pressed Ctrl-C.
-    """
+    """Fetch a URL, following redirects, and return the response, whatever its status."""
     log_to_stderr(log_level)
     request = Request(check_url(url), method=method)
     return fetch_page(SinglePage(request), with_browser(setting, option, browser=browser))
@@ -173,14 +121,7 @@ def fetch_page(
     overrides: Settings = NO_OVERRIDES,
     show_status: bool = True,
 ) -> Response:
-    """Run a spider for a single page, and return the response. It raises the same errors as `get`.
-
-    Parameters:
-        spider: The spider.
-        configuration: Settings and plugins.
-        overrides: Settings that override those of the configuration.
-        show_status: Whether to report a status that is not a success on standard error.
-    """
+    """Run a spider for a single page, and return the response. It raises the same errors as `get`."""
     settings = Settings(grace=0.0, outage_patience=0.0) | configuration.settings | overrides
     quiet_engine()
     report = run(spider, settings=settings, plugins=configuration.plugins)

@@ -9,7 +9,7 @@ import msgspec
 from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration
 from crawler.cli.logs import log_to_stderr, plural, say
-from crawler.cli.single_page import LogLevel, SettingTexts, Url
+from crawler.cli.options import LogLevel, SettingTexts, Url
 from crawler.cli.standard_streams import write
 from crawler.cli.target import check_url
 from crawler.engine.api import run

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from crawler.cli.logs import plural
 from crawler.cli.sizes import size
 from crawler.engine.report import Report
+from crawler.http.networks import network_of
 from crawler.printable import printable_line
+from crawler.settings import Settings
 
-__all__ = ["summary"]
+__all__ = ["advice_for", "summary"]
 
 ENDINGS: Final = {
     "finished": "finished",
@@ -32,17 +35,20 @@ NOTABLE_WAIT: Final = 0.2
 """Share of the duration of a crawl; a lane that waited longer for its limits is shown."""
 
 
+LANE: Final = re.compile(r"https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/]+)")
+"""The beginning of the name of a lane that is an origin."""
+ADDRESS: Final = re.compile(r"[0-9.]+|\[.*\]")
+NOT_PUBLIC: Final = frozenset(
+    {"arpa", "corp", "example", "home", "internal", "invalid", "lan", "local", "localhost", "onion", "test"}
+)
+"""Last labels of names that are not in the public DNS (RFC 2606, RFC 6762, RFC 8375, RFC 9476 and usage)."""
+ADVICE: Final = "identify yourself, so that the site can contact you: -s user_agent='MyBot/1.0 (+https://my.site/bot)'"
+
+
 def summary(
     report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None, job: str = ""
 ) -> str:
-    """Return the summary of a crawl.
-
-    Parameters:
-        report: The report of the crawl.
-        outputs: Where its items were written.
-        causes: The message of one failure of each kind.
-        job: The place of its job; empty without one.
-    """
+    """Return the summary of a crawl."""
     lines = [*_lines(report, outputs, causes or {})]
     if job and (report.interrupted or report.finished == "failed"):
         lines.append(f"  job       {job}: the same command resumes it")
@@ -135,3 +141,21 @@ def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name}: {n}" for name, n in counts)
+
+
+def advice_for(lanes: Mapping[str, Mapping[str, Any]], settings: Settings) -> str:
+    """Return one line of advice for a crawl of a public host that sets no `user_agent`; empty otherwise."""
+    if "user_agent" in settings.given:
+        return ""
+    return ADVICE if any(lane["requests"] and _is_public(name) for name, lane in lanes.items()) else ""
+
+
+def _is_public(lane: str) -> bool:
+    """Return whether a lane is a host on the public internet, as far as its name says."""
+    found = LANE.match(lane)
+    if found is None:
+        return False
+    host = found["host"]
+    if ADDRESS.fullmatch(host):
+        return network_of(host.strip("[]")) == ""
+    return "." in host and host.rpartition(".")[2].lower() not in NOT_PUBLIC

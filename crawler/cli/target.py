@@ -36,17 +36,7 @@ SPIDER_FORMS: Final = "a spider is FILE.py, FILE.py:Class, MODULE:Class or a URL
 def make_spider(
     target: str, arguments: Mapping[str, str], scrapy_settings: Mapping[str, str] = MappingProxyType({})
 ) -> Spider:
-    """Create the spider that `target` names.
-
-    Parameters:
-        target: ``path/to/file.py``, ``file.py:Class``, ``package.module:Class``, or the URL of a site.
-        arguments: Arguments of its constructor, as text.
-        scrapy_settings: Settings of Scrapy, for a spider of Scrapy.
-
-    Raises:
-        ConfigError: There is no such spider, or it cannot be created. The message is one line.
-        PluginError: Its module cannot be imported.
-    """
+    """Create the spider that `target` names."""
     if "://" in target:
         return _spider_of_urls([target], arguments, scrapy_settings)
     scheme, colon, rest = target.partition(":")
@@ -64,19 +54,7 @@ def make_spiders(
     arguments: Callable[[str], Mapping[str, str]],
     scrapy_settings: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Spider]:
-    """Create the spiders that targets name, in their order. One spider crawls all URLs.
-
-    Parameters:
-        targets: As `make_spider` takes them.
-        names: The spiders to choose of files that have several, by the name of their class or by their own; empty: each
-            file must have one.
-        arguments: Returns the arguments for the spider of a target, as text.
-        scrapy_settings: Settings of Scrapy, for spiders of Scrapy.
-
-    Raises:
-        ConfigError: A target names no spider, or has none of these names; or one cannot be created.
-        PluginError: A module cannot be imported.
-    """
+    """Create the spiders that targets name, in their order. One spider crawls all URLs."""
     spiders: list[Spider] = []
     if not names:
         sites = [*dict.fromkeys(target for target in targets if "://" in target)]
@@ -136,11 +114,7 @@ def _finished(spider: Spider, arguments: Mapping[str, str], scrapy_settings: Map
 
 
 def check_url(text: str) -> str:
-    """Return a URL unchanged if it is an absolute http or https URL.
-
-    Raises:
-        ConfigError: It is not.
-    """
+    """Return a URL unchanged if it is an absolute http or https URL."""
     try:
         urls.normalize(text)
     except ValueError as error:

@@ -180,9 +180,7 @@ class Selector:
         ``g:price`` becomes ``price``. An attribute keeps its prefix if the element has one of the name without it.
         """
         if isinstance(self.root, Node):
-            from crawler.html.namespaces import remove_prefixes  # noqa: PLC0415 - few spiders need it
-
-            remove_prefixes(self.root)
+            _remove_prefixes(self.root)
 
     @property
     def text(self) -> str:
@@ -384,3 +382,22 @@ def _without_half_pair(escape: re.Match[str]) -> str:
 
 def _character(entity: re.Match[str]) -> str:
     return html.unescape(entity[0])
+
+
+def _remove_prefixes(node: Node) -> None:
+    """Remove the prefixes of elements and attributes in `node`, itself included, and namespace declarations.
+
+    An attribute keeps its prefix if the element has one of the name without it.
+    """
+    elements = node.select("*")
+    if isinstance(node, Element):
+        elements.append(node)
+    for element in elements:
+        if ":" in element.tag.strip(":"):
+            element.tag = element.tag.partition(":")[2]
+        for name in list(element.attrs):
+            if name == "xmlns" or name.startswith("xmlns:"):
+                del element.attrs[name]
+            elif ":" in name.strip(":") and (local := name.partition(":")[2]) not in element.attrs:
+                element.attrs[local] = element.attr(name) or ""
+                del element.attrs[name]

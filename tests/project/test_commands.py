@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from crawler.cli.commands import COMMANDS, command_of
 from crawler.cli.configuration import parse_pairs
-from crawler.cli.project_file import ProjectFile
+from crawler.cli.project_file import from_project
 from crawler.errors import ConfigError
 from crawler.hooks.load import installed, load_plugin
 from crawler.settings.settings import NAMES
@@ -110,8 +110,8 @@ def test_each_configuration_of_the_manual_can_be_loaded(tmp_path):
         for line, text in blocks(page, {"toml"}):
             if not re.match(r"\[(project|build|tool)", text):
                 (tmp_path / "crawler.toml").write_text(text)
-                loaded = ProjectFile.load(tmp_path)
-                assert loaded.name == "crawler.toml"
+                loaded = from_project(tmp_path)
+                assert loaded.source == "crawler.toml"
                 names = {name for name in loaded.plugins if ":" not in name}
                 missing[f"{page.relative_to(ROOT)}:{line}"] = names - installed().keys()
     assert len(missing) > 2

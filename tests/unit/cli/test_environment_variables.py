@@ -20,7 +20,7 @@ def test_settings_outputs_plugins_arguments_and_the_job():
         }
     )
     assert found.settings.given == {"workers": 3}
-    assert (found.outputs, found.plugins) == (("a.jsonl", "b.csv"), ("cache", "module:Class"))
+    assert (found.outputs, found.plugins) == (("a.jsonl", "b.csv"), {"cache": {}, "module:Class": {}})
     assert (found.arguments, found.job) == ({"page": "2", "name": "poetry"}, "a.job")
 
 

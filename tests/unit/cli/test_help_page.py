@@ -41,7 +41,7 @@ Arguments:
   URL   Where it is.
 
 Options:
-  -t, --tool TOOL  With what. [saw, glue]
+  -t, --tool TOOL  With what. [saw (default), glue]
   --way HOW        How: fast, slow.
   --an-option-with-a-long-name VALUE
                    Explained below.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.cli.project_file import ProjectFile
+from crawler.cli.project_file import from_project
 from crawler.errors import ConfigError
 
 FULL = """\
@@ -23,8 +23,8 @@ folder = "pages"
 
 def test_a_file_has_settings_plugins_arguments_outputs_and_a_job(tmp_path):
     (tmp_path / "crawler.toml").write_text(FULL)
-    file = ProjectFile.load(tmp_path)
-    assert (file.name, file.settings.given) == ("crawler.toml", {"workers": 3})
+    file = from_project(tmp_path)
+    assert (file.source, file.settings.given) == ("crawler.toml", {"workers": 3})
     assert file.plugins == {"cache": {"folder": "pages"}}
     assert file.arguments == {"page": "2", "tags": '["x"]', "name": "poetry"}
     assert (file.outputs, file.job) == (("a.jsonl", "b.csv"), "a.job")
@@ -33,8 +33,8 @@ def test_a_file_has_settings_plugins_arguments_outputs_and_a_job(tmp_path):
 def test_pyproject_has_the_same_in_a_table_of_its_own(tmp_path):
     text = '[project]\nname = "x"\n[tool.crawler]\noutputs = "a.csv"\nplugins = ["cache"]\n'
     (tmp_path / "pyproject.toml").write_text(text + "[tool.crawler.settings]\nworkers = 3\n")
-    file = ProjectFile.load(tmp_path)
-    assert (file.name, file.settings.given) == ("pyproject.toml", {"workers": 3})
+    file = from_project(tmp_path)
+    assert (file.source, file.settings.given) == ("pyproject.toml", {"workers": 3})
     assert (file.outputs, file.plugins) == (("a.csv",), {"cache": {}})
 
 
@@ -51,19 +51,19 @@ def test_pyproject_has_the_same_in_a_table_of_its_own(tmp_path):
 )
 def test_the_table_may_be_spelt_in_any_way_that_toml_allows(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)
-    assert ProjectFile.load(tmp_path).job == "a.job"
+    assert from_project(tmp_path).job == "a.job"
 
 
 @pytest.mark.parametrize("text", ['[project]\nname = "x"\n', "not toml [", "tool = 1\n"])
 def test_a_pyproject_of_another_program_is_left_alone(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)
-    assert ProjectFile.load(tmp_path).name == ""
+    assert from_project(tmp_path).source == ""
 
 
 def test_crawler_toml_comes_first(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.crawler.settings]\nworkers = 3\n")
     (tmp_path / "crawler.toml").write_text("[settings]\nworkers = 4\n")
-    assert ProjectFile.load(tmp_path).settings.workers == 4
+    assert from_project(tmp_path).settings.workers == 4
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_crawler_toml_comes_first(tmp_path):
 def test_an_error_names_the_entry(tmp_path, text, message):
     (tmp_path / "crawler.toml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        ProjectFile.load(tmp_path)
+        from_project(tmp_path)
     assert message in str(caught.value)
     assert str(caught.value).startswith("crawler.toml: ")
 
@@ -96,12 +96,12 @@ def test_an_error_names_the_entry(tmp_path, text, message):
 def test_the_table_of_pyproject_must_be_a_table(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool]\ncrawler = 3\n")
     with pytest.raises(ConfigError, match=r"pyproject.toml: tool.crawler must be a table"):
-        ProjectFile.load(tmp_path)
+        from_project(tmp_path)
 
 
 def test_a_folder_with_the_name_of_the_file_is_named(tmp_path):
     (tmp_path / "pyproject.toml").mkdir()
-    assert ProjectFile.load(tmp_path).name == ""
+    assert from_project(tmp_path).source == ""
     (tmp_path / "crawler.toml").mkdir()
     with pytest.raises(ConfigError, match=r"^crawler\.toml: is a directory$"):
-        ProjectFile.load(tmp_path)
+        from_project(tmp_path)

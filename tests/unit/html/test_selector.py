@@ -246,3 +246,37 @@ def test_a_prefix_in_html_is_a_part_of_the_name():
     assert page.css("body").xpath("g:price/@g:unit", {"g": "urn:g"}).getall() == ["EUR"]
     assert page.xpath("//h:price").getall() == []
     assert page.xpath("local-name(//p/preceding-sibling::*)").get() == "g:price"
+
+
+def test_prefixes_and_declarations_are_removed():
+    page = Selector('<rss xmlns="u" xmlns:g="v"><g:price g:cur="EUR">5</g:price><g:a><g:b>1</g:b></g:a></rss>')
+    assert page.css("price").getall() == []
+    page.remove_namespaces()
+    assert page.css("rss").get() == '<rss><price cur="EUR">5</price><a><b>1</b></a></rss>'
+    assert page.xpath("//price/@cur").getall() == ["EUR"]
+
+
+def test_an_attribute_keeps_its_prefix_if_there_is_one_of_the_same_name():
+    page = Selector('<g:price g:cur="EUR" cur="USD" g:tax="" :odd=1 odd:=2>5</g:price>')
+    page.remove_namespaces()
+    assert page.css("price").attrib == {"g:cur": "EUR", "cur": "USD", "tax": "", ":odd": "1", "odd:": "2"}
+
+
+def test_an_element_and_its_descendants_lose_their_prefixes_but_nothing_outside():
+    page = Selector("<x:a><x:b><x:c>1</x:c></x:b></x:a>")
+    part = Selector(root=page.root.select_one(r"x\:b"))
+    part.remove_namespaces()
+    assert page.css("body").get() == "<body><x:a><b><c>1</c></b></x:a></body>"
+
+
+def test_a_text_has_no_namespaces():
+    text = Selector("<p>x:y</p>").css("p::text")[0]
+    text.remove_namespaces()
+    assert text.get() == "x:y"
+
+
+def test_a_page_without_prefixes_stays_as_it_is():
+    page = Selector("<p class=a>1<br></p>")
+    before = page.get()
+    page.remove_namespaces()
+    assert page.get() == before
