@@ -1,9 +1,9 @@
 """A crawling framework on trio: polite, lossless, fast.
 
 Each name is imported at its first use: a program that only needs `client` does not import the crawl. Further names have
-homes of their own: `crawler.api_client`, `crawler.feeds`, `crawler.html`, `crawler.monitor`, `crawler.sinks`,
-`crawler.spiders`, `crawler.store` and `crawler.testing`. The manual's page “Architecture” maps the rooms of the
-package.
+homes of their own: `crawler.api_client`, `crawler.cli`, `crawler.feeds`, `crawler.html`, `crawler.monitor`,
+`crawler.sinks`, `crawler.spiders`, `crawler.store` and `crawler.testing`. The manual's page “Architecture” maps the
+rooms of the package.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import Final
 
 from crawler.cli.arguments import Command
 from crawler.cli.standard_streams import write
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, PluginError
 from crawler.other_names import here
 from crawler.suggest import did_you_mean
 
-__all__ = ["COMMANDS", "command_of", "load_command", "summary_of"]
+__all__ = ["COMMANDS", "all_commands", "command_of", "load_command", "summary_of"]
 
 COMMANDS: Final = {
     "demo": "crawler.cli.demo:demo",
@@ -34,8 +34,6 @@ COMMANDS: Final = {
     "shell": "crawler.cli.shell:shell",
     "job": "crawler.cli.job:job",
     "worker": "crawler.cli.worker:worker",
-    "top": "crawler.cli.top:top",
-    "serve": "crawler.cli.serve:serve",
     "settings": "crawler.cli.settings:settings",
     "from-curl": "crawler.cli.from_curl:from_curl",
     "plugins": "crawler.cli.plugins:plugins",
@@ -43,7 +41,17 @@ COMMANDS: Final = {
     "scrapy": "crawler.cli.scrapy:scrapy",
     "completion": "crawler.cli.completion:completion",
 }
-"""Module and function of each command, in the order of the help page."""
+"""Module and function of each command of the framework, in the order of the help page."""
+GROUP: Final = "crawler.commands"
+"""Entry-point group of commands: each is a function with a signature as ours have."""
+
+
+def all_commands() -> dict[str, str]:
+    """Return module and function of each command, those of installed distributions included."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and most commands are ours
+
+    others = {point.name: point.value for point in sorted(entry_points(group=GROUP)) if point.name not in COMMANDS}
+    return COMMANDS | others
 
 
 def command_of(words: Sequence[str]) -> Callable[[], int | None]:
@@ -58,35 +66,45 @@ def command_of(words: Sequence[str]) -> Callable[[], int | None]:
         return _show_commands
     if words[0] == "--version":
         return _show_version
-    name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+    known = COMMANDS if words[0] in COMMANDS else all_commands()  # reading the entry points takes a moment
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
     if name is None:
-        hint = here("crawler", words[0]) or did_you_mean(words[0], COMMANDS) or " (see crawler --help)"
+        hint = here("crawler", words[0]) or did_you_mean(words[0], known) or " (see crawler --help)"
         raise ConfigError(f'unknown command "{words[0]}"{hint}')
-    return load_command(name).parse(words[1 + name.count(" ") :])
+    return load_command(name, known).parse(words[1 + name.count(" ") :])
 
 
-def load_command(name: str) -> Command:
-    """Import the function of a command."""
-    module, _, function = COMMANDS[name].partition(":")
-    return Command(name, getattr(import_module(module), function))
+def load_command(name: str, known: Mapping[str, str] = COMMANDS) -> Command:
+    """Import the function of a command.
+
+    Raises:
+        PluginError: It is that of another distribution, and cannot be imported.
+    """
+    module, _, function = known[name].partition(":")
+    try:
+        return Command(name, getattr(import_module(module), function))
+    except Exception as error:
+        if name in COMMANDS:
+            raise
+        raise PluginError(f"command {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def summary_of(name: str) -> str:
+def summary_of(place: str) -> str:
     """Return the first line of the docstring of a command's function, without an import of what the command needs."""
-    module, _, function = COMMANDS[name].partition(":")
-    spec = find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    found = re.search(
-        rf'^def {function}\(.*?^    """(.*?)$', Path(spec.origin).read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
+    module, _, function = place.partition(":")
+    try:
+        spec = find_spec(module)
+    except Exception:  # of a package that cannot be imported
+        spec = None
+    source = Path(spec.origin).read_text("utf-8") if spec is not None and spec.origin is not None else ""
+    found = re.search(rf'^def {function}\(.*?^    """(.*?)$', source, re.DOTALL | re.MULTILINE)
     return "" if found is None else found[1].removesuffix('"""')
 
 
 def _show_commands() -> None:
     from crawler.cli.help_page import first_page  # noqa: PLC0415 - only help needs it
 
-    write(first_page({name: summary_of(name) for name in COMMANDS}))
+    write(first_page({name: summary_of(place) for name, place in all_commands().items()}))
 
 
 def _show_version() -> None:

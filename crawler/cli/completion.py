@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 from crawler.cli.arguments import Argument, Command
-from crawler.cli.commands import COMMANDS, load_command, summary_of
+from crawler.cli.commands import COMMANDS, all_commands, load_command, summary_of
 from crawler.cli.standard_streams import write
 
 __all__ = ["completion", "completion_script"]
@@ -64,11 +64,13 @@ def completion(shell: Annotated[Shell, Argument("The shell.")], /) -> int:
 
 def completion_script(shell: Shell) -> str:
     """Return the script of a shell."""
-    commands = {name: load_command(name) for name in COMMANDS if " " not in name}
+    places = {name: place for name, place in all_commands().items() if " " not in name}
+    commands = {name: load_command(name, places) for name in places}
+    summaries = {name: summary_of(place) for name, place in places.items()}
     if shell == "fish":
-        return "".join(f"complete -c crawler {line}\n" for line in _fish(commands))
+        return "".join(f"complete -c crawler {line}\n" for line in _fish(commands, summaries))
     case, form = (_bash, BASH) if shell == "bash" else (_zsh, ZSH)
-    names = [*commands] if shell == "bash" else [_quoted(f"{name}:{_plain(summary_of(name))}") for name in commands]
+    names = [*commands] if shell == "bash" else [_quoted(f"{name}:{_plain(summaries[name])}") for name in commands]
     return form.format(commands=" ".join(names), cases="\n".join(map(case, commands.values())))
 
 
@@ -105,9 +107,9 @@ def _zsh_words(choices: Sequence[str]) -> str:
     return f"({' '.join(choices)})" if choices else "_files"
 
 
-def _fish(commands: dict[str, Command]) -> Iterator[str]:
+def _fish(commands: dict[str, Command], summaries: dict[str, str]) -> Iterator[str]:
     for name, command in commands.items():
-        yield f"-n __fish_use_subcommand -f -a {name} -d {_quoted(summary_of(name))}"
+        yield f"-n __fish_use_subcommand -f -a {name} -d {_quoted(summaries[name])}"
         of = f"-n '__fish_seen_subcommand_from {name}'"
         if choices := _choices(command):
             yield f"{of} -a {_quoted(' '.join(choices))}"

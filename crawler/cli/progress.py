@@ -78,7 +78,7 @@ class Progress(Plugin):
     async def _say(self, monitor: Monitor) -> None:
         """Write a line every 30 seconds."""
         await trio.sleep(SAMPLE_INTERVAL)  # a short crawl needs no line
-        from crawler.cli.live_view import one_line  # noqa: PLC0415
+        from crawler.cli.snapshot_text import one_line  # noqa: PLC0415
 
         elapsed = SAMPLE_INTERVAL
         while True:

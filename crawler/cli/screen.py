@@ -66,7 +66,7 @@ class Screen:
         """Return the views of all crawls, each with its share of the rows."""
         from rich.text import Text  # noqa: PLC0415
 
-        from crawler.cli.live_view import HOSTS, live_view  # noqa: PLC0415
+        from crawler.cli.snapshot_text import HOSTS, live_view  # noqa: PLC0415
 
         several = len(self._monitors) > 1
         rows = height // len(self._monitors)

@@ -17,6 +17,8 @@ _PLACES = _places(
         "crawler.monitor.quotas": "QuotaGauge",
         "crawler.monitor.rate": "Rate",
         "crawler.monitor.host_state": "HostState",
+        "crawler.printable": "printable_line",
+        "crawler.redaction": "redact",
     }
 )
 
@@ -32,5 +34,7 @@ if _typing.TYPE_CHECKING:
     from crawler.monitor.monitor import Snapshot as Snapshot
     from crawler.monitor.quotas import QuotaGauge as QuotaGauge
     from crawler.monitor.rate import Rate as Rate
+    from crawler.printable import printable_line as printable_line
+    from crawler.redaction import redact as redact
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -24,7 +24,7 @@ _PLACES = _places(
         "crawler.store.checkpoint": "Checkpoint",
         "crawler.store.handler_counts": "HandlerCounts",
         "crawler.store.identity": "Identity accepted shown_arguments",
-        "crawler.store.inspect": "FailedRequest JobState",
+        "crawler.store.inspect": "DATABASE FailedRequest JobState inspect_job owner_of runs_of",
         "crawler.store.job_url": "checked_name lease_of silence",
         "crawler.store.memory": "MemoryStore",
         "crawler.store.outcome": "CookieChange FailureRow ItemRow Kind Observations Outcome RobotsAnswer",
@@ -59,8 +59,12 @@ if _typing.TYPE_CHECKING:
     from crawler.store.identity import Identity as Identity
     from crawler.store.identity import accepted as accepted
     from crawler.store.identity import shown_arguments as shown_arguments
+    from crawler.store.inspect import DATABASE as DATABASE
     from crawler.store.inspect import FailedRequest as FailedRequest
     from crawler.store.inspect import JobState as JobState
+    from crawler.store.inspect import inspect_job as inspect_job
+    from crawler.store.inspect import owner_of as owner_of
+    from crawler.store.inspect import runs_of as runs_of
     from crawler.store.job_url import checked_name as checked_name
     from crawler.store.job_url import lease_of as lease_of
     from crawler.store.job_url import silence as silence

@@ -31,7 +31,7 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 import crawler
-from crawler.cli.commands import COMMANDS, load_command
+from crawler.cli.commands import all_commands, load_command
 from crawler.cli.help_page import EXIT_CODES, usage, words_of
 from crawler.cli.plugins import find
 
@@ -57,8 +57,9 @@ HOOKS = ("Plugin", "Crawl")
 def commands_page() -> Iterator[str]:
     """Yield the exit codes, and every command with its arguments and options."""
     yield from [EXIT_CODES, ""]
-    for name in COMMANDS:
-        command = load_command(name)
+    known = all_commands()
+    for name in known:
+        command = load_command(name, known)
         yield from [f".. _command-{name.replace(' ', '-')}:", "", f"crawler {name}", "-" * (len(name) + 8), ""]
         yield from ["::", "", f"    {usage(command)}", "", *(inspect.getdoc(command.function) or "").splitlines(), ""]
         for one in (*command.arguments, *command.options):

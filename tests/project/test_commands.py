@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from crawler.cli.commands import COMMANDS, command_of
+from crawler.cli.commands import all_commands, command_of
 from crawler.cli.configuration import parse_pairs
 from crawler.cli.project_file import from_project
 from crawler.errors import ConfigError
@@ -86,7 +86,7 @@ def shown():
 def test_the_manual_shows_every_command(shown):
     names = [name for _, words in shown for name in (words[0:1], words[0:2]) if name]
     assert len(shown) > 80
-    assert [name for name in COMMANDS if name.split() not in names] == []
+    assert [name for name in all_commands() if name.split() not in names] == []
 
 
 def test_each_command_of_the_manual_is_accepted(shown):

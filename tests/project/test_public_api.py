@@ -35,8 +35,8 @@ def module_of(path: Path) -> ModuleType:
 
 
 HOMES = (
-    "crawler", "crawler.api_client", "crawler.feeds", "crawler.monitor", "crawler.sinks", "crawler.spiders",
-    "crawler.store",
+    "crawler", "crawler.api_client", "crawler.cli", "crawler.feeds", "crawler.monitor", "crawler.sinks",
+    "crawler.spiders", "crawler.store",
 )  # fmt: skip
 """Packages whose public names are imported at first use."""
 

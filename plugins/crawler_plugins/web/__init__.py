@@ -1,7 +1,1 @@
-"""A web page of a running crawl: what it does and why it waits, with controls, and a JSON API."""
-
-from __future__ import annotations
-
-from crawler_plugins.web.web_plugin import Web
-
-__all__ = ["Web"]
+"""A web page of a running crawl, and one of the jobs in a folder: what they do, with controls, and a JSON API."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from starlette.applications import Starlette
@@ -21,44 +19,16 @@ from crawler_plugins.web.web_json import Problem, acting, json_response, reading
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["Jobs", "make_jobs_app"]
+    from crawler_plugins.web.job_server import JobServer
+
+__all__ = ["make_jobs_app"]
 
 STATIC: Final = Path(__file__).parent / "static"
 ENDINGS: Final = ("jsonl", "csv", "json")
 """File endings that the page offers for an export."""
 
 
-class Jobs(Protocol):
-    """The jobs that are shown, and what can be done with them. A `CrawlerError` says why something cannot."""
-
-    project: str
-    """Name of the folder with the spiders."""
-
-    def spiders(self) -> Mapping[str, Any]:
-        """Return the spiders by name."""
-
-    def jobs(self) -> Sequence[Any]:
-        """Return the state of each job, the latest first."""
-
-    def job(self, name: str) -> dict[str, Any]:
-        """Return what is known of one job."""
-
-    async def export(self, name: str, ending: str) -> tuple[Path, TemporaryDirectory[str]]:
-        """Write the items of a job to a new file. Return it, and the folder to remove when it has been read."""
-
-    def schedule(
-        self, spider: str, arguments: Mapping[str, str], settings: Mapping[str, str], name: str | None = None
-    ) -> str:
-        """Schedule a new job, and return its name."""
-
-    def resume(self, name: str) -> None:
-        """Run a job again, which continues it."""
-
-    def stop(self, name: str) -> str | None:
-        """Stop a job that runs or waits, and return its state before; `None` if it does neither."""
-
-
-def make_jobs_app(jobs: Jobs) -> Starlette:
+def make_jobs_app(jobs: JobServer) -> Starlette:
     """Return the application.
 
     Parameters:
@@ -88,7 +58,7 @@ async def _index(_request: Request) -> Response:  # noqa: ASYNC124 - a plain fun
 class _JobsApi:
     """The endpoints of the API."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: JobServer) -> None:
         self._jobs = jobs
 
     def jobs(self, _query: dict[str, str]) -> dict[str, Any]:

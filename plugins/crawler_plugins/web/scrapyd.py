@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from crawler_plugins.web.jobs_api import Jobs
+    from crawler_plugins.web.job_server import JobServer
 
 __all__ = ["scrapyd_routes"]
 
@@ -40,7 +40,7 @@ FINISHED: Final = ("finished", "stopped", "failed")
 Values = list[tuple[str, str]]
 
 
-def scrapyd_routes(jobs: Jobs) -> list[Route]:
+def scrapyd_routes(jobs: JobServer) -> list[Route]:
     """Return the routes of the API.
 
     Parameters:
@@ -86,7 +86,7 @@ def _refusing(name: str) -> Callable[[Values], dict[str, Any]]:
 class _Scrapyd:
     """The endpoints of the API."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: JobServer) -> None:
         self._jobs = jobs
 
     def daemonstatus(self, _values: Values) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class _Scrapyd:
             self._check_project(dict(values))
         found: dict[str, list[dict[str, Any]]] = {"pending": [], "running": [], "finished": []}
         for job in reversed(self._jobs.jobs()):
-            entry = {"project": self._jobs.project, "spider": job.spider, "id": job.name}
+            entry: dict[str, Any] = {"project": self._jobs.project, "spider": job.spider, "id": job.name}
             if job.state != "pending":
                 entry["start_time"] = _time(job.began)
             if job.state == "running":

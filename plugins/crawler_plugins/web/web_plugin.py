@@ -19,7 +19,7 @@ from crawler_plugins.web.web_server import WebServer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from crawler_plugins.web.jobs_api import Jobs
+    from crawler_plugins.web.job_server import JobServer
 
 __all__ = ["Web"]
 
@@ -117,7 +117,7 @@ class Web(Plugin):
         return any(pattern.search(url) for pattern in self.excluded.values())
 
     @asynccontextmanager
-    async def serving_jobs(self, jobs: Jobs) -> AsyncIterator[str]:
+    async def serving_jobs(self, jobs: JobServer) -> AsyncIterator[str]:
         """Serve the web page of several jobs while the block runs, instead of that of a crawl; yield its address.
 
         Raises:

@@ -13,7 +13,7 @@ import crawler.__main__
 import crawler.cli.plugins as plugins_module
 from crawler.__main__ import DEPENDENCIES
 from crawler.cli import app, main
-from crawler.cli.commands import COMMANDS
+from crawler.cli.commands import all_commands
 from crawler.errors import ConfigError, ConnectFailed, CrawlFailed, JobError, PluginError
 
 SPIDER = "class {}(Spider):\n    n: int = 1\n    def parse(self, response): ...\n"
@@ -209,7 +209,9 @@ def test_python_m_crawler_reports_errors_like_the_console_script(command, tmp_pa
 # ---- help, exit codes, and Ctrl-C ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([*name.split(), "--help"] for name in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], *([*name.split(), "--help"] for name in all_commands())], ids=" ".join
+)
 def test_every_help_page_fits_a_terminal(in_process, capfd, monkeypatch, arguments):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(arguments) == 0
@@ -225,7 +227,7 @@ def test_the_first_help_page_lists_every_command_and_the_exit_codes(in_process, 
     assert main([]) == 0
     out = capfd.readouterr().out
     lines = [line for line in out.partition("Options:")[0].splitlines() if line.startswith("  ") and line[2] != " "]
-    assert [line.split("  ")[1] for line in lines] == [*COMMANDS]
+    assert [line.split("  ")[1] for line in lines] == [*all_commands()]
     assert all(f"{code} " in " ".join(out.split()) for code in (0, 1, 2, 3, 4, 130))
 
 

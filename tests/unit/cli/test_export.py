@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from unit.cli.test_job_folders import job
+from unit.plugins.web.test_job_folders import job
 
 from crawler import ConfigError
 from crawler.cli.export import export_items

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from crawler_plugins.web import Web
 from crawler_plugins.web.observer import Observer
 from crawler_plugins.web.web_api import _Api
+from crawler_plugins.web.web_plugin import Web
 from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 

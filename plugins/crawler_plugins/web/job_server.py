@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -12,22 +13,17 @@ from typing import Any, Final, Protocol
 import msgspec
 import trio
 
-from crawler.cli.child import Child
-from crawler.cli.export import export_items
-from crawler.cli.job_folders import JobEntry, JobFolders, JobSource, State
-from crawler.cli.listing import FoundSpider, find_spiders
-from crawler.cli.runs import compared
-from crawler.errors import ConfigError
-from crawler.logs import get_logger
-from crawler.settings import Settings
-from crawler.store.inspect import inspect_job, runs_of
-from crawler.suggest import did_you_mean
+from crawler import ConfigError, Settings
+from crawler.cli import FoundSpider, compared, did_you_mean, export_items, find_spiders
+from crawler.store import inspect_job, runs_of
+from crawler_plugins.web.child import Child
+from crawler_plugins.web.job_folders import JobEntry, JobFolders, JobSource, State
 
 __all__ = ["JobServer"]
 
 FAILED: Final = (1, 2)
 """Exit codes of a crawl that failed or could not begin."""
-log = get_logger("crawler.cli")
+log = logging.getLogger("crawler.plugins.web")
 
 
 class Running(Protocol):
@@ -292,6 +288,6 @@ class JobServer:
     def _command(self, folder: Path, source: JobSource) -> list[str]:
         """Return the arguments of the command that runs or continues a job."""
         arguments = ["run", source.target, "--job", str(folder), "--ui", self._page, "--quiet"]
-        arguments += ["-p", "crawler.cli.child:EndsWithParent"]
+        arguments += ["-p", "crawler_plugins.web.child:EndsWithParent"]
         arguments += [word for name, value in source.arguments.items() for word in ("-a", f"{name}={value}")]
         return arguments + [word for name, value in source.settings.items() for word in ("-s", f"{name}={value}")]

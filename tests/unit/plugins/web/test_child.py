@@ -8,10 +8,10 @@ import sys
 
 import pytest
 import trio
+from crawler_plugins.web import child as children
+from crawler_plugins.web.child import Child, EndsWithParent
 
 from crawler import Settings, Spider, crawl
-from crawler.cli import child as children
-from crawler.cli.child import Child, EndsWithParent
 from crawler.testing import FakeSite, Page
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from crawler_plugins.web.top import _JobSource, _PageSource
 from support.localsite import Answer, local_site
 
 from crawler import client
-from crawler.cli.top import _JobSource, _PageSource
 from crawler.errors import ConfigError
 
 SPIDER = """\

@@ -5,28 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Protocol, cast
+from typing import Annotated
 
 import trio
 
-from crawler.cli.arguments import Argument
-from crawler.cli.job_server import JobServer
-from crawler.cli.logs import log_to_stderr
-from crawler.cli.web_page import ADDRESS, address_options
-from crawler.errors import ConfigError
-from crawler.hooks.load import construct, load_plugin
-from crawler.hooks.requirements import require
+from crawler import ConfigError
+from crawler.cli import ADDRESS, Argument, address_options, construct, log_to_stderr, require
+from crawler_plugins.web.job_server import JobServer
+from crawler_plugins.web.web_plugin import Web
 
 __all__ = ["serve"]
-
-
-class ServesJobs(Protocol):
-    """The plugin that serves web pages."""
-
-    def serving_jobs(self, jobs: JobServer) -> AbstractAsyncContextManager[str]:
-        """Serve the web page of several jobs while the block runs, and yield its address."""
 
 
 def serve(
@@ -58,20 +47,19 @@ def serve(
     if processes is not None and processes < 1:
         raise ConfigError(f"--processes must be at least 1, not {processes}")
     options = address_options(ui) | ({"token": token} if token else {})
-    kind = load_plugin("web")
-    require("crawler serve", kind.requires)
-    page = construct(kind, options, what="crawler serve")
+    require("crawler serve", Web.requires)
+    page = construct(Web, options, what="crawler serve")
     jobs = JobServer(
         folders,
         spiders=spiders,
         max_running=processes or os.cpu_count() or 1,
         host=options.get("host", "127.0.0.1"),
     )
-    trio.run(_serve, jobs, cast(ServesJobs, page))  # noqa: TC006 - it is there at run time
+    trio.run(_serve, jobs, page)
     return 0
 
 
-async def _serve(jobs: JobServer, page: ServesJobs) -> None:
+async def _serve(jobs: JobServer, page: Web) -> None:
     """Serve the page and run crawls until SIGINT or SIGTERM. Then the crawls are stopped, which takes up to 14 s."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with page.serving_jobs(jobs) as address:

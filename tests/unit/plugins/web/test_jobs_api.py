@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 from crawler_plugins.web.jobs_api import make_jobs_app
-from unit.cli.test_job_folders import job
-from unit.cli.test_job_server import Server
+from unit.plugins.web.test_job_folders import job
+from unit.plugins.web.test_job_server import Server
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 import trio
+from crawler_plugins.web import serve as module
+from crawler_plugins.web.job_server import JobServer
 
-from crawler.cli import serve as module
 from crawler.cli.app import main
-from crawler.cli.job_server import JobServer
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from crawler_plugins.web import Web
 from crawler_plugins.web.observer import MAX_FAILURES, MAX_ITEMS, MAX_LINKS, MAX_PAGES, POINTS, Observer, Recorder
+from crawler_plugins.web.web_plugin import Web
 from crawler_plugins.web.web_server import WebServer
 from trio.testing import MockClock
 

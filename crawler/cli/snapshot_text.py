@@ -96,7 +96,8 @@ def _hosts(now: Snapshot) -> Iterator[Text]:
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - some characters take two columns
     from rich.text import Text  # noqa: PLC0415
 
-    shown = [host for host in now.hosts if host.state != "done"][:HOSTS]
+    listed = now.hosts[:HOSTS]
+    shown = [host for host in listed if host.state != "done"]
     if len(shown) < MANY_HOSTS:
         shown = [host for host in shown if host.state != "fetching" or host.quotas]
     width = min(max((cell_len(_name(host)) for host in shown), default=0), NAME)
@@ -107,8 +108,8 @@ def _hosts(now: Snapshot) -> Iterator[Text]:
             line.append("  ")
             line.append_text(_gauge(gauge, now.time))
         yield line
-    if now.host_count > len(now.hosts):
-        yield Text(f"  and {now.host_count - len(now.hosts)} other hosts", style="dim")
+    if now.host_count > len(listed):
+        yield Text(f"  and {now.host_count - len(listed)} other hosts", style="dim")
 
 
 def _name(host: Host) -> str:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from crawler_plugins.web.job_folders import JobFolders, JobSource
 
 from crawler import ConfigError, Settings, Spider, crawl
-from crawler.cli.job_folders import JobFolders, JobSource
 from crawler.files import locked
 from crawler.testing import FakeSite
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from crawler.cli.live_view import live_view, one_line
+from crawler.cli.snapshot_text import live_view, one_line
 from crawler.monitor import Host, Problem, QuotaGauge, Snapshot
 
 NOW = 1000.0

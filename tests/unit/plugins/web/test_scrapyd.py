@@ -6,8 +6,8 @@ import httpx
 import pytest
 import trio
 from crawler_plugins.web.jobs_api import make_jobs_app
-from unit.cli.test_job_folders import job
-from unit.cli.test_job_server import Server
+from unit.plugins.web.test_job_folders import job
+from unit.plugins.web.test_job_server import Server
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from typing import Final
 
 import trio
 
-from crawler.files import PRIVATE
-from crawler.hooks.plugin import Crawl, Plugin
+from crawler import Crawl, Plugin
 
 __all__ = ["Child", "EndsWithParent"]
 
@@ -47,7 +46,7 @@ class Child:
         Raises:
             OSError: The process cannot be started.
         """
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             process = await trio.lowlevel.open_process(
                 [sys.executable, "-m", "crawler", *arguments],

@@ -10,12 +10,10 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from crawler.errors import ConfigError, JobError
-from crawler.files import PRIVATE, error_reason, replace_file
-from crawler.printable import printable_line
-from crawler.redaction import HIDDEN, redact
-from crawler.store.inspect import DATABASE, JobState, inspect_job, owner_of, runs_of
-from crawler.suggest import did_you_mean
+from crawler import ConfigError, JobError
+from crawler.cli import did_you_mean
+from crawler.monitor import printable_line, redact
+from crawler.store import DATABASE, JobState, inspect_job, owner_of, runs_of
 
 __all__ = ["JobEntry", "JobFolders", "JobSource", "State"]
 
@@ -25,6 +23,8 @@ LOG: Final = ".serve.log"
 """The end of the name of the file to which a crawl writes its messages."""
 PAGE: Final = "web-page"
 """The file in the folder of a running job with the number of its process and the address of its web page."""
+HIDDEN: Final = "***"
+"""What `JobState` has in place of a secret."""
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """A name of a new job: it becomes the name of a folder."""
 State: TypeAlias = Literal["pending", "running", "finished", "stopped", "failed"]
@@ -152,10 +152,9 @@ class JobFolders:
         """
         path = _beside(folder, RECORD)
         try:
-            with replace_file(path, mode=PRIVATE) as file:
-                file.write(msgspec.json.encode(source))
+            _replace(path, msgspec.json.encode(source))
         except OSError as error:
-            raise ConfigError(f"cannot write {path}: {error_reason(error)}") from error
+            raise ConfigError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
 
     def drop(self, folder: Path) -> None:
         """Forget a job that has not begun."""
@@ -268,6 +267,15 @@ def _jobs_in(folder: Path) -> Iterator[Path]:
 
 def _beside(folder: Path, ending: str) -> Path:
     return folder.with_name(folder.name + ending)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all: readers find the old one or the new one."""
+    new = path.with_name(f".new.{path.name}")
+    new.unlink(missing_ok=True)
+    new.touch(0o600)
+    new.write_bytes(data)
+    new.replace(path)
 
 
 def _version(path: Path) -> tuple[int, int] | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from unit.cli.test_job_folders import job
+from crawler_plugins.web.job_server import JobServer
+from unit.plugins.web.test_job_folders import job
 
 from crawler import ConfigError
-from crawler.cli.job_server import JobServer
 from crawler.files import locked
 
 SPIDERS = """\
@@ -86,7 +86,7 @@ async def test_a_scheduled_crawl_is_a_command_with_its_arguments_and_settings(au
         [process] = server.processes
         assert process.arguments == [
             "run", f"{tmp_path}/spiders.py:Walk", "--job", f"{tmp_path}/jobs/{name}", "--ui", "127.0.0.1:0", "--quiet",
-            "-p", "crawler.cli.child:EndsWithParent", "-a", "n=3", "-s", "delay=1",
+            "-p", "crawler_plugins.web.child:EndsWithParent", "-a", "n=3", "-s", "delay=1",
         ]  # fmt: skip
         assert server.states() == {name: "running"}
         assert server.jobs.jobs()[0].process == 4711

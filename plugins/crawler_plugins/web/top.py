@@ -12,14 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import trio
 
-from crawler.api_client.client import Client, client
-from crawler.cli.arguments import Argument
-from crawler.cli.logs import log_to_stderr, say
-from crawler.cli.standard_streams import show
-from crawler.errors import ConfigError
-from crawler.monitor import Host, Rate, Snapshot
-from crawler.printable import printable_line
-from crawler.store.inspect import JobState, inspect_job
+from crawler import ConfigError, client
+from crawler.api_client import Client
+from crawler.cli import Argument, live_view, log_to_stderr, one_line
+from crawler.monitor import Host, Rate, Snapshot, printable_line
+from crawler.store import JobState, inspect_job
 
 __all__ = ["top"]
 
@@ -45,7 +42,7 @@ def top(
     log_to_stderr("warning")
     trio.run(_watch, source, once)
     if not once:
-        say("the crawl has ended\n")
+        sys.stderr.write("the crawl has ended\n")
     return 0
 
 
@@ -60,11 +57,9 @@ async def _watch(source: str, once: bool) -> None:
 
 async def _show(take: Callable[[], Awaitable[Snapshot | None]], *, once: bool) -> None:
     """Show snapshots until there are no more: on a terminal in place of the one before, else as a line each."""
-    from crawler.cli.live_view import HOSTS, live_view, one_line  # noqa: PLC0415 - rich is slow to import
-
     if once or not sys.stdout.isatty():
         while (now := await take()) is not None:
-            show([one_line(now)])
+            sys.stdout.write(f"{printable_line(one_line(now))}\n")
             sys.stdout.flush()
             if once:
                 return
@@ -77,8 +72,7 @@ async def _show(take: Callable[[], Awaitable[Snapshot | None]], *, once: bool) -
     with Live(console=console, auto_refresh=False) as live:
         while (now := await take()) is not None:
             width, height = console.size
-            shown = msgspec.structs.replace(now, hosts=now.hosts[:HOSTS])
-            live.update(live_view(shown, width, height), refresh=True)
+            live.update(live_view(now, width, height), refresh=True)
             await trio.sleep(INTERVAL)
 
 
