@@ -1,18 +1,22 @@
-"""`Callbacks`: the methods of a spider that requests name, and the check that a resumed job still has all of them."""
+"""`Callbacks`: the methods of a spider that requests name; `CallbackRunner`: what calls them, here or elsewhere."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
+import trio
 
+from crawler.engine.handler_results import PageResult, collect
 from crawler.errors import JobError
 from crawler.messages import Produced, Response
 from crawler.messages.handlers import parameter_hints
+from crawler.messages.page_links import LARGE
 from crawler.messages.request import mapping_of
 from crawler.spiders import Spider
 from crawler.suggest import did_you_mean
@@ -20,7 +24,7 @@ from crawler.suggest import did_you_mean
 if TYPE_CHECKING:
     from crawler.store.handler_counts import HandlerCounts
 
-__all__ = ["Callbacks", "check_handlers"]
+__all__ = ["CallbackRunner", "Callbacks", "LocalCallbacks", "check_handlers"]
 
 RENAME_BACK: Final = "rename the method back, or keep the old name in the class as well, as in old_name = new_name"
 RESTORE_PARAMETERS: Final = "restore the parameters, or give new ones default values"
@@ -36,7 +40,6 @@ class Callbacks:
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
         self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
-        self._generators: dict[str | None, bool] = {}
 
     def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
         """Return a method, by default `parse`, and the annotations of its parameters.
@@ -54,16 +57,6 @@ class Callbacks:
                 methods = [n for n, _ in inspect.getmembers(self._spider, inspect.ismethod) if not n.startswith("_")]
                 raise LookupError(f"{type(self._spider).__name__} has no method {name!r}{did_you_mean(name, methods)}")
             found = self._found[name] = (method, parameter_hints(getattr(method, "__func__", method)))
-        return found
-
-    def is_generator(self, name: str | None) -> bool:
-        """Return whether a method is a generator function, as most are: such a callback never waits."""
-        found = self._generators.get(name)
-        if found is None:
-            method = getattr(self._spider, name or "parse", None)
-            flags = getattr(getattr(method, "__code__", None), "co_flags", 0)
-            found = bool(flags & inspect.CO_GENERATOR) and not flags & inspect.CO_ITERABLE_COROUTINE
-            self._generators[name] = found
         return found
 
     def is_async(self, name: str | None) -> bool:
@@ -90,6 +83,65 @@ class Callbacks:
                 for name, value in kwargs.items()
             },
         )
+
+
+class CallbackRunner(Protocol):
+    """Runs the callbacks of pages: `LocalCallbacks` in this process, `ProcessPool` in others."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of other processes, those that have ended."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Do what has to be done while pages are handled, until this is cancelled."""
+
+    async def handle(
+        self,
+        response: Response,
+        result: PageResult,
+        forget: Callable[[], None],
+    ) -> None:
+        """Run the callback of a page.
+
+        Parameters:
+            response: The page.
+            result: Gets what the callback makes of it.
+            forget: Called before the page is handled again: forgets what it has moved to the store.
+
+        Raises:
+            Exception: What the callback raised.
+        """
+
+
+class LocalCallbacks:
+    """Runs callbacks in this process."""
+
+    cpu_seconds = 0.0
+
+    def __init__(self, spider: Spider) -> None:
+        self._callbacks = Callbacks(spider)
+        self._large = trio.Lock()  # held while the callback of a large page runs
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Do nothing."""
+        task_status.started()
+
+    async def handle(
+        self,
+        response: Response,
+        result: PageResult,
+        forget: Callable[[], None],
+    ) -> None:
+        """Run the callback of a page; see `CallbackRunner.handle`."""
+        name = response.request.callback or "parse"
+        call = self._callbacks.bind(name, response)
+        if len(response.body) <= LARGE or self._callbacks.is_async(name):
+            await collect(call, result, response.url)
+            return
+        # A parsed page takes some 20 times the memory of its body until its callback has ended. An async callback needs
+        # no turn: it may wait for something else, perhaps for the callback of another page.
+        async with self._large:
+            await collect(call, result, response.url)
 
 
 def check_handlers(spider: Spider, handlers: HandlerCounts, place: str) -> None:

@@ -8,16 +8,14 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import trio
 from msgspec import Struct, field
 
-from crawler.engine.callbacks import Callbacks
+from crawler.engine.callbacks import CallbackRunner, Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError
 from crawler.hooks.page_effects import current_page
-from crawler.messages import Drop, Failure, Item, Produced, Request, Response, Retry
-from crawler.messages.page_links import LARGE
+from crawler.messages import Drop, Failure, Item, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.news import NewsReader
-    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.state import State
@@ -58,8 +55,8 @@ class PageRunner:
         store: Takes the first part of a large page.
         errors: Logs the exceptions of hooks.
         news: Knows the version of the states.
+        runner: Runs the callbacks.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
-        pool: The processes that run callbacks; `None`: this one does.
     """
 
     def __init__(
@@ -71,8 +68,8 @@ class PageRunner:
         store: Store,
         errors: HookErrorLog,
         news: NewsReader,
+        runner: CallbackRunner,
         bodies: BodyDeduplicator | None = None,
-        pool: ProcessPool | None = None,
     ) -> None:
         self.spider = spider
         """Whose callbacks are called."""
@@ -83,10 +80,9 @@ class PageRunner:
         self._errors = errors
         self._news = news
         self._bodies = bodies
-        self._pool = pool
+        self._runner = runner
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
-        self._large = trio.Lock()  # held while the callback of a large page runs
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
@@ -151,14 +147,7 @@ class PageRunner:
         token = current_page.set(result.effects)
         try:
             try:
-                if self._pool is None:
-                    call = self._callbacks.bind(name, response)
-                    if len(response.body) > LARGE and not self._callbacks.is_async(name):
-                        await self._collect_alone(call, result, response.url)
-                    else:
-                        await collect(call, result, response.url)
-                else:
-                    await self._pool.handle(response, result, partial(_discard_spilled, outcome))
+                await self._runner.handle(response, result, partial(_discard_spilled, outcome))
             except faults() as error:
                 raise_hook_error(error, self.spider, name, request, is_callback=True)
             for hook in self._table.parse:
@@ -169,15 +158,6 @@ class PageRunner:
             await self._finish(result, response)
         finally:
             current_page.reset(token)
-
-    async def _collect_alone(self, call: partial[Produced], result: PageResult, url: str) -> None:
-        """Call the callback of a large page while no other large page runs its own.
-
-        A parsed page takes some 20 times the memory of its body until its callback has ended. An async callback needs
-        no turn: it may wait for something else, perhaps for the callback of another page.
-        """
-        async with self._large:
-            await collect(call, result, url)
 
     async def _spill(self, response: Response, outcome: Outcome, result: PageResult) -> None:
         """Move the items and requests so far to the store, where only the page's outcome makes them true."""

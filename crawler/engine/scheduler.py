@@ -32,11 +32,11 @@ from crawler.frontier import PoppedTicket
 from crawler.messages import Request
 
 if TYPE_CHECKING:
+    from crawler.engine.callbacks import CallbackRunner
     from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
     from crawler.engine.heartbeat import Heartbeat
     from crawler.engine.leases import Leases
     from crawler.engine.limit_waits import LimitWaits
-    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
@@ -91,8 +91,8 @@ class Scheduler(Struct, eq=False, kw_only=True):
     """Stops the crawl if limits keep it waiting for too long."""
     errors: HookErrorLog
     """Logs what callbacks and hooks raise."""
-    pool: ProcessPool | None = None
-    """The processes that run callbacks; `None`: this one does."""
+    callbacks: CallbackRunner
+    """Runs callbacks, here or in other processes."""
     has_dispatched: bool = False
     """Whether a ticket was handed to a worker."""
 
@@ -146,8 +146,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
 
     async def _start_background_tasks(self, background: trio.Nursery) -> None:
         self.tasks.open(background)
-        if self.pool is not None:
-            await background.start(self.pool.run)
+        await background.start(self.callbacks.run)
         if self.heartbeat is not None:
             background.start_soon(self.heartbeat.run)
         if self.crawl.settings.max_seconds is not None:

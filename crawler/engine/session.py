@@ -238,7 +238,7 @@ class CrawlSession:
             interrupted=shutdown.interrupted,
             problems=crawl.problems,
             proxies={} if self.proxies is None else self.proxies.report(),
-            others_cpu=0.0 if scheduler.pool is None else scheduler.pool.cpu_seconds,
+            others_cpu=scheduler.callbacks.cpu_seconds,
         )
 
     async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:

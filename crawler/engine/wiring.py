@@ -12,6 +12,7 @@ from crawler.decision.decide import Policy
 from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
+from crawler.engine.callbacks import CallbackRunner, LocalCallbacks
 from crawler.engine.checkpointer import Checkpointer
 from crawler.engine.commit_calls import CommitCalls
 from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
@@ -150,13 +151,15 @@ def wire(
     outages = OutageMonitor(frontier, policy)
     hooks = FetchHooks(table)
     settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages)
-    pool = None if processes is None else processes.pool(spider, states[0], partial(getattr, store, "known"))
+    callbacks: CallbackRunner = LocalCallbacks(spider)
+    if processes is not None:
+        callbacks = processes.pool(spider, states[0], partial(getattr, store, "known"))
     attempts = Attempts(downloader, hooks, frontier, slots, settlement)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, news, bodies, pool)
+    pages = PageRunner(spider, table, states, admission, store, errors, news, callbacks, bodies)
     added, tasks, commits, verdicts = AddedRequests(), BackgroundTasks(), CommitCalls(), Verdicts()
     crawl = Crawl(
         spider=spider,
@@ -201,7 +204,7 @@ def wire(
         robots=robots,
         waits=LimitWaits(frontier, shutdown, settings.quota_patience),
         errors=errors,
-        pool=pool,
+        callbacks=callbacks,
     )  # fmt: skip
 
 

@@ -44,8 +44,8 @@ from crawler import (
 from crawler.engine import handler_results
 from crawler.engine.processes import child, packing, pool, process, shared_bodies, wire
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.child import CallbackRunner
-from crawler.engine.processes.link_news import LinkNews
+from crawler.engine.processes.child import ChildProcess
+from crawler.engine.processes.pool import NewLinks
 from crawler.engine.session import CrawlSession
 from crawler.engine.several import run_several
 from crawler.testing import FakeSite
@@ -482,21 +482,14 @@ def chain(pages: int, filler: str = "") -> dict[str, str]:
 def test_processes_know_the_links_of_pages_that_others_had(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = itertools.count()
     told: list[list[str]] = []
-    send = process.Process.send
+    take = NewLinks.take
 
-    def note(self: process.Process, number: int, response: Response, known: Any) -> Any:
-        page = send(self, number, response, known)
-        told.append([url.removeprefix(URL) for url in news.pop()])
-        return page
-
-    def noted(self: LinkNews, known: Any) -> Any:
+    def note(self: NewLinks, known: Any) -> list[str]:
         found = take(self, known)
-        news.append([url for number, urls in found if not number for url in urls])
+        told.append([url.removeprefix(URL) for url in found])
         return found
 
-    take, news = LinkNews.take, list[list[str]]()
-    monkeypatch.setattr(LinkNews, "take", noted)
-    monkeypatch.setattr(process.Process, "send", note)
+    monkeypatch.setattr(NewLinks, "take", note)
     monkeypatch.setattr(
         process.ProcessChoice, "choose", lambda self, both: both[next(turns) % 2] if all_ready(both) else None
     )
@@ -520,7 +513,7 @@ def test_pages_larger_than_the_shared_memory_arrive(monkeypatch: pytest.MonkeyPa
 async def test_a_log_record_has_been_sent_when_its_callback_ends_the_process() -> None:
     ends, calls = socket.socketpair(), socket.socketpair()
     spider = Chain()
-    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = ChildProcess(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
     with ends[0], calls[0], calls[1]:
         runner.log(wire.Log(b"last words"))
         [message] = await Channel(ends[0], wire.FROM_OTHER).receive()
@@ -532,7 +525,7 @@ async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
     """Return the first `n` messages of a process that gets these ones at once, behind the one that it is ready."""
     ends, calls = socket.socketpair(), socket.socketpair()
     first = Channel(ends[0], wire.FROM_OTHER)
-    runner = CallbackRunner(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
+    runner = ChildProcess(spider, [spider], Settings(), mmap.mmap(-1, 4096), ends[1], calls[1])
     found: list[Any] = []
     with calls[0], calls[1]:
         async with trio.open_nursery() as nursery:
@@ -551,38 +544,38 @@ async def answers(spider: Spider, *messages: Any, n: int) -> list[Any]:
 async def test_a_page_that_was_cancelled_before_its_turn_is_not_handled() -> None:
     pages = [packing.pack_response(number, Response(f"{URL}{number}")) for number in range(3)]
     found = await answers(Chain(), *pages, wire.Cancel(1), n=2)
-    assert [message.number for message in found] == [0, 2]
+    assert sorted(message.number for message in found) == [0, 2]
 
 
 async def test_links_that_a_process_has_heard_of_are_not_sent() -> None:
     page = Response(URL, 200, {"Content-Type": "text/html"}, "<a href='/1'>1</a><a href='/2'>2</a>")
-    [handled] = await answers(Chain(), packing.pack_response(1, page, [(0, [f"{URL}1"])]), n=1)
+    [handled] = await answers(Chain(), wire.Known([f"{URL}1"]), packing.pack_response(1, page), n=1)
     assert (handled.part.requests, handled.repeats) == ([(None, 1, [f"{URL}2"])], 1)
 
 
-async def test_results_are_sent_together_while_more_pages_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    groups = [0]
+@pytest.mark.parametrize(("held", "groups"), [(math.inf, [8]), (-1.0, [1] * 8)])
+async def test_results_of_a_turn_are_sent_together_unless_it_takes_long(
+    held: float, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [0]
     gather, flush = Channel.gather, Channel.flush
 
     def count(self: Channel, message: Any) -> None:
-        groups[-1] += isinstance(message, wire.Handled)
+        sent[-1] += isinstance(message, wire.Handled)
         gather(self, message)
 
     def end_group(self: Channel) -> None:
-        if groups[-1]:
-            groups.append(0)
+        if sent[-1]:
+            sent.append(0)
         flush(self)
 
     monkeypatch.setattr(Channel, "gather", count)
     monkeypatch.setattr(Channel, "flush", end_group)
+    monkeypatch.setattr(child, "HELD", held)
     pages = [packing.pack_response(number, Response(f"{URL}{number}")) for number in range(8)]
-    for gathered, held, expected in ((-1.0, math.inf, [4, 2, 1, 1]), (math.inf, math.inf, [8]), (-1.0, -1.0, [1] * 8)):
-        monkeypatch.setattr(child, "GATHERED", gathered)
-        monkeypatch.setattr(child, "HELD", held)
-        found = await answers(Chain(), *pages, n=8)
-        assert [message.number for message in found] == list(range(8))
-        assert groups == [*expected, 0]
-        groups[:] = [0]
+    found = await answers(Chain(), *pages, n=8)
+    assert sorted(message.number for message in found) == list(range(8))
+    assert sent == [*groups, 0]
 
 
 class Odd(BaseException):

@@ -19,7 +19,7 @@ import pytest
 import trio
 
 from crawler.engine.processes import processes
-from crawler.engine.processes.child import CallbackRunner
+from crawler.engine.processes.child import ChildProcess
 from crawler.engine.processes.launcher import Ended
 
 __all__ = ["Death", "ThreadLauncher", "use_threads"]
@@ -68,7 +68,7 @@ class ThreadLauncher:
     async def _run_callbacks(
         self, spider: Any, memory: mmap.mmap, channel: socket.socket, calls: socket.socket
     ) -> None:
-        await CallbackRunner(spider, self._plugins, self._settings, memory, channel, calls).run()
+        await ChildProcess(spider, self._plugins, self._settings, memory, channel, calls).run()
 
     async def ended(self) -> Ended:
         """Return the next thread that has ended."""

@@ -1,4 +1,7 @@
-"""`CallbackRunner`: runs callbacks in another process than the first one, which fetches and keeps everything."""
+"""`ChildProcess`: runs callbacks in another process than the first one, which fetches and keeps everything.
+
+Rule: it holds nothing that the crawl cannot lose. The first process has each page until it has the results.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import mmap
 import os
 import socket
 import time
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,13 +25,11 @@ from crawler.engine.processes.attributes import Attributes
 from crawler.engine.processes.channel import Channel
 from crawler.engine.processes.cores import pin_to_core
 from crawler.engine.processes.errors import pack_error, unpack_error
-from crawler.engine.processes.items import needs_objects, pack_part
-from crawler.engine.processes.known_links import KnownLinks
 from crawler.engine.processes.log_records import send_records
-from crawler.engine.processes.packing import pack_requests, pack_retry, unpack_response
-from crawler.engine.processes.read_state import ReadState
+from crawler.engine.processes.packing import needs_objects, pack_part, pack_requests, unpack_response
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
 from crawler.engine.processes.shared_bodies import BodyReader
+from crawler.engine.processes.state import ReadState
 from crawler.engine.watchdog import Watchdog
 from crawler.errors import HookError
 from crawler.headers import product_token
@@ -37,6 +37,7 @@ from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 from crawler.logs import get_logger
 from crawler.messages.link_filter import LinkFilter
 from crawler.scope import Scope
+from crawler.store.recent_keys import RecentKeys
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.spiders import Spider
 
-__all__ = ["CallbackRunner", "run_process"]
+__all__ = ["ChildProcess", "run_process"]
 
-GATHERED: Final = 0.001
-"""Seconds for which results wait for those of the next pages, if any wait for their turn."""
-HELD: Final = 0.02
-"""The same, if more pages wait for their turn than results: the first process has nothing to do for this one yet."""
+MAX_KNOWN: Final = 65_536
+"""Keys of known requests in the memory of each process: some 10 MB."""
+HELD: Final = 0.005
+"""Seconds for which results wait for those of the other pages of a turn. Longer would leave the first process idle."""
 log = get_logger("crawler.engine")
 
 
@@ -66,15 +67,15 @@ def run_process(
     pin_to_core(place, len(memories))
 
     async def main() -> None:
-        runner = CallbackRunner(spider, plugins, settings, memories[place], channel, calls)
-        send_records(runner.log)
+        process = ChildProcess(spider, plugins, settings, memories[place], channel, calls)
+        send_records(process.log)
         with ending_copies():
-            await runner.run()
+            await process.run()
 
     trio.run(main)
 
 
-class CallbackRunner:
+class ChildProcess:
     """Takes pages from a channel, runs their callbacks, and sends back the results.
 
     Parameters:
@@ -98,17 +99,18 @@ class CallbackRunner:
         self.channel = Channel(channel, wire.FROM_FIRST)
         self._bodies = BodyReader(memory)
         self._spider = spider
-        self._scope = Scope.of(spider.allowed_domains, settings)
-        self._links = KnownLinks()
-        self._agent = product_token(settings.user_agent)
-        self._obey_nofollow = settings.obey_nofollow
+        self._known = RecentKeys(MAX_KNOWN)
+        self._links = partial(
+            LinkFilter,
+            self._known,
+            Scope.of(spider.allowed_domains, settings).refuses,
+            agent=product_token(settings.user_agent),
+            obey_nofollow=settings.obey_nofollow,
+        )
         self._callbacks = Callbacks(spider)
         self._attributes = Attributes(spider)
         self._objects = needs_objects(plugins)
         self._pages: dict[int, _Page] = {}
-        self._queue: deque[wire.Page] = deque()
-        self._stops = False
-        self._results = 0
         self._sent_at = 0.0
         self._calls: dict[int, _Call] = {}
         self._last_call = 0
@@ -122,17 +124,8 @@ class CallbackRunner:
             nursery.start_soon(self.channel.run_writer)
             self.channel.send(wire.Ready(os.getpid()))
             with Watchdog():
-                while not self._stops:
-                    await self._receive()
-                    while self._queue and not self._stops:
-                        page = self._queue.popleft()
-                        body = None if page.shared is None else self._bodies.read(*page.shared)
-                        if self._callbacks.is_generator(page.callback):
-                            self._send(await self._handle(page.number, self._response(page, body), None))
-                        else:
-                            nursery.start_soon(self._handle_in_task, page, body)
-                    if self._pages or self.channel.is_behind:  # all that has arrived may have been taken without a wait
-                        await trio.lowlevel.checkpoint()
+                await self._receive(nursery)
+            self._attributes.warn("a callback", log)
             self.channel.flush()
             with trio.move_on_after(1):
                 await self.channel.drain()
@@ -144,19 +137,23 @@ class CallbackRunner:
         self.channel.gather(record)
         self.channel.flush()
 
-    async def _receive(self) -> None:
-        """Take the next messages."""
-        messages = await self.channel.receive()
-        self._attributes.warn("a callback", log)
-        self._stops = self._stops or not messages
-        for message in messages:
-            self._take(message)
+    async def _receive(self, nursery: trio.Nursery) -> None:
+        """Take messages, until the first process sends no more."""
+        has_more = True
+        while has_more and (messages := await self.channel.receive()):
+            self._attributes.warn("a callback", log)
+            for message in messages:
+                if isinstance(message, wire.Page):
+                    self._begin(message, nursery)
+                else:
+                    self._take(message)
+            has_more = not isinstance(messages[-1], wire.Stop)
+            await trio.lowlevel.checkpoint()  # what has arrived may have been taken without a wait
 
     def _take(self, message: wire.FromFirst) -> None:
         match message:
-            case wire.Page():
-                self._links.learn(message.news)
-                self._queue.append(message)
+            case wire.Known(keys):
+                self._known.update(keys)
             case wire.StateChange(version, changed):
                 self._state.version = version
                 self._state.apply({key: MISSING if data is None else data for key, data in changed.items()})
@@ -169,86 +166,67 @@ class CallbackRunner:
                 if number in self._pages:
                     self._pages[number].is_stored.set()
             case wire.Cancel(number):
-                self._cancel(number)
-            case wire.Stop():
-                self._stops = True
+                if number in self._pages:
+                    self._pages[number].scope.cancel(reason="the first process does not wait for the page")
 
-    def _cancel(self, number: int) -> None:
-        """Cancel the work for a page."""
-        if number in self._pages:
-            self._pages[number].cancel()
-        else:
-            self._queue = deque(page for page in self._queue if page.number != number)
+    def _begin(self, message: wire.Page, nursery: trio.Nursery) -> None:
+        """Start the task of a page."""
+        body = None if message.shared is None else self._bodies.read(*message.shared)
+        response = unpack_response(message, RemoteResponse, body)
+        if message.has_exchange and isinstance(response, RemoteResponse):
+            response.ask_for_wire(self._crawl.ask, message.number)
+        page = self._pages[message.number] = _Page(message.number, response.request)
+        nursery.start_soon(self._handle, page, response)
 
-    def _response(self, page: wire.Page, body: bytes | None) -> Response:
-        """Return the response of a message. The first process has its exchange with the server."""
-        response = unpack_response(page, RemoteResponse, body)
-        if page.has_exchange and isinstance(response, RemoteResponse):
-            response.ask_for_wire(self._crawl.ask, page.number)
-        return response
-
-    async def _handle_in_task(self, page: wire.Page, body: bytes | None) -> None:
-        """Run a callback that may wait, while others run."""
-        with trio.CancelScope() as scope:  # noqa: ASYNC912 - most callbacks do not wait
-            self._send(await self._handle(page.number, self._response(page, body), scope))
-
-    async def _handle(
-        self, number: int, response: Response, scope: trio.CancelScope | None
-    ) -> wire.Handled | wire.Raised:
-        """Run the callback of a page, and return the message about its results.
-
-        Parameters:
-            number: That of the page.
-            response: The page.
-            scope: Of the task of the page; `None`: it is the task that receives messages.
-        """
+    async def _handle(self, page: _Page, response: Response) -> None:
+        """Run the callback of a page, and send the message about its results."""
         began = time.perf_counter()
-        request = response.request
-        name = request.callback or "parse"
-        refuses = self._scope.refuses
-        links = LinkFilter(self._links.keys, refuses, agent=self._agent, obey_nofollow=self._obey_nofollow)
-        result = PageResult(handler=name, spill=partial(self._send_part, number, request))
+        name = page.request.callback or "parse"
+        links = self._links()
+        result = PageResult(handler=name, spill=partial(self._send_part, page))
         current_page.set(result.effects)
-        page_number.set(number)
-        self._pages[number] = _Page(scope)
+        page_number.set(page.number)
         try:
-            response._bind(links)  # noqa: SLF001 - not for users
-            await collect(self._callbacks.bind(name, response), result, request.url)
-            return self._handled(number, result, links, request, began)
-        except faults(KeyboardInterrupt) as error:
-            return wire.Raised(number, pack_error(error), self._bodies.position, time.perf_counter() - began)
+            with page.scope:  # noqa: ASYNC912 - most callbacks do not wait
+                if page.scope.cancel_called:  # before its turn
+                    return
+                try:
+                    response._bind(links)  # noqa: SLF001 - not for users
+                    await collect(self._callbacks.bind(name, response), result, page.request.url)
+                    self._send(self._handled(page, result, links, began))
+                except faults(KeyboardInterrupt) as error:
+                    seconds = time.perf_counter() - began
+                    self._send(wire.Raised(page.number, pack_error(error), self._bodies.position, seconds))
         finally:
-            del self._pages[number]
-            self._state.reads.pop(number, None)
+            del self._pages[page.number]
+            self._state.reads.pop(page.number, None)
 
     def _send(self, result: wire.Handled | wire.Raised) -> None:
-        """Send the result of a page, now or together with those of the next pages."""
-        self.channel.gather(result)
-        self._results += 1
-        now, waiting = time.perf_counter(), len(self._queue)
-        if not waiting or now - self._sent_at > (GATHERED if self._results >= waiting else HELD):
-            self._results, self._sent_at = 0, now
+        """Send the result of a page together with those of the other pages of this turn, unless that takes long."""
+        self.channel.send(result)
+        now = time.perf_counter()
+        if now - self._sent_at > HELD:
+            self._sent_at = now
             self.channel.flush()
 
-    def _handled(
-        self, number: int, result: PageResult, links: LinkFilter, request: Request, began: float
-    ) -> wire.Handled:
-        effects = result.effects
-        part = pack_part(number, result, self._spider, request, objects=self._objects)
-        self._links.note(number, part.requests)
+    def _handled(self, page: _Page, result: PageResult, links: LinkFilter, began: float) -> wire.Handled:
+        effects, retry = result.effects, result.retry
         return wire.Handled(
-            number=number,
-            part=part,
-            retry=pack_retry(result.retry),
+            number=page.number,
+            part=self._part(page, result),
+            retry=None if retry is None else (retry.reason, retry.after),
             repeats=links.repeats,
             refused=links.refused,
             added=pack_requests(effects.added),
             counters=effects.counters,
-            state=self._changes(effects, request) if effects.state else {},
-            reads=self._state.reads.get(number, {}),
+            state=self._changes(effects, page.request) if effects.state else {},
+            reads=self._state.reads.get(page.number, {}),
             read=self._bodies.position,
             seconds=time.perf_counter() - began,
         )
+
+    def _part(self, page: _Page, result: PageResult) -> wire.Part:
+        return pack_part(page.number, result, self._spider, page.request, objects=self._objects)
 
     def _changes(self, effects: PageEffects, request: Request) -> dict[str, bytes | None]:
         try:
@@ -257,19 +235,11 @@ class CallbackRunner:
             raise HookError(str(error), plugin=self._spider.name, hook="state", request=request) from error
         return {key: None if data is MISSING else data for key, data in changed.items()}
 
-    async def _send_part(self, number: int, request: Request, result: PageResult) -> None:
+    async def _send_part(self, page: _Page, result: PageResult) -> None:
         """Send the items and requests so far, and wait until they are stored."""
-        page = self._pages[number]
         page.is_stored = trio.Event()
-        self.channel.gather(pack_part(number, result, self._spider, request, objects=self._objects))
-        self.channel.flush()
-        if page.scope is not None:
-            await page.is_stored.wait()
-            return
-        while not (page.is_stored.is_set() or self._stops):
-            await self._receive()
-        if self._stops or page.is_cancelled:
-            raise EOFError("the first process does not wait for the page")
+        self.channel.send(self._part(page, result))
+        await page.is_stored.wait()
 
     async def _call(self, name: str, arguments: tuple[object, ...]) -> Any:
         """Call a method of the crawl of the first process, and return its result."""
@@ -287,20 +257,13 @@ class CallbackRunner:
 
 
 class _Page(Struct, eq=False):
-    """A page whose callback runs."""
+    """A page whose callback runs, or will run in the next turn of the event loop."""
 
-    scope: trio.CancelScope | None
-    """Of its task, if it has one of its own."""
+    number: int
+    request: Request
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     is_stored: trio.Event = field(default_factory=trio.Event)
-    """Whether the part that was sent last is stored, or the page was cancelled."""
-    is_cancelled: bool = False
-
-    def cancel(self) -> None:
-        """End the callback: the first process does not wait for the page."""
-        self.is_cancelled = True
-        self.is_stored.set()
-        if self.scope is not None:
-            self.scope.cancel(reason="the first process does not wait for the page")
+    """Whether the part that was sent last is stored."""
 
 
 class _Call(Struct, eq=False):

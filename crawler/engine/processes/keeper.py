@@ -21,7 +21,7 @@ from crawler.logs import get_logger
 if TYPE_CHECKING:
     from crawler.engine.processes.call_server import CallServer
     from crawler.engine.processes.launcher import Ended, Launcher
-    from crawler.engine.processes.state_versions import StateVersions
+    from crawler.engine.processes.state import StateVersions
 
 __all__ = ["ProcessKeeper"]
 

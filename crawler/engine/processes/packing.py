@@ -1,35 +1,38 @@
-"""Responses, requests and wishes for another attempt as parts of messages, and back."""
+"""Responses, requests and items as parts of messages, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, Final
 
+from crawler.engine.handler_results import PageResult, encoded
 from crawler.engine.processes.shared_bodies import BodyWriter
-from crawler.engine.processes.wire import News, Page, Requests
+from crawler.engine.processes.wire import Page, Part, Requests, pack, unpack
+from crawler.errors import HookError
 from crawler.headers import Headers
-from crawler.messages import Request, Response, Retry
+from crawler.hooks.plugin import Plugin
+from crawler.messages import Request, Response
 from crawler.messages.request import has_options, plain_get
+from crawler.store import ItemRow
+
+if TYPE_CHECKING:
+    from crawler.spiders import Spider
 
 __all__ = [
-    "pack_request", "pack_requests", "pack_response", "pack_retry", "unpack_requests",
+    "needs_objects", "pack_part", "pack_request", "pack_requests", "pack_response", "unpack_items", "unpack_requests",
     "unpack_response",
 ]  # fmt: skip
+
+READ_JSON: Final = ("crawler.sinks.", "crawler_plugins.")
+"""Modules whose sinks read the JSON of items only."""
 
 
 def pack_response(
     number: int,
     response: Response,
-    news: Sequence[News] = (),
     bodies: BodyWriter | None = None,
 ) -> Page:
-    """Return a response as a message.
-
-    Parameters:
-        number: That of the `Page`.
-        response: The response.
-        news: That of the `Page`.
-        bodies: Gets the body if it has room. `None`: the message has the body.
-    """
+    """Return a response as a message, which has the body unless there are `bodies` with room for it."""
     body = response.body
     at = None if bodies is None else bodies.write(body)
     request = response.request
@@ -50,7 +53,6 @@ def pack_response(
         response.source,
         None if response.stages is None else dict(response.stages),
         response._exchange is not None,  # noqa: SLF001 - not for users
-        news,
         None if response.original is None else pack_response(number, response.original),
         response.screenshot,
         response.pdf,
@@ -58,13 +60,7 @@ def pack_response(
 
 
 def unpack_response(page: Page, kind: type[Response] = Response, body: bytes | None = None) -> Response:
-    """Return the response of a message.
-
-    Parameters:
-        page: The message.
-        kind: The class of the response.
-        body: The body, if it was in shared memory.
-    """
+    """Return the response of a message, of a class of responses, with the body that was in shared memory."""
     request = plain_get(page.requested, page.callback, page.depth)
     if page.request:
         request = Request.from_json(page.request)
@@ -128,10 +124,7 @@ def unpack_requests(
 ) -> tuple[list[Request], int]:
     """Return the requests of a message, without plain ones that are known, and the number of those.
 
-    Parameters:
-        packed: The part of the message.
-        known: Keys of known requests.
-        new: Gets the URLs of the plain requests that are not known.
+    The URLs of the other plain ones are added to `new`.
     """
     requests: list[Request] = []
     repeats = 0
@@ -148,6 +141,38 @@ def unpack_requests(
     return requests, repeats
 
 
-def pack_retry(retry: Retry | None) -> tuple[str, float | None] | None:
-    """Return a wish for another attempt as part of a message."""
-    return None if retry is None else (retry.reason, retry.after)
+def needs_objects(plugins: Sequence[Plugin]) -> bool:
+    """Return whether a plugin refines items, or is a sink that may look at `Row.value`: else items are sent as JSON."""
+    for plugin in plugins:
+        kind = type(plugin)
+        if kind.refine is not Plugin.refine:
+            return True
+        if kind.persist is not Plugin.persist and not kind.__module__.startswith(READ_JSON):
+            return True
+    return False
+
+
+def pack_part(number: int, result: PageResult, spider: Spider, request: Request, *, objects: bool) -> Part:
+    """Return the items and requests of a callback so far as a message, and forget them.
+
+    Raises:
+        HookError: An item cannot be written as JSON, or, with `objects`, cannot be pickled.
+    """
+    items, result.items = result.items, []
+    requests, result.requests = result.requests, []
+    if not objects:
+        rows = [encoded(item.value, (spider, result.handler), request, is_callback=True) for item in items]
+        return Part(number, [(row.data, row.type) for row in rows], b"", pack_requests(requests))
+    try:
+        values = pack([item.value for item in items]) if items else b""
+    except Exception as error:
+        message = f"an item cannot be sent to another process: {type(error).__name__}: {error}"
+        raise HookError(message, plugin=spider.name, hook=result.handler, request=request, is_callback=True) from error
+    return Part(number, [], values, pack_requests(requests))
+
+
+def unpack_items(part: Part, result: PageResult) -> None:
+    """Add the items of a message to a result."""
+    result.encoded += [ItemRow(data, None, kind) for data, kind in part.items]
+    if part.values:
+        result.items += [ItemRow(b"", value) for value in unpack(part.values)]

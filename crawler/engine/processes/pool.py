@@ -1,13 +1,14 @@
 """`ProcessPool`: sends the pages of a crawl to the processes that run callbacks, and receives their results.
 
-The processes hold nothing that the crawl cannot lose: a page is in the memory of the first process until its results
-are, so a process that ends is replaced, and its pages are handled again.
+Rule: a page is in the memory of the first process until its results are. So a process that ends is replaced, and its
+pages are handled again.
 """
 
 from __future__ import annotations
 
 import itertools
 import mmap
+from collections import deque
 from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -17,11 +18,10 @@ import trio
 from crawler.engine.processes import wire
 from crawler.engine.processes.call_server import CallServer
 from crawler.engine.processes.errors import unpack_error
-from crawler.engine.processes.items import unpack_items
 from crawler.engine.processes.keeper import ProcessKeeper
-from crawler.engine.processes.packing import unpack_requests
+from crawler.engine.processes.packing import unpack_items, unpack_requests
 from crawler.engine.processes.process import Page, Process
-from crawler.engine.processes.state_versions import StateVersions
+from crawler.engine.processes.state import StateVersions
 from crawler.errors import ConfigError, HookError
 from crawler.logs import get_logger
 from crawler.messages import Response, Retry
@@ -33,15 +33,18 @@ if TYPE_CHECKING:
     from crawler.hooks.state import State
     from crawler.spiders import Spider
 
-__all__ = ["ProcessPool"]
+__all__ = ["NewLinks", "ProcessPool"]
 
 MAX_DEATHS: Final = 5
 """Processes that may end while they have a page. Then the page fails, since its callback may be the reason."""
+MAX_WAITING: Final = 64
+"""Pages that may wait until the links of the first of them are known: as many as are stored at once. Links that are not
+known by then were refused."""
 log = get_logger("crawler.engine")
 
 
 class ProcessPool:
-    """Runs callbacks in several processes.
+    """Runs callbacks in several processes: a `CallbackRunner`.
 
     Parameters:
         launcher: Starts the processes.
@@ -65,75 +68,75 @@ class ProcessPool:
         self._attributes = attributes
         self._state = state
         self._known = known
+        self._links = NewLinks()
         self._versions = StateVersions(state)
         self._calls = CallServer(spider)
-        self._keeper = ProcessKeeper(
-            launcher,
-            memories,
-            self._versions,
-            self._calls,
-            partial(attributes.warn, "start() or a hook", log),
-        )
+        look = partial(attributes.warn, "start() or a hook", log)
+        self._keeper = ProcessKeeper(launcher, memories, self._versions, self._calls, look)
         self._numbers = itertools.count(1)
         self._again = trio.Lock()
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    async def handle(self, response: Response, result: PageResult, forget: Callable[[], None]) -> None:
-        """Run the callback of a page in one of the processes.
-
-        Parameters:
-            response: The page.
-            result: Gets what the callback makes of it.
-            forget: Called before the page is handled again: forgets what it has moved to the store.
+    async def handle(
+        self,
+        response: Response,
+        result: PageResult,
+        forget: Callable[[], None],
+    ) -> None:
+        """Run the callback of a page in one of the processes; see `CallbackRunner.handle`.
 
         Raises:
             HookError: The processes that had the page have ended.
-            Exception: What the callback raised.
         """
         deaths = 0
-        process, message = await self._try(response, result)
-        while True:
-            if isinstance(message, wire.Raised):
-                raise unpack_error(message.error)
-            if message is not None and not self._versions.is_outdated(message.reads):
-                self._fill(response, result, message, process)
-                return
-            _clear(result, forget)
+        message = await self._try(response, result)
+        while message is None or self._versions.is_outdated(message.reads):
+            result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
+            forget()
             deaths += message is None
             if deaths == MAX_DEATHS:
-                self._keeper.useless = 0  # the page is the reason
-                request = response.request
-                raise HookError(
-                    f"{deaths} processes ended while they handled the page ({self._keeper.last_end})",
-                    plugin=self._spider.name,
-                    hook=request.callback or "parse",
-                    request=request,
-                    is_callback=True,
-                )
+                raise self._deadly(response, deaths)
             async with self._again:  # one at a time: of the pages that share values, one has the latest ones then
-                process, message = await self._try(response, result)
+                message = await self._try(response, result)
+        self._fill(response, result, message)
 
-    async def _try(self, response: Response, result: PageResult) -> tuple[Process, wire.Handled | wire.Raised | None]:
-        """Return a process, and its last message about a page; `None` if it has ended."""
+    def _deadly(self, response: Response, deaths: int) -> HookError:
+        """Return the error of a page that is the reason why processes end."""
+        self._keeper.useless = 0
+        request = response.request
+        return HookError(
+            f"{deaths} processes ended while they handled the page ({self._keeper.last_end})",
+            plugin=self._spider.name,
+            hook=request.callback or "parse",
+            request=request,
+            is_callback=True,
+        )
+
+    async def _try(self, response: Response, result: PageResult) -> wire.Handled | None:
+        """Return the last message of a process about a page; `None` if the process has ended.
+
+        Raises:
+            Exception: What the callback raised.
+        """
         process = await self._keeper.choose()
+        keys = self._links.take(self._known())
+        if keys:
+            self._keeper.send(wire.Known(keys))
         number = next(self._numbers)
-        page = process.send(number, response, self._known())
+        page = process.send(number, response)
         message: Any = None
         try:
-            message = await self._result(process, page, result)
+            message = await page.take()
+            if isinstance(message, (wire.Part, wire.Call)):
+                message = await self._answer_messages(process, page, message, result)
         finally:
             del process.pages[number]
             if message is None:
                 process.channel.send(wire.Cancel(number))
-        return process, message
-
-    async def _result(self, process: Process, page: Page, result: PageResult) -> Any:
-        """Return the last message about the callback of a page; `None` if its process has ended."""
-        message = await page.take()
-        if isinstance(message, (wire.Part, wire.Call)):
-            message = await self._answer_messages(process, page, message, result)
-        return message
+        if isinstance(message, wire.Raised):
+            raise unpack_error(message.error)
+        return message  # type: ignore[no-any-return]
 
     async def _answer_messages(self, process: Process, page: Page, message: Any, result: PageResult) -> Any:
         """Answer the messages of a callback until it has ended, and return the last one."""
@@ -159,16 +162,10 @@ class ProcessPool:
         if result.spill is not None:
             await result.spill(result)
 
-    def _fill(self, response: Response, result: PageResult, message: wire.Handled, process: Process) -> None:
+    def _fill(self, response: Response, result: PageResult, message: wire.Handled) -> None:
         """Make a message the result of a callback."""
         effects = result.effects
-        fresh: list[str] = []
-        self._add_part(result, message.part, fresh)
-        if message.part.requests:
-            process.news.note(message.number, fresh)
-            for other in self._keeper.processes if fresh else ():
-                if other is not process:
-                    other.news.hear(fresh)
+        self._add_part(result, message.part)
         response._filter.repeats += message.repeats  # noqa: SLF001 - as `follow_all` does
         response._filter.refused += message.refused  # noqa: SLF001
         result.retry = None if message.retry is None else Retry(message.retry[0], after=message.retry[1])
@@ -179,11 +176,13 @@ class ProcessPool:
         if message.state:
             effects.state[self._state.owner] = self._versions.effects(message.state)
 
-    def _add_part(self, result: PageResult, part: wire.Part, fresh: list[str] | None = None) -> None:
+    def _add_part(self, result: PageResult, part: wire.Part) -> None:
         unpack_items(part, result)
-        requests, repeats = unpack_requests(part.requests, self._known(), fresh)
+        new: list[str] = []
+        requests, repeats = unpack_requests(part.requests, self._known(), new)
         result.requests += requests
         result.repeats += repeats
+        self._links.add(new)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +212,27 @@ class ProcessPool:
             self._state.on_change = None
 
 
-def _clear(result: PageResult, forget: Callable[[], None]) -> None:
-    """Discard the results of a callback so far, since it runs again."""
-    result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
-    forget()
+class NewLinks:
+    """Links that callbacks have found, until the crawl knows them: from then on, no callback has to send them.
+
+    Before, they are not told: the page could still fail, and they would be lost.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[list[str]] = deque()
+
+    def add(self, urls: list[str]) -> None:
+        """Note the links of one page that the crawl does not know."""
+        if urls:
+            self._waiting.append(urls)
+
+    def take(self, known: Container[str]) -> list[str]:
+        """Return those that are known now, once."""
+        found: list[str] = []
+        while self._waiting:
+            keys = [url for url in self._waiting[0] if url in known]
+            if len(keys) < len(self._waiting[0]) and len(self._waiting) <= MAX_WAITING:
+                break
+            found += keys
+            self._waiting.popleft()
+        return found

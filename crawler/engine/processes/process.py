@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import mmap
 import socket
-from collections.abc import Container
 from typing import Any, Final
 
 import trio
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crawler.engine.processes import wire
 from crawler.engine.processes.channel import Channel
-from crawler.engine.processes.link_news import LinkNews
 from crawler.engine.processes.packing import pack_response
 from crawler.engine.processes.shared_bodies import BodyWriter
 from crawler.messages import Response
@@ -32,26 +30,20 @@ class Page(Struct, eq=False):
     response: Response
     messages: list[Any] = []
     """Those about the page that its task has not taken. `None` says that the process has ended."""
-    task: trio.lowlevel.Task | None = None
-    """The task of the page, while it waits."""
+    has_message: trio.Event = field(default_factory=trio.Event)
+    """Wakes the task of the page."""
 
     def put(self, message: Any) -> None:
         """Add a message, and wake the task of the page."""
         self.messages.append(message)
-        if self.task is not None:
-            trio.lowlevel.reschedule(self.task)
-            self.task = None
+        self.has_message.set()
 
     async def take(self) -> Any:
-        """Return the next message. It is a checkpoint only if there is none: an event would cost twice as much."""
+        """Return the next message."""
         while not self.messages:
-            self.task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._forget_task)
+            self.has_message = trio.Event()
+            await self.has_message.wait()
         return self.messages.pop(0)
-
-    def _forget_task(self, _: Any) -> trio.lowlevel.Abort:
-        self.task = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Process:
@@ -71,17 +63,10 @@ class Process:
         """0 until it is ready, and when it has ended."""
         self.pages: dict[int, Page] = {}
         """By number."""
-        self.news = LinkNews()
 
-    def send(self, number: int, response: Response, known: Container[str]) -> Page:
-        """Give a page to the process.
-
-        Parameters:
-            number: Identifies the page.
-            response: The page.
-            known: Keys of known requests.
-        """
-        self.channel.send(pack_response(number, response, self.news.take(known), self.bodies))
+    def send(self, number: int, response: Response) -> Page:
+        """Give a page to the process; `number` identifies it."""
+        self.channel.send(pack_response(number, response, self.bodies))
         page = self.pages[number] = Page(response)
         return page
 

@@ -1,6 +1,6 @@
 """The messages between the process that fetches and the processes that run callbacks, in MessagePack.
 
-The first process sends `Page`, `StateChange`, `Answer`, `Continue`, `Cancel` and `Stop`; the others send the rest.
+The first process sends `FromFirst`, the others send `FromOther`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 __all__ = [
     "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "FromFirst", "FromOther",
-    "Handled", "Log", "News", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
+    "Handled", "Known", "Log", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
 ]  # fmt: skip
 
 ALL_KEYS: Final = ""
@@ -22,9 +22,6 @@ ALL_KEYS: Final = ""
 
 Links: TypeAlias = tuple[str | None, int, list[str]]
 """Plain GET requests with the same callback and depth: these two, and the URLs."""
-News: TypeAlias = tuple[int, list[str]]
-"""The number of an earlier page of the process, and those of its links that are not known, while all others are; or 0,
-and links of other processes that are known."""
 Requests: TypeAlias = list[Links | bytes]
 """Requests in their order. Those with options are JSON."""
 
@@ -52,8 +49,6 @@ class Page(Struct, tag=1, array_like=True, frozen=True, eq=False):
     stages: dict[str, float] | None
     has_exchange: bool
     """Whether `Response.wire` can be asked for."""
-    news: Sequence[News] = ()
-    """About links that are known by now."""
     original: Page | None = None
     """`Response.original`; its number means nothing."""
     screenshot: bytes | None = None
@@ -76,6 +71,12 @@ class Answer(Struct, tag=3, array_like=True, frozen=True, eq=False):
     result: bytes
     """Pickled; that of `errors.pack_error` if it was an exception."""
     is_error: bool
+
+
+class Known(Struct, tag=13, array_like=True, frozen=True, eq=False):
+    """Links that the crawl knows by now: no callback has to send them again."""
+
+    keys: list[str]
 
 
 class Continue(Struct, tag=4, array_like=True, frozen=True, eq=False):
@@ -159,7 +160,7 @@ class Log(Struct, tag=12, array_like=True, frozen=True, eq=False):
     record: bytes
 
 
-FromFirst: TypeAlias = Page | StateChange | Answer | Continue | Cancel | Stop
+FromFirst: TypeAlias = Page | Known | StateChange | Answer | Continue | Cancel | Stop
 FromOther: TypeAlias = Ready | Part | Handled | Raised | Call | Log
 
 

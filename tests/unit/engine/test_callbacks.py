@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crawler import Item, JobError, Request, Response, Spider
+from crawler import JobError, Request, Response, Spider
 from crawler.engine.callbacks import Callbacks, check_handlers
 from crawler.store.handler_counts import HandlerCounts
 
@@ -86,29 +84,3 @@ def test_a_method_whose_parameters_fit_no_pending_request_is_found():
 
 def test_parameters_that_fit_every_pending_request_are_accepted():
     check_handlers(Changed(), HandlerCounts({"page": 2}, {}, {"page\nnumber": 1, "page\nnumber\nsize": 1}), JOB)
-
-
-class Kinds(Spider):
-    def plain(self, response: Response) -> list[Item]:
-        return []
-
-    def generator(self, response: Response) -> Iterator[Item]:
-        yield {}
-
-    async def coroutine(self, response: Response) -> None: ...
-
-    async def async_generator(self, response: Response) -> AsyncIterator[Item]:
-        yield {}
-
-    @types.coroutine
-    def old(self, response: Response) -> Iterator[Any]:
-        yield
-
-    other = 3
-
-
-def test_generators_are_distinguished_from_callbacks_that_may_wait() -> None:
-    callbacks = Callbacks(Kinds())
-    names = ["plain", "generator", "coroutine", "async_generator", "old", "other", "missing", "generator"]
-    assert [name for name in names if callbacks.is_generator(name)] == ["generator", "generator"]
-    assert not callbacks.is_generator(None)  # the `parse` of the base class

@@ -26,6 +26,7 @@ from crawler import (
 from crawler.engine import handler_results
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
+from crawler.engine.callbacks import LocalCallbacks
 from crawler.engine.news import NewsReader
 from crawler.engine.page import PageRunner
 from crawler.engine.tracebacks import HookErrorLog
@@ -85,7 +86,9 @@ class Case:
         bodies = BodyDeduplicator(self.store) if dedup else None
         admission = Admission(scope, table, lambda: self.store.known)
         news = NewsReader(self.states)
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, HookErrorLog(), news, bodies)
+        callbacks = LocalCallbacks(spider)
+        errors = HookErrorLog()
+        self.runner = PageRunner(spider, table, self.states, admission, self.store, errors, news, callbacks, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

@@ -1,12 +1,20 @@
-"""Responses and requests arrive in another process as they were sent."""
+"""Responses, requests and items arrive in another process as they were sent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
 import pytest
 
-from crawler import Request, Response, Retry
+from crawler import HookError, Item, Plugin, Request, Response, Row, Spider
+from crawler.engine.handler_results import PageResult
 from crawler.engine.processes import packing, wire
+from crawler.engine.processes.packing import needs_objects, pack_part, unpack_items
 from crawler.messages.request import set_position
+from crawler.sinks import open_output
+from crawler.store import ItemRow
 
 URL = "https://site.test/"
 
@@ -28,9 +36,9 @@ def sent(message: object, decoder: object = wire.FROM_FIRST) -> object:
 def test_a_response_arrives_as_it_was_sent(request_: Request) -> None:
     response = Response(URL, 203, {"Content-Type": "text/html"}, b"\x00\xff", request=request_, elapsed=1.5, attempt=2)
     response.stages = {"dns": 0.1}
-    page = sent(packing.pack_response(7, response, [(3, [URL])]))
+    page = sent(packing.pack_response(7, response))
     assert isinstance(page, wire.Page)
-    assert (page.number, page.news, page.has_exchange) == (7, [(3, [URL])], False)
+    assert (page.number, page.has_exchange) == (7, False)
     found = packing.unpack_response(page)
     for name in ("url", "status", "headers", "body", "request", "elapsed", "first_byte", "attempt", "source", "stages"):
         assert getattr(found, name) == getattr(response, name), name
@@ -81,6 +89,50 @@ def test_a_request_that_cannot_be_sent_is_named() -> None:
         packing.pack_response(1, Response(URL, request=request))
 
 
-def test_a_wish_for_another_attempt_is_packed() -> None:
-    assert packing.pack_retry(None) is None
-    assert packing.pack_retry(Retry("late", after=3.0)) == ("late", 3.0)
+# ---- items -----------------------------------------------------------------------------------------------------------
+
+
+class Refining(Plugin):
+    async def refine(self, item: Item, response: Response) -> None: ...
+
+
+class Storing(Plugin):
+    async def persist(self, batch: Sequence[Row]) -> None: ...
+
+
+def packed(values: list[Any], *, objects: bool) -> PageResult:
+    """Return what arrives of the items of a page."""
+    result = PageResult(items=[ItemRow(b"", value) for value in values], requests=[Request(URL)])
+    part = pack_part(3, result, Spider(), Request(URL), objects=objects)
+    assert (part.number, result.items, result.requests) == (3, [], [])
+    arrived = PageResult()
+    unpack_items(part, arrived)
+    return arrived
+
+
+def test_objects_are_needed_by_hooks_and_by_sinks_of_users() -> None:
+    assert not needs_objects([Spider(), Plugin(), open_output("items.jsonl")])
+    assert needs_objects([Refining()])
+    assert needs_objects([Storing()])
+
+
+def test_items_arrive_as_json() -> None:
+    arrived = packed([{"a": date(2026, 1, 2)}], objects=False)
+    assert [(row.data, row.value, row.type) for row in arrived.encoded] == [(b'{"a":"2026-01-02"}', None, "")]
+    assert arrived.items == []
+
+
+def test_items_arrive_as_objects() -> None:
+    arrived = packed([{"a": date(2026, 1, 2)}], objects=True)
+    assert [row.value for row in arrived.items] == [{"a": date(2026, 1, 2)}]
+    assert arrived.encoded == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [(False, "an item cannot be written as JSON: its field 'a'"), (True, "an item cannot be sent to another process")],
+)
+def test_an_item_that_cannot_be_sent_names_the_callback(objects: bool, words: str) -> None:
+    with pytest.raises(HookError, match=words) as caught:
+        packed([{"a": lambda: None}], objects=objects)
+    assert (caught.value.hook, caught.value.is_callback) == ("parse", True)

@@ -1,4 +1,4 @@
-"""`Process`: which one gets a page, what it learns with it, and how a page gets its messages."""
+"""`Process`: which one gets a page, and how a page gets its messages."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def processes() -> Iterator[list[tuple[Process, Channel]]]:
             end.close()
 
 
-def give(process: Process, *known: str, pages: int = 1) -> None:
+def give(process: Process, pages: int = 1) -> None:
     """Give pages to a process."""
     for _ in range(pages):
-        process.send(len(process.pages) + 1, Response(URL, body=b"x"), set(known))
+        process.send(len(process.pages) + 1, Response(URL, body=b"x"))
 
 
 def test_pages_that_take_long_are_divided(processes: list[tuple[Process, Channel]]) -> None:
@@ -67,21 +67,12 @@ def test_only_processes_that_are_ready_get_pages(processes: list[tuple[Process, 
     assert choice.choose(both) is None
 
 
-async def test_a_process_gets_the_news_with_its_pages(processes: list[tuple[Process, Channel]]) -> None:
-    process, end = processes[0]
-    process.news.note(7, [f"{URL}1"])
-    give(process)
-    give(process, f"{URL}1")
-    process.channel.flush()
-    assert [message.news for message in await end.receive()] == [[], [(7, [])]]
-
-
 async def test_a_body_without_room_in_shared_memory_is_part_of_the_message(
     processes: list[tuple[Process, Channel]],
 ) -> None:
     process, end = processes[0]
     for number, size in enumerate((3000, 2000, 10)):
-        process.send(number, Response(URL, body=b"x" * size), frozenset())
+        process.send(number, Response(URL, body=b"x" * size))
     process.channel.flush()
     found = [(page.shared, len(page.body)) for page in await end.receive()]
     assert found == [((0, 3000), 0), (None, 2000), ((3000, 10), 0)]
@@ -91,7 +82,7 @@ def test_a_page_that_cannot_be_sent_is_not_kept(processes: list[tuple[Process, C
     request = Request(URL, meta={"a": 1})
     request.meta["a"] = object()
     with pytest.raises(ValueError, match="cannot be sent"):
-        processes[0][0].send(1, Response(URL, request=request), frozenset())
+        processes[0][0].send(1, Response(URL, request=request))
     assert processes[0][0].pages == {}
 
 

@@ -1,26 +1,47 @@
-"""`StateVersions`: the committed changes of the spider's state, and which callbacks ran without them."""
+"""The state of the spider in several processes: changes have versions.
+
+Rule: a callback that has read an older value than the present one runs again. So ``state["n"] += 1`` loses nothing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from crawler.engine.processes import wire
+from crawler.engine.processes.remote_crawl import page_number
 from crawler.hooks.page_effects import MISSING
+from crawler.hooks.state import State
 
-if TYPE_CHECKING:
-    from crawler.hooks.state import State
+__all__ = ["ReadState", "StateVersions"]
 
-__all__ = ["StateVersions"]
+
+class ReadState(State):
+    """The state in a process for callbacks, which notes what each page has read of it, and when."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.version = 0
+        """Number of changes that have arrived."""
+        self.reads: dict[int, dict[str, int]] = {}
+        """By page: the keys that its callback has read, with the version at that time."""
+
+    def __getitem__(self, key: str) -> Any:
+        self._note(key)
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        self._note(wire.ALL_KEYS)
+        return super().__iter__()
+
+    def _note(self, key: str) -> None:
+        self.reads.setdefault(page_number.get(), {}).setdefault(key, self.version)
 
 
 class StateVersions:
-    """The state of the spider, as the processes for callbacks have to know it. Each change has a version.
-
-    Parameters:
-        state: That of the first process.
-    """
+    """The changes of the state of the first process, as the others have to know them."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -42,11 +63,7 @@ class StateVersions:
         )
 
     def is_outdated(self, reads: dict[str, int]) -> bool:
-        """Return whether a callback has read a value that another page has changed meanwhile.
-
-        Parameters:
-            reads: See `wire.Handled.reads`.
-        """
+        """Return whether a callback with these `wire.Handled.reads` has read a value that has changed meanwhile."""
         for key, version in reads.items():
             if version < (self._version if key == wire.ALL_KEYS else self._changed_at.get(key, 0)):
                 return True

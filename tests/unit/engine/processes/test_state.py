@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.engine.processes import wire
-from crawler.engine.processes.state_versions import StateVersions
+from crawler.engine.processes.state import StateVersions
 from crawler.hooks.page_effects import MISSING
 from crawler.hooks.state import State
 
