@@ -34,6 +34,7 @@ from crawler import (
     Report,
     Request,
     Response,
+    Retry,
     Row,
     Settings,
     Spider,
@@ -576,6 +577,22 @@ async def test_results_of_a_turn_are_sent_together_unless_it_takes_long(
     found = await answers(Chain(), *pages, n=8)
     assert sorted(message.number for message in found) == list(range(8))
     assert sent == [*groups, 0]
+
+
+class Wishing(Spider):
+    """Wants its page again, once."""
+
+    start_urls = (URL,)
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        if response.attempt == 1:
+            yield Retry("not ready", after=0.0)
+        yield {"attempt": response.attempt}
+
+
+def test_a_callback_may_wish_for_another_attempt() -> None:
+    report, items = result(Wishing(), {"/": "x"})
+    assert (items, report.retries) == ([{"attempt": 2}], 1)
 
 
 class Odd(BaseException):
