@@ -215,7 +215,7 @@ class ProcessPool:
 class NewLinks:
     """Links that callbacks have found, until the crawl knows them: from then on, no callback has to send them.
 
-    Before, they are not told: the page could still fail, and they would be lost.
+    Before, they are kept back: the page could still fail, and they would be lost.
     """
 
     def __init__(self) -> None:

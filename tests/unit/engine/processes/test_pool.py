@@ -1,4 +1,4 @@
-"""`NewLinks`: a link is told when the crawl knows it. The memory for links that wait is bounded."""
+"""`NewLinks`: a link is announced when the crawl knows it. The memory for links that wait is bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.engine.processes import pool
 from crawler.engine.processes.pool import NewLinks
 
 
-def test_links_are_told_when_they_are_known_in_the_order_of_their_pages() -> None:
+def test_links_are_announced_when_they_are_known_in_the_order_of_their_pages() -> None:
     links = NewLinks()
     links.add(["a", "b"])
     links.add([])
