@@ -16,7 +16,6 @@ import psycopg
 import pytest
 from crawler_plugins.stores.postgres import opening
 from crawler_plugins.stores.postgres.address import Address as PostgresAddress
-from crawler_plugins.stores.postgres.functions_leases import CLOCK
 from crawler_plugins.stores.redis.address import Address
 from crawler_plugins.stores.redis.connection import Connection
 from integration.databases.servers import Server, ask_redis
@@ -27,6 +26,10 @@ PassTime: TypeAlias = Callable[[str, float], Awaitable[None]]
 """Puts the clock of the job that a URL names forward by some seconds."""
 REDIS_NOW = "return tonumber(t[1]) + tonumber(t[2]) / 1e6"
 REDIS_AHEAD = f"{REDIS_NOW} + tonumber(redis.call('GET', P .. ':ahead') or 0)"
+POSTGRES_NOW = """
+CREATE FUNCTION clock() RETURNS double precision LANGUAGE sql AS
+$$ SELECT extract(epoch FROM clock_timestamp())::double precision $$;
+"""
 POSTGRES_AHEAD = """
 CREATE TABLE ahead (seconds double precision NOT NULL);
 INSERT INTO ahead VALUES (0);
@@ -55,8 +58,8 @@ def redis_clock(monkeypatch: pytest.MonkeyPatch, server: Server) -> PassTime:
 
 def postgres_clock(monkeypatch: pytest.MonkeyPatch) -> PassTime:
     """Give jobs that are created in PostgreSQL a clock that can be put forward."""
-    assert CLOCK in opening.FUNCTIONS
-    monkeypatch.setattr(opening, "FUNCTIONS", opening.FUNCTIONS.replace(CLOCK, POSTGRES_AHEAD))
+    assert POSTGRES_NOW in opening.SOURCE
+    monkeypatch.setattr(opening, "SOURCE", opening.SOURCE.replace(POSTGRES_NOW, POSTGRES_AHEAD))
 
     async def pass_time(url: str, seconds: float) -> None:
         address = PostgresAddress.parse(url)

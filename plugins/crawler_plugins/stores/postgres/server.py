@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import trio
 
 from crawler import JobError, JobLost, LeaseLost
 from crawler.store import get_logger, hide_secrets_of
-from crawler_plugins.stores.postgres import binary
 from crawler_plugins.stores.postgres.address import Address
-from crawler_plugins.stores.postgres.connection import Connection, Parameter, Row, Statement
+from crawler_plugins.stores.postgres.connection import Connection, Row
 
 __all__ = ["Server"]
 
@@ -39,10 +38,9 @@ PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt; the last one repeats."""
 GONE: Final = ("3F000", "42883", "42P01")
 """Codes of SQLSTATE by which a worker learns that its job was deleted: no such schema, function or table."""
-LOOK: Final = Statement(
-    "SELECT pg_is_in_recovery(), (SELECT wrote FROM worker WHERE id = $1), "
-    "(SELECT value FROM meta WHERE meta.name = 'name')"
-)
+LOOK: Final = """
+SELECT pg_is_in_recovery(), (SELECT wrote FROM worker WHERE id = $1), (SELECT value FROM meta WHERE meta.name = 'name')
+"""
 log = get_logger("crawler.store")
 
 
@@ -55,7 +53,7 @@ class Server:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.owner: Parameter = None
+        self.owner: int | None = None
         """The number of the owner; `None` until it has joined."""
         self.job_name = ""
         """The name that was drawn for the job that it has joined."""
@@ -85,9 +83,9 @@ class Server:
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            self._connection.close()
+            self._connection.end()
 
-    async def run(self, statement: Statement, parameters: Sequence[Parameter] = ()) -> tuple[list[Row], bool]:
+    async def run(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[list[Row], bool]:
         """Run a statement, and return its rows, and whether an earlier attempt may have taken effect.
 
         Raises:
@@ -128,12 +126,12 @@ class Server:
 
     async def _connected(self) -> Connection:
         async with self._lock:
-            if self._connection is None or self._connection.is_closed:
+            if self._connection is None or self._connection.closed:
                 connection = await self._opened(SESSION)
                 try:
                     await self._check(connection)
                 except BaseException:
-                    connection.close()
+                    connection.end()
                     raise
                 self._connection = connection
             return self._connection
@@ -149,11 +147,11 @@ class Server:
         if self.owner is None:
             return
         [(is_standby, wrote, name)] = await connection.run(LOOK, [self.owner])
-        if binary.read_boolean(is_standby):
+        if is_standby:
             raise psycopg.OperationalError("the server is a standby")
         if name is None or name.decode() != self.job_name:
             raise JobLost.at(self.address.shown)
-        if wrote is not None and binary.read_int(wrote) < self.acknowledged:  # without a row, the owner was removed
+        if wrote is not None and wrote < self.acknowledged:  # without a row, the owner was removed
             raise LeaseLost.with_commits(self.address.shown)
 
     async def _opened(self, script: str) -> Connection:
@@ -162,7 +160,7 @@ class Server:
         try:
             await connection.run_script(script.format(schema=self.address.schema))
         except BaseException:
-            connection.close()
+            connection.end()
             raise
         return connection
 

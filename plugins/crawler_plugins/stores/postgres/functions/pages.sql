@@ -1,35 +1,30 @@
-"""Functions of `functions`: requests that are added, and commits of their outcomes."""
+-- Requests that are added, and commits of their outcomes.
 
-from __future__ import annotations
-
-from typing import Final
-
-__all__ = ["PAGES"]
-
-ADD: Final = """
-CREATE FUNCTION add_lanes(ids bigint[], names text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION add_lanes(names json) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF cardinality(ids) = 0 THEN
+    IF names IS NULL THEN
         RETURN;
     END IF;
     INSERT INTO lane (id, name, has_requests)
-    SELECT n.id, n.name, true FROM unnest(ids, names) AS n (id, name) ORDER BY n.id ON CONFLICT (id) DO NOTHING;
-    IF EXISTS (SELECT FROM unnest(ids, names) AS n (id, name) JOIN lane USING (id) WHERE lane.name <> n.name) THEN
+    SELECT n.value::bigint, n.key, true FROM json_each_text(names) AS n ORDER BY 1 ON CONFLICT (id) DO NOTHING;
+    IF EXISTS (SELECT FROM json_each_text(names) AS n JOIN lane ON id = n.value::bigint WHERE name <> n.key) THEN
         RAISE EXCEPTION 'two lanes have the same number';
     END IF;
 END $$;
 
+-- Add the requests whose keys are not known, and return which of them are on lanes of this owner. The lock on the lanes
+-- keeps `release_lane` waiting until they are visible.
 CREATE FUNCTION add_requests(
-    me integer, keys uuid[], lanes bigint[], tiers bigint[], urls text[], depths integer[], callbacks text[],
-    rests bytea[], OUT fresh integer, OUT places bigint[], OUT numbers bigint[], OUT free boolean
+    me integer, links links, OUT fresh integer, OUT places bigint[], OUT numbers bigint[], OUT free boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     unmarked bigint[];
     is_announced boolean;
 BEGIN
     WITH link AS MATERIALIZED (
-        SELECT * FROM unnest(keys, lanes, tiers, urls, depths, callbacks, rests) WITH ORDINALITY
-            AS link (key, lane, tier, url, depth, callback, rest, place)
+        SELECT * FROM unnest(
+            links.keys, links.lanes, links.tiers, links.urls, links.depths, links.callbacks, links.rests
+        ) WITH ORDINALITY AS link (key, lane, tier, url, depth, callback, rest, place)
     ), first AS MATERIALIZED (
         SELECT DISTINCT ON (key) key, place FROM link WHERE key IS NOT NULL ORDER BY key, place
     ), added AS (
@@ -64,8 +59,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION ingest(
-    me integer, number bigint, lease double precision, is_last boolean, new_ids bigint[], new_names text[],
-    keys uuid[], lanes bigint[], tiers bigint[], urls text[], depths integer[], callbacks text[], rests bytea[],
+    me integer, number bigint, lease double precision, is_last boolean, new_lanes json, links links,
     OUT alive boolean, OUT repeated boolean, OUT fresh integer, OUT places bigint[], OUT numbers bigint[],
     OUT free boolean, OUT totals bigint[]
 ) LANGUAGE plpgsql AS $$
@@ -87,10 +81,9 @@ BEGIN
         totals := totals(me);
         RETURN;
     END IF;
-    IF cardinality(lanes) > 0 THEN
-        PERFORM add_lanes(new_ids, new_names);
-        SELECT a.fresh, a.places, a.numbers, a.free INTO fresh, places, numbers, free
-        FROM add_requests(me, keys, lanes, tiers, urls, depths, callbacks, rests) AS a;
+    IF cardinality(links.lanes) > 0 THEN
+        PERFORM add_lanes(new_lanes);
+        SELECT a.* INTO fresh, places, numbers, free FROM add_requests(me, links) AS a;
     END IF;
     UPDATE worker SET live = live + fresh, lease_until = clock() + lease, wrote = number, call = number,
         answer = ARRAY[fresh]
@@ -101,26 +94,17 @@ BEGIN
     END IF;
     totals := totals(me);
 END $$;
-"""
-"""`add_requests` adds those whose keys are not known, and returns which of them are on lanes of this owner. Its lock on
-the lanes keeps `release_lane` waiting until they are visible."""
 
-COMMIT: Final = """
+-- The verdicts: 0 OK, 1 DUP, 2 FENCED, 3 CONFLICT, 4 SAME_CONTENT. A commit that is repeated, since its answer was lost,
+-- changes nothing and has the same verdicts.
 CREATE FUNCTION commit_outcomes(
-    me integer, number bigint, lease double precision,
-    o_lanes bigint[], o_epochs bigint[], o_tiers bigint[], o_numbers bigint[], o_retries boolean[],
-    o_attempts integer[], o_not_before double precision[], o_pages text[], o_keys text[], o_digests bytea[],
-    o_versions bigint[], o_stages bigint[],
-    new_ids bigint[], new_names text[],
-    l_outcomes integer[], keys uuid[], lanes bigint[], tiers bigint[], urls text[], depths integer[], callbacks text[],
-    rests bytea[],
-    i_outcomes integer[], i_keys text[], i_types text[], i_data text[],
-    f_outcomes integer[], f_reasons text[], f_messages text[], f_tracebacks text[], f_requests bytea[],
-    s_outcomes integer[], s_owners text[], s_names text[], s_values bytea[],
+    me integer, number bigint, lease double precision, batch batch,
     OUT verdicts integer[], OUT repeated boolean, OUT known integer, OUT grew text[], OUT places bigint[],
     OUT numbers bigint[], OUT free boolean, OUT totals bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
+    pages outcomes := batch.outcomes;
+    links links := batch.links;
     last bigint;
     answer integer[];
     held integer[] := '{}';
@@ -141,7 +125,7 @@ BEGIN
     repeated := false;
     SELECT call, w.answer INTO last, answer FROM worker AS w WHERE id = me FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        verdicts := array_fill(2, ARRAY[cardinality(o_lanes)]);
+        verdicts := array_fill(2, ARRAY[cardinality(pages.lanes)]);
         RETURN;
     END IF;
     IF last = number THEN
@@ -152,18 +136,19 @@ BEGIN
         RETURN;
     END IF;
     held := ARRAY(
-        SELECT o.place FROM unnest(o_lanes, o_epochs) WITH ORDINALITY AS o (id, epoch, place)
+        SELECT o.place FROM unnest(pages.lanes, pages.epochs) WITH ORDINALITY AS o (id, epoch, place)
         JOIN lane USING (id, epoch) WHERE owner = me);
-    IF cardinality(s_outcomes) > 0 THEN
+    IF batch.states IS NOT NULL THEN
         PERFORM FROM crawl FOR NO KEY UPDATE;
         SELECT coalesce(max(version), 0) INTO changed FROM state WHERE writer <> me;
         conflicts := ARRAY(
-            SELECT DISTINCT s.place FROM unnest(s_outcomes) AS s (place)
-            WHERE s.place > 0 AND o_versions[s.place] < changed);
+            SELECT DISTINCT s.page FROM json_to_recordset(batch.states) AS s (page integer)
+            WHERE s.page > 0 AND pages.versions[s.page] < changed);
     END IF;
     WITH outcome AS MATERIALIZED (
-        SELECT * FROM unnest(o_lanes, o_tiers, o_numbers, o_retries, o_attempts, o_not_before) WITH ORDINALITY
-            AS o (lane, tier, number, retry, attempts, not_before, place)
+        SELECT * FROM unnest(
+            pages.lanes, pages.tiers, pages.numbers, pages.retries, pages.attempts, pages.not_before
+        ) WITH ORDINALITY AS o (lane, tier, number, retry, attempts, not_before, place)
         WHERE place = ANY (held) AND place <> ALL (conflicts)
     ), again AS (
         UPDATE pending AS p SET attempts = o.attempts, not_before = o.not_before FROM outcome AS o
@@ -175,15 +160,16 @@ BEGIN
     SELECT ARRAY(SELECT place FROM again UNION ALL SELECT place FROM gone), ARRAY(SELECT place FROM gone ORDER BY place)
     INTO settled, ended;
     kept := ended;
-    IF cardinality(array_remove(o_digests, NULL)) > 0 THEN
+    IF cardinality(array_remove(pages.digests, NULL)) > 0 THEN
         WITH page AS MATERIALIZED (
-            SELECT DISTINCT ON (d.digest) d.digest, d.place FROM unnest(o_digests) WITH ORDINALITY AS d (digest, place)
+            SELECT DISTINCT ON (d.digest) d.digest, d.place
+            FROM unnest(pages.digests) WITH ORDINALITY AS d (digest, place)
             WHERE d.digest IS NOT NULL AND d.place = ANY (ended) ORDER BY d.digest, d.place
         ), added AS (
             INSERT INTO content SELECT digest FROM page ORDER BY digest ON CONFLICT DO NOTHING RETURNING digest
         )
         SELECT ARRAY(
-            SELECT d.place FROM unnest(o_digests) WITH ORDINALITY AS d (digest, place)
+            SELECT d.place FROM unnest(pages.digests) WITH ORDINALITY AS d (digest, place)
             WHERE d.digest IS NOT NULL AND d.place = ANY (ended)
                 AND d.place NOT IN (SELECT page.place FROM added JOIN page USING (digest)))
         INTO same;
@@ -192,76 +178,81 @@ BEGIN
     verdicts := ARRAY(
         SELECT CASE WHEN i <> ALL (held) THEN 2 WHEN i = ANY (conflicts) THEN 3 WHEN i = ANY (same) THEN 4
             WHEN i = ANY (settled) THEN 0 ELSE 1 END
-        FROM generate_subscripts(o_lanes, 1) AS i ORDER BY i);
+        FROM generate_subscripts(pages.lanes, 1) AS i ORDER BY i);
 
-    IF cardinality(lanes) > 0 THEN
+    IF cardinality(links.lanes) > 0 THEN
         places_of := ARRAY(
-            SELECT i FROM generate_subscripts(l_outcomes, 1) AS i WHERE l_outcomes[i] = ANY (kept) ORDER BY i);
-        IF cardinality(places_of) < cardinality(lanes) THEN
-            SELECT array_agg(keys[i] ORDER BY i), array_agg(lanes[i] ORDER BY i), array_agg(tiers[i] ORDER BY i),
-                array_agg(urls[i] ORDER BY i), array_agg(depths[i] ORDER BY i), array_agg(callbacks[i] ORDER BY i),
-                array_agg(rests[i] ORDER BY i)
-            INTO keys, lanes, tiers, urls, depths, callbacks, rests FROM unnest(places_of) AS i;
+            SELECT i FROM generate_subscripts(links.pages, 1) AS i WHERE links.pages[i] = ANY (kept) ORDER BY i);
+        IF cardinality(places_of) < cardinality(links.lanes) THEN
+            SELECT NULL, array_agg(links.keys[i] ORDER BY i), array_agg(links.lanes[i] ORDER BY i),
+                array_agg(links.tiers[i] ORDER BY i), array_agg(links.urls[i] ORDER BY i),
+                array_agg(links.depths[i] ORDER BY i), array_agg(links.callbacks[i] ORDER BY i),
+                array_agg(links.rests[i] ORDER BY i)
+            INTO links FROM unnest(places_of) AS i;
         END IF;
         IF cardinality(places_of) > 0 THEN
-            PERFORM add_lanes(new_ids, new_names);
+            PERFORM add_lanes(batch.new_lanes);
             SELECT a.fresh, ARRAY(SELECT places_of[i] FROM unnest(a.places) WITH ORDINALITY AS u (i, k) ORDER BY k),
                 a.numbers, a.free
-            INTO fresh, places, numbers, free
-            FROM add_requests(me, keys, lanes, tiers, urls, depths, callbacks, rests) AS a;
+            INTO fresh, places, numbers, free FROM add_requests(me, links) AS a;
             known := cardinality(places_of) - fresh;
         END IF;
     END IF;
-    stages := ARRAY(SELECT o_stages[i] FROM unnest(kept) AS i WHERE o_stages[i] <> 0);
+    stages := ARRAY(SELECT pages.stages[i] FROM unnest(kept) AS i WHERE pages.stages[i] <> 0);
     IF cardinality(stages) > 0 THEN
-        SELECT array_agg(s.key ORDER BY s.stage, s.number), array_agg(s.lane ORDER BY s.stage, s.number),
+        SELECT NULL, array_agg(s.key ORDER BY s.stage, s.number), array_agg(s.lane ORDER BY s.stage, s.number),
             array_agg(s.tier ORDER BY s.stage, s.number), array_agg(s.url ORDER BY s.stage, s.number),
             array_agg(s.depth ORDER BY s.stage, s.number), array_agg(s.callback ORDER BY s.stage, s.number),
             array_agg(s.rest ORDER BY s.stage, s.number)
-        INTO keys, lanes, tiers, urls, depths, callbacks, rests
-        FROM staged AS s WHERE s.owner = me AND s.stage = ANY (stages) AND s.lane IS NOT NULL;
-        IF cardinality(lanes) > 0 THEN
-            SELECT a.fresh, ARRAY(SELECT DISTINCT name FROM unnest(a.places) AS i JOIN lane ON lane.id = lanes[i]),
+        INTO links FROM staged AS s WHERE s.owner = me AND s.stage = ANY (stages) AND s.lane IS NOT NULL;
+        IF cardinality(links.lanes) > 0 THEN
+            SELECT a.fresh,
+                ARRAY(SELECT DISTINCT name FROM unnest(a.places) AS i JOIN lane ON lane.id = links.lanes[i]),
                 commit_outcomes.free OR a.free
-            INTO more_fresh, grew, free
-            FROM add_requests(me, keys, lanes, tiers, urls, depths, callbacks, rests) AS a;
-            known := known + cardinality(lanes) - more_fresh;
+            INTO more_fresh, grew, free FROM add_requests(me, links) AS a;
+            known := known + cardinality(links.lanes) - more_fresh;
         END IF;
     END IF;
-    IF cardinality(i_outcomes) > 0 OR cardinality(stages) > 0 THEN
+    IF batch.items IS NOT NULL OR cardinality(stages) > 0 THEN
         WITH added AS (
             INSERT INTO item (part, number, key, page, type, data)
-            SELECT me, w.logged + row_number() OVER (ORDER BY o, is_last, place) - 1, i.key, o_pages[o], i.type, i.data
+            SELECT me, w.logged + row_number() OVER (ORDER BY o, is_last, place) - 1, i.key, pages.urls[o], i.type,
+                i.data
             FROM worker AS w, (
-                SELECT i.o, true AS is_last, i.place, i.key, i.type, i.data::json
-                FROM unnest(i_outcomes, i_keys, i_types, i_data) WITH ORDINALITY AS i (o, key, type, data, place)
-                WHERE i.o = ANY (kept)
+                SELECT i.page, true AS is_last, i.place, i.key, i.type, i.data
+                FROM ROWS FROM (
+                    json_to_recordset(batch.items) AS (page integer, key text, type text, data json)
+                ) WITH ORDINALITY AS i (page, key, type, data, place)
+                WHERE i.page = ANY (kept)
                 UNION ALL
                 SELECT o.place, false, s.number,
-                    o_keys[o.place] || row_number() OVER (PARTITION BY s.stage ORDER BY s.number) - 1, s.type, s.item
+                    pages.keys[o.place] || row_number() OVER (PARTITION BY s.stage ORDER BY s.number) - 1, s.type,
+                    s.item
                 FROM unnest(stages) AS stage_of (stage)
-                JOIN unnest(o_stages) WITH ORDINALITY AS o (stage, place) USING (stage)
+                JOIN unnest(pages.stages) WITH ORDINALITY AS o (stage, place) USING (stage)
                 JOIN staged AS s ON s.owner = me AND s.stage = o.stage AND s.item IS NOT NULL
             ) AS i (o, is_last, place, key, type, data)
             WHERE w.id = me RETURNING 1
         )
         SELECT count(*) INTO added_items FROM added;
     END IF;
-    DELETE FROM staged WHERE owner = me AND stage = ANY (ARRAY(SELECT o_stages[i] FROM unnest(ended) AS i));
-    IF cardinality(f_outcomes) > 0 THEN
+    DELETE FROM staged WHERE owner = me AND stage = ANY (ARRAY(SELECT pages.stages[i] FROM unnest(ended) AS i));
+    IF batch.failures IS NOT NULL THEN
         INSERT INTO failed
-        SELECT o_lanes[o], o_tiers[o], o_numbers[o], o_pages[o], reason, message, traceback, o_attempts[o], clock(),
-            request
-        FROM unnest(f_outcomes, f_reasons, f_messages, f_tracebacks, f_requests)
-            AS f (o, reason, message, traceback, request)
-        WHERE o = ANY (ended) ON CONFLICT DO NOTHING;
+        SELECT pages.lanes[page], pages.tiers[page], pages.numbers[page], pages.urls[page], reason, message, traceback,
+            pages.attempts[page], clock(), request
+        FROM json_to_recordset(batch.failures)
+            AS f (page integer, reason text, message text, traceback text, request text)
+        WHERE page = ANY (ended) ON CONFLICT DO NOTHING;
     END IF;
-    IF cardinality(s_outcomes) > 0 THEN
+    IF batch.states IS NOT NULL THEN
         UPDATE crawl SET version = version + 1;
         INSERT INTO state
         SELECT DISTINCT ON (owner, name) owner, name, value, (SELECT version FROM crawl), me
-        FROM unnest(s_outcomes, s_owners, s_names, s_values) WITH ORDINALITY AS s (o, owner, name, value, place)
-        WHERE o = 0 OR o = ANY (ended) ORDER BY owner, name, place DESC
+        FROM ROWS FROM (
+            json_to_recordset(batch.states) AS (page integer, owner text, name text, value text)
+        ) WITH ORDINALITY AS s (page, owner, name, value, place)
+        WHERE page = 0 OR page = ANY (ended) ORDER BY owner, name, place DESC
         ON CONFLICT (owner, name) DO UPDATE SET value = EXCLUDED.value, version = EXCLUDED.version, writer = me;
     END IF;
     UPDATE worker SET live = live + fresh + more_fresh - cardinality(ended), logged = logged + added_items,
@@ -272,60 +263,53 @@ BEGIN
         PERFORM wake(me);
     END IF;
 END $$;
-"""
-"""The verdicts: 0 OK, 1 DUP, 2 FENCED, 3 CONFLICT, 4 SAME_CONTENT. A commit that is repeated, since its answer was
-lost, changes nothing and has the same verdicts."""
 
-OBSERVE: Final = """
-CREATE FUNCTION observe(
-    me integer, verdicts integer[], repeated boolean,
-    lanes bigint[], epochs bigint[], states bytea[],
-    c_sessions text[], c_domains text[], c_paths text[], c_names text[], c_values bytea[],
-    r_origins text[], r_statuses integer[], r_bodies bytea[], r_ats double precision[],
-    n_names text[], n_values bytea[],
-    new_counts bytea, new_pages bigint, new_items bigint, new_failed bigint,
-    k_names text[], k_cursors bigint[], k_positions bytea[]
-) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION observe(me integer, verdicts integer[], repeated boolean, seen observations) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM worker WHERE id = me FOR NO KEY UPDATE;
     IF NOT FOUND OR repeated THEN
         RETURN;
     END IF;
-    IF cardinality(lanes) > 0 THEN
-        UPDATE lane SET state = s.state FROM unnest(lanes, epochs, states) AS s (id, epoch, state)
+    IF seen.lanes IS NOT NULL THEN
+        UPDATE lane SET state = s.state
+        FROM json_to_recordset(seen.lanes) AS s (id bigint, epoch bigint, state text)
         WHERE lane.id = s.id AND s.epoch IN (lane.epoch, -1) AND lane.owner = me;
     END IF;
-    IF cardinality(c_sessions) > 0 THEN
+    IF seen.cookies IS NOT NULL THEN
         INSERT INTO cookie
         SELECT DISTINCT ON (session, domain, path, name) session, domain, path, name, value, me, pg_current_xact_id()
-        FROM unnest(c_sessions, c_domains, c_paths, c_names, c_values) WITH ORDINALITY
-            AS c (session, domain, path, name, value, place)
+        FROM ROWS FROM (
+            json_to_recordset(seen.cookies) AS (session text, domain text, path text, name text, value text)
+        ) WITH ORDINALITY AS c (session, domain, path, name, value, place)
         ORDER BY session, domain, path, name, place DESC
         ON CONFLICT (session, domain, path, name)
         DO UPDATE SET value = EXCLUDED.value, writer = me, change = EXCLUDED.change;
     END IF;
-    IF cardinality(r_origins) > 0 THEN
+    IF seen.robots IS NOT NULL THEN
         INSERT INTO robots
         SELECT DISTINCT ON (origin) origin, status, body, at
-        FROM unnest(r_origins, r_statuses, r_bodies, r_ats) AS r (origin, status, body, at) ORDER BY origin, at DESC
+        FROM json_to_recordset(seen.robots) AS r (origin text, status integer, body bytea, at double precision)
+        ORDER BY origin, at DESC
         ON CONFLICT (origin) DO UPDATE SET status = EXCLUDED.status, body = EXCLUDED.body, at = EXCLUDED.at;
     END IF;
-    IF cardinality(n_names) > 0 THEN
-        INSERT INTO note SELECT name, me, value, pg_current_xact_id() FROM unnest(n_names, n_values) AS n (name, value)
-        ORDER BY name ON CONFLICT (name, writer) DO UPDATE SET value = EXCLUDED.value, change = EXCLUDED.change;
+    IF seen.notes IS NOT NULL THEN
+        INSERT INTO note SELECT key, me, value, pg_current_xact_id() FROM json_each_text(seen.notes)
+        ORDER BY key ON CONFLICT (name, writer) DO UPDATE SET value = EXCLUDED.value, change = EXCLUDED.change;
     END IF;
-    IF new_counts IS NOT NULL AND NOT verdicts && ARRAY[2, 3] THEN
-        UPDATE worker SET counts = new_counts, pages = new_pages, items = new_items, failed = new_failed WHERE id = me;
+    IF seen.counts IS NOT NULL AND NOT verdicts && ARRAY[2, 3] THEN
+        UPDATE worker SET counts = seen.counts, pages = seen.pages, items = seen.items, failed = seen.failed
+        WHERE id = me;
     END IF;
-    PERFORM advance(me, k_names, k_cursors, k_positions);
+    PERFORM advance(me, seen.sinks);
 END $$;
 
-CREATE FUNCTION advance(me integer, names text[], cursors bigint[], positions bytea[]) RETURNS void
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION advance(me integer, sinks json) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF cardinality(names) > 0 AND EXISTS (SELECT FROM worker WHERE id = me) THEN
-        UPDATE sink SET cursor = s.cursor, position = s.position FROM unnest(names, cursors, positions)
-            AS s (name, cursor, position) WHERE sink.part = me AND sink.name = s.name;
+    IF sinks IS NOT NULL AND EXISTS (SELECT FROM worker WHERE id = me) THEN
+        UPDATE sink SET cursor = s.cursor, position = s.position
+        FROM json_to_recordset(sinks) AS s (name text, cursor bigint, position text)
+        WHERE sink.part = me AND sink.name = s.name;
         UPDATE worker SET stored = (SELECT min(cursor) FROM sink WHERE part = me) WHERE id = me;
     END IF;
 END $$;
@@ -337,6 +321,3 @@ BEGIN
         UPDATE worker SET wrote = number, stored = (SELECT min(cursor) FROM sink WHERE part = me) WHERE id = me;
     END IF;
 END $$;
-"""
-
-PAGES: Final = ADD + COMMIT + OBSERVE

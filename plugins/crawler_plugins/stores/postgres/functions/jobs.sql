@@ -1,18 +1,6 @@
-"""The functions of a job in PostgreSQL: each call of the store is one of them, and so one transaction and round trip.
+-- The job as a whole.
 
-Rows are locked in one order, so that no two calls wait for each other: the row of the owner, lanes that are new, keys,
-lanes, the version of the states, states, cookies; within each of these by their keys. Times are those of the server.
-"""
-
-from __future__ import annotations
-
-from typing import Final
-
-from crawler_plugins.stores.postgres.functions_leases import LEASES
-from crawler_plugins.stores.postgres.functions_pages import PAGES
-
-__all__ = ["FUNCTIONS"]
-BEGIN_AGAIN: Final = """
+-- Return the number of the round: a new one, unless the crawl has requests.
 CREATE FUNCTION begin_again(me integer, number bigint) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     began integer;
@@ -27,9 +15,8 @@ BEGIN
     UPDATE worker SET wrote = number WHERE id = me;
     RETURN began;
 END $$;
-"""
-"""Return the number of the round: a new one, unless the crawl has requests."""
-RETRY_FAILED: Final = """
+
+-- Queue failed requests again, and return their number; null while there are workers, whose counts include them.
 CREATE FUNCTION retry_failed() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     queued bigint;
@@ -48,15 +35,11 @@ BEGIN
     )
     SELECT count(*) INTO queued FROM queued_again;
     UPDATE worker SET live = live + queued, failed = 0 WHERE id = 0;
-    UPDATE past_worker SET failed = 0, counts = convert_to((c || jsonb_build_object(
+    UPDATE past_worker SET failed = 0, counts = (c || jsonb_build_object(
             'failed', 0, 'failures', '{}'::jsonb, 'kinds', '{}'::jsonb,
             'samples', (c -> 'samples') - ARRAY(SELECT jsonb_object_keys((c -> 'failures') || (c -> 'kinds')))
-        ))::text, 'UTF8')
-    FROM (SELECT id AS of, convert_from(counts, 'UTF8')::jsonb AS c FROM past_worker WHERE counts IS NOT NULL) AS kept
+        ))::text
+    FROM (SELECT id AS of, counts::jsonb AS c FROM past_worker WHERE counts IS NOT NULL) AS kept
     WHERE id = kept.of;
     RETURN queued;
 END $$;
-"""
-"""Queue failed requests again, and return their number; null while there are workers, whose counts include them."""
-
-FUNCTIONS: Final = LEASES + PAGES + BEGIN_AGAIN + RETRY_FAILED

@@ -1,21 +1,11 @@
-"""The tables of a job in PostgreSQL. They lie in a schema of their own.
+-- The tables of a job. They lie in a schema of their own.
+--
+-- Each owner has a row of its own for its lease and its counts, so that commits of different workers wait for no row. A
+-- sum over these rows, in one snapshot, is exact. The row of owner 0 has the counts of those that have left.
+--
+-- An owner numbers its calls. `wrote` is the number of the last one that has changed something; a lower number than the
+-- owner has an answer to means that the database has lost commits. `call` and `answer` are for a commit that is repeated.
 
-Each owner has a row of its own for its lease and its counts, so that commits of different workers wait for no row. A
-sum over these rows, in one snapshot, is exact. The row of owner 0 has the counts of those that have left.
-
-An owner numbers its calls. `wrote` is the number of the last one that has changed something; a lower number than the
-owner has an answer to means that the database has lost commits. `call` and `answer` are for a commit that is repeated.
-"""
-
-from __future__ import annotations
-
-from typing import Final
-
-__all__ = ["TABLES", "VERSION"]
-
-VERSION: Final = 2
-"""Version of the tables and functions of a job."""
-TABLES: Final = """
 CREATE TABLE meta (name text PRIMARY KEY, value bytea NOT NULL);
 CREATE TABLE crawl (
     round integer NOT NULL DEFAULT 1, exhausted boolean NOT NULL DEFAULT false, seeds integer, version bigint NOT NULL
@@ -29,19 +19,19 @@ CREATE TABLE worker (
     lease_until double precision NOT NULL, is_listening boolean NOT NULL DEFAULT true,
     wrote bigint NOT NULL DEFAULT 0, call bigint NOT NULL DEFAULT 0, answer integer[],
     held bigint NOT NULL DEFAULT 0, live bigint NOT NULL DEFAULT 0,
-    pages bigint NOT NULL DEFAULT 0, items bigint NOT NULL DEFAULT 0, failed bigint NOT NULL DEFAULT 0, counts bytea,
+    pages bigint NOT NULL DEFAULT 0, items bigint NOT NULL DEFAULT 0, failed bigint NOT NULL DEFAULT 0, counts text,
     logged bigint NOT NULL DEFAULT 0, stored bigint
 ) WITH (fillfactor = 20);
 INSERT INTO worker (id, name, joined, seen_at, lease_until) VALUES (0, '', 0, 0, 'infinity');
 CREATE TABLE past_worker (
     id integer PRIMARY KEY, name text NOT NULL, joined double precision NOT NULL, left_at double precision NOT NULL,
-    was_lost boolean NOT NULL, pages bigint NOT NULL, items bigint NOT NULL, failed bigint NOT NULL, counts bytea
+    was_lost boolean NOT NULL, pages bigint NOT NULL, items bigint NOT NULL, failed bigint NOT NULL, counts text
 );
 
 CREATE TABLE lane (
     id bigint PRIMARY KEY, name text NOT NULL, epoch bigint NOT NULL DEFAULT 0, owner integer, claimed_in bigint,
     has_requests boolean NOT NULL, is_unclean boolean NOT NULL DEFAULT false,
-    ready_at double precision NOT NULL DEFAULT '-infinity', state bytea
+    ready_at double precision NOT NULL DEFAULT '-infinity', state text
 ) WITH (fillfactor = 70);
 CREATE INDEX lane_free ON lane (ready_at, id) WHERE has_requests AND owner IS NULL;
 CREATE INDEX lane_owned ON lane (owner) WHERE owner IS NOT NULL;
@@ -55,40 +45,42 @@ CREATE INDEX grown_by_owner ON grown (owner);
 CREATE SEQUENCE number;
 CREATE TABLE pending (
     lane bigint, tier bigint, number bigint,
-    url text NOT NULL, depth integer NOT NULL, callback text, rest bytea, attempts integer, not_before double precision,
+    url text NOT NULL, depth integer NOT NULL, callback text, rest text, attempts integer, not_before double precision,
     PRIMARY KEY (lane, tier, number)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
+-- Clustered by host: the first half of a key is the digest of its origin.
 CREATE TABLE seen (key uuid PRIMARY KEY);
 CREATE TABLE staged (
     owner integer, stage bigint, number bigint, item json, type text,
-    key uuid, lane bigint, tier bigint, url text, depth integer, callback text, rest bytea,
+    key uuid, lane bigint, tier bigint, url text, depth integer, callback text, rest text,
     PRIMARY KEY (owner, stage, number)
 );
 CREATE TABLE failed (
     lane bigint, tier bigint, number bigint,
     url text NOT NULL, reason text NOT NULL, message text NOT NULL, traceback text NOT NULL, attempts integer NOT NULL,
-    at double precision NOT NULL, request bytea NOT NULL,
+    at double precision NOT NULL, request text NOT NULL,
     PRIMARY KEY (lane, tier, number)
 );
 CREATE TABLE content (digest bytea PRIMARY KEY);
+-- A value of `state` or `cookie` that was deleted stays as a null, which other owners have to learn of.
 CREATE TABLE state (
-    owner text, name text, value bytea, version bigint NOT NULL, writer integer NOT NULL, PRIMARY KEY (owner, name)
+    owner text, name text, value text, version bigint NOT NULL, writer integer NOT NULL, PRIMARY KEY (owner, name)
 );
 CREATE INDEX state_by_version ON state (version);
 CREATE TABLE cookie (
-    session text, domain text, path text, name text, value bytea, writer integer NOT NULL, change xid8 NOT NULL,
+    session text, domain text, path text, name text, value text, writer integer NOT NULL, change xid8 NOT NULL,
     PRIMARY KEY (session, domain, path, name)
 );
 CREATE INDEX cookie_by_change ON cookie (change);
 CREATE TABLE note (
-    name text, writer integer, value bytea NOT NULL, change xid8 NOT NULL, PRIMARY KEY (name, writer)
+    name text, writer integer, value text NOT NULL, change xid8 NOT NULL, PRIMARY KEY (name, writer)
 );
 CREATE TABLE robots (
     origin text PRIMARY KEY, status integer NOT NULL, body bytea NOT NULL, at double precision NOT NULL
 );
 CREATE TABLE run (
-    number integer PRIMARY KEY, spider text NOT NULL, began double precision NOT NULL, before bytea NOT NULL,
-    after bytea, seconds double precision, finished text, complete boolean NOT NULL, problems integer NOT NULL
+    number integer PRIMARY KEY, spider text NOT NULL, began double precision NOT NULL, before text NOT NULL,
+    after text, seconds double precision, finished text, complete boolean NOT NULL, problems integer NOT NULL
 );
 
 CREATE TABLE item (
@@ -96,8 +88,21 @@ CREATE TABLE item (
     sinks text[] NOT NULL DEFAULT '{}', at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (part, number)
 );
-CREATE TABLE sink (part integer, name text, cursor bigint NOT NULL DEFAULT 0, position bytea, PRIMARY KEY (part, name));
+CREATE TABLE sink (part integer, name text, cursor bigint NOT NULL DEFAULT 0, position text, PRIMARY KEY (part, name));
 CREATE VIEW items AS SELECT data, page, type, at, key FROM item;
-"""
-"""`seen` is clustered by host: the first half of a key is the digest of its origin. A value of `state` or `cookie` that
-was deleted stays as a null, which other owners have to learn of."""
+
+-- Requests and outcomes of pages as the columns that a call passes as JSON. `links.pages` has the place of the outcome
+-- that each request belongs to, from 1.
+CREATE TYPE links AS (
+    pages integer[], keys uuid[], lanes bigint[], tiers bigint[], urls text[], depths integer[], callbacks text[],
+    rests text[]
+);
+CREATE TYPE outcomes AS (
+    lanes bigint[], epochs bigint[], tiers bigint[], numbers bigint[], retries boolean[], attempts integer[],
+    not_before double precision[], urls text[], keys text[], digests bytea[], versions bigint[], stages bigint[]
+);
+CREATE TYPE batch AS (outcomes outcomes, new_lanes json, links links, items json, failures json, states json);
+CREATE TYPE observations AS (
+    lanes json, cookies json, robots json, notes json, counts text, pages bigint, items bigint, failed bigint,
+    sinks json
+);

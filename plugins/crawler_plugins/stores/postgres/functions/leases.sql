@@ -1,17 +1,14 @@
-"""Functions of `functions`: owners that join and leave, and the leases of their groups."""
+-- Owners that join and leave, and the leases of their groups. Each call of the store is one function, and so one
+-- transaction and round trip.
+--
+-- Rows are locked in one order, so that no two calls wait for each other: the row of the owner, lanes that are new, keys,
+-- lanes, the version of the states, states, cookies; within each of these by their keys. Times are those of the server.
 
-from __future__ import annotations
-
-from typing import Final
-
-__all__ = ["LEASES"]
-
-CLOCK: Final = """
 CREATE FUNCTION clock() RETURNS double precision LANGUAGE sql AS
 $$ SELECT extract(epoch FROM clock_timestamp())::double precision $$;
-"""
 
-WAKE: Final = """
+-- Wake the owners that wait for a change. Commits with notifications wait for each other, so an owner is woken once until
+-- it has asked what has changed.
 CREATE FUNCTION wake(me integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     asleep integer[];
@@ -22,11 +19,9 @@ BEGIN
         PERFORM pg_notify(current_schema(), '');
     END IF;
 END $$;
-"""
-"""Wake the owners that wait for a change. Commits with notifications wait for each other, so an owner is woken once
-until it has asked what has changed."""
 
-TOTALS: Final = """
+-- The state of the job in each answer: live, exhausted, behind; pages, items and failed of other owners; logged. It is in
+-- PL/pgSQL, which keeps its plan; SQL would make one in each transaction.
 CREATE FUNCTION totals(me integer) RETURNS bigint[] LANGUAGE plpgsql AS $$
 BEGIN
     RETURN (SELECT ARRAY[
@@ -36,11 +31,7 @@ BEGIN
         coalesce(sum(failed) FILTER (WHERE id <> me), 0), coalesce(sum(logged) FILTER (WHERE id = me), 0)
     ]::bigint[] FROM worker);
 END $$;
-"""
-"""The state of the job in each answer: live, exhausted, behind; pages, items and failed of other owners; logged. It is
-in PL/pgSQL, which keeps its plan; SQL would make one in each transaction."""
 
-REMOVE: Final = """
 CREATE FUNCTION remove_owner(gone integer, lost boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM grown WHERE owner = gone;
@@ -55,6 +46,8 @@ BEGIN
     DELETE FROM worker WHERE id = gone;
 END $$;
 
+-- Pass items that sinks of a removed owner have not stored to another owner. An owner without sinks that has committed
+-- something wanted none.
 CREATE FUNCTION take_items(me integer, gone integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     names text[] := ARRAY(SELECT name FROM sink WHERE part = gone ORDER BY name);
@@ -80,11 +73,9 @@ BEGIN
     SELECT count(*) INTO taken FROM moved;
     UPDATE worker SET logged = logged + taken WHERE id = me;
 END $$;
-"""
-"""`take_items` passes items that sinks of a removed owner have not stored to another owner. An owner without sinks
-that has committed something wanted none."""
 
-REAP: Final = """
+-- Remove the owners whose leases have ended. One that commits at this moment is not removed. Time in which no owner could
+-- reach the server does not count. That of an owner that joins, -1, is noted by its caller.
 CREATE FUNCTION reap(me integer, lease double precision) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     at double precision := clock();
@@ -114,11 +105,7 @@ BEGIN
         PERFORM wake(me);
     END LOOP;
 END $$;
-"""
-"""Remove the owners whose leases have ended. One that commits at this moment is not removed. Time in which no owner
-could reach the server does not count. That of an owner that joins, -1, is noted by its caller."""
 
-JOIN: Final = """
 CREATE FUNCTION join_job(name text, lease double precision, OUT me integer) LANGUAGE plpgsql AS $$
 DECLARE
     at double precision := clock();
@@ -129,6 +116,8 @@ BEGIN
     PERFORM reap(me, lease);
 END $$;
 
+-- An owner that leaves may have something in flight of groups that it has not released. One whose sinks lag is removed by
+-- another owner, which takes the items.
 CREATE FUNCTION leave_job(me integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     is_behind boolean;
@@ -145,11 +134,7 @@ BEGIN
     END IF;
     PERFORM wake(me);
 END $$;
-"""
-"""An owner that leaves may have something in flight of groups that it has not released. One whose sinks lag is removed
-by another owner, which takes the items."""
 
-EXTEND: Final = """
 CREATE FUNCTION extend_lease(
     me integer, number bigint, lease double precision,
     OUT alive boolean, OUT grew text[], OUT wanted text[], OUT surplus bigint, OUT totals bigint[], OUT free boolean
@@ -178,6 +163,8 @@ BEGIN
     totals := totals(me);
 END $$;
 
+-- The number of groups that an owner may hold: an equal part of those that have requests. While many are free, there is
+-- no need to divide them.
 CREATE FUNCTION fair_share() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     owners bigint;
@@ -192,11 +179,9 @@ BEGIN
     END IF;
     RETURN greatest(ceil((free + taken) / owners::double precision), 1);
 END $$;
-"""
-"""`fair_share` is the number of groups that an owner may hold: an equal part of those that have requests. While many
-are free, there is no need to divide them."""
 
-CLAIM: Final = """
+-- A claim that is repeated, since its answer was lost, returns the groups that it has leased before as well. It and
+-- `release_lane` lock their lanes against requests that are being added, so that the owner sees them or is notified.
 CREATE FUNCTION claim_lanes(
     me integer, number bigint, lease double precision, most integer, ids bigint[], names text[],
     OUT lanes bigint[], OUT short boolean, OUT next_at double precision, OUT seeds boolean, OUT totals bigint[]
@@ -253,7 +238,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION release_lane(
-    me integer, number bigint, lane_id bigint, old_epoch bigint, new_state bytea, wait double precision
+    me integer, number bigint, lane_id bigint, old_epoch bigint, new_state text, wait double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     had_requests boolean;
@@ -275,8 +260,3 @@ BEGIN
         PERFORM wake(me);
     END IF;
 END $$;
-"""
-"""A claim that is repeated, since its answer was lost, returns the groups that it has leased before as well. Both lock
-their lanes against requests that are being added, so that the owner sees them or is notified of them."""
-
-LEASES: Final = CLOCK + WAKE + TOTALS + REMOVE + REAP + JOIN + EXTEND + CLAIM
