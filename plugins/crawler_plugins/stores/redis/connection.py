@@ -24,14 +24,12 @@ from coredis.exceptions import (
     TryAgainError,
     UnblockedError,
 )
-from coredis.exceptions import ConnectionError as ConnectionLost
 from coredis.pool import ClusterConnectionPool, ConnectionPool
 from coredis.retry import NoRetryPolicy
 
 from crawler import JobError
 from crawler.store import get_logger, silence
 from crawler_plugins.stores.redis.address import Address
-from crawler_plugins.stores.redis.call_stream import CallStream
 
 __all__ = ["Connection"]
 
@@ -78,9 +76,6 @@ class Connection:
         self.address = address
         self._power = power
         self._client: Any = None
-        self._context = ssl.create_default_context() if address.tls else None
-        self._calls: CallStream | None = None
-        self._lock = trio.Lock()  # so that one connection is made
         self._opened, self._closing, self._closed = trio.Event(), trio.Event(), trio.Event()
         self._failure: Exception | None = None
         self._longest = USUAL_LONGEST
@@ -114,8 +109,6 @@ class Connection:
         await self._load()
 
     async def __aexit__(self, *_: object) -> None:
-        if self._calls is not None:
-            self._calls.close()
         self._closing.set()
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await self._closed.wait()
@@ -137,7 +130,7 @@ class Connection:
         options: dict[str, Any] = {
             "username": place.username, "password": place.password, "connect_timeout": CONNECT_TIMEOUT,
             "socket_keepalive": True, "socket_keepalive_options": _keepalive(silence(place.lease)),
-            "ssl_context": self._context, "max_connections": MAX_CONNECTIONS,
+            "ssl_context": ssl.create_default_context() if place.tls else None, "max_connections": MAX_CONNECTIONS,
         }  # fmt: skip
         node = TCPLocation(place.host, place.port)
         if place.cluster:
@@ -200,7 +193,7 @@ class Connection:
             )
         while True:
             try:
-                answer = await (self._call_in_cluster if self.address.cluster else self._call)(name, text)
+                answer = await self._call(name, text)
             except (RedisError, OSError) as error:
                 await self._handle(error)
             else:
@@ -209,32 +202,7 @@ class Connection:
             pause = min(pause * 2, LAST_PAUSE)
 
     async def _call(self, name: str, text: bytes) -> Any:
-        """Call a function, and wait until what it has written is where it has to be, all in one round trip."""
-        commands: list[tuple[bytes, ...]] = [(b"FCALL", (PREFIX + name).encode(), b"1", self._key.encode(), text)]
-        copies = self.address.replicas
-        if name not in READS and self._power:
-            commands.append((b"WAITAOF", b"1", b"%d" % copies, b"%d" % KEEP_TIMEOUT))
-        elif name not in READS and copies:
-            commands.append((b"WAIT", b"%d" % copies, b"%d" % KEEP_TIMEOUT))
-        answer, *kept = await (await self._connected()).call(*commands)
-        if kept and not _suffices(kept[0], copies):
-            raise RedisError("a write is not on the disk, or not on all replicas")
-        return answer
-
-    async def _connected(self) -> CallStream:
-        """Return the connection for calls, which is made if there is none."""
-        async with self._lock:
-            if self._calls is None or self._calls.is_closed:
-                with trio.move_on_after(CONNECT_TIMEOUT):
-                    self._calls = await CallStream.open(
-                        self.address, self._context, _keepalive(silence(self.address.lease))
-                    )
-                    return self._calls
-                raise ConnectionLost(f"no connection to {self.address.shown} in {CONNECT_TIMEOUT} s")
-            return self._calls
-
-    async def _call_in_cluster(self, name: str, text: bytes) -> Any:
-        """Call a function at the node that has the job, which another one may become."""
+        """Call a function, and wait until what it has written is where it has to be."""
         client, copies, kept = self._client, self.address.replicas, nullcontext()
         if name not in READS and self._power:
             kept = client.ensure_persistence(1, copies, KEEP_TIMEOUT)
@@ -261,8 +229,6 @@ class Connection:
                 raise self._describe(error) from error
             if isinstance(error, ReadOnlyError) and not self.address.cluster:
                 self._client.connection_pool.disconnect()  # the address may lead to the new primary by now
-                if self._calls is not None:
-                    self._calls.close()
         log.debug("%s cannot be reached: %s", self.address.shown, error)
 
     async def _reload(self) -> None:
@@ -281,14 +247,6 @@ class Connection:
             cause = str(error.__cause__ or "").partition("\n")[0]
             return JobError(f"{self.address.shown}: cannot connect: {error}{f' ({cause})' if cause else ''}")
         return JobError(f"{self.address.shown}: {error}")
-
-
-def _suffices(kept: Any, copies: int) -> bool:
-    """Return whether an answer to WAITAOF, which includes the server's own disk, or to WAIT, is as it has to be."""
-    if isinstance(kept, int):
-        return kept >= copies
-    disk, others = kept
-    return bool(disk >= 1 and others >= copies)
 
 
 def _keepalive(seconds: float) -> dict[int, int]:
