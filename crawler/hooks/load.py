@@ -60,15 +60,7 @@ def entry_points_of(group: str) -> dict[str, EntryPoint]:
 
 
 def load_entry_point(point: EntryPoint, what: str) -> type[Plugin]:
-    """Return the class of an entry point.
-
-    Parameters:
-        point: The entry point.
-        what: How errors name it: ``plugin cache``.
-
-    Raises:
-        PluginError: It cannot be imported, or is not a `Plugin`.
-    """
+    """Return the class of an entry point; `what` names it in errors, as in ``plugin cache``."""
     try:
         found = point.load()
     except Exception as error:
@@ -83,15 +75,7 @@ def _plugin(found: Any, what: str) -> type[Plugin]:
 
 
 def load_plugin(spec: str) -> type[Plugin]:
-    """Return the class of a plugin.
-
-    Parameters:
-        spec: Name of an installed plugin, or ``module:Class``.
-
-    Raises:
-        ConfigError: No such plugin, module or class, or a package that it requires is not installed.
-        PluginError: It cannot be imported, or is not a `Plugin`.
-    """
+    """Return the class of a plugin: that of an installed one by its name, or ``module:Class``."""
     if ":" in spec:
         found = _plugin(import_class(spec), spec)
     else:
@@ -125,12 +109,7 @@ def import_standard_library(folder: Path) -> None:
 
 
 def import_class(spec: str) -> Any:
-    """Import ``module:Name``, also from the working directory, and return the object.
-
-    Raises:
-        ConfigError: No such module, or no such name in it.
-        PluginError: The module raised an exception on import.
-    """
+    """Import ``module:Name``, also from the working directory, and return the object."""
     module_name, _, name = spec.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         parts = Path(module_name.removesuffix(".py")).parts

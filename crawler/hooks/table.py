@@ -51,14 +51,7 @@ class HookTable(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def build(cls, plugins: Sequence[Plugin]) -> HookTable:
-        """Build the table for a spider and its plugins.
-
-        Parameters:
-            plugins: The spider, then the plugins in hook order.
-
-        Raises:
-            PluginError: A plugin breaks the contract of a hook, or two plugins have the same name.
-        """
+        """Build the table for a spider and its plugins."""
         names: dict[str, Plugin] = {}
         for plugin in plugins:
             if not isinstance(plugin, Plugin):
@@ -87,17 +80,7 @@ class HookTable(Struct, frozen=True, kw_only=True):
 
 
 def check(plugin: Plugin, *, lenient: bool = False) -> None:
-    """Check that the methods of a plugin can be called as hooks.
-
-    Parameters:
-        plugin: An instance.
-        lenient: Only warn of a misspelt hook. A spider has methods of its own, so a similar name may be meant; and its
-            `parse` is a callback, whose requests may have further arguments for it.
-
-    Raises:
-        ConfigError: A package that the plugin requires is not installed.
-        PluginError: A method cannot be called as its hook, or is a misspelt hook; the message names it.
-    """
+    """Check that the methods of a plugin can be called as hooks."""
     kind = type(plugin)
     require(f"plugin {plugin.name}", kind.requires)
     for name in HOOKS:

@@ -24,14 +24,7 @@ REASONS: Final = {"quota": "for quota", "pace": "for its rate", "delay": "for it
 def state_of(
     lane: LaneStatistics, limit: ThrottleStatistics | None, now: float, attempts: int
 ) -> tuple[HostState, str]:
-    """Return the state of a host, and the same in words with the reason.
-
-    Parameters:
-        lane: Its requests.
-        limit: What its limits allow; `None` if it has none yet.
-        now: Seconds since the epoch.
-        attempts: Attempts per request.
-    """
+    """Return the state of a host, and the same in words with the reason."""
     has_work = lane.waiting > 0 or lane.has_more
     wait = -math.inf if limit is None else limit.ready_at - now
     reason = "" if limit is None else limit.blocked_by

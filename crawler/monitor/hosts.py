@@ -57,27 +57,14 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 def busiest(crawl: Crawl, now: CrawlStatistics, limit: int) -> list[Host]:
-    """Return the hosts with the most requests in flight and waiting, the busiest first.
-
-    Parameters:
-        crawl: The running crawl.
-        now: Its statistics.
-        limit: Maximum number of hosts.
-    """
+    """Return the hosts with the most requests in flight and waiting, the busiest first."""
     time = crawl.clock()
     names = heapq.nlargest(limit, now.lanes, key=lambda name: _load(now.lanes[name]))
     return [describe(name, crawl, now, time) for name in names]
 
 
 def describe(name: str, crawl: Crawl, now: CrawlStatistics, time: float) -> Host:
-    """Return the state of one host.
-
-    Parameters:
-        name: Name of the lane.
-        crawl: The running crawl.
-        now: Its statistics.
-        time: Seconds since the epoch.
-    """
+    """Return the state of one host."""
     lane, limit = now.lanes.get(name, NO_LANE), now.limits.get(name)
     counts = crawl.stats.lanes.get(name)
     ready_at = max(lane.ready_at, -math.inf if limit is None else limit.ready_at)

@@ -48,13 +48,7 @@ def gauges(limit: ThrottleStatistics) -> Iterator[QuotaGauge]:
 
 
 def forecast(gauge: QuotaGauge, rate: float, now: float) -> QuotaGauge:
-    """Return a quota with the time at which it is used up, if something is left.
-
-    Parameters:
-        gauge: The quota.
-        rate: Units per second that are used.
-        now: Seconds since the epoch.
-    """
+    """Return a quota with the time at which it is used up, if something is left."""
     if not gauge.remaining or gauge.remaining < 0 or rate <= 0:
         return gauge
     used_up_at = now + gauge.remaining / rate
@@ -64,13 +58,7 @@ def forecast(gauge: QuotaGauge, rate: float, now: float) -> QuotaGauge:
 
 
 def seconds_for(gauge: QuotaGauge, units: float, now: float) -> float:
-    """Return the minimum number of seconds that a quota takes for a number of units.
-
-    Parameters:
-        gauge: The quota.
-        units: Units that are wanted.
-        now: Seconds since the epoch.
-    """
+    """Return the minimum number of seconds that a quota takes for a number of units."""
     over = units - (gauge.remaining or 0.0)
     window = gauge.window or 0.0
     if over <= 0 or gauge.limit <= 0:

@@ -45,9 +45,6 @@ def default_fields(value: Any) -> DefaultHeaders:
     """Convert the setting `headers` to a dict, in order. `None` is an empty value, which removes a default header.
 
     A mapping in place of a value means that its key is a glob of hosts, and that its headers go to these hosts only.
-
-    Raises:
-        ConfigError: The value is not a mapping of headers that can be sent, or one of them cannot be a default.
     """
     if not isinstance(value, Mapping):
         raise ConfigError(f"setting headers: must be a mapping of names to values, not {describe(value)}")
@@ -87,12 +84,7 @@ def shown_name(name: Any) -> str:
 
 
 def misfit(value: Any, pattern: re.Pattern[str]) -> str:
-    """Return why a value that does not match cannot be sent, without the value: it may be a secret.
-
-    Parameters:
-        value: The value.
-        pattern: Matches the values that can be sent. It matches any beginning of them, too.
-    """
+    """Return why a value that does not match cannot be sent, without the value: it may be a secret."""
     if not isinstance(value, str):
         return f"must be text, not {type(value).__name__}"
     valid = pattern.match(value)

@@ -15,11 +15,7 @@ __all__ = ["paces_of"]
 
 
 def paces_of(value: Any) -> dict[str, Pace]:
-    """Convert the setting `pacing` to a mapping of globs to paces.
-
-    Raises:
-        ConfigError: The value is not a mapping of globs, or holds something that is not a pace.
-    """
+    """Convert the setting `pacing` to a mapping of globs to paces."""
     if not isinstance(value, Mapping):
         raise ConfigError(f"setting pacing: must be a mapping of globs to Pace, not {value!r}")
     return {glob: _pace(glob, pace) for glob, pace in value.items()}

@@ -22,11 +22,7 @@ VISIBLE: Final = lazy_pattern(r"[!-~]+")
 
 
 def proxy_url(text: str) -> str:
-    """Return the URL of a proxy, unchanged.
-
-    Raises:
-        ValueError: It is not a proxy URL. The message shows no password.
-    """
+    """Return the URL of a proxy, unchanged."""
     scheme = text.partition("://")[0].lower()
     try:
         url = ada_url.URL(text) if scheme in PROXY_PORTS and VISIBLE.fullmatch(text) else None
@@ -44,11 +40,7 @@ def label(url: str) -> str:
 
 
 def routes_of(value: Any) -> dict[str, tuple[str, ...]]:
-    """Convert the setting `proxies` to a mapping of host globs to proxies. A URL or a list of them is for all hosts.
-
-    Raises:
-        ConfigError: The value has another type, or holds something that is not a proxy URL.
-    """
+    """Convert the setting `proxies` to a mapping of host globs to proxies. A URL or a list of them is for all hosts."""
     if isinstance(value, Mapping):
         return {_glob(glob): _proxies(given, f"{glob}: ") for glob, given in value.items()}
     if isinstance(value, (str, Sequence)):

@@ -24,13 +24,7 @@ EXPECTED: Final = re.compile(
 
 
 def requirement(error: Exception, shown: str = "", unit: str = "") -> str:
-    """Return what a value must be, by an error of msgspec: ``must be a number of seconds or none, not 'soon'``.
-
-    Parameters:
-        error: The error. If it is not about a type, such as one of malformed JSON, its own message is used.
-        shown: The value as it may be shown; empty if it may not.
-        unit: Unit of a number, such as ``seconds``.
-    """
+    """Return what a value must be, by an error of msgspec: ``must be a number of seconds or none, not 'soon'``."""
     found = EXPECTED.fullmatch(str(error))
     if found is None:
         return plain(error) + (f", got {shown}" if shown else "")

@@ -27,12 +27,7 @@ TEXT: Final = "<p>It was the best of times, it was the worst of times, it was th
 
 
 def page(n: int, pages: int) -> bytes:
-    """Return the HTML of a page.
-
-    Parameters:
-        n: Number of the page, from 0.
-        pages: Number of pages of the site.
-    """
+    """Return the HTML of a page."""
     children = [FAN * n + k for k in range(1, FAN + 1) if FAN * n + k < pages]
     others = [(7 * n + 13 * k) % pages for k in range(LINKS - len(children))]
     links = "".join(f'<li><a href="{_path(target)}">Page {target}</a>\n' for target in children + others)

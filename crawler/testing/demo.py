@@ -108,11 +108,7 @@ class Answer:
 
 
 class DemoSite:
-    """The site, and its log.
-
-    Parameters:
-        port: The port to serve on; 0 means a free one.
-    """
+    """The site, and its log."""
 
     url: str = ""
     """The URL of the front page: ``http://127.0.0.1:PORT/``; set when the site is opened."""
@@ -185,14 +181,7 @@ class DemoSite:
 
 @contextmanager
 def demo_site(port: int = 0) -> Iterator[DemoSite]:
-    """Serve the site in a thread of its own until the block is left.
-
-    Parameters:
-        port: The port to serve on; 0 means a free one.
-
-    Raises:
-        OSError: The port is in use.
-    """
+    """Serve the site in a thread of its own until the block is left."""
     site = DemoSite(port)
     started: queue.Queue[trio.lowlevel.TrioToken | Exception] = queue.Queue()
     scope = trio.CancelScope()

@@ -24,28 +24,15 @@ KILL_AFTER: Final = 3.0
 
 
 class Child:
-    """A child process. It has a process group of its own, so that Ctrl-C in a terminal reaches its parent only.
-
-    Parameters:
-        process: The process.
-    """
+    """A child process. It has a process group of its own, so that Ctrl-C in a terminal reaches its parent only."""
 
     def __init__(self, process: trio.Process) -> None:
         self._process = process
         self.number = process.pid
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], *, folder: Path, log: Path) -> Child:
-        """Start a command of the crawler.
-
-        Parameters:
-            arguments: Its arguments.
-            folder: Its working directory.
-            log: The file that its messages are appended to.
-
-        Raises:
-            OSError: The process cannot be started.
-        """
+    async def start(cls, arguments: Sequence[str], folder: Path, log: Path) -> Child:
+        """Start a command of the crawler in a working directory; its messages are appended to a file."""
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             process = await trio.lowlevel.open_process(

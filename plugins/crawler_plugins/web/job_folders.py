@@ -84,14 +84,7 @@ class JobEntry(Struct, frozen=True, kw_only=True):
 
 
 class JobFolders:
-    """The jobs in some folders.
-
-    Parameters:
-        folders: Each is the folder of a job, or has such folders in it.
-
-    Raises:
-        ConfigError: One of them is not a folder.
-    """
+    """The jobs in some folders, each of which is that of a job or has such folders in it."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         for folder in folders:
@@ -110,22 +103,14 @@ class JobFolders:
         return found
 
     def folder(self, name: str) -> Path:
-        """Return the folder of a job.
-
-        Raises:
-            ConfigError: There is no such job.
-        """
+        """Return the folder of a job."""
         names = self.names()
         if name not in names:
             raise ConfigError(f"no such job: {name}{did_you_mean(name, names)}")
         return names[name]
 
     def new(self, name: str) -> Path:
-        """Return the folder for a new job, in the first folder that is not a job itself.
-
-        Raises:
-            ConfigError: The name is taken or not one of a file, or all folders are jobs.
-        """
+        """Return the folder for a new job, in the first folder that is not a job itself."""
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name!r} cannot be the name of a job: use letters, digits, dots, - and _")
         parent = next((folder for folder in self._folders if not (folder / DATABASE).exists()), None)
@@ -145,11 +130,7 @@ class JobFolders:
             return None
 
     def keep(self, folder: Path, source: JobSource) -> None:
-        """Store the source of a job.
-
-        Raises:
-            ConfigError: The file cannot be written.
-        """
+        """Store the source of a job."""
         path = _beside(folder, RECORD)
         try:
             _replace(path, msgspec.json.encode(source))
@@ -176,11 +157,7 @@ class JobFolders:
     # ---- what is known of a job --------------------------------------------------------------------------------------
 
     def entries(self, running: Mapping[Path, int | None]) -> list[JobEntry]:
-        """Return all jobs, the latest first.
-
-        Parameters:
-            running: The jobs that run here, with the number of their process, if it has one yet.
-        """
+        """Return all jobs, the latest first. Those that run here have the number of their process, once it has one."""
         entries = [self.entry(name, folder, running) for name, folder in self.names().items()]
         return sorted(entries, key=lambda entry: entry.began or 0.0, reverse=True)
 
@@ -221,12 +198,7 @@ class JobFolders:
         )
 
     def arguments(self, folder: Path) -> dict[str, str]:
-        """Return the arguments of a job as text.
-
-        Raises:
-            ConfigError: One of them is a secret, which the job does not have.
-            JobError: The job cannot be read.
-        """
+        """Return the arguments of a job as text."""
         given = inspect_job(folder, brief=True).arguments
         hidden = [name for name, value in given.items() if HIDDEN in str(value)]
         if hidden:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -26,43 +26,8 @@ FAILED: Final = (1, 2)
 log = logging.getLogger("crawler.plugins.web")
 
 
-class Running(Protocol):
-    """A process that `JobServer` has started."""
-
-    number: int
-
-    async def wait(self) -> int:
-        """Wait for its end, and return its exit code."""
-
-    def stop(self) -> None:
-        """Let it finish."""
-
-    async def end(self) -> None:
-        """End it soon, and wait for it."""
-
-
-Start = Callable[[Sequence[str], Path, Path], Awaitable[Running]]
-"""Starts a command: its arguments, its working directory, and the file for its messages."""
-
-
-async def start_child(arguments: Sequence[str], folder: Path, log: Path) -> Running:
-    """Start a command of the crawler; see `Child.start`."""
-    return await Child.start(arguments, folder=folder, log=log)
-
-
 class JobServer:
-    """Runs the crawls of the jobs in some folders. They end when `run` is cancelled, and can be resumed.
-
-    Parameters:
-        folders: Each is the folder of a job, or has such folders in it.
-        spiders: The folder with the spiders, which is the working directory of their crawls.
-        max_running: Crawls that run at the same time; others wait for their turn.
-        host: Address that the web pages of the crawls are served on.
-        start: Starts a process.
-
-    Raises:
-        ConfigError: A folder does not exist.
-    """
+    """Runs the crawls of the jobs in some folders, so many at once. They end with `run`, and can be resumed."""
 
     def __init__(
         self,
@@ -71,7 +36,7 @@ class JobServer:
         spiders: Path,
         max_running: int = 1,
         host: str = "127.0.0.1",
-        start: Start = start_child,
+        start: Callable[[Sequence[str], Path, Path], Awaitable[Child]] = Child.start,
     ) -> None:
         if not spiders.is_dir():
             raise ConfigError(f"no such folder: {spiders}")
@@ -82,7 +47,7 @@ class JobServer:
         self._max_running = max_running
         self._page = f"[{host}]:0" if ":" in host else f"{host}:0"
         self._start = start
-        self._running: dict[Path, Running | None] = {}
+        self._running: dict[Path, Child | None] = {}
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -104,12 +69,7 @@ class JobServer:
         return self.folders.entries(self._numbers())
 
     def job(self, name: str) -> dict[str, Any]:
-        """Return the details of one job: its state, its arguments, its runs, its failures and its last messages.
-
-        Raises:
-            ConfigError: There is no such job.
-            JobError: It is damaged.
-        """
+        """Return the details of one job: its state, its arguments, its runs, its failures and its last messages."""
         folder = self.folders.folder(name)
         entry = self.folders.entry(name, folder, self._numbers())
         found: dict[str, Any] = {"job": entry, "log": self.folders.log(folder), "arguments": {}, "failures": {}}
@@ -120,16 +80,7 @@ class JobServer:
         return found | known | {"runs": list(compared(runs_of(folder)))}
 
     async def export(self, name: str, ending: str) -> tuple[Path, TemporaryDirectory[str]]:
-        """Write the items of a job to a new file. Return it, and the folder to remove when it has been read.
-
-        Parameters:
-            name: Name of the job.
-            ending: Such as ``jsonl``, ``csv`` or ``json.gz``.
-
-        Raises:
-            ConfigError: There is no such job or output.
-            JobError: The job cannot be read.
-        """
+        """Write the items of a job to a new file. Return it, and the folder to remove when it has been read."""
         folder = self.folders.folder(name)
         if "/" in ending or "%" in ending:
             raise ConfigError(f"no output for the file ending .{ending}")
@@ -147,17 +98,7 @@ class JobServer:
     def schedule(
         self, spider: str, arguments: Mapping[str, str], settings: Mapping[str, str], name: str | None = None
     ) -> str:
-        """Schedule a new job, and return its name.
-
-        Parameters:
-            spider: Name of the spider.
-            arguments: Its arguments.
-            settings: Settings of the crawl.
-            name: Name of the job; `None` makes one.
-
-        Raises:
-            ConfigError: There is no such spider or setting, or the name of the job or of an argument cannot be used.
-        """
+        """Schedule a new job, and return its name."""
         Settings.from_strings(dict(settings))
         for argument, value in arguments.items():
             if not argument or "=" in argument or "\0" in argument + value:
@@ -175,12 +116,7 @@ class JobServer:
         return name
 
     def resume(self, name: str) -> None:
-        """Run a job again, which continues it.
-
-        Raises:
-            ConfigError: There is no such job, it runs or waits, or its spider or an argument is not known.
-            JobError: The job cannot be read.
-        """
+        """Run a job again, which continues it."""
         folder = self.folders.folder(name)
         entry = self.folders.entry(name, folder, self._numbers())
         if entry.state in ("running", "pending"):
@@ -195,9 +131,6 @@ class JobServer:
         """Stop a job that runs or waits, and return its state before; `None` if it does neither.
 
         Requests in flight finish, unless it is stopped again. The job can be resumed.
-
-        Raises:
-            ConfigError: There is no such job, or another process has started it.
         """
         folder = self.folders.folder(name)
         state = self.folders.entry(name, folder, self._numbers()).state

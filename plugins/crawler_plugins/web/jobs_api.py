@@ -29,11 +29,7 @@ ENDINGS: Final = ("jsonl", "csv", "json")
 
 
 def make_jobs_app(jobs: JobServer) -> Starlette:
-    """Return the application.
-
-    Parameters:
-        jobs: The jobs.
-    """
+    """Return the application."""
     api = _JobsApi(jobs)
     return Starlette(
         routes=[

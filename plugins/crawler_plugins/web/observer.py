@@ -38,11 +38,7 @@ page_of: contextvars.ContextVar[str] = contextvars.ContextVar("page_of", default
 
 
 class Observer:
-    """Keeps what happened last, in bounded memory.
-
-    Parameters:
-        crawl: The running crawl.
-    """
+    """Keeps what happened last, in bounded memory."""
 
     def __init__(self, crawl: Crawl) -> None:
         self._crawl = crawl

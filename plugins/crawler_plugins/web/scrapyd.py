@@ -41,11 +41,7 @@ Values = list[tuple[str, str]]
 
 
 def scrapyd_routes(jobs: JobServer) -> list[Route]:
-    """Return the routes of the API.
-
-    Parameters:
-        jobs: The jobs, and what can be done with them.
-    """
+    """Return the routes of the API."""
     api = _Scrapyd(jobs)
     reads = {
         "daemonstatus": api.daemonstatus, "listprojects": api.listprojects, "listversions": api.listversions,

@@ -77,15 +77,7 @@ async def _show(take: Callable[[], Awaitable[Snapshot | None]], *, once: bool) -
 
 
 class _PageSource:
-    """Takes snapshots from a web page.
-
-    Parameters:
-        address: The address that ``run --ui`` printed.
-        http: Sends the requests.
-
-    Raises:
-        ConfigError: The address is not a URL.
-    """
+    """Takes snapshots from a web page."""
 
     def __init__(self, address: str, http: Client) -> None:
         try:
@@ -99,11 +91,7 @@ class _PageSource:
         self._has_answered = False
 
     async def next(self) -> Snapshot | None:
-        """Return a snapshot; `None` if the crawl has ended.
-
-        Raises:
-            ConfigError: There is no such page, or the token is wrong.
-        """
+        """Return a snapshot; `None` if the crawl has ended."""
         try:
             response = await self._http.get(f"{self._place}/api/snapshot", headers=self._known)
         except Exception as error:  # of httpx
@@ -122,11 +110,7 @@ class _PageSource:
 
 
 class _JobSource:
-    """Takes snapshots of a job, from outside.
-
-    Parameters:
-        folder: The folder of the job.
-    """
+    """Takes snapshots of a job, from outside."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -135,11 +119,7 @@ class _JobSource:
         self._is_finished = False
 
     async def next(self) -> Snapshot | None:  # noqa: ASYNC124 - as that of a page
-        """Return a snapshot; `None` after the last one of a finished job.
-
-        Raises:
-            JobError: The folder is not a job.
-        """
+        """Return a snapshot; `None` after the last one of a finished job."""
         if self._is_finished:
             return None
         state, now = inspect_job(self._folder), time.time()

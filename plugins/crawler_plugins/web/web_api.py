@@ -38,11 +38,7 @@ SECRET: Final = frozenset({"headers", "proxies"})
 
 
 def make_app(web: Web) -> Starlette:
-    """Return the application.
-
-    Parameters:
-        web: The plugin, which has the crawl and what was observed.
-    """
+    """Return the application."""
     api = _Api(web)
     reads = {
         "snapshot": api.snapshot, "history": api.history, "failures": api.failures, "items": api.items,

@@ -34,11 +34,6 @@ class Guard:
     * The token comes with ``?token=`` once; a cookie (``HttpOnly``, ``SameSite=Strict``) keeps it. Programs send it
       with each request: in the query, as ``Authorization: Bearer``, or as the password of ``Authorization: Basic``.
     * A request that changes something must have the served origin, if it has one.
-
-    Parameters:
-        app: The application.
-        token: The token.
-        hosts: The values of ``Host`` that are served; empty: any.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:

@@ -59,11 +59,7 @@ def acting(function: Callable[[dict[str, Any]], Any]) -> Endpoint:
 
 
 async def body_of(request: Request) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        BodyTooLarge: It has more than `MAX_BODY` bytes.
-    """
+    """Return the body of a request."""
     if int(request.headers.get("content-length", "0")) > MAX_BODY:
         raise BodyTooLarge("the body is too large")
     body = b""
@@ -97,11 +93,7 @@ def encoded(value: Any) -> bytes:
 
 
 def number(query: dict[str, str], name: str, default: int) -> int:
-    """Return a number of a query.
-
-    Raises:
-        Problem: The value is not a number, or too large.
-    """
+    """Return a number of a query."""
     text = query.get(name, str(default))
     if not text.isdecimal() or int(text) > MAX_LISTED:
         raise Problem(f"{name} must be a number from 0 to {MAX_LISTED}")
@@ -109,11 +101,7 @@ def number(query: dict[str, str], name: str, default: int) -> int:
 
 
 def text_of(values: dict[str, Any], name: str) -> str:
-    """Return a text in the body of a request; empty if it is missing.
-
-    Raises:
-        Problem: It is something else.
-    """
+    """Return a text in the body of a request; empty if it is missing."""
     value = values.get(name) or ""
     if not isinstance(value, str):
         raise Problem(f"{name} must be a text")

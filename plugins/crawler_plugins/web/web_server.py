@@ -30,16 +30,7 @@ GRACE: Final = 0.5
 
 
 class WebServer:
-    """A server on one port.
-
-    Parameters:
-        host: Address to listen on.
-        port: Port; 0: a free one.
-        token: The token that clients need; empty: a random one.
-
-    Raises:
-        ConfigError: A parameter is out of range.
-    """
+    """A server on one port, a free one if it is 0; clients need the token, a random one if it is empty."""
 
     def __init__(self, host: str, port: int, token: str) -> None:
         if not 0 <= port <= 65_535:
@@ -54,11 +45,7 @@ class WebServer:
 
     @asynccontextmanager
     async def serving(self, app: ASGIApp) -> AsyncIterator[str]:
-        """Serve an application while the block runs, and yield its address, with the token.
-
-        Raises:
-            ConfigError: The port is taken.
-        """
+        """Serve an application while the block runs, and yield its address, with the token."""
         with self._listen() as listening:
             address = self._address(listening)
             async with trio.open_nursery() as nursery:
