@@ -54,19 +54,7 @@ PLUGINS_COVERED_ELSEWHERE = {
     # Real servers test the parts of a store that speak to one.
     **{
         f"crawler_plugins/stores/postgres/{name}.py": ["tests/integration/databases/test_postgres_store.py"]
-        for name in (
-            "batch",
-            "connection",
-            "functions",
-            "functions_leases",
-            "functions_pages",
-            "links",
-            "opening",
-            "reading",
-            "server",
-            "store",
-            "tables",
-        )
+        for name in ("calls", "connection", "opening", "reading", "server", "store")
     },
     "crawler_plugins/stores/postgres/inspect.py": ["tests/integration/fleet/test_fleet.py"],
     **{
