@@ -132,7 +132,12 @@ def command(
         raise ConfigError("--override needs --job")
     if_exists: IfExists = "overwrite" if overwrite else "append" if append else "error"
     drawn = not log_json and not ("-" in places and sys.stdout.isatty())
-    set_collector(sum((type(one).merged_settings() | configuration.settings).workers for one in spiders))
+    merged = [type(one).merged_settings() | configuration.settings for one in spiders]
+    set_collector(sum(one.workers for one in merged))
+    if any(one.processes != 1 for one in merged):
+        from crawler.engine.processes.cores import PINNED  # noqa: PLC0415 - few crawls have several processes
+
+        PINNED.set(True)
     if len(spiders) > 1:
         from crawler.cli.several import run_spiders  # noqa: PLC0415 - few commands have several
 

@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from integration.kills.harness import durable
 from integration.kills.results import read_output
 from support.environments import environment
@@ -82,29 +83,41 @@ print(report.items, report.kinds)
         assert len(site.asked("/7")) == 1  # the first process keeps the page
 
 
-def test_as_many_processes_as_cores_have_a_core_each(tmp_path: Path) -> None:
-    program = """
+CORES = """
 import json, os
 from crawler import Settings, Spider, crawl_items
 from crawler.testing import FakeSite
 
 class Cores(Spider):
-    start_urls = [f"https://site.test/{n}" for n in range(40)]
-
     def parse(self, response):
         yield {"pid": os.getpid(), "cores": sorted(os.sched_getaffinity(0))}
 
-site = FakeSite({f"/{n}": "a page" for n in range(40)})
-items = crawl_items(Cores(), settings=Settings(processes="auto", workers=40), transport=site.transport)
-print(json.dumps([sorted(os.sched_getaffinity(0)), list(items)]))
+if __name__ == "__main__":
+    spider = Cores(start_urls=[f"https://site.test/{n}" for n in range(40)])
+    site = FakeSite({f"/{n}": "a page" for n in range(40)})
+    for item in crawl_items(spider, settings=Settings(processes="auto", workers=40), transport=site.transport):
+        print(json.dumps(item))
 """
-    (tmp_path / "cores.py").write_text(program)
-    process = Process(["cores.py"], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE)
-    out, err = process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("way", ["crawler run", "run()"])
+def test_as_many_processes_as_cores_have_a_core_each_in_a_program_of_ours(way: str, tmp_path: Path) -> None:
+    (tmp_path / "cores.py").write_text(CORES)
+    usable = sorted(os.sched_getaffinity(0))
+    with local_site({f"/{n}": "a page" for n in range(40)}) as site:
+        urls = json.dumps([f"{site.url}{n}" for n in range(40)])
+        options = ["-o", "-", "-s", "processes=auto", "-s", "workers=40", "-s", "slow_start=false", "--quiet"]
+        words = ["-m", "crawler", "run", "cores.py", "-a", f"start_urls={urls}", *options]
+        process = Process(
+            words if way == "crawler run" else ["cores.py"], cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE
+        )
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    usable, items = json.loads(out)
-    assert usable == sorted(os.sched_getaffinity(0))  # the first process runs anywhere
-    cores = {item["pid"]: item["cores"] for item in items}
+    items = [json.loads(line) for line in out.splitlines()]
     assert len(items) == 40
-    assert len({tuple(own) for own in cores.values()}) == len(cores)
-    assert all(len(own) == 1 for own in cores.values())
+    cores = {item["pid"]: item["cores"] for item in items}
+    if way == "run()":
+        assert all(own == usable for own in cores.values())
+    else:
+        assert len({tuple(own) for own in cores.values()}) == len(cores)
+        assert all(len(own) == 1 for own in cores.values())
