@@ -21,7 +21,8 @@ _PLACES = _places(
         "crawler.cli.listing": "FoundSpider find_spiders",
         "crawler.cli.logs": "log_to_stderr",
         "crawler.cli.runs": "compared",
-        "crawler.cli.snapshot_text": "live_view one_line",
+        "crawler.cli.progress_line": "one_line",
+        "crawler.cli.snapshot_text": "live_view",
         "crawler.cli.web_page": "ADDRESS address_options",
         "crawler.hooks.load": "construct",
         "crawler.hooks.requirements": "require",
@@ -38,9 +39,9 @@ if _typing.TYPE_CHECKING:
     from crawler.cli.listing import FoundSpider as FoundSpider
     from crawler.cli.listing import find_spiders as find_spiders
     from crawler.cli.logs import log_to_stderr as log_to_stderr
+    from crawler.cli.progress_line import one_line as one_line
     from crawler.cli.runs import compared as compared
     from crawler.cli.snapshot_text import live_view as live_view
-    from crawler.cli.snapshot_text import one_line as one_line
     from crawler.cli.web_page import ADDRESS as ADDRESS
     from crawler.cli.web_page import address_options as address_options
     from crawler.hooks.load import construct as construct

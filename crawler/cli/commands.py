@@ -55,11 +55,7 @@ def all_commands() -> dict[str, str]:
 
 
 def command_of(words: Sequence[str]) -> Callable[[], int | None]:
-    """Return the function that a command line calls, with its arguments.
-
-    Raises:
-        ConfigError: There is no such command, or its arguments are wrong.
-    """
+    """Return the function that a command line calls, with its arguments."""
     if words[:1] in (["help"], ["-h"], ["--help"]):
         words = [*words[1:], "--help"]
     if not words or words == ["--help"]:
@@ -75,11 +71,7 @@ def command_of(words: Sequence[str]) -> Callable[[], int | None]:
 
 
 def load_command(name: str, known: Mapping[str, str] = COMMANDS) -> Command:
-    """Import the function of a command.
-
-    Raises:
-        PluginError: It is that of another distribution, and cannot be imported.
-    """
+    """Import the function of a command."""
     module, _, function = known[name].partition(":")
     try:
         return Command(name, getattr(import_module(module), function))

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Final
+from urllib.parse import quote_plus
 
 from msgspec import Struct, field
 
@@ -182,8 +183,6 @@ def _reads_file(value: str) -> ConfigError:
 
 
 def _encoded(found: CurlRequest, value: str) -> None:
-    from urllib.parse import quote_plus  # noqa: PLC0415 - few commands need it
-
     name, equals, text = value.partition("=")
     if not equals:
         if "@" in name:

@@ -17,7 +17,7 @@ from crawler.logs import get_logger
 from crawler.printable import printable
 from crawler.redaction import redact
 
-__all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say"]
+__all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say", "size"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 NOISY: Final = ("asyncio", "httpcore", "httpx")
@@ -64,12 +64,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
-    """Log to standard error: the messages of the framework, of the spider and of its plugins.
-
-    Parameters:
-        level: Minimum level.
-        as_json: Whether to write one JSON object per line.
-    """
+    """Log to standard error: the messages of the framework, of the spider and of its plugins."""
     timed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     plain = timed if level == "debug" else "%(levelname)s %(name)s: %(message)s"
     handler = StderrHandler()
@@ -82,12 +77,7 @@ def log_to_stderr(level: Level = "warning", *, as_json: bool = False) -> None:
 
 
 def say(text: str, *, level: int = logging.INFO) -> None:
-    """Write a message to standard error, whatever the log level. With JSON logging it becomes a record.
-
-    Parameters:
-        text: One or more lines.
-        level: The level of the record.
-    """
+    """Write a message to standard error, whatever the log level. With JSON logging it becomes a record."""
     text = printable(redact(text))
     if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         record = logging.LogRecord(log.name, level, __file__, 0, "%s", (text.removesuffix("\n"),), None)
@@ -115,3 +105,12 @@ def log_traceback(error: BaseException) -> None:
 def plural(n: int, noun: str) -> str:
     """Return a count with its noun: ``1 page``, ``2 pages``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def size(n: float) -> str:
+    """Return a number of bytes with a unit: ``340 B``, ``12.3 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000 or unit == "GB":
+            break
+        n /= 1000
+    return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"

@@ -28,13 +28,7 @@ SAMPLE_INTERVAL: Final = 2.5
 
 
 class Progress(Plugin):
-    """Shows on standard error what the crawl does: a view that is removed at the end, or a line every 30 seconds.
-
-    Parameters:
-        shown: Whether to show it.
-        drawn: Whether to draw the view, if standard error is a terminal.
-        screen: Where it is drawn; `None` if no other crawl runs at the same time.
-    """
+    """Shows on standard error what the crawl does: a view that is removed at the end, or a line every 30 seconds."""
 
     name = "command line"
 
@@ -71,14 +65,14 @@ class Progress(Plugin):
 
     async def _draw(self, monitor: Monitor) -> None:
         """Draw the view on the terminal repeatedly."""
-        from crawler.cli.screen import Screen  # noqa: PLC0415 - only a terminal needs it
+        from crawler.cli.screen import Screen  # noqa: PLC0415 - rich is slow to import, and only a terminal needs it
 
         await (self._screen or Screen()).show(monitor)
 
     async def _say(self, monitor: Monitor) -> None:
         """Write a line every 30 seconds."""
         await trio.sleep(SAMPLE_INTERVAL)  # a short crawl needs no line
-        from crawler.cli.snapshot_text import one_line  # noqa: PLC0415
+        from crawler.cli.progress_line import one_line  # noqa: PLC0415 - it imports the monitor
 
         elapsed = SAMPLE_INTERVAL
         while True:

@@ -6,15 +6,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import IO, Any, Final, TextIO, cast
 
 import trio
+from rich.console import Console
+from rich.control import Control
+from rich.live import Live
+from rich.segment import ControlType
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.control import Control
-    from rich.text import Text
-
-    from crawler.monitor import Monitor
+from crawler.cli.snapshot_text import HOSTS, live_view
+from crawler.monitor import Monitor
 
 __all__ = ["Screen"]
 
@@ -43,12 +45,6 @@ class Screen:
             self._monitors.remove(monitor)
 
     async def _draw(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
-        from rich.control import Control  # noqa: PLC0415
-        from rich.live import Live  # noqa: PLC0415
-        from rich.segment import ControlType  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
         console = Console(file=cast("IO[str]", _Terminal(sys.stderr)))
         with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as live:
             console.show_cursor()  # which `Live` hides; a process that is killed could not show it again
@@ -64,10 +60,6 @@ class Screen:
 
     def _view(self, width: int, height: int) -> Text:
         """Return the views of all crawls, each with its share of the rows."""
-        from rich.text import Text  # noqa: PLC0415
-
-        from crawler.cli.snapshot_text import HOSTS, live_view  # noqa: PLC0415
-
         several = len(self._monitors) > 1
         rows = height // len(self._monitors)
         views = [live_view(one.snapshot(HOSTS), width, rows, named=several) for one in self._monitors]
@@ -95,9 +87,6 @@ class _Terminal:
 
 def _erase_wrapped(shown: Text, width: int) -> Iterator[Control]:
     """Yield the codes that erase the additional rows of a view whose lines a narrower terminal has wrapped."""
-    from rich.control import Control  # noqa: PLC0415
-    from rich.segment import ControlType  # noqa: PLC0415
-
     for line in shown.split("\n"):
         for _ in range((line.cell_len - 1) // width):
             yield Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from crawler.cli.logs import plural
-from crawler.cli.sizes import size
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from crawler.cli.logs import size
+from crawler.cli.progress_line import one_line
 from crawler.monitor import Host, QuotaGauge, Snapshot
 from crawler.monitor.host_state import duration
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-__all__ = ["HOSTS", "live_view", "one_line"]
+__all__ = ["HOSTS", "live_view"]
 
 HOSTS: Final = 5
 """Maximum number of hosts shown."""
@@ -32,50 +31,13 @@ STYLES: Final = {"fetching": "green", "waiting": "yellow", "down": "red", "done"
 
 
 def live_view(now: Snapshot, width: int, height: int, *, named: bool = False) -> Text:
-    """Return the lines of the live view.
-
-    Parameters:
-        now: What the crawl does.
-        width: Columns of the terminal; longer lines are cut.
-        height: Rows of the terminal. The view takes at most half of them.
-        named: Whether to begin with the name of the spider.
-    """
-    from rich.text import Text  # noqa: PLC0415 - slow to import, and only a terminal needs it
-
+    """Return the lines of the live view, for a terminal of this size. It takes at most half of the rows."""
     lines = [_cut(Text(one_line(now, named=named), style="bold" if now.stopping is None else "bold yellow"), width)]
     if now.waiting or now.failed or now.retries:
         lines.append(_cut(Text(_second_line(now), style="dim"), width))
     lines += [_cut(line, width) for line in _hosts(now)]
     lines += [_cut(line, width) for line in _problems(now)]
     return Text("\n").join(lines[: max(1, height // 2)])
-
-
-def one_line(now: Snapshot, *, named: bool = False) -> str:
-    """Return the state of a crawl on one line, most important first; with `named`, after the name of the spider."""
-    parts = [
-        plural(now.pages, "page"),
-        f"{now.pages_per_second:.1f}/s",
-        plural(now.items, "item"),
-        f"{now.in_flight} in flight",
-        f"{now.waiting} waiting",
-    ]
-    if now.held_by_others:
-        parts.append("other workers hold the hosts")
-    if not now.in_flight and now.next_start is not None and now.next_start - now.time >= 0.5:
-        parts.append(f"next in {duration(now.next_start - now.time)}")
-    if now.network_down_since is not None:
-        parts.append(f"network down for {duration(now.time - now.network_down_since)}")
-    elif now.down:
-        parts.append(f"{now.down[0].partition('://')[2] or now.down[0]} down" if len(now.down) == 1 else _down(now))
-    if now.failed:
-        parts.append(f"{now.failed} failed")
-    parts.append(f"{now.seconds // 60:.0f}:{math.floor(now.seconds % 60):02d}")
-    ending = "" if now.stopping is None else f"stopping ({now.stopping}), Ctrl-C stops at once: "
-    return (f"{now.spider}: " if named else "") + ending + " · ".join(parts)
-
-
-def _down(now: Snapshot) -> str:
-    return f"{len(now.down)} hosts down"
 
 
 def _second_line(now: Snapshot) -> str:
@@ -93,9 +55,6 @@ def _second_line(now: Snapshot) -> str:
 
 def _hosts(now: Snapshot) -> Iterator[Text]:
     """Yield a line for each host that has something to show."""
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - some characters take two columns
-    from rich.text import Text  # noqa: PLC0415
-
     listed = now.hosts[:HOSTS]
     shown = [host for host in listed if host.state != "done"]
     if len(shown) < MANY_HOSTS:
@@ -118,8 +77,6 @@ def _name(host: Host) -> str:
 
 def _gauge(gauge: QuotaGauge, now: float) -> Text:
     """Return a quota as a bar: ``daily ████░░░░░░ 38 of 100, resets in 41 s``."""
-    from rich.text import Text  # noqa: PLC0415
-
     text = Text(f"{gauge.policy} ")
     if gauge.remaining is not None and gauge.limit > 0:
         share = min(1.0, max(0.0, gauge.remaining / gauge.limit))
@@ -141,8 +98,6 @@ def _gauge(gauge: QuotaGauge, now: float) -> Text:
 
 def _problems(now: Snapshot) -> Iterator[Text]:
     """Yield a line for each of the latest kinds of failures."""
-    from rich.text import Text  # noqa: PLC0415
-
     for problem in now.problems[:PROBLEMS]:
         text = Text("  ")
         text.append(f"{problem.kind} ×{problem.count}", style="red")

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from crawler.cli.logs import plural
-from crawler.cli.sizes import size
+from crawler.cli.logs import plural, size
 from crawler.engine.report import Report
 from crawler.http.networks import network_of
 from crawler.printable import printable_line

@@ -16,15 +16,7 @@ ADDRESS: Final = r"(\[[0-9a-fA-F:]+\]|[\w.-]*):\d+|\d+"
 
 
 def with_web_page(plugins: Sequence[Plugin], address: str) -> tuple[Plugin, ...]:
-    """Return the plugins with the one that serves the web page.
-
-    Parameters:
-        plugins: Those that are enabled.
-        address: ``HOST:PORT``, ``HOST``, ``PORT``, or empty for a free port on loopback.
-
-    Raises:
-        ConfigError: The address is invalid, or the plugin is enabled already.
-    """
+    """Return the plugins with the one that serves the web page."""
     if any(plugin.name == "web" for plugin in plugins):
         raise ConfigError("use either --ui or -p web, not both")
     return *plugins, construct(load_plugin("web"), address_options(address), what="--ui")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from crawler.cli.logs import log_to_stderr, log_traceback, plural, say
+from crawler.cli.logs import log_to_stderr, log_traceback, plural, say, size
 from crawler.errors import ConfigError, CrawlFailed
 from crawler.redaction import redact
 
@@ -146,3 +146,10 @@ def test_no_record_of_any_logger_shows_a_secret_and_json_stays_valid(capfd, mess
     logging.getLogger("mine").info(message)
     say(message)
     assert "abc" not in "".join([*lines, capfd.readouterr().err])
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12.3e6, "12.3 MB"), (5e12, "5000.0 GB")]
+)
+def test_sizes(number: float, text: str) -> None:
+    assert size(number) == text

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 from rich.cells import cell_len
+from support.snapshots import NOW, host, snapshot
 
-from crawler.cli.snapshot_text import live_view, one_line
-from crawler.monitor import Host, Problem, QuotaGauge, Snapshot
+from crawler.cli.snapshot_text import live_view
+from crawler.monitor import Problem, QuotaGauge, Snapshot
 
-NOW = 1000.0
 GAUGE = QuotaGauge(policy="daily", unit="requests", limit=100, remaining=20, window=60, reset_at=NOW + 41)
-
-
-def host(**fields: Any) -> Host:
-    known = {
-        "name": "https://a.test", "state": "fetching", "words": "3 of 8 in flight", "in_flight": 3, "waiting": 9,
-        "has_more": False, "requests": 7, "refusals": 0, "concurrency": 8, "ready_at": None,
-    }  # fmt: skip
-    return Host(**known | fields)
-
-
-def snapshot(**fields: Any) -> Snapshot:
-    known: dict[str, Any] = {
-        "time": NOW, "seconds": 185.0, "spider": "books", "stopping": None, "pages": 1, "items": 2, "requests": 3,
-        "retries": 0, "failed": 0, "filtered": 0, "body_bytes": 4_500_000, "pages_per_second": 12.34, "average": 10.0,
-        "bytes_per_second": 2000.0, "in_flight": 3, "waiting": 9, "next_start": None, "seconds_left": 75.0,
-        "network_down_since": None, "down": [], "hosts": [host()], "host_count": 1, "statuses": {}, "problems": [],
-    }  # fmt: skip
-    return Snapshot(**known | fields)
 
 
 def lines(now: Snapshot, width: int = 80, height: int = 24) -> list[str]:
@@ -42,23 +22,6 @@ def test_the_usual_view_has_two_lines() -> None:
         "1 page · 12.3/s · 2 items · 3 in flight · 9 waiting · 3:05",
         "  75 s left for what waits now · 4.5 MB, 2.0 kB/s",
     ]
-
-
-@pytest.mark.parametrize(
-    ("fields", "part"),
-    [
-        ({"in_flight": 0, "next_start": NOW + 41}, "next in 41 s"),
-        ({"held_by_others": True, "in_flight": 0}, " · 9 waiting · other workers hold the hosts · "),
-        ({"network_down_since": NOW - 12}, "network down for 12 s"),
-        ({"down": ["https://b.test"]}, " b.test down"),
-        ({"down": ["https://b.test", "proxy:3128"]}, "2 hosts down"),
-        ({"failed": 7}, "7 failed"),
-        ({"stopping": "max_pages"}, "stopping (max_pages), Ctrl-C stops at once: 1 page"),
-        ({"seconds": 4000.0}, "66:40"),
-    ],
-)
-def test_the_first_line_has_the_most_important_figures(fields: dict[str, Any], part: str) -> None:
-    assert part in one_line(snapshot(**fields))
 
 
 def test_hosts_show_why_they_wait_and_their_remaining_units() -> None:
