@@ -21,7 +21,6 @@ COVERED_ELSEWHERE = {
     "engine/processes/child.py": ["tests/crawl/test_processes.py"],
     "engine/processes/keeper.py": ["tests/crawl/test_processes.py"],
     "engine/processes/processes.py": ["tests/crawl/test_processes.py"],
-    "engine/processes/remote_crawl.py": ["tests/crawl/test_processes.py"],
     "engine/robots.py": ["tests/crawl/test_robots.py"],
     "engine/scheduler.py": ["tests/crawl/test_core.py"],
     "engine/session.py": ["tests/crawl/test_core.py", "tests/crawl/test_lifespan_hooks.py"],

@@ -14,11 +14,7 @@ SET_BY_FRAMEWORK: Final = frozenset({"_form_urls", "crawl", "state"})
 
 
 class Attributes:
-    """The attributes that a spider has now. Make it before the spider is copied to another process.
-
-    Parameters:
-        spider: The spider.
-    """
+    """The attributes that a spider has now. Make it before the spider is copied to another process."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
@@ -28,12 +24,7 @@ class Attributes:
         self._named: set[str] = set()
 
     def warn(self, where: str, log: logging.Logger) -> None:
-        """Log each attribute that has another value or another size than before, once.
-
-        Parameters:
-            where: The code that may have changed it.
-            log: The logger.
-        """
+        """Log each attribute that has another value or another size than before, once."""
         present = vars(self._spider)
         for name, (value, size) in self._values.items():
             now = present.get(name)

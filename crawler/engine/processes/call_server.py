@@ -19,11 +19,7 @@ __all__ = ["CallServer"]
 
 
 class CallServer:
-    """Answers calls of callbacks in other processes.
-
-    Parameters:
-        spider: That of the first process.
-    """
+    """Answers calls of callbacks in other processes."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider

@@ -28,12 +28,7 @@ READ: Final = 1 << 18
 
 
 class Channel:
-    """Sends and receives messages. `run_writer` must run in a task meanwhile.
-
-    Parameters:
-        end: One end of a pair of stream sockets. The channel closes it.
-        decoder: Decodes the frames that the other end sends.
-    """
+    """Sends and receives messages. `run_writer` must run in a task meanwhile."""
 
     def __init__(self, end: socket.socket, decoder: msgspec.msgpack.Decoder[Any]) -> None:
         end.setblocking(False)
@@ -155,11 +150,7 @@ def send_now(end: socket.socket, data: bytes) -> None:
 
 
 def receive_now(end: socket.socket) -> bytes:
-    """Return the next frame of a blocking socket.
-
-    Raises:
-        EOFError: The other end is closed.
-    """
+    """Return the next frame of a blocking socket."""
     length = int.from_bytes(_exactly(end, LENGTH), "big")
     return _exactly(end, length)
 

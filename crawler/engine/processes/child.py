@@ -76,16 +76,7 @@ def run_process(
 
 
 class ChildProcess:
-    """Takes pages from a channel, runs their callbacks, and sends back the results.
-
-    Parameters:
-        spider: Whose callbacks are called. Its `crawl` and `state` are set.
-        plugins: Those of the crawl, for callbacks that look at them.
-        settings: Those in force.
-        memory: Has the bodies of responses.
-        channel: This end of the channel to the first process.
-        calls: This end of the socket for calls that block.
-    """
+    """Takes pages from a channel, runs their callbacks, and sends back the results."""
 
     def __init__(
         self,

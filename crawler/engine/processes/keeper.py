@@ -33,15 +33,7 @@ log = get_logger("crawler.engine")
 
 
 class ProcessKeeper:
-    """The processes that run callbacks.
-
-    Parameters:
-        launcher: Starts the processes.
-        memories: Shared with the processes, one for each.
-        versions: The state of the spider that a new process gets.
-        calls: Answers the calls for which a process waits.
-        look: Called when messages have arrived.
-    """
+    """The processes that run callbacks."""
 
     def __init__(
         self,
@@ -83,11 +75,7 @@ class ProcessKeeper:
             process.channel.send(message)
 
     async def run(self) -> None:
-        """Keep the processes running until this is cancelled; then let them end.
-
-        Raises:
-            CrawlFailed: The processes end repeatedly.
-        """
+        """Keep the processes running until this is cancelled; then let them end."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch)

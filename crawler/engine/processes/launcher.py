@@ -44,12 +44,7 @@ class Ended(Struct, frozen=True, eq=False):
 
 
 class Launcher:
-    """Starts processes. Made by `fork`.
-
-    Parameters:
-        pid: That of the process of the launcher.
-        control: The connection to it.
-    """
+    """Starts processes. Made by `fork`."""
 
     def __init__(self, pid: int, control: socket.socket) -> None:
         self._pid = pid
@@ -61,9 +56,6 @@ class Launcher:
         """Fork the launcher.
 
         The program must have one thread: a lock that another thread holds is never released in a fork.
-
-        Parameters:
-            main: The function that each of its processes runs.
         """
         ours, theirs = socket.socketpair()
         for stream in (sys.stdout, sys.stderr):
@@ -77,11 +69,7 @@ class Launcher:
         return cls(pid, ours)
 
     def launch(self, place: int) -> tuple[socket.socket, socket.socket]:
-        """Start a process, and return the other ends of its two sockets. If it cannot be started, they are closed.
-
-        Parameters:
-            place: The first argument of `main`: a number from 0.
-        """
+        """Start a process, and return the other ends of its two sockets. If it cannot be started, they are closed."""
         channel, calls = socket.socketpair(), socket.socketpair()
         with suppress(OSError):  # the launcher has ended, which `ended` reports
             socket.send_fds(self._control, [PLACE.pack(place)], [channel[1].fileno(), calls[1].fileno()])
@@ -90,11 +78,7 @@ class Launcher:
         return channel[0], calls[0]
 
     async def ended(self) -> Ended:
-        """Return the next process that has ended.
-
-        Raises:
-            EOFError: The launcher has ended.
-        """
+        """Return the next process that has ended."""
         while len(self._received) < RECORD.size:
             await trio.lowlevel.wait_readable(self._control)
             data = self._control.recv(RECORD.size - len(self._received))

@@ -17,11 +17,7 @@ PLAIN: Final = (str, int, float)
 
 
 class SendingHandler(logging.Handler):
-    """Sends records to the first process.
-
-    Parameters:
-        send: Sends a message.
-    """
+    """Sends records to the first process."""
 
     def __init__(self, send: Callable[[Log], None]) -> None:
         super().__init__()

@@ -105,11 +105,7 @@ def pack_requests(requests: Sequence[Request]) -> Requests:
 
 
 def _json_of(request: Request) -> bytes:
-    """Return a request as JSON.
-
-    Raises:
-        ValueError: One of its mappings was given a value that JSON does not have.
-    """
+    """Return a request as JSON."""
     try:
         return request.to_json()
     except (TypeError, ValueError) as error:
@@ -153,11 +149,7 @@ def needs_objects(plugins: Sequence[Plugin]) -> bool:
 
 
 def pack_part(number: int, result: PageResult, spider: Spider, request: Request, *, objects: bool) -> Part:
-    """Return the items and requests of a callback so far as a message, and forget them.
-
-    Raises:
-        HookError: An item cannot be written as JSON, or, with `objects`, cannot be pickled.
-    """
+    """Return the items and requests of a callback so far as a message, and forget them."""
     items, result.items = result.items, []
     requests, result.requests = result.requests, []
     if not objects:

@@ -44,16 +44,7 @@ log = get_logger("crawler.engine")
 
 
 class ProcessPool:
-    """Runs callbacks in several processes: a `CallbackRunner`.
-
-    Parameters:
-        launcher: Starts the processes.
-        memories: Shared with the processes, one for each.
-        spider: That of the first process.
-        attributes: Those that the spider had when the launcher was forked.
-        state: The state of the spider.
-        known: Returns the keys of requests that are known.
-    """
+    """Runs callbacks in several processes: a `CallbackRunner`."""
 
     def __init__(
         self,
@@ -84,11 +75,7 @@ class ProcessPool:
         result: PageResult,
         forget: Callable[[], None],
     ) -> None:
-        """Run the callback of a page in one of the processes; see `CallbackRunner.handle`.
-
-        Raises:
-            HookError: The processes that had the page have ended.
-        """
+        """Run the callback of a page in one of the processes; see `CallbackRunner.handle`."""
         deaths = 0
         message = await self._try(response, result)
         while message is None or self._versions.is_outdated(message.reads):
@@ -114,11 +101,7 @@ class ProcessPool:
         )
 
     async def _try(self, response: Response, result: PageResult) -> wire.Handled | None:
-        """Return the last message of a process about a page; `None` if the process has ended.
-
-        Raises:
-            Exception: What the callback raised.
-        """
+        """Return the last message of a process about a page; `None` if the process has ended."""
         process = await self._keeper.choose()
         keys = self._links.take(self._known())
         if keys:
@@ -192,12 +175,7 @@ class ProcessPool:
         return self._keeper.cpu_seconds
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the processes running until this is cancelled; then let them end.
-
-        Raises:
-            ConfigError: A lifespan has given the spider an attribute that the processes do not have.
-            CrawlFailed: The processes end repeatedly.
-        """
+        """Keep the processes running until this is cancelled; then let them end."""
         added = self._attributes.added()
         if added:
             raise ConfigError(

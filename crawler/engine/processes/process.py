@@ -47,13 +47,7 @@ class Page(Struct, eq=False):
 
 
 class Process:
-    """A process that runs callbacks.
-
-    Parameters:
-        channel: The other end of its channel.
-        calls: The other end of its socket for calls that block it.
-        memory: Gets the bodies of its pages.
-    """
+    """A process that runs callbacks."""
 
     def __init__(self, channel: socket.socket, calls: socket.socket, memory: mmap.mmap) -> None:
         self.channel = Channel(channel, wire.FROM_OTHER)

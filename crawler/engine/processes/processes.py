@@ -35,13 +35,7 @@ def warn_of_one_process() -> None:
 
 
 class Processes:
-    """The launcher of the processes of a crawl.
-
-    Parameters:
-        launcher: Starts processes that call `run_process` with the spider.
-        memories: For the bodies of responses, one for each process.
-        attributes: Those of the spider when the launcher was forked.
-    """
+    """The launcher of the processes of a crawl."""
 
     def __init__(self, launcher: Launcher, memories: Sequence[mmap.mmap], attributes: Attributes) -> None:
         self._launcher = launcher
@@ -51,11 +45,7 @@ class Processes:
     @classmethod
     @contextmanager
     def forked(cls, spider: Spider, plugins: Sequence[Plugin], settings: Settings) -> Iterator[Self | None]:
-        """Fork the launcher. It and its processes have ended after the block; `None`: the program cannot be forked.
-
-        Parameters:
-            spider, plugins, settings: Those of the crawl.
-        """
+        """Fork the launcher. It and its processes have ended after the block; `None`: the program cannot be forked."""
         others = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
         if others:
             log.warning(ONE_PROCESS, f"the program has other threads ({', '.join(others)}), so it cannot be forked")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from crawler.clock import Clock
 from crawler.content import replace_surrogates
@@ -21,30 +21,32 @@ from crawler.messages import Receive, Request, Response
 from crawler.messages.link_filter import LinkFilter
 
 if TYPE_CHECKING:
-    from crawler.hooks.crawl_statistics import CrawlStatistics, UrlFacts
     from crawler.hooks.plugin import Plugin
-    from crawler.http.cookies import Cookie
     from crawler.messages.exchange import Exchange
     from crawler.settings import Settings
     from crawler.spiders import Spider
-    from crawler.stats import RunRecord, Stats
 
 __all__ = ["RemoteCrawl", "RemoteResponse", "page_number"]
 
 page_number: ContextVar[int] = ContextVar("page_number", default=0)
 """The number of the page that this task handles."""
+VALUES: Final = frozenset({"durable", "folder", "reason", "round", "runs", "stats"})
+"""Attributes that the first process is asked for."""
+METHODS: Final = frozenset({
+    "cookies", "explain", "pause", "queue", "report_problem", "resume", "set_cookie", "set_pace", "statistics", "stop",
+})  # fmt: skip
+"""Methods that the first process calls while this one waits."""
+REFUSED: Final = {
+    "add_all": "call it in a lifespan, or add() for each request",
+    "before_commit": "call it in a hook of a plugin",
+    "mark_sent": "call it in a fetch hook",
+    "start_soon": "call it in a lifespan",
+}
+"""Methods that belong to the first process, which makes attempts and commits; and what to do instead."""
 
 
 class RemoteCrawl:
-    """Has the attributes and methods of `crawler.hooks.plugin.Crawl`, and asks the first process.
-
-    Parameters:
-        spider: That of this process.
-        plugins: Those of this process.
-        settings: Those in force.
-        calls: The end of a socket for calls that block.
-        call: Calls a method of the crawl of the first process by its name and awaits the result.
-    """
+    """Has the attributes and methods of `crawler.hooks.plugin.Crawl`, and asks the first process."""
 
     def __init__(
         self,
@@ -112,12 +114,7 @@ class RemoteCrawl:
         found: list[str] = await self._call("sitemaps_of", (url,))
         return found
 
-    # ---- the first process is asked ----------------------------------------------------------------------------------
-
-    @property
-    def stats(self) -> Stats:
-        """A copy of the counts so far."""
-        return self.ask("stats")  # type: ignore[no-any-return]
+    # ---- all else ----------------------------------------------------------------------------------------------------
 
     @property
     def retries(self) -> RetryPolicy:
@@ -128,88 +125,14 @@ class RemoteCrawl:
     def retries(self, _retries: RetryPolicy) -> None:
         self._refuse("retries", "set it in a lifespan")
 
-    @property
-    def durable(self) -> bool:
-        """Whether the crawl is a durable job."""
-        return self.ask("durable")  # type: ignore[no-any-return]
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of the durable job; `None` without one."""
-        return self.ask("folder")  # type: ignore[no-any-return]
-
-    @property
-    def round(self) -> int:
-        """Number of times that the crawl has begun."""
-        return self.ask("round")  # type: ignore[no-any-return]
-
-    @property
-    def runs(self) -> Sequence[RunRecord]:
-        """The earlier runs of the job."""
-        return self.ask("runs")  # type: ignore[no-any-return]
-
-    @property
-    def reason(self) -> str | None:
-        """Why the crawl ends; `None` while it runs."""
-        return self.ask("reason")  # type: ignore[no-any-return]
-
-    def statistics(self) -> CrawlStatistics:
-        """Return how much is in flight and waiting, and what each limit allows."""
-        return self.ask("statistics")  # type: ignore[no-any-return]
-
-    def queue(self, lane: str, most: int = 100) -> list[Request]:
-        """Return the requests of a lane that wait in memory."""
-        return self.ask("queue", lane, most)  # type: ignore[no-any-return]
-
-    def explain(self, url: str) -> UrlFacts:
-        """Return what is known of a URL."""
-        return self.ask("explain", url)  # type: ignore[no-any-return]
-
-    def stop(self, reason: str) -> None:
-        """End the crawl."""
-        self.ask("stop", reason)
-
-    def pause(self, lane: str | None = None) -> None:
-        """Start no further request of a lane, or of any lane."""
-        self.ask("pause", lane)
-
-    def resume(self, lane: str | None = None) -> None:
-        """Undo `pause`."""
-        self.ask("resume", lane)
-
-    def set_pace(self, lane: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
-        """Change the pace of a lane until the end of the run."""
-        self.ask("set_pace", lane, delay=delay, concurrency=concurrency)
-
-    def cookies(self, url: str, *, session: str = "") -> Sequence[Cookie]:
-        """Return the cookies that a request for a URL is sent with."""
-        return self.ask("cookies", url, session=session)  # type: ignore[no-any-return]
-
-    def set_cookie(self, url: str, cookie: str, *, session: str = "") -> None:
-        """Keep a cookie as if a response had set it."""
-        self.ask("set_cookie", url, cookie, session=session)
-
-    def report_problem(self, text: str) -> None:
-        """Log that the result of the crawl is not acceptable."""
-        self.ask("report_problem", text)
-
-    # ---- refused -----------------------------------------------------------------------------------------------------
-
-    def add_all(self, requests: Iterable[Request]) -> None:
-        """Refuse: a series belongs to a lifespan."""
-        self._refuse("add_all()", "call it in a lifespan, or add() for each request")
-
-    def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Refuse: a task would end with its process."""
-        self._refuse("start_soon()", "call it in a lifespan")
-
-    def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
-        """Refuse: commits are made by the first process."""
-        self._refuse("before_commit()", "call it in a hook of a plugin")
-
-    def mark_sent(self) -> None:
-        """Refuse: attempts are made by the first process."""
-        self._refuse("mark_sent()", "call it in a fetch hook")
+    def __getattr__(self, name: str) -> Any:
+        if name in VALUES:
+            return self.ask(name)
+        if name in METHODS:
+            return partial(self.ask, name)
+        if name in REFUSED:
+            return lambda *_, **__: self._refuse(f"{name}()", REFUSED[name])
+        raise AttributeError(f"a crawl has no attribute {name!r}", name=name, obj=self)
 
     def _refuse(self, what: str, advice: str) -> NoReturn:
         message = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"

@@ -21,11 +21,7 @@ def shared_memory() -> mmap.mmap:
 
 
 class BodyWriter:
-    """Writes bodies for one other process.
-
-    Parameters:
-        memory: Shared with that process, and used for nothing else.
-    """
+    """Writes bodies for one other process."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memory
@@ -51,11 +47,7 @@ class BodyWriter:
 
 
 class BodyReader:
-    """Reads the bodies that a `BodyWriter` writes.
-
-    Parameters:
-        memory: That of the writer.
-    """
+    """Reads the bodies that a `BodyWriter` writes."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memory
