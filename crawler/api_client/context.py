@@ -10,9 +10,10 @@ import attrs
 import httpx
 from msgspec.structs import replace
 
-from crawler.api_client.policy import PaceRules, RetryRules
+from crawler.api_client.policy import ClientRetries, PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
 from crawler.clock import Clock
+from crawler.decision.decide import Policy
 from crawler.limits.breaker import Breaker
 from crawler.limits.permit import Permit
 from crawler.transport.curl import CurlTransport
@@ -21,6 +22,10 @@ from crawler.transport.extensions import EXTENSION, wire_options
 __all__ = ["SendContext"]
 
 NOT_QUOTAS: Final = "extensions['quotas'] must map names of budgets to units above 0"
+
+
+def _policy(context: SendContext) -> Policy:
+    return Policy(ClientRetries(context.rules))
 
 
 def _reports_sending(context: SendContext) -> bool:
@@ -47,6 +52,8 @@ class SendContext:
     extensions: Mapping[str, Any] = attrs.field(factory=dict)
     breakers: dict[str, Breaker] = attrs.field(factory=dict)
     """The lanes that cannot be reached, by name."""
+    policy: Policy = attrs.field(default=attrs.Factory(_policy, takes_self=True), init=False)
+    """`rules`, as `decide` reads them."""
     reports_sending: bool = attrs.field(default=attrs.Factory(_reports_sending, takes_self=True), init=False)
     """Whether the inner transport reports when bytes of a request go out."""
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from crawler.decision.retry_policy import RetryPolicy
 from crawler.errors import ConfigError
+from crawler.limits.backoff import Jitter
 from crawler.limits.events import QuotaEvent
 from crawler.limits.pace import Pace, first_match
 
-__all__ = ["CONCURRENCY", "DAY", "Deadlines", "PaceRules", "RetryRules"]
+if TYPE_CHECKING:
+    from crawler.errors import BadStatus, FetchError
+    from crawler.messages import Request
+
+__all__ = ["CONCURRENCY", "DAY", "ClientRetries", "Deadlines", "PaceRules", "RetryRules"]
 
 CONCURRENCY: Final = 8
 """Default of the maximum number of requests in flight on one lane."""
@@ -46,6 +52,14 @@ class RetryRules:
     """Called with every event of a quota."""
     chance: random.Random = attrs.field(factory=random.Random)
     """Source of jitter."""
+    backoff_base: float = 0.5
+    """Seconds; the longest wait before the second attempt, doubled for each further one. As of `Settings`."""
+    backoff_max: float = 30.0
+    """Seconds; the longest wait between two attempts. As of `Settings`."""
+    backoff_jitter: Jitter = "full"
+    """Range of these waits."""
+    given: frozenset[str] = frozenset({"attempts"})
+    """A client keeps to its number of attempts, however many requests fail."""
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.attempts, int) or isinstance(self.attempts, bool) or self.attempts < 1:
@@ -64,6 +78,19 @@ class RetryRules:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+class ClientRetries(RetryPolicy):
+    """The policy of `decide` by `RetryRules`: a wait that is too long is not waited for, and the response returned."""
+
+    def __init__(self, rules: RetryRules) -> None:
+        super().__init__(rules, rules.chance)
+        self.longest = rules.longest
+
+    def goes_back(self, request: Request, error: BadStatus | FetchError, refusals: int) -> bool:
+        """See `RetryPolicy.goes_back`."""
+        is_too_long = error.retry_after is not None and error.retry_after > self.longest
+        return not is_too_long and super().goes_back(request, error, refusals)
 
 
 class PaceRules:

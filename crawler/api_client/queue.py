@@ -149,6 +149,11 @@ class FairQueue:
             self._queues[name] = found
         return found
 
+    def has_waiting(self, lane: str) -> bool:
+        """Return whether requests wait to start on a lane."""
+        found = self._queues.get(lane)
+        return found is not None and bool(found.queue)
+
     def drop_idle(self) -> None:
         """Drop limits that are not in use and of which nothing is known, if there are very many."""
         if len(self._queues) <= self._drop_above:

@@ -1,4 +1,4 @@
-"""`RetryingSend`: sends one request until there is a response to return: it waits, sends and retries.
+"""`RetryingSend`: sends one request until there is a response to return: it waits, sends and retries as `decide` says.
 
 ::
 
@@ -21,12 +21,18 @@ import trio
 from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.context import SendContext
 from crawler.api_client.errors import QuotaTimeout
-from crawler.errors import FetchError, WouldExceedDeadline
-from crawler.http.retry_safety import is_idempotent, is_transient, was_processed
-from crawler.limits.backoff import full_jitter
+from crawler.decision.decide import decide
+from crawler.decision.decisions import Again, Decision
+from crawler.decision.facts import Facts
+from crawler.errors import BadStatus, FetchError, RequestError, WouldExceedDeadline
+from crawler.http.retry_safety import is_transient
 from crawler.limits.breaker import Breaker
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.permit import Permit
+from crawler.limits.throttle import Throttle
+from crawler.limits.trouble import Outage
+from crawler.messages import Request
+from crawler.messages.request import copy_unchecked
 from crawler.transport.error_kinds import CALM, kind_of
 from crawler.transport.errors import translate, was_sent
 from crawler.transport.extensions import failure_of, wire_options
@@ -36,22 +42,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ON_DEADLINE", "RetryingSend"]
 
-FINAL: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
-"""Errors that another attempt would raise again."""
 OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 """Errors that an overloaded server causes."""
 BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 """Errors of a connection that was established."""
-ALONE: Final = 3
-"""Factor for `MAX_REFUSALS` if a server that has served requests refuses all of them now."""
-MAX_REFUSALS: Final = 20
-"""Maximum number of refusals after which one request is sent again."""
 MAX_KEPT: Final = 1024 * 1024
 """Maximum size of a body that is kept while its request is sent again, in bytes. A larger response is returned."""
-BACKOFF_BASE: Final = 0.5
-"""Seconds; the longest wait before the second attempt, doubled for each further one."""
-BACKOFF_CAP: Final = 30.0
-"""Seconds; the longest wait between two attempts."""
+TEMPLATE: Final = Request("http://client.invalid/")
+"""What `decide` gets of a request: its method and header fields are put into a copy."""
 ON_DEADLINE: Final = 'client(on_deadline="wait") waits until the deadline cancels the request'
 """The note for a request that would start after the deadline of its cancel scopes."""
 
@@ -72,8 +70,8 @@ class RetryingSend:
         self._wire_request = context.wire_request(request)
         self._order = context.queue.next_order()
         self._waited = 0.0  # seconds
-        self._failures = 0
-        self._refusals = 0
+        self._facts = Facts(request=TEMPLATE, attempts=0, sender="client")
+        self._refused_at = math.inf
         self._kept: httpx.Response | None = None  # the last response, in case there is no better one
 
     async def run(self) -> httpx.Response:
@@ -90,18 +88,13 @@ class RetryingSend:
             try:
                 response = await self._send(permit)
             except httpx.TransportError as error:
-                if self._waits_out(error, permit) or self._goes_back(permit, applied=True):
-                    continue
-                if not await self._retry_after_failure(error):  # noqa: ASYNC120 - a cancelled caller needs no error
+                failure = self._failure(error, permit)
+                if not await self._retry(failure, permit, is_sent=was_sent(error)):  # noqa: ASYNC120 - it has no effect
                     raise
                 continue
-            if permit.refused_by is not None:
-                again = await self._retry_after_refusal(response, permit)
-            elif is_transient(response.status_code):
-                again = await self._retry_after_status(response, permit)
-            else:
-                again = False
-            if not again:
+            if permit.refused_by is None and not is_transient(response.status_code):
+                return response
+            if not await self._retry(_status_error(response, permit), permit, response):
                 return response
 
     async def _wait_for_permit(self) -> Permit | None:
@@ -201,87 +194,63 @@ class RetryingSend:
 
     # ---- retries -----------------------------------------------------------------------------------------------------
 
-    async def _retry_after_refusal(self, response: httpx.Response, permit: Permit) -> bool:
-        """Return whether to send the request again; the limits know when."""
-        applied = was_processed(response.status_code, refused=True)
-        return self._goes_back(permit, applied=applied) and await self._keep(response)
-
-    def _goes_back(self, permit: Permit, *, applied: bool) -> bool:
-        """Return whether to send a request again that was refused. `applied` is that of `_may_repeat`."""
-        refused_by = permit.refused_by
-        if refused_by is None:
+    async def _retry(
+        self, error: RequestError, permit: Permit, response: httpx.Response | None = None, *, is_sent: bool = True
+    ) -> bool:
+        """Return whether to send the request again, when the wait for it is over; its lane may have to wait, too."""
+        if not isinstance(self._wire_request.stream, httpx.ByteStream):
+            return False  # its body is gone
+        decision = self._decide(error, permit, is_sent=is_sent)
+        if not isinstance(decision, Again) or not self._fits(decision.wait or 0.0):
             return False
-        self._refusals += 1
-        budget = refused_by.refusal_budget
-        most = MAX_REFUSALS * (ALONE if budget.refuses_all and budget.has_served else 1)
-        if self._refusals > most or not self._may_repeat(applied=applied):
+        if response is not None and not await self._keep(response):
             return False
-        return not (self._is_too_long(permit.declared.retry_after) or refused_by.is_stalled(self._queue.clock()))
-
-    async def _retry_after_status(self, response: httpx.Response, permit: Permit) -> bool:
-        """Return whether to send the request again after a transient status, when the wait for it is over."""
-        self._failures += 1
-        stated = permit.declared.retry_after
-        if self._failures >= self._rules.attempts or self._is_too_long(stated):
-            return False
-        if not self._may_repeat(applied=was_processed(response.status_code)):
-            return False
-        wait = max(self._backoff(), stated or 0.0)
-        if not self._fits(wait) or not await self._keep(response):
-            return False
-        await trio.sleep(wait)
+        if decision.is_behind:
+            self._order = self._queue.next_order()
+        if decision.wait and decision.reason != "waits":  # then its lane waits for its host
+            await trio.sleep(decision.wait)
         return True
 
-    def _waits_out(self, error: httpx.TransportError, permit: Permit) -> bool:
-        """Return whether to send the request again after the outage of its host. Until then its lane starts nothing."""
-        rules, lane, failure = self._rules, permit.lane, translate(error)
+    def _decide(self, error: RequestError, permit: Permit, *, is_sent: bool) -> Decision:
+        """Return the decision about the request after an attempt without a response to return, and book it."""
+        facts, wire, now = self._facts, self._wire_request, self._queue.clock()
+        method = wire.method if is_sent else "GET"  # what was not sent may be repeated
+        facts.request = copy_unchecked(TEMPLATE, method=method, headers=wire.headers)
+        facts.attempts += 1
+        facts.refusal, refused_by = None, permit.refused_by
+        if refused_by is not None:
+            has_others = self._queue.has_waiting(permit.lane.name)
+            facts.refusal = refused_by.judge_refusal(now, self._refused_at, has_others=has_others)
+            self._refused_at = now
+        decision = decide(error, facts, self._context.policy, now)
+        if isinstance(decision, Again) and decision.reason != "attempt":
+            facts.attempts -= 1
+            facts.free += (decision.reason,)
+        return decision
+
+    def _failure(self, error: httpx.TransportError, permit: Permit) -> RequestError:
+        """Return the framework's error of a failure, which says whether the host of its lane is down."""
+        failure = translate(error)
+        if _is_stale(error):
+            failure.kind = "stale"
+        if isinstance(failure, FetchError) and failure.retryable and not was_sent(error):
+            failure.outage = self._outage(failure, permit.lane)
+        return failure
+
+    def _outage(self, failure: FetchError, lane: Throttle) -> Outage | None:
+        """Return the outage of a lane that has answered before; until its next probe the lane starts nothing."""
+        rules, now = self._rules, self._queue.clock()
         patience = math.inf if rules.outage_patience is None else rules.outage_patience
-        if not patience or was_sent(error) or not lane.concurrency.has_answered or not self._may_repeat(applied=False):
-            return False
-        if isinstance(error, FINAL) or not isinstance(failure, FetchError):
-            return False
-        now = self._queue.clock()
+        if not patience or not lane.concurrency.has_answered:
+            return None
         breaker = self._context.breakers.setdefault(lane.name, Breaker(now))
         breaker.note(now, failure)
         if breaker.down_for >= patience:
-            return False
+            return None
         if now >= breaker.probe_at:
             breaker.open(now, rest=min(breaker.rest(rules.chance), patience - breaker.down_for))
             lane.block(breaker.probe_at)
-        return self._fits(breaker.probe_at - now)
-
-    async def _retry_after_failure(self, error: httpx.TransportError) -> bool:
-        """Return whether to send the request again after there was no response, when the wait for it is over."""
-        self._failures += 1
-        failure = failure_of(error)
-        if isinstance(error, FINAL) or (failure is not None and failure.retryable is False):
-            return False
-        if self._failures >= self._rules.attempts or not self._may_repeat(applied=was_sent(error)):
-            return False
-        if _is_stale(error):
-            return True
-        wait = self._backoff()
-        if not self._fits(wait):
-            return False
-        await trio.sleep(wait)
-        return True
-
-    def _may_repeat(self, *, applied: bool) -> bool:
-        """Return whether the request can be sent once more.
-
-        Parameters:
-            applied: Whether the server may have processed the request already.
-        """
-        request = self._wire_request
-        return isinstance(request.stream, httpx.ByteStream) and (
-            not applied or is_idempotent(request.method, request.headers)
-        )
-
-    def _is_too_long(self, wait: float | None) -> bool:
-        return wait is not None and wait > self._rules.longest
-
-    def _backoff(self) -> float:
-        return full_jitter(self._failures, base=BACKOFF_BASE, cap=BACKOFF_CAP, random=self._rules.chance)
+        return Outage(breaker.probe_at - now)
 
     def _fits(self, seconds: float) -> bool:
         return self._queue.clock() + seconds <= self._deadline()
@@ -294,6 +263,14 @@ class RetryingSend:
                 return False
         self._kept = response
         return True
+
+
+def _status_error(response: httpx.Response, permit: Permit) -> BadStatus:
+    """Return the framework's error of a status after which a request may be sent again."""
+    status, wait = response.status_code, permit.declared.retry_after
+    error = BadStatus(f"status {status}", status=status, retry_after=wait)
+    error.retryable = is_transient(status)
+    return error
 
 
 def _is_stale(error: Exception) -> bool:

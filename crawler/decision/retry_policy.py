@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Final
+from collections.abc import Container
+from typing import Final, Protocol
 
 from crawler.decision.facts import MAX_FREE
 from crawler.errors import BadStatus, FetchError, RequestError
 from crawler.http.retry_safety import is_idempotent, was_processed
-from crawler.limits.backoff import backoff
+from crawler.limits.backoff import Jitter, backoff
 from crawler.limits.headers.refusal_status import UNAVAILABLE
 from crawler.messages import Request, Retry
-from crawler.settings import Settings
 
 __all__ = ["RetryPolicy"]
 
@@ -24,6 +24,21 @@ MAX_WAIT: Final = 86_400.0
 """Seconds. A request fails if its server asks for a longer wait."""
 
 
+class RetrySettings(Protocol):
+    """What a policy reads of `Settings`, or of the arguments of a client."""
+
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def given(self) -> Container[str]: ...
+    @property
+    def backoff_base(self) -> float: ...
+    @property
+    def backoff_max(self) -> float: ...
+    @property
+    def backoff_jitter(self) -> Jitter: ...
+
+
 class RetryPolicy:
     """Decides whether and when a request is sent again. To change it, set `crawl.retries` in a `lifespan`.
 
@@ -32,7 +47,10 @@ class RetryPolicy:
         chance: Source of jitter.
     """
 
-    def __init__(self, settings: Settings, chance: random.Random | None = None) -> None:
+    longest: float = MAX_WAIT
+    """Seconds. A request fails if its server asks for a longer wait after a failure."""
+
+    def __init__(self, settings: RetrySettings, chance: random.Random | None = None) -> None:
         self.settings = settings
         self.chance = chance or random.Random()
 
@@ -103,7 +121,7 @@ class RetryPolicy:
             return None
         if stated is None:
             return self.pause(attempts)
-        return stated if stated <= MAX_WAIT else None
+        return stated if stated <= self.longest else None
 
 
 def may_repeat(request: Request) -> bool:

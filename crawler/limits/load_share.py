@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-__all__ = ["COUNTED", "LoadShare", "Tally"]
+__all__ = ["COUNTED", "LoadShare", "RetriedPages", "Tally"]
 
 COUNTED: Final = 200.0
 """Results that are remembered; older ones count less and less."""
@@ -22,6 +22,11 @@ KNOWN: Final = 20.0
 """Results under low load after which much fewer failures under high load show that the server has recovered."""
 INDEPENDENT: Final = 0.5
 """Share under low load, at least, as a part of that under high load, of failures that do not depend on it."""
+
+MIN_RESULTS: Final = 20.0
+"""Results from which the share is known."""
+MAX_FAILED: Final = 0.7
+"""Share of failures above which the server counts as out of order."""
 
 
 class Tally(Struct, eq=False):
@@ -103,3 +108,25 @@ class LoadShare(Struct, eq=False):
             return False
         expected = high.results * low.share / INDEPENDENT
         return high.failures <= expected + 2.0 * math.sqrt(expected) + 1.0
+
+
+class RetriedPages:
+    """The latest results of the pages of one server that were served in the end, after `served` that did not fail.
+
+    A page that always fails says nothing about the others. One that is served later does: a node may be broken.
+    """
+
+    def __init__(self, served: float) -> None:
+        self._results = Tally(min(COUNTED, served))
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the attempts that failed; 0 if few are known, or nearly all did."""
+        results = self._results
+        return results.share if results.results >= MIN_RESULTS and results.share <= MAX_FAILED else 0.0
+
+    def record(self, failures: int) -> None:
+        """Count a page that was served after so many attempts that failed."""
+        for _ in range(failures):
+            self._results.add(failed=True)
+        self._results.add(failed=False)

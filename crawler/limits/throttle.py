@@ -31,7 +31,7 @@ from crawler.limits.refusal_budget import Refusal, RefusalBudget
 if TYPE_CHECKING:
     from crawler.limits.headers.reader import HeaderReader
     from crawler.limits.learning.learner import LimitLearner
-    from crawler.limits.retried_pages import RetriedPages
+    from crawler.limits.load_share import RetriedPages
     from crawler.limits.throttle_statistics import ThrottleStatistics
 
 __all__ = ["Throttle"]
@@ -303,7 +303,7 @@ class Throttle:
     def record_page(self, failures: int) -> None:
         """Count a page that was served after so many attempts that failed."""
         if self.retried is None:
-            from crawler.limits.retried_pages import RetriedPages  # noqa: PLC0415 - most servers fail at no page
+            from crawler.limits.load_share import RetriedPages  # noqa: PLC0415 - most servers fail at no page
 
             self.retried = RetriedPages(self._served)
         self.retried.record(failures)

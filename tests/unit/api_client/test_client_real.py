@@ -52,7 +52,7 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced_without_a_ba
     def never(*_arguments, **_options):
         raise AssertionError("a backoff was computed")
 
-    monkeypatch.setattr("crawler.api_client.sending.full_jitter", never)
+    monkeypatch.setattr("crawler.decision.retry_policy.backoff", never)
 
     async def once(peer) -> None:
         await peer.request()

@@ -9,9 +9,11 @@ import pytest
 import trio
 from support.governed import Script, get_all, governed
 
+from crawler.api_client.policy import ClientRetries, RetryRules
 from crawler.api_client.transport import GovernedTransport
-from crawler.errors import ConfigError
+from crawler.errors import BadStatus, ConfigError
 from crawler.limits.pace import Pace
+from crawler.messages import Request
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,16 @@ async def test_a_lane_may_start_all_requests_as_soon_as_the_first_is_half_a_seco
     async with governed(answer, pacing={"api.test": Pace(concurrency=16, slow_start=slow_start)}) as http:
         await get_all(http, 16)
     assert trio.current_time() == pytest.approx(seconds, abs=0.1)
+
+
+def test_a_client_waits_for_no_refusal_that_states_more_than_the_longest_wait() -> None:
+    retries = ClientRetries(RetryRules(longest=60.0, attempts=4))
+    request = Request("https://site.test/")
+    assert retries.goes_back(request, BadStatus("no", status=429, retry_after=60.0), 0)
+    assert not retries.goes_back(request, BadStatus("no", status=429, retry_after=61.0), 0)
+    error = BadStatus("no", status=500, retry_after=61.0)
+    error.retryable = True
+    assert retries.wait(request, 1, error) is None
+    error.retry_after = 60.0
+    assert [retries.wait(request, attempts, error) for attempts in (3, 4)] == [60.0, None]
+    assert retries.counted_attempts(request, 3, 0.5) == 3, "its attempts count, however many requests fail"

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from crawler.limits.load_share import LoadShare
+from crawler.limits.load_share import LoadShare, RetriedPages
 
 
 def results(made: LoadShare, load: int, failures: int, of: int) -> None:
@@ -77,3 +77,25 @@ def test_failures_at_random_prove_independent_at_once_and_stay_so(share):
             made.record(8 if number % 2 else 3, failed=chance.random() < share)
             verdicts.append(made.is_independent())
         assert sum(verdicts[200:]) >= 0.9 * 400
+
+
+def test_the_share_counts_the_attempts_of_pages_that_were_served() -> None:
+    pages = RetriedPages(10.0)
+    assert pages.failed_share == 0.0
+    for _ in range(10):
+        pages.record(1)
+    assert pages.failed_share == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_few_results_show_no_share() -> None:
+    pages = RetriedPages(0.0)
+    for _ in range(9):
+        pages.record(1)
+    assert pages.failed_share == 0.0
+
+
+def test_a_server_that_fails_nearly_always_is_out_of_order() -> None:
+    pages = RetriedPages(0.0)
+    for _ in range(10):
+        pages.record(4)
+    assert pages.failed_share == 0.0
