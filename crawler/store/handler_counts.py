@@ -6,7 +6,7 @@ parameters were changed, without reading the requests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -14,27 +14,11 @@ from msgspec import Struct
 from crawler.messages import Request
 from crawler.messages.request import mapping_of
 
-if TYPE_CHECKING:
-    import sqlite3
-
 __all__ = ["HANDLERS_ROW", "HandlerCounts"]
 
 HANDLERS_ROW: Final = "handlers"
 """The name of the row of the table `meta` that holds the counts."""
 DEFAULT_CALLBACK: Final = "parse"
-COUNT_CALLBACKS: Final = "SELECT coalesce(callback, ?), count(*) FROM pending GROUP BY 1"
-COUNT_ERRBACKS: Final = """
-SELECT json_extract(CAST(rest AS TEXT), '$.errback') AS errback, count(*) FROM pending
-WHERE rest IS NOT NULL GROUP BY 1 HAVING errback IS NOT NULL
-"""
-COUNT_KEYWORDS: Final = """
-SELECT coalesce(callback, ?) || char(10) || (
-    SELECT group_concat(key, char(10)) FROM (
-        SELECT key FROM json_each(CAST(rest AS TEXT), '$.cb_kwargs') ORDER BY key)) AS call, count(*)
-FROM pending WHERE rest IS NOT NULL GROUP BY 1 HAVING call IS NOT NULL LIMIT ?
-"""
-PARTS: Final = 3
-"""Dictionaries of stored counts; those of an earlier version are fewer."""
 MAX_CALLS: Final = 1000
 """Different calls that are counted. More of them mean that the names of arguments are data; they are not checked."""
 
@@ -84,24 +68,9 @@ class HandlerCounts(Struct):
         return msgspec.json.encode([self.callbacks, self.errbacks, self.keywords])
 
     @classmethod
-    def load(cls, database: sqlite3.Connection, stored: bytes | None, live: int) -> HandlerCounts:
-        """Return the counts of a job.
-
-        Parameters:
-            database: Of the job.
-            stored: The stored counts; `None` in a job of an earlier version.
-            live: The number of pending requests. Counts that do not add up to it are those of a version that did not
-                update them, and the requests are counted again.
-        """
-        if stored is not None:
-            counted = msgspec.json.decode(stored, type=list[dict[str, int]])
-            if len(counted) == PARTS and sum(counted[0].values()) == live:
-                return cls(*counted)
-        return cls(
-            dict(database.execute(COUNT_CALLBACKS, (DEFAULT_CALLBACK,)).fetchall()),
-            dict(database.execute(COUNT_ERRBACKS).fetchall()),
-            dict(database.execute(COUNT_KEYWORDS, (DEFAULT_CALLBACK, MAX_CALLS)).fetchall()),
-        )
+    def from_json(cls, stored: bytes | None) -> HandlerCounts:
+        """Return the counts that a job has stored; `None`: none."""
+        return cls(*msgspec.json.decode(stored, type=list[dict[str, int]])) if stored is not None else cls()
 
 
 def _add(counts: dict[str, int], name: str, n: int) -> None:

@@ -48,21 +48,9 @@ class Identity:
         changed = [name for name, new in hashes.items() if name in before and new != before[name]]
         return self.crawl | {"secrets": hashes, "references": self.references}, changed
 
-    def comparable(self, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the part of a stored identity that `crawl` must equal.
-
-        A job of an earlier version has stored secrets as they are. They are not compared.
-        """
-        arguments: dict[str, Any] = kept.get("arguments", {})
-        if "secrets" not in kept:
-            names = self.secrets.keys() | self.references.keys()
-            arguments = redact_values({name: value for name, value in arguments.items() if name not in names})
-            arguments |= {name: value for name, value in self.crawl["arguments"].items() if name in names}
-        return {name: kept.get(name) for name in self.crawl} | {"arguments": arguments}
-
 
 def accepted(identity: Identity, kept: Mapping[str, Any] | None, place: str, *, override: bool) -> dict[str, Any]:
-    """Return what a job that many workers share stores of a crawl, and log a line for the secrets that have changed.
+    """Return what a job stores of a crawl, and log a line for the secrets that have changed.
 
     Parameters:
         identity: Describes the crawl.
@@ -83,7 +71,7 @@ def accepted(identity: Identity, kept: Mapping[str, Any] | None, place: str, *, 
 
 def check_same(identity: Identity, kept: Mapping[str, Any], place: object) -> None:
     """Raise `JobError` if a job belongs to another crawl."""
-    changed = first_difference(identity.comparable(kept), identity.crawl)
+    changed = first_difference({name: kept.get(name) for name in identity.crawl}, identity.crawl)
     if changed is not None:
         how = "--override continues it with the change; in Python: Job(…, override=True)"
         raise JobError(f"{place} belongs to another crawl: {changed} ({how})")

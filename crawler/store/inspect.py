@@ -136,7 +136,7 @@ def inspect_job(folder: Path, *, brief: bool = False) -> JobState:
 
 
 def runs_of(folder: Path) -> list[RunRecord]:
-    """Return the runs of a job in their order: the last thousand, without those of versions that did not record them.
+    """Return the runs of a job in their order: the last thousand.
 
     Raises:
         JobError: The folder is not a job folder, or is damaged.
@@ -191,7 +191,8 @@ def retry_failed(folder: Path) -> int:
             last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
             # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
             first = int(last[0]) + 1 if last else 1
-            handlers = _handlers(database)
+            stored = database.execute("SELECT value FROM meta WHERE name = ?", (HANDLERS_ROW,)).fetchone()
+            handlers = HandlerCounts.from_json(stored and stored[0])
             for number, (lane, name, tier, data) in enumerate(rows, first):
                 request = Request.from_json(data)
                 handlers.add(request)
@@ -211,9 +212,3 @@ def retry_failed(folder: Path) -> int:
         except SQLITE_ERRORS as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
     return len(rows)
-
-
-def _handlers(database: sqlite3.Connection) -> HandlerCounts:
-    """Return the counts of the handlers of pending requests."""
-    meta = dict(database.execute("SELECT name, value FROM meta WHERE name IN ('live', ?)", (HANDLERS_ROW,)))
-    return HandlerCounts.load(database, meta.get(HANDLERS_ROW), int(meta.get("live", 0)))

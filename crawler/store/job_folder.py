@@ -12,7 +12,7 @@ from typing import Final
 from crawler.errors import CrawlerError, CrawlFailed, JobError
 from crawler.files import create_private, disk_is_full, error_reason, locked, sync_folder
 from crawler.store.permissions import create_folder, tighten
-from crawler.store.schema import APPLICATION_ID, CREATE_RUNS, CREATE_STAGED, SCHEMA, VERSION
+from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
 __all__ = [
     "DATABASE",
@@ -192,7 +192,6 @@ def _prepare(database: sqlite3.Connection, folder: Path, *, power: bool, new: bo
         database.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
         )
-    database.execute(CREATE_RUNS)
 
 
 def connect_without_wal(folder: Path) -> sqlite3.Connection:

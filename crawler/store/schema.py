@@ -11,9 +11,7 @@ from crawler.messages.request import copy_unchecked, has_options, plain_get
 
 __all__ = [
     "APPLICATION_ID",
-    "CREATE_CONTENT",
     "CREATE_PENDING",
-    "CREATE_RUNS",
     "CREATE_STAGED",
     "DELETE_PENDING",
     "INSERT_PENDING",
@@ -28,7 +26,7 @@ __all__ = [
 
 APPLICATION_ID: Final = 0x63726177
 """Marks a SQLite file as a job of ours (``application_id``)."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the job format (``user_version``)."""
 CREATE_PENDING: Final = """
 CREATE TABLE pending (
@@ -55,25 +53,21 @@ CREATE TABLE robots (origin TEXT PRIMARY KEY, status INTEGER NOT NULL, body BLOB
     WITHOUT ROWID;
 CREATE TABLE sink (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, place INTEGER NOT NULL, position BLOB)
     WITHOUT ROWID;
+CREATE TABLE content (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE run (
+    number INTEGER PRIMARY KEY, spider TEXT NOT NULL, began REAL NOT NULL, before BLOB NOT NULL, after BLOB,
+    seconds REAL, finished TEXT, complete INTEGER NOT NULL, problems INTEGER NOT NULL);
 """
     + CREATE_PENDING
 )
 """`seen` is clustered by host, since most links of a page stay on its host. A request with an open ticket is still in
-`pending`, so that a crash needs no repair."""
+`pending`, so that a crash needs no repair. `content` has digests of page bodies, if the crawl skips repeated ones."""
 
 CREATE_STAGED: Final = """
 CREATE TEMP TABLE staged (stage INTEGER NOT NULL, item BLOB, request BLOB, type TEXT);
 CREATE INDEX temp.staged_by_stage ON staged (stage);
 """
 """Effects of pages whose callbacks are still running: a temporary table, which ends with the process."""
-CREATE_CONTENT: Final = "CREATE TABLE IF NOT EXISTS content (digest BLOB PRIMARY KEY) WITHOUT ROWID"
-"""Digests of page bodies, in jobs that skip repeated bodies."""
-CREATE_RUNS: Final = """
-CREATE TABLE IF NOT EXISTS run (
-    number INTEGER PRIMARY KEY, spider TEXT NOT NULL, began REAL NOT NULL, before BLOB NOT NULL, after BLOB,
-    seconds REAL, finished TEXT, complete INTEGER NOT NULL, problems INTEGER NOT NULL);
-"""
-"""The runs of a job. A job of a version that did not record them gets the table when it is opened."""
 INSERT_PENDING: Final = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 """Parameters: lane, tier, number and the result of `pack`."""
 SELECT_AFTER: Final = (

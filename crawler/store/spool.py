@@ -44,14 +44,14 @@ class DamagedSpool(JobError):
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    """One line of the file: one row. Jobs of version 0.1 have neither commits nor sums."""
+    """One line of the file: one row."""
 
     key: str
     page: str
     item: msgspec.Raw
-    commit: int = 0
+    commit: int
+    sum: int
     type: str = ""
-    sum: int | None = None
 
     def row(self) -> Row:
         """Return the row."""
@@ -207,7 +207,7 @@ def _lines(path: Path, file: BinaryIO, offset: int, stop: int) -> Iterator[tuple
             line = None
         if line is None:
             raise DamagedSpool(path, offset, _what_is_wrong(data))
-        if line.sum is not None and line.sum != zlib.crc32(data.rpartition(SUM)[0]):
+        if line.sum != zlib.crc32(data.rpartition(SUM)[0]):
             raise DamagedSpool(path, offset, "an item has changed since it was written (wrong checksum)")
         offset += len(data)
         yield line, offset

@@ -21,7 +21,6 @@ from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
 from crawler.store.protocol import Claimed, Committed, Group, Ingested, RobotsAnswer, Verdict
 from crawler.store.schema import (
-    CREATE_CONTENT,
     DELETE_PENDING,
     INSERT_PENDING,
     SELECT_AFTER,
@@ -109,10 +108,6 @@ class SqliteStore(SqliteJob):
 
     async def has_body(self, digest: bytes) -> bool:
         """Return whether a page whose body has this digest is committed."""
-        if not self._has_content:
-            async with self._transaction():
-                self._database.execute(CREATE_CONTENT)
-            self._has_content = True
         async with self._lock:
             with self._errors():
                 found = self._database.execute("SELECT 1 FROM content WHERE digest = ?", (digest,)).fetchone()

@@ -16,10 +16,9 @@ import msgspec
 import trio
 
 from crawler.errors import JobError
-from crawler.logs import get_logger
 from crawler.store.checkpoint import EXHAUSTED_NOTE, STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
-from crawler.store.identity import Identity
+from crawler.store.identity import Identity, accepted
 from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
@@ -49,7 +48,6 @@ MAX_WAL: Final = 16 * 1024 * 1024
 """Size of the write-ahead log, in bytes, above which it is written into the database."""
 BUSY_TIMEOUT: Final = 5000
 """Milliseconds to wait for a lock of another process that reads the job."""
-log = get_logger("crawler.store")
 
 
 class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
@@ -88,7 +86,6 @@ class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
         self._checkpoint_at = MAX_WAL
         self._has_new_commits = True  # since the last checkpoint
         self._syncs: list[Callable[[], None]] = []
-        self._has_content = False  # whether the table `content` exists
         self._handlers = HandlerCounts()
         self._has_leased = False  # whether this process may have sent requests
 
@@ -134,24 +131,15 @@ class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
         self.round = int(meta.get("round", 1))
         self._log = ItemLog(self._database, self.folder / SPOOL, meta, sync=self._power)
         stack.callback(self._log.close)
-        self._handlers = HandlerCounts.load(self._database, meta.get(HANDLERS_ROW), self.live)
+        self._handlers = HandlerCounts.from_json(meta.get(HANDLERS_ROW))
         self._begin()
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
             self._set(name, value)
         if self._identity is not None:
             kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
-            self._set("identity", msgspec.json.encode(self._stored_identity(kept)))
+            stored = accepted(self._identity, kept, str(self.folder), override=True)  # `check_job` has compared them
+            self._set("identity", msgspec.json.encode(stored))
         self._database.execute("COMMIT")
-
-    def _stored_identity(self, kept: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the identity as the job stores it, and log a line for the secrets that have changed."""
-        assert self._identity is not None
-        stored, changed = self._identity.to_stored(kept)
-        if changed:
-            log.warning("%s continues with other values of %s than in its last run", self.folder, ", ".join(changed))
-        if kept is not None and "secrets" not in kept:  # an earlier version has stored secrets as they were
-            self._database.execute("PRAGMA secure_delete=ON")
-        return stored
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -255,17 +243,15 @@ class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
     async def begin_again(self) -> None:
         """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
         async with self._transaction():
-            for table in ("seen", "failed", *(("content",) if self._has_table("content") else ())):
-                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+            self._database.execute("DELETE FROM seen")
+            self._database.execute("DELETE FROM failed")
+            self._database.execute("DELETE FROM content")
             stats = self._database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
             end_last_run(self._database, msgspec.json.decode(stats[0]) if stats else {})
             self._database.executemany("DELETE FROM meta WHERE name = ?", [(EXHAUSTED_NOTE,), (STATS_NOTE,)])
             self._set("round", self.round + 1)
         self.round += 1
         self.exhausted = False
-
-    def _has_table(self, name: str) -> bool:
-        return bool(self._database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone())
 
 
 async def _wait_for_disk(function: Callable[..., object], *args: object) -> None:

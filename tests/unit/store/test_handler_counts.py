@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.stores import B, claimed, done, execute, failed, requests
+from support.stores import B, claimed, done, failed, requests
 
 from crawler.messages import Request
 from crawler.store import Kind, Outcome
@@ -61,26 +61,12 @@ async def test_a_commit_that_fails_changes_no_count(job: Path) -> None:
     assert await counts(job) == ({"parse": 1}, {})
 
 
-@pytest.mark.parametrize(
-    "harm",
-    ["DELETE FROM meta WHERE name = 'handlers'", "UPDATE meta SET value = '[{\"old\":1},{}]' WHERE name = 'handlers'"],
-)
-async def test_requests_of_a_version_that_kept_no_counts_are_counted_when_the_job_is_opened(
-    job: Path, harm: str
-) -> None:
-    with SqliteStore(job) as store:
-        await store.ingest([*requests("1", "2"), *requests("3", "4", callback="item"), *requests("5", errback="gone")])
-    execute(job, harm)
-    assert await counts(job) == ({"parse": 3, "item": 2}, {"gone": 1})
-
-
 async def test_the_names_of_arguments_are_counted(job: Path) -> None:
     made = [*requests("1", callback="item", cb_kwargs={"b": 1, "a": None}), *requests("2", "3", callback="item")]
     with SqliteStore(job) as store:
         await store.ingest(made)
         found = (await store.resume_state()).handlers
     assert found.calls() == {("item", ("a", "b")): 1, ("item", ()): 2}
-    execute(job, "DELETE FROM meta WHERE name = 'handlers'")
     with SqliteStore(job) as store:
         assert (await store.resume_state()).handlers == found
     for request in made:

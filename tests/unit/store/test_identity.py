@@ -47,18 +47,6 @@ def test_a_rotated_token_continues_the_job_with_one_line(job: Path, caplog: pyte
     assert b"def-456" not in contents(job)
 
 
-def test_secrets_that_an_earlier_version_has_stored_are_neither_compared_nor_kept(job: Path) -> None:
-    run(job)
-    old = '{"spider":"books (Books)","settings":{},"arguments":{"shelf":1,"token":"abc-123","list":["x/?sid=abc-123"]}}'
-    execute(job, f"UPDATE meta SET value = CAST('{old}' AS BLOB) WHERE name = 'identity'")
-    assert b"abc-123" in contents(job)
-    assert "abc-123" not in str(inspect_job(job).arguments)
-    now = CRAWL | {"arguments": {"shelf": 1, "list": ["x/?sid=***"]}}
-    with SqliteStore(job, Identity(crawl=now, secrets={"token": "def", "list": ["x/?sid=def"]})):
-        pass
-    assert b"abc-123" not in contents(job)
-
-
 def test_the_arguments_of_an_identity_are_shown_without_secrets() -> None:
     kept = {"arguments": {"a": 1, "cookie": "x"}, "secrets": {"a": "1:2", "token": "1:2"}}
     assert shown_arguments(kept) == {"a": 1, "cookie": "***", "token": "***"}

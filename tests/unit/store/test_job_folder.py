@@ -86,7 +86,7 @@ def test_a_job_of_another_version_is_refused(job: Path) -> None:
     with SqliteStore(job):
         pass
     execute(job, "PRAGMA user_version = 7")
-    assert refused(job) == f"{job}/job.sqlite has job format 7, and this version of crawler reads 1: start a new job"
+    assert refused(job) == f"{job}/job.sqlite has job format 7, and this version of crawler reads 2: start a new job"
     with pytest.raises(JobError, match="job format 7"):
         inspect_job(job)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crawler.store.inspect import runs_of
 from crawler.store.runs import MAX_READ, RunRow, end_last_run, read_runs, write_run
-from crawler.store.schema import CREATE_RUNS
+from crawler.store.schema import SCHEMA
 from crawler.store.sqlite import SqliteStore
 
 
@@ -17,7 +17,7 @@ def counts(pages: int) -> dict[str, int]:
 
 def database(*rows: tuple[int, RunRow]) -> sqlite3.Connection:
     made = sqlite3.connect(":memory:")
-    made.execute(CREATE_RUNS)
+    made.executescript(SCHEMA)
     for number, row in rows:
         write_run(made, number, row)
     return made
@@ -63,10 +63,6 @@ def test_failures_that_were_queued_again_do_not_make_counts_negative() -> None:
 def test_only_the_last_runs_are_read() -> None:
     runs = read_runs(database(*((number, ran(0, 1)) for number in range(1, MAX_READ + 11))), {})
     assert [runs[0].number, runs[-1].number, len(runs)] == [11, MAX_READ + 10, MAX_READ]
-
-
-def test_a_job_without_the_table_has_no_records() -> None:
-    assert read_runs(sqlite3.connect(":memory:"), {}) == []
 
 
 async def test_a_run_is_recorded_under_the_number_of_the_opening(tmp_path: Path) -> None:

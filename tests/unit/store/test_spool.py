@@ -134,13 +134,6 @@ def test_only_the_end_of_a_long_file_is_checked(path: Path, monkeypatch: pytest.
     assert damage(path, len(content)).at == 2 * row
 
 
-def test_rows_of_version_0_1_have_no_checksum(tmp_path: Path) -> None:
-    path = tmp_path / "items"
-    path.write_text('{"key":"a","page":"b","item":{}}\n')
-    assert check_rows(path, path.stat().st_size) == 1
-    assert [(commit, row.data) for commit, row in read_ahead(path, 0)] == [(0, b"{}")]
-
-
 def test_rows_after_the_committed_ones_stay_until_the_next_write(path: Path) -> None:
     content = path.read_bytes()
     row = len(content) // 3
