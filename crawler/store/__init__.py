@@ -18,14 +18,13 @@ _PLACES = _places(
         "crawler.frontier.ticket": "START Order",
         "crawler.hooks.page_effects": "MISSING",
         "crawler.logs": "get_logger",
-        "crawler.messages.request": "copy_unchecked has_options mapping_of plain_get",
-        "crawler.redaction": "hide_secrets_of hide_userinfo",
+        "crawler.redaction": "hide_secrets_of",
         "crawler.stats": "RunRecord Stats",
         "crawler.store.checkpoint": "Checkpoint",
-        "crawler.store.handler_counts": "HandlerCounts",
+        "crawler.store.handler_counts": "HandlerCounts handlers_named_by",
         "crawler.store.identity": "Identity accepted shown_arguments",
         "crawler.store.inspect": "DATABASE FailedRequest JobState inspect_job owner_of runs_of",
-        "crawler.store.job_url": "checked_name lease_of silence",
+        "crawler.store.job_url": "JobUrl",
         "crawler.store.memory": "MemoryStore",
         "crawler.store.outcome": "CookieChange FailureRow ItemRow Kind Observations Outcome RobotsAnswer",
         "crawler.store.protocol": "Claimed Committed Extended Group Ingested News ResumeState Store Verdict",
@@ -46,16 +45,12 @@ if _typing.TYPE_CHECKING:
     from crawler.frontier.ticket import Order as Order
     from crawler.hooks.page_effects import MISSING as MISSING
     from crawler.logs import get_logger as get_logger
-    from crawler.messages.request import copy_unchecked as copy_unchecked
-    from crawler.messages.request import has_options as has_options
-    from crawler.messages.request import mapping_of as mapping_of
-    from crawler.messages.request import plain_get as plain_get
     from crawler.redaction import hide_secrets_of as hide_secrets_of
-    from crawler.redaction import hide_userinfo as hide_userinfo
     from crawler.stats import RunRecord as RunRecord
     from crawler.stats import Stats as Stats
     from crawler.store.checkpoint import Checkpoint as Checkpoint
     from crawler.store.handler_counts import HandlerCounts as HandlerCounts
+    from crawler.store.handler_counts import handlers_named_by as handlers_named_by
     from crawler.store.identity import Identity as Identity
     from crawler.store.identity import accepted as accepted
     from crawler.store.identity import shown_arguments as shown_arguments
@@ -65,9 +60,7 @@ if _typing.TYPE_CHECKING:
     from crawler.store.inspect import inspect_job as inspect_job
     from crawler.store.inspect import owner_of as owner_of
     from crawler.store.inspect import runs_of as runs_of
-    from crawler.store.job_url import checked_name as checked_name
-    from crawler.store.job_url import lease_of as lease_of
-    from crawler.store.job_url import silence as silence
+    from crawler.store.job_url import JobUrl as JobUrl
     from crawler.store.memory import MemoryStore as MemoryStore
     from crawler.store.outcome import CookieChange as CookieChange
     from crawler.store.outcome import FailureRow as FailureRow

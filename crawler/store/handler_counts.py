@@ -14,7 +14,7 @@ from msgspec import Struct
 from crawler.messages import Request
 from crawler.messages.request import mapping_of
 
-__all__ = ["HANDLERS_ROW", "HandlerCounts"]
+__all__ = ["HANDLERS_ROW", "HandlerCounts", "handlers_named_by"]
 
 HANDLERS_ROW: Final = "handlers"
 """The name of the row of the table `meta` that holds the counts."""
@@ -40,15 +40,12 @@ class HandlerCounts(Struct):
             request: The request.
             n: 1, or -1 if it is no longer pending.
         """
-        callback = request.callback or DEFAULT_CALLBACK
+        callback, call, errback = handlers_named_by(request)
         _add(self.callbacks, callback, n)
-        arguments = mapping_of(request, "cb_kwargs")
-        if arguments:
-            call = "\n".join((callback, *sorted(arguments)))
-            if call in self.keywords or (n > 0 and len(self.keywords) < MAX_CALLS):
-                _add(self.keywords, call, n)
-        if request.errback is not None:
-            _add(self.errbacks, request.errback, n)
+        if call is not None and (call in self.keywords or (n > 0 and len(self.keywords) < MAX_CALLS)):
+            _add(self.keywords, call, n)
+        if errback is not None:
+            _add(self.errbacks, errback, n)
 
     def calls(self) -> dict[tuple[str, tuple[str, ...]], int]:
         """Return the numbers of requests by the name of the callback and the names of its keyword arguments."""
@@ -71,6 +68,16 @@ class HandlerCounts(Struct):
     def from_json(cls, stored: bytes | None) -> HandlerCounts:
         """Return the counts that a job has stored; `None`: none."""
         return cls(*msgspec.json.decode(stored, type=list[dict[str, int]])) if stored is not None else cls()
+
+
+def handlers_named_by(request: Request) -> tuple[str, str | None, str | None]:
+    """Return the callback of a request, the same with the names of its keyword arguments, one a line, and the errback.
+
+    The last two are `None` without any.
+    """
+    callback = request.callback or DEFAULT_CALLBACK
+    arguments = mapping_of(request, "cb_kwargs")
+    return callback, "\n".join((callback, *sorted(arguments))) if arguments else None, request.errback
 
 
 def _add(counts: dict[str, int], name: str, n: int) -> None:

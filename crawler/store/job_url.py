@@ -1,13 +1,17 @@
-"""The common parts of the URLs of jobs in databases: the name of the job, and its lease."""
+"""`JobUrl`: the URL of a job in a database."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import attrs
 
 from crawler.errors import ConfigError
+from crawler.redaction import hide_userinfo
 
-__all__ = ["checked_name", "lease_of", "silence"]
+__all__ = ["JobUrl"]
 
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 """A name of a job. PostgreSQL makes it part of the name of a schema, which has at most 63 bytes."""
@@ -16,15 +20,64 @@ LEASE: Final = 60.0
 MIN_LEASE: Final = 0.5
 MAX_LEASE: Final = 86_400.0
 LONGEST_SILENCE: Final = 15.0
-"""Seconds."""
+"""Seconds. By default, TCP waits for minutes, and after a network failure it tries again when the lease has ended."""
 
 
-def checked_name(job: str) -> str:
-    """Return the name of a job.
+@attrs.frozen(kw_only=True)
+class JobUrl:
+    """The parts of ``scheme://server/database/JOB?lease=60``."""
 
-    Raises:
-        ConfigError: It cannot be one.
-    """
+    shown: str
+    """The URL as it may be shown."""
+    parts: SplitResult = attrs.field(repr=False)
+    """The parts of the URL, of which host and port are valid."""
+    database: str
+    """The path without its last segment and slashes at its ends."""
+    job: str
+    """The name of the job: the last segment of the path."""
+    lease: float
+    """Seconds after its last call in which a worker loses its groups."""
+    options: dict[str, str] = attrs.field(repr=False)
+    """The other parameters of the query."""
+
+    @classmethod
+    def parse(cls, url: str, form: str, incomplete: str) -> Self:
+        """Return the parts of a URL.
+
+        Parameters:
+            url: The URL.
+            form: What it has to look like, for messages.
+            incomplete: What a message says of one without a job.
+
+        Raises:
+            ConfigError: It has no job, or the name of the job or its lease is not one.
+        """
+        shown = hide_userinfo(url).partition("?")[0]
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        except ValueError:
+            raise ConfigError(f"job {shown} is not a URL of the form {form}") from None
+        database, _, job = parts.path.rpartition("/")
+        if not job:
+            raise ConfigError(f"job {shown} {incomplete}")
+        return cls(
+            shown=shown,
+            parts=parts,
+            database=database.strip("/"),
+            job=_checked(unquote(job)),
+            lease=_lease(options.pop("lease", ""), shown),
+            options=options,
+        )
+
+    @property
+    def silence(self) -> float:
+        """Seconds after which a connection whose other end acknowledges nothing is given up, well within a lease."""
+        return min(max(self.lease / 4, 1.0), LONGEST_SILENCE)
+
+
+def _checked(job: str) -> str:
     if not NAME.fullmatch(job):
         raise ConfigError(
             f"{job!r} cannot be the name of a job in a database: use at most 48 of the characters a-z, 0-9 and _"
@@ -32,16 +85,7 @@ def checked_name(job: str) -> str:
     return job
 
 
-def lease_of(text: str, shown: str) -> float:
-    """Return the seconds of a lease; the default if the URL says nothing.
-
-    Parameters:
-        text: The parameter ``lease`` of the URL; empty if it has none.
-        shown: The URL as it may be shown.
-
-    Raises:
-        ConfigError: It is not a number of seconds, or out of range.
-    """
+def _lease(text: str, shown: str) -> float:
     try:
         lease = float(text) if text else LEASE
     except ValueError:
@@ -51,11 +95,3 @@ def lease_of(text: str, shown: str) -> float:
             f"job {shown}: lease must be a number of seconds from {MIN_LEASE:g} to {MAX_LEASE:.0f}, not {text!r}"
         )
     return lease
-
-
-def silence(lease: float) -> float:
-    """Return the seconds after which a connection whose other end acknowledges nothing is given up.
-
-    By default, TCP waits for minutes, and after a network failure it tries again when the lease has ended.
-    """
-    return min(max(lease / 4, 1.0), LONGEST_SILENCE)

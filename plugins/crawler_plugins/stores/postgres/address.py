@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import attrs
 
 from crawler import ConfigError
-from crawler.store import checked_name, hide_userinfo, lease_of, silence
+from crawler.store import JobUrl
 
 __all__ = ["Address"]
 
 FORM: Final = "postgresql://HOST/DATABASE/JOB"
+INCOMPLETE: Final = f"names no database and job: use {FORM}"
 CONNECTION: Final = {
     "connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "3", "keepalives_count": "3",
     "client_encoding": "UTF8", "application_name": "crawler",
@@ -22,11 +23,7 @@ CONNECTION: Final = {
 
 @attrs.frozen
 class Address:
-    """Where a job is.
-
-    The last segment of the path is the name of the job, and the one before it that of the database. The query has the
-    parameters of libpq, and ``lease``.
-    """
+    """Where a job is. The query of its URL has the parameters of libpq, and ``lease``."""
 
     conninfo: str = attrs.field(repr=False)
     """The server and the database, as a URL for libpq. It may contain a password."""
@@ -44,22 +41,10 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Return the address that a URL names.
-
-        Raises:
-            ConfigError: The URL does not name a database and a job, or its lease is not a number of seconds.
-        """
-        shown = hide_userinfo(url).partition("?")[0]
-        try:
-            parts = urlsplit(url)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        except ValueError:
-            raise ConfigError(f"job {shown} is not a URL of the form {FORM}") from None
-        path, _, job = parts.path.rpartition("/")
-        job = unquote(job)
-        if not job or not path.strip("/") or "/" in path.strip("/"):
-            raise ConfigError(f"job {shown} names no database and job: use {FORM}")
-        checked_name(job)
-        lease = lease_of(query.pop("lease", ""), shown)
-        parameters = CONNECTION | {"tcp_user_timeout": f"{1000 * silence(lease):.0f}"} | query
-        return cls(f"postgresql://{parts.netloc}{path}?{urlencode(parameters)}", job, lease, shown)
+        """Return the address that a URL names."""
+        job = JobUrl.parse(url, FORM, INCOMPLETE)
+        if not job.database or "/" in job.database:
+            raise ConfigError(f"job {job.shown} {INCOMPLETE}")
+        parameters = CONNECTION | {"tcp_user_timeout": f"{1000 * job.silence:.0f}"} | job.options
+        conninfo = f"postgresql://{job.parts.netloc}/{job.database}?{urlencode(parameters)}"
+        return cls(conninfo, job.job, job.lease, job.shown)

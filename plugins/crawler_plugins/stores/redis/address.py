@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 import attrs
 
 from crawler import ConfigError
-from crawler.store import checked_name, hide_userinfo, lease_of
+from crawler.store import JobUrl
 
 __all__ = ["Address"]
 
 FORM: Final = "redis://host:6379/DATABASE/JOB"
+INCOMPLETE: Final = f"names no server and job: use {FORM}, or redis://host/JOB"
 PORT: Final = 6379
 
 
@@ -36,6 +37,8 @@ class Address:
     """The name of the job."""
     lease: float
     """Seconds after its last call in which a worker loses its groups."""
+    silence: float
+    """Seconds after which a connection whose other end acknowledges nothing is given up."""
     cluster: bool
     """Whether the server is a node of a cluster."""
     replicas: int
@@ -43,39 +46,29 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Return the address that a URL names.
-
-        Raises:
-            ConfigError: The URL does not name a server and a job, or an option is wrong.
-        """
-        shown = hide_userinfo(url).partition("?")[0]
-        try:
-            parts = urlsplit(url)
-            port = parts.port or PORT
-            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        except ValueError:
-            raise ConfigError(f"job {shown} is not a URL of the form {FORM}") from None
-        database, _, job = parts.path[1:].rpartition("/")
-        if not parts.hostname or not job or not (database or "0").isdecimal():
-            raise ConfigError(f"job {shown} names no server and job: use {FORM}, or redis://host/JOB")
-        job = checked_name(unquote(job))
-        lease, cluster, replicas = (
-            query.pop(name, default) for name, default in (("lease", ""), ("cluster", "no"), ("replicas", "0"))
-        )
-        if query:
-            raise ConfigError(f"job {shown}: there is no option {next(iter(query))!r}; use lease, cluster and replicas")
+        """Return the address that a URL names."""
+        job = JobUrl.parse(url, FORM, INCOMPLETE)
+        parts, options = job.parts, dict(job.options)
+        if not parts.hostname or not (job.database or "0").isdecimal():
+            raise ConfigError(f"job {job.shown} {INCOMPLETE}")
+        cluster, replicas = options.pop("cluster", "no"), options.pop("replicas", "0")
+        if options:
+            raise ConfigError(
+                f"job {job.shown}: there is no option {next(iter(options))!r}; use lease, cluster and replicas"
+            )
         if cluster not in ("yes", "no") or not replicas.isdecimal():
-            raise ConfigError(f"job {shown}: cluster must be yes or no, and replicas a number")
+            raise ConfigError(f"job {job.shown}: cluster must be yes or no, and replicas a number")
         return cls(
-            shown=shown,
+            shown=job.shown,
             host=parts.hostname,
-            port=port,
+            port=parts.port or PORT,
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             tls=parts.scheme == "rediss",
-            database=int(database or 0),
-            job=job,
-            lease=lease_of(lease, shown),
+            database=int(job.database or 0),
+            job=job.job,
+            lease=job.lease,
+            silence=job.silence,
             cluster=cluster == "yes",
             replicas=int(replicas),
         )

@@ -21,9 +21,8 @@ from crawler.store import (
     Order,
     Outcome,
     RobotsAnswer,
-    has_options,
+    handlers_named_by,
     lane_name,
-    mapping_of,
     pack,
 )
 
@@ -128,12 +127,12 @@ def links(requests: Iterable[Request]) -> list[Links]:
     start, cut, handler, rows = "", 0, None, list[str]()  # of the plain requests that the last run takes
     for request in requests:
         if rows and not request.__dict__ and request.url.startswith(start) and request.callback == handler:
-            rows.extend(
-                _plain_row(request.url, cut, request.depth, handler)
-            )  # as most links are: it takes half of the time
+            # as most links are: it takes half of the time
+            rows.extend(_plain_row(request.url, cut, request.depth, handler))
             continue
         name = lane_name(request)
-        kind = None if has_options(request) else (name, request.priority, request.callback)
+        _, _, _, options = pack(request, name)
+        kind = None if options else (name, request.priority, request.callback)
         if kind is None or kind != last:
             runs.append(Links(name, _tier(-request.priority), handlers_of(request), []))
             last = kind
@@ -172,12 +171,12 @@ def _mark(key: str) -> tuple[str, str]:
 
 def handlers_of(request: Request) -> list[str]:
     """Return the fields of the hash ``handlers`` that count a request."""
-    callback = request.callback or "parse"
-    fields = ["c" + callback]
-    if arguments := mapping_of(request, "cb_kwargs"):
-        fields.append("\n".join((f"k{callback}", *sorted(arguments))))
-    if request.errback is not None:
-        fields.append(f"e{request.errback}")
+    callback, call, errback = handlers_named_by(request)
+    fields = [f"c{callback}"]
+    if call is not None:
+        fields.append(f"k{call}")
+    if errback is not None:
+        fields.append(f"e{errback}")
     return fields
 
 

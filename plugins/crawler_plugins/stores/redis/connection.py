@@ -28,7 +28,7 @@ from coredis.pool import ClusterConnectionPool, ConnectionPool
 from coredis.retry import NoRetryPolicy
 
 from crawler import JobError
-from crawler.store import get_logger, silence
+from crawler.store import get_logger
 from crawler_plugins.stores.redis.address import Address
 
 __all__ = ["Connection"]
@@ -129,7 +129,7 @@ class Connection:
         place = self.address
         options: dict[str, Any] = {
             "username": place.username, "password": place.password, "connect_timeout": CONNECT_TIMEOUT,
-            "socket_keepalive": True, "socket_keepalive_options": _keepalive(silence(place.lease)),
+            "socket_keepalive": True, "socket_keepalive_options": _keepalive(place.silence),
             "ssl_context": ssl.create_default_context() if place.tls else None, "max_connections": MAX_CONNECTIONS,
         }  # fmt: skip
         node = TCPLocation(place.host, place.port)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from crawler import Request, Row
+from crawler import Row
 from crawler.store import (
     MISSING,
     CookieChange,
@@ -18,9 +18,8 @@ from crawler.store import (
     RunRecord,
     RunRow,
     Stats,
-    copy_unchecked,
-    plain_get,
     records_of,
+    unpack,
 )
 from crawler_plugins.stores.redis.calls import ORDER_LENGTH, TIER_BIAS, Change
 
@@ -49,17 +48,11 @@ def pending_of(group: str, row: bytes) -> Pending:
     tier = int(row[:8], 16) - TIER_BIAS
     number = int(row[8:ORDER_LENGTH], 16)
     attempts, not_before, record = row[ORDER_LENGTH:].split(b"|", 2)
-    if record.startswith(b"{"):
-        request = Request.from_json(record)
-    else:
-        url, depth, callback = msgspec.json.decode(record)
-        request = plain_get(group + url if url.startswith("/") else url, callback, depth)
-        if tier:
-            request = copy_unchecked(request, priority=-tier)
-    pending = Pending((tier, number), request, group, int(attempts))
-    if not_before:
-        pending.not_before = float(not_before)
-    return pending
+    has_options = record.startswith(b"{")
+    url, depth, callback = ("", 0, None) if has_options else msgspec.json.decode(record)
+    rest = record if has_options else None
+    at = float(not_before) if not_before else None
+    return unpack(group, (tier, number, url, depth, callback, rest, int(attempts), at))
 
 
 def robots_of(origin: str, row: bytes) -> list[RobotsAnswer]:
