@@ -53,14 +53,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, Any]) -> Checkpoint:
-        """Return the checkpoint of a job.
-
-        Parameters:
-            rows: The rows of the table ``meta``: values by name. Other names are ignored.
-
-        Raises:
-            msgspec.DecodeError: A value is damaged.
-        """
+        """Return the checkpoint of a job."""
         notes = {name: bytes(value) for name, value in rows.items() if name.startswith("note:")}
         clock, budgets = notes.get(CLOCK_NOTE), notes.get(BUDGETS_NOTE)
         return cls(

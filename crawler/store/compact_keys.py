@@ -21,10 +21,6 @@ class CompactKeys:
     """A container of keys. It keeps those that came first and last, and digests of all others.
 
     The digests are in buckets, which are split one after another as they fill (linear hashing): no call takes long.
-
-    Parameters:
-        first: The keys so far. They are kept as they are.
-        recent: Number of keys that are also kept as they are, the last ones: to find them takes less time.
     """
 
     def __init__(self, first: set[str], recent: int = MAX_RECENT) -> None:

@@ -34,12 +34,7 @@ class HandlerCounts(Struct):
     """Those with `cb_kwargs`, by the name of the callback and the sorted names of the arguments, one a line."""
 
     def add(self, request: Request, n: int = 1) -> None:
-        """Count a request that becomes pending.
-
-        Parameters:
-            request: The request.
-            n: 1, or -1 if it is no longer pending.
-        """
+        """Count a request that becomes pending."""
         callback, call, errback = handlers_named_by(request)
         _add(self.callbacks, callback, n)
         if call is not None and (call in self.keywords or (n > 0 and len(self.keywords) < MAX_CALLS)):

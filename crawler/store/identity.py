@@ -35,11 +35,7 @@ class Identity:
     """Secret arguments that were given as ``env:NAME``, as they were given."""
 
     def to_stored(self, kept: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """Return what the job stores, and the names of the secrets that have changed.
-
-        Parameters:
-            kept: What the job has stored before; `None` for a new job.
-        """
+        """Return what the job stores, and the names of the secrets that have changed."""
         before = {} if kept is None else kept.get("secrets", {})
         hashes: dict[str, str] = {}
         for name, value in self.secrets.items():
@@ -50,17 +46,7 @@ class Identity:
 
 
 def accepted(identity: Identity, kept: Mapping[str, Any] | None, place: str, *, override: bool) -> dict[str, Any]:
-    """Return what a job stores of a crawl, and log a line for the secrets that have changed.
-
-    Parameters:
-        identity: Describes the crawl.
-        kept: What the job has stored before; `None` for a new job.
-        place: The job, for messages.
-        override: Whether the job of another crawl is accepted.
-
-    Raises:
-        JobError: The job belongs to another crawl.
-    """
+    """Return what a job stores of a crawl, and log a line for the secrets that have changed."""
     if kept is not None and not override:
         check_same(identity, kept, place)
     stored, changed = identity.to_stored(kept)

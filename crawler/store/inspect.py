@@ -96,16 +96,7 @@ def _reading(folder: Path, *, checked: bool = False) -> Iterator[sqlite3.Connect
 
 
 def inspect_job(folder: Path, *, brief: bool = False) -> JobState:
-    """Return the state of a job, which may be running.
-
-    Parameters:
-        folder: The folder of the job.
-        brief: Whether to leave out what takes long in a large job: the check for damage, `waiting_by_lane` and
-            `failed_by_reason`.
-
-    Raises:
-        JobError: The folder is not a job folder, or is damaged.
-    """
+    """Return the state of a job, which may be running."""
     waiting_by_lane: dict[str, int] = {}
     failed_by_reason: dict[str, int] = {}
     with _reading(folder, checked=brief) as database:
@@ -136,22 +127,14 @@ def inspect_job(folder: Path, *, brief: bool = False) -> JobState:
 
 
 def runs_of(folder: Path) -> list[RunRecord]:
-    """Return the runs of a job in their order: the last thousand.
-
-    Raises:
-        JobError: The folder is not a job folder, or is damaged.
-    """
+    """Return the runs of a job in their order: the last thousand."""
     with _reading(folder) as database:
         row = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
         return read_runs(database, msgspec.json.decode(row[0]) if row else {})
 
 
 def failed_requests(folder: Path) -> Iterator[FailedRequest]:
-    """Iterate over the requests of a job that failed permanently, in the order of their failure.
-
-    Raises:
-        JobError: The folder is not a job folder, or is damaged.
-    """
+    """Iterate over the requests of a job that failed permanently, in the order of their failure."""
     with _reading(folder) as database:
         rows = database.execute("SELECT url, reason, message, attempts, at, traceback FROM failed ORDER BY at")
         for url, reason, message, attempts, at, traceback in rows:
@@ -159,11 +142,7 @@ def failed_requests(folder: Path) -> Iterator[FailedRequest]:
 
 
 def read_items(folder: Path, n: int = 1000) -> Iterator[list[Row]]:
-    """Iterate over all committed items of a job, in lists of at most `n`.
-
-    Raises:
-        JobError: The folder is not a job folder, or is damaged.
-    """
+    """Iterate over all committed items of a job, in lists of at most `n`."""
     with _reading(folder) as database:
         row = database.execute("SELECT value FROM meta WHERE name = 'spool'").fetchone()
     length = int(row[0]) if row else 0
@@ -175,11 +154,7 @@ def read_items(folder: Path, n: int = 1000) -> Iterator[list[Row]]:
 
 
 def retry_failed(folder: Path) -> int:
-    """Queue all requests again that failed permanently, and return their number.
-
-    Raises:
-        JobError: The folder is in use, is not a job folder, or is damaged.
-    """
+    """Queue all requests again that failed permanently, and return their number."""
     check_is_job(folder)
     with locked_folder(folder), closing(connect(folder)) as database:
         try:

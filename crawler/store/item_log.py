@@ -22,17 +22,7 @@ GATHERED: Final = 1000
 
 
 class ItemLog:
-    """The spool of a job, and the table of its sinks. Changes are final once the surrounding transaction is committed.
-
-    Parameters:
-        database: The database of the job.
-        path: The spool file.
-        numbers: What `save` returned for the last transaction; empty in a new job.
-        sync: Whether each write must reach the disk before the commit.
-
-    Raises:
-        JobError: The spool is too short, or cannot be opened.
-    """
+    """The spool of a job, and the table of its sinks. Changes are final once the surrounding transaction is committed."""
 
     def __init__(self, database: sqlite3.Connection, path: Path, numbers: Mapping[str, Any], *, sync: bool) -> None:
         self.logged = int(numbers.get("logged", 0))
@@ -116,11 +106,7 @@ class ItemLog:
         return {name: _decode(position) for name, (_, _, position) in self._sinks.items()}
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Give sinks other names, and forget those that have one of them. Call it inside a transaction.
-
-        Parameters:
-            names: The new names by the old ones.
-        """
+        """Give sinks other names, and forget those that have one of them. Call it inside a transaction."""
         moved = {new: self._sinks.pop(old) for old, new in names.items()}
         for name in (*names, *moved):
             self._database.execute("DELETE FROM sink WHERE name = ?", (name,))
@@ -140,12 +126,7 @@ class ItemLog:
         return cursor, _decode(position)
 
     def read(self, after: int, n: int) -> list[Row]:
-        """Return up to `n` items from number `after` on; fewer if they are long.
-
-        Parameters:
-            after: The position of a sink, or the end of what a sink has just read.
-            n: Maximum number of items.
-        """
+        """Return up to `n` items from number `after` on; fewer if they are long."""
         rows, ends = self._spool.read(self._offsets[after], min(n, self.logged - after))
         self._offsets.update(enumerate(ends, after + 1))
         return rows

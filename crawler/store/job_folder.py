@@ -45,12 +45,7 @@ FILES: Final = frozenset({DATABASE, WAL, f"{DATABASE}-shm", f"{DATABASE}-journal
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Lock the folder of a job for this process; the folder is created if it does not exist.
-
-    Raises:
-        JobError: The folder is in use, holds other files, or cannot be created.
-        CrawlFailed: The disk is full.
-    """
+    """Lock the folder of a job for this process; the folder is created if it does not exist."""
     with ExitStack() as stack:
         try:
             if not folder.exists():
@@ -100,11 +95,7 @@ def sync_names(folder: Path) -> None:
 
 
 def is_new(folder: Path) -> bool:
-    """Return whether a folder has no job yet. Nothing is changed.
-
-    Raises:
-        JobError: The folder has the items of a job, but not its database; or the database cannot be read.
-    """
+    """Return whether a folder has no job yet. Nothing is changed."""
     path = folder / DATABASE
     database: sqlite3.Connection | None = None
     try:
@@ -139,18 +130,7 @@ def check_is_job(folder: Path) -> None:
 
 
 def connect(folder: Path, *, power: bool = False, read_only: bool = False, checked: bool = False) -> sqlite3.Connection:
-    """Connect to the database of a job; it is created if it does not exist.
-
-    Parameters:
-        folder: The folder of the job.
-        power: Whether each commit must survive a power failure.
-        read_only: Whether to read only. The database must exist then.
-        checked: Whether an earlier connection has checked the database.
-
-    Raises:
-        JobError: The database is damaged, belongs to another program or version, or cannot be written.
-        CrawlFailed: The disk is full.
-    """
+    """Connect to the database of a job; it is created if it does not exist."""
     path = folder / DATABASE
     if read_only:
         check_is_job(folder)
@@ -195,11 +175,7 @@ def _prepare(database: sqlite3.Connection, folder: Path, *, power: bool, new: bo
 
 
 def connect_without_wal(folder: Path) -> sqlite3.Connection:
-    """Connect to the database of a job in the state of its last checkpoint, without its write-ahead log.
-
-    Raises:
-        sqlite3.Error: There is no database, or it is damaged.
-    """
+    """Connect to the database of a job in the state of its last checkpoint, without its write-ahead log."""
     database = _open(folder / DATABASE, "mode=ro&immutable=1")
     if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         database.close()

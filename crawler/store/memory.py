@@ -81,10 +81,6 @@ class MemoryStore(OwnLog, OnlyOwner):
     """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
 
     The methods are those of `Store`. Close it after use.
-
-    Parameters:
-        max_keys: Keys that are kept as they are.
-        max_pending: Pending requests in memory.
     """
 
     durable: Final = False

@@ -20,23 +20,13 @@ log = get_logger("crawler.store")
 
 
 def create_folder(path: Path) -> None:
-    """Create a folder that only its owner may enter, whatever the umask is.
-
-    Raises:
-        OSError: The folder cannot be created.
-    """
+    """Create a folder that only its owner may enter, whatever the umask is."""
     path.mkdir(FOLDER)
     path.chmod(FOLDER)
 
 
 def tighten(folder: Path, files: Iterable[str], *, is_known: bool) -> None:
-    """Remove the permissions of all users except the owner of a job.
-
-    Parameters:
-        folder: The folder of the job.
-        files: Names of files that a job consists of; some may be missing.
-        is_known: Whether the folder was a job before. A change of its permissions is logged then, with one line.
-    """
+    """Remove the permissions of all users except the owner of a job."""
     open_paths = [path for path in (folder, *map(folder.joinpath, files)) if path.exists() and _is_open(path)]
     try:
         for path in open_paths:

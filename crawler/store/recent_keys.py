@@ -9,11 +9,7 @@ __all__ = ["RecentKeys"]
 
 
 class RecentKeys(set[str]):
-    """A set of the last `size` keys that were added. Add keys with `update` only.
-
-    Parameters:
-        size: Maximum number of keys.
-    """
+    """A set of the last `size` keys that were added. Add keys with `update` only."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

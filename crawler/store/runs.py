@@ -67,12 +67,7 @@ def end_last_run(database: sqlite3.Connection, counts: Mapping[str, Any]) -> Non
 
 
 def read_runs(database: sqlite3.Connection, counts: Mapping[str, int]) -> list[RunRecord]:
-    """Return the runs of a job in their order.
-
-    Parameters:
-        database: The database of the job.
-        counts: The counts of the job now, which those of a run without an end are compared with.
-    """
+    """Return the runs of a job in their order."""
     rows = database.execute("SELECT * FROM run ORDER BY number DESC LIMIT ?", (MAX_READ,)).fetchall()
     return records_of(rows, counts)
 

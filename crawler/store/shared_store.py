@@ -18,14 +18,7 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 
 
 class SharedStore(OwnLog):
-    """The base class of the stores of a job on a server. Attributes are those of `Store`: the last answer has set them.
-
-    Parameters:
-        lease: Seconds after which a worker that is not heard of loses its groups.
-        job_name: The name that was drawn for the job.
-        owner: The number of this worker; 0 until it has joined.
-        round_: How many times the crawl has begun.
-    """
+    """The base class of the stores of a job on a server. Attributes are those of `Store`: the last answer has set them."""
 
     shared: Final = True
     durable: Final = True

@@ -30,13 +30,7 @@ SUM: Final = b',"sum":'
 
 
 class DamagedSpool(JobError):
-    """Raised when a spool does not hold what was committed.
-
-    Parameters:
-        path: The file.
-        at: Offset of the damaged line in bytes.
-        why: What is wrong with it.
-    """
+    """Raised when a spool does not hold what was committed."""
 
     def __init__(self, path: Path, at: int, why: str) -> None:
         super().__init__(f"{path} is damaged at byte {at}: {why}")
@@ -62,15 +56,7 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 
 class Spool:
-    """The file of a job's items, open for writing.
-
-    Parameters:
-        path: The file. It is created if it does not exist and `length` is 0.
-        length: Committed length in bytes.
-
-    Raises:
-        JobError: The file is shorter than `length`, or cannot be opened.
-    """
+    """The file of a job's items, open for writing. It is created if nothing was committed (`length` is 0)."""
 
     def __init__(self, path: Path, length: int) -> None:
         self._path = path
@@ -88,16 +74,7 @@ class Spool:
         """Committed length in bytes."""
 
     def write(self, rows: Sequence[Row], *, at: int, commit: int) -> int:
-        """Write rows at byte offset `at`, and return the offset after them.
-
-        Parameters:
-            rows: The rows.
-            at: The committed length, or the result of the last call.
-            commit: The number of the transaction.
-
-        Raises:
-            OSError: The rows could not be written completely.
-        """
+        """Write rows at byte offset `at`, and return the offset after them."""
         encode = msgspec.json.encode
         data = bytearray()
         for row in rows:
@@ -129,20 +106,7 @@ class Spool:
 
 
 def read_rows(path: Path, offset: int, n: int, length: int) -> tuple[list[Row], list[int]]:
-    """Read up to `n` rows of a spool file; fewer if they are long.
-
-    Parameters:
-        path: The file.
-        offset: Byte at which a row begins, or `length`.
-        n: Maximum number of rows.
-        length: Committed length in bytes.
-
-    Returns:
-        The rows, and for each the byte offset after it.
-
-    Raises:
-        JobError: The file does not contain what was committed.
-    """
+    """Read up to `n` rows of a spool file, fewer if they are long, and return them with the offset after each."""
     rows: list[Row] = []
     ends: list[int] = []
     with _open(path) as file:
@@ -153,14 +117,7 @@ def read_rows(path: Path, offset: int, n: int, length: int) -> tuple[list[Row], 
 
 
 def check_rows(path: Path, length: int) -> int | None:
-    """Check the last `MAX_CHECKED` bytes of the committed rows of a spool file.
-
-    Returns:
-        The number of rows in the file; `None` if only its end was checked.
-
-    Raises:
-        DamagedSpool: The file does not contain what was committed.
-    """
+    """Check the end of the committed rows, and return the number of rows; `None` if not the whole file was checked."""
     start, count = 0, 0
     with _open(path) as file:
         if length > MAX_CHECKED:
@@ -176,11 +133,7 @@ def check_rows(path: Path, length: int) -> int | None:
 
 
 def read_ahead(path: Path, offset: int) -> Iterator[tuple[int, Row]]:
-    """Iterate over the rows from byte `offset` on, committed or not, up to the first one that is not whole.
-
-    Yields:
-        The number of the commit, and the row.
-    """
+    """Iterate over the whole rows from byte `offset` on, committed or not, with the numbers of their commits."""
     try:
         with _open(path) as file:
             for line, _ in _lines(path, file, offset, os.fstat(file.fileno()).st_size):

@@ -51,18 +51,7 @@ BUSY_TIMEOUT: Final = 5000
 
 
 class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
-    """The base class of `SqliteStore`. It is a context manager, and locks the folder of the job while it is open.
-
-    Parameters:
-        folder: The folder of the job. It is created if it does not exist.
-        identity: Describes the crawl. The job of another crawl is refused.
-        power: Whether each commit must survive a power failure.
-        override: Whether to replace the identity of the job by `identity` instead of refusing.
-
-    Raises:
-        JobError: The folder is in use, is not a job folder, is damaged, or belongs to another crawl.
-        CrawlFailed: The disk is full.
-    """
+    """The base class of `SqliteStore`. It is a context manager, and locks the folder of the job while it is open."""
 
     durable: Final = True
 

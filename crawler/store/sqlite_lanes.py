@@ -13,12 +13,7 @@ MAX_LANES: Final = 16_384
 
 
 class SqliteLanes:
-    """The lanes of a job for its only owner. Nothing here begins a transaction.
-
-    Parameters:
-        database: That of the job.
-        opened: Number of times that the job was opened, so that each epoch is unique.
-    """
+    """The lanes of a job for its only owner. Nothing here begins a transaction."""
 
     def __init__(self, database: sqlite3.Connection, opened: int) -> None:
         self._database = database

@@ -31,14 +31,6 @@ def check_job(folder: Path, identity: Identity | None, *, override: bool) -> Non
     """Check the database of a job, whose crawl it is, and its items. The folder is locked.
 
     The connection is read-only: it leaves the write-ahead log as it is when it closes.
-
-    Parameters:
-        folder: The folder of the job.
-        identity: Describes the crawl; `None` accepts any.
-        override: Whether the job of another crawl is accepted.
-
-    Raises:
-        JobError: The job is damaged, or belongs to another crawl.
     """
     has_wal = (folder / WAL).exists()
     with closing(connect(folder, read_only=True)) as database:

@@ -32,16 +32,7 @@ SET: Final = "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET 
 
 
 async def open_job(server: Server, identity: Identity | None, *, override: bool) -> str:
-    """Connect to a job, which is created if it does not exist, and return the name that was drawn for it.
-
-    Parameters:
-        server: The server, which is not connected.
-        identity: Describes the crawl. The job of another crawl is refused.
-        override: Whether to replace the identity of the job instead of refusing.
-
-    Raises:
-        JobError: The server cannot be reached, or the job belongs to another version or crawl.
-    """
+    """Connect to a job, which is created if it does not exist, and return the name that was drawn for it."""
     connection = await server.connect()
     try:
         await connection.run_script("BEGIN")
@@ -64,11 +55,7 @@ async def open_job(server: Server, identity: Identity | None, *, override: bool)
 
 
 async def check_version(server: Server, connection: Connection) -> dict[str, bytes]:
-    """Return the table `meta` of a job.
-
-    Raises:
-        JobError: The job belongs to another version.
-    """
+    """Return the table `meta` of a job."""
     meta: dict[str, bytes] = dict(await connection.run(META))
     version = meta.get("version", b"").decode()
     if version != VERSION:

@@ -24,11 +24,7 @@ ERROR: Final = re.compile(rb'^B\t\d+\tErrorResponse\t.* C "([0-9A-Z]{5})"', re.M
 
 
 def sqlstate_of_refusal(conninfo: str) -> str | None:
-    """Try to connect, and return the SQLSTATE with which the server refuses; `None` if it does not. This blocks.
-
-    Parameters:
-        conninfo: What libpq connects to.
-    """
+    """Try to connect, and return the SQLSTATE with which the server refuses; `None` if it does not. This blocks."""
     libpq = pq.PGconn.connect_start(conninfo.encode())
     try:
         with tempfile.TemporaryFile() as trace:

@@ -45,11 +45,7 @@ log = get_logger("crawler.store")
 
 
 class Server:
-    """The database of a job, for one worker.
-
-    Parameters:
-        address: Where it is.
-    """
+    """The database of a job, for one worker."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -64,11 +60,7 @@ class Server:
         self._lost_at: float | None = None
 
     async def connect(self) -> Connection:
-        """Connect for the first time, without further attempts, and without the settings of `Server`.
-
-        Raises:
-            JobError: The server cannot be reached, or refuses the connection.
-        """
+        """Connect for the first time, without further attempts, and without the settings of `Server`."""
         try:
             self._connection = await Connection.open(self.address.conninfo)
         except psycopg.Error as error:
@@ -86,13 +78,7 @@ class Server:
             self._connection.end()
 
     async def run(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[list[Row], bool]:
-        """Run a statement, and return its rows, and whether an earlier attempt may have taken effect.
-
-        Raises:
-            JobError: The server reports an error that further attempts would meet as well.
-            JobLost: The job that the owner has joined no longer exists.
-            LeaseLost: The server has lost commits of this owner that it had acknowledged.
-        """
+        """Run a statement, and return its rows, and whether an earlier attempt may have taken effect."""
         attempt = 0
         while True:
             try:
@@ -111,11 +97,7 @@ class Server:
                 return rows, attempt > 0
 
     async def listen(self) -> Connection:
-        """Return another connection, which receives the notifications of the job.
-
-        Raises:
-            psycopg.Error: The server cannot be reached.
-        """
+        """Return another connection, which receives the notifications of the job."""
         return await self._opened('LISTEN "{schema}"')
 
     def describe(self, error: psycopg.Error) -> str:
@@ -137,13 +119,7 @@ class Server:
             return self._connection
 
     async def _check(self, connection: Connection) -> None:
-        """Check that the server has all commits that this owner has an answer to.
-
-        Raises:
-            psycopg.OperationalError: It is a standby, which may have some of them later.
-            JobLost: It has another job, which has taken the place of the one that this owner has joined.
-            LeaseLost: It has not.
-        """
+        """Check that the server has all commits that this owner has an answer to."""
         if self.owner is None:
             return
         [(is_standby, wrote, name)] = await connection.run(LOOK, [self.owner])

@@ -194,15 +194,7 @@ def commit_call(
     observations: Observations | None,
     at: float,
 ) -> dict[str, Any]:
-    """Return the arguments of ``commit``.
-
-    Parameters:
-        name: The name of the job, which the keys of its items begin with.
-        outcomes: What to commit.
-        requests: The discovered requests of each outcome that may be new.
-        observations: The observations to store with them.
-        at: The time, in seconds since the epoch.
-    """
+    """Return the arguments of ``commit``."""
     call: dict[str, Any] = {
         "outcomes": [_outcome_row(name, outcome, new, at) for outcome, new in zip(outcomes, requests, strict=True)]
     }

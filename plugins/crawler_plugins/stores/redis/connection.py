@@ -65,12 +65,7 @@ log = get_logger("crawler.store")
 
 
 class Connection:
-    """Connections to the server of a job. It is an asynchronous context manager.
-
-    Parameters:
-        address: Where the job is.
-        power: Whether each write must be on the disk of the server.
-    """
+    """Connections to the server of a job. It is an asynchronous context manager."""
 
     def __init__(self, address: Address, *, power: bool) -> None:
         self.address = address
@@ -140,12 +135,7 @@ class Connection:
         return coredis.Redis(connection_pool=pool, retry_policy=NoRetryPolicy())
 
     async def _check_server(self) -> None:
-        """Check that the server keeps what it is given.
-
-        Raises:
-            JobError: It removes keys when its memory is full, has too few replicas, is loading its data, or is a
-                version without functions.
-        """
+        """Check that the server keeps what it is given."""
         memory = await self._client.info("memory", "persistence")
         if memory.get("loading"):  # it does not say yet how it keeps what it is given
             raise JobError(f"cannot use {self.address.shown} yet: the server is loading its data")
@@ -179,11 +169,7 @@ class Connection:
         return "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Call a function. While the server cannot be reached, wait and try again.
-
-        Raises:
-            JobError: The server refuses the call, or takes none of its size.
-        """
+        """Call a function. While the server cannot be reached, wait and try again."""
         pause = FIRST_PAUSE
         text = msgspec.json.encode(arguments)
         if len(text) > self._longest:

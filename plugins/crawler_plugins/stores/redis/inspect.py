@@ -36,11 +36,7 @@ async def _connected(url: str) -> AsyncIterator[Connection]:
 
 
 async def inspect_job(url: str) -> SharedJob:
-    """Return the state of a job.
-
-    Raises:
-        JobError: The job cannot be reached, does not exist, or belongs to another version.
-    """
+    """Return the state of a job."""
     async with _connected(url) as connection:
         answer = await connection.call("inspect", {"failures": MAX_FAILURES})
     values, workers, groups, free, waiting, reasons, failures, stats, runs = answer
@@ -90,11 +86,7 @@ def _failure(row: bytes) -> FailedRequest:
 
 
 async def retry_failed(url: str) -> int:
-    """Queue all requests again that failed permanently, and return their number.
-
-    Raises:
-        JobError: The job cannot be reached, does not exist, belongs to another version, or has workers.
-    """
+    """Queue all requests again that failed permanently, and return their number."""
     async with _connected(url) as connection:
         queued: int = await connection.call("retry_failed", {})
         if queued < 0:
@@ -115,11 +107,7 @@ def without_failures(counts: str) -> str:
 
 @asynccontextmanager
 async def items_of(url: str) -> AsyncIterator[Callable[[], Awaitable[list[Row]]]]:
-    """Open the items of a job: by worker, and in the order of their commits.
-
-    Raises:
-        JobError: As for `inspect_job`; or outputs have stored items, which are no longer in the server then.
-    """
+    """Open the items of a job: by worker, and in the order of their commits."""
     owner, after = 1, 0
 
     async def following() -> list[Row]:

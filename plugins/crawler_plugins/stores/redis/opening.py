@@ -31,18 +31,7 @@ LEAVING: Final = 2.0
 async def open_store(
     url: str, identity: Identity | None = None, *, power: bool = False, override: bool = False
 ) -> AsyncIterator[RedisStore]:
-    """Join a job as one of its workers, and leave it at the end.
-
-    Parameters:
-        url: Such as ``redis://HOST:PORT/DATABASE/JOB``.
-        identity: Describes the crawl. The job of another crawl is refused.
-        power: Whether each commit must be on the disk of the server.
-        override: Whether to replace the identity of the job by `identity` instead of refusing.
-
-    Raises:
-        ConfigError: The URL is wrong.
-        JobError: The server cannot be reached or refuses, or the job belongs to another crawl.
-    """
+    """Join a job as one of its workers, and leave it at the end."""
     address = Address.parse(url)
     async with Connection(address, power=power) as connection:
         stored = await _identity(connection, identity, override=override)

@@ -112,12 +112,7 @@ def total(rows: Any) -> Stats:
 
 
 def runs_of(runs: dict[str, str], counts: dict[str, str]) -> list[RunRecord]:
-    """Return the runs of a job: one of each owner.
-
-    Parameters:
-        runs: What each owner has recorded.
-        counts: What each owner has counted, for those that have not recorded their ends.
-    """
+    """Return the runs of a job: one of each owner."""
     rows: list[Any] = []
     for owner in sorted(runs, key=int, reverse=True):
         run = msgspec.json.decode(runs[owner], type=RunRow)

@@ -49,12 +49,7 @@ GONE: Final = [b"gone"]
 
 
 class RedisStore(SharedStore):
-    """The store of one worker. The methods are those of `Store`; `open_store` makes it.
-
-    Parameters:
-        connection: To the server.
-        joined: The answer of ``join``.
-    """
+    """The store of one worker. The methods are those of `Store`; `open_store` makes it."""
 
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:
         owner, name, round_, lease, seen, now = (value.decode() for value in joined)
@@ -68,11 +63,7 @@ class RedisStore(SharedStore):
         self._clock_offset = float(now) - trio.current_time()
 
     async def _call(self, name: str, **arguments: Any) -> Any:
-        """Call a function.
-
-        Raises:
-            JobLost: The server has no job, or another one.
-        """
+        """Call a function."""
         whose = {"job": self.job_name, "me": self._me, "seen": self._seen}
         answer = await self._connection.call(name, whose | arguments)
         if answer == GONE:
@@ -80,11 +71,7 @@ class RedisStore(SharedStore):
         return answer
 
     async def _call_once(self, kind: str, **arguments: Any) -> Any:
-        """Call a function that must take effect once: a repeated call with the same number gets the same answer.
-
-        Raises:
-            LeaseLost: The server has lost calls of this owner that it had answered.
-        """
+        """Call a function that must take effect once: a repeated call with the same number gets the same answer."""
         number = next(self._numbers)
         answer = await self._call(kind, call=str(number), acknowledged=self._acknowledged, **arguments)
         if answer == LOST:
