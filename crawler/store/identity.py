@@ -46,7 +46,17 @@ class Identity:
 
 
 def accepted(identity: Identity, kept: Mapping[str, Any] | None, place: str, *, override: bool) -> dict[str, Any]:
-    """Return what a job stores of a crawl, and log a line for the secrets that have changed."""
+    """Return what a job stores of a crawl, and log a line for the secrets that have changed.
+
+    Parameters:
+        identity: Describes the crawl.
+        kept: What the job has stored before; `None` for a new job.
+        place: The job, for messages.
+        override: Whether the job of another crawl is accepted.
+
+    Raises:
+        JobError: The job belongs to another crawl.
+    """
     if kept is not None and not override:
         check_same(identity, kept, place)
     stored, changed = identity.to_stored(kept)

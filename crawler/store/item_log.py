@@ -22,7 +22,7 @@ GATHERED: Final = 1000
 
 
 class ItemLog:
-    """The spool of a job, and the table of its sinks. Changes are final once the surrounding transaction is committed."""
+    """The spool of a job, and the table of its sinks. Changes are final once the transaction around is committed."""
 
     def __init__(self, database: sqlite3.Connection, path: Path, numbers: Mapping[str, Any], *, sync: bool) -> None:
         self.logged = int(numbers.get("logged", 0))

@@ -18,7 +18,7 @@ VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Ve
 
 
 class SharedStore(OwnLog):
-    """The base class of the stores of a job on a server. Attributes are those of `Store`: the last answer has set them."""
+    """The base class of the stores of a job on a server. The last answer has set its attributes: those of `Store`."""
 
     shared: Final = True
     durable: Final = True

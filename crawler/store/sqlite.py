@@ -196,7 +196,7 @@ class SqliteStore(SqliteJob):
         return self._database.execute("INSERT OR IGNORE INTO content VALUES (?)", (digest,)).rowcount > 0
 
     def _add(self, requests: Sequence[Request]) -> tuple[list[Pending], list[str], int]:
-        """Return the new requests of leased lanes, the keys that the commit makes known, and the number of known ones."""
+        """Return the new requests of leased lanes, the keys that become known, and the number of known ones."""
         fresh: list[Pending] = []
         keys: list[str] = []
         repeats = 0
