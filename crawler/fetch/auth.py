@@ -31,15 +31,7 @@ WIRE_FIELDS: Final = frozenset({"content-encoding", "content-length", "transfer-
 
 
 class OriginAuth:
-    """The credentials of `Spider.auth`.
-
-    Parameters:
-        credentials: Credentials by origin, such as ``https://api.example``; ``https://*.example.com`` stands for all
-            subdomains of a domain.
-
-    Raises:
-        ConfigError: A key is not an origin, or a value is not valid.
-    """
+    """The credentials of `Spider.auth`."""
 
     def __init__(self, credentials: Mapping[str, Any]) -> None:
         if not isinstance(credentials, Mapping):
@@ -78,17 +70,7 @@ async def send_authenticated(
     send: Callable[[Request], Awaitable[Response]],
     before_next: Callable[[Request, Response], Awaitable[None]],
 ) -> Response:
-    """Return the response to a request that an authentication flow of httpx changes, and may send several times.
-
-    Parameters:
-        auth: The authentication, whose flow decides what is sent.
-        request: The request.
-        send: Sends one request.
-        before_next: Called between two requests with the last one and its response; waits until the next may start.
-
-    Raises:
-        RequestError: A request failed, or the flow raised an exception.
-    """
+    """Return the response to a request that an authentication flow of httpx changes, and may send several times."""
     try:
         original = httpx.Request(
             request.method, request.url, headers=request.headers.pairs, content=request.body or None

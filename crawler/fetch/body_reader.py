@@ -56,13 +56,7 @@ def receiver_of(receive: Receive) -> BodyReceiver:
 
 
 class BodyReader:
-    """Reads bodies.
-
-    Parameters:
-        max_body: Bytes that a decoded body may have, if its request says nothing else.
-        wants_wire: Whether `Response.wire` keeps the coded bodies.
-        is_curl: Whether libcurl delivers them.
-    """
+    """Reads bodies."""
 
     def __init__(self, max_body: int, *, wants_wire: bool, is_curl: bool) -> None:
         self._limit = max_body
@@ -85,16 +79,7 @@ class BodyReader:
         return self._limit if request.max_body is None else request.max_body
 
     def arrived(self, received: Received, response: Response, handling: BodyHandling) -> bytes | None:
-        """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`.
-
-        Parameters:
-            received: The response of the transport.
-            response: The response of the crawl.
-            handling: How the body is read.
-
-        Raises:
-            BodyTooLarge: It is larger than allowed, or a decompression bomb.
-        """
+        """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`."""
         if self._wants_wire or received.is_coded or handling.receiver is not None:
             return None
         body = received.take_body()
@@ -105,16 +90,7 @@ class BodyReader:
         return body
 
     def read(self, received: Received, response: Response, handling: BodyHandling) -> Coroutine[Any, Any, bytes]:
-        """Return the body of a response, or empty if its receiver has taken it.
-
-        Parameters:
-            received: The response of the transport.
-            response: The response of the crawl.
-            handling: How the body is read.
-
-        Raises:
-            RequestError: The body breaks off, is too large, or a decompression bomb.
-        """
+        """Return the body of a response, or empty if its receiver has taken it."""
         if handling.receiver is not None:
             return self._receive(received, response, handling.receiver)
         reservation = handling.reservation if handling.truncate_at is None else None
@@ -193,11 +169,7 @@ class BodyReader:
     def _recording(
         self, received: Received, decoder: Decoder | None, request: Request, *, keeps: bool
     ) -> Decoder | None:
-        """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked.
-
-        Raises:
-            BrokenExchange: The body has such a coding; the next attempt succeeds, without the coded body.
-        """
+        """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked."""
         from crawler.fetch.wire_body import RecordingDecoder, coding_for_libcurl  # noqa: PLC0415 - few crawls need it
 
         if decoder is not None:
@@ -251,11 +223,7 @@ def _decoder_for(received: Received) -> Decoder | None:
 
 
 def _check_size(size: int, max_body: int, source: object, request: Request) -> int:
-    """Check a body of which `size` bytes are decoded; return the size at which to check it again.
-
-    Raises:
-        BodyTooLarge: It is larger than allowed, or a decompression bomb.
-    """
+    """Check a body of which `size` bytes are decoded; return the size at which to check it again."""
     if size > max_body:
         raise BodyTooLarge(f"the body is larger than {max_body} bytes", request=request)
     received = getattr(source, "received", 0)  # other transports do not report it

@@ -14,11 +14,7 @@ T = TypeVar("T")
 
 
 class BodyReceiver:
-    """The bodies of one request: of its attempts, of its redirects, and of plugins that answer it.
-
-    Parameters:
-        receive: Chooses the destination of a body; see `Crawl.fetch`.
-    """
+    """The bodies of one request: of its attempts, of its redirects, and of plugins that answer it."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -30,14 +26,7 @@ class BodyReceiver:
         self._has_opened = False
 
     async def open(self, response: Response) -> BodyWriter | Drop | None:
-        """Return the destination of the body of a response: it is written, not read, or kept (`None`).
-
-        Parameters:
-            response: The response, whose body is still empty.
-
-        Raises:
-            HookError: `receive` raised an exception, or returned something else.
-        """
+        """Return the destination of the body of a response: it is written, not read, or kept (`None`)."""
         choice = await _guard(self._receive(response), response.request)
         if choice is not None and not isinstance(choice, (Drop, BodyWriter)):
             message = f"receive() returned {type(choice).__name__}, not a writer, a Drop or None"
@@ -47,19 +36,11 @@ class BodyReceiver:
         return choice
 
     async def write(self, writer: BodyWriter, data: bytes, request: Request) -> bool:
-        """Write the next bytes of a body, and return whether further ones are wanted.
-
-        Raises:
-            HookError: The writer raised an exception.
-        """
+        """Write the next bytes of a body, and return whether further ones are wanted."""
         return not isinstance(await _guard(writer.write(data), request), Drop)
 
     async def finish(self, response: Response) -> None:
-        """Receive the body of a response that a plugin made or replaced. Other responses are left as they are.
-
-        Raises:
-            HookError: `receive` or its writer raised an exception.
-        """
+        """Receive the body of a response that a plugin made or replaced. Other responses are left as they are."""
         if self._has_opened and (self._keeps_body or not response.body):
             return
         body, response.body = response.body, b""

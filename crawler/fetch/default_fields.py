@@ -33,11 +33,6 @@ class DefaultFields:
     """The fields of the crawler and of the setting `headers`.
 
     Fields with a secret name go to the origins of start pages only, those of a glob to its hosts only.
-
-    Parameters:
-        basic: The fields of the crawler, which those of the setting replace.
-        headers: The setting.
-        start_origins: The origins of start pages; it may grow.
     """
 
     def __init__(self, basic: Mapping[str, str], headers: DefaultHeaders, start_origins: Container[str]) -> None:

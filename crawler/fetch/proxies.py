@@ -46,12 +46,7 @@ class Proxy:
     """Time at which it is used again, in seconds."""
 
     def mark_failed(self, started: float, now: float) -> float:
-        """Note a failure; return the seconds that the proxy is avoided from now on, 0 if it was known to have failed.
-
-        Parameters:
-            started: When the request was sent. Requests in flight together fail together, which is one failure.
-            now: The time, in seconds.
-        """
+        """Note a failure; return the seconds that the proxy is avoided from now on, 0 if it was known as failed."""
         if self.url is None or started < self.failed_at:
             return 0.0
         self.failed_at = now
@@ -68,26 +63,14 @@ class Proxy:
 
 
 class Rotation:
-    """Proxies that take turns.
-
-    Parameters:
-        proxies: The proxies, at least one.
-    """
+    """Proxies that take turns."""
 
     def __init__(self, proxies: Iterable[Proxy]) -> None:
         self.proxies = tuple(proxies)
         self._next = 0
 
     def choose(self, now: float, tried: Iterable[Proxy] = ()) -> Proxy | None:
-        """Return the next proxy that is not avoided, or else the one avoided for the shortest time.
-
-        Parameters:
-            now: The time, in seconds.
-            tried: Proxies that the same request went through before.
-
-        Returns:
-            A proxy that was not tried; `None` if all were.
-        """
+        """Return the next proxy that is not avoided, or else the one avoided for the shortest time."""
         size = len(self.proxies)
         due: Proxy | None = None
         for step in range(size):
@@ -104,12 +87,7 @@ class Rotation:
 
 
 class Proxies:
-    """The proxies of a crawl.
-
-    Parameters:
-        settings: The settings; `proxies` and `proxy_env` count.
-        environment: The proxies that environment variables name.
-    """
+    """The proxies of a crawl."""
 
     def __init__(self, settings: Settings, environment: ProxyEnvironment) -> None:
         self.requests: Counter[str] = Counter()
@@ -124,11 +102,7 @@ class Proxies:
 
     @classmethod
     def from_settings(cls, settings: Settings, environment: Mapping[str, str]) -> Proxies | None:
-        """Return the proxies of a crawl; `None` if neither the settings nor the environment name any.
-
-        Raises:
-            ConfigError: The environment names an invalid proxy.
-        """
+        """Return the proxies of a crawl; `None` if neither the settings nor the environment name any."""
         found = ProxyEnvironment.from_environ(environment if settings.proxy_env else {})
         return cls(settings, found) if settings.proxies or found else None
 
@@ -137,14 +111,7 @@ class Proxies:
         return self._route(urls.origin(url))
 
     def mark_failed(self, proxy: Proxy, started: float, now: float, error: Exception) -> None:
-        """Note a failure of a proxy.
-
-        Parameters:
-            proxy: The proxy.
-            started: When the request was sent, in seconds.
-            now: The time, in seconds.
-            error: The failure.
-        """
+        """Note a failure of a proxy."""
         self.failures[proxy.name] += 1
         pause = proxy.mark_failed(started, now)
         if pause:

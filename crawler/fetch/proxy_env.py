@@ -36,11 +36,7 @@ class ProxyEnvironment:
 
     @classmethod
     def from_environ(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
-        """Read the environment variables.
-
-        Raises:
-            ConfigError: A variable holds no valid URL of a proxy.
-        """
+        """Read the environment variables."""
         proxies = {}
         for scheme in ("http", "https"):
             variable, value = _variable(environment, f"{scheme}_proxy")

@@ -27,18 +27,7 @@ async def with_failover(
     send: Callable[[str | None], Awaitable[Response]],
     clock: Callable[[], float],
 ) -> Response:
-    """Return the response over the first proxy that works; each is tried once at most.
-
-    Parameters:
-        proxies: Keeps count of requests and failures.
-        rotation: The proxies to choose from.
-        request: The request.
-        send: Sends the request through the proxy of this URL; `None` means directly.
-        clock: Returns seconds.
-
-    Raises:
-        RequestError: The request failed for another reason than its proxy, or with every proxy.
-    """
+    """Return the response over the first proxy that works; each is tried once at most."""
     tried: list[Proxy] = []
     doubtful: list[tuple[Proxy, float, RequestError]] = []  # failed beyond the proxy: is it the site or the proxy?
     while True:  # noqa: ASYNC913 - each turn sends a request
@@ -67,16 +56,7 @@ async def with_failover(
 
 
 async def raise_if_proxy_answered(response: httpx.Response, request: httpx.Request, proxy: str) -> None:
-    """Raise if a response without a tunnel is not the site's but the proxy's own.
-
-    Parameters:
-        response: The response.
-        request: Its request.
-        proxy: The URL of the proxy.
-
-    Raises:
-        httpx.ProxyError: The proxy itself sent the response.
-    """
+    """Raise if a response without a tunnel is not the site's but the proxy's own."""
     fault = None if proxy.startswith("socks") else proxy_response_fault(response)
     if fault is not None:
         await response.aclose()

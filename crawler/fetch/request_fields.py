@@ -20,14 +20,7 @@ __all__ = ["RequestFields"]
 
 
 class RequestFields:
-    """The header fields that are sent: the defaults, those of the request, cookies and credentials.
-
-    Parameters:
-        defaults: The fields of the crawler and of its settings.
-        cookies: The cookies of the sessions.
-        credentials: The credentials by origin; `None` means that only requests carry credentials.
-        clock: Returns seconds since the epoch.
-    """
+    """The header fields that are sent: the defaults, those of the request, cookies and credentials."""
 
     def __init__(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol, cast
 
 import httpx
 import trio
 
-from crawler.fetch.httpx_stream import HttpxStream
 from crawler.headers import Headers
 from crawler.messages import Request
 from crawler.transport.curl import CurlTransport
@@ -16,11 +16,15 @@ from crawler.transport.extensions import EXTENSION, WireOptions
 from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlSender", "Fields", "HttpxSender", "Received", "Sender"]
+__all__ = ["CurlSender", "Fields", "HttpxSender", "HttpxStream", "Received", "Sender"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Exceptions that other transports raise before they send anything."""
+MAX_LEFTOVER_CHUNKS: Final = 1000
+"""Chunks that a closed response may still yield before it raises."""
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that closing a response may take."""
 
 
 class Received(Protocol):
@@ -68,23 +72,12 @@ class Sender(Protocol):
         options: WireOptions,
         proxy: str | None,
     ) -> Awaitable[Received]:
-        """Send a request, and return the response as soon as its headers are complete.
-
-        Parameters:
-            request: The request.
-            fields: The header fields to send.
-            options: How it is sent.
-            proxy: URL of a proxy; `None` means directly.
-        """
+        """Send a request, and return the response as soon as its headers are complete."""
         ...
 
 
 class CurlSender:
-    """Sends requests over libcurl.
-
-    Parameters:
-        transport: The transport.
-    """
+    """Sends requests over libcurl."""
 
     is_curl = True
 
@@ -117,11 +110,7 @@ class CurlSender:
 
 
 class HttpxSender:
-    """Sends requests over a transport that knows neither `WireOptions` nor `LeanRequest`.
-
-    Parameters:
-        transport: The transport.
-    """
+    """Sends requests over a transport that knows neither `WireOptions` nor `LeanRequest`."""
 
     is_curl = False
 
@@ -157,12 +146,7 @@ class HttpxSender:
 
 
 class HttpxReceived:
-    """A response of such a transport.
-
-    Parameters:
-        response: The response.
-        sent_at: When its request began, in seconds on trio's clock.
-    """
+    """A response of such a transport."""
 
     def __init__(self, response: httpx.Response, sent_at: float) -> None:
         self._response = response
@@ -190,3 +174,27 @@ class HttpxReceived:
     def take_body(self) -> bytes | None:
         """See `Received`."""
         return None
+
+
+class HttpxStream(httpx.AsyncByteStream):
+    """The body of a response, without the content codings that httpx has decoded already."""
+
+    def __init__(self, received: httpx.Response) -> None:
+        self._received = received
+        chunks = received.aiter_bytes() if received.is_stream_consumed else received.aiter_raw()
+        self._chunks = cast("AsyncGenerator[bytes, None]", chunks)  # annotated as an iterator, it is a generator
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    async def aclose(self) -> None:
+        """Close the response, in a cancelled scope too.
+
+        httpx and httpcore nest generators without closing the inner ones. Reading on after the end of the closed stream
+        lets each of them raise, and so end.
+        """
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True), suppress(Exception):
+            await self._received.aclose()
+            for _ in range(MAX_LEFTOVER_CHUNKS):  # the chunks buffered already come before the exception
+                await anext(self._chunks)
+        await self._chunks.aclose()

@@ -15,11 +15,7 @@ __all__ = ["RecordingDecoder", "coding_for_libcurl", "keep_wire_body"]
 
 
 class RecordingDecoder(Decoder):
-    """A decoder that keeps what it is fed.
-
-    Parameters:
-        decoder: Decodes.
-    """
+    """A decoder that keeps what it is fed."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__(decoder.stages)
@@ -35,15 +31,7 @@ class RecordingDecoder(Decoder):
 def keep_wire_body(
     received: Received, response: Response, decoder: Decoder | None, body: bytes, *, is_complete: bool
 ) -> None:
-    """Make the coded body part of `response.wire`.
-
-    Parameters:
-        received: The response of the transport.
-        response: The response of the crawl.
-        decoder: The decoder of the body, if it has one.
-        body: The decoded body.
-        is_complete: Whether the whole body was read and kept.
-    """
+    """Make the coded body part of `response.wire`."""
     coded: bytes | None = body
     if isinstance(decoder, RecordingDecoder):
         coded = b"".join(decoder.chunks)

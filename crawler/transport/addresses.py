@@ -16,12 +16,7 @@ __all__ = ["Addresses"]
 
 
 class Addresses:
-    """Resolves host names, for the address cache of libcurl (CURLOPT_RESOLVE). libcurl itself resolves none.
-
-    Parameters:
-        resolver: Resolves host names.
-        slow: Which addresses of a host are tried last.
-    """
+    """Resolves host names, for the address cache of libcurl (CURLOPT_RESOLVE). libcurl itself resolves none."""
 
     def __init__(self, resolver: AddressResolver, slow: SlowAddresses) -> None:
         self._resolver = resolver
@@ -30,11 +25,7 @@ class Addresses:
         self._slow = slow
 
     def known(self, transfer: Transfer, target: Target) -> list[str] | None:
-        """Return what `resolve` would, if that takes no look-up, as for most requests; else `None`.
-
-        Raises:
-            Refused: The address guard allows none of the addresses.
-        """
+        """Return what `resolve` would, if that takes no look-up, as for most requests; else `None`."""
         if transfer.proxy is not None:
             return None
         try:
@@ -46,12 +37,7 @@ class Addresses:
         return self._allowed(transfer, target.host, target.port, addresses, is_site=True) if addresses else None
 
     async def resolve(self, transfer: Transfer, target: Target) -> list[str]:
-        """Return the entries for the address cache; names that the proxy resolves have none.
-
-        Raises:
-            httpx.RequestError: A name cannot be resolved, or not before the deadline of the request.
-            Refused: The address guard allows none of the addresses.
-        """
+        """Return the entries for the address cache; names that the proxy resolves have none."""
         began = trio.current_time()
         proxy, options = transfer.proxy, transfer.options
         guard = options.address_guard
@@ -97,12 +83,7 @@ class Addresses:
         return [f"+{host}:{port}:{listed}"]  # with the plus it expires like others, and replaces an older one
 
     async def _look_up(self, transfer: Transfer, host: str, port: int) -> tuple[str, ...]:
-        """Return the addresses of a host.
-
-        Raises:
-            OSError: The name cannot be resolved.
-            httpx.ReadTimeout: The lookup outlasted the deadline of the request.
-        """
+        """Return the addresses of a host."""
         with trio.CancelScope(deadline=transfer.complete_by):
             return await self._resolver.resolve(host, port)
         raise transfer.late()

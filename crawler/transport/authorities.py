@@ -21,16 +21,7 @@ CERTIFICATE: Final = lazy_pattern(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE----
 def trusted_authorities(
     verify: bool | str | os.PathLike[str], environment: Mapping[str, str], *, option: str = "setting tls_verify"
 ) -> bool | str:
-    """Return `verify` for a transport: the path of the authorities; `True` for those of certifi, `False` for no check.
-
-    Parameters:
-        verify: A path, or whether to verify certificates at all.
-        environment: Where `VARIABLES` are looked up, if `verify` is true.
-        option: What the caller names `verify`, for error messages.
-
-    Raises:
-        ConfigError: The file or folder does not exist, or the file holds no certificate in the format PEM.
-    """
+    """Return `verify` for a transport: the path of authorities; `True` for those of certifi, `False` for no check."""
     if verify is False:
         return False
     if verify is not True:

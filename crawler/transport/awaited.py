@@ -12,11 +12,7 @@ __all__ = ["Awaited"]
 
 
 class Awaited:
-    """Lets one task wait until a callback of libcurl wakes it.
-
-    Parameters:
-        is_timed: Whether the silence of the server is limited.
-    """
+    """Lets one task wait until a callback of libcurl wakes it."""
 
     __slots__ = ("_is_timed", "_task", "_timeout_scope")
 
@@ -35,11 +31,7 @@ class Awaited:
 
     @enable_ki_protection
     async def wait(self) -> None:
-        """Wait until something has arrived. Ctrl-C cannot come between the note that a task waits and its wait.
-
-        Raises:
-            httpx.TimeoutException: The server was silent for too long.
-        """
+        """Wait until something has arrived. Ctrl-C cannot come between the note that a task waits and its wait."""
         if self._task is not None:
             raise trio.BusyResourceError("another task reads this response")
         self._task = current_task()

@@ -103,22 +103,13 @@ class CurlTransport(httpx.AsyncBaseTransport):
         return self._driver.statistics()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response as soon as its headers are complete. Close it unless you read its body to the end.
-
-        Raises:
-            httpx.RequestError: The request failed.
-            Refused: The address guard allows none of the addresses.
-        """
+        """Return the response as soon as its headers are complete. Close it unless you read its body to the end."""
         return (await self.exchange(request)).as_response()
 
     async def exchange(self, request: httpx.Request) -> Transfer:
         """Send a request, and return its transfer as soon as the headers of the response are complete.
 
         The transfer of a small `WireOptions.max_body` may have its body, too. Close it unless you read that to the end.
-
-        Raises:
-            httpx.RequestError: The request failed.
-            Refused: The address guard allows none of the addresses.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:

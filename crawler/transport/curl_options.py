@@ -89,19 +89,7 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
             setopt(pycurl.PROXY_CAPATH if is_folder else pycurl.PROXY_CAINFO, authorities)
 
     def configure_request(self, curl: Any, transfer: Transfer, addresses: list[str]) -> bool:
-        """Set what belongs to one request, on a configured handle.
-
-        Parameters:
-            curl: The handle.
-            transfer: The request, and the receiver of its response.
-            addresses: Entries for libcurl's address cache (CURLOPT_RESOLVE).
-
-        Returns:
-            Whether the handle must be reset after the request: the next one would not overwrite all that was set.
-
-        Raises:
-            ValueError: The request cannot be sent; the message says why.
-        """
+        """Set what belongs to one request, on a configured handle."""
         request = transfer.request
         is_lean = isinstance(request, LeanRequest)
         if isinstance(request, LeanRequest):
@@ -176,11 +164,7 @@ def connection_stages(curl: Any) -> dict[str, float]:
 
 
 def proxy_of(request: httpx.Request) -> httpx.URL | None:
-    """Return the proxy of a request, from its extension ``proxy``; `None` means a direct connection.
-
-    Raises:
-        httpx.UnsupportedProtocol: The extension is not the URL of a proxy.
-    """
+    """Return the proxy of a request, from its extension ``proxy``; `None` means a direct connection."""
     given = request.extensions.get("proxy")
     if given is None:
         return None

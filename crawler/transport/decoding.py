@@ -85,11 +85,7 @@ def make_decoder(codings: list[str]) -> Decoder | None:
 
 
 class Decoder:
-    """Decodes a body piece by piece, in bounded memory however much it unpacks to.
-
-    Parameters:
-        stages: The decoders, outermost coding first.
-    """
+    """Decodes a body piece by piece, in bounded memory however much it unpacks to."""
 
     def __init__(self, stages: list[_Inflate]) -> None:
         self.received = 0
@@ -98,11 +94,7 @@ class Decoder:
         """The decoders, outermost coding first."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Decode the next bytes of the body, in pieces of at most 64 KiB.
-
-        Raises:
-            zlib.error: They cannot be decoded.
-        """
+        """Decode the next bytes of the body, in pieces of at most 64 KiB."""
         self.received += len(chunk)
         pieces: Iterator[bytes] = iter((chunk,))
         for stage in self.stages:
@@ -111,11 +103,7 @@ class Decoder:
 
 
 class _Inflate:
-    """Decodes gzip, all members (RFC 1952 section 2.2), or deflate: zlib's format as specified, or raw as some send it.
-
-    Parameters:
-        window: The window bits of zlib for gzip; 0 means deflate.
-    """
+    """Decodes gzip, all members (RFC 1952 section 2.2), or deflate: zlib's format as specified, or raw."""
 
     def __init__(self, window: int) -> None:
         self._window = window

@@ -39,14 +39,7 @@ NEAR: Final = 1000 * INTERVAL
 
 
 class CurlDriver:
-    """Drives the transfers of libcurl. It belongs to one `trio.run` at a time.
-
-    Parameters:
-        options: The options of the easy handles.
-        slow: Learns which addresses of a host could be connected to.
-        max_connections: Connections kept at most; 0 means 4,096.
-        on_endless: Called with a transfer whose server sends framing without end, before that is ended.
-    """
+    """Drives the transfers of libcurl. It belongs to one `trio.run` at a time."""
 
     def __init__(
         self,
@@ -91,11 +84,7 @@ class CurlDriver:
         return len(self._transfers) >= self._room.size
 
     async def wait_for_room(self, transfer: Transfer) -> None:
-        """Wait until another transfer has ended.
-
-        Raises:
-            httpx.ReadTimeout: The wait outlasted the deadline of the request.
-        """
+        """Wait until another transfer has ended."""
         if not await self._room.wait(transfer.complete_by):
             raise transfer.late()
 

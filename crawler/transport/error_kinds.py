@@ -85,13 +85,7 @@ UNKNOWN_HOST: Final = frozenset(getattr(socket, name) for name in ("EAI_NONAME",
 
 
 def kind_of_code(code: int, message: str, os_errno: int) -> str:
-    """Return the kind of a transfer that failed in libcurl; empty if its code has none.
-
-    Parameters:
-        code: libcurl's result (``CURLcode``).
-        message: What libcurl says.
-        os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
-    """
+    """Return the kind of a transfer that failed in libcurl; empty if its code has none."""
     kind = BY_CODE.get(code, "")
     if code == TOO_LARGE or MANY_FIELDS.search(message):
         return "headers_too_large"

@@ -260,17 +260,7 @@ def transport_error(
     kind: str = "",
     proxy_fault: ProxyFault | None = None,
 ) -> httpx.RequestError:
-    """Return an httpx exception with a `TransportFailure`.
-
-    Parameters:
-        cls: The class of the exception.
-        message: What happened, in one line.
-        request: The request that failed.
-        sent: Whether any of the request may have reached the server; see `TransportFailure`, as for the others.
-        retryable: Whether another attempt makes sense.
-        kind: What exactly failed.
-        proxy_fault: Where it failed, if a proxy was involved.
-    """
+    """Return an httpx exception with a `TransportFailure`."""
     error = cls(message, request=request)
     set_failure(error, TransportFailure(sent=sent, retryable=retryable, kind=kind, proxy_fault=proxy_fault))
     return error
@@ -279,16 +269,7 @@ def transport_error(
 def curl_error(
     code: int, curl_message: str, *, request: httpx.Request, proxy: httpx.URL | None, sent: bool, os_errno: int = 0
 ) -> httpx.RequestError:
-    """Return the httpx exception for a transfer that failed in libcurl.
-
-    Parameters:
-        code: libcurl's result (``CURLcode``).
-        curl_message: What libcurl says.
-        request: The request that failed.
-        proxy: The proxy of the request, if any.
-        sent: Whether the connection was ready and sending began.
-        os_errno: The system's error number of the last failed connection attempt; 0 if there was none.
-    """
+    """Return the httpx exception for a transfer that failed in libcurl."""
     cls = _BY_CODE.get(code, httpx.TransportError)
     kind = kind_of_code(code, curl_message, os_errno)
     is_final = code in _FINAL_CODES or kind in FINAL_KINDS or _TOO_MANY_CODINGS in curl_message
@@ -328,12 +309,7 @@ def was_sent(error: Exception) -> bool:
 
 
 def translate(error: Exception, request: Request | None = None) -> RequestError:
-    """Return the framework's error for an exception of a transport. Raise it ``from error``.
-
-    Parameters:
-        error: An exception of httpx or of any transport; a `RequestError` is returned as it is.
-        request: The framework's request that failed.
-    """
+    """Return the framework's error for an exception of a transport. Raise it ``from error``."""
     if isinstance(error, RequestError):
         error.request = error.request or request
         return error

@@ -59,11 +59,7 @@ class _Mark(Struct, frozen=True, eq=False):
 
 
 class FramingWatch:
-    """Compares what connections receive with what their transfers get.
-
-    Parameters:
-        received: Returns the bytes that a connection has received, by file descriptor; 0 if that is unknown.
-    """
+    """Compares what connections receive with what their transfers get."""
 
     def __init__(self, received: Callable[[int], int] | None = None) -> None:
         self._received = received or received_on
@@ -75,11 +71,7 @@ class FramingWatch:
         self._ended[fd] = self._ended.get(fd, 0) + transfer.delivered
 
     def find_endless(self, transfers: Iterable[tuple[int, T]]) -> list[T]:
-        """Return the transfers on connections that received too much framing since they were first seen here.
-
-        Parameters:
-            transfers: The file descriptor of its connection, and the transfer. With HTTP/2, several share one.
-        """
+        """Return the transfers on connections that received too much framing since they were first seen here."""
         by_connection: dict[int, list[T]] = {}
         for fd, transfer in transfers:
             by_connection.setdefault(fd, []).append(transfer)

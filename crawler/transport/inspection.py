@@ -53,11 +53,7 @@ class Inspection:
 
     @staticmethod
     def connections(transfers: Mapping[Any, Transfer]) -> Connections:
-        """Return the connections to inspect.
-
-        Parameters:
-            transfers: All transfers, by their handles.
-        """
+        """Return the connections to inspect."""
         sockets = []
         paused = set()  # what the system has received, libcurl may not have read
         for curl, transfer in transfers.items():

@@ -22,15 +22,7 @@ CONTENT_ENCODING: Final = b"content-encoding"
 
 
 class LeanRequest(httpx.Request):
-    """An `httpx.Request` whose `url`, `headers` and `stream` are made on first access.
-
-    Parameters:
-        method: The method.
-        address: The canonical URL.
-        fields: Header names and values, in order.
-        body: The content.
-        extensions: The extensions, as in httpx.
-    """
+    """An `httpx.Request` whose `url`, `headers` and `stream` are made on first access."""
 
     def __init__(
         self,
@@ -87,11 +79,7 @@ class Target(Struct, frozen=True):
 
 
 def target_of(request: httpx.Request) -> Target:
-    """Return where a request goes.
-
-    Raises:
-        ValueError: Its URL has no host, or a scheme other than ``http`` and ``https``.
-    """
+    """Return where a request goes."""
     if isinstance(request, LeanRequest):
         return _parse_origin(urls.origin(request.address))
     url = request.url

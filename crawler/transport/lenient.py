@@ -38,26 +38,14 @@ def is_tolerable(error: httpx.RequestError) -> bool:
 
 
 def can_send_leniently(request: httpx.Request, *, body: bytes, proxy: httpx.URL | None) -> bool:
-    """Return whether a request may be repeated and has a connection of its own to its server, perhaps tunnelled.
-
-    Parameters:
-        request: The request.
-        body: Its body.
-        proxy: Its proxy, if any.
-    """
+    """Return whether a request may be repeated and has a connection of its own to its server, perhaps tunnelled."""
     if request.method not in METHODS or body:
         return False
     return proxy is None or proxy.scheme.startswith("socks") or request.url.scheme == "https"
 
 
 class LenientTransfer(Transfer):
-    """A GET or HEAD over a connection of its own, whose response is parsed here. The body is not decoded.
-
-    Parameters:
-        request: The request.
-        max_headers: Maximum size of all header lines, in bytes.
-        options: The other parameters of a `Transfer`.
-    """
+    """A GET or HEAD over a connection of its own, whose response is parsed here. The body is not decoded."""
 
     connect_only = True
 
@@ -88,11 +76,7 @@ class LenientTransfer(Transfer):
         return self._body_size
 
     async def wait(self) -> None:
-        """Wait until libcurl has connected; after that, send the request and parse the next bytes that come.
-
-        Raises:
-            httpx.RequestError: The request failed. The connection is closed.
-        """
+        """Wait until libcurl has connected; after that, send the request and parse the next bytes that come."""
         if self._socket is None:
             await super().wait()
             return

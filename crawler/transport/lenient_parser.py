@@ -19,12 +19,7 @@ MAX_CHUNK_LINE: Final = 16_384
 
 
 class ParseError(Exception):
-    """Raised for bytes that are not a valid response.
-
-    Parameters:
-        message: What is wrong, in one line.
-        kind: The value for `RequestError.kind`.
-    """
+    """Raised for bytes that are not a valid response."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
@@ -36,10 +31,6 @@ class LenientHTTP11Parser:
 
     Line ends may lack their CR; a CR elsewhere in a line counts as a space (section 2.2); interim responses are
     skipped. Of the header fields, only those that say where the body ends are interpreted.
-
-    Parameters:
-        has_body: Whether the response has a body; a response to HEAD has none.
-        max_headers: Maximum size of the header lines, in bytes.
     """
 
     def __init__(self, *, has_body: bool, max_headers: int) -> None:
@@ -60,11 +51,7 @@ class LenientHTTP11Parser:
         self._state = "head"  # or: body, size, data, break, trailer
 
     def feed(self, data: bytes) -> bytes:
-        """Return the bytes of the body in `data`.
-
-        Raises:
-            ParseError: The response is malformed.
-        """
+        """Return the bytes of the body in `data`."""
         self._buffer += data
         body = bytearray()
         while not self.is_complete and self._step(body):
@@ -72,11 +59,7 @@ class LenientHTTP11Parser:
         return bytes(body)
 
     def end(self) -> None:
-        """Note that the connection was closed.
-
-        Raises:
-            ParseError: The response is incomplete.
-        """
+        """Note that the connection was closed."""
         if not self.has_headers:
             message = (
                 "closed in the middle of the headers" if self.lines or self._buffer else "closed without a response"

@@ -41,15 +41,7 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
 
 
 class TransferRoom:
-    """Keeps the transfers within the limit on open files: further requests wait until one has ended.
-
-    Parameters:
-        max_kept: Connections kept at most.
-
-    Raises:
-        ConfigError: The system allows fewer than `MIN_OPEN_FILES`, and no connection could be opened in addition to the
-            files.
-    """
+    """Keeps the transfers within the limit on open files: further requests wait until one has ended."""
 
     def __init__(self, max_kept: int) -> None:
         allowed = raise_open_file_limit()
@@ -90,12 +82,7 @@ class TransferRoom:
 
 
 def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
-    """Return the connections that fit into a limit on open files.
-
-    Parameters:
-        open_files: The limit.
-        max_kept: Connections kept at most.
-    """
+    """Return the connections that fit into a limit on open files."""
     sockets = max(open_files - RESERVED, MIN_SOCKETS)
     return ConnectionLimits(transfers=sockets // 2, kept=min(max_kept, sockets // 2), total=sockets * 3 // 4)
 

@@ -30,13 +30,7 @@ PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
 
 def find_fault(curl: Any, code: int, proxy: httpx.URL) -> ProxyFault | None:
-    """Return where a transfer failed before its request went out; `None` if proxies have nothing to do with it.
-
-    Parameters:
-        curl: libcurl's handle.
-        code: Its result.
-        proxy: The proxy.
-    """
+    """Return where a transfer failed before its request went out; `None` if proxies have nothing to do with it."""
     status = curl.getinfo(pycurl.HTTP_CONNECTCODE)
     if code in TLS_CODES:  # with the site, unless there is no tunnel yet and the proxy itself speaks TLS
         return "proxy" if proxy.scheme == "https" and not status else None

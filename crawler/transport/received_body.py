@@ -22,13 +22,7 @@ MAX_WHOLE: Final = 1024 * 1024
 
 
 class ReceivedBody(Awaited):
-    """Holds what has arrived of a body and was not read. If that is too much, libcurl pauses.
-
-    Parameters:
-        buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
-        max_size: Bytes of a gathered body after which the transfer ends, since it is too large.
-        is_timed: As in `Awaited`.
-    """
+    """Holds what has arrived of a body and was not read. If that is too much, libcurl pauses."""
 
     __slots__ = (
         "_body_size", "_buffer", "_chunks", "_chunks_size", "_ended", "_error", "_is_coded", "_max_size", "_paused",
@@ -96,11 +90,7 @@ class ReceivedBody(Awaited):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next bytes of the body; no checkpoint if they have arrived already.
-
-        Raises:
-            httpx.RequestError: The body is incomplete, and no more will come.
-        """
+        """Return the next bytes of the body; no checkpoint if they have arrived already."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error

@@ -37,11 +37,7 @@ class AddressResolver(Protocol):
     """The interface of resolvers: a `Resolver`, or one of your own."""
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """Return the addresses of a host name, or a literal address itself.
-
-        Raises:
-            OSError: The name cannot be resolved.
-        """
+        """Return the addresses of a host name, or a literal address itself."""
         ...
 
 
@@ -89,13 +85,6 @@ class Resolver:
     If a lookup fails, addresses that have expired are used for another 30 seconds (RFC 8767), unless the name no
     longer exists. Without any, a lookup that failed slowly is not repeated for as long as it took, up to 5 seconds
     (RFC 9520).
-
-    Parameters:
-        lookups: Lookups at the same time.
-        ttl: Seconds for which addresses are cached. The system does not report how long they are valid.
-        entries: Names in the cache, at most; the oldest is forgotten first.
-        timeout: Seconds for one lookup, including its wait for a free thread.
-        getaddrinfo: Asks the system, with the signature of `socket.getaddrinfo`; runs in a thread.
     """
 
     def __init__(
@@ -127,24 +116,11 @@ class Resolver:
         return ResolverStatistics(cached=len(self._cached), pending=len(self._pending), threads=self._threads)
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """Return the addresses of a host in the order in which to try them; no checkpoint if they are cached.
-
-        Parameters:
-            host: An ASCII name (punycode), or an address, which is returned as it is; IPv6 with or without brackets.
-            port: The port to connect to.
-
-        Raises:
-            TimeoutError: The lookup took too long.
-            OSError: The name does not exist, or the lookup failed (`socket.gaierror`).
-        """
+        """Return the addresses of a host in the order in which to try them; no checkpoint if they are cached."""
         return self.known(host) or await self._shared_lookup(host)
 
     def known(self, host: str) -> tuple[str, ...]:
-        """Return the addresses of a host that takes no lookup: a literal address, or a cached name; else nothing.
-
-        Raises:
-            OSError: It is cached that the name does not exist.
-        """
+        """Return the addresses of a host that takes no lookup: a literal address, or a cached name; else nothing."""
         run = trio.lowlevel.current_trio_token()
         if run is not self._run:
             self._reset(run)

@@ -45,14 +45,7 @@ class SlowAddresses:
         return (*fast, *last)
 
     def connected(self, host: str, addresses: tuple[str, ...], address: str, now: float) -> None:
-        """Note which address was connected to: those that libcurl had tried before it are slow.
-
-        Parameters:
-            host: The host.
-            addresses: Its addresses in the order in which libcurl got them.
-            address: The one that was connected to.
-            now: Seconds.
-        """
+        """Note which address was connected to: those that libcurl had tried before it are slow."""
         if address not in addresses:
             return
         earlier = set(addresses[: addresses.index(address)])

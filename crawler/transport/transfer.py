@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
 
 import httpx
@@ -27,9 +28,8 @@ from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
 from crawler.transport.lean import delivered_fields
 from crawler.transport.received_body import WRITEFUNC_ERROR, ReceivedBody
-from crawler.transport.status_line import parse_status_line
 
-__all__ = ["Transfer", "UnknownCoding"]
+__all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -53,22 +53,7 @@ class UnknownCoding(httpx.DecodingError):
 
 
 class Transfer(ReceivedBody, httpx.AsyncByteStream):
-    """One transfer.
-
-    Parameters:
-        request: The request. Its extensions may hold ``timeout`` (httpx's; ``read`` and ``write`` count here) and
-            `WireOptions`. A body of which at most 64 MiB will be read is delivered in one piece, or as much of it as
-            proves that it is larger, if it has a content coding or at most 1 MiB; and together with its response,
-            unless the response sets cookies or may be a proxy's own. The address guard checks the connected address,
-            unless it is that of a proxy.
-        body: The body to send.
-        proxy: The proxy, if any.
-        buffer: Bytes of the body that may wait here for their reader before libcurl is paused.
-        max_headers: Maximum size of all header lines, in bytes.
-        drop: Removes this transfer from libcurl, at any moment.
-        decode: Whether libcurl decodes the body.
-        new_connection: Whether to open a connection instead of using a kept one.
-    """
+    """One transfer."""
 
     __slots__ = (
         "_drop", "_has_headers", "_lines", "_lines_size", "_max_headers", "_primary_ip", "_read_timeout", "_reason",
@@ -308,12 +293,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
     # ---- called by the waiting task ---------------------------------------------------------------------------------
 
     def check_response(self) -> None:
-        """Look at the headers of the response, which are complete, or at the error without one.
-
-        Raises:
-            UnknownCoding: libcurl will deliver no body.
-            httpx.RequestError: The request failed.
-        """
+        """Look at the headers of the response, which are complete, or at the error without one."""
         if not self._has_headers:
             assert self._error is not None
             raise self._error
@@ -394,3 +374,10 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
 
     def _is_sending(self) -> bool:
         return self._sent_size < len(self.body)
+
+
+@lru_cache(maxsize=256)
+def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
+    """Return version, status and reason phrase. The status is -1 if further digits follow, which libcurl ignores."""
+    version, _, rest = line.partition(b" ")
+    return version.upper(), -1 if rest[3:4].isdigit() else int(rest[:3]), rest[4:].strip(b"\r\n")

@@ -7,7 +7,7 @@ import pycurl
 import pytest
 import trio
 
-from crawler.transport.transfer import Transfer
+from crawler.transport.transfer import Transfer, parse_status_line
 
 
 class Failing:
@@ -53,3 +53,18 @@ async def test_ctrl_c_cannot_come_between_the_note_that_a_task_waits_and_its_wai
         await exchange.wait()
         exchange.check_response()
     assert protected == [True]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", (b"HTTP/1.1", 200, b"OK")),
+        (b"http/1.0 404\r\n", (b"HTTP/1.0", 404, b"")),
+        (b"HTTP/2 503 \r\n", (b"HTTP/2", 503, b"")),
+        (b"HTTP/1.1 2000 OK\r\n", (b"HTTP/1.1", -1, b"OK")),
+    ],
+)
+def test_a_status_has_three_digits(line: bytes, parts: tuple[bytes, int, bytes]) -> None:
+    version, status, reason = parse_status_line(line)
+    assert (version, status) == parts[:2]
+    assert status < 0 or reason == parts[2]
