@@ -33,8 +33,8 @@ from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.engine.report import Report
-    from crawler.limits.trouble import Outage
     from crawler.messages import Request
+    from crawler.outages.failed_attempt import Outage
 
 __all__ = [
     "BadRedirect",

@@ -28,22 +28,12 @@ class LaneStats(Struct):
     """Requests that were sent."""
     refusals: int = 0
     """Responses by which the server refused load: 429, 503, …"""
-    checks: int = 0
-    """Requests that were sent only to find out whether the network is up."""
-    has_answered: bool = False
-    """Whether there was a response before the latest request was sent."""
-    is_restricted: bool = False
-    """Whether a request has named a proxy, its robots.txt asks for a delay, or a plugin has paused it."""
     waited: dict[str, float] = {}
     """Seconds that requests were ready but had to wait, by reason. Only this run of a job counts."""
     quotas: dict[str, Any] = {}
     """The quotas that the server declared, by policy."""
     events: list[dict[str, Any]] = []
     """The latest events of these quotas, such as ``low`` and ``forecast``; see `crawler.QuotaEvent`."""
-
-    def may_be_asked(self) -> bool:
-        """Return whether a later run may ask the host whether the network is up: it has no limits that are known."""
-        return self.has_answered and not (self.refusals or self.quotas or self.is_restricted)
 
     def note(self, *events: dict[str, Any]) -> None:
         """Keep events of quotas."""
@@ -124,9 +114,6 @@ class Stats(Struct):
             lane = self.lane(name)
             lane.requests += theirs.requests
             lane.refusals += theirs.refusals
-            lane.checks += theirs.checks
-            lane.has_answered = lane.has_answered or theirs.has_answered
-            lane.is_restricted = lane.is_restricted or theirs.is_restricted
             lane.quotas |= theirs.quotas
             lane.note(*theirs.events)
             lane.waited = dict(Counter(lane.waited) + Counter(theirs.waited))

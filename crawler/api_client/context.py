@@ -14,8 +14,8 @@ from crawler.api_client.policy import ClientRetries, PaceRules, RetryRules
 from crawler.api_client.queue import Costs, FairQueue
 from crawler.clock import Clock
 from crawler.decision.decide import Policy
-from crawler.limits.breaker import Breaker
 from crawler.limits.permit import Permit
+from crawler.outages.breaker import Breaker
 from crawler.transport.curl import CurlTransport
 from crawler.transport.extensions import EXTENSION, wire_options
 

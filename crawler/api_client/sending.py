@@ -26,13 +26,13 @@ from crawler.decision.decisions import Again, Decision
 from crawler.decision.facts import Facts
 from crawler.errors import BadStatus, FetchError, RequestError, WouldExceedDeadline
 from crawler.http.retry_safety import is_transient
-from crawler.limits.breaker import Breaker
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
-from crawler.limits.trouble import Outage
 from crawler.messages import Request
 from crawler.messages.request import copy_unchecked
+from crawler.outages.breaker import Breaker
+from crawler.outages.failed_attempt import Outage
 from crawler.transport.error_kinds import CALM, kind_of
 from crawler.transport.errors import translate, was_sent
 from crawler.transport.extensions import failure_of, wire_options

@@ -22,12 +22,13 @@ from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
+from crawler.outages.failed_attempt import given_up_error
 
 if TYPE_CHECKING:
     from crawler.decision.facts import Facts
     from crawler.frontier import StartTicket
     from crawler.limits.refusal_budget import Refusal
-    from crawler.limits.trouble import Outage
+    from crawler.outages.failed_attempt import Outage
 
 __all__ = ["Policy", "bad_status", "decide"]
 
@@ -185,11 +186,7 @@ def _wait_for_host(error: RequestError | Retry, outage: Outage, facts: Facts) ->
         waits = outage.is_open and not outage.gives_up and stated <= MAX_WAIT
         return Again("waits", max(outage.wait, stated)) if waits else None
     if outage.gives_up and isinstance(error, FetchError):
-        from crawler.frontier.reachability import given_up_error  # noqa: PLC0415 - a client gives up no host
-
         return Fail(given_up_error(error, outage.down_for, facts.request))
-    if outage.counts:
-        return None
     if outage.is_open:
         return Again("waits", outage.wait)
     return Again("unreachable", outage.wait) if facts.may_go_free("unreachable") else None

@@ -9,8 +9,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from crawler.frontier import StartTicket
     from crawler.limits.refusal_budget import Refusal
-    from crawler.limits.trouble import Outage
     from crawler.messages import Request
+    from crawler.outages.failed_attempt import Outage
 
 __all__ = ["MAX_FREE", "Facts", "Sender"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,11 +75,8 @@ class Checkpointer:
         if checkpoint.stats is not None and own_store:
             self._stats.restore(checkpoint.stats)
             if self._stats.statuses:
-                ended_at = self._clock() if resumed.unclean else -math.inf
-                for origin, counts in self._stats.lanes.items():  # any of them may have answered
-                    self._frontier.outages.note_response(origin)
-                    if counts.may_be_asked():
-                        self._frontier.network_checks.note_absent(origin, ended_at)
+                for origin in self._stats.lanes:  # any of them may have answered
+                    self._frontier.outages.network.note_online(origin)
         if self._guard is not None and checkpoint.networks is not None:
             self._guard.restore(checkpoint.networks)
         if self._origins is not None and checkpoint.origins is not None:

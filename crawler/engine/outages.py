@@ -1,4 +1,4 @@
-"""`OutageMonitor`: reports to the limits whether hosts can be reached, and logs what is down."""
+"""`OutageMonitor`: reports to the breakers what attempts show of their hosts, and logs what is down."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from crawler import urls
 from crawler.decision.retry_policy import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
-from crawler.frontier import CheckTicket, PageTicket, RobotsTicket, StartTicket
+from crawler.frontier import PageTicket, RobotsTicket, StartTicket
 from crawler.http.retry_safety import is_transient
-from crawler.limits.breaker import MAX_REST
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
-from crawler.limits.outages import NETWORK_PROBE
-from crawler.limits.trouble import Contact, Trouble
 from crawler.logs import get_logger
+from crawler.outages.breaker import MAX_REST
+from crawler.outages.failed_attempt import Contact, FailedAttempt, Outage
+from crawler.outages.network import PROBE_REST
 from crawler.transport.proxy_faults import fault_of
 
 if TYPE_CHECKING:
@@ -45,38 +45,25 @@ log = get_logger("crawler.engine")
 
 
 class OutageMonitor:
-    """Judges the results of attempts.
-
-    Parameters:
-        frontier: Its breakers learn from the results, and its lanes wait for them.
-        policy: Knows which statuses are pages.
-    """
+    """Reports attempts to the breakers, which the requests of the frontier wait for."""
 
     def __init__(self, frontier: Frontier, policy: Policy) -> None:
         self._frontier = frontier
+        self._outages = frontier.outages
         self._policy = policy
         self._logged: set[str] = set()
 
     def received(self, ticket: StartTicket, response: Response, now: float) -> None:
-        """Note a response. If it says that the host is down, set `StartTicket.outage` to what that means.
-
-        Parameters:
-            ticket: The request.
-            response: Its response.
-            now: Seconds since the epoch.
-        """
-        outages = self._frontier.outages
-        is_proof = outages.network is not None or isinstance(ticket, CheckTicket)
+        """Note a response. If it says that the host is down, set `StartTicket.outage` to what that means."""
+        is_proof = self._outages.network.breaker is not None
         contact = None if is_proof else self._contact(ticket, response)
         if contact is None:
             self.answered(ticket, now)
             return
         error = FetchError(f"status {response.status}", request=ticket.request)
-        trouble = self._trouble(ticket, error, contact, is_proxy=False)
-        outage = outages.failed(trouble, now)
+        outage = self._note(ticket, error, contact, now)
         if may_repeat(ticket.request):
             ticket.outage = outage
-        self._log_outage(trouble.scope)
 
     def _contact(self, ticket: StartTicket, response: Response) -> Contact | None:
         """Return how far a request got whose response may mean that its host is down; `None`: the host is well.
@@ -95,75 +82,69 @@ class OutageMonitor:
         return "error" if is_error and _is_known(ticket) else None
 
     def answered(self, ticket: StartTicket, now: float) -> None:
-        """Note that a response has arrived while something was down, in seconds since the epoch."""
-        outages, reachability = self._frontier.outages, self._frontier.reachability
-        network = outages.network
-        scopes = reachability.scopes(ticket.request)
+        """Note that a response has arrived while something was down."""
+        outages, network = self._outages, self._outages.network.breaker
+        scopes = outages.scopes(ticket.request)
         for scope in scopes:
             self._log_recovery(scope, now)
         outages.end(ticket)
-        is_check = isinstance(ticket, CheckTicket)
-        retried = outages.answered(scopes, is_known=_is_known(ticket), is_check=is_check)
-        if is_check:
-            log.info("%s answers, so the network is up", scopes[0])
+        was_down = outages.answered(scopes, now)
         if network is not None:
             log.warning("network back after %.0f s", now - network.since)
         if network is not None or len(scopes) > 1:
             self._frontier.wake_all()
-        else:
-            self._frontier.wake(retried)
+        elif was_down:
+            self._frontier.wake(scopes)
 
     def failed(self, ticket: StartTicket, error: RequestError, now: float) -> None:
-        """Note that an attempt has failed, and set `FetchError.outage` to what that means.
-
-        Parameters:
-            ticket: The request.
-            error: Why it failed.
-            now: Seconds since the epoch.
-        """
-        outages, request = self._frontier.outages, ticket.request
+        """Note that an attempt has failed, and set `FetchError.outage` to what that means."""
+        outages = self._outages
         is_proxy = isinstance(error, FetchError) and fault_of(error.__cause__) == "proxy"
         contact = contact_of(error, is_known=_is_known(ticket) or is_proxy)
         if contact is None or not isinstance(error, FetchError):
             if outages.active and has_response(error):
                 self.answered(ticket, now)
             return
-        network = outages.network
-        trouble = self._trouble(ticket, error, contact, is_proxy=is_proxy)
-        outage = outages.failed(trouble, now)
-        self._log_outage(trouble.scope)
-        if not ticket.is_sent or may_repeat(request):
+        network = outages.network.breaker
+        outage = self._note(ticket, error, contact, now, is_proxy=is_proxy)
+        if not ticket.is_sent or may_repeat(ticket.request):
             error.outage = outage
-        if outages.network is not network:
-            self._log_network(now)
-        if outages.network is not network or is_proxy:
+        if outages.network.breaker is not network:
+            self._log_network()
+        if outages.network.breaker is not network or is_proxy:
             self._frontier.wake_all()
 
-    def _trouble(self, ticket: StartTicket, error: FetchError, contact: Contact, *, is_proxy: bool) -> Trouble:
-        scopes, pending = self._frontier.reachability.scopes(ticket.request), ticket.pending
-        allows_for_chance = self._policy.retries.allows_for_chance(ticket.request)
-        is_repeated, pending.has_failed = pending.has_failed, True
-        return Trouble(
-            scope=scopes[-1] if is_proxy else scopes[0],
+    def _note(
+        self, ticket: StartTicket, error: FetchError, contact: Contact, now: float, *, is_proxy: bool = False
+    ) -> Outage | None:
+        """Report a failed attempt."""
+        request, pending = ticket.request, ticket.pending
+        scope = self._outages.scopes(request)[-1 if is_proxy else 0]
+        may_be_alone = isinstance(ticket, PageTicket) and request.depth > 0
+        failed_before = pending.first_failed_at
+        if failed_before is None:
+            pending.first_failed_at = now
+        attempt = FailedAttempt(
+            scope=scope,
             contact=contact,
             error=error,
-            url=ticket.request.url,
-            request=ticket,
+            url=request.url,
+            ticket=ticket,
             started=ticket.now,
             is_known=_is_known(ticket),
-            is_repeated=is_repeated,
-            is_found=allows_for_chance and pending.request.depth > 0 and isinstance(ticket, PageTicket),
-            failed_share=ticket.lane.throttle.failed_share if allows_for_chance else 0.0,
+            failed_before=failed_before,
+            may_be_alone=may_be_alone and self._policy.retries.allows_for_chance(request),
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,
-            is_check=isinstance(ticket, CheckTicket),
         )
+        outage = self._outages.failed(attempt, now)
+        self._log_outage(scope)
+        return outage
 
     def _log_outage(self, scope: str) -> None:
         """Log once that a host which has answered before is down."""
-        outages = self._frontier.outages
-        breaker = outages.breaker_of(scope)
-        if breaker is None or breaker.is_logged or breaker.down_for < LOG_AFTER or outages.network is not None:
+        breaker = self._outages.breaker_of(scope)
+        if breaker is None or breaker.is_logged or breaker.down_for < LOG_AFTER or self._outages.network.breaker:
             return
         if not (breaker.is_known and breaker.is_open):
             return
@@ -180,36 +161,34 @@ class OutageMonitor:
 
     def _log_recovery(self, scope: str, now: float) -> None:
         """Log that a host answers again whose outage was logged."""
-        breaker = self._frontier.outages.breaker_of(scope)
+        breaker = self._outages.breaker_of(scope)
         if breaker is not None and breaker.is_logged:
             level = logging.WARNING if len(self._logged) <= MAX_LOGGED else logging.DEBUG
             which = f"one of the proxies {scope}" if ", " in scope else scope
             log.log(level, "%s answers again after %.0f s", which, now - breaker.since)
 
-    def _log_network(self, now: float) -> None:
+    def _log_network(self) -> None:
         """Log that the network is down, or was given up."""
-        network = self._frontier.outages.network
+        network = self._outages.network.breaker
         if network is None:
             log.warning("network given up: waiting requests fail until something answers")
         else:
             since = time.strftime("%H:%M:%S", time.localtime(network.since))
-            log.warning("network down since %s, trying every %.0f s: %s", since, NETWORK_PROBE, network.error)
+            log.warning("network down since %s, trying every %.0f s: %s", since, PROBE_REST, network.error)
 
 
 def contact_of(error: RequestError, *, is_known: bool) -> Contact | None:
     """Return how far a failed request got; `None` if that does not show whether its host is down.
 
-    Parameters:
-        error: Why it failed.
-        is_known: Whether the host has answered before. If not, a certificate that does not verify is no outage.
+    A certificate that does not verify does only if the host is known to have answered before.
     """
     contact: Contact | None = None
     if isinstance(error, ConnectFailed):
-        contact = CONNECT_KINDS.get(error.kind, "none")
+        contact = CONNECT_KINDS.get(error.kind, "refused")
         if error.kind == "proxy" and fault_of(error.__cause__) is None:
             contact = None  # the proxy is up, and declined
         elif not error.retryable:
-            contact = "name" if contact == "lookup" else "none" if is_known else None
+            contact = "name" if contact == "lookup" else "refused" if is_known else None
     elif isinstance(error, FetchTimeout):
         contact = TIMEOUT_KINDS.get(error.kind, "sent")
     elif isinstance(error, BrokenExchange) and error.kind in UNANSWERED_KINDS:
@@ -227,8 +206,6 @@ def has_response(error: RequestError) -> bool:
 def _is_known(ticket: StartTicket) -> bool:
     """Return whether the host of a ticket has answered before, in this run or an earlier one of the job."""
     lane, request = ticket.lane, ticket.request
-    if isinstance(ticket, CheckTicket):
-        return True
     is_own = request.lane is not None or lane.name == urls.origin(request.url)  # else it borrows the lane of another
     return is_own and lane.throttle.concurrency.has_answered
 

@@ -224,12 +224,10 @@ def _main_counts(stats: Stats) -> dict[str, int]:
 
 
 def _counts_of(lane: LaneStats) -> dict[str, Any]:
-    """Return the counts of a lane as JSON values; few lanes have events or checks."""
+    """Return the counts of a lane as JSON values; few lanes have events."""
     counts: dict[str, Any] = msgspec.to_builtins(lane)
-    del counts["has_answered"], counts["is_restricted"]
-    for name in ("events", "checks"):
-        if not counts[name]:
-            del counts[name]
+    if not counts["events"]:
+        del counts["events"]
     return counts
 
 

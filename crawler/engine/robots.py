@@ -15,7 +15,7 @@ from crawler.decision.facts import Facts
 from crawler.engine.commit_calls import no_request
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.fetch.body_reader import BodyHandling
-from crawler.frontier import CheckTicket, RefusedTicket, RobotsTicket, lane_name
+from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
 from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
@@ -94,17 +94,6 @@ class RobotsFetcher:
         if again is not None:
             counts = again.reason == "attempt"
             self._frontier.robots.put_back(ticket, self._clock() + (again.wait or 0.0), counts=counts)
-
-    async def check_network(self, ticket: CheckTicket) -> None:
-        """Ask a host for its robots.txt, only to see whether it answers: the outages learn that from the attempt."""
-        token = no_request.set(True)
-        try:
-            await self._attempts.make(ticket, 1, body=BodyHandling(truncate_at=MAX_ROBOTS_SIZE), ask_answer=False)
-        except RequestError as error:
-            log.debug("whether the network is up: %s does not answer: %s", ticket.lane.name, error)
-        finally:
-            no_request.reset(token)
-            self._frontier.settle(ticket)
 
     async def _fetch(self, ticket: RobotsTicket) -> Again | None:
         """Return when the next attempt is due; `None` means that the frontier has the rules."""

@@ -184,7 +184,6 @@ class Scheduler(Struct, eq=False, kw_only=True):
                         await self._dispatch(tickets)
                     finally:  # after a cancellation too: what brings start requests is shielded from it
                         self.added.is_closed = True
-                        self.worker.end_checks()
                         self.frontier.changed.set()
                     feeders.cancel_scope.cancel(reason="nothing more is started")
 

@@ -11,7 +11,6 @@ from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchError, FetchTimeout, RequestError
-from crawler.frontier import CheckTicket
 from crawler.messages import Pause, Request, Response, Stop, Usage
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ __all__ = ["Settlement"]
 
 UNRELATED_KINDS: Final = frozenset({"bad_coding", "endless", "stale"})
 """Kinds of broken exchanges that do not mean that the server is overloaded."""
+NOTE_EVERY: Final = 0.1
+"""Seconds between two responses that the outages learn of while nothing fails: they need no more."""
 
 
 class Settlement:
@@ -67,11 +68,6 @@ class Settlement:
         counts = self._stats.lane(ticket.lane.name)
         self._stats.requests += 1
         counts.requests += 1
-        counts.has_answered = ticket.lane.throttle.concurrency.has_answered
-        if ticket.request.proxy is not None:
-            ticket.lane.names_proxy = counts.is_restricted = True
-        if isinstance(ticket, CheckTicket):
-            counts.checks += 1
 
     def learn(self, ticket: StartTicket, response: Response, now: float | None = None) -> list[QuotaEvent]:
         """Let the limits learn from a response of the network, and return what they have noticed.
@@ -81,12 +77,13 @@ class Settlement:
             response: The response to it.
             now: Seconds since the epoch. `None`: the present time.
         """
-        outages = self._frontier.outages
-        if not outages.was_online:
-            outages.note_response(urls.origin(ticket.request.url))
+        now = self._clock() if now is None else now
+        network = self._frontier.outages.network
+        if now >= network.answered_at + NOTE_EVERY:
+            network.note_online(urls.origin(ticket.request.url), now)
         events = self._frontier.feedback.answered(
             ticket,
-            self._clock() if now is None else now,
+            now,
             status=response.status,
             headers=response.headers,
             body=response.body,
@@ -161,8 +158,6 @@ class Settlement:
         waited, lane.waited = lane.waited, {}
         for reason, seconds in waited.items():
             counts.waited[reason] = counts.waited.get(reason, 0.0) + seconds
-        if waited and lane.robots.delay():
-            counts.is_restricted = True
         if not self._hooks:
             return
         usage = Usage(
@@ -198,8 +193,6 @@ class Settlement:
         if pause is not None:
             scope = pause.scope or usage.lane
             self._frontier.controls.block(scope, self._clock() + pause.seconds)
-            if scope in self._stats.lanes:
-                self._stats.lanes[scope].is_restricted = True
 
 
 def _is_overload(error: RequestError) -> bool:

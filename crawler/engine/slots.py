@@ -140,4 +140,4 @@ class Slots:
         ticket.now = self._clock()
         ticket.permit.take(ticket.now, reports=self._frontier.feedback.reports_sending)
         if self._frontier.outages.active:
-            self._frontier.reachability.start(ticket)
+            self._frontier.outages.start(ticket, request)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics
-from crawler.limits.outages import NETWORK
+from crawler.outages.outages import NETWORK
 
 if TYPE_CHECKING:
     from crawler.frontier import Frontier
-    from crawler.limits.outage_statistics import OutageStatistics
     from crawler.limits.throttle_statistics import ThrottleStatistics
+    from crawler.outages.breaker import OutageStatistics
 
 __all__ = ["statistics"]
 

@@ -147,7 +147,7 @@ def wire(
         frozenset(map(str.lower, settings.cross_origin_headers)),
     )
     slots = Slots(frontier, clock)
-    frontier.reachability.route = downloader.route
+    frontier.outages.route = downloader.route
     outages = OutageMonitor(frontier, policy)
     hooks = FetchHooks(table)
     settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages)

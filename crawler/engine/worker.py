@@ -15,7 +15,7 @@ from crawler.decision.facts import Facts
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
-from crawler.frontier import CheckTicket, PageTicket, RefusedTicket, RobotsTicket
+from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
 from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response, Retry
@@ -85,8 +85,6 @@ class Worker:
         self._commits = commits
         self._verdicts = verdicts
         self._origins = origins
-        self._check: trio.CancelScope | None = None  # of the latest check of the network
-        self._is_ending = False
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
         """Work until the scheduler closes its end of `inbox`.
@@ -104,25 +102,10 @@ class Worker:
                     return
                 await self._work(ticket, outbox)
 
-    def end_checks(self) -> None:
-        """End the check of the network that is in flight, if there is one: no request needs its result."""
-        self._is_ending = True
-        if self._check is not None:
-            self._check.cancel(reason="the crawl ends")
-
-    async def _check_network(self, ticket: CheckTicket) -> None:
-        with trio.CancelScope() as self._check:
-            if self._is_ending:
-                self._check.cancel(reason="the crawl ends")
-            await self._robots.check_network(ticket)
-
     async def _work(self, ticket: PoppedTicket, outbox: Outbox) -> None:
         """Turn one ticket into an outcome and send that. In any other case the ticket is put back."""
         if isinstance(ticket, RobotsTicket):
             await self._robots.fetch(ticket)
-            return
-        if isinstance(ticket, CheckTicket):
-            await self._check_network(ticket)
             return
         if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)

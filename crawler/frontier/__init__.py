@@ -11,7 +11,6 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.lane import Lane, lane_name
 from crawler.frontier.robots import RobotsRules
 from crawler.frontier.ticket import (
-    CheckTicket,
     InlineTicket,
     PageTicket,
     Pending,
@@ -24,6 +23,6 @@ from crawler.frontier.ticket import (
 )
 
 __all__ = [
-    "CheckTicket", "Frontier", "InlineTicket", "Lane", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
+    "Frontier", "InlineTicket", "Lane", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
     "RobotsRules", "RobotsTicket", "StartTicket", "StoredTicket", "Ticket", "lane_name",
 ]  # fmt: skip

@@ -15,8 +15,8 @@ from crawler.messages.request import mapping_of
 if TYPE_CHECKING:
     from crawler.frontier.holdings import Holdings
     from crawler.frontier.lane import Lane
-    from crawler.frontier.reachability import Reachability
     from crawler.messages import Request
+    from crawler.outages.outages import Outages
 
 __all__ = ["Budget", "Budgets"]
 
@@ -71,18 +71,18 @@ class Budgets:
 
     Parameters:
         throttle: Returns the throttle of a lane or budget, by name.
-        reachability: Knows which hosts cannot be reached.
+        outages: Know which hosts cannot be reached.
         holdings: Knows whether other workers share the budgets.
     """
 
-    def __init__(self, throttle: Callable[[str], Throttle], reachability: Reachability, holdings: Holdings) -> None:
+    def __init__(self, throttle: Callable[[str], Throttle], outages: Outages, holdings: Holdings) -> None:
         self.by_name: dict[str, Budget] = {}
         self.on_new: Callable[[Budget], None] | None = None
         """Called with each new budget."""
         self.backlog: Callable[[], float] = lambda: math.inf
         """Returns the number of all waiting requests, those in the store included."""
         self._throttle = throttle
-        self._reachability = reachability
+        self._outages = outages
         self._holdings = holdings
 
     def __getitem__(self, name: str) -> Budget:
@@ -123,7 +123,7 @@ class Budgets:
             self._holdings.want(lane.name)
             return math.inf, "lease", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
-        if not quotas and throttle.is_free(now) and not self._reachability.outages.active:
+        if not quotas and throttle.is_free(now) and not self._outages.active:
             throttle.blocked_by = ""
             return max(throttle.pacing.gate, throttle.pacing.next_start), "", None
         cost = quotas.get(lane.name, 1.0) if quotas else 1.0
@@ -140,8 +140,8 @@ class Budgets:
                 budget_at = budget.throttle.ready_at(now, cost=cost, backlog=budget.average_cost * self.backlog())
                 if budget_at > max(at, now):
                     at, why, found = budget_at, budget.throttle.blocked_by, budget
-        if self._reachability.outages.active:
-            reachable_at = self._reachability.ready_at(request, now)
+        if self._outages.active:
+            reachable_at = self._outages.ready_at(request, now)
             if reachable_at > max(at, now):
                 return reachable_at, "outage", None
         return at, why, found

@@ -23,12 +23,9 @@ from crawler.frontier.hand_over import HandOver
 from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
 from crawler.frontier.lanes import Lanes
-from crawler.frontier.network_checks import NetworkChecks
-from crawler.frontier.reachability import Reachability
 from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.schedule import Schedule
 from crawler.frontier.ticket import (
-    CheckTicket,
     InlineTicket,
     PageTicket,
     Pending,
@@ -39,10 +36,10 @@ from crawler.frontier.ticket import (
     Ticket,
 )
 from crawler.frontier.windows import Windows
-from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
+from crawler.outages.outages import Outages
 from crawler.settings import Settings
 
 __all__ = ["Frontier", "FrontierStatistics"]
@@ -92,11 +89,9 @@ class Frontier:
         """Whether other crawls and clients use these limits."""
         self.outages = Outages(settings.outage_patience, settings.attempts, chance)
         """The hosts and proxies that are down, and the network."""
-        self.reachability = Reachability(self.outages, self.wake_all)
-        """The requests that outages hold back."""
         self.holdings = Holdings(self._wake)
         """The lanes and budgets that this worker may use, if several workers share the crawl."""
-        self.budgets = Budgets(self.throttle, self.reachability, self.holdings)
+        self.budgets = Budgets(self.throttle, self.outages, self.holdings)
         """The budgets that requests have named."""
         self.schedule = Schedule(self.budgets)
         """The lanes by the time of their next start."""
@@ -110,8 +105,6 @@ class Frontier:
         """Takes lanes and budgets over from other workers, and passes them on."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self.schedule.wake)
         """Which lane fetches which robots.txt."""
-        self.network_checks = NetworkChecks(self.lanes, self.reachability, start=self._start)
-        """Which host is asked whether the network is up."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
         """Memory for large bodies."""
         self.open_tickets = 0
@@ -175,7 +168,7 @@ class Frontier:
     def next_wait(self) -> tuple[float, str, str]:
         """Return `next_at`, which limit keeps the next request waiting until then, and why, as `blocked_by` says."""
         first = self.schedule.first()
-        if first is None or self.outages.network is not None:
+        if first is None or self.outages.network.breaker is not None:
             return self.next_at(), "", ""
         return self.next_at(), first.throttle.name, first.throttle.blocked_by
 
@@ -188,7 +181,7 @@ class Frontier:
             now: Seconds since the epoch.
         """
         first = self.schedule.first()
-        if first is None or self.outages.network is not None:
+        if first is None or self.outages.network.breaker is not None:
             return None
         name, budget = first.throttle.name, first.throttle.refusal_budget
         breaker = self.outages.breaker_of(name)
@@ -211,16 +204,14 @@ class Frontier:
         tickets: list[PoppedTicket] = []
         if now >= self.holdings.until:
             return tickets, math.inf
-        if max(self.outages.silence.check_at, self.outages.network_ready_at()) <= now:
-            tickets.extend(self.network_checks.ask(now))
         while len(tickets) < limit:
-            if self.outages.network is not None and (at := self.outages.network_ready_at()) > now:
+            if self.outages.network.breaker is not None and (at := self.outages.network_ready_at()) > now:
                 return tickets, at
             if not self.bodies.admits(self.open_tickets):
-                return tickets, self.outages.silence.check_at
+                return tickets, math.inf
             lane = self.schedule.next()
             if lane is None:
-                return tickets, min(self.schedule.next_at(), self.outages.silence.check_at)
+                return tickets, self.schedule.next_at()
             while (ticket := self._pop(lane, now)) is not None:
                 tickets.append(ticket)
                 if len(tickets) == limit or not self._may_continue(now):
@@ -230,7 +221,8 @@ class Frontier:
 
     def _may_continue(self, now: float) -> bool:
         """Return whether the lane that has just started a request may start the next one: no other lane is due."""
-        return self.schedule.next_at() > now and self.outages.network is None and self.bodies.admits(self.open_tickets)
+        is_last = self.schedule.next_at() > now and self.outages.network.breaker is None
+        return is_last and self.bodies.admits(self.open_tickets)
 
     def _pop(self, lane: Lane, now: float) -> PoppedTicket | None:
         """Issue a ticket for the next request of a lane, if it may start."""
@@ -255,9 +247,9 @@ class Frontier:
         if pending is None:
             return None
         if self.outages.active:
-            if error := self.reachability.refusal(pending.request, now):
+            if error := self.outages.refusal(pending.request, now):
                 return self._refuse(pending, lane, now, "outage", error)
-            if (at := self.reachability.put_off_until(pending.request, now)) > now:
+            if (at := self.outages.put_off_until(pending.request, now)) > now:
                 pending.not_before = at
                 self.windows.add(lane, pending)
                 return None
@@ -295,7 +287,7 @@ class Frontier:
         ticket.permit.take(ticket.now, reports=self.feedback.reports_sending)
         lane.open_tickets += 1
         if self.outages.active:
-            self.reachability.start(ticket)
+            self.outages.start(ticket, ticket.request)
 
     # ---- requests in place -------------------------------------------------------------------------------------------
 
@@ -332,8 +324,8 @@ class Frontier:
                 self.feedback.refund(ticket)
             self.release(ticket)
             self.bodies.release(ticket)
-            if self.outages.active:
-                self.reachability.end(ticket)
+            if self.outages.active and self.outages.end(ticket):
+                self.wake_all()  # a probe without a result: another one follows
         ticket.lane.open_tickets -= 1
         if isinstance(ticket, (PageTicket, RefusedTicket)):
             self.open_tickets -= 1
@@ -352,8 +344,6 @@ class Frontier:
             self.robots.put_back(ticket, not_before)
             return
         self.settle(ticket)
-        if isinstance(ticket, CheckTicket):
-            return
         ticket.pending.not_before = not_before
         self.windows.add(ticket.lane, ticket.pending)
         self.schedule.offer(ticket.lane)

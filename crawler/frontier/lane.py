@@ -64,8 +64,6 @@ class Lane:
     """Whether this worker may start requests of it; only another worker that shares the crawl prevents that."""
     is_leaving: bool = False
     """Whether it is passed on to another worker as soon as nothing is in flight: no page is started."""
-    names_proxy: bool = False
-    """Whether a request has named a proxy: the crawler sends none of its own that names none."""
     open_tickets: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     scheduled_at: float = math.inf

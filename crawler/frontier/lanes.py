@@ -81,8 +81,6 @@ class Lanes(dict[str, Lane]):
         """Let a lane leave memory."""
         frontier = self._frontier
         del self[lane.name]
-        if not frontier.holdings.are_shared:  # else another worker may have it next
-            frontier.network_checks.note_closed(lane, frontier.schedule.now)
         frontier.holdings.wanted.pop(lane.name, None)
         frontier.robots.forget(lane)
         frontier.windows.close(lane)

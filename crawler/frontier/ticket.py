@@ -4,7 +4,6 @@
 
     Ticket ─┬─ StartTicket ─┬─ PageTicket      the store has the request, and its page is parsed
             │               ├─ RobotsTicket    the robots.txt of an origin is needed first
-            │               ├─ CheckTicket     a host is asked whether the network is up
             │               └─ InlineTicket    a handler or plugin fetches in place
             └─ RefusedTicket                   the request must not be sent; the store has it
 """
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from crawler.errors import RequestError
     from crawler.frontier.lane import Lane
     from crawler.limits.permit import Permit
-    from crawler.limits.trouble import Outage
+    from crawler.outages.failed_attempt import Outage
 
 __all__ = [
-    "START", "CheckTicket", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
+    "START", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
     "RobotsTicket", "StartTicket", "StoredTicket", "Ticket",
 ]  # fmt: skip
 
@@ -50,8 +49,8 @@ class Pending(Struct, order=True):
     """Attempts made so far."""
     free: tuple[str, ...] = ()
     """Why it was sent again in this run without using up an attempt, once for each time; see `book`."""
-    has_failed: bool = False
-    """Whether it has failed in this run."""
+    first_failed_at: float | None = None
+    """When it failed for the first time in this run, in seconds since the epoch."""
     not_before: float = -math.inf
     """The earliest time of the next attempt, in seconds since the epoch."""
     is_behind: bool = False
@@ -131,10 +130,6 @@ class RobotsTicket(StartTicket, kw_only=True):
     """The origin that the robots.txt is for."""
 
 
-class CheckTicket(StartTicket):
-    """A request that finds out whether the network is up, which the store does not have. Its response is not used."""
-
-
 class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
 
@@ -144,5 +139,5 @@ class InlineTicket(StartTicket):
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket
 """A ticket whose request the store has, so its result is committed."""
-PoppedTicket: TypeAlias = PageTicket | RobotsTicket | CheckTicket | RefusedTicket
+PoppedTicket: TypeAlias = PageTicket | RobotsTicket | RefusedTicket
 """A ticket that `Frontier.pop` returns."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from crawler.limits.outage_statistics import OutageStatistics
     from crawler.limits.throttle_statistics import ThrottleStatistics
+    from crawler.outages.breaker import OutageStatistics
 
 __all__ = ["CrawlStatistics", "LaneStatistics", "UrlFacts"]
 

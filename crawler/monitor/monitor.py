@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from crawler.errors import HookError
-from crawler.limits.outages import NETWORK
 from crawler.monitor.hosts import Host, busiest
 from crawler.monitor.quotas import forecast, seconds_for
 from crawler.monitor.rate import Rate
+from crawler.outages.outages import NETWORK
 from crawler.printable import printable_line
 from crawler.redaction import redact
 

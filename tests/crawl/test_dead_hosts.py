@@ -11,7 +11,7 @@ import trio
 from support.internet import FAULTS, Internet, Pages, between
 from trio.testing import MockClock
 
-from crawler import Failure, Pause, Plugin, Request, Settings, Usage, crawl
+from crawler import Failure, Request, Settings, crawl
 from crawler.store.inspect import inspect_job
 from crawler.testing import collect
 
@@ -55,9 +55,7 @@ async def test_links_to_dead_hosts_do_not_hold_up_the_end_of_a_crawl(
     report = await crawl(Links(links), transport=internet)
     assert (report.pages, report.failed) == (10, 10 * links)
     assert report.seconds < TRIES[fault]
-    checks = len(internet.answered) - 11  # pages and robots.txt
-    assert 1 <= checks <= 4
-    assert (report.lanes[SITE]["checks"], report.lanes[SITE]["requests"]) == (checks, 11 + checks)
+    assert len(internet.answered) == 11, "pages and robots.txt: the crawler asks nothing of its own"
 
 
 async def test_a_known_host_that_is_down_too_is_not_taken_for_the_network(autojump_clock: MockClock) -> None:
@@ -70,7 +68,6 @@ async def test_a_known_host_that_is_down_too_is_not_taken_for_the_network(autoju
     report = (await collect(Links(12, *sites), Fails(between(0, 0)))).report
     assert (report.pages, report.failed) == (40, 120)
     assert report.seconds < 15
-    assert report.lanes["https://site2.test"]["checks"] == 1
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"gateway"}))
@@ -90,7 +87,9 @@ async def test_an_outage_at_the_end_of_a_crawl_loses_no_link(autojump_clock: Moc
     assert internet.now < (1000 if dead else 340)
 
 
-async def test_a_job_that_is_resumed_asks_a_host_of_the_earlier_run(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_job_whose_last_requests_go_to_dead_hosts_ends_soon_when_it_is_resumed(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     job = tmp_path / "job"
     with trio.move_on_after(4):
         await crawl(Links(12), transport=Internet(between(0, 1e9), hosts=is_link), job=job)
@@ -99,63 +98,6 @@ async def test_a_job_that_is_resumed_asks_a_host_of_the_earlier_run(autojump_clo
     report = await crawl(Links(12), transport=internet, job=job)
     assert report.failed == 120
     assert internet.now < 15
-    assert {host for _, host in internet.answered} == {"site.test"}
-
-
-async def test_a_job_that_is_resumed_asks_no_host_that_has_never_answered(
-    autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    class Sent(Internet):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            request.extensions["crawler"].on_sent(trio.current_time())
-            return await super().handle_async_request(request)
-
-    job = tmp_path / "job"
-    with trio.move_on_after(4):
-        await crawl(Links(20), transport=Sent(between(0, 1e9), "closed", hosts=is_link), job=job)
-    internet = Sent(between(0, 1e9), "closed", hosts=is_link)
-    report = await crawl(Links(20), transport=internet, job=job)
-    assert report.failed == 200
-    assert internet.now < 120
-    assert "checks" not in report.lanes["https://h0.test"]
-
-
-class Paused(Plugin):
-    """Pauses a site after its last page."""
-
-    def measure(self, usage: Usage) -> Pause | None:
-        return Pause(3600) if usage.request.url == f"{SITE}/9" else None
-
-
-@pytest.mark.parametrize("reason", ["delay", "pause"])
-async def test_a_job_that_is_resumed_asks_no_host_that_has_to_be_left_alone(
-    autojump_clock: MockClock, tmp_path: Path, reason: str
-) -> None:
-    class Delayed(Internet):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            response = await super().handle_async_request(request)
-            if reason == "delay" and request.url.path == "/robots.txt":
-                return httpx.Response(200, text="User-agent: *\nCrawl-delay: 30")
-            return response
-
-    job, plugins = tmp_path / "job", [Paused()] if reason == "pause" else []
-    internet = Delayed(between(0, 1e9), hosts=is_link)
-    await crawl(Links(3), settings=Settings(max_pages=10), transport=internet, job=job, plugins=plugins)
-    internet = Delayed(between(0, 1e9), hosts=is_link)
-    report = await crawl(Links(3), transport=internet, job=job)
-    assert report.failed == 30
-    assert not internet.answered
-
-
-async def test_a_host_whose_requests_name_a_proxy_is_not_asked(autojump_clock: MockClock) -> None:
-    class Named(Links):
-        def start(self) -> Any:
-            yield from (Request(url, proxy="http://proxy.test:3128") for url in self.start_urls)
-
-    internet = Internet(between(0, 1e9), hosts=is_link)
-    report = await crawl(Named(12), transport=internet, settings=Settings(outage_patience=60))
-    assert len(internet.answered) == 11
-    assert "checks" not in report.lanes[SITE]
 
 
 @pytest.mark.parametrize("fault", ["servfail", "nxdomain", "unreachable", "refused"])
@@ -179,51 +121,6 @@ async def test_an_outage_after_a_host_has_answered_is_waited_for_although_this_m
     settings = Settings(obey_robots=False, workers=4, slow_start=False)
     report = await crawl(Links(12, *sites), settings=settings, transport=internet)
     assert (report.pages, report.failed) == (140, 0)
-
-
-class SlowChecks(Internet):
-    """Is slow to answer checks of the network."""
-
-    def __init__(self, seconds: float, **options: Any) -> None:
-        super().__init__(between(0, 1e9), hosts=is_link, **options)
-        self.seconds = seconds
-        self.asked = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if request.url.host == "site.test" and request.url.path == "/robots.txt":
-            self.asked += 1
-            await trio.sleep(self.seconds if self.asked > 1 else 0.0)
-        return await super().handle_async_request(request)
-
-
-async def test_new_hosts_that_answer_while_the_network_is_checked_do_not_end_the_checks(
-    autojump_clock: MockClock,
-) -> None:
-    class Recovers(SlowChecks):
-        def is_down(self, request: httpx.Request) -> bool:
-            return super().is_down(request) or (request.url.host.startswith("new") and self.now < 4)
-
-    class Later(Links):
-        async def parse(self, response: Any) -> Any:
-            if response.url == "https://new0.test/0":
-                await trio.sleep(20)
-                for host in range(12):
-                    yield Request(f"https://h{host}.test/", errback=self.accept)
-            elif response.url == f"{SITE}/0":
-                for host in range(3):
-                    yield Request(f"https://new{host}.test/0")
-
-    report = await crawl(Later(0), transport=Recovers(8))
-    assert (report.pages, report.failed) == (13, 12)
-    assert report.seconds < 45
-
-
-@pytest.mark.parametrize("settings", [Settings(outage_patience=4), Settings(max_seconds=4)])
-async def test_the_end_of_a_crawl_does_not_wait_for_a_check(autojump_clock: MockClock, settings: Settings) -> None:
-    internet = SlowChecks(1e6)
-    report = await crawl(Links(3), transport=internet, settings=settings)
-    assert internet.asked == 2
-    assert report.seconds < 6
 
 
 async def test_a_lane_may_have_the_name_of_no_host(autojump_clock: MockClock) -> None:

@@ -31,7 +31,6 @@ COVERED_ELSEWHERE = {
     # Values without behaviour.
     "engine/processes/wire.py": ["tests/unit/engine/processes/test_packing.py"],
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],
-    "limits/trouble.py": ["tests/unit/limits/test_outages.py"],
     "messages/stored_request.py": ["tests/unit/messages/test_request_json.py"],
     "store/outcome.py": ["tests/unit/store/test_protocol.py"],
     # The parts of a response are tested together.
@@ -43,9 +42,8 @@ COVERED_ELSEWHERE = {
         "tests/integration/databases/test_postgres_store.py",
         "tests/integration/fleet/test_redis.py",
     ],
-    # What a throttle, the outages and a crawl return.
+    # What a throttle and a crawl return.
     "hooks/crawl_statistics.py": ["tests/unit/engine/test_statistics.py", "tests/crawl/test_controls.py"],
-    "limits/outage_statistics.py": ["tests/unit/limits/test_outages.py"],
     "limits/throttle_statistics.py": ["tests/unit/limits/test_throttle.py"],
 }
 """Files under `crawler/` without a test file of the same name, and the tests that cover them instead."""

@@ -29,7 +29,7 @@ from crawler.decision.decisions import Again, Decision, Fail, Follow, Page, Refu
 from crawler.decision.facts import MAX_FREE, Facts
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.limits.refusal_budget import Refusal
-from crawler.limits.trouble import Outage
+from crawler.outages.failed_attempt import Outage
 
 NOW = 1_800_000_000.0
 URL = "https://site.test/page"
@@ -156,7 +156,6 @@ TABLE: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("an outage", down(Outage(7.0)), {}, ("waits", 7.0)),
     ("an outage that may be that of the page", down(Outage(7.0, is_open=False)), {}, ("unreachable", 7.0)),
     ("the same, too often", down(Outage(7.0, is_open=False)), {"free": ("unreachable",) * 20}, ("attempt", 7.0)),
-    ("an outage that counts", down(Outage(7.0, counts=True)), {"attempts": 3}, ("fail", "connect_failed")),
     ("an outage for too long", down(Outage(0.0, gives_up=True, down_for=600.0)), {}, ("fail", "connect_failed")),
     ("an outage of which the gateway tells", response(502), {"outage": Outage(7.0)}, ("waits", 7.0)),
     ("no connection", ConnectFailed("refused"), {}, ("attempt", 4.0)),
@@ -264,8 +263,7 @@ def test_the_decision_about_an_inline_fetch(result: Any, expected: Any) -> None:
     ("result", "known", "expected"),
     [
         (response(502), {"outage": Outage(7.0)}, ("waits", 7.0)),
-        (response(502), {"outage": Outage(7.0, is_open=False, counts=True)}, ("attempt", 7.0)),
-        (response(502), {"outage": Outage(7.0, is_open=False, counts=True), "attempts": 3}, "page"),
+        (response(502), {"attempts": 3}, "page"),
         (response(429), REFUSED | {"attempts": 3}, ("refused", None)),
         (response(403), REFUSED | {"attempts": 3}, ("refused", None)),
         (response(503), AT_ONCE | {"attempts": 3}, ("refused", 4.0)),
@@ -314,8 +312,7 @@ def test_a_robots_txt_keeps_its_attempts_while_only_the_gateway_of_its_host_answ
     error.retry_after = 60.0
     assert of_robots(error, outage=Outage(7.0)) == Again("waits", 60.0)
     assert of_robots(error, outage=Outage(0.0, gives_up=True), attempts=3) == Fail(error)
-    in_doubt = Outage(7.0, is_open=False, counts=True)
-    assert of_robots(error, outage=in_doubt, attempts=3) == Fail(error)
+    assert of_robots(error, outage=Outage(7.0, is_open=False), attempts=3) == Fail(error)
 
 
 def test_an_inline_fetch_gets_the_response_to_its_last_attempt() -> None:

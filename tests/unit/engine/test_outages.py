@@ -28,14 +28,14 @@ def error(cls: type[RequestError], kind: str = "", *, retryable: bool = True, re
 @each(
     ("failure", "contact"),
     [
-        (error(ConnectFailed, "refused"), "none"),
-        (error(ConnectFailed, "reset"), "none"),
-        (error(ConnectFailed, "tls"), "none"),
-        (error(ConnectFailed), "none"),
+        (error(ConnectFailed, "refused"), "refused"),
+        (error(ConnectFailed, "reset"), "refused"),
+        (error(ConnectFailed, "tls"), "refused"),
+        (error(ConnectFailed), "refused"),
         (error(ConnectFailed, "unreachable"), "local"),
         (error(ConnectFailed, "dns"), "lookup"),
         (error(ConnectFailed, "dns", retryable=False), "name"),
-        (error(ConnectFailed, "tls_expired", retryable=False), "none"),
+        (error(ConnectFailed, "tls_expired", retryable=False), "refused"),
         (error(ConnectFailed, "proxy"), None),
         (error(FetchTimeout, "dns"), "lookup"),
         (error(FetchTimeout, "connect"), "none"),
@@ -59,7 +59,7 @@ def test_how_far_a_request_got(failure: RequestError, contact: str | None) -> No
 
 def test_a_bad_certificate_of_a_new_host_is_not_an_outage() -> None:
     assert contact_of(error(ConnectFailed, "tls_expired", retryable=False), is_known=False) is None
-    assert contact_of(error(ConnectFailed, "tls"), is_known=False) == "none"
+    assert contact_of(error(ConnectFailed, "tls"), is_known=False) == "refused"
 
 
 def test_a_body_that_breaks_off_is_a_response() -> None:

@@ -10,12 +10,11 @@ from support.frontiers import HOST, answered, frontier, number, pending, pop
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.holdings import Holdings
-from crawler.frontier.reachability import Reachability
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
-from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
+from crawler.outages.outages import Outages
 from crawler.settings import Settings
 
 B = "http://b.test"
@@ -56,8 +55,8 @@ def test_lanes_that_wait_for_an_expensive_request_are_woken_when_it_leaves_the_b
 
 def made(name: str = HOST) -> tuple[Budgets, Lane]:
     limits, settings = Limits(chance=random.Random(1)), Settings()
-    reachability = Reachability(Outages(600.0, 3, random.Random(1)), lambda: None)
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), reachability, Holdings(lambda: None))
+    outages = Outages(600.0, 3, random.Random(1))
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages, Holdings(lambda: None))
     return budgets, Lane(name, limits.throttle(name, settings.pace))
 
 

@@ -12,19 +12,18 @@ from hypothesis import strategies as st
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budgets
 from crawler.frontier.holdings import Holdings
-from crawler.frontier.reachability import Reachability
 from crawler.frontier.schedule import Schedule
-from crawler.limits.outages import Outages
 from crawler.limits.registry import Limits
 from crawler.messages import Request
+from crawler.outages.outages import Outages
 from crawler.settings import Settings
 
 
 def schedule(*names: str, **pace: Any) -> tuple[Schedule, dict[str, Lane], Budgets]:
     """Return a schedule, lanes with one request each, and budgets."""
     limits, settings = Limits(chance=random.Random(1)), Settings(slow_start=False)
-    reachability = Reachability(Outages(600.0, 3, random.Random(1)), lambda: None)
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), reachability, Holdings(lambda: None))
+    outages = Outages(600.0, 3, random.Random(1))
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages, Holdings(lambda: None))
     lanes = {name: Lane(name, limits.throttle(name, settings.pace)) for name in names}
     for name, lane in lanes.items():
         lane.add(Pending((0, 0), Request(f"https://{name}.test/"), name))

@@ -1,4 +1,4 @@
-"""Requests wait for the breakers of their host and their proxy; requests on a lane of many hosts wait by themselves."""
+"""Lanes wait for the breakers of their hosts; requests on a lane of many hosts wait by themselves."""
 
 from __future__ import annotations
 
@@ -7,68 +7,25 @@ import random
 
 from crawler.errors import ConnectFailed
 from crawler.frontier import Frontier, PageTicket, Pending, RefusedTicket
-from crawler.frontier.reachability import PUT_OFF, Reachability, given_up_error
-from crawler.limits.outages import OPEN_AT_ONCE, Outages
-from crawler.limits.trouble import Trouble
 from crawler.messages import Request
+from crawler.outages.failed_attempt import FailedAttempt
+from crawler.outages.outages import OPEN_AT_ONCE, Outages
 from crawler.settings import Settings
 
 A, B = "https://a.test", "https://b.test"
 
 
-def fail(outages: Outages, scope: str, now: float, request: object = None) -> None:
+def fail(outages: Outages, scope: str, now: float) -> None:
     """Let a host fail that has answered before, until its breaker is open."""
     for _ in range(OPEN_AT_ONCE):
         error = ConnectFailed("refused")
         error.kind = "refused"
         outages.failed(
-            Trouble(
-                scope=scope, contact="none", error=error, url=scope, request=request, started=now, is_known=True
+            FailedAttempt(
+                scope=scope, contact="refused", error=error, url=scope, ticket=object(), started=now, is_known=True
             ),
             now,
         )  # fmt: skip
-
-
-def made(patience: float = 600.0) -> Reachability:
-    return Reachability(Outages(patience, 3, random.Random(1)), lambda: None)
-
-
-def test_a_request_waits_for_its_host_and_its_proxy() -> None:
-    reachability = made()
-    reachability.route = lambda request: "proxy.test:3128" if "a.test" in request.url else ""
-    fail(reachability.outages, "proxy.test:3128", 0.0)
-    assert reachability.scopes(Request(f"{A}/x")) == (A, "proxy.test:3128")
-    assert reachability.ready_at(Request(f"{A}/x"), 0.0) > 0.0
-    assert reachability.ready_at(Request(f"{B}/x"), 0.0) == -math.inf
-
-
-def test_a_request_that_names_its_lane_is_put_off_alone() -> None:
-    reachability, request = made(), Request(f"{A}/x", lane="shared")
-    fail(reachability.outages, A, 0.0)
-    assert reachability.ready_at(request, 0.0) == -math.inf
-    assert 0.0 < reachability.put_off_until(request, 0.0) <= 1.0
-    reachability.outages.start([A], object())
-    assert reachability.put_off_until(request, 5.0) == 5.0 + PUT_OFF
-    assert reachability.put_off_until(Request(f"{A}/x"), 5.0) == -math.inf
-
-
-def test_the_error_of_a_host_that_was_given_up_says_why() -> None:
-    reachability = made(patience=10.0)
-    for now in (0.0, 12.0):
-        fail(reachability.outages, A, now)
-    error = reachability.refusal(Request(f"{A}/x"), 12.0)
-    assert error is not None
-    assert str(error) == "refused (unreachable for 12 s, given up)"
-    assert (error.full_reason, error.retryable) == ("connect_failed.refused", False)
-    assert reachability.refusal(Request(f"{B}/x"), 12.0) is None
-
-
-def test_the_error_keeps_its_class_and_kind() -> None:
-    error = ConnectFailed("refused")
-    error.kind = "dns"
-    copy = given_up_error(error, 60.0, Request(A))
-    assert (type(copy), copy.kind) == (ConnectFailed, "dns")
-    assert copy.request is not None
 
 
 def frontier(patience: float = 600.0) -> Frontier:

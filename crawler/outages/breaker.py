@@ -7,50 +7,60 @@
       │                   └────── failed ───────┤
       └────────────── answered ─────────────────┘
 
-While it is open, its requests wait. The wait doubles with each failed probe.
+Rule: while it is open, its requests wait. The wait doubles with each failed probe.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import attrs
 from msgspec import Struct
 
-from crawler.errors import FetchError
 from crawler.limits.backoff import equal_jitter
 
-__all__ = ["MAX_REST", "MAX_STEP", "Breaker"]
+if TYPE_CHECKING:
+    from crawler.errors import FetchError
+
+__all__ = ["MAX_REST", "MAX_STEP", "Breaker", "OutageStatistics"]
 
 MIN_REST: Final = 1.0
-"""Seconds between the first failure of an open breaker and its probe; they double with each failed probe."""
+"""Seconds between the failure that opens a breaker and its probe: a restart takes no less."""
 MAX_REST: Final = 30.0
-"""Longest time between two probes, in seconds."""
+"""Longest time between two probes, in seconds: nobody waits much longer than the outage lasts."""
 MAX_STEP: Final = 2 * MAX_REST
 """Longest time between two failures that counts as downtime, in seconds: a machine that sleeps observes no outage."""
 
 
-class Breaker(Struct, eq=False):
-    """The state of a host that has not answered since its last failure. A host that answers has no breaker.
-
-    Parameters:
-        since: Time of the first failure, in seconds since the epoch.
-        era: Number of times that a host was reached for the first time, or again, before the first failure.
-        proofs: Number of times that the network was found to be up before the first failure.
-        is_known: Whether the host had answered before.
-    """
+@attrs.frozen(kw_only=True)
+class OutageStatistics:
+    """An outage at one moment."""
 
     since: float
-    era: int = 0
-    proofs: int = 0
+    """When it began, in seconds since the epoch."""
+    next_probe: float
+    """When it is tried again, in seconds since the epoch. In the past while a request finds out."""
+    error: str
+    """Message of the last failure."""
+
+
+class Breaker(Struct, eq=False):
+    """The state of a host that has not answered since its last failure. A host that answers has no breaker."""
+
+    since: float
+    """Time of the first failure, in seconds since the epoch."""
+    started: float = math.inf
+    """When the request that failed first had started, in seconds since the epoch."""
     is_known: bool = False
+    """Whether the host had answered before."""
     failed_at: float = -math.inf
     """Time of the last failure, in seconds since the epoch."""
     failures: int = 0
-    """Failed connections in a row."""
+    """Failures in a row."""
     probes: int = 0
-    """Failed probes in a row."""
+    """Times that it was opened; those in flight together count once."""
     down_for: float = 0.0
     """Seconds of downtime that were observed."""
     is_open: bool = False
@@ -58,38 +68,25 @@ class Breaker(Struct, eq=False):
     probe_at: float = -math.inf
     """When the next probe may start, in seconds since the epoch."""
     probe: object | None = None
-    """The request that is the probe, while it is in flight."""
+    """The ticket of the probe, while it is in flight."""
     error: FetchError | None = None
     """The last failure."""
-    unanswered: set[str] = set()
-    """URLs of requests that were sent and got no response, while the breaker is closed."""
-    failed_first: set[str] = set()
-    """URLs of requests whose first attempt failed since the host last answered."""
-    tries: int = 0
-    """Failures in a row; those in flight together count once."""
+    pages: set[str] = set()
+    """URLs of pages that were sent and got no response, and had not failed before."""
     waited_in_vain: bool = False
-    """Whether it was open for as long as its host was given, and the requests failed nevertheless."""
+    """Whether its pages were counted as failed after it had been open for as long as they may wait."""
     is_logged: bool = False
     """Whether the log says that the host is down."""
     given_up_until: float = -math.inf
     """Until then every request fails without being sent; in seconds since the epoch."""
 
-    @property
-    def was_given_up(self) -> bool:
-        """Whether all requests of the host failed at once at some time since it last answered."""
-        return self.given_up_until > -math.inf
-
     def note(self, now: float, error: FetchError) -> None:
-        """Note a failure, and the downtime that it proves.
-
-        Parameters:
-            now: Seconds since the epoch.
-            error: The failure.
-        """
+        """Note a failure, and the downtime that it proves."""
         if self.failed_at > -math.inf:
             self.down_for += min(max(0.0, now - self.failed_at), MAX_STEP)
         self.failed_at = now
         self.error = error
+        self.failures += 1
 
     def open(self, now: float, *, rest: float) -> None:
         """Let requests wait for `rest` seconds, then for the result of a probe."""
@@ -101,7 +98,6 @@ class Breaker(Struct, eq=False):
         """Let requests start again."""
         self.is_open = False
         self.probe = None
-        self.probes = 0
 
     def give_up(self, until: float) -> None:
         """Let every request fail until `until` (seconds since the epoch)."""
@@ -120,3 +116,7 @@ class Breaker(Struct, eq=False):
     def rest(self, rng: random.Random) -> float:
         """Return the seconds before the next probe: 1, 2, 4 … up to 30, less up to half of them."""
         return equal_jitter(self.probes + 1, base=MIN_REST, cap=MAX_REST, random=rng)
+
+    def statistics(self) -> OutageStatistics:
+        """Return the outage as users see it."""
+        return OutageStatistics(since=self.since, next_probe=self.probe_at, error=str(self.error))

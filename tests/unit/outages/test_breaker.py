@@ -6,7 +6,7 @@ import math
 import random
 
 from crawler.errors import ConnectFailed
-from crawler.limits.breaker import MAX_REST, Breaker
+from crawler.outages.breaker import MAX_REST, Breaker
 
 REFUSED = ConnectFailed("refused")
 
