@@ -24,7 +24,8 @@ _HOMES = {
     " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost PluginError Refused RequestError"
     " WouldExceedDeadline",
     "crawler.headers": "Headers",
-    "crawler.hooks.plugin": "Crawl Plugin",
+    "crawler.hooks.crawl": "Crawl",
+    "crawler.hooks.plugin": "Plugin",
     "crawler.hooks.sink": "Sink",
     "crawler.hooks.state": "State",
     "crawler.limits.events": "QuotaEvent",
@@ -68,7 +69,7 @@ if _typing.TYPE_CHECKING:
     from crawler.errors import RequestError as RequestError
     from crawler.errors import WouldExceedDeadline as WouldExceedDeadline
     from crawler.headers import Headers as Headers
-    from crawler.hooks.plugin import Crawl as Crawl
+    from crawler.hooks.crawl import Crawl as Crawl
     from crawler.hooks.plugin import Plugin as Plugin
     from crawler.hooks.sink import Sink as Sink
     from crawler.hooks.state import State as State

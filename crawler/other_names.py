@@ -70,7 +70,7 @@ OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "REDIRECT_ENABLED": "max_redirects",
         "REDIRECT_MAX_TIMES": "max_redirects",
         "RETRY_ENABLED": "attempts",
-        "RETRY_HTTP_CODES": "crawl.retries, a RetryPolicy",
+        "RETRY_HTTP_CODES": "crawl.control.retries, a RetryPolicy",
         "RETRY_TIMES": "attempts",
         "ROBOTSTXT_OBEY": "obey_robots",
         "ROBOTSTXT_USER_AGENT": "user_agent",

@@ -16,7 +16,8 @@ from crawler.cli.settings import changed_settings
 from crawler.cli.standard_streams import show
 from crawler.cli.target import make_spider
 from crawler.engine.api import run
-from crawler.hooks.plugin import Crawl, Plugin
+from crawler.hooks.crawl import Crawl
+from crawler.hooks.plugin import Plugin
 from crawler.messages import Drop, Request
 from crawler.settings import Settings
 from crawler.spiders import Spider

@@ -12,7 +12,8 @@ import trio
 
 from crawler.cli.logs import say
 from crawler.errors import HookError
-from crawler.hooks.plugin import Crawl, Plugin
+from crawler.hooks.crawl import Crawl
+from crawler.hooks.plugin import Plugin
 from crawler.messages import Failure
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
 from crawler.engine.api import run
 from crawler.errors import BadRedirect, Refused, RequestError
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
 from crawler.settings import Settings
@@ -69,12 +69,12 @@ class SinglePage(Spider):
 
     def limit(self, usage: Usage) -> ThrottleStatistics | None:
         """Return what the limits of the lane of an attempt allow; `None` if the crawl does not know them."""
-        return self.crawl.statistics().limits.get(usage.lane)
+        return self.crawl.control.statistics().limits.get(usage.lane)
 
 
 def explain_wait(crawl: Crawl, usage: Usage) -> None:
     """Explain on standard error a long wait that a server requires."""
-    limit = crawl.statistics().limits.get(usage.lane)
+    limit = crawl.control.statistics().limits.get(usage.lane)
     wait = limit.ready_at - crawl.clock() if limit is not None else 0.0
     if usage.event == "refused" and usage.response is not None and LONG_WAIT < wait < math.inf:
         status = status_line(usage.response.status)

@@ -1,4 +1,4 @@
-"""`RetryPolicy`: whether and when a request is sent again. A `lifespan` may replace it (`crawl.retries`)."""
+"""`RetryPolicy`: whether and when a request is sent again. A `lifespan` may replace it (`crawl.control.retries`)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RetrySettings(Protocol):
 
 
 class RetryPolicy:
-    """Decides whether and when a request is sent again. To change it, set `crawl.retries` in a `lifespan`.
+    """Decides whether and when a request is sent again. To change it, set `crawl.control.retries` in a `lifespan`.
 
     Parameters:
         settings: `attempts` and the settings of backoff.

@@ -11,7 +11,8 @@ from crawler.engine.hook_errors import faults
 from crawler.errors import ConfigError, CrawlFailed, JobError, PluginError
 
 if TYPE_CHECKING:
-    from crawler.hooks.plugin import Crawl, Plugin
+    from crawler.hooks.crawl import Crawl
+    from crawler.hooks.plugin import Plugin
     from crawler.hooks.table import Hook
 
 __all__ = ["causes", "lifespan"]

@@ -32,7 +32,7 @@ class RunRecorder:
     async def begin(self) -> None:
         """Record that the run begins, so that a run that is killed is known."""
         crawl = self._scheduler.crawl
-        if not crawl.durable:
+        if not crawl.job.durable:
             return
         self._row = RunRow(spider=crawl.spider.name, began=crawl.clock(), before=self._counts())
         await self._scheduler.store.record_run(self._row)
@@ -52,7 +52,7 @@ class RunRecorder:
             seconds=scheduler.crawl.clock() - self._row.began,
             finished="failed" if failed else scheduler.shutdown.reason or "finished",
             complete=not failed and scheduler.store.exhausted and scheduler.store.live == 0,
-            problems=len(scheduler.crawl.problems),
+            problems=len(scheduler.crawl.job.problems),
         )
         with trio.move_on_after(FINISH_GRACE, shield=True), suppress(JobError):  # the disk may be full
             await scheduler.store.record_run(row)

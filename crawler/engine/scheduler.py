@@ -32,8 +32,9 @@ from crawler.frontier import PoppedTicket
 from crawler.messages import Request
 
 if TYPE_CHECKING:
+    from crawler.engine.background import Background
     from crawler.engine.callbacks import CallbackRunner
-    from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+    from crawler.engine.crawl import Crawl
     from crawler.engine.heartbeat import Heartbeat
     from crawler.engine.leases import Leases
     from crawler.engine.limit_waits import LimitWaits
@@ -79,10 +80,8 @@ class Scheduler(Struct, eq=False, kw_only=True):
     """Commits what the workers send."""
     sinks: SinkRunner
     """Store the items."""
-    added: AddedRequests
-    """The requests given to `crawl.add`."""
-    tasks: BackgroundTasks
-    """The tasks given to `crawl.start_soon`."""
+    background: Background
+    """The requests given to `crawl.add`, and the tasks given to `crawl.start_soon`."""
     shutdown: Shutdown
     """Ends the crawl."""
     robots: RobotsFetcher
@@ -135,7 +134,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
                 except BaseException:
                     self.shutdown.stop_now("cancelled")
                     raise
-                self.tasks.close()
+                self.background.close()
                 background.cancel_scope.cancel(reason="the crawl has ended")
         finally:
             self.errors.finish()
@@ -145,7 +144,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
                 await self.leases.end()
 
     async def _start_background_tasks(self, background: trio.Nursery) -> None:
-        self.tasks.open(background)
+        self.background.open(background)
         await background.start(self.callbacks.run)
         if self.heartbeat is not None:
             background.start_soon(self.heartbeat.run)
@@ -183,7 +182,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
                     try:
                         await self._dispatch(tickets)
                     finally:  # after a cancellation too: what brings start requests is shielded from it
-                        self.added.is_closed = True
+                        self.background.is_closed = True
                         self.frontier.changed.set()
                     feeders.cancel_scope.cancel(reason="nothing more is started")
 
@@ -243,7 +242,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
         Items of a removed worker are left, too: the outputs of another worker get them.
         """
         store = self.store
-        return not store.exhausted or bool(self.added) or self.writer.arriving > 0 or store.behind > 0
+        return not store.exhausted or self.background.has_requests() or self.writer.arriving > 0 or store.behind > 0
 
     # ---- requests come in --------------------------------------------------------------------------------------------
 
@@ -269,7 +268,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
     async def _pull(self, produced: Iterator[Any], outbox: trio.MemorySendChannel[Message]) -> None:
         """Send a batch at a time. The last one says so, so that it is stored together with the end of `start()`."""
         last, durable = False, self.store.durable
-        while not last and not self.added.is_closed:
+        while not last and not self.background.is_closed:
             batch = [_checked(value, durable=durable) for value in itertools.islice(produced, START_BATCH)]
             last = len(batch) < START_BATCH
             await self._send_start(batch, outbox, last=last)
@@ -279,9 +278,9 @@ class Scheduler(Struct, eq=False, kw_only=True):
         async with aclosing(produced) if isinstance(produced, AsyncGenerator) else nullcontext():
             async for value in produced:
                 await self._send_start([_checked(value, durable=self.store.durable)], outbox)
-                if self.added.is_closed:
+                if self.background.is_closed:
                     return  # the next run of the job begins `start()` again
-        if not self.added.is_closed:
+        if not self.background.is_closed:
             await self._send_start([], outbox, last=True)
 
     async def _send_start(
@@ -296,16 +295,16 @@ class Scheduler(Struct, eq=False, kw_only=True):
             check_callbacks(self.crawl.spider, batch, self.crawl.plugins)
         with trio.CancelScope(shield=True):
             await self._send(batch, outbox, last=last)
-            while min(self.writer.starts, self.store.live) > MAX_STARTS and not self.added.is_closed:
+            while min(self.writer.starts, self.store.live) > MAX_STARTS and not self.background.is_closed:
                 await self.frontier.changed.wait()
 
     async def _feed_added(self, outbox: trio.MemorySendChannel[Message]) -> None:
         """Send what `crawl.add` was given outside of pages, until the crawl ends."""
         while True:
-            if self.added:
-                await self._send(self.added.take(), outbox)
+            if self.background.has_requests():
+                await self._send(self.background.take(), outbox)
             else:
-                await self.added.wait()
+                await self.background.wait()
 
     async def _send(
         self, requests: list[Request], outbox: trio.MemorySendChannel[Message], *, last: bool = False

@@ -236,7 +236,7 @@ class CrawlSession:
             spider=self.spider.name,
             stopped_by_limit=shutdown.by_limit,
             interrupted=shutdown.interrupted,
-            problems=crawl.problems,
+            problems=crawl.job.problems,
             proxies={} if self.proxies is None else self.proxies.report(),
             others_cpu=scheduler.callbacks.cpu_seconds,
         )

@@ -12,10 +12,11 @@ from crawler.decision.decide import Policy
 from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
+from crawler.engine.background import Background
 from crawler.engine.callbacks import CallbackRunner, LocalCallbacks
 from crawler.engine.checkpointer import Checkpointer
 from crawler.engine.commit_calls import CommitCalls
-from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
+from crawler.engine.crawl import Control, Cookies, Crawl, JobFacts
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.leases import Leases
@@ -160,25 +161,10 @@ def wire(
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
     bodies = _bodies(store) if settings.dedup_content else None
     pages = PageRunner(spider, table, states, admission, store, errors, news, callbacks, bodies)
-    added, tasks, commits, verdicts = AddedRequests(), BackgroundTasks(), CommitCalls(), Verdicts()
-    crawl = Crawl(
-        spider=spider,
-        plugins=plugins,
-        settings=settings,
-        stats=stats,
-        clock=clock,
-        policy=policy,
-        shutdown=shutdown,
-        inline=inline,
-        added=added,
-        tasks=tasks,
-        frontier=frontier,
-        store=store,
-        commits=commits,
-        admission=admission,
-        cookies=downloader.cookies,
-        runs=resumed.runs,
-    )
+    background, commits, verdicts = Background(), CommitCalls(), Verdicts()
+    control = Control(frontier, store, policy, admission, clock, shutdown)
+    job, cookies = JobFacts(store, commits, resumed.runs), Cookies(downloader.cookies, clock)
+    crawl = Crawl(plugins, settings, stats, inline, background, control, job, cookies)
     for plugin, state in zip(plugins, states, strict=True):
         plugin.crawl, plugin.state = crawl, state
 
@@ -198,8 +184,7 @@ def wire(
             bodies,
         ),
         sinks=sinks,
-        added=added,
-        tasks=tasks,
+        background=background,
         shutdown=shutdown,
         robots=robots,
         waits=LimitWaits(frontier, shutdown, settings.quota_patience),

@@ -15,8 +15,8 @@ from crawler.monitor.quotas import QuotaGauge, gauges
 from crawler.printable import printable_line
 
 if TYPE_CHECKING:
+    from crawler.hooks.crawl import Crawl
     from crawler.hooks.crawl_statistics import CrawlStatistics
-    from crawler.hooks.plugin import Crawl
 
 __all__ = ["Host", "busiest", "describe", "lane_id", "lane_of"]
 

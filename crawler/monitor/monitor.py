@@ -18,8 +18,8 @@ from crawler.printable import printable_line
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
+    from crawler.hooks.crawl import Crawl
     from crawler.hooks.crawl_statistics import CrawlStatistics
-    from crawler.hooks.plugin import Crawl
     from crawler.messages import Failure
 
 __all__ = ["Monitor", "Problem", "Snapshot"]
@@ -138,7 +138,7 @@ class Monitor:
             hosts: Maximum number of hosts to describe.
         """
         crawl, stats = self._crawl, self._crawl.stats
-        now, time = crawl.statistics(), crawl.clock()
+        now, time = crawl.control.statistics(), crawl.clock()
         seconds = max(0.0, time - self._began)
         self._pages.note(time, stats.pages)
         self._bytes.note(time, stats.bytes)
@@ -161,7 +161,7 @@ class Monitor:
             bytes_per_second=self._bytes.per_second(),
             in_flight=now.in_flight,
             waiting=now.waiting,
-            held_by_others=crawl.durable and crawl.folder is None and _is_held_by_others(now),
+            held_by_others=crawl.job.durable and crawl.job.folder is None and _is_held_by_others(now),
             next_start=now.next_start if -math.inf < now.next_start < math.inf else None,
             seconds_left=seconds_left(now.waiting + now.in_flight, self._pages.per_second(), shown, time),
             network_down_since=None if network is None else network.since,

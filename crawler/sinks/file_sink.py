@@ -19,7 +19,7 @@ import trio
 
 from crawler.errors import ConfigError, CrawlFailed, JobError
 from crawler.files import disk_is_full, error_reason, sync_data, sync_folder, write_all
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
 from crawler.sinks.compression import BrokenMember, Content, compression_of

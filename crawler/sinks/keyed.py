@@ -21,7 +21,7 @@ import attrs
 import trio
 
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.hooks.sink import Held, Sink
 from crawler.logs import get_logger
 from crawler.messages import Row

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from crawler.errors import ConfigError, JobError
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
 from crawler.sinks.compression import COMPRESSIONS

@@ -13,7 +13,7 @@ import attrs
 from crawler import urls
 from crawler.environment import resolve
 from crawler.errors import ConfigError
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.messages.encoding import encode_params
@@ -118,7 +118,7 @@ class ApiSpider(Spider):
         """Check the arguments again, since a subclass may have set some after `__init__`."""
         _ = self._plan
         if self.query or self.body is not None:
-            crawl.retries = IdempotentPosts(crawl.retries, "parse_page")
+            crawl.control.retries = IdempotentPosts(crawl.control.retries, "parse_page")
         if type(self).start is ApiSpider.start:
             check_start_urls(self)
         yield

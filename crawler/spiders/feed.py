@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from crawler import content, records
 from crawler.errors import ConfigError
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.records.json_path import parse_keys

@@ -16,7 +16,7 @@ from crawler.errors import ConfigError, RequestError
 from crawler.feeds.dates import parse_w3c_date
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Failure, Produced, Request, Response
 from crawler.messages.request import set_position

@@ -49,6 +49,7 @@ TOPICS = {
 }
 """Sections of the settings page: fields of `crawler.Settings`."""
 HOOKS = ("Plugin", "Crawl")
+CRAWL_PARTS = ("CrawlControl", "CrawlJob", "CrawlCookies")
 
 
 # ---- pages -----------------------------------------------------------------------------------------------------------
@@ -92,6 +93,8 @@ def hooks_page() -> Iterator[str]:
     """Yield every hook: signature, time of its call, meaning of its result; and the crawl that a plugin gets."""
     for name in HOOKS:
         yield from class_block(crawler, name)
+    for name in CRAWL_PARTS:
+        yield from class_block(importlib.import_module("crawler.hooks.crawl"), name)
 
 
 def errors_page() -> Iterator[str]:

@@ -32,7 +32,7 @@ class Claims:
     meanwhile, a second page could find the same key free. So it waits until the first one has kept the key or failed.
 
     Parameters:
-        before_commit: `Crawl.before_commit`.
+        before_commit: `Crawl.job.before_commit`.
         clock: `Crawl.clock`.
     """
 

@@ -47,7 +47,7 @@ class Dedup(Plugin):
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Begin without pages in progress."""
-        self._claims = Claims(crawl.before_commit, crawl.clock)
+        self._claims = Claims(crawl.job.before_commit, crawl.clock)
         yield
 
     async def refine(self, item: Item, response: Response) -> Drop | None:
@@ -58,7 +58,7 @@ class Dedup(Plugin):
         if key in self.state or (await self._claims.take(key, response) and key in self.state):
             return Drop("duplicate item")
         self.state[key] = 1
-        if not self.crawl.durable:
+        if not self.crawl.job.durable:
             self._remembered.append(key)
         return None
 

@@ -71,7 +71,7 @@ class Expect(Plugin):
         counted = next((plugin for plugin in crawl.plugins if isinstance(plugin, Coverage)), None)
         if self.coverage and counted is None:
             raise ConfigError(f"expect: coverage.{next(iter(self.coverage))} needs the plugin coverage: enable it, too")
-        if self.max_drop is not None and self.history is None and not crawl.durable:
+        if self.max_drop is not None and self.history is None and not crawl.job.durable:
             raise ConfigError("expect: max_drop needs a job, or expect.history=FILE.json")
         baseline = None if self.max_drop is None else self._baseline()
         stats = crawl.stats
@@ -81,7 +81,7 @@ class Expect(Plugin):
             return
         problems = [*self._totals(crawl), *(self._fields(counted) if counted is not None else ())]
         if self.max_drop is not None and stats.requests > requests:
-            made = stats.items - items + _cut_off(crawl.runs)
+            made = stats.items - items + _cut_off(crawl.job.runs)
             if baseline is not None and made < baseline * (1 - self.max_drop):
                 problems.append(
                     f"this run has {made} items, {1 - made / baseline:.0%} fewer than the {baseline} of the last one"
@@ -90,7 +90,7 @@ class Expect(Plugin):
             else:
                 self._keep_baseline(made)
         for problem in problems:
-            crawl.report_problem(f"expect: {problem}")
+            crawl.job.report_problem(f"expect: {problem}")
 
     def _totals(self, crawl: Crawl) -> Iterator[str]:
         """Yield the expectations that the counts of the report do not meet."""
@@ -116,7 +116,7 @@ class Expect(Plugin):
         """Return the number of items of the last accepted run; `None` if there was none."""
         if self.history is None:
             known: Any = self.state.get(BASELINE)
-            return known if isinstance(known, int) else _last_items(self.crawl.runs)
+            return known if isinstance(known, int) else _last_items(self.crawl.job.runs)
         if not self.history.parent.is_dir():
             raise ConfigError(f"no such folder: {self.history.parent} (for expect.history={self.history})")
         if not self.history.exists():

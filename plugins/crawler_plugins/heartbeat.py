@@ -51,7 +51,7 @@ class Heartbeat(Plugin):
 
     def _parts(self, crawl: Crawl) -> Iterator[str]:
         """Yield the parts of a message."""
-        stats, now = crawl.stats, crawl.statistics()
+        stats, now = crawl.stats, crawl.control.statistics()
         rate = (stats.pages - self._pages) / self.every
         self._pages = stats.pages
         yield f"{stats.pages} pages ({rate:.1f}/s), {stats.items} items, {stats.failed} failed"

@@ -138,7 +138,7 @@ class OpenTelemetry(Plugin):
         if before is not None:  # of an interrupted request, whose response is gone
             self._end(before, before.received)
         self._open[id(result)] = open_span
-        self.crawl.before_commit(self._settle, (id(result), open_span))
+        self.crawl.job.before_commit(self._settle, (id(result), open_span))
 
     def _settle(self, values: Sequence[tuple[int, _Open]]) -> None:
         """End the spans of attempts that led to no page: redirects, refusals, files for robots, inline fetches."""

@@ -116,7 +116,7 @@ class Prometheus(Plugin):
         """Yield the metrics that the crawl counts itself."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - an extra
 
-        stats, now, spider = self.crawl.stats, self.crawl.statistics(), self.crawl.spider.name
+        stats, now, spider = self.crawl.stats, self.crawl.control.statistics(), self.crawl.spider.name
 
         def metric(cls: Any, name: str, about: str, values: Mapping[tuple[str, ...], float], *labels: str) -> Metric:
             made: Metric = cls(f"crawler_{name}", about, labels=("spider", *labels))

@@ -59,26 +59,28 @@ def times(site: FakeSite, host: str) -> list[float]:
 
 
 async def test_a_paused_host_starts_nothing_and_the_others_continue(autojump_clock: MockClock) -> None:
-    site, _ = await played((5.5, lambda c: c.pause("https://a.test")), (25.5, lambda c: c.resume("https://a.test")))
+    site, _ = await played(
+        (5.5, lambda c: c.control.pause("https://a.test")), (25.5, lambda c: c.control.resume("https://a.test"))
+    )
     first = site.log[0].at
     assert not [at for at in times(site, "a") if 5.6 < at - first < 25.4]
     assert len([at for at in times(site, "b") if 5.6 < at - first < 25.4]) == 20
 
 
 async def test_a_paused_crawl_waits_and_loses_nothing(autojump_clock: MockClock) -> None:
-    site, seconds = await played((5.5, lambda c: c.pause()), (3600.0, lambda c: c.resume()))
+    site, seconds = await played((5.5, lambda c: c.control.pause()), (3600.0, lambda c: c.control.resume()))
     first = site.log[0].at
     assert not [visit for visit in site.log if 5.6 < visit.at - first < 3599]
     assert 3630 < seconds < 3640
 
 
 async def test_a_pause_of_all_lanes_includes_those_that_come_later(autojump_clock: MockClock) -> None:
-    site, _ = await played((0.0, lambda c: c.pause()), (10.0, lambda c: c.resume()))
+    site, _ = await played((0.0, lambda c: c.control.pause()), (10.0, lambda c: c.control.resume()))
     assert min(times(site, "a") + times(site, "b")) >= 10.0 or len(site.log) == 82
 
 
 async def test_the_delay_of_a_host_is_changed(autojump_clock: MockClock) -> None:
-    site, _ = await played((5.5, lambda c: c.set_pace("https://a.test", delay=10.0)))
+    site, _ = await played((5.5, lambda c: c.control.set_pace("https://a.test", delay=10.0)))
     gaps = [b - a for a, b in zip(times(site, "a"), times(site, "a")[1:], strict=False)]
     assert gaps[:4] == pytest.approx([1.0] * 4)
     assert gaps[8:] == pytest.approx([10.0] * len(gaps[8:]))
@@ -86,7 +88,7 @@ async def test_the_delay_of_a_host_is_changed(autojump_clock: MockClock) -> None
 
 async def test_the_queue_of_a_host_is_shown_in_order(autojump_clock: MockClock) -> None:
     shown: list[list[str]] = []
-    await played((5.5, lambda c: shown.append([request.url for request in c.queue("https://a.test", 3)])))
+    await played((5.5, lambda c: shown.append([request.url for request in c.control.queue("https://a.test", 3)])))
     assert len(shown[0]) == 3
     numbers = [int(url.rpartition("/")[2]) for url in shown[0]]
     assert numbers == sorted(numbers)
@@ -95,12 +97,12 @@ async def test_the_queue_of_a_host_is_shown_in_order(autojump_clock: MockClock) 
 async def test_a_control_refuses_a_value_out_of_range(autojump_clock: MockClock) -> None:
     def wrong(crawl: Crawl) -> None:
         with pytest.raises(ConfigError):
-            crawl.set_pace("https://a.test", delay=-1.0)
+            crawl.control.set_pace("https://a.test", delay=-1.0)
         with pytest.raises(ConfigError):
-            crawl.set_pace("https://a.test", concurrency=0)
+            crawl.control.set_pace("https://a.test", concurrency=0)
         with pytest.raises(ValueError, match=r"no requests of https://nosuch.test are in memory"):
-            crawl.set_pace("https://nosuch.test", delay=1.0)
-        assert crawl.queue("https://nosuch.test") == []
+            crawl.control.set_pace("https://nosuch.test", delay=1.0)
+        assert crawl.control.queue("https://nosuch.test") == []
 
     await played((5.5, wrong))
 
@@ -110,9 +112,9 @@ async def test_a_url_is_explained(autojump_clock: MockClock) -> None:
 
     def look(crawl: Crawl) -> None:
         for url in ("https://a.test/", "https://a.test/39", "https://a.test/new", "https://other.test/out"):
-            facts[url.rpartition("/")[2]] = crawl.explain(url)
+            facts[url.rpartition("/")[2]] = crawl.control.explain(url)
         with pytest.raises(ValueError, match="mailto"):
-            crawl.explain("mailto:a@b.test")
+            crawl.control.explain("mailto:a@b.test")
 
     await played((5.5, look))
     assert [(facts[n].is_known, facts[n].is_waiting) for n in ("", "39", "new")] == [
@@ -131,7 +133,7 @@ async def test_a_pause_concerns_no_other_crawl_with_the_same_limits(autojump_clo
 
     with trio.fail_after(1000):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(one, "paused", (5.5, lambda c: c.pause()), (20.0, lambda c: c.stop("enough")))
+            nursery.start_soon(one, "paused", (5.5, lambda c: c.control.pause()), (20.0, lambda c: c.stop("enough")))
             nursery.start_soon(one, "other")
     assert reports["paused"].pages < 20
     assert (reports["other"].finished, reports["other"].pages) == ("finished", 82)
@@ -141,7 +143,12 @@ async def test_a_pause_is_shown_as_the_reason(autojump_clock: MockClock) -> None
     reasons = []
 
     def look(crawl: Crawl) -> None:
-        reasons.append(crawl.statistics().limits["https://a.test"].blocked_by)
+        reasons.append(crawl.control.statistics().limits["https://a.test"].blocked_by)
 
-    await played((5.5, lambda c: c.pause("https://a.test")), (50.0, look), (60.0, lambda c: c.resume()), (61.5, look))
+    await played(
+        (5.5, lambda c: c.control.pause("https://a.test")),
+        (50.0, look),
+        (60.0, lambda c: c.control.resume()),
+        (61.5, look),
+    )
     assert reasons == ["pause", "delay"]

@@ -70,7 +70,7 @@ async def test_cookies_of_responses_are_not_kept_without_the_setting() -> None:
 async def test_a_cookie_that_a_spider_sets_is_kept_for_its_session() -> None:
     class Sets(Spider):
         def start(self) -> Produced:
-            self.crawl.set_cookie("https://site.test", "sid=7; Path=/b", session="me")
+            self.crawl.cookies.set("https://site.test", "sid=7; Path=/b", session="me")
             for path, session in (("/b", "me"), ("/c", "me"), ("/d", "")):
                 yield Request(f"https://site.test{path}", session=session)
 

@@ -135,7 +135,7 @@ async def test_a_problem_that_a_plugin_reports_makes_the_exit_code_1(
         @asynccontextmanager
         async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
             yield
-            crawl.report_problem("too few of https://a:b@site.test/")
+            crawl.job.report_problem("too few of https://a:b@site.test/")
 
     found = await collect(Follow(), FakeSite(LINKS), plugins=[Judge()])
     assert found.report.problems == ["too few of https://***@site.test/"]

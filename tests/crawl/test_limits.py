@@ -326,7 +326,7 @@ async def test_the_retry_policy_can_be_replaced(autojump_clock: MockClock) -> No
     class Once(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> Any:
-            crawl.retries = Never(crawl.settings)
+            crawl.control.retries = Never(crawl.settings)
             yield
 
     site = FakeSite({"/": [Page(status=429), "x"]})
@@ -403,7 +403,7 @@ async def test_budgets_of_a_job_outlive_runs_without_them_and_are_probed_after_a
         name = "look"
 
         async def fetch(self, request: Request, send: Any) -> None:
-            [budget] = [self.crawl.statistics().limits[name] for name in request.quotas]
+            [budget] = [self.crawl.control.statistics().limits[name] for name in request.quotas]
             left.append([policy.get("remaining") for policy in budget.policies.values()])
 
     for n in range(3):

@@ -556,7 +556,7 @@ async def test_statistics_and_the_report_say_why_a_host_waits(autojump_clock: Mo
 
         def measure(self, usage: Any) -> None:
             if usage.event == "error":
-                seen.append(self.crawl.statistics())
+                seen.append(self.crawl.control.statistics())
 
     internet = Internet(between(2, 62), "refused", hosts=lambda host: host == "h1.test")
     found = await collect(Pages(2, 200), internet, settings=FAST, plugins=[Look()])

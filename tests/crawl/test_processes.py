@@ -222,18 +222,19 @@ class Asking(Spider):
             for number in (2, 3):
                 nursery.start_soon(fetch, number)
         yield {"first": first.css("title::text").get(), "found": sorted(found)}
-        now = self.crawl.statistics()
+        now = self.crawl.control.statistics()
         yield {"in flight": now.in_flight, "lanes": list(now.lanes), "pages": self.crawl.stats.pages}
-        yield {"known": self.crawl.explain(URL).is_known, "round": self.crawl.round, "durable": self.crawl.durable}
-        yield {"folder": self.crawl.folder, "runs": len(self.crawl.runs), "reason": self.crawl.reason}
-        yield {"queue": len(self.crawl.queue("https://site.test")), "wire": response.wire is not None}
-        self.crawl.pause("https://site.test")
-        self.crawl.resume("https://site.test")
-        self.crawl.set_pace("https://site.test", delay=0.001)
-        self.crawl.set_cookie(URL, "sid=1; Path=/")
-        yield {"cookies": [cookie.value for cookie in self.crawl.cookies(URL)]}
+        job = self.crawl.job
+        yield {"known": self.crawl.control.explain(URL).is_known, "round": job.round, "durable": job.durable}
+        yield {"folder": self.crawl.job.folder, "runs": len(self.crawl.job.runs), "reason": self.crawl.reason}
+        yield {"queue": len(self.crawl.control.queue("https://site.test")), "wire": response.wire is not None}
+        self.crawl.control.pause("https://site.test")
+        self.crawl.control.resume("https://site.test")
+        self.crawl.control.set_pace("https://site.test", delay=0.001)
+        self.crawl.cookies.set(URL, "sid=1; Path=/")
+        yield {"cookies": [cookie.value for cookie in self.crawl.cookies.matching(URL)]}
         self.crawl.add(Request(f"{URL}5", self.parse_added))
-        self.crawl.report_problem("not enough")
+        self.crawl.job.report_problem("not enough")
         yield {"sitemaps": await self.crawl.sitemaps_of(URL), "age": self.crawl.clock() > 0}
 
     def parse_added(self, response: Response) -> Item:
@@ -253,11 +254,10 @@ def test_callbacks_use_the_crawl_as_in_one_process() -> None:
     ("name", "words"),
     [
         ("start_soon", r"crawl.start_soon\(\) cannot be used in a callback with the setting processes=2"),
-        ("add_all", r"crawl.add_all\(\) cannot be used in a callback"),
-        ("before_commit", r"crawl.before_commit\(\) cannot be used in a callback"),
-        ("mark_sent", r"crawl.mark_sent\(\) cannot be used in a callback"),
+        ("before_commit", r"crawl.job.before_commit\(\) cannot be used in a callback"),
+        ("mark_sent", r"crawl.control.mark_sent\(\) cannot be used in a callback"),
         ("receive", r"crawl.fetch\(receive=…\) cannot be used in a callback"),
-        ("retries", "crawl.retries cannot be used in a callback"),
+        ("retries", "crawl.control.retries cannot be used in a callback"),
         ("set_pace", "no requests of https://nowhere.test are in memory"),
     ],
 )
@@ -271,18 +271,16 @@ def test_a_crawl_that_cannot_use_processes_is_refused_with_the_reason(
             match name:
                 case "start_soon":
                     self.crawl.start_soon(trio.sleep, 1)
-                case "add_all":
-                    self.crawl.add_all([])
                 case "before_commit":
-                    self.crawl.before_commit(print, 1)
+                    self.crawl.job.before_commit(print, 1)
                 case "mark_sent":
-                    self.crawl.mark_sent()
+                    self.crawl.control.mark_sent()
                 case "receive":
                     await self.crawl.fetch(Request(URL), receive=lambda _: trio.sleep(1))
                 case "retries":
-                    self.crawl.retries = self.crawl.retries
+                    self.crawl.control.retries = self.crawl.control.retries
                 case "set_pace":
-                    self.crawl.set_pace("https://nowhere.test", delay=1)
+                    self.crawl.control.set_pace("https://nowhere.test", delay=1)
 
     assert result(Wrong(), {"/": "x"})[0].failed == 1
     assert words.replace("\\", "") in caplog.text

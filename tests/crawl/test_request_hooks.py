@@ -328,20 +328,20 @@ async def test_plugins_read_and_set_cookies(autojump_clock: MockClock) -> None:
     class Cookies(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
-            crawl.set_cookie("https://site.test/", "a=1; HttpOnly")
-            crawl.set_cookie("https://site.test/", "b=2; Path=/x")
-            crawl.set_cookie("https://site.test/", "c=3", session="other")
+            crawl.cookies.set("https://site.test/", "a=1; HttpOnly")
+            crawl.cookies.set("https://site.test/", "b=2; Path=/x")
+            crawl.cookies.set("https://site.test/", "c=3", session="other")
             with pytest.raises(ValueError, match="nowhere"):
-                crawl.cookies("nowhere")
+                crawl.cookies.matching("nowhere")
             yield
 
     plugin, site = Cookies(), FakeSite({"/": "x"})
     await collect(Follow(), site, plugins=[plugin])
     assert site.visits("/")[0].headers["cookie"] == "a=1"
-    [cookie] = plugin.crawl.cookies("https://site.test/")
+    [cookie] = plugin.crawl.cookies.matching("https://site.test/")
     assert (cookie.name, cookie.value, cookie.http_only) == ("a", "1", True)
-    assert [cookie.name for cookie in plugin.crawl.cookies("https://site.test/x/", session="")] == ["b", "a"]
-    assert [cookie.value for cookie in plugin.crawl.cookies("https://site.test/", session="other")] == ["3"]
+    assert [cookie.name for cookie in plugin.crawl.cookies.matching("https://site.test/x/", session="")] == ["b", "a"]
+    assert [cookie.value for cookie in plugin.crawl.cookies.matching("https://site.test/", session="other")] == ["3"]
 
 
 async def test_a_fetch_hook_may_reach_the_server_by_other_means(autojump_clock: MockClock) -> None:
@@ -350,14 +350,14 @@ async def test_a_fetch_hook_may_reach_the_server_by_other_means(autojump_clock: 
             self.times: list[float] = []
 
         async def fetch(self, request: Request, send: Any) -> Response:
-            self.crawl.mark_sent()
+            self.crawl.control.mark_sent()
             self.times.append(trio.current_time())
             return Response(request.url, body="x", headers={"Content-Type": "text/html"})
 
         @asynccontextmanager
         async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
             with pytest.raises(RuntimeError, match="for fetch hooks"):
-                crawl.mark_sent()
+                crawl.control.mark_sent()
             yield
 
     plugin = Other()

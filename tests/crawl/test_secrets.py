@@ -119,7 +119,7 @@ async def test_nothing_that_a_crawl_shows_contains_a_secret(
     assert len(spider.seen) > 20
     assert_hidden(*(logging.Formatter().format(record) for record in caplog.records))
     assert_hidden(report, report.to_json().decode(), summary(report), *map(repr, spider.seen))
-    assert_hidden(repr(settings), spider.crawl.stats, spider.crawl.statistics(), repr(spider.crawl.settings))
+    assert_hidden(repr(settings), spider.crawl.stats, spider.crawl.control.statistics(), repr(spider.crawl.settings))
     show_job(tmp_path / "job")
     shown = capsys.readouterr().out
     assert "token='***'" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -28,7 +29,7 @@ class CallServer:
         """Call a method of the crawl for a callback, in the task of its page."""
         try:
             arguments, options = wire.unpack(call.arguments)
-            value = await getattr(self._spider.crawl, call.name)(*arguments, **options)
+            value = await attrgetter(call.name)(self._spider.crawl)(*arguments, **options)
             if isinstance(value, Response):
                 value = pack_response(0, value), value.wire
             answer = wire.Answer(call.call, wire.pack(value), False)
@@ -52,8 +53,8 @@ class CallServer:
         if call.name == "wire":
             page = process.pages[call.number].response
             return None if page is None else page.wire
-        if call.name == "statistics":
-            now = crawl.statistics()
+        if call.name == "control.statistics":
+            now = crawl.control.statistics()
             return attrs.evolve(now, limits=dict(now.limits), lanes=dict(now.lanes), outages=dict(now.outages))
-        found = getattr(crawl, call.name)
+        found = attrgetter(call.name)(crawl)
         return found(*arguments, **options) if callable(found) else found

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from crawler.clock import Clock
-from crawler.content import replace_surrogates
 from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.processes.channel import receive_now, send_now
 from crawler.engine.processes.errors import unpack_error
 from crawler.engine.processes.packing import unpack_response
 from crawler.engine.processes.wire import ENCODER, FROM_FIRST, Call, pack, unpack
 from crawler.headers import product_token
-from crawler.hooks.page_effects import current_page
+from crawler.hooks.crawl import CrawlControl, CrawlCookies, CrawlJob
+from crawler.hooks.page_effects import PageEffects, check_counter, current_page
 from crawler.messages import Receive, Request, Response
 from crawler.messages.link_filter import LinkFilter
 
@@ -25,28 +25,21 @@ if TYPE_CHECKING:
     from crawler.messages.exchange import Exchange
     from crawler.settings import Settings
     from crawler.spiders import Spider
+    from crawler.stats import Stats
 
 __all__ = ["RemoteCrawl", "RemoteResponse", "page_number"]
 
 page_number: ContextVar[int] = ContextVar("page_number", default=0)
 """The number of the page that this task handles."""
-VALUES: Final = frozenset({"durable", "folder", "reason", "round", "runs", "stats"})
-"""Attributes that the first process is asked for."""
-METHODS: Final = frozenset({
-    "cookies", "explain", "pause", "queue", "report_problem", "resume", "set_cookie", "set_pace", "statistics", "stop",
-})  # fmt: skip
-"""Methods that the first process calls while this one waits."""
-REFUSED: Final = {
-    "add_all": "call it in a lifespan, or add() for each request",
-    "before_commit": "call it in a hook of a plugin",
-    "mark_sent": "call it in a fetch hook",
-    "start_soon": "call it in a lifespan",
+REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
+    "control": {"mark_sent": "call it in a fetch hook"},
+    "job": {"before_commit": "call it in a hook of a plugin"},
 }
-"""Methods that belong to the first process, which makes attempts and commits; and what to do instead."""
+"""Methods of the parts of a crawl that belong to an attempt or a commit, which the first process makes."""
 
 
 class RemoteCrawl:
-    """Has the attributes and methods of `crawler.hooks.plugin.Crawl`, and asks the first process."""
+    """Has the attributes and methods of `crawler.hooks.crawl.Crawl`, and asks the first process."""
 
     def __init__(
         self,
@@ -60,6 +53,9 @@ class RemoteCrawl:
         self.plugins = tuple(plugins)
         self.settings = settings
         self.clock = Clock()
+        self.control: Any = _Part(self, "control", CrawlControl, REFUSED["control"])
+        self.job: Any = _Part(self, "job", CrawlJob, REFUSED["job"])
+        self.cookies: Any = _Part(self, "cookies", CrawlCookies, {})
         self._calls = calls
         self._call = call
 
@@ -72,27 +68,26 @@ class RemoteCrawl:
             raise unpack_error(answer.result)
         return unpack(answer.result)
 
+    def refuse(self, what: str, advice: str) -> NoReturn:
+        """Raise `RuntimeError`: only the first process can do that."""
+        message = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"
+        raise RuntimeError(f"{message}: {advice}, or set processes=1")
+
     # ---- effects of a page -------------------------------------------------------------------------------------------
 
-    def add(self, request: Request) -> None:
-        """Add a request to the crawl: an effect of the page."""
-        if not isinstance(request, Request):
-            raise TypeError(f"add() takes a Request, not {type(request).__name__}")
-        page = current_page.get()
-        if page is None:
-            self.ask("add", request)
-        else:
-            page.added.append(request)
+    def add(self, requests: Request | Iterable[Request]) -> None:
+        """Add requests to the crawl: an effect of the page."""
+        effects = current_page.get() or PageEffects()
+        effects.add(requests)
+        if current_page.get() is None:
+            self.ask("add", effects.added)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the report: an effect of the page."""
-        if not isinstance(name, str) or not isinstance(n, int):
-            raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
-        page = current_page.get()
+        name, page = check_counter(name, n), current_page.get()
         if page is None:
             self.ask("count", name, n)
         else:
-            name = replace_surrogates(name)
             page.counters[name] = page.counters.get(name, 0) + n
 
     # ---- fetches -----------------------------------------------------------------------------------------------------
@@ -102,7 +97,7 @@ class RemoteCrawl:
         if not isinstance(request, Request):
             raise TypeError(f"fetch() takes a Request, as in fetch(Request({str(request)!r})), not {request!r:.80}")
         if receive is not None:
-            self._refuse("fetch(receive=…)", "leave out receive")
+            self.refuse("fetch(receive=…)", "leave out receive")
         page, exchange = await self._call("fetch", (request,))
         response = unpack_response(page)
         response._wire = exchange  # noqa: SLF001 - not for users
@@ -114,29 +109,48 @@ class RemoteCrawl:
         found: list[str] = await self._call("sitemaps_of", (url,))
         return found
 
-    # ---- all else ----------------------------------------------------------------------------------------------------
+    # ---- the first process is asked ----------------------------------------------------------------------------------
 
     @property
-    def retries(self) -> RetryPolicy:
-        """The policy of the settings."""
-        return RetryPolicy(self.settings)
+    def stats(self) -> Stats:
+        """A copy of the counts so far."""
+        return self.ask("stats")  # type: ignore[no-any-return]
 
-    @retries.setter
-    def retries(self, _retries: RetryPolicy) -> None:
-        self._refuse("retries", "set it in a lifespan")
+    @property
+    def reason(self) -> str | None:
+        """Why the crawl ends; `None` while it runs."""
+        return self.ask("reason")  # type: ignore[no-any-return]
+
+    def stop(self, reason: str) -> None:
+        """End the crawl."""
+        self.ask("stop", reason)
+
+    def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Refuse: a task would end with its process."""
+        self.refuse("start_soon()", "call it in a lifespan")
+
+
+class _Part:
+    """`crawl.control`, `crawl.job` or `crawl.cookies`: the first process is asked, or the call refused."""
+
+    def __init__(self, crawl: RemoteCrawl, name: str, kind: type, refused: Mapping[str, str]) -> None:
+        vars(self).update(_crawl=crawl, _name=name, _kind=kind, _refused=refused)
 
     def __getattr__(self, name: str) -> Any:
-        if name in VALUES:
-            return self.ask(name)
-        if name in METHODS:
-            return partial(self.ask, name)
-        if name in REFUSED:
-            return lambda *_, **__: self._refuse(f"{name}()", REFUSED[name])
-        raise AttributeError(f"a crawl has no attribute {name!r}", name=name, obj=self)
+        if name == "retries":
+            return RetryPolicy(self._crawl.settings)
+        if name in self._refused:
+            return partial(self._refuse, name)
+        if name not in self._kind.__dict__:
+            raise AttributeError(f"crawl.{self._name} has no attribute {name!r}")
+        asked = f"{self._name}.{name}"
+        return partial(self._crawl.ask, asked) if callable(self._kind.__dict__[name]) else self._crawl.ask(asked)
 
-    def _refuse(self, what: str, advice: str) -> NoReturn:
-        message = f"crawl.{what} cannot be used in a callback with the setting processes={self.settings.processes}"
-        raise RuntimeError(f"{message}: {advice}, or set processes=1")
+    def __setattr__(self, name: str, value: object) -> None:
+        self._crawl.refuse(f"{self._name}.{name}", "set it in a lifespan")
+
+    def _refuse(self, name: str, *_: object) -> None:
+        self._crawl.refuse(f"{self._name}.{name}()", self._refused[name])
 
 
 class RemoteResponse(Response):

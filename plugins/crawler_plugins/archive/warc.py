@@ -153,7 +153,7 @@ class Warc(Plugin):
         try:
             result: Response | Retry | Drop = await send(request)
         except (FetchError, BodyTooLarge) as error:
-            self.crawl.before_commit(self._write, self._failure(request, error, warc_date(began)))
+            self.crawl.job.before_commit(self._write, self._failure(request, error, warc_date(began)))
             raise
         answer = result.original or result if isinstance(result, Response) else None
         if answer is not None and answer.wire is None:
@@ -162,7 +162,7 @@ class Warc(Plugin):
             body = answer.body if answer.wire.body is None else answer.wire.body
             make = partial(self._capture, request, answer, body, warc_date(began))
             capture = make() if len(body) < IN_THREAD else await trio.to_thread.run_sync(make)
-            self.crawl.before_commit(self._write, capture)
+            self.crawl.job.before_commit(self._write, capture)
         return result
 
     # ---- records -----------------------------------------------------------------------------------------------------

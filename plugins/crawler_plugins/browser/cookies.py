@@ -40,7 +40,7 @@ class CookieSync:
         Raises:
             CommandFailed: The browser is gone.
         """
-        cookies = self._crawl.cookies(self._url, session=self._session)
+        cookies = self._crawl.cookies.matching(self._url, session=self._session)
         self._before = {(cookie.domain, cookie.path, cookie.name): cookie.value for cookie in cookies}
         if cookies:
             scheme = self._url.partition(":")[0]
@@ -76,7 +76,7 @@ class CookieSync:
         after = {(cookie["domain"].lstrip("."), cookie["path"], cookie["name"]): cookie for cookie in found}
         kept = {
             (cookie.domain, cookie.path, cookie.name): cookie.value
-            for cookie in self._crawl.cookies(url, session=self._session)
+            for cookie in self._crawl.cookies.matching(url, session=self._session)
         }
         fields = []
         for key, cookie in after.items():
@@ -89,7 +89,7 @@ class CookieSync:
                     domain, path, name = key
                     fields += [f"{name}=; Path={path}; {EXPIRED}", f"{name}=; Domain={domain}; Path={path}; {EXPIRED}"]
         for field in fields:
-            self._crawl.set_cookie(url, field, session=self._session)
+            self._crawl.cookies.set(url, field, session=self._session)
 
 
 def set_cookie(cookie: Mapping[str, Any], now: float) -> str:

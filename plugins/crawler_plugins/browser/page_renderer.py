@@ -159,7 +159,7 @@ class PageRenderer:
         cookies = CookieSync(self._crawl, tab, document.request.session, document.url)
         await cookies.push()
         if self._has_network:
-            self._crawl.mark_sent()
+            self._crawl.control.mark_sent()
         began = trio.current_time()
         await navigate(tab, document.url)
         if self._has_network:

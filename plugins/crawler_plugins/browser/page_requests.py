@@ -167,7 +167,7 @@ class PageRequests:
             await self._fetch(paused, kind)
 
     def _is_in_scope(self, url: str) -> bool:
-        by = self._crawl.explain(url).refused_by
+        by = self._crawl.control.explain(url).refused_by
         return by is None or by in ("depth", "nofollow")
 
     async def _fetch(self, paused: Paused, kind: str) -> None:

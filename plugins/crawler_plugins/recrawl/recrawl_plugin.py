@@ -102,7 +102,7 @@ class Recrawl(Plugin):
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Open the file, begin or continue a round, and add the pages that are due."""
-        path = self.path or (crawl.folder and crawl.folder / FILE)
+        path = self.path or (crawl.job.folder and crawl.job.folder / FILE)
         if path is None:
             raise ConfigError("recrawl: name the file that keeps the pages (option path), or make the crawl a job")
         sync = crawl.settings.durability == "power"
@@ -110,20 +110,20 @@ class Recrawl(Plugin):
             self._pages = PageStore(path, crawl.spider.name, sync=sync)
             stack.callback(self._pages.close)
             self._check_handlers(path)
-            kept = self.state.get("length") if crawl.durable else None
+            kept = self.state.get("length") if crawl.job.durable else None
             if self.changes is not None:
                 self._log = ChangeLog(self.changes, kept, sync=sync)
                 stack.callback(self._log.close)
             self._begin_round(kept)
             self._entries = frozenset(crawl.spider.waypoints)
-            crawl.add_all(self._due_requests())
+            crawl.add(self._due_requests())
             yield
             self._pages.end_round()
 
     def _begin_round(self, length: int | None) -> None:
         """Continue the round of the job, or begin one."""
         begun = self.state.get("rounds")  # that of the job, and that of the file
-        if begun is not None and begun[0] == self.crawl.round:
+        if begun is not None and begun[0] == self.crawl.job.round:
             self._round = begun[1]
             if length is not None:
                 self._pages.forget_reports(self._round, length)
@@ -131,7 +131,7 @@ class Recrawl(Plugin):
             if begun is not None:
                 self._pages.end_round()  # the job says so, even if it was killed then
             self._round = self._pages.begin_round()
-            self.state["rounds"] = [self.crawl.round, self._round]
+            self.state["rounds"] = [self.crawl.job.round, self._round]
         self.state["length"] = None if self._log is None else self._log.length
 
     def _check_handlers(self, path: Path) -> None:
@@ -156,7 +156,7 @@ class Recrawl(Plugin):
         known = self._pages.find(key, self._round)
         from_store = False
         if known is None:
-            self.crawl.before_commit(self._write, Visit(key=key, request=request))
+            self.crawl.job.before_commit(self._write, Visit(key=key, request=request))
         elif not (request.depth == 0 or request.redirects or request.callback in self._entries):
             is_due = self._is_due(known, parse_lastmod(request.meta.get("lastmod"), self.crawl.clock()))
             from_store = not is_due and self.bodies and self._pages.body(key, known.digest) is not None
@@ -195,7 +195,7 @@ class Recrawl(Plugin):
         key = key_of(request)
         self._visit.set(None)
         visit = Visit(key=key, request=request, before=self._pages.find(key, self._round) or Snapshot())
-        self.crawl.before_commit(self._write, visit)
+        self.crawl.job.before_commit(self._write, visit)
         asks_all = self.full or (self.bodies and self._pages.body(key, visit.before.digest) is None)
         sent = request if asks_all else visit.conditional()
         result: Response | Retry | Drop = await send(sent)

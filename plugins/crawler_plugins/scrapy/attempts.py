@@ -302,7 +302,7 @@ class Attempts:
 
     def _is_repeated(self, request: crawler.Request, error: crawler.RequestError) -> bool:
         """Return whether the crawl sends a request again after a network error."""
-        return self._scheduling.crawl.retries.wait(request, self._begun[id(request)], error) is not None
+        return self._scheduling.crawl.control.retries.wait(request, self._begun[id(request)], error) is not None
 
     def _retry_raised(self, request: crawler.Request, error: Exception) -> None:
         """Repeat an attempt in which a component of the project raised an exception, if Scrapy does.

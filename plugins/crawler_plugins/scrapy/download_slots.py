@@ -30,7 +30,7 @@ class DownloadSlots(Mapping[str, "DownloadSlot"]):
 
     def __getitem__(self, key: str) -> DownloadSlot:
         """Return a slot, the same one each time."""
-        lanes = self._running().statistics().lanes
+        lanes = self._running().control.statistics().lanes
         usual = [name for name in (key, *(f"{scheme}{key}" for scheme in SCHEMES)) if name in lanes]
         found = usual or [name for name in lanes if _key_of(name) == key]
         if not found:
@@ -42,7 +42,7 @@ class DownloadSlots(Mapping[str, "DownloadSlot"]):
         return slot
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(map(_key_of, self._running().statistics().lanes)))
+        return iter(dict.fromkeys(map(_key_of, self._running().control.statistics().lanes)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -122,15 +122,15 @@ class DownloadSlot:
         return self._concurrency - len(self.transferring)
 
     def _count(self, name: str) -> int:
-        lanes = self._running().statistics().lanes
+        lanes = self._running().control.statistics().lanes
         return sum(getattr(lanes[lane], name) for lane in self.lanes if lane in lanes)
 
     def _set_pace(self, **values: Any) -> None:
         crawl = self._running()
-        known = crawl.statistics().lanes
+        known = crawl.control.statistics().lanes
         for lane in self.lanes:
             if lane in known:
-                crawl.set_pace(lane, **values)
+                crawl.control.set_pace(lane, **values)
 
 
 def _key_of(lane: str) -> str:

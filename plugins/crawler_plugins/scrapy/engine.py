@@ -162,25 +162,25 @@ class Engine:
     def pause(self) -> None:
         """Start no further requests."""
         self.paused = True
-        self._running.pause()
+        self._running.control.pause()
 
     def unpause(self) -> None:
         """Start requests again."""
         self.paused = False
-        self._running.resume()
+        self._running.control.resume()
 
     def needs_backout(self) -> bool:
         """Return whether no request is wanted now: as many are in flight, or wait to be, as may be."""
-        statistics = self._running.statistics()
+        statistics = self._running.control.statistics()
         return statistics.in_flight + statistics.waiting >= self._running.settings.workers
 
     def spider_is_idle(self, spider: Any = None) -> bool:
         """Return whether nothing is in flight and nothing waits."""
-        statistics = self._running.statistics()
+        statistics = self._running.control.statistics()
         return not (statistics.in_flight or statistics.waiting)
 
     def _statistics(self) -> Any:
-        return self._running.statistics()
+        return self._running.control.statistics()
 
     @property
     def _running(self) -> crawler.Crawl:

@@ -69,7 +69,7 @@ class Scheduling:
         self.crawl = crawl
         self._is_heard = self._signals.is_heard(signals.request_scheduled)
         self._known.clear()
-        await self.duplicates.open(is_durable=crawl.durable)
+        await self.duplicates.open(is_durable=crawl.job.durable)
         self._requests.keeps_repeats |= bool(self.duplicates)
 
     def enter(
@@ -169,7 +169,9 @@ class Scheduling:
         A resumed job starts again, so it must recognise what it has begun, which ``dont_filter`` would prevent.
         """
         made = self.enter(request, 0)
-        return made.replace(dont_filter=False) if made is not None and made.dont_filter and self.crawl.durable else made
+        if made is not None and made.dont_filter and self.crawl.job.durable:
+            return made.replace(dont_filter=False)
+        return made
 
     def add(self, request: Any) -> None:
         """Add a request that no callback yields."""
@@ -183,7 +185,7 @@ class Scheduling:
         """Keep the cookies of a request for later ones of its session, as Scrapy does."""
         for name, value, place in given_cookies(request.cookies):
             field = f"{name}={value.encode().decode('latin-1')}{place}"
-            self.crawl.set_cookie(made.url, field, session=made.session)
+            self.crawl.cookies.set(made.url, field, session=made.session)
 
 
 def _filters_offsite(settings: Any) -> bool:

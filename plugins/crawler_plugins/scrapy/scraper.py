@@ -110,7 +110,7 @@ class Scraper:
             item = await self._pipelines.process(self._items.item_of(response.request), None)
             return [] if item is None else [plain_item(item)]
         if "#" in response.request.meta:
-            self.crawl.before_commit(self._requests.forget, response.request)
+            self.crawl.job.before_commit(self._requests.forget, response.request)
         return await self._scrape(self._received(response), response.request.depth, response.is_known)
 
     async def lost(self, failure: crawler.Failure) -> list[Any]:

@@ -307,9 +307,9 @@ class ScrapySpider(crawler.Spider):
     @asynccontextmanager
     async def lifespan(self, crawl: crawler.Crawl) -> AsyncIterator[None]:
         """Open the components of the project, and close them at the end."""
-        self._requests.durable = self._items.durable = crawl.durable
+        self._requests.durable = self._items.durable = crawl.job.durable
         self._scraper.crawl = self._start.crawl = crawl
-        crawl.retries = StatusRetryPolicy(crawl.settings, are_on=self._retries.are_on)
+        crawl.control.retries = StatusRetryPolicy(crawl.settings, are_on=self._retries.are_on)
         for name, reason in mapped.ignored_settings(self.scrapy.settings):
             log.info("setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()

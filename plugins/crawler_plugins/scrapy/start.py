@@ -115,7 +115,7 @@ class Start:
         if not isinstance(error, CloseSpider):
             self._is_broken = True
             log.error("Error while reading start items and requests: %s", error, exc_info=error)
-            self.crawl.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
+            self.crawl.job.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
         self._scraper.note_error(failure_of(error, None), None)
 
     async def report_empty(self) -> None:
@@ -149,7 +149,7 @@ class Start:
                 return
 
     def _is_idle(self) -> bool:
-        statistics = self.crawl.statistics()
+        statistics = self.crawl.control.statistics()
         return not (statistics.in_flight or statistics.waiting)
 
 

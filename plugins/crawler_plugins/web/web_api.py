@@ -133,7 +133,7 @@ class _Api:
 
     def queue(self, query: dict[str, str]) -> dict[str, Any]:
         """Waiting requests by host; ``host`` lists those of one."""
-        lanes = self._crawl.statistics().lanes
+        lanes = self._crawl.control.statistics().lanes
         hosts = sorted(((lanes[name].waiting, name) for name in lanes), reverse=True)[:HOSTS]
         host = lane_of(query.get("host", "")) or (hosts[0][1] if hosts else "")
         requests = [
@@ -141,7 +141,7 @@ class _Api:
                 "url": request.shown_url, "method": request.method, "depth": request.depth,
                 "priority": request.priority, "callback": str(request.callback or "parse"),
             }
-            for request in self._crawl.queue(host, number(query, "most", LISTED))
+            for request in self._crawl.control.queue(host, number(query, "most", LISTED))
         ]  # fmt: skip
         return {
             "hosts": [
@@ -153,7 +153,7 @@ class _Api:
 
     def explain(self, query: dict[str, str]) -> dict[str, Any]:
         """The knowledge of the crawl about a URL."""
-        facts = attrs.asdict(self._crawl.explain(query.get("url", "")))
+        facts = attrs.asdict(self._crawl.control.explain(query.get("url", "")))
         url = facts["url"]
         shown = crawler.Request(url).shown_url
         pages = [page for page in self._observer.pages if page["url"] == shown]
@@ -189,27 +189,27 @@ class _Api:
     def job(self, query: dict[str, str]) -> dict[str, Any]:
         """The earlier runs of the job."""
         runs = [msgspec.to_builtins(run, enc_hook=str) for run in getattr(self._crawl, "runs", ())]
-        return {"durable": self._crawl.durable, "runs": runs}
+        return {"durable": self._crawl.job.durable, "runs": runs}
 
     # ---- acting ------------------------------------------------------------------------------------------------------
 
     def pause(self, values: dict[str, Any]) -> dict[str, Any]:
         """Pause a lane, or all of them."""
         lane = lane_of(text_of(values, "lane")) or None
-        self._crawl.pause(lane)
+        self._crawl.control.pause(lane)
         self._web.is_paused = self._web.is_paused or lane is None
         return {"done": True}
 
     def resume(self, values: dict[str, Any]) -> dict[str, Any]:
         """Resume a lane, or all of them."""
-        self._crawl.resume(lane_of(text_of(values, "lane")) or None)
+        self._crawl.control.resume(lane_of(text_of(values, "lane")) or None)
         self._web.is_paused = False
         return {"done": True}
 
     def pace(self, values: dict[str, Any]) -> dict[str, Any]:
         """Change the delay or the concurrency of a lane."""
         delay, concurrency = values.get("delay"), values.get("concurrency")
-        self._crawl.set_pace(lane_of(text_of(values, "lane")), delay=delay, concurrency=concurrency)
+        self._crawl.control.set_pace(lane_of(text_of(values, "lane")), delay=delay, concurrency=concurrency)
         return {"done": True}
 
     def retry(self, values: dict[str, Any]) -> dict[str, Any]:

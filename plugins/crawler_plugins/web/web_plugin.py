@@ -64,7 +64,7 @@ class Web(Plugin):
             async with self._server.serving(make_app(self)) as self.address, trio.open_nursery() as nursery:
                 nursery.start_soon(self._sample)
                 sys.stderr.write(f"web page: {self.address}\n")
-                with _noted(crawl.folder, self.address):
+                with _noted(crawl.job.folder, self.address):
                     yield
                 nursery.cancel_scope.cancel(reason="the crawl has ended")
         finally:

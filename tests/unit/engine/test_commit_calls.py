@@ -1,4 +1,4 @@
-"""`crawl.before_commit`: functions that run right before the requests that they belong to are settled."""
+"""`crawl.job.before_commit`: functions that run right before the requests that they belong to are settled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Notes(Plugin):
 
     async def fetch(self, request: Request, send: Any) -> Response:
         response: Response = await send(request)
-        self.crawl.before_commit(self.note, f"{response.status} {request.url.removeprefix('https://site.test')}")
+        self.crawl.job.before_commit(self.note, f"{response.status} {request.url.removeprefix('https://site.test')}")
         return response
 
     def note(self, values: list[str]) -> None:
@@ -113,7 +113,7 @@ async def test_the_state_that_a_lifespan_writes_is_stored_before_the_first_reque
 async def test_an_async_function_is_refused(autojump_clock: MockClock) -> None:
     class Wrong(Plugin):
         async def fetch(self, request: Request, send: Any) -> None:
-            self.crawl.before_commit(self.later, 1)
+            self.crawl.job.before_commit(self.later, 1)
 
         async def later(self, values: list[int]) -> None:
             """Never called."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Request, Response, RetryPolicy, Settings, Spider, crawl
-from crawler.engine.crawl import AddedRequests, BackgroundTasks, Crawl
-from crawler.engine.slots import current_ticket
+from crawler.engine.crawl import Crawl
 from crawler.engine.wiring import wire
 from crawler.hooks.page_effects import PageEffects, current_page
 from crawler.store import MemoryStore
@@ -96,8 +94,8 @@ async def test_another_retry_policy_may_take_the_place_of_the_first(autojump_clo
             return None
 
     crawl = facade(FakeSite({"/": Page(status=500)}))
-    crawl.retries = Never(crawl.settings)
-    assert isinstance(crawl.retries, Never)
+    crawl.control.retries = Never(crawl.settings)
+    assert isinstance(crawl.control.retries, Never)
     assert (await crawl.fetch(Request(URL))).status == 500
 
 
@@ -109,10 +107,10 @@ async def test_a_string_is_not_a_request(autojump_clock: MockClock) -> None:
 async def test_statistics_are_those_of_the_moment(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "x"})
     crawl = facade(site, delay=10.0)
-    before = crawl.statistics()
+    before = crawl.control.statistics()
     assert (before.in_flight, before.waiting, before.next_start, dict(before.limits)) == (0, 0, math.inf, {})
     await crawl.fetch(Request(URL))
-    limits = crawl.statistics().limits
+    limits = crawl.control.statistics().limits
     assert (list(limits), len(limits)) == (["https://site.test"], 1)
     limit = limits["https://site.test"]
     assert limit.ready_at == pytest.approx(crawl.clock() + 10.0)
@@ -126,50 +124,13 @@ async def test_statistics_are_those_of_the_moment(autojump_clock: MockClock) -> 
 # ---- requests for the scheduler --------------------------------------------------------------------------------------
 
 
-async def test_added_requests_wake_and_are_taken_once() -> None:
-    added = AddedRequests()
-    woken: list[list[Request]] = []
-
-    async def take() -> None:
-        await added.wait()
-        woken.append(added.take())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(take)
-        await wait_all_tasks_blocked()
-        assert not added
-        added.add(Request(URL))
-        added.add(Request(URL + "2"))
-        assert added
-    assert [[request.url for request in requests] for requests in woken] == [[URL, URL + "2"]]
-    assert not added
-    assert added.take() == []
-
-
-async def test_a_series_is_taken_in_parts_after_single_requests() -> None:
-    added, made = AddedRequests(), []
-
-    def series() -> Iterator[Request]:
-        for n in range(250):
-            made.append(n)
-            yield Request(f"{URL}{n}")
-
-    added.add_all(series())
-    added.add_all([])
-    added.add(Request(URL))
-    assert [len(added.take()) for _ in range(2)] == [1, 100]
-    assert len(made) == 100
-    assert [len(added.take()) for _ in range(3)] == [100, 50, 0]
-    assert not added
-
-
 async def test_a_crawl_does_not_end_before_its_series_and_leaves_out_known_requests(
     autojump_clock: MockClock,
 ) -> None:
     class Adds(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
-            crawl.add_all(Request(f"{URL}{n % 150}") for n in range(300))
+            crawl.add(Request(f"{URL}{n % 150}") for n in range(300))
             yield
 
     site = FakeSite({"/": "x"} | {f"/{n}": "x" for n in range(150)})
@@ -184,7 +145,7 @@ async def test_a_job_knows_its_folder_and_its_round(autojump_clock: MockClock, t
     class Looks(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
-            seen.append((crawl.folder, crawl.round))
+            seen.append((crawl.job.folder, crawl.job.round))
             yield
 
     class Repeats(Looks):
@@ -204,10 +165,10 @@ async def test_a_series_of_something_else_ends_the_crawl(autojump_clock: MockClo
     class Adds(Plugin):
         @asynccontextmanager
         async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
-            crawl.add_all([URL])
+            crawl.add([URL])
             yield
 
-    with pytest.raises(CrawlFailed, match=r"add_all\(\) takes requests, not str"):
+    with pytest.raises(CrawlFailed, match=r"add\(\) takes requests, not str"):
         await collect(One(), FakeSite({"/": "x"}), plugins=[Adds()])
 
 
@@ -219,25 +180,3 @@ async def test_a_request_that_is_added_too_late_is_named_in_a_warning(
     await scheduler.run()
     scheduler.crawl.add(Request(URL + "late"))
     assert f"{URL}late was added after the crawl had ended, so it is not fetched" in caplog.messages
-
-
-async def test_background_tasks_wait_for_their_nursery_and_belong_to_no_page() -> None:
-    tasks = BackgroundTasks()
-    seen: list[Any] = []
-
-    async def task(name: str) -> None:
-        seen.append((name, current_page.get(), current_ticket.get()))
-
-    outer = current_page.set(PageEffects())
-    try:
-        tasks.start_soon(task, "early")
-        await wait_all_tasks_blocked()
-        assert seen == []
-        async with trio.open_nursery() as nursery:
-            tasks.open(nursery)
-            tasks.start_soon(task, "late")
-        tasks.close()
-        tasks.start_soon(task, "never")
-    finally:
-        current_page.reset(outer)
-    assert sorted(seen) == [("early", None, None), ("late", None, None)]

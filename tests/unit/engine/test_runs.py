@@ -22,7 +22,7 @@ class Seen(Plugin):
         self.runs: Any = None
 
     async def persist(self, batch: Any) -> None:
-        self.runs = self.crawl.runs
+        self.runs = self.crawl.job.runs
 
 
 async def run(job: Path | None, *plugins: Plugin, **settings: Any) -> Report:
@@ -50,8 +50,8 @@ async def test_each_run_of_a_job_is_recorded(autojump_clock: MockClock, tmp_path
 async def test_problems_and_failures_are_recorded(autojump_clock: MockClock, tmp_path: Path) -> None:
     class Doubts(Plugin):
         def measure(self, usage: Any) -> None:
-            if not self.crawl.problems:  # type: ignore[attr-defined]
-                self.crawl.report_problem("doubts: no")
+            if not self.crawl.job.problems:  # type: ignore[attr-defined]
+                self.crawl.job.report_problem("doubts: no")
 
     class Broken(Plugin):
         def measure(self, usage: Any) -> None:
@@ -72,7 +72,7 @@ async def test_problems_and_failures_are_recorded(autojump_clock: MockClock, tmp
 async def test_a_crawl_that_failed_has_a_report_like_any_other(autojump_clock: MockClock, tmp_path: Path) -> None:
     class Broken(Plugin):
         def measure(self, usage: Any) -> None:
-            self.crawl.report_problem("doubts: no")  # type: ignore[attr-defined]
+            self.crawl.job.report_problem("doubts: no")  # type: ignore[attr-defined]
             raise ValueError("broken")
 
     job = tmp_path / "job"

@@ -35,7 +35,7 @@ class Look(Plugin):
         began = trio.current_time()
         for at in self.seconds:
             await trio.sleep_until(began + at)
-            now = crawl.statistics()
+            now = crawl.control.statistics()
             assert len(now.lanes) == len(list(now.lanes))
             self.taken.append((now, now.lanes.get("https://site.test")))
 

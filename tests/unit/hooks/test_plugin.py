@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from crawler import Plugin, Spider
-from crawler.hooks.plugin import Crawl
+from crawler.hooks.crawl import Crawl
 from crawler.hooks.table import HOOKS
 from crawler.testing import callback_results, response_for
 

@@ -18,14 +18,15 @@ class Crawl:
     def __init__(self, *fields: str) -> None:
         self.jar = CookieJar()
         self.jar.store("", URL, fields, 0.0)
+        self.cookies = self
 
     def clock(self) -> float:
         return 0.0
 
-    def cookies(self, url: str, *, session: str) -> Any:
+    def matching(self, url: str, *, session: str) -> Any:
         return self.jar.matching(session, url, 0.0)
 
-    def set_cookie(self, url: str, cookie: str, *, session: str) -> None:
+    def set(self, url: str, cookie: str, *, session: str) -> None:
         self.jar.store(session, url, [cookie], 0.0)
 
     def header(self) -> str:
@@ -79,7 +80,7 @@ async def test_a_cookie_that_a_server_set_during_rendering_wins() -> None:
     sync = CookieSync(crawl, tab, "", URL)  # type: ignore[arg-type]
     await sync.push()
     for field in ("a=server; Path=/", "b=server; Path=/"):
-        crawl.set_cookie(URL, field, session="")
+        crawl.cookies.set(URL, field, session="")
     await sync.pull(URL)
     assert crawl.header() == "a=server; b=server"
 

@@ -153,7 +153,7 @@ class Breaks(Plugin):
     async def fetch(self, request: Request, send: Any) -> Any:
         result = await send(request)
         if request.url.endswith("/b"):
-            self.crawl.before_commit(self.break_off, 1)
+            self.crawl.job.before_commit(self.break_off, 1)
         return result
 
     def break_off(self, _: list[int]) -> None:
