@@ -59,6 +59,7 @@ class FakeCrawl:
         self.result = result
         self.requests: list[Request] = []
         self.counts: dict[str, int] = {}
+        self.control = self
 
     def clock(self) -> float:
         return 0.0

@@ -144,7 +144,7 @@ async def test_a_cookie_is_sent_where_it_belongs_and_a_request_shows_what_was_se
 async def test_the_crawl_is_queried_about_a_url_until_it_knows_it():
     bridged = ScrapySpider.of(One)
     scheduling = bridged._scheduling
-    crawl = SimpleNamespace(durable=False)
+    crawl = SimpleNamespace(job=SimpleNamespace(durable=False))
     await scheduling.open(crawl)
     asked, known = [], set()
 
