@@ -6,7 +6,7 @@ All requests are sent here: those of pages, of robots.txt files and of inline fe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
 if TYPE_CHECKING:
+    from crawler.engine.peers import Peers
     from crawler.engine.settlement import Settlement
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
@@ -44,6 +45,7 @@ class Attempts:
         frontier: Gets back the tokens and the starts of attempts.
         slots: Waits for the lanes of inline fetches.
         settlement: Settles the attempts.
+        peers: May hold back bytes that are about to go out.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Attempts:
         frontier: Frontier,
         slots: Slots,
         settlement: Settlement,
+        peers: Peers,
     ) -> None:
         self._downloader = downloader
         self._hooks = hooks
         self._frontier = frontier
         self._slots = slots
         self._settlement = settlement
+        self._peers = peers
         self.answer = hooks.answer
         """Returns the response of the first `answer` hook that has one; `None` if no hook has."""
 
@@ -170,8 +174,7 @@ class Attempts:
             resend=not ticket.permit.is_paced(),
             body=body,
         )
-        if self._frontier.holdings.are_shared:
-            network = self._leased(network, ticket)
+        network = self._peers.guard(network, ticket, on_sent)
         if observer is None:
             return network(ticket.pending.request)
         if self._downloader.credentials is not None:
@@ -196,30 +199,6 @@ class Attempts:
         finally:
             self._slots.loans.end(ticket)
 
-    def _leased(self, exchange: Callable[..., Coroutine[Any, Any, Response]], ticket: StartTicket) -> Network:
-        """Return a `Network` that sends nothing while the lease of this worker is not renewed.
-
-        The lease may end while a connection is made, or while the process is suspended. So it is checked in the moment
-        in which the bytes would go out; a request that is too late waits for the lease and takes its start again.
-        """
-
-        def note_sent(at: float) -> None:
-            if not self._slots.is_leased():
-                raise _LeaseOver("the lease is not renewed")
-            self._settlement.note_sent(ticket, at)
-
-        options = {"on_sent": note_sent} if self._frontier.feedback.reports_sending else {}
-
-        async def network(request: Request) -> Response:
-            while True:
-                await self._slots.lease(ticket)
-                try:
-                    return await exchange(request, **options)
-                except _LeaseOver:
-                    continue
-
-        return network
-
     def _authenticating(self, exchange: Network, observer: _ExchangeObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""
         from crawler.fetch.auth import send_authenticated  # noqa: PLC0415 - few crawls need it
@@ -231,10 +210,6 @@ class Attempts:
             return await send_authenticated(auth, request, exchange, observer.next_exchange)
 
         return network
-
-
-class _LeaseOver(RequestError):
-    """The lease of this worker is not renewed, so others may ask the same hosts."""
 
 
 class _ExchangeObserver(Struct, eq=False):

@@ -63,16 +63,15 @@ class Checkpointer:
         self._budgets: dict[str, Any] = {}
         self._whole_at = 0.0
 
-    def restore(self, resumed: ResumeState, *, own_limits: bool, own_store: bool = True) -> None:
+    def restore(self, resumed: ResumeState, *, own_limits: bool) -> None:
         """Continue from an earlier run.
 
         Parameters:
             resumed: What its store has kept.
             own_limits: Whether no other crawl or client shares the limits.
-            own_store: Whether no other worker shares the store. Each worker has counts of its own.
         """
         checkpoint = resumed.checkpoint
-        if checkpoint.stats is not None and own_store:
+        if checkpoint.stats is not None:
             self._stats.restore(checkpoint.stats)
             if self._stats.statuses:
                 for origin in self._stats.lanes:  # any of them may have answered

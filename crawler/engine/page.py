@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,12 @@ from crawler.store import FailureRow, Kind, Outcome
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.body_dedup import BodyDeduplicator
-    from crawler.engine.news import NewsReader
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
-    from crawler.hooks.state import State
     from crawler.hooks.table import Hook, HookTable
     from crawler.spiders import Spider
     from crawler.store import Store
+    from crawler.store.states import States
 
 __all__ = ["PageRunner"]
 
@@ -54,7 +53,6 @@ class PageRunner:
         admission: Which requests of a page are made.
         store: Takes the first part of a large page.
         errors: Logs the exceptions of hooks.
-        news: Knows the version of the states.
         runner: Runs the callbacks.
         bodies: The bodies of other pages; `None`: pages with the same body are not compared.
     """
@@ -63,11 +61,10 @@ class PageRunner:
         self,
         spider: Spider,
         table: HookTable,
-        states: Sequence[State],
+        states: States,
         admission: Admission,
         store: Store,
         errors: HookErrorLog,
-        news: NewsReader,
         runner: CallbackRunner,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
@@ -78,7 +75,6 @@ class PageRunner:
         self._admission = admission
         self._store = store
         self._errors = errors
-        self._news = news
         self._bodies = bodies
         self._runner = runner
         self._callbacks = Callbacks(spider)
@@ -123,7 +119,7 @@ class PageRunner:
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
         handler = response.request.callback or "parse"
-        self._news.begin(outcome)
+        outcome.generation = self._states.generation
         result = PageResult(handler=handler, spill=partial(self._spill, response, outcome))
         try:
             await self._call_handlers(response, result, outcome)
@@ -201,7 +197,7 @@ class PageRunner:
         outcome.counters = result.effects.counters
         outcome.state = result.state
         if result.state:
-            self._news.keep(outcome)
+            self._states.keep(outcome)
         if requests:
             outcome.discovered = self._admission.admit(requests, outcome.filtered)
 
@@ -215,7 +211,7 @@ class PageRunner:
         errback = failure.request.errback if calls_errback else None
         if errback is None and not self._table.failed:
             return
-        self._news.begin(outcome)
+        outcome.generation = self._states.generation
         found = await self._call_failure_handlers(failure, errback)
         for error in found.raised:
             self._errors.log(error, failure.request.url)
@@ -299,7 +295,7 @@ class PageRunner:
             await self._refine(result, response)
         result.requests += result.effects.added
         self._check_storable(result, request)
-        for state in self._states if result.effects.state else ():
+        for state in self._states.all if result.effects.state else ():
             try:
                 changed = state.changes(result.effects)
             except TypeError as error:

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from crawler.engine.background import Background
     from crawler.engine.callbacks import CallbackRunner
     from crawler.engine.crawl import Crawl
-    from crawler.engine.heartbeat import Heartbeat
-    from crawler.engine.leases import Leases
+    from crawler.engine.lane_loader import LaneLoader
     from crawler.engine.limit_waits import LimitWaits
+    from crawler.engine.peers import Peers
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
@@ -70,10 +70,10 @@ class Scheduler(Struct, eq=False, kw_only=True):
     """Counts the requests that are not settled."""
     frontier: Frontier
     """Decides which request may start."""
-    leases: Leases
+    lanes: LaneLoader
     """Brings lanes into memory."""
-    heartbeat: Heartbeat | None = None
-    """Renews the lease of this worker; `None`: the crawl has no others."""
+    peers: Peers
+    """The other workers of the job."""
     worker: Worker
     """Runs in as many tasks as `workers` says."""
     writer: Writer
@@ -141,13 +141,12 @@ class Scheduler(Struct, eq=False, kw_only=True):
             self.sinks.finish()
             with trio.move_on_after(FINISH_GRACE, shield=True):
                 await self.writer.finish()  # first: the last outcome of each lane has stored its state
-                await self.leases.end()
+                await self.lanes.end()
 
     async def _start_background_tasks(self, background: trio.Nursery) -> None:
         self.background.open(background)
         await background.start(self.callbacks.run)
-        if self.heartbeat is not None:
-            background.start_soon(self.heartbeat.run)
+        background.start_soon(self.peers.run)
         if self.crawl.settings.max_seconds is not None:
             background.start_soon(self._stop_after, self.crawl.settings.max_seconds)
         if self.store.durable:
@@ -193,13 +192,12 @@ class Scheduler(Struct, eq=False, kw_only=True):
         clock, frontier = self.crawl.clock, self.frontier
         with tickets:
             while not self.shutdown.stopping.is_set():
-                if self.store.shared:
+                if self.peers.counts:
                     self.writer.stop_at_limits()  # others may have reached one
                 frontier.changed.was_set = False
-                room_at = await self.leases.make_room()
-                await self.leases.keep_up()
+                room_at = await self.lanes.make_room()
+                await self.lanes.keep_up()
                 has_changed = frontier.changed.was_set  # while a call of the store has waited
-                room_at = min(room_at, self.leases.due_at())
                 # No checkpoint from here to wait(), or a wake-up is lost.
                 look_again = room_at
                 waiting = tickets.statistics().tasks_waiting_receive
@@ -214,10 +212,11 @@ class Scheduler(Struct, eq=False, kw_only=True):
                     waiting -= count
                 if self.store.live == 0 and not self._expects_requests():
                     return
-                if frontier.windows.to_refill() or self.leases.must_ask():
+                if frontier.windows.to_refill():
                     continue
                 if has_changed and self.store.unclaimed and frontier.lanes.room():
                     continue
+                look_again = min(look_again, self.peers.due_at())  # after pop, which finds what they hold
                 if clock() < look_again < math.inf:
                     self.waits.note(clock())
                     if self.shutdown.stopping.is_set():
@@ -234,7 +233,7 @@ class Scheduler(Struct, eq=False, kw_only=True):
         room = settings.workers - in_flight
         if settings.max_pages is None:
             return room
-        return min(room, settings.max_pages - self.crawl.stats.pages - self.store.others.get("pages", 0) - in_flight)
+        return min(room, settings.max_pages - self.crawl.stats.pages - self.peers.counts.get("pages", 0) - in_flight)
 
     def _expects_requests(self) -> bool:
         """Whether something may be left to do: `start()` may give more requests, or some are on their way to the store.
@@ -242,13 +241,14 @@ class Scheduler(Struct, eq=False, kw_only=True):
         Items of a removed worker are left, too: the outputs of another worker get them.
         """
         store = self.store
-        return not store.exhausted or self.background.has_requests() or self.writer.arriving > 0 or store.behind > 0
+        has_requests = self.background.has_requests() or self.writer.arriving > 0
+        return not store.exhausted or has_requests or self.peers.has_left_items
 
     # ---- requests come in --------------------------------------------------------------------------------------------
 
     async def _feed_start(self, outbox: trio.MemorySendChannel[Message]) -> None:
         """Pull `start()` to its end, whatever form it has."""
-        await self.leases.seeds.wait()
+        await self.peers.seeds.wait()
         if self.store.exhausted:
             return
         produced = self.crawl.spider.start()

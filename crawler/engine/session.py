@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -28,7 +28,7 @@ from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
-from crawler.engine.sinks import cut_lost_parts, keep_positions, restore_positions
+from crawler.engine.sinks import keep_positions, restore_positions
 from crawler.engine.watchdog import Watchdog
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, JobLost, LeaseLost, PluginError
@@ -107,7 +107,6 @@ class CrawlSession:
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.scheduler: Scheduler | None = None
         """Set when the crawl has begun."""
-        self._gone: Mapping[int, Mapping[str, Any]] = {}
         self._processes: Processes | None = None
         self._may_fork = False
 
@@ -168,8 +167,7 @@ class CrawlSession:
                     await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
                     raise
                 await runs.end(failed=False)
-                if store.shared:
-                    await self._finish_shared(scheduler, timer)
+                await self._finish_with_peers(scheduler, timer)
                 return self._report(scheduler, timer, *self._end(scheduler, had_finished=had_finished))
         except BaseExceptionGroup as group:
             cause = next(causes(group))
@@ -184,21 +182,21 @@ class CrawlSession:
         finally:
             current_page.reset(outer)
 
-    async def _finish_shared(self, scheduler: Scheduler, timer: Timer) -> None:
-        """Cut the outputs of workers that were lost meanwhile, and let the report be about all workers.
+    async def _finish_with_peers(self, scheduler: Scheduler, timer: Timer) -> None:
+        """Let the report be about all workers of the job.
 
-        A crawl that was stopped does not wait for a store that is away: the next worker cuts these outputs.
+        A crawl that was stopped does not wait for a store that is away.
         """
+        stats, total = scheduler.crawl.stats, None
         with scheduler.shutdown.around() as scope:
             scope.deadline = max(scope.deadline, trio.current_time() + FINISH_GRACE)
-            resumed = await scheduler.store.resume_state()
-            cut_lost_parts(self.table.persist, resumed.gone)
-            stats = scheduler.crawl.stats
-            own = copy.copy(stats)
-            stats.restore(resumed.checkpoint.stats or b"{}")
-            timer.add_workers(own, stats)
+            total = await scheduler.peers.finish()
         if scope.cancelled_caught:
             log.warning("the store of the job does not answer: the report is about this worker only")
+        if total is not None:
+            own = copy.copy(stats)
+            stats.restore(total)
+            timer.add_workers(own, stats)
 
     def _end(self, scheduler: Scheduler, *, had_finished: bool) -> tuple[str, str]:
         """Return why the crawl ended, and why no start page gave a page; empty if one did.
@@ -279,7 +277,6 @@ class CrawlSession:
             resumed = await store.resume_state()
         if self.job is not None:
             check_handlers(self.spider, resumed.handlers, self.job.shown)
-        self._gone = resumed.gone
         return wire(
             self.spider,
             self.plugins,
@@ -296,7 +293,7 @@ class CrawlSession:
 
     async def _restore_positions(self, scheduler: Scheduler) -> bool:
         """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""
-        behind = await restore_positions(self.table.persist, scheduler.store, self._gone)
+        behind = await restore_positions(self.table.persist, scheduler.store)
         if self.job is not None and scheduler.store.exhausted and scheduler.store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.shown, rest)

@@ -7,9 +7,8 @@ fails.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -28,13 +27,11 @@ from crawler.logs import get_logger
 from crawler.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crawler.engine.shutdown import Shutdown
     from crawler.messages import Row
     from crawler.store import Store
 
-__all__ = ["SinkRunner", "cut_lost_parts", "keep_positions", "restore_positions"]
+__all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
 """Maximum number of items in one call of `persist`."""
@@ -47,15 +44,12 @@ GATHER_MAX: Final = 0.25
 log = get_logger("crawler.engine")
 
 
-async def restore_positions(
-    hooks: Sequence[Hook], store: Store, gone: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
-) -> int:
+async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
     """Set `resumes` and `position` of each sink, and return by how many items the slowest of them lags.
 
     Parameters:
         hooks: The `persist` hooks.
         store: Has the positions.
-        gone: The last positions of workers that were removed, by owner and name of the sink.
 
     Raises:
         ConfigError: An output that is new to the job cannot be written.
@@ -64,11 +58,6 @@ async def restore_positions(
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
     sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
-    if store.shared:
-        for sink in sinks:
-            sink.shared_job = store.job_name
-            sink.divide(store.owner)
-        cut_lost_parts(hooks, gone)
     await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):
@@ -82,29 +71,6 @@ async def restore_positions(
             sink.verify(partial(store.written_behind, sink.name))
         store.sync_with(sink.sync)
     return behind
-
-
-def cut_lost_parts(hooks: Sequence[Hook], gone: Mapping[int, Mapping[str, Any]]) -> None:
-    """Cut the outputs of lost workers after their last positions: other workers have stored what follows.
-
-    Parameters:
-        hooks: The `persist` hooks.
-        gone: The last positions of other workers that are gone, by owner and name of the sink.
-    """
-    plugins: list[Any] = [hook.plugin for hook in hooks]
-    for owner, positions in gone.items():
-        known = [each for each in plugins if isinstance(each, Sink) and positions.get(each.name) is not None]
-        _cut_parts(known, owner, positions)
-
-
-def _cut_parts(sinks: Sequence[Sink], owner: int, positions: Mapping[str, Any]) -> None:
-    for sink in sinks:
-        others = [other for other in sinks if other is not sink]
-
-        def claimed(path: Path, others: Sequence[Sink] = others) -> bool:
-            return any(other.claims(path, owner, positions[other.name]) for other in others)
-
-        sink.cut_part(owner, positions[sink.name], claimed)
 
 
 async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:
@@ -158,7 +124,7 @@ class SinkRunner:
         store: Has the item log.
         shutdown: Knows when the crawl must end.
         max_lag: Maximum lag of a sink in items, before the writer waits for it.
-        lease: Waits while the lease of this worker is not renewed.
+        ready: Waits while other workers may have the items that this one is about to store.
     """
 
     def __init__(
@@ -167,13 +133,13 @@ class SinkRunner:
         store: Store,
         shutdown: Shutdown,
         max_lag: int,
-        lease: Callable[[], Awaitable[None]],
+        ready: Callable[[], Awaitable[None]],
     ) -> None:
         self._hooks = hooks
         self._store = store
         self._shutdown = shutdown
         self._max_lag = max_lag
-        self._lease = lease
+        self._ready = ready
         self._sinks: list[_Sink] = []
         self._changed = Wakeup()
         self._complete = False
@@ -232,8 +198,7 @@ class SinkRunner:
 
     async def _keep(self, sink: _Sink, rows: list[Row]) -> None:
         """Store a batch, and keep its position in the job."""
-        if self._store.shared:
-            await self._lease()  # else another worker may have these items
+        await self._ready()
         mine = [row for row in rows if not row.sinks or sink.name in row.sinks]
         position = await self._call(sink, partial(sink.hook.call, mine)) if mine else sink.position
         if len(mine) < len(rows) and sink.flush is not None:

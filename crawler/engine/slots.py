@@ -40,8 +40,8 @@ class Slots:
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
         now = self._clock()
-        if lane.is_leaving and ((page := current_ticket.get()) is None or page.lane is not lane):
-            return math.inf  # another worker waits for it
+        if lane.is_draining and ((page := current_ticket.get()) is None or page.lane is not lane):
+            return math.inf
         return self._frontier.ready_at(lane, request, now) - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
@@ -101,24 +101,6 @@ class Slots:
             await self.loans.acquire(ticket)
         if not ticket.permit.is_in_flight and ticket.lender is None:
             raise self.too_late(0.0, lane, ticket.request)
-
-    def is_leased(self) -> bool:
-        """Return whether the lease of this worker is renewed: if not, others may ask the same hosts."""
-        return self._clock() < self._frontier.holdings.until
-
-    async def lease(self, ticket: StartTicket | None = None) -> None:
-        """Wait while the lease of this worker is not renewed.
-
-        Parameters:
-            ticket: Takes its start again after a wait: others that have waited start, too. `None`: it has none.
-        """
-        if self.is_leased():
-            return
-        if ticket is not None and ticket.permit.is_open:
-            self._frontier.feedback.refund(ticket)
-            await self.start(ticket)
-        while not self.is_leased():
-            await self._frontier.changed.wait()
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
         """Wait until the ticket's lane may start a request, and take that start.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.tracebacks import HookErrorLog
-    from crawler.engine.verdicts import Awaited, Verdicts
     from crawler.engine.writer import Message
     from crawler.fetch.start_origins import StartOrigins
     from crawler.frontier import Frontier, PoppedTicket, StoredTicket
@@ -56,7 +55,6 @@ class Worker:
         clock: Returns the time in seconds since the epoch.
         errors: Logs what hooks raise.
         commits: Forgets the calls of a request that was interrupted.
-        verdicts: Tell whether a page of a shared job has to be handled again.
         origins: Collects the origins of start pages; `None` if they are not needed.
     """
 
@@ -71,7 +69,6 @@ class Worker:
         clock: Clock,
         errors: HookErrorLog,
         commits: CommitCalls,
-        verdicts: Verdicts,
         origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
@@ -83,7 +80,6 @@ class Worker:
         self._clock = clock
         self._errors = errors
         self._commits = commits
-        self._verdicts = verdicts
         self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
@@ -110,17 +106,10 @@ class Worker:
         if isinstance(ticket, RefusedTicket) and self._robots.forgets_refusal(ticket):
             self._frontier.put_back(ticket)
             return
-        await self._complete(ticket, outbox)
-        while self._verdicts and (refused := await self._refused(ticket)) is not None:
-            log.debug("handled again, since another worker has changed a state: %s", ticket.request.url)
-            await self._complete(ticket, outbox, refused)
-
-    async def _complete(self, ticket: StoredTicket, outbox: Outbox, refused: Awaited | None = None) -> None:
-        """Make an outcome, or another one from the result of an attempt whose outcome was refused, and send it."""
         outcome: Outcome | None = None
         token = current_ticket.set(ticket)
         try:
-            outcome = await self._outcome_of(ticket, refused)
+            outcome = await self._outcome_of(ticket)
         finally:
             current_ticket.reset(token)
             if outcome is None:
@@ -131,23 +120,7 @@ class Worker:
         except trio.WouldBlock:
             await self._send(outcome, outbox)
         except trio.BrokenResourceError:  # the writer has failed
-            self._verdicts.forget(ticket)
             self._frontier.put_back(ticket)
-
-    async def _refused(self, ticket: StoredTicket) -> Awaited | None:
-        """Wait for the verdict about an outcome. Return what was kept if the page has to be handled again."""
-        awaited = self._verdicts.of(ticket)
-        if awaited is None:
-            return None
-        try:
-            await awaited.known.wait()
-        except trio.Cancelled:
-            if awaited.is_refused:
-                self._frontier.put_back(ticket)
-            raise
-        finally:
-            self._verdicts.forget(ticket)
-        return awaited if awaited.is_refused else None
 
     async def _send(self, outcome: Outcome, outbox: Outbox) -> None:
         """Send an outcome. No cancellation loses what a handler has finished: the writer outlives the workers."""
@@ -155,10 +128,9 @@ class Worker:
             with trio.CancelScope(shield=True):
                 await outbox.send(outcome)
         except trio.BrokenResourceError:
-            self._verdicts.forget(outcome.ticket)
             self._frontier.put_back(outcome.ticket)
 
-    async def _outcome_of(self, ticket: StoredTicket, refused: Awaited | None) -> Outcome:
+    async def _outcome_of(self, ticket: StoredTicket) -> Outcome:
         pending = ticket.pending
         outcome = Outcome(kind=DONE, ticket=ticket, attempts=pending.attempts)
         response: Response | None = None
@@ -167,7 +139,7 @@ class Worker:
             decision = self._decide_unsent(ticket)
         else:
             outcome.attempts = pending.attempts + 1
-            result = await self._attempt(ticket, outcome.attempts) if refused is None else refused.result
+            result = await self._attempt(ticket, outcome.attempts) if ticket.kept is None else ticket.kept
             if isinstance(result, Response):
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
@@ -176,8 +148,8 @@ class Worker:
                 decision = self._decide(fault, ticket, outcome)
         if not isinstance(decision, Page):
             await self._carry_out(decision, response, outcome)
-        if outcome.state and self._frontier.holdings.are_shared:
-            self._verdicts.expect(ticket, result)
+        if outcome.state and isinstance(ticket, PageTicket):
+            ticket.kept = result
         return outcome
 
     async def _attempt(self, ticket: PageTicket, number: int) -> Result | RequestError:

@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.engine.admission import ADMIT_FAILED
-from crawler.errors import CrawlerError, LeaseLost
+from crawler.errors import CrawlerError
 from crawler.messages import Request
 from crawler.stats import Stats
-from crawler.store import Outcome, Verdict
+from crawler.store import CommitResult, Outcome
 from crawler.store.outcome import DONE, RETRY
 from crawler.store.protocol import CONFLICT, OK
 
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.checkpointer import Checkpointer
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.news import NewsReader
+    from crawler.engine.peers import Peers
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
-    from crawler.engine.verdicts import Verdicts
     from crawler.frontier import Frontier
     from crawler.settings import Settings
     from crawler.store import Store
@@ -68,8 +67,7 @@ class Writer:
         sinks: The sinks; the writer waits while one of them lags.
         clock: Returns the time in seconds since the epoch.
         commits: Calls functions of plugins before commits.
-        news: Applies the changes that other workers have committed.
-        verdicts: Tell workers whether their pages have to be handled again.
+        peers: Have changes and counts of their own.
         bodies: The bodies of pages that are not committed; `None`: bodies are not compared.
     """
 
@@ -85,8 +83,7 @@ class Writer:
         sinks: SinkRunner,
         clock: Clock,
         commits: CommitCalls,
-        news: NewsReader,
-        verdicts: Verdicts,
+        peers: Peers,
         bodies: BodyDeduplicator | None = None,
     ) -> None:
         self._store = store
@@ -99,8 +96,7 @@ class Writer:
         self._sinks = sinks
         self._clock = clock
         self._commits = commits
-        self._news = news
-        self._verdicts = verdicts
+        self._peers = peers
         self._bodies = bodies
         self._is_consistent = True  # whether the store has committed what the counts say
         self.arriving = 0
@@ -142,10 +138,6 @@ class Writer:
             if isinstance(message, NewRequests):
                 await self._ingest(message)
         outcomes = self._within_max_items([message for message in batch if isinstance(message, Outcome)])
-        if outdated := self._news.outdated(outcomes):
-            for outcome in outdated:
-                self._release(outcome, CONFLICT)
-            outcomes = [outcome for outcome in outcomes if outcome not in outdated]
         if outcomes:
             await self._commit(outcomes)
             self.stop_at_limits()
@@ -161,29 +153,21 @@ class Writer:
             self._commits.run([outcome.ticket for outcome in outcomes])
         for outcome in outcomes:
             self._count(outcome, stats)  # first: the commit stores the counts as well
-        self._news.check(outcomes)
         try:
-            committed = await self._store.commit(outcomes, self._checkpointer.checkpoint())
+            committed = await self._peers.commit(outcomes, self._checkpointer.checkpoint())
         except CrawlerError:  # a full disk, for instance
             for outcome in outcomes:
                 self._discount(outcome)
             raise
         self._is_consistent = True
-        self._news.settle(outcomes)
-        if CONFLICT in committed.verdicts:
-            self._news.reset(committed.news)
-        else:
-            self._news.apply(committed.news)
         frontier.push(committed.fresh)
         frontier.reload(committed.grew)
         if committed.duplicates:
             stats.filtered["duplicate"] += committed.duplicates
-        for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
-            if verdict is not OK and verdict is not Verdict.DUP:
-                self._count_again(outcome, verdict)
-            self._release(outcome, verdict)
-        if Verdict.FENCED in committed.verdicts:
-            raise LeaseLost.after(self._store.lease)
+        for outcome, result in zip(outcomes, committed.results, strict=True):
+            if result is not OK and result is not CommitResult.DUP:
+                self._count_again(outcome, result)
+            self._release(outcome, result)
 
     def _add_lane_states(self, outcomes: Sequence[Outcome]) -> None:
         """Add the state of each lane to its last outcome, and its quotas to the report."""
@@ -223,23 +207,20 @@ class Writer:
         for index, outcome in enumerate(outcomes):
             if items >= max_items:
                 for late in outcomes[index:]:
-                    self._verdicts.tell(late.ticket, Verdict.DUP)  # it waits no longer
                     self._frontier.put_back(late.ticket)
                 return outcomes[:index]
             items += len(outcome.items) + outcome.staged_items
         return outcomes
 
-    def _release(self, outcome: Outcome, verdict: Verdict) -> None:
+    def _release(self, outcome: Outcome, result: CommitResult) -> None:
         """Give the ticket of a committed outcome back to the frontier."""
         ticket = outcome.ticket
         if outcome.digest and self._bodies is not None:
             self._bodies.release(outcome.digest)  # from now on the store knows it
-        handled_again = bool(self._verdicts) and self._verdicts.tell(ticket, verdict)
-        if outcome.kind is RETRY and verdict is OK:
+        if outcome.kind is RETRY and result is OK:
             self._frontier.put_back(ticket, outcome.not_before)
-        elif verdict is CONFLICT:
-            if not handled_again:  # its worker has ended
-                self._frontier.put_back(ticket)
+        elif result is CONFLICT:
+            self._frontier.handle_again(ticket)
         else:
             self._frontier.settle(ticket)
             request = ticket.pending.request
@@ -249,13 +230,13 @@ class Writer:
     async def keep_states(self) -> None:
         """Commit what lifespans have written to the states of plugins."""
         if self._checkpointer.has_new_states():
-            await self._store.commit([], self._checkpointer.checkpoint())
+            await self._peers.commit([], self._checkpointer.checkpoint())
 
     async def finish(self) -> None:
         """Commit the last checkpoint, unless a commit has failed: the counts include its outcomes."""
         if self._is_consistent:
             self._commits.run(())
-            await self._store.commit([], self._checkpointer.checkpoint(whole=True))
+            await self._peers.commit([], self._checkpointer.checkpoint(whole=True))
 
     # ---- counts ------------------------------------------------------------------------------------------------------
 
@@ -282,10 +263,10 @@ class Writer:
         if outcome.failure is not None:
             _count_failure(outcome.failure.reason, outcome.ticket.request.url, stats, outcome.failure.full_reason)
 
-    def _count_again(self, outcome: Outcome, verdict: Verdict) -> None:
+    def _count_again(self, outcome: Outcome, result: CommitResult) -> None:
         """Correct the counts by an outcome that was not committed, or not with its effects."""
         self._discount(outcome)
-        if verdict is Verdict.SAME_CONTENT:
+        if result is CommitResult.SAME_CONTENT:
             effects = {"page": False, "items": [], "staged_items": 0, "filtered": []}
             self._count(replace(outcome, **effects), self._stats)
             self._stats.filter("duplicate_content", outcome.ticket.request.url)
@@ -299,7 +280,7 @@ class Writer:
     def _total(self, name: str) -> int:
         """Return a count of all workers."""
         own: int = getattr(self._stats, name)
-        return own + self._store.others.get(name, 0)
+        return own + self._peers.counts.get(name, 0)
 
     def stop_at_limits(self) -> None:
         """Stop the crawl if a limit was reached, in this run or in an earlier one of its job."""

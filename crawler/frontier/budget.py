@@ -13,12 +13,15 @@ from crawler.limits.throttle import Throttle
 from crawler.messages.request import mapping_of
 
 if TYPE_CHECKING:
-    from crawler.frontier.holdings import Holdings
     from crawler.frontier.lane import Lane
     from crawler.messages import Request
     from crawler.outages.outages import Outages
 
 __all__ = ["Budget", "Budgets"]
+
+
+def _always(_name: str) -> bool:
+    return True
 
 
 class Budget(Struct, eq=False):
@@ -28,12 +31,6 @@ class Budget(Struct, eq=False):
     """Its limits."""
     parked: dict[Lane, None] = {}
     """The lanes that wait for nothing but this budget, first come first served."""
-    epoch: int = 0
-    """The lease under which it is held; 0: none."""
-    is_leased: bool = True
-    """Whether this worker may use it."""
-    is_leaving: bool = False
-    """Whether it is passed on to another worker as soon as nothing is in flight."""
     requests: int = 0
     """Requests so far that named it."""
     units: float = 0.0
@@ -72,10 +69,9 @@ class Budgets:
     Parameters:
         throttle: Returns the throttle of a lane or budget, by name.
         outages: Know which hosts cannot be reached.
-        holdings: Knows whether other workers share the budgets.
     """
 
-    def __init__(self, throttle: Callable[[str], Throttle], outages: Outages, holdings: Holdings) -> None:
+    def __init__(self, throttle: Callable[[str], Throttle], outages: Outages) -> None:
         self.by_name: dict[str, Budget] = {}
         self.on_new: Callable[[Budget], None] | None = None
         """Called with each new budget."""
@@ -83,13 +79,14 @@ class Budgets:
         """Returns the number of all waiting requests, those in the store included."""
         self._throttle = throttle
         self._outages = outages
-        self._holdings = holdings
+        self.may_use: Callable[[str], bool] = _always
+        """Returns whether a budget may be used, or a lane that has no lease. Other workers of the job may hold them."""
 
     def __getitem__(self, name: str) -> Budget:
         """Return a budget, made when it is first asked for."""
         found = self.by_name.get(name)
         if found is None:
-            found = self.by_name[name] = Budget(self._throttle(name), is_leased=not self._holdings.are_shared)
+            found = self.by_name[name] = Budget(self._throttle(name))
             if self.on_new is not None:
                 self.on_new(found)
         return found
@@ -119,8 +116,7 @@ class Budgets:
         """
         if lane.is_paused:
             return math.inf, "pause", None
-        if not lane.is_leased:
-            self._holdings.want(lane.name)
+        if not lane.epoch and not self.may_use(lane.name):
             return math.inf, "lease", None
         throttle, quotas = lane.throttle, mapping_of(request, "quotas")
         if not quotas and throttle.is_free(now) and not self._outages.active:
@@ -133,9 +129,7 @@ class Budgets:
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
-                if not budget.is_leased or budget.is_leaving:
-                    if not budget.is_leased:
-                        self._holdings.want(name)
+                if not self.may_use(name):
                     return math.inf, "lease", None
                 budget_at = budget.throttle.ready_at(now, cost=cost, backlog=budget.average_cost * self.backlog())
                 if budget_at > max(at, now):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -19,8 +20,6 @@ from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
 from crawler.frontier.controls import Controls
 from crawler.frontier.feedback import Feedback
-from crawler.frontier.hand_over import HandOver
-from crawler.frontier.holdings import Holdings
 from crawler.frontier.lane import Lane
 from crawler.frontier.lanes import Lanes
 from crawler.frontier.robots import RobotsLookups
@@ -33,6 +32,7 @@ from crawler.frontier.ticket import (
     RefusedTicket,
     RobotsTicket,
     StartTicket,
+    StoredTicket,
     Ticket,
 )
 from crawler.frontier.windows import Windows
@@ -89,9 +89,9 @@ class Frontier:
         """Whether other crawls and clients use these limits."""
         self.outages = Outages(settings.outage_patience, settings.attempts, chance)
         """The hosts and proxies that are down, and the network."""
-        self.holdings = Holdings(self._wake)
-        """The lanes and budgets that this worker may use, if several workers share the crawl."""
-        self.budgets = Budgets(self.throttle, self.outages, self.holdings)
+        self.starts_until = math.inf
+        """Nothing starts from then on, in seconds since the epoch. Only other workers of the job make it finite."""
+        self.budgets = Budgets(self.throttle, self.outages)
         """The budgets that requests have named."""
         self.schedule = Schedule(self.budgets)
         """The lanes by the time of their next start."""
@@ -101,14 +101,13 @@ class Frontier:
         """Set whenever `pop` may return something else."""
         self.controls = Controls(self.lanes, self.budgets, self.limits, self.schedule)
         """Changes that the user makes while the crawl runs."""
-        self.hand_over = HandOver(self)
-        """Takes lanes and budgets over from other workers, and passes them on."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self.schedule.wake)
         """Which lane fetches which robots.txt."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
         """Memory for large bodies."""
         self.open_tickets = 0
         """Tickets of pages that are neither settled nor put back."""
+        self._again: deque[StoredTicket] = deque()
         self.feedback = Feedback(self.budgets, self.schedule, self.bodies)
         """Lets the limits learn what became of the requests."""
         self.windows = Windows(self.lanes, size=window, total=max_waiting)
@@ -126,9 +125,6 @@ class Frontier:
     def throttle(self, name: str) -> Throttle:
         """Return the throttle of a lane or budget, at the pace of the settings."""
         return self.limits.throttle(name, self.settings.pace)
-
-    def _wake(self) -> None:
-        self.changed.set()
 
     def detach(self) -> None:
         """Stop watching limits that are shared with others, at the end of the crawl."""
@@ -202,7 +198,10 @@ class Frontier:
         """Return up to `limit` requests that may start, and when to look again if there are fewer; see `pop`."""
         self.advance_clock(now)
         tickets: list[PoppedTicket] = []
-        if now >= self.holdings.until:
+        while self._again and len(tickets) < limit:
+            tickets.append(self._again.popleft())
+            self.open_tickets += 1
+        if now >= self.starts_until:
             return tickets, math.inf
         while len(tickets) < limit:
             if self.outages.network.breaker is not None and (at := self.outages.network_ready_at()) > now:
@@ -228,7 +227,7 @@ class Frontier:
         """Issue a ticket for the next request of a lane, if it may start."""
         head = lane.head()
         ticket: PoppedTicket | None = None
-        if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_leaving:
+        if head is not None and lane.first_at() <= now and not lane.robots.pending and not lane.is_draining:
             if self.budgets.is_stalled(lane, head.request, now):
                 pending = self.windows.pop(lane, now)
                 if pending is not None:
@@ -293,7 +292,7 @@ class Frontier:
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> float:
         """Return when limits let a request start, in seconds since the epoch; infinite: after a change."""
-        if now >= self.holdings.until:
+        if now >= self.starts_until:
             return math.inf
         return max(self.budgets.ready_at(lane, request, now)[0], self.outages.network_ready_at())
 
@@ -347,6 +346,12 @@ class Frontier:
         ticket.pending.not_before = not_before
         self.windows.add(ticket.lane, ticket.pending)
         self.schedule.offer(ticket.lane)
+
+    def handle_again(self, ticket: StoredTicket) -> None:
+        """Issue a ticket once more, whatever limits say: its page is handled again, and nothing is sent."""
+        self.open_tickets -= 1
+        self._again.append(ticket)
+        self.changed.set()
 
     def wake_all(self) -> None:
         """Reschedule all lanes: a proxy or the network is down, is back, or was given up."""

@@ -60,10 +60,8 @@ class Lane:
     """The place of the last request that was read from the store."""
     is_paused: bool = False
     """Whether the user lets nothing start. It is not part of the limits: other crawls may share them."""
-    is_leased: bool = True
-    """Whether this worker may start requests of it; only another worker that shares the crawl prevents that."""
-    is_leaving: bool = False
-    """Whether it is passed on to another worker as soon as nothing is in flight: no page is started."""
+    is_draining: bool = False
+    """Whether pages are no longer started, so that soon nothing is in flight. Those in flight may still fetch."""
     open_tickets: int = 0
     """Tickets that are neither settled nor put back, and inline fetches."""
     scheduled_at: float = math.inf

@@ -57,10 +57,7 @@ class Lanes(dict[str, Lane]):
                 frontier.schedule.watch(lane)
             lane.is_paused = frontier.controls.has_paused(group)
             self[group] = lane
-        elif not lane.is_leased:
-            lane.throttle.take_over(state or {})
         lane.epoch = epoch
-        lane.is_leased, lane.is_leaving = epoch != 0 or not frontier.holdings.are_shared, False
         frontier.refill(lane, head, more=more)
         return lane
 
@@ -81,7 +78,6 @@ class Lanes(dict[str, Lane]):
         """Let a lane leave memory."""
         frontier = self._frontier
         del self[lane.name]
-        frontier.holdings.wanted.pop(lane.name, None)
         frontier.robots.forget(lane)
         frontier.windows.close(lane)
         frontier.schedule.remove(lane)

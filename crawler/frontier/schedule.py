@@ -83,7 +83,7 @@ class Schedule:
         if lane.scheduled_at <= self.now:
             return  # `next` returns it
         head = lane.head()
-        if head is None or lane.robots.pending or lane.is_leaving:
+        if head is None or lane.robots.pending or lane.is_draining:
             return
         first_at = lane.first_at()
         if lane.is_full():

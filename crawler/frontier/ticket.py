@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -121,6 +121,9 @@ class StartTicket(Ticket):
 
 class PageTicket(StartTicket):
     """A request of the store."""
+
+    kept: Any = None
+    """What its attempt gave, if its page may have to be handled again: then nothing is sent."""
 
 
 class RobotsTicket(StartTicket, kw_only=True):

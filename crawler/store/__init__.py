@@ -27,12 +27,13 @@ _PLACES = _places(
         "crawler.store.job_url": "JobUrl",
         "crawler.store.memory": "MemoryStore",
         "crawler.store.outcome": "CookieChange FailureRow ItemRow Kind Observations Outcome RobotsAnswer",
-        "crawler.store.protocol": "Claimed Committed Extended Group Ingested News ResumeState Store Verdict",
+        "crawler.store.protocol": "Claimed CommitResult Committed Extended Group Ingested RemoteChanges ResumeState "
+        "SharedStore Store",
         "crawler.store.registry": "StoreType",
         "crawler.store.runs": "MAX_READ RunRow records_of",
         "crawler.store.schema": "pack unpack",
         "crawler.store.shared_job": "SharedJob WorkerState",
-        "crawler.store.shared_store": "VERDICTS SharedStore",
+        "crawler.store.server_store": "COMMIT_RESULTS ServerStore",
     }
 )
 
@@ -70,23 +71,24 @@ if _typing.TYPE_CHECKING:
     from crawler.store.outcome import Outcome as Outcome
     from crawler.store.outcome import RobotsAnswer as RobotsAnswer
     from crawler.store.protocol import Claimed as Claimed
+    from crawler.store.protocol import CommitResult as CommitResult
     from crawler.store.protocol import Committed as Committed
     from crawler.store.protocol import Extended as Extended
     from crawler.store.protocol import Group as Group
     from crawler.store.protocol import Ingested as Ingested
-    from crawler.store.protocol import News as News
+    from crawler.store.protocol import RemoteChanges as RemoteChanges
     from crawler.store.protocol import ResumeState as ResumeState
+    from crawler.store.protocol import SharedStore as SharedStore
     from crawler.store.protocol import Store as Store
-    from crawler.store.protocol import Verdict as Verdict
     from crawler.store.registry import StoreType as StoreType
     from crawler.store.runs import MAX_READ as MAX_READ
     from crawler.store.runs import RunRow as RunRow
     from crawler.store.runs import records_of as records_of
     from crawler.store.schema import pack as pack
     from crawler.store.schema import unpack as unpack
+    from crawler.store.server_store import COMMIT_RESULTS as COMMIT_RESULTS
+    from crawler.store.server_store import ServerStore as ServerStore
     from crawler.store.shared_job import SharedJob as SharedJob
     from crawler.store.shared_job import WorkerState as WorkerState
-    from crawler.store.shared_store import VERDICTS as VERDICTS
-    from crawler.store.shared_store import SharedStore as SharedStore
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -18,10 +18,9 @@ from msgspec import Struct
 from crawler.frontier import Pending, lane_name
 from crawler.frontier.ticket import START, Order
 from crawler.messages import Request, Row
-from crawler.store.only_owner import OnlyOwner
 from crawler.store.outcome import RETRY, ItemRow, Observations, Outcome
 from crawler.store.own_log import OwnLog
-from crawler.store.protocol import OK, Claimed, Committed, Group, Ingested, ResumeState, Verdict
+from crawler.store.protocol import OK, Claimed, CommitResult, Committed, Group, Ingested, ResumeState
 from crawler.store.runs import RunRow
 
 if TYPE_CHECKING:
@@ -77,12 +76,13 @@ class _Lane(Struct, eq=False):
         return found
 
 
-class MemoryStore(OwnLog, OnlyOwner):
+class MemoryStore(OwnLog):
     """Stores everything in dictionaries, for one owner. Items are kept until every sink has read them.
 
     The methods are those of `Store`. Close it after use.
     """
 
+    shared: Final = False
     durable: Final = False
     round: Final = 1
 
@@ -122,8 +122,8 @@ class MemoryStore(OwnLog, OnlyOwner):
         self.exhausted = self.exhausted or exhausted
         return Ingested(fresh=fresh, added=self.live - live)
 
-    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
-        """Lease groups. There is one owner, so nothing has to be leased by name."""
+    async def claim(self, groups: int, n: int) -> Claimed:
+        """Lease groups."""
         leased: list[Group] = []
         for lane in list(itertools.islice(self._free.values(), groups)):
             del self._free[lane.name]
@@ -131,7 +131,7 @@ class MemoryStore(OwnLog, OnlyOwner):
             lane.epoch += 1
             head = self._requests_after(lane, START, n + 1)
             leased.append(Group(name=lane.name, epoch=lane.epoch, state=lane.state, head=head[:n], more=len(head) > n))
-        return Claimed(groups=leased, seeds=not self.exhausted)
+        return Claimed(groups=leased)
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next requests of a group."""
@@ -165,28 +165,28 @@ class MemoryStore(OwnLog, OnlyOwner):
         """Commit outcomes. Observations are discarded: no later run will read them."""
         made = Committed()
         for outcome in outcomes:
-            verdict = self._settle(outcome)
-            made.verdicts.append(verdict)
+            result = self._settle(outcome)
+            made.results.append(result)
             if outcome.kind is not RETRY:
-                if verdict is OK:
+                if result is OK:
                     await self._apply(outcome, made)
-                elif verdict is Verdict.SAME_CONTENT:
+                elif result is CommitResult.SAME_CONTENT:
                     self._stages.pop(outcome.stage, None)
                     self.live -= 1
         return made
 
-    def _settle(self, outcome: Outcome) -> Verdict:
+    def _settle(self, outcome: Outcome) -> CommitResult:
         """Remove one request, or store its next attempt."""
         ticket, pending = outcome.ticket, outcome.ticket.pending
         lane = self._lanes[pending.group]
         if not lane.held or lane.epoch != ticket.epoch:
-            return Verdict.FENCED
+            return CommitResult.FENCED
         lane.state = outcome.lane_state or lane.state
         is_pending = self._put_off(lane, outcome) if outcome.kind is RETRY else self._remove(lane, pending.order)
         if not is_pending:
-            return Verdict.DUP
+            return CommitResult.DUP
         pending.attempts = outcome.attempts
-        return Verdict.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else OK
+        return CommitResult.SAME_CONTENT if outcome.digest and outcome.digest in self._digests else OK
 
     def _put_off(self, lane: _Lane, outcome: Outcome) -> bool:
         """Store the next attempt of a request, and return whether the request is pending."""
@@ -272,7 +272,7 @@ class MemoryStore(OwnLog, OnlyOwner):
             lane.on_disk += 1
             self._on_disk += 1
 
-    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
         """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.get(group)
         if lane is None or lane.epoch != epoch:

@@ -149,9 +149,9 @@ class Outcome(Struct, kw_only=True, eq=False):
     state: dict[str, dict[str, Any]] = {}
     """Changes of state, by owner and key: a value as JSON, or `MISSING` for a deleted key."""
     state_version: int = 0
-    """The version of the states when the handlers began. `OUTDATED`: the changes are refused in any case."""
+    """The version of the states when the handlers began, in a shared job. `OUTDATED`: the changes are refused."""
     generation: int = 0
-    """Counts how often the worker had replaced values of states when the handlers began; not stored."""
+    """`States.generation` when the handlers began; not stored."""
     stage: int = 0
     """The number under which `Store.stage` keeps effects that precede the ones above; 0 without any."""
     staged_items: int = 0

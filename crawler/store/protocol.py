@@ -1,4 +1,4 @@
-"""The `Store` protocol, which is based on leases, so that one worker and many workers use the same interface.
+"""The `Store` protocol: what every crawl needs of a store; and `SharedStore`: what several workers of a job need more.
 
 A *worker* is a whole crawl. A `Store` object is the access of one worker to the job, and knows which *owner* that is.
 An owner holds *groups*: a lane, or a budget, under the name of its limits. It renews one lease for all of them with
@@ -29,11 +29,12 @@ from crawler.store.outcome import CookieChange, ItemRow, Observations, Outcome, 
 from crawler.store.runs import RunRow
 
 __all__ = [
-    "Claimed", "Committed", "Extended", "Group", "Ingested", "News", "ResumeState", "RobotsAnswer", "Store", "Verdict",
+    "Claimed", "CommitResult", "Committed", "Extended", "Group", "Ingested", "RemoteChanges", "ResumeState",
+    "RobotsAnswer", "SharedStore", "Store",
 ]  # fmt: skip
 
 
-class Verdict(enum.Enum):
+class CommitResult(enum.Enum):
     """The result of committing one outcome."""
 
     OK = "ok"
@@ -49,12 +50,13 @@ class Verdict(enum.Enum):
     """A page with the same body is committed. The request is settled; its items and requests are discarded."""
 
 
-OK: Final = Verdict.OK
-CONFLICT: Final = Verdict.CONFLICT
-"""The verdicts that are compared for each page; see `crawler.store.outcome.DONE`."""
+OK: Final = CommitResult.OK
+FENCED: Final = CommitResult.FENCED
+CONFLICT: Final = CommitResult.CONFLICT
+"""The results that are compared for each page; see `crawler.store.outcome.DONE`."""
 
 
-class News(Struct, frozen=True, kw_only=True):
+class RemoteChanges(Struct, frozen=True, kw_only=True):
     """Commits of other owners since the last answer to this one."""
 
     cookies: Sequence[CookieChange] = ()
@@ -62,7 +64,7 @@ class News(Struct, frozen=True, kw_only=True):
     states: Mapping[str, dict[str, Any]] = {}
     """Changed states of the spider and the plugins, in the form of `Outcome.state`."""
     version: int = 0
-    """The version of the states, which every change increments; 0: there are no news of them."""
+    """The version of the states, which every change increments; 0: they have not changed."""
     networks: Sequence[bytes] = ()
     """Values of `Checkpoint.networks`."""
     origins: Sequence[bytes] = ()
@@ -121,8 +123,8 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """When another group may become free, in seconds since the epoch; infinite if that takes a change."""
     seeds: bool = False
     """Whether this owner runs `start()` from now on: no other owner does, and it is not exhausted."""
-    news: News = News()
-    """Commits of other owners."""
+    changes: RemoteChanges = RemoteChanges()
+    """Those of other owners."""
 
 
 class Extended(Struct, frozen=True, kw_only=True):
@@ -134,8 +136,8 @@ class Extended(Struct, frozen=True, kw_only=True):
     """Groups of this owner that another one waits for."""
     surplus: int = 0
     """Number of groups that this owner holds beyond its share, while another owner holds fewer than its own."""
-    news: News = News()
-    """Commits of other owners."""
+    changes: RemoteChanges = RemoteChanges()
+    """Those of other owners."""
 
 
 class Ingested(Struct, kw_only=True):
@@ -152,7 +154,7 @@ class Ingested(Struct, kw_only=True):
 class Committed(Struct, kw_only=True):
     """The result of `Store.commit`."""
 
-    verdicts: list[Verdict] = []
+    results: list[CommitResult] = []
     """One for each outcome."""
     fresh: list[Pending] = []
     """New requests among the discovered ones, in groups that the owner holds; without staged requests."""
@@ -160,15 +162,16 @@ class Committed(Struct, kw_only=True):
     """Groups that the owner holds and that received staged requests."""
     duplicates: int = 0
     """Number of discovered requests that were known."""
-    news: News = News()
-    """Commits of other owners. After a `CONFLICT`, it has all states."""
+    changes: RemoteChanges = RemoteChanges()
+    """Those of other owners. After a `CONFLICT`, they have all states."""
 
 
 class Store(Protocol):
-    """Stores the pending requests, the keys of known requests, and the log of items.
+    """What every crawl needs: the pending requests, the keys of known requests, and the log of items."""
 
-    Properties about other owners are as of the last answer to this owner.
-    """
+    @property
+    def shared(self) -> bool:
+        """Whether it is a `SharedStore`."""
 
     @property
     def known(self) -> Container[str]:
@@ -181,30 +184,6 @@ class Store(Protocol):
     @property
     def exhausted(self) -> bool:
         """Whether `start()` has no more requests, and all of them are stored. From then on, ``live == 0`` is final."""
-
-    @property
-    def behind(self) -> int:
-        """Number of items of owners that came before this one, which their sinks have not stored."""
-
-    @property
-    def others(self) -> Mapping[str, int]:
-        """The `pages`, `items` and `failed` of all other owners."""
-
-    @property
-    def shared(self) -> bool:
-        """Whether there may be other owners."""
-
-    @property
-    def owner(self) -> int:
-        """The number of this owner. Those that come later have higher ones; 0: there are no others."""
-
-    @property
-    def job_name(self) -> str:
-        """The name that was drawn for a job with several owners; empty if there are no others."""
-
-    @property
-    def lease(self) -> float:
-        """Seconds after which an owner that has not called `extend` is removed; infinite: never."""
 
     @property
     def durable(self) -> bool:
@@ -236,21 +215,17 @@ class Store(Protocol):
             exhausted: Whether `start()` has no more; stored together with the requests.
         """
 
-    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
-        """Lease groups, and return the first requests of each.
-
-        Parameters:
-            groups: Maximum number of groups with requests. An owner gets no more than its share of all of them.
-            n: Number of requests of each group.
-            names: Further groups that this owner needs, whether they have requests or not. It is put on the waiting
-                list of those that are not free.
-        """
-
-    async def changed(self) -> None:
-        """Wait until `claim` or `extend` may have another answer. It may return for no reason."""
+    async def claim(self, groups: int, n: int) -> Claimed:
+        """Lease up to so many groups that have requests, and return the first `n` requests of each."""
 
     async def more(self, group: str, epoch: int, after: Order, n: int) -> list[Pending]:
         """Return the next `n` requests of a group after `after`. They are found by key, so any call is safe."""
+
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
+        """End the lease of a group that has nothing in flight, and keep the state of its limits.
+
+        If the epoch is not that of its lease, nothing changes.
+        """
 
     async def resume_state(self) -> ResumeState:
         """Return the state of an earlier run."""
@@ -275,19 +250,6 @@ class Store(Protocol):
 
     def sync_with(self, sync: Callable[[], None]) -> None:
         """Call `sync` in a thread before each checkpoint: no output may be shorter than its position in the job."""
-
-    async def extend(self) -> Extended | None:
-        """Renew the lease of this owner. `None`: it was removed, and others have its groups."""
-
-    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
-        """End the lease of a group that has nothing in flight.
-
-        Parameters:
-            group: Its name.
-            epoch: The epoch of the lease. An older one changes nothing.
-            state: The state of its limits.
-            wait: Seconds that have to pass until it may be leased, since nothing of it may start before.
-        """
 
     def follows(self, sink: str) -> bool:
         """Return whether an earlier run had a sink of that name."""
@@ -324,3 +286,46 @@ class Store(Protocol):
 
     async def advance(self, sink: str, cursor: int, position: Any) -> None:
         """Record that a sink has stored all items before number `cursor` and is at `position`."""
+
+
+class SharedStore(Store, Protocol):
+    """What is needed in addition if several workers share a job. Properties are as of the last answer to this owner."""
+
+    @property
+    def owner(self) -> int:
+        """The number of this owner. Those that come later have higher ones."""
+
+    @property
+    def job_name(self) -> str:
+        """The name that was drawn for the job."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which an owner that has not called `extend` is removed."""
+
+    @property
+    def others(self) -> Mapping[str, int]:
+        """The `pages`, `items` and `failed` of all other owners."""
+
+    @property
+    def behind(self) -> int:
+        """Number of items of owners that came before this one, which their sinks have not stored."""
+
+    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
+        """Lease groups, and return the first requests of each.
+
+        Parameters:
+            groups: Maximum number of groups with requests. An owner gets no more than its share of all of them.
+            n: Number of requests of each group.
+            names: Further groups that this owner needs, whether they have requests or not. It is put on the waiting
+                list of those that are not free.
+        """
+
+    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
+        """End the lease of a group as `Store.release`. It is not leased again for `wait` seconds."""
+
+    async def extend(self) -> Extended | None:
+        """Renew the lease of this owner. `None`: it was removed, and others have its groups."""
+
+    async def changed(self) -> None:
+        """Wait until `claim` or `extend` may have another answer. It may return for no reason."""

@@ -6,7 +6,7 @@ Handing out a request only reads it. It leaves `pending` in the transaction that
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +19,7 @@ from crawler.hooks.page_effects import MISSING
 from crawler.messages import Request, Row
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Group, Ingested, RobotsAnswer, Verdict
+from crawler.store.protocol import Claimed, CommitResult, Committed, Group, Ingested, RobotsAnswer
 from crawler.store.schema import (
     DELETE_PENDING,
     INSERT_PENDING,
@@ -63,12 +63,12 @@ class SqliteStore(SqliteJob):
         await self._checkpoint_if_due()
         return Ingested(fresh=fresh, added=added)
 
-    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
-        """Lease groups. There is one owner, so nothing has to be leased by name."""
+    async def claim(self, groups: int, n: int) -> Claimed:
+        """Lease groups."""
         async with self._lock:
             with self._errors():
                 leased = [self._lease(lane, n) for lane in self._lanes.find_unleased(groups)]
-        return Claimed(groups=leased, seeds=not self.exhausted)
+        return Claimed(groups=leased)
 
     def _lease(self, lane: int, n: int) -> Group:
         name, state = self._database.execute("SELECT name, state FROM lane WHERE id = ?", (lane,)).fetchone()
@@ -121,13 +121,13 @@ class SqliteStore(SqliteJob):
         async with self._transaction():
             self._log.begin()
             for outcome in outcomes:
-                verdict = self._settle(outcome)
-                committed.verdicts.append(verdict)
-                if outcome.lane_state and verdict is not Verdict.FENCED:
+                result = self._settle(outcome)
+                committed.results.append(result)
+                if outcome.lane_state and result is not CommitResult.FENCED:
                     lane = self._lanes.number(outcome.ticket.pending.group)
                     states[lane] = msgspec.json.encode(outcome.lane_state)
-                if outcome.kind is not Kind.RETRY and verdict in (Verdict.OK, Verdict.SAME_CONTENT):
-                    if verdict is Verdict.OK:
+                if outcome.kind is not Kind.RETRY and result in (CommitResult.OK, CommitResult.SAME_CONTENT):
+                    if result is CommitResult.OK:
                         if outcome.stage:
                             await self._commit_staged(outcome, committed)
                         fresh, known, repeats = self._add(outcome.discovered)
@@ -164,19 +164,19 @@ class SqliteStore(SqliteJob):
             await trio.lowlevel.checkpoint()
         self._database.execute("DELETE FROM staged WHERE stage = ?", (outcome.stage,))
 
-    def _settle(self, outcome: Outcome) -> Verdict:
+    def _settle(self, outcome: Outcome) -> CommitResult:
         """Remove one request from `pending`, or store its next attempt."""
         pending = outcome.ticket.pending
         lane = self._lanes.held(pending.group, outcome.ticket.epoch)
         if lane is None:
-            return Verdict.FENCED
+            return CommitResult.FENCED
         key = (lane, *pending.order)
         if outcome.kind is Kind.RETRY:
             changed = self._database.execute(UPDATE_ATTEMPT, (outcome.attempts, outcome.not_before, *key))
         else:
             changed = self._database.execute(DELETE_PENDING, key)
         if changed.rowcount == 0:
-            return Verdict.DUP
+            return CommitResult.DUP
         pending.attempts = outcome.attempts
         failure = outcome.failure
         if failure is not None:
@@ -188,8 +188,8 @@ class SqliteStore(SqliteJob):
                 ),
             )  # fmt: skip
         if outcome.digest and not self._add_digest(outcome.digest):
-            return Verdict.SAME_CONTENT
-        return Verdict.OK
+            return CommitResult.SAME_CONTENT
+        return CommitResult.OK
 
     def _add_digest(self, digest: bytes) -> bool:
         """Add the digest of a body, and return whether it is new."""
@@ -256,7 +256,7 @@ class SqliteStore(SqliteJob):
                 (answer.origin, answer.status, answer.body, answer.at),
             )
 
-    async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
+    async def release(self, group: str, epoch: int, state: dict[str, Any]) -> None:
         """End the lease of a group, and store the state of its lane."""
         lane = self._lanes.held(group, epoch)
         if lane is None:

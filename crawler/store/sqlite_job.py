@@ -33,7 +33,6 @@ from crawler.store.job_folder import (
     store_error,
     sync_names,
 )
-from crawler.store.only_owner import OnlyOwner
 from crawler.store.protocol import ResumeState
 from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow, end_last_run, read_runs, write_run
@@ -50,9 +49,10 @@ BUSY_TIMEOUT: Final = 5000
 """Milliseconds to wait for a lock of another process that reads the job."""
 
 
-class SqliteJob(OnlyOwner, AbstractContextManager["SqliteJob"]):
+class SqliteJob(AbstractContextManager["SqliteJob"]):
     """The base class of `SqliteStore`. It is a context manager, and locks the folder of the job while it is open."""
 
+    shared: Final = False
     durable: Final = True
 
     def __init__(

@@ -45,12 +45,14 @@ from crawler_plugins.stores.redis.redis_store import RedisStore
 from integration.databases.servers import redis
 from support.memory_job import MemoryJob
 
-from crawler.engine.leases import Leases
-from crawler.engine.news import NewsReader
+from crawler.engine.lane_loader import LaneLoader
 from crawler.frontier import Frontier, PageTicket
+from crawler.http.cookies import CookieJar
 from crawler.messages import Request
 from crawler.settings import Settings
-from crawler.store import Kind, Outcome, Store, Verdict
+from crawler.shared.peers import SharedPeers
+from crawler.shared.remote_changes import RemoteValues, SharedStates
+from crawler.store import CommitResult, Kind, Outcome, SharedStore
 
 LEASE, FRESH, BEAT = 60.0, 48.0, 5.0
 """Seconds."""
@@ -170,7 +172,7 @@ class Simulation:
 class Worker:
     """A worker whose fetches are simulated."""
 
-    def __init__(self, simulation: Simulation, store: Store) -> None:
+    def __init__(self, simulation: Simulation, store: SharedStore) -> None:
         self.simulation = simulation
         self.store = store
         self.is_dead = False
@@ -182,8 +184,9 @@ class Worker:
         self._looks_at = math.inf
         self._frontier = Frontier(settings, chance=simulation.chance)
         self._frontier.feedback.reports_sending = True
-        self._frontier.holdings.are_shared, self._frontier.holdings.until = True, -math.inf
-        self._leases = Leases(self._frontier, store, cast("Any", simulation.clock), NewsReader())
+        clock, values = cast("Any", simulation.clock), RemoteValues(CookieJar(), None, None)
+        self._peers = SharedPeers(self._frontier, store, clock, SharedStates(), values, (), cast("Any", None))
+        self._lanes = LaneLoader(self._frontier, store, self._peers, clock)
 
     async def beat(self) -> None:
         """Renew the lease, and look what may start."""
@@ -192,8 +195,8 @@ class Worker:
         sent = self.simulation.now
         extended = await self.store.extend()
         assert extended is not None
-        self._frontier.holdings.until = sent + FRESH
-        self._leases.apply(extended)
+        self._frontier.starts_until = sent + FRESH
+        self._peers.apply(extended)
         self.simulation.at(sent + BEAT, self.beat)
         await self.look()
 
@@ -202,9 +205,9 @@ class Worker:
         simulation, frontier = self.simulation, self._frontier
         if self.is_dead:
             return
-        await self._leases.make_room()
-        await self._leases.keep_up()
-        again = self._leases.due_at()
+        await self._lanes.make_room()
+        await self._lanes.keep_up()
+        again = math.inf
         while self._in_flight < self._tasks:
             ticket, at = frontier.pop(simulation.now)
             if ticket is None:
@@ -212,6 +215,7 @@ class Worker:
                 break
             assert isinstance(ticket, PageTicket)
             self._start(ticket)
+        again = max(simulation.now, min(again, self._peers.due_at()))
         if frontier.windows.to_refill():
             again = simulation.now
         if simulation.now < self._looks_at <= again:
@@ -285,14 +289,14 @@ class Worker:
         frontier = self._frontier
         frontier.push(committed.fresh)
         frontier.reload(committed.grew)
-        for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
-            assert verdict in (Verdict.OK, Verdict.DUP), verdict
+        for outcome, verdict in zip(outcomes, committed.results, strict=True):
+            assert verdict in (CommitResult.OK, CommitResult.DUP), verdict
             if outcome.kind is Kind.RETRY:
                 frontier.put_back(outcome.ticket, outcome.not_before)
                 continue
             frontier.settle(outcome.ticket)
-            self.pages += verdict is Verdict.OK
-            self.simulation.committed += verdict is Verdict.OK
+            self.pages += verdict is CommitResult.OK
+            self.simulation.committed += verdict is CommitResult.OK
         await self.look()
 
 
@@ -318,7 +322,7 @@ class VirtualConnection(Connection):
 class Fleet(Struct):
     """The workers of a job."""
 
-    join: Callable[[], Awaitable[Store]]
+    join: Callable[[], Awaitable[SharedStore]]
     memory: Callable[[], Awaitable[int]]
     """Returns the bytes of the job; 0 if it is in this process."""
     workers: list[Worker] = field(default_factory=list)
@@ -331,7 +335,7 @@ class Fleet(Struct):
             job = MemoryJob(LEASE)
             job._clock = cast("Any", simulation.clock)
 
-            async def join_memory() -> Store:
+            async def join_memory() -> SharedStore:
                 return job.join()
 
             async def nothing() -> int:
@@ -344,7 +348,7 @@ class Fleet(Struct):
             connection.simulation = simulation
             async with connection:
 
-                async def join() -> Store:
+                async def join() -> SharedStore:
                     call = {"version": "1", "lease": LEASE, "name": "simulation", "host": "here"}
                     return RedisStore(connection, await connection.call("join", call))
 

@@ -159,7 +159,7 @@ def recorded_outcomes(record: Callable[[str], None]) -> Iterator[None]:
         async def wrapper(store: Any, outcomes: Sequence[Any], *args: Any, **options: Any) -> Any:
             lines = [described(outcome) for outcome in outcomes]
             committed = await commit(store, outcomes, *args, **options)
-            for line, verdict in zip(lines, committed.verdicts, strict=True):
+            for line, verdict in zip(lines, committed.results, strict=True):
                 record(line if verdict.name == "OK" else f"{line} {verdict.name}")
             return committed
 

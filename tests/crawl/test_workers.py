@@ -335,7 +335,7 @@ async def test_the_state_of_the_spider_loses_no_change_of_any_worker(autojump_cl
 
 
 class Distant(Worker):
-    """A worker whose job answers late, so that it learns of changes of others at any time. News come in order."""
+    """A worker whose job answers late, so that it learns of changes of others at any time. Changes come in order."""
 
     pauses: tuple[float, ...] = (0.0, 0.05, 0.4)
     passed_at = 0.0

@@ -21,12 +21,14 @@ from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.attempt import Attempts
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.outages import OutageMonitor
+from crawler.engine.peers import NoPeers
 from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.frontier import Frontier, InlineTicket, PageTicket, Pending
 from crawler.hooks.table import HookTable
 from crawler.stats import Stats
+from crawler.store import MemoryStore
 
 A = "https://a.test"
 
@@ -74,6 +76,7 @@ class Case:
             self.frontier,
             Slots(self.frontier, self.clock),
             Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages),
+            NoPeers(MemoryStore()),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.lanes.open(A, epoch=1, head=[pending], more=False)

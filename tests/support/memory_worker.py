@@ -18,11 +18,20 @@ from crawler.messages import Request, Row
 from crawler.stats import Stats
 from crawler.store.checkpoint import Checkpoint
 from crawler.store.outcome import ItemRow, Kind, Observations, Outcome
-from crawler.store.protocol import Claimed, Committed, Extended, Group, Ingested, News, ResumeState, Verdict
+from crawler.store.protocol import (
+    Claimed,
+    CommitResult,
+    Committed,
+    Extended,
+    Group,
+    Ingested,
+    RemoteChanges,
+    ResumeState,
+)
 
 __all__ = ["MemoryWorker"]
 
-COUNTED: Final = (Verdict.OK, Verdict.DUP, Verdict.SAME_CONTENT)
+COUNTED: Final = (CommitResult.OK, CommitResult.DUP, CommitResult.SAME_CONTENT)
 """Verdicts after which the counts of a worker are true."""
 
 
@@ -51,7 +60,7 @@ class MemoryWorker(MemoryLog):
             group.grew = False
         self._answer()
         wanted = [group.name for group in mine if group.waiting]
-        return Extended(grew=grew, wanted=wanted, surplus=job.surplus(owner), news=self._news())
+        return Extended(grew=grew, wanted=wanted, surplus=job.surplus(owner), changes=self._news())
 
     async def changed(self) -> None:
         """Wait until another owner has changed something."""
@@ -70,7 +79,7 @@ class MemoryWorker(MemoryLog):
         if seeds:
             job.seeds = self.owner
         self._answer()
-        return Claimed(groups=leased, next_at=self._next_at(names), seeds=seeds, news=self._news())
+        return Claimed(groups=leased, next_at=self._next_at(names), seeds=seeds, changes=self._news())
 
     def _named(self, names: Collection[str]) -> list[GroupRow]:
         """Return the groups of these names that may be leased, and wait for the others and for no more than these."""
@@ -116,7 +125,7 @@ class MemoryWorker(MemoryLog):
             self._job.groups.give_up(row)
             self._job.changed.set()
 
-    def _news(self, *, all_states: bool = False) -> News:
+    def _news(self, *, all_states: bool = False) -> RemoteChanges:
         """Return what other owners have written since the last news, or all states."""
         job, owner = self._job, self._owner
         cookies = [change for writer, change in job.cookies[owner.cookies :] if writer != self.owner]
@@ -126,7 +135,7 @@ class MemoryWorker(MemoryLog):
             if all_states or (row.version > owner.version and row.writer != self.owner):
                 states.setdefault(plugin, {})[name] = row.value
         owner.cookies, owner.notes, owner.version = len(job.cookies), len(job.notes), job.version
-        return News(
+        return RemoteChanges(
             cookies=cookies,
             states=states,
             version=job.version,
@@ -239,45 +248,45 @@ class MemoryWorker(MemoryLog):
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
         """Commit outcomes, each one completely or not at all."""
         if not await self._transaction():
-            return Committed(verdicts=[Verdict.FENCED] * len(outcomes))
+            return Committed(results=[CommitResult.FENCED] * len(outcomes))
         made = Committed()
         for outcome in outcomes:
             verdict = self._settle(outcome)
-            made.verdicts.append(verdict)
+            made.results.append(verdict)
             items, requests = self._owner.stages.pop(outcome.stage, ((), ()))
-            if outcome.kind is not Kind.RETRY and verdict in (Verdict.OK, Verdict.SAME_CONTENT):
-                if verdict is Verdict.OK:
+            if outcome.kind is not Kind.RETRY and verdict in (CommitResult.OK, CommitResult.SAME_CONTENT):
+                if verdict is CommitResult.OK:
                     self._apply(outcome, items, requests, made)
                 self._save_states(outcome.state)
                 self._job.live -= 1
         if observations is not None:
-            self._observe(observations, has_counts=all(verdict in COUNTED for verdict in made.verdicts))
+            self._observe(observations, has_counts=all(verdict in COUNTED for verdict in made.results))
         if self._job.live == 0:
             self._job.changed.set()
         self._answer()
-        made.news = self._news(all_states=Verdict.CONFLICT in made.verdicts)
+        made.changes = self._news(all_states=CommitResult.CONFLICT in made.results)
         return made
 
-    def _settle(self, outcome: Outcome) -> Verdict:
+    def _settle(self, outcome: Outcome) -> CommitResult:
         """Remove one request, or store its next attempt."""
         job, ticket, order = self._job, outcome.ticket, outcome.ticket.pending.order
         group = job.groups.get(ticket.pending.group)
         if (group.owner, group.epoch) != (self.owner, ticket.epoch):
-            return Verdict.FENCED
+            return CommitResult.FENCED
         group.state = outcome.lane_state or group.state
         row = group.requests.get(order)
         if row is None:
-            return Verdict.DUP
+            return CommitResult.DUP
         others = [state.version for state in job.states.values() if state.writer != self.owner]
         if outcome.state and max(others, default=0) > outcome.state_version:
-            return Verdict.CONFLICT
+            return CommitResult.CONFLICT
         if outcome.kind is Kind.RETRY:
             row.attempts, row.not_before = outcome.attempts, outcome.not_before
-            return Verdict.OK
+            return CommitResult.OK
         job.groups.settle(group, order)
         if outcome.digest and outcome.digest in job.digests:
-            return Verdict.SAME_CONTENT
-        return Verdict.OK
+            return CommitResult.SAME_CONTENT
+        return CommitResult.OK
 
     def _apply(self, outcome: Outcome, items: Sequence[ItemRow], requests: Sequence[Request], made: Committed) -> None:
         """Make the effects of a page true: those that were staged, then its others."""

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from hypothesis import strategies as st
 from support.store_contract import OpenWorker
@@ -17,7 +17,10 @@ from support.stores import failed, paths, ticket
 
 from crawler.frontier import PageTicket, Pending
 from crawler.messages import Request
-from crawler.store import Claimed, Group, ItemRow, Kind, Outcome, Store, Verdict
+from crawler.store import Claimed, CommitResult, Group, ItemRow, Kind, Outcome, Store
+
+if TYPE_CHECKING:
+    from crawler.store import SharedStore
 
 __all__ = ["STEPS", "Replay", "Step"]
 
@@ -138,7 +141,7 @@ class Replay:
             owner.groups[group.name] = group
             owner.tickets[group.name] = [ticket(pending, group.epoch) for pending in group.head]
         found = sorted((group.name, _shown(group.head), group.more, group.state) for group in claimed.groups)
-        return found, claimed.seeds, self._state(owner)
+        return found, not self._is_only and claimed.seeds, self._state(owner)
 
     async def release(self, owner: _Owner, *, host: int, **_: object) -> Any:
         """Give a lane back."""
@@ -148,8 +151,10 @@ class Replay:
             await owner.store.release(group.name, group.epoch, {"releases": group.state.get("releases", 0) + 1})
 
     async def extend(self, owner: _Owner, **_: object) -> Any:
-        """Renew the lease."""
-        extended = await owner.store.extend()
+        """Renew the lease, if it may end."""
+        if not owner.store.shared:
+            return [], [], self._state(owner)
+        extended = await cast("SharedStore", owner.store).extend()
         assert extended is not None
         for name in extended.grew:
             await self._reload(owner, name)
@@ -167,16 +172,16 @@ class Replay:
                 outcomes.append(await self._outcome(owner, tickets.pop(0), *page))
         committed = await owner.store.commit(outcomes)
         self._take(owner, committed.fresh)  # before a lane is read again: that finds them, too
-        for outcome, verdict in zip(outcomes, committed.verdicts, strict=True):
+        for outcome, verdict in zip(outcomes, committed.results, strict=True):
             name = outcome.ticket.pending.group
-            if verdict is Verdict.CONFLICT or (outcome.kind is Kind.RETRY and verdict is Verdict.OK):
+            if verdict is CommitResult.CONFLICT or (outcome.kind is Kind.RETRY and verdict is CommitResult.OK):
                 await self._reload(owner, name)
         for name in committed.grew:
             await self._reload(owner, name)
         # Of equal requests, of which one was staged and one was not, the store is free to take either.
         lanes = sorted(committed.grew.union(row.group for row in committed.fresh))
         fresh = lanes if any(outcome.stage for outcome in outcomes) else _shown(committed.fresh)
-        return committed.verdicts, fresh, committed.duplicates, self._state(owner)
+        return committed.results, fresh, committed.duplicates, self._state(owner)
 
     async def _outcome(
         self, owner: _Owner, held: PageTicket, kind: Kind, links: list[Any], items: int, digest: bytes, staged: bool,
@@ -210,14 +215,16 @@ class Replay:
         if self._is_only:
             return
         await self.deliver(owner, n=1000)  # the store is free to choose who takes over the rest of a log
-        await owner.store.extend()
+        await cast("SharedStore", owner.store).extend()
         await owner.stack.aclose()
         self._owners[self._owners.index(owner)] = await self._join()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     async def _claim(self, owner: _Owner, n: int, names: list[str]) -> Claimed:
-        return await (owner.store.claim(100, n) if self._is_only else owner.store.claim(0, n, names))
+        if self._is_only:
+            return await owner.store.claim(100, n)
+        return await cast("SharedStore", owner.store).claim(0, n, names)
 
     async def _reload(self, owner: _Owner, name: str) -> None:
         """Read the requests of a lane again."""

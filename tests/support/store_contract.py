@@ -18,6 +18,7 @@ from crawler.messages import Request
 from crawler.stats import Stats
 from crawler.store import (
     Checkpoint,
+    CommitResult,
     CookieChange,
     Extended,
     Group,
@@ -26,7 +27,6 @@ from crawler.store import (
     Observations,
     Outcome,
     Store,
-    Verdict,
 )
 from crawler.store.outcome import OUTDATED
 
@@ -152,7 +152,7 @@ class SharedStoreContract:
             await extended(one)
             await extended(two)
         assert (await two.claim(10, 10)).groups == []
-        assert (await one.commit([done(held)])).verdicts == [Verdict.OK]
+        assert (await one.commit([done(held)])).results == [CommitResult.OK]
 
     async def test_groups_of_an_owner_that_is_gone_come_free_with_all_their_requests(
         self, clock: object, sleep: Sleep, one: Store, two: Store
@@ -174,7 +174,7 @@ class SharedStoreContract:
         await self.outlive(sleep, two)
         await two.claim(10, 10)
         outcome = done(late, discovered=requests("2"), items=[ItemRow(b"{}")], state={"spider": {"n": b"1"}})
-        assert (await one.commit([outcome], counted(pages=9))).verdicts == [Verdict.FENCED]
+        assert (await one.commit([outcome], counted(pages=9))).results == [CommitResult.FENCED]
         await one.release(A, late.epoch, {"next_start": 9.0})
         await one.ingest(requests("3"), exhausted=True)
         await extended(two)
@@ -200,7 +200,7 @@ class SharedStoreContract:
         await sleep(3 * self.lease)
         await extended(two)
         await extended(one)
-        assert (await one.commit([done(each) for each in held])).verdicts == [Verdict.OK]
+        assert (await one.commit([done(each) for each in held])).results == [CommitResult.OK]
 
     # ---- groups that go from one owner to another
 
@@ -239,7 +239,7 @@ class SharedStoreContract:
         first = tickets(group)[0]
         await one.commit([done(first, lane_state={"next_start": 7.0})])
         again = await one.commit([done(first, lane_state={"next_start": 9.0}, items=[ItemRow(b"{}")])])
-        assert (again.verdicts, one.logged) == ([Verdict.DUP], 0)
+        assert (again.results, one.logged) == ([CommitResult.DUP], 0)
         await one.release(A, group.epoch, {})
         [passed_on] = (await two.claim(10, 10)).groups
         assert passed_on.state == {"next_start": 9.0}
@@ -362,7 +362,7 @@ class SharedStoreContract:
         await one.ingest(hosts(A, B))
         [held] = tickets(*(await one.claim(1, 10)).groups)
         again = await one.commit([done(held), done(held, items=[ItemRow(b"{}")])])
-        assert again.verdicts == [Verdict.OK, Verdict.DUP]
+        assert again.results == [CommitResult.OK, CommitResult.DUP]
         await extended(two)
         assert (one.live, two.live, one.logged) == (1, 1, 0)
 
@@ -373,7 +373,7 @@ class SharedStoreContract:
         [group] = (await one.claim(1, 10)).groups
         [held] = tickets(group)
         retry = Outcome(kind=Kind.RETRY, ticket=held, attempts=2, not_before=99.0, discovered=requests("no"))
-        assert (await one.commit([retry])).verdicts == [Verdict.OK]
+        assert (await one.commit([retry])).results == [CommitResult.OK]
         await one.release(A, group.epoch, {})
         [[again]] = [group.head for group in (await two.claim(1, 10)).groups]
         assert (again.attempts, again.not_before, again.order) == (2, 99.0, held.pending.order)
@@ -383,11 +383,11 @@ class SharedStoreContract:
 
     async def test_changes_of_states_reach_the_others(self, clock: object, one: Store, two: Store) -> None:
         await one.commit([], Observations(states={"spider": {"n": b"1", "gone": b"2"}}))
-        news = (await extended(two)).news
+        news = (await extended(two)).changes
         assert news.states == {"spider": {"n": b"1", "gone": b"2"}}
         assert news.version > 0
-        assert (await extended(two)).news.states == {}
-        assert (await extended(one)).news.states == {}
+        assert (await extended(two)).changes.states == {}
+        assert (await extended(one)).changes.states == {}
         resumed = await two.resume_state()
         assert resumed.states == {"spider": {"n": 1, "gone": 2}}
         assert resumed.version == news.version
@@ -400,16 +400,16 @@ class SharedStoreContract:
         theirs = tickets(*(await two.claim(1, 10)).groups)
         began = (await one.resume_state()).version
         changed = done(mine[0], state={"spider": {"n": b"1"}}, state_version=began)
-        assert (await one.commit([changed])).verdicts == [Verdict.OK]
+        assert (await one.commit([changed])).results == [CommitResult.OK]
         stale = done(
             theirs[0], state={"spider": {"n": b"1"}}, state_version=began, items=[ItemRow(b"{}")], discovered=hosts(C)
         )
         refused = await two.commit([stale])
-        assert refused.verdicts == [Verdict.CONFLICT]
-        assert refused.news.states == {"spider": {"n": b"1"}}
+        assert refused.results == [CommitResult.CONFLICT]
+        assert refused.changes.states == {"spider": {"n": b"1"}}
         assert (two.live, two.logged) == ((3 - 1), 0)
-        fresh = done(theirs[0], state={"spider": {"n": b"2"}}, state_version=refused.news.version)
-        assert (await two.commit([fresh])).verdicts == [Verdict.OK]
+        fresh = done(theirs[0], state={"spider": {"n": b"2"}}, state_version=refused.changes.version)
+        assert (await two.commit([fresh])).results == [CommitResult.OK]
         assert (await one.resume_state()).states == {"spider": {"n": 2}}
 
     async def test_changes_from_values_that_were_replaced_are_refused_whoever_has_replaced_them(
@@ -418,10 +418,10 @@ class SharedStoreContract:
         await one.ingest(requests("1", "2"))
         first, second = tickets(*(await one.claim(1, 10)).groups)
         outdated = done(first, state={"spider": {"n": b"1"}}, state_version=OUTDATED)
-        assert (await one.commit([outdated])).verdicts == [Verdict.CONFLICT]
-        assert (await one.commit([done(second, state={"spider": {"n": b"2"}})])).verdicts == [Verdict.OK]
+        assert (await one.commit([outdated])).results == [CommitResult.CONFLICT]
+        assert (await one.commit([done(second, state={"spider": {"n": b"2"}})])).results == [CommitResult.OK]
         refused = await one.commit([outdated])
-        assert (refused.verdicts, refused.news.states) == ([Verdict.CONFLICT], {"spider": {"n": b"2"}})
+        assert (refused.results, refused.changes.states) == ([CommitResult.CONFLICT], {"spider": {"n": b"2"}})
 
     async def test_learned_limits_are_stored_even_if_a_page_is_not_committed(
         self, clock: object, one: Store, two: Store
@@ -430,7 +430,7 @@ class SharedStoreContract:
         await one.commit([], Observations(states={"spider": {"n": b"1"}}))
         [group] = (await two.claim(1, 1)).groups
         stale = done(*tickets(group), state={"spider": {"n": b"2"}}, state_version=0, lane_state={"pause": 30})
-        assert (await two.commit([stale])).verdicts == [Verdict.CONFLICT]
+        assert (await two.commit([stale])).results == [CommitResult.CONFLICT]
         await two.release(group.name, group.epoch, {})
         assert [group.state for group in (await one.claim(1, 1)).groups] == [{"pause": 30}]
 
@@ -438,20 +438,20 @@ class SharedStoreContract:
         await one.ingest(requests("1", "2"))
         first, second = tickets(*(await one.claim(1, 10)).groups)
         outcomes = [done(held, state={"spider": {"n": value}}) for held, value in ((first, b"1"), (second, b"2"))]
-        assert (await one.commit(outcomes)).verdicts == [Verdict.OK, Verdict.OK]
+        assert (await one.commit(outcomes)).results == [CommitResult.OK, CommitResult.OK]
 
     async def test_cookies_and_networks_reach_the_others(self, clock: object, one: Store, two: Store) -> None:
         cookie = CookieChange(session="s", domain="a.test", path="/", name="id", value=b'{"x":1}')
         checkpoint = Checkpoint(networks=b'{"opened":[]}', origins=b'["http://a.test"]')
         await one.commit([], Observations(cookies=[cookie], checkpoint=checkpoint))
-        news = (await two.claim(1, 1)).news
+        news = (await two.claim(1, 1)).changes
         [seen] = news.cookies
         assert (seen.session, seen.domain, seen.path, seen.name, seen.value) == ("s", "a.test", "/", "id", b'{"x":1}')
         assert (list(news.networks), list(news.origins)) == ([b'{"opened":[]}'], [b'["http://a.test"]'])
-        assert list((await extended(two)).news.cookies) == []
+        assert list((await extended(two)).changes.cookies) == []
         assert list((await two.resume_state()).cookies) == [("s", b'{"x":1}')]
         await two.commit([], Observations(cookies=[msgspec.structs.replace(cookie, value=None)]))
-        assert [change.value for change in (await extended(one)).news.cookies] == [None]
+        assert [change.value for change in (await extended(one)).changes.cookies] == [None]
         assert list((await one.resume_state()).cookies) == []
 
     async def test_of_two_pages_with_one_body_the_commit_keeps_the_first(
@@ -464,7 +464,7 @@ class SharedStoreContract:
         await one.commit([done(mine, digest=b"body", items=[ItemRow(b"{}")])])
         await two.stage(1, [ItemRow(b"{}")], requests("staged"))
         late = done(theirs, digest=b"body", items=[ItemRow(b"{}")], discovered=requests("2"), stage=1, staged_items=1)
-        assert (await two.commit([late])).verdicts == [Verdict.SAME_CONTENT]
+        assert (await two.commit([late])).results == [CommitResult.SAME_CONTENT]
         assert await two.has_body(b"body")
         assert (two.live, one.logged, two.logged) == (0, 1, 0)
 

@@ -49,22 +49,6 @@ async def test_a_clock_for_shared_times_counts_the_suspension_of_the_machine(aut
     assert clock.to_trio(clock() + 5) == pytest.approx(trio.current_time() + 5)
 
 
-def test_a_suspension_is_the_difference_of_two_clocks(monkeypatch):
-    clocks = {"boot": 500.0, "monotonic": 500.0}
-    monkeypatch.setattr(
-        module, "time",
-        SimpleNamespace(CLOCK_BOOTTIME="boot", CLOCK_MONOTONIC="monotonic", clock_gettime=clocks.__getitem__),
-    )  # fmt: skip
-    suspension = module.Suspension()
-    assert suspension() == 0.0
-    clocks["boot"] += 60
-    assert suspension() == 60.0
-    clocks["monotonic"] += 0.05  # the process had to wait between the two readings
-    assert suspension() == 60.0
-    monkeypatch.setattr(module, "time", SimpleNamespace())
-    assert module.Suspension()() == 0.0
-
-
 @given(st.floats(0, 4e9))
 def test_times_convert_to_the_clock_of_trio_and_back(at):
     async def main():

@@ -23,7 +23,7 @@ from support.stores import A, done, paths, requests, ticket
 
 from crawler import JobError, Request
 from crawler.frontier.ticket import START
-from crawler.store import ItemRow, Store, Verdict
+from crawler.store import CommitResult, ItemRow, Store
 
 numbers = itertools.count()
 
@@ -115,7 +115,7 @@ async def test_calls_whose_answers_are_lost_take_effect_once(url: str, monkeypat
         await store.stage(1, [ItemRow(b'{"n":1}')], requests("4"))
         outcome = done(first, stage=1, staged_items=1, items=[ItemRow(b'{"n":2}')], discovered=requests("2", "3"))
         committed = await store.commit([outcome])
-        assert committed.verdicts == [Verdict.OK]
+        assert committed.results == [CommitResult.OK]
         assert (committed.duplicates, committed.fresh, committed.grew) == (1, [], {A})
         assert [row.data for row in await store.read(0, 10)] == [b'{"n":1}', b'{"n":2}']
         assert store.live == 3

@@ -27,7 +27,7 @@ from integration.fleet.fleet import fleet, job_url
 from support.stores import claimed, done, paths, requests
 
 from crawler.errors import LeaseLost
-from crawler.store import ItemRow, Verdict
+from crawler.store import CommitResult, ItemRow
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 """coredis leaves streams in memory behind when a connection ends."""
@@ -71,14 +71,14 @@ async def test_a_primary_that_is_killed_and_replaced_by_its_replica_has_lost_not
         first, second = await claimed(store)
         await store.follow("sink")
         effects = {"items": [ItemRow(b"{}")], "discovered": requests("3"), "lane_state": {"pause": 30}}
-        assert (await store.commit([done(first, **effects)])).verdicts == [Verdict.OK]
+        assert (await store.commit([done(first, **effects)])).results == [CommitResult.OK]
         killed.stop()  # by SIGKILL
         with trio.fail_after(LONGEST):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(restart_as_replica)
-                assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
+                assert (await store.commit([done(second)])).results == [CommitResult.OK]
         assert "role:slave" in ask_redis(killed, "info", "replication")
-        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+        assert (await store.commit([done(first)])).results == [CommitResult.DUP]
         assert (store.live, store.logged) == (1, 1)
         assert [row.data for row in await store.read(0, 10)] == [b"{}"]
         await store.release(first.pending.group, first.epoch, {})
@@ -113,7 +113,7 @@ async def test_commits_that_a_replica_lacks_are_made_again_and_no_two_workers_re
             assert server.replica is not None
             assert server.replica.process is not None
             os.kill(server.replica.process.pid, signal.SIGSTOP)
-            assert (await one.commit([done(first, items=[ItemRow(b"{}")])])).verdicts == [Verdict.OK]
+            assert (await one.commit([done(first, items=[ItemRow(b"{}")])])).results == [CommitResult.OK]
             server.stop()
             server.start()
             await two.extend()  # its connection has ended, so the answer may be lost
@@ -155,7 +155,7 @@ async def test_a_worker_ends_if_a_standby_takes_over_that_has_not_received_its_c
             if not received:
                 wait_until_it_has_all(primary)
                 standby.stop()
-            assert (await store.commit([done(first)])).verdicts == [Verdict.OK]
+            assert (await store.commit([done(first)])).results == [CommitResult.OK]
             if received:
                 wait_until_it_has_all(primary)
             primary.stop()
@@ -165,8 +165,8 @@ async def test_a_worker_ends_if_a_standby_takes_over_that_has_not_received_its_c
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(promote, standby)
                     if received:
-                        assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
-                        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+                        assert (await store.commit([done(second)])).results == [CommitResult.OK]
+                        assert (await store.commit([done(first)])).results == [CommitResult.DUP]
                     else:
                         with pytest.raises(LeaseLost, match="has lost commits of this worker"):
                             await store.commit([done(second)])

@@ -23,7 +23,7 @@ from support.stores import A, claimed, done, requests
 
 from crawler import Item, Response, Spider, crawl
 from crawler.errors import JobError, JobLost, LeaseLost
-from crawler.store import ItemRow, Verdict
+from crawler.store import CommitResult, ItemRow
 from crawler.testing import FakeSite
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -118,8 +118,8 @@ async def test_a_server_that_crashes_loses_nothing_and_the_workers_wait_for_it(s
         server.stop()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.to_thread.run_sync, delayed_start, server)
-            assert (await store.commit([done(second)])).verdicts == [Verdict.OK]
-        assert (await store.commit([done(first)])).verdicts == [Verdict.DUP]
+            assert (await store.commit([done(second)])).results == [CommitResult.OK]
+        assert (await store.commit([done(first)])).results == [CommitResult.DUP]
         assert (store.live, store.logged) == (1, 1)
         assert [row.data for row in await store.read(0, 10)] == [b"{}"]
 
@@ -147,7 +147,7 @@ async def test_a_call_whose_answer_is_lost_takes_effect_once(server: Server, mon
         monkeypatch.setattr(held_by, "_call", lose_first_answer)
         effects = {"items": [ItemRow(b"{}")], "discovered": requests("2", "2", dont_filter=True)}
         committed = await store.commit([done(held, **effects)])
-        assert (committed.verdicts, len(committed.fresh), store.live, store.logged) == ([Verdict.OK], 2, 2, 1)
+        assert (committed.results, len(committed.fresh), store.live, store.logged) == ([CommitResult.OK], 2, 2, 1)
         lost.clear()
         assert (await store.ingest(requests("3", dont_filter=True))).added == 1
         assert store.live == 3
@@ -327,7 +327,7 @@ async def test_a_page_that_is_too_large_for_the_server_is_one_line_and_many_larg
             with trio.fail_after(LONGEST), pytest.raises(JobError, match="links of 50 MB cannot be stored: the server"):
                 await store.commit([done(held, items=[ItemRow(b'"%b"' % (b"x" * 50_000_000))])])
             item = ItemRow(b'"small"')
-            assert (await store.commit([done(held, items=[item])])).verdicts == [Verdict.OK]
+            assert (await store.commit([done(held, items=[item])])).results == [CommitResult.OK]
 
         class Large(Spider):
             start_urls = [f"https://site.test/{n}" for n in range(12)]

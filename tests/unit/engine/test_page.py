@@ -27,7 +27,6 @@ from crawler.engine import handler_results
 from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
 from crawler.engine.callbacks import LocalCallbacks
-from crawler.engine.news import NewsReader
 from crawler.engine.page import PageRunner
 from crawler.engine.tracebacks import HookErrorLog
 from crawler.frontier import Frontier, PageTicket, Pending
@@ -37,6 +36,7 @@ from crawler.hooks.table import HookTable
 from crawler.messages.request import copy_unchecked
 from crawler.scope import Scope
 from crawler.store import ItemRow, Kind, MemoryStore, Outcome
+from crawler.store.states import States
 
 A = "https://site.test"
 
@@ -85,10 +85,8 @@ class Case:
         scope = Scope.of(spider.allowed_domains, Settings())
         bodies = BodyDeduplicator(self.store) if dedup else None
         admission = Admission(scope, table, lambda: self.store.known)
-        news = NewsReader(self.states)
-        callbacks = LocalCallbacks(spider)
-        errors = HookErrorLog()
-        self.runner = PageRunner(spider, table, self.states, admission, self.store, errors, news, callbacks, bodies)
+        states, callbacks, errors = States(self.states), LocalCallbacks(spider), HookErrorLog()
+        self.runner = PageRunner(spider, table, states, admission, self.store, errors, callbacks, bodies)
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:

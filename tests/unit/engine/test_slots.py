@@ -144,23 +144,9 @@ async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) 
     assert (case.lane.throttle.busy, case.lane.open_tickets) == (0, 0)
 
 
-async def test_nothing_is_sent_while_the_lease_of_this_worker_is_not_renewed(autojump_clock: MockClock) -> None:
+async def test_a_lane_that_is_draining_starts_only_inline_fetches_of_its_own_pages(autojump_clock: MockClock) -> None:
     case = Case(delay=0.0)
-    await case.slots.lease()
-    case.frontier.holdings.until = case.clock() - 1.0
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(case.slots.lease)
-        await wait_all_tasks_blocked()
-        case.frontier.changed.set()
-        await wait_all_tasks_blocked()
-        assert nursery.child_tasks
-        case.frontier.holdings.until = math.inf
-        case.frontier.changed.set()
-
-
-async def test_a_lane_that_is_passed_on_starts_only_inline_fetches_of_its_own_pages(autojump_clock: MockClock) -> None:
-    case = Case(delay=0.0)
-    case.lane.is_leaving = True
+    case.lane.is_draining = True
     assert case.slots.wait(case.lane, REQUEST) == math.inf
     ticket = case.ticket()
     token = current_ticket.set(ticket)  # type: ignore[arg-type]  # any ticket of the lane

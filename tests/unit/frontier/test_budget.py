@@ -9,7 +9,6 @@ from support.frontiers import HOST, answered, frontier, number, pending, pop
 
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budget, Budgets
-from crawler.frontier.holdings import Holdings
 from crawler.limits.headers.declared import AttemptReport, Declared, Observation
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
@@ -56,7 +55,7 @@ def test_lanes_that_wait_for_an_expensive_request_are_woken_when_it_leaves_the_b
 def made(name: str = HOST) -> tuple[Budgets, Lane]:
     limits, settings = Limits(chance=random.Random(1)), Settings()
     outages = Outages(600.0, 3, random.Random(1))
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages, Holdings(lambda: None))
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages)
     return budgets, Lane(name, limits.throttle(name, settings.pace))
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from crawler.frontier import Lane, Pending
 from crawler.frontier.budget import Budgets
-from crawler.frontier.holdings import Holdings
 from crawler.frontier.schedule import Schedule
 from crawler.limits.registry import Limits
 from crawler.messages import Request
@@ -23,7 +22,7 @@ def schedule(*names: str, **pace: Any) -> tuple[Schedule, dict[str, Lane], Budge
     """Return a schedule, lanes with one request each, and budgets."""
     limits, settings = Limits(chance=random.Random(1)), Settings(slow_start=False)
     outages = Outages(600.0, 3, random.Random(1))
-    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages, Holdings(lambda: None))
+    budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages)
     lanes = {name: Lane(name, limits.throttle(name, settings.pace)) for name in names}
     for name, lane in lanes.items():
         lane.add(Pending((0, 0), Request(f"https://{name}.test/"), name))

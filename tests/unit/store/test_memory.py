@@ -17,6 +17,7 @@ from support.stores import A, B, claimed, done, paths, requests, ticket
 from crawler.messages import Request
 from crawler.store import (
     Checkpoint,
+    CommitResult,
     CookieChange,
     ItemRow,
     Kind,
@@ -25,7 +26,6 @@ from crawler.store import (
     Outcome,
     ResumeState,
     RobotsAnswer,
-    Verdict,
     memory,
 )
 
@@ -148,10 +148,10 @@ async def replay(store: MemoryStore, pages: list[list[tuple[str, int, int]]], re
             if held.pending.attempts < retries:
                 attempts = held.pending.attempts + 1
                 again = Outcome(kind=Kind.RETRY, ticket=held, attempts=attempts, not_before=5.0)
-                assert (await store.commit([again])).verdicts == [Verdict.OK]
+                assert (await store.commit([again])).results == [CommitResult.OK]
             found = [Request(f"{host}/{n}", priority=priority) for host, n, priority in links]
             made = await store.commit([done(held, discovered=found), done(held, discovered=found)])
-            assert made.verdicts == [Verdict.OK, Verdict.DUP]
+            assert made.results == [CommitResult.OK, CommitResult.DUP]
             seen += [paths(made.fresh), made.duplicates, store.live]
             await store.release(group.name, group.epoch, {})
     return seen

@@ -19,7 +19,7 @@ from trio.testing import MockClock
 
 from crawler.frontier import PageTicket
 from crawler.messages import Request
-from crawler.store import ItemRow, Store, Verdict
+from crawler.store import CommitResult, ItemRow, Store
 
 
 class TestMemoryWorker(SharedStoreContract):
@@ -77,7 +77,7 @@ class RandomWorkers:
         """Commit one page, which has found others."""
         found = [Request(f"http://h{(page * 3 + n) % HOSTS}.test/{page}") for n in range(3)]
         committed = await store.commit([done(held, discovered=found, items=[ItemRow(b"{}")])])
-        self.settled[held.request.url] += committed.verdicts == [Verdict.OK]
+        self.settled[held.request.url] += committed.results == [CommitResult.OK]
 
     async def stop(self, store: MemoryWorker) -> None:
         """Stop one worker for longer than its lease, while the others live."""

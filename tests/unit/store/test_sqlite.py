@@ -46,7 +46,7 @@ async def test_an_epoch_of_an_earlier_run_is_fenced(job: Path) -> None:
     with SqliteStore(job) as store:
         [new] = await claimed(store)
         committed = await store.commit([done(old, items=[ItemRow(b"{}")])])
-        assert (committed.verdicts[0].value, store.live, store.logged) == ("fenced", 1, 0)
+        assert (committed.results[0].value, store.live, store.logged) == ("fenced", 1, 0)
         assert new.epoch > old.epoch
 
 

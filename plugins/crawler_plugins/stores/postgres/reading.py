@@ -1,4 +1,4 @@
-"""Reads parts of a job: groups and their requests, news of other owners, and the state to resume from."""
+"""Reads parts of a job: groups and their requests, changes of other owners, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from crawler.store import (
     CookieChange,
     Group,
     HandlerCounts,
-    News,
     Order,
     Pending,
+    RemoteChanges,
     ResumeState,
     RobotsAnswer,
     RunRecord,
@@ -29,7 +29,7 @@ from crawler.store import (
 from crawler_plugins.stores.postgres.connection import Row
 from crawler_plugins.stores.postgres.server import Server
 
-__all__ = ["Mark", "groups_of", "item_of", "news_of", "pending_of", "resume_state", "runs_of", "stats_of"]
+__all__ = ["Mark", "changes_of", "groups_of", "item_of", "pending_of", "resume_state", "runs_of", "stats_of"]
 
 MAX_COUNTED: Final = 100_000
 """Pending requests whose handlers are checked when a worker joins."""
@@ -120,7 +120,7 @@ def _pending(lane: str, row: Sequence[Any]) -> Pending:
 
 
 class Mark(Struct, frozen=True):
-    """Where news begin: after the last answer to an owner."""
+    """Where changes begin: after the last answer to an owner."""
 
     cookies: str = NO_SNAPSHOT
     """The snapshot of the database that has the cookies."""
@@ -130,8 +130,8 @@ class Mark(Struct, frozen=True):
     """The version of the states."""
 
 
-async def news_of(server: Server, me: int, mark: Mark, *, all_states: bool) -> tuple[News, Mark]:
-    """Return what other owners have committed, and where the next news begin; with all states, also one's own."""
+async def changes_of(server: Server, me: int, mark: Mark, *, all_states: bool) -> tuple[RemoteChanges, Mark]:
+    """Return what other owners have committed, and where the next changes begin; with all states, also one's own."""
     rows, _ = await server.run(NEWS, [me, mark.cookies, mark.notes, 0 if all_states else mark.version, all_states])
     cookies: list[CookieChange] = []
     states: dict[str, dict[str, Any]] = {}
@@ -145,12 +145,14 @@ async def news_of(server: Server, me: int, mark: Mark, *, all_states: bool) -> t
         elif value is not None:
             notes[first].append(value)
     snapshot, version = rows[0][1], rows[0][6]
-    news = News(cookies=cookies, states=states, version=version, networks=notes["networks"], origins=notes["origins"])
-    return news, Mark(snapshot, snapshot, version)
+    changes = RemoteChanges(
+        cookies=cookies, states=states, version=version, networks=notes["networks"], origins=notes["origins"]
+    )
+    return changes, Mark(snapshot, snapshot, version)
 
 
 async def resume_state(server: Server) -> tuple[ResumeState, Mark]:
-    """Return the state of a job, and where the first news begin: with all networks and origins."""
+    """Return the state of a job, and where the first changes begin: with all networks and origins."""
     [(snapshot, version, exhausted, now)], _ = await server.run(SNAPSHOT)
     states: dict[str, dict[str, Any]] = {}
     for owner, name, value in (await server.run(STATES))[0]:

@@ -19,27 +19,27 @@ import trio
 
 from crawler import JobError, JobLost, Request, Row
 from crawler.store import (
-    VERDICTS,
+    COMMIT_RESULTS,
     Claimed,
+    CommitResult,
     Committed,
     Extended,
     Identity,
     Ingested,
     ItemRow,
-    News,
     Observations,
     Order,
     Outcome,
+    RemoteChanges,
     ResumeState,
     RunRow,
-    SharedStore,
-    Verdict,
+    ServerStore,
 )
 from crawler_plugins.stores.postgres import calls
 from crawler_plugins.stores.postgres.address import Address
 from crawler_plugins.stores.postgres.connection import Connection
 from crawler_plugins.stores.postgres.opening import open_job
-from crawler_plugins.stores.postgres.reading import Mark, groups_of, item_of, news_of, pending_of, resume_state
+from crawler_plugins.stores.postgres.reading import Mark, changes_of, groups_of, item_of, pending_of, resume_state
 from crawler_plugins.stores.postgres.server import Server
 
 __all__ = ["PostgresStore"]
@@ -96,7 +96,7 @@ problems = EXCLUDED.problems
 """
 
 
-class PostgresStore(SharedStore):
+class PostgresStore(ServerStore):
     """The access of one worker to a job in PostgreSQL. The methods are those of `Store`. Use `open`."""
 
     def __init__(self, server: Server, name: str) -> None:
@@ -175,7 +175,7 @@ class PostgresStore(SharedStore):
             grew=list(self._held) if repeated else grew or (),
             wanted=wanted,
             surplus=surplus,
-            news=await self._take_news(),
+            changes=await self._take_changes(),
         )
 
     async def changed(self) -> None:
@@ -198,7 +198,7 @@ class PostgresStore(SharedStore):
                 self.unclaimed = False
                 return Claimed(groups=[])
             claimed = await groups_of(self._server, self.owner, lanes, n) if lanes else []
-            news = await self._take_news()
+            changes = await self._take_changes()
         self._answer(totals)
         self.unclaimed = not short
         self._held.update(group.name for group in claimed)
@@ -207,7 +207,7 @@ class PostgresStore(SharedStore):
             groups=claimed,
             next_at=math.inf if next_at is None else next_at,
             seeds=seeds,
-            news=news,
+            changes=changes,
         )
 
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
@@ -217,10 +217,10 @@ class PostgresStore(SharedStore):
             await self._write(RELEASE, [self._lanes[group], epoch, stored, wait])
         self._held.discard(group)
 
-    async def _take_news(self, *, all_states: bool = False) -> News:
-        """Return what other owners have committed since the last news."""
-        news, self._mark = await news_of(self._server, self.owner, self._mark, all_states=all_states)
-        return news
+    async def _take_changes(self, *, all_states: bool = False) -> RemoteChanges:
+        """Return what other owners have committed since the last changes."""
+        changes, self._mark = await changes_of(self._server, self.owner, self._mark, all_states=all_states)
+        return changes
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
@@ -277,12 +277,12 @@ class PostgresStore(SharedStore):
             observed = calls.observed(outcomes, seen, self._lanes, self._take_advanced())
             [row], _ = await self._write(COMMIT, [self.lease, batch, observed])
         verdicts, repeated, known, grew, places, numbers, free, totals, _ = row
-        made = Committed(verdicts=[VERDICTS[number] for number in verdicts])
+        made = Committed(results=[COMMIT_RESULTS[number] for number in verdicts])
         if totals is None:
             return made
         self._answer(totals)
         self.unclaimed = self.unclaimed or free
-        kept = {page for page, verdict in enumerate(made.verdicts, 1) if verdict is Verdict.OK}
+        kept = {page for page, verdict in enumerate(made.results, 1) if verdict is CommitResult.OK}
         if kept.issuperset(links.pages) and links.pages:
             self._lanes.add_stored(new)
         self.known.update(links.keys(kept))
@@ -291,8 +291,8 @@ class PostgresStore(SharedStore):
         made.fresh = links.pending(places, numbers)
         made.grew = set(self._held) if repeated else set(grew or ())
         made.duplicates = known + sum(repeats[page - 1] for page in kept)
-        if Verdict.CONFLICT in made.verdicts:
-            made.news = await self._take_news(all_states=True)
+        if CommitResult.CONFLICT in made.results:
+            made.changes = await self._take_changes(all_states=True)
         return made
 
     # ---- the job as a whole ------------------------------------------------------------------------------------------

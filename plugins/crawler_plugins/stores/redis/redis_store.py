@@ -15,24 +15,24 @@ import trio
 
 from crawler import JobLost, LeaseLost, Request, Row
 from crawler.store import (
+    COMMIT_RESULTS,
     START,
-    VERDICTS,
     Checkpoint,
     Claimed,
+    CommitResult,
     Committed,
     Extended,
     Group,
     Ingested,
     ItemRow,
-    News,
     Observations,
     Order,
     Outcome,
     Pending,
+    RemoteChanges,
     ResumeState,
     RunRow,
-    SharedStore,
-    Verdict,
+    ServerStore,
     lane_name,
 )
 from crawler_plugins.stores.redis import calls, reading
@@ -48,7 +48,7 @@ GONE: Final = [b"gone"]
 """The answer to an owner of a job that no longer exists."""
 
 
-class RedisStore(SharedStore):
+class RedisStore(ServerStore):
     """The store of one worker. The methods are those of `Store`; `open_store` makes it."""
 
     def __init__(self, connection: Connection, joined: Sequence[bytes]) -> None:
@@ -59,7 +59,7 @@ class RedisStore(SharedStore):
         self._seen = seen
         self._numbers = itertools.count(1)
         self._acknowledged = 0  # the last call whose answer has come
-        self._lock = trio.Lock()  # so that news come in order
+        self._lock = trio.Lock()  # so that changes come in order
         self._clock_offset = float(now) - trio.current_time()
 
     async def _call(self, name: str, **arguments: Any) -> Any:
@@ -82,8 +82,8 @@ class RedisStore(SharedStore):
     def _now(self) -> float:
         return self._clock_offset + trio.current_time()
 
-    def _note(self, status: Sequence[Any]) -> News:
-        """Keep what an answer says about the job, and return its news."""
+    def _note(self, status: Sequence[Any]) -> RemoteChanges:
+        """Keep what an answer says about the job, and return its changes."""
         live, exhausted, behind, unclaimed, pages, items, failed, logged, version, round_, seen, entries = status
         self.live, self.exhausted, self.behind = live, bool(exhausted), behind
         self.unclaimed, self.logged = bool(unclaimed), logged
@@ -102,7 +102,7 @@ class RedisStore(SharedStore):
                 states += msgspec.json.decode(value)
             else:
                 notes[kind].append(value)
-        return News(
+        return RemoteChanges(
             cookies=reading.cookies_of(cookies),
             states=reading.states_of(states),
             version=version,
@@ -119,7 +119,7 @@ class RedisStore(SharedStore):
             if not answer:
                 return None
             grew, wanted, surplus, status = answer
-            return Extended(grew=_texts(grew), wanted=_texts(wanted), surplus=surplus, news=self._note(status))
+            return Extended(grew=_texts(grew), wanted=_texts(wanted), surplus=surplus, changes=self._note(status))
 
     async def changed(self) -> None:
         """Wait until another owner has changed something, or some seconds have passed."""
@@ -136,7 +136,7 @@ class RedisStore(SharedStore):
                 groups=[_group(row, n) for row in rows],
                 next_at=float(next_at) if next_at else math.inf,
                 seeds=bool(seeds),
-                news=self._note(status),
+                changes=self._note(status),
             )
 
     async def release(self, group: str, epoch: int, state: dict[str, Any], wait: float = 0.0) -> None:
@@ -184,18 +184,20 @@ class RedisStore(SharedStore):
         async with self._lock:
             answer = await self._call_once("commit", **parts)
             if not answer:
-                return Committed(verdicts=[Verdict.FENCED] * len(outcomes))
+                return Committed(results=[CommitResult.FENCED] * len(outcomes))
             verdicts, fresh, grew, duplicates, states, status = answer
-            news = self._note(status)
+            changes = self._note(status)
         committed = Committed(
-            verdicts=[VERDICTS[verdict] for verdict in verdicts],
+            results=[COMMIT_RESULTS[verdict] for verdict in verdicts],
             fresh=[_pending(new[index][place], number) for index, place, number in fresh],
             grew=set(_texts(grew)),
             duplicates=duplicates,
-            news=msgspec.structs.replace(news, states=reading.states_of(reading.pairs(states))) if states else news,
+            changes=msgspec.structs.replace(changes, states=reading.states_of(reading.pairs(states)))
+            if states
+            else changes,
         )
-        for outcome, requests, verdict in zip(outcomes, new, committed.verdicts, strict=True):
-            if verdict is Verdict.OK:
+        for outcome, requests, verdict in zip(outcomes, new, committed.results, strict=True):
+            if verdict is CommitResult.OK:
                 committed.duplicates += len(outcome.discovered) - len(requests)
                 self.known.update(_keys(requests))
                 outcome.ticket.pending.attempts = outcome.attempts

@@ -1,4 +1,4 @@
-"""`SharedStore`: what a worker knows of a job that many share, wherever the job is."""
+"""`ServerStore`: what a worker knows of a job that many share, wherever the job is."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from crawler.store.own_log import OwnLog
-from crawler.store.protocol import Verdict
+from crawler.store.protocol import CommitResult
 from crawler.store.recent_keys import RecentKeys
 
-__all__ = ["VERDICTS", "SharedStore"]
+__all__ = ["COMMIT_RESULTS", "ServerStore"]
 
 MAX_RECENT_KEYS: Final = 131_072
 """Committed keys that are kept in memory."""
-VERDICTS: Final = (Verdict.OK, Verdict.DUP, Verdict.FENCED, Verdict.CONFLICT, Verdict.SAME_CONTENT)
-"""The verdicts by their numbers in the answers of a server."""
+COMMIT_RESULTS: Final = (
+    CommitResult.OK,
+    CommitResult.DUP,
+    CommitResult.FENCED,
+    CommitResult.CONFLICT,
+    CommitResult.SAME_CONTENT,
+)
+"""The results by their numbers in the answers of a server."""
 
 
-class SharedStore(OwnLog):
-    """The base class of the stores of a job on a server. The last answer has set its attributes: those of `Store`."""
+class ServerStore(OwnLog):
+    """The base class of the stores of a job on a server. The last answer has set the attributes of `SharedStore`."""
 
     shared: Final = True
     durable: Final = True

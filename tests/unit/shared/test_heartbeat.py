@@ -12,12 +12,11 @@ from support.workers import Connection
 from trio.testing import MockClock
 
 from crawler.clock import Clock
-from crawler.engine.heartbeat import BEATS, FRESH, Heartbeat
-from crawler.engine.leases import Leases
-from crawler.engine.news import NewsReader
 from crawler.errors import LeaseLost
 from crawler.frontier import Frontier
 from crawler.settings import Settings
+from crawler.shared.heartbeat import BEATS, FRESH, Heartbeat
+from crawler.store import Extended
 
 LEASE = 60.0
 
@@ -30,11 +29,11 @@ class Parts:
         self.clock = Clock(asleep=lambda: self.asleep)
         self.frontier = Frontier(Settings())
         self.store = Connection(job.join())
-        leases = Leases(self.frontier, self.store, self.clock, NewsReader())  # type: ignore[arg-type]  # it delegates
-        self.heartbeat = Heartbeat(self.store, leases, self.frontier, self.clock)  # type: ignore[arg-type]
+        self.answers: list[Extended] = []
+        self.heartbeat = Heartbeat(self.store, self.frontier, self.clock, self.answers.append)  # type: ignore[arg-type]
 
     def fresh_for(self) -> float:
-        return self.frontier.holdings.until - self.clock()
+        return self.frontier.starts_until - self.clock()
 
 
 @asynccontextmanager
@@ -88,10 +87,10 @@ async def test_a_change_by_another_worker_is_noticed_soon(autojump_clock: MockCl
     parts = Parts(job)
     async with beating(parts):
         await trio.sleep(5.0)
-        before = parts.frontier.holdings.until
+        before = parts.frontier.starts_until
         job.changed.set()
         await trio.sleep(1.1)
-        assert parts.frontier.holdings.until > before
+        assert parts.frontier.starts_until > before
 
 
 async def test_a_silent_store_is_reported_once_and_so_is_its_return(

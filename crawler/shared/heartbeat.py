@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -11,9 +12,8 @@ from crawler.logs import get_logger
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
-    from crawler.engine.leases import Leases
     from crawler.frontier import Frontier
-    from crawler.store import Extended, Store
+    from crawler.store import Extended, SharedStore
 
 __all__ = ["Heartbeat"]
 
@@ -29,18 +29,14 @@ log = get_logger("crawler.engine")
 class Heartbeat:
     """Calls `Store.extend` three times in each lease, and when another worker has changed something.
 
-    Parameters:
-        store: Has the lease.
-        leases: Pass on what others want.
-        frontier: Starts nothing while the lease is not renewed.
-        clock: Returns the time in seconds since the epoch.
+    `apply` gets each answer.
     """
 
-    def __init__(self, store: Store, leases: Leases, frontier: Frontier, clock: Clock) -> None:
+    def __init__(self, store: SharedStore, frontier: Frontier, clock: Clock, apply: Callable[[Extended], None]) -> None:
         self._store = store
-        self._leases = leases
         self._frontier = frontier
         self._clock = clock
+        self._apply = apply
         self._changed = trio.Event()
         self._is_silent = False  # whether it was reported that the store does not answer
 
@@ -59,8 +55,8 @@ class Heartbeat:
                 extended = await self._extend()
                 if extended is None:
                     raise LeaseLost.after(lease)
-                self._frontier.holdings.until = sent_at + FRESH * lease
-                self._leases.apply(extended)
+                self._frontier.starts_until = sent_at + FRESH * lease
+                self._apply(extended)
                 self._frontier.changed.set()
                 await trio.sleep(min(PAUSE, lease / 10))
                 with trio.move_on_at(sent + lease / BEATS):

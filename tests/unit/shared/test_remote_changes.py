@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from crawler.engine.news import NewsReader
 from crawler.fetch.start_origins import StartOrigins
 from crawler.hooks.page_effects import MISSING
 from crawler.hooks.state import State
 from crawler.http.address_guard import AddressGuard
 from crawler.http.cookies import CookieJar
-from crawler.store import CookieChange, Kind, News, Outcome
+from crawler.shared.remote_changes import RemoteValues, SharedStates
+from crawler.store import CookieChange, Kind, Outcome, RemoteChanges
 from crawler.store.outcome import OUTDATED
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def change(jar: CookieJar, *, removed: bool = False) -> CookieChange:
 def test_cookies_of_other_workers_are_sent_and_not_stored_again() -> None:
     theirs, mine = CookieJar(), CookieJar()
     theirs.store("", URL, ["id=1"], 0.0)
-    news = change(theirs)
-    reader = NewsReader(cookies=mine)
-    reader.apply(News(cookies=[news]))
+    changed = change(theirs)
+    values = RemoteValues(mine, None, None)
+    values.apply(RemoteChanges(cookies=[changed]))
     assert mine.header("", URL, 0.0) == "id=1"
     assert mine.take_changes() == []
-    gone = msgspec.structs.replace(news, value=None)
-    reader.apply(News(cookies=[gone, gone]))
+    gone = msgspec.structs.replace(changed, value=None)
+    values.apply(RemoteChanges(cookies=[gone, gone]))
     assert (mine.header("", URL, 0.0), len(mine)) == ("", 0)
 
 
@@ -50,25 +50,25 @@ def test_networks_and_origins_of_others_are_known() -> None:
     networks, names = guard_of_other.take_unsaved(whole=True), theirs.take_unsaved()
     assert networks is not None
     assert names is not None
-    NewsReader(guard=guard, origins=origins).apply(News(networks=[networks], origins=[names]))
+    RemoteValues(CookieJar(), guard, origins).apply(RemoteChanges(networks=[networks], origins=[names]))
     assert guard.allows("10.0.0.2")
     assert "http://a.test" in origins
 
 
 def test_states_of_others_count_from_now_on() -> None:
     state = State("spider", {"n": 1, "gone": 2})
-    reader = NewsReader([state], version=3)
-    reader.apply(News(version=4))
-    assert reader.version == 3  # nothing of the states has changed
-    reader.apply(News(states={"spider": {"n": b"5", "gone": MISSING}, "other": {"x": b"1"}}, version=5))
-    assert (dict(state), reader.version) == ({"n": 5}, 5)
+    states = SharedStates([state], version=3)
+    states.apply(RemoteChanges(version=4))
+    assert states.version == 3  # nothing of the states has changed
+    states.apply(RemoteChanges(states={"spider": {"n": b"5", "gone": MISSING}, "other": {"x": b"1"}}, version=5))
+    assert (dict(state), states.version) == ({"n": 5}, 5)
 
 
 def test_after_a_conflict_the_states_are_those_that_are_committed() -> None:
     state, other = State("spider", {"n": 9, "mine": 1}), State("other", {"mine": 1})
-    reader = NewsReader([state, other], version=3)
-    reader.reset(News(states={"spider": {"n": b"5"}}, version=6))
-    assert (dict(state), dict(other), reader.version) == ({"n": 5}, {}, 6)
+    states = SharedStates([state, other], version=3)
+    states.reset(RemoteChanges(states={"spider": {"n": b"5"}}, version=6))
+    assert (dict(state), dict(other), states.version) == ({"n": 5}, {}, 6)
 
 
 def outcome(**changed: bytes) -> Outcome:
@@ -78,45 +78,44 @@ def outcome(**changed: bytes) -> Outcome:
 
 def test_changes_from_values_that_another_worker_has_replaced_are_refused() -> None:
     state = State("spider", {"n": 1})
-    reader = NewsReader([state], version=3)
+    states = SharedStates([state], version=3)
     early, late = outcome(n=b"2"), outcome(n=b"6")
-    reader.begin(early)
-    reader.apply(News(states={"spider": {"n": b"5"}}, version=4))
-    reader.keep(early)
+    early.generation = states.generation
+    states.apply(RemoteChanges(states={"spider": {"n": b"5"}}, version=4))
+    states.keep(early)
     assert dict(state) == {"n": 5}
-    reader.begin(late)
-    reader.keep(late)
+    late.generation = states.generation
+    states.keep(late)
     assert dict(state) == {"n": 6}
-    assert reader.outdated([early, late]) == {early}
-    reader.check([late])
+    assert states.refused([early, late]) == {early}
     assert late.state_version == 4
 
 
 def test_changes_that_come_from_one_that_is_refused_are_refused_too() -> None:
     state = State("spider", {"n": 1})
-    reader = NewsReader([state], version=3)
+    states = SharedStates([state], version=3)
     first, second, third = outcome(n=b"2"), outcome(n=b"3"), outcome(n=b"6")
-    reader.begin(first)
-    reader.keep(first)
-    reader.apply(News(states={"spider": {"other": b"0"}}, version=4))  # `n` is still that of `first`
-    reader.begin(second)
-    reader.keep(second)
-    assert reader.outdated([first, second]) == set()  # the store refuses them, and names all values
-    reader.check([first, second])
+    first.generation = states.generation
+    states.keep(first)
+    states.apply(RemoteChanges(states={"spider": {"other": b"0"}}, version=4))  # `n` is still that of `first`
+    second.generation = states.generation
+    states.keep(second)
+    assert states.refused([first, second]) == set()  # the store refuses them, and names all values
     assert (first.state_version, second.state_version) == (OUTDATED, OUTDATED)
-    reader.settle([first, second])
-    reader.reset(News(states={"spider": {"n": b"1", "other": b"0"}}, version=4))
-    reader.begin(third)
+    states.settle([first, second])
+    states.reset(RemoteChanges(states={"spider": {"n": b"1", "other": b"0"}}, version=4))
+    third.generation = states.generation
+    assert states.refused([third]) == set()
     assert (dict(state), third.state_version) == ({"n": 1, "other": 0}, 4)
 
 
 def test_values_without_changes_of_this_worker_are_used_at_once() -> None:
-    reader = NewsReader([State("spider")], version=3)
+    states = SharedStates([State("spider")], version=3)
     settled, later = outcome(n=b"2"), outcome(n=b"3")
-    reader.begin(settled)
-    reader.keep(settled)
-    reader.settle([settled])
-    reader.apply(News(states={"spider": {"n": b"5"}}, version=4))
-    reader.begin(later)
-    reader.check([later])
+    settled.generation = states.generation
+    states.keep(settled)
+    states.settle([settled])
+    states.apply(RemoteChanges(states={"spider": {"n": b"5"}}, version=4))
+    later.generation = states.generation
+    assert states.refused([later]) == set()
     assert later.state_version == 4
