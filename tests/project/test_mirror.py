@@ -37,8 +37,10 @@ COVERED_ELSEWHERE = {
     "messages/page_body.py": ["tests/unit/messages/test_response.py"],
     "messages/page_content.py": ["tests/unit/messages/test_response.py", "tests/unit/messages/test_any_page.py"],
     "messages/page_links.py": ["tests/unit/messages/test_response.py"],
+    "shared/outputs.py": ["tests/crawl/test_workers.py"],
+    "store/states.py": ["tests/unit/engine/test_page.py", "tests/unit/shared/test_remote_changes.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
-    "store/shared_store.py": [
+    "store/server_store.py": [
         "tests/integration/databases/test_postgres_store.py",
         "tests/integration/fleet/test_redis.py",
     ],

@@ -142,7 +142,7 @@ def test_every_coroutine_on_the_way_is_in_one_of_the_six_files_or_in_a_named_hel
     waiting = {
         "engine/api.py",
         "engine/callbacks.py",
-        "engine/leases.py",
+        "engine/lane_loader.py",
         "engine/handler_results.py",
         "engine/session.py",
         "engine/sinks.py",
