@@ -70,7 +70,7 @@ class Peers(Protocol):
 
 
 class NoPeers:
-    """There are none: everything may start, and the store is asked directly."""
+    """Nobody else has a part in the crawl: everything may start, and the store is asked directly."""
 
     counts: Final[Mapping[str, int]] = MappingProxyType({})
     has_left_items: Final = False

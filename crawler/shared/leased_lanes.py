@@ -1,7 +1,7 @@
 """`LeasedLanes`: which lanes and budgets this worker may use, and how they are passed from worker to worker.
 
-Rule: nothing of a lane or budget starts here unless the store has leased it to this worker, and nothing of it is in
-flight any more when it is released.
+Rule: nothing of a lane or budget starts here unless the store has leased it to this worker, and it is released
+when nothing of it is in flight.
 """
 
 from __future__ import annotations

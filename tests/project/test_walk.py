@@ -139,15 +139,8 @@ def test_the_request_meets_the_six_files_in_their_order(trace: Trace) -> None:
 
 def test_every_coroutine_on_the_way_is_in_one_of_the_six_files_or_in_a_named_helper(trace: Trace) -> None:
     """Files in which a request can wait: nothing else has `async def` functions that run."""
-    waiting = {
-        "engine/api.py",
-        "engine/callbacks.py",
-        "engine/lane_loader.py",
-        "engine/handler_results.py",
-        "engine/session.py",
-        "engine/sinks.py",
-    }
-    waiting.add("frontier/wakeup.py")
+    waiting = {"engine/api.py", "engine/callbacks.py", "engine/lane_loader.py", "engine/handler_results.py"}
+    waiting |= {"engine/peers.py", "engine/session.py", "engine/sinks.py", "frontier/wakeup.py"}
     asynchronous = {name for name in trace.files if re.search(r"^\s*async def ", source(name), re.MULTILINE)}
     assert asynchronous - {"engine/crawl.py"} == waiting | set(headings()) - {"frontier/frontier.py"}
 
