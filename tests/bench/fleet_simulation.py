@@ -5,7 +5,7 @@
     python tests/bench/fleet_simulation.py [--hosts 1000] [--pages 10000] [--workers 4] [--tasks 256] [--delay 1.0]
         [--connect 0.0] [--store memory|redis] [--refusals 0.0] [--kills 0] [--seed 1]
 
-Each worker has a `Frontier`, `SharedPeers` and a store of its own job; only the fetches are simulated: a request goes out
+Each worker has a `Frontier`, `SharedPeers` and a store of its own; only the fetches are simulated: a request goes out
 after `--connect` seconds on average, exponentially distributed, a page takes as long as its host does, some answers are
 a 429 with ``Retry-After``, and killed workers leave their leases to the others. The job is in memory, or in a Redis
 server whose functions read the virtual time. The numbers of pages of the hosts follow a power law; pages and hosts are

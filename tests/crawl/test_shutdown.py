@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -226,8 +226,8 @@ class SlowClaims(MemoryStore):
     def unclaimed(self) -> bool:
         return self.looks or super().unclaimed
 
-    async def claim(self, groups: int, n: int, names: Collection[str] = ()) -> Claimed:
-        claimed = await super().claim(groups, n, names)
+    async def claim(self, groups: int, n: int) -> Claimed:
+        claimed = await super().claim(groups, n)
         self.looks = False
         await trio.sleep(0.1)
         return claimed

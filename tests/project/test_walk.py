@@ -142,7 +142,7 @@ def test_every_coroutine_on_the_way_is_in_one_of_the_six_files_or_in_a_named_hel
     waiting = {"engine/api.py", "engine/callbacks.py", "engine/lane_loader.py", "engine/handler_results.py"}
     waiting |= {"engine/peers.py", "engine/session.py", "engine/sinks.py", "frontier/wakeup.py"}
     asynchronous = {name for name in trace.files if re.search(r"^\s*async def ", source(name), re.MULTILINE)}
-    assert asynchronous - {"engine/crawl.py"} == waiting | set(headings()) - {"frontier/frontier.py"}
+    assert asynchronous - {"engine/background.py"} == waiting | set(headings()) - {"frontier/frontier.py"}
 
 
 def source(name: str) -> str:
