@@ -208,7 +208,8 @@ class Frontier:
                 return tickets, at
             if not self.bodies.admits(self.open_tickets):
                 return tickets, math.inf
-            lane = self.schedule.next()
+            lane = self._known_lane(now) if self.outages.network.breaker is not None else None
+            lane = lane or self.schedule.next()
             if lane is None:
                 return tickets, self.schedule.next_at()
             while (ticket := self._pop(lane, now)) is not None:
@@ -217,6 +218,15 @@ class Frontier:
                     break
             self.schedule.offer(lane)
         return tickets, now
+
+    def _known_lane(self, now: float) -> Lane | None:
+        """Return the lane of a host that has answered last and may be asked: no dead host is the first probe."""
+        for name in self.outages.network.latest:
+            lane = self.lanes.get(name)
+            if lane is not None and lane.scheduled_at <= now:
+                self.schedule.remove(lane)
+                return lane
+        return None
 
     def _may_continue(self, now: float) -> bool:
         """Return whether the lane that has just started a request may start the next one: no other lane is due."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from crawler.frontier.lane import Lane
+from crawler.outages.network import MAX_LATEST
 
 if TYPE_CHECKING:
     from crawler.frontier.frontier import Frontier
@@ -71,6 +72,8 @@ class Lanes(dict[str, Lane]):
             return False
         if lane.epoch == 0 and lane.throttle.ready_at(now) > now:
             return False  # the store does not have it, and would not keep what it has to wait for
+        if lane.name in self._frontier.outages.network.latest and self.most > MAX_LATEST:  # else others get no room
+            return False
         head = lane.head()
         return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + IDLE
 

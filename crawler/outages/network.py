@@ -14,7 +14,7 @@ from crawler import urls
 from crawler.outages.breaker import Breaker
 from crawler.outages.failed_attempt import FailedAttempt
 
-__all__ = ["PROBE_REST", "SILENCE", "Network"]
+__all__ = ["MAX_LATEST", "PROBE_REST", "SILENCE", "Network"]
 
 SILENCE: Final = 2.0
 """Seconds without any response: several times what a response takes."""
@@ -34,6 +34,9 @@ UNPROVEN: Final = 90.0
 LOCAL_ONLY: Final = 10.0
 """The same if nothing but this machine has ever answered: most such sites are under development, without a network."""
 
+MAX_LATEST: Final = 16
+"""Hosts whose lanes stay in memory: few beside the thousands that have room, and more than are often down together."""
+
 
 class Network:
     """The hosts that have failed since the last response, and the breaker of the network."""
@@ -47,6 +50,9 @@ class Network:
         """Whether a host that is not this machine has answered, in this run or an earlier one of the job."""
         self.answered_at = -math.inf
         """When one has answered in this run, in seconds since the epoch."""
+        self.latest: dict[str, None] = {}
+        """The hosts that have answered last. Their lanes stay in memory: else dead hosts that fill it look like an
+        outage, while the requests of these wait for room."""
         self.is_suspected = False
         """Whether so many hosts fail that only the time is missing for an outage: no page is to blame."""
         self._patience = patience
@@ -65,6 +71,11 @@ class Network:
             self._loopback = True
         else:
             self.was_online, self.answered_at = True, max(now, self.answered_at)
+            if now > -math.inf:
+                self.latest.pop(origin, None)
+                self.latest[origin] = None
+                if len(self.latest) > MAX_LATEST:
+                    del self.latest[next(iter(self.latest))]
 
     def end_outage(self) -> None:
         """Note that something has answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.internet import FAULTS, Internet, Pages, between
 from trio.testing import MockClock
 
 from crawler import Failure, Request, Settings, crawl
+from crawler.engine import wiring
 from crawler.store.inspect import inspect_job
 from crawler.testing import collect
 
@@ -130,3 +132,20 @@ async def test_a_lane_may_have_the_name_of_no_host(autojump_clock: MockClock) ->
 
     report = await crawl(Named(12), transport=Internet(between(0, 1e9), hosts=is_link))
     assert (report.pages, report.failed) == (10, 120)
+
+
+@pytest.mark.parametrize("fault", ["servfail", "timeout", "refused"])
+async def test_dead_hosts_that_fill_the_memory_cost_no_page_of_a_host_that_answers(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(wiring, "Frontier", functools.partial(wiring.Frontier, max_lanes=100, max_waiting=200))
+
+    class Many(Pages):
+        def start(self) -> Any:
+            yield Request(f"{SITE}/0")
+            yield from (Request(f"https://h{host}.test/") for host in range(300))
+            yield from (Request(f"{SITE}/{page}") for page in range(1, 100))
+
+    internet = Internet(between(0, 1e9), fault, hosts=is_link)
+    report = await crawl(Many(0), settings=Settings(obey_robots=False), transport=internet)
+    assert (report.pages, report.failed) == (100, 300)
