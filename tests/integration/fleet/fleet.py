@@ -96,11 +96,9 @@ class Fleet:
             place = self.server.url.replace(self.cables.address(0), self.cables.address(cable))
         url = job_url(self.server, self.job, place, lease=self.lease)
         command = [*words[:2], "worker", url, *words[3:], "--log-json"]  # in place of -m crawler run SPIDER
-        said = self.crawl.job.folder / f"said-{len(self._files)}"
+        said = self.crawl.folder / f"said-{len(self._files)}"
         with said.open("wb") as file:  # a pipe that nobody reads would be full some time
-            process = Process(
-                command, cwd=self.crawl.job.folder, env=environment(), stdout=DEVNULL, stderr=file.fileno()
-            )
+            process = Process(command, cwd=self.crawl.folder, env=environment(), stdout=DEVNULL, stderr=file.fileno())
         self._files[process] = said
         self._cable_of[process.pid] = cable
         self.running.append(process)

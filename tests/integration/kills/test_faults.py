@@ -86,7 +86,7 @@ def test_a_full_disk_ends_the_crawl_with_one_line_and_space_resumes_it(crawl: Du
 def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Durable) -> None:
     before = b'{"url": "http://before.test/", "n": 0}\n'
     old = before * (6_000_000 // len(before))  # larger than every other file that grows
-    (crawl.job.folder / "items.jsonl").write_bytes(old)
+    (crawl.folder / "items.jsonl").write_bytes(old)
     crawl.outputs = ["items.jsonl"]
 
     def no_room() -> None:
@@ -99,25 +99,25 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Dur
     )
     crawl.kills.append(time.monotonic())
     crawl.finish("--append")
-    content = (crawl.job.folder / "items.jsonl").read_bytes()
+    content = (crawl.folder / "items.jsonl").read_bytes()
     assert content.startswith(old)
-    (crawl.job.folder / "items.jsonl").write_bytes(content.removeprefix(old))
+    (crawl.folder / "items.jsonl").write_bytes(content.removeprefix(old))
     figures = crawl.figures()
     assert figures.holds(), figures
 
 
 @pytest.mark.parametrize("job", ["a-file", "a-file/job", "no/such/folder", "/proc/job"])
 def test_a_job_that_cannot_be_written_is_refused(crawl: Durable, job: str) -> None:
-    (crawl.job.folder / "a-file").write_text("mine")
+    (crawl.folder / "a-file").write_text("mine")
     refused(crawl, re.escape(job), job=job)
-    assert (crawl.job.folder / "a-file").read_text() == "mine"
+    assert (crawl.folder / "a-file").read_text() == "mine"
 
 
 def test_a_folder_of_other_files_is_not_a_job(crawl: Durable) -> None:
-    (crawl.job.folder / "photos").mkdir()
-    (crawl.job.folder / "photos" / "me.png").write_bytes(b"\x89PNG")
+    (crawl.folder / "photos").mkdir()
+    (crawl.folder / "photos" / "me.png").write_bytes(b"\x89PNG")
     refused(crawl, "photos is not a job folder.* me.png", job="photos")
-    assert [path.name for path in (crawl.job.folder / "photos").iterdir()] == ["me.png"]
+    assert [path.name for path in (crawl.folder / "photos").iterdir()] == ["me.png"]
 
 
 # Damage to the store
@@ -202,7 +202,7 @@ def test_a_missing_or_truncated_output_is_refused(stopped: Durable, output: str)
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_an_output_that_existed_before_the_job_is_never_changed(crawl: Durable, output: str) -> None:
-    path = crawl.job.folder / output
+    path = crawl.folder / output
     path.write_text("precious\n")
     for _ in range(3):
         refused(crawl, f"{output} exists already")
@@ -243,11 +243,11 @@ def test_one_job_is_run_by_one_process(crawl: Durable) -> None:
 def test_a_finished_job_says_so_and_sends_no_request(crawl: Durable) -> None:
     completes(crawl)
     asked = len(read_log(crawl.log))
-    contents = [(crawl.job.folder / output).read_bytes() for output in OUTPUTS]
+    contents = [(crawl.folder / output).read_bytes() for output in OUTPUTS]
     code, said = crawl.run()
     assert (code, said.count("\n")) == (0, 1), said
     assert "job had finished" in said
     assert len(read_log(crawl.log)) == asked
-    assert [(crawl.job.folder / output).read_bytes() for output in OUTPUTS] == contents
+    assert [(crawl.folder / output).read_bytes() for output in OUTPUTS] == contents
     figures = crawl.figures()
     assert figures.holds(), figures

@@ -21,7 +21,7 @@ PACKED = ["items.jsonl.zst", "items.csv.gz", "items.sqlite", "part-%(n)03d.jsonl
 def check(crawl: Durable, figures: Figures) -> None:
     """Check the figures of a crawl, and that all outputs have the same items in the same order."""
     assert figures.holds(), figures
-    contents = [read_output(crawl.job.folder / output) for output in crawl.outputs]
+    contents = [read_output(crawl.folder / output) for output in crawl.outputs]
     assert all(content == contents[0] for content in contents)
 
 
