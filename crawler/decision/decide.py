@@ -171,7 +171,9 @@ def _go_back(error: BadStatus | FetchError, refusal: Refusal, facts: Facts, retr
     if not retries.goes_back(facts.request, error, times):
         return None
     earlier, wait = times + facts.free.count("held"), error.retry_after
-    is_behind = earlier >= (1 if refusal.has_served else KEPT) or (wait is None and not refusal.serves_others)
+    is_behind = earlier >= KEPT
+    if facts.sender != "client":  # whose requests are rather in the order in which their callers want them
+        is_behind |= (earlier > 0 and refusal.has_served) or (wait is None and not refusal.serves_others)
     if refusal.lane_waits:
         wait = None
     elif wait is None and (earlier or refusal.has_others):  # else the limits learn at once whether they are to blame

@@ -431,3 +431,11 @@ def test_a_request_that_a_fetch_hook_cannot_send_yet_is_put_off_as_often_as_it_w
     assert decide(late(60.0), facts(free=("put_off",) * 20), POLICY, NOW) == Again("waits", 60.0)
     assert decide(late(-5.0), facts(), POLICY, NOW) == Again("waits", 1.0)
     assert of_robots(late(60.0), attempts=9) == Again("waits", 60.0)
+
+
+def test_a_request_of_a_client_keeps_its_place_until_it_is_refused_for_the_third_time() -> None:
+    found = [
+        decide(response(429), facts(sender="client", free=("held",) * earlier, **NOTHING), POLICY, NOW)
+        for earlier in range(3)
+    ]
+    assert found == [Again("held"), Again("held"), Again("held", is_behind=True)]
