@@ -15,12 +15,7 @@ T = TypeVar("T")
 
 
 class AsyncBlock(AbstractAsyncContextManager[T]):
-    """Enters and leaves another context manager.
-
-    Parameters:
-        manager: The other one.
-        usage: How to use it, as Python: ``async with stream(spider) as items``.
-    """
+    """Enters and leaves another context manager."""
 
     def __init__(self, manager: AbstractAsyncContextManager[T], usage: str) -> None:
         self._manager = manager
@@ -42,11 +37,7 @@ class AsyncBlock(AbstractAsyncContextManager[T]):
 def async_block(
     usage: str,
 ) -> Callable[[Callable[P, AbstractAsyncContextManager[T]]], Callable[P, AsyncBlock[T]]]:
-    """Return a decorator of functions that return context managers: they return `AsyncBlock`s instead.
-
-    Parameters:
-        usage: As in `AsyncBlock`.
-    """
+    """Return a decorator of functions that return context managers: they return `AsyncBlock`s instead."""
 
     def decorate(function: Callable[P, AbstractAsyncContextManager[T]]) -> Callable[P, AsyncBlock[T]]:
         @functools.wraps(function)

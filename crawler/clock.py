@@ -13,16 +13,7 @@ __all__ = ["Clock", "shared_clock"]
 
 
 class Clock:
-    """Returns seconds since the epoch: the wall clock, read once, plus trio's time since. Make it inside `trio.run`.
-
-    Parameters:
-        earliest: The earliest time that the clock may show, in seconds since the epoch. Times saved by an earlier
-            process are not in the future then, even if the wall clock was set back meanwhile.
-        now: The current time of another clock to follow, in seconds since the epoch. `None`: the wall clock is
-            followed.
-        asleep: Returns the seconds for which the machine was suspended so far, which trio's clock leaves out: others,
-            who compare times with this clock, were not. `None`: they are left out here, too.
-    """
+    """Returns seconds since the epoch: the wall clock, read once, plus trio's time since. Make it inside `trio.run`."""
 
     def __init__(
         self, earliest: float = 0.0, now: float | None = None, asleep: Callable[[], float] | None = None
@@ -56,10 +47,6 @@ def shared_clock(
     """Return the clock of all crawls and clients in this event loop that share an object, made at its first use.
 
     They compare times with each other, so a step of the wall clock between their starts must not set them apart.
-
-    Parameters:
-        owner: What they share, such as `Limits`.
-        earliest, now, asleep: As for `Clock`, if it is made.
     """
     try:
         clocks = _CLOCKS.get()

@@ -26,15 +26,7 @@ def is_reference(value: Any) -> bool:
 
 
 def resolve(value: str, where: str) -> str:
-    """Return a value, or for ``env:NAME`` the value of that environment variable.
-
-    Parameters:
-        value: The value or the reference.
-        where: How an error message begins.
-
-    Raises:
-        ConfigError: The variable is not set, or empty.
-    """
+    """Return a value, or for ``env:NAME`` the value of that environment variable."""
     if not is_reference(value):
         return value
     name = value.removeprefix(PREFIX)
@@ -44,21 +36,16 @@ def resolve(value: str, where: str) -> str:
 
 
 def resolve_credentials(value: str, where: str) -> str:
-    """Return the value of an ``Authorization`` field or another one, as `resolve` does; ``Bearer env:NAME`` works too.
+    """Return the value of an ``Authorization`` field or another one, as `resolve` does.
 
-    Raises:
-        ConfigError: The variable is not set, or empty.
+    ``Bearer env:NAME`` works too.
     """
     found = SCHEME.fullmatch(value)
     return resolve(value, where) if found is None else found[1] + resolve(found[2], where)
 
 
 def resolve_values(value: Any, where: str) -> Any:
-    """Return a value in which each text, in lists and mappings too, is resolved; the same object without references.
-
-    Raises:
-        ConfigError: A variable is not set, or empty.
-    """
+    """Return a value in which each text, in lists and mappings too, is resolved; the same object without references."""
     if isinstance(value, str):
         return resolve(value, where)
     if isinstance(value, dict):

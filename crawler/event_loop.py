@@ -12,15 +12,7 @@ __all__ = ["require_trio"]
 
 
 def require_trio(what: str, instead: str) -> None:
-    """Check that trio runs the calling task.
-
-    Parameters:
-        what: What needs trio, as the subject of the message: ``crawl()``.
-        instead: What to do in asyncio.
-
-    Raises:
-        ConfigError: It does not.
-    """
+    """Check that trio runs the calling task."""
     if trio.lowlevel.in_trio_run():
         return
     where = "this is asyncio" if "asyncio" in sys.modules else "it does not run here"

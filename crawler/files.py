@@ -39,16 +39,7 @@ PRIVATE: Final = 0o600
 
 
 def write_all(write: Callable[[memoryview], int], data: bytes) -> None:
-    """Write all of `data`, however many calls that takes.
-
-    Parameters:
-        write: Writes a prefix of its argument and returns the number of bytes written, as `os.write` and the `write`
-            method of an unbuffered file do.
-        data: The bytes to write.
-
-    Raises:
-        OSError: `write` failed; a part of `data` may have been written.
-    """
+    """Write all of `data`, however many calls that takes."""
     rest = memoryview(data)
     while rest:
         rest = rest[write(rest) :]
@@ -63,17 +54,6 @@ def replace_file(
     The new file lies in the same folder as the old one, hidden, under a name with the same ending. A symbolic link
     stays a link: the file that it points to is replaced. A pipe or a device, such as ``/dev/null`` or ``/dev/stdout``,
     is written to and never replaced.
-
-    Parameters:
-        path: The file to replace; it need not exist.
-        mode: Permissions of the new file. `None` keeps those of the old one; without an old one the umask decides.
-        sync: Whether to wait until the content and the name are on the disk.
-        sole_writer: Whether no other process can replace `path` at the same time. The new file has a fixed name then,
-            so that the next replacement removes one that a killed process left behind.
-
-    Raises:
-        OSError: The new file cannot be written, or cannot replace the old one; or, after the replacement, the folder
-            cannot be synchronised.
     """
     if not is_replaced(path):
         with path.open("ab") as file:
@@ -139,11 +119,7 @@ def full_disk_cause(error: BaseException | None) -> BaseException | None:
 
 
 def sync_data(descriptor: int) -> None:
-    """Wait until the content of a file is on the disk.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Wait until the content of a file is on the disk."""
     if hasattr(fcntl, "F_FULLFSYNC"):  # macOS, whose `fsync` leaves it in the cache of the disk
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
@@ -151,11 +127,7 @@ def sync_data(descriptor: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk (`fsync` of a file covers its content alone).
-
-    Raises:
-        OSError: The folder cannot be opened or synchronised.
-    """
+    """Wait until the names in a folder are on the disk (`fsync` of a file covers its content alone)."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -164,10 +136,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file with the permissions `PRIVATE`, whatever the umask is. A file that exists is left as it is.
+    """Create an empty file with the permissions `PRIVATE`, whatever the umask is.
 
-    Raises:
-        OSError: The file cannot be created.
+    A file that exists is left as it is.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
@@ -185,13 +156,6 @@ def locked(path: Path) -> Iterator[int]:
 
     The file is created for its owner alone if it does not exist, and stays: removing it would let two processes lock
     two files of the same name. The lock ends with the process, also if that is killed.
-
-    Parameters:
-        path: The lock file.
-
-    Raises:
-        BlockingIOError: The lock is held elsewhere.
-        OSError: The file cannot be opened or locked.
     """
     if fcntl is None:
         raise OSError(errno.ENOTSUP, "this system has no locks of files (flock)")

@@ -145,10 +145,6 @@ def may_cross_origins(name: str, allowed: Collection[str] = ()) -> bool:
     """Return whether a redirect to another origin may carry a field of a request (RFC 9110 section 15.4).
 
     Any other field may hold a secret, whatever its name is.
-
-    Parameters:
-        name: The name of the field.
-        allowed: Names of further fields, in lower case.
     """
     return name.lower() in PORTABLE or name.lower() in allowed
 

@@ -12,12 +12,7 @@ __all__ = ["lazy_pattern"]
 
 
 class _LazyPattern:
-    """A proxy for an `re.Pattern`. It keeps each method after its first use, so none is looked up twice.
-
-    Parameters:
-        text: The regular expression.
-        flags: As in `re.compile`.
-    """
+    """A proxy for an `re.Pattern`. It keeps each method after its first use, so none is looked up twice."""
 
     def __init__(self, text: Any, flags: int) -> None:
         self._text = text
@@ -32,9 +27,5 @@ def lazy_pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """Return what `re.compile` returns, but compile it at the first use of one of its methods.
 
     A mistake in it is raised then, too. Patterns that every crawl uses are better compiled at once.
-
-    Parameters:
-        text: The regular expression.
-        flags: As in `re.compile`.
     """
     return cast("re.Pattern[AnyStr]", _LazyPattern(text, flags))

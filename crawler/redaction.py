@@ -103,12 +103,7 @@ def redact_field(name: str, value: str) -> str:
 
 
 def redact_values(value: Any, name: str = "") -> Any:
-    """Return a JSON value without the secrets that its texts, and the names in it, reveal.
-
-    Parameters:
-        value: Any JSON value. It is not changed.
-        name: The name of the value; a value with a secret name is hidden as a whole.
-    """
+    """Return a JSON value without the secrets that its texts, and the names in it, reveal."""
     if name and is_secret(name) and value not in (None, "", False, True):
         return HIDDEN
     if isinstance(value, str):

@@ -11,14 +11,7 @@ MOST_LISTED = 12
 
 
 def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: float = 0.6) -> str:
-    """Return the closest known name as a question to append to an error message; empty if none is close.
-
-    Parameters:
-        name: The name that was given.
-        known: The names that exist.
-        form: Format string for the suggestion: ``--{}`` for an option.
-        cutoff: Least similarity of the suggestion, from 0 to 1.
-    """
+    """Return the closest known name as a question to append to an error message; empty if none is close."""
     import difflib  # noqa: PLC0415 - only for misspelt names
 
     written = {other.lower(): other for other in known}
@@ -27,13 +20,7 @@ def did_you_mean(name: str, known: Iterable[str], *, form: str = "{}", cutoff: f
 
 
 def did_you_mean_or_list(name: str, known: Iterable[str], listed: str) -> str:
-    """Return the closest known name as `did_you_mean` does, or all names if none is close and they are few.
-
-    Parameters:
-        name: The name that was given.
-        known: The names that exist.
-        listed: What the message says of the names: ``it has``.
-    """
+    """Return the closest known name as `did_you_mean` does, or all names if none is close and they are few."""
     names = [*known]
     hint = did_you_mean(name, names)
     return hint if hint or not 0 < len(names) <= MOST_LISTED else f" ({listed} {', '.join(names)})"

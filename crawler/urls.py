@@ -91,11 +91,7 @@ _canonical: Final = _RecentURLs()
 
 
 def normalize(url: str) -> str:
-    """Return the canonical form of an absolute ``http`` or ``https`` URL, without its fragment.
-
-    Raises:
-        ValueError: The URL is not an absolute web URL; the message has one line.
-    """
+    """Return the canonical form of an absolute ``http`` or ``https`` URL, without its fragment."""
     known = url.partition("#")[0]
     if known in _canonical:
         return known
@@ -213,11 +209,7 @@ _joins: Final = _Joins()
 
 
 class Joiner:
-    """Joins references with one base URL. Hardly any reference depends on more of it than its folder.
-
-    Parameters:
-        base: Canonical URL, without fragment.
-    """
+    """Joins references with one base URL. Hardly any reference depends on more of it than its folder."""
 
     __slots__ = ("_base", "_folder")
 

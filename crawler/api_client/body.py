@@ -12,15 +12,7 @@ __all__ = ["Body", "close", "read_ahead"]
 
 
 class Body(httpx.AsyncByteStream):
-    """The body of a response.
-
-    Parameters:
-        stream: The stream of the transport.
-        on_end: Called when the body has ended or is closed; further calls must do nothing.
-        head: Chunks that were read ahead.
-        rest: The iterator that continues after them; `None` starts one.
-        error: The exception that ended the body, raised after `head`.
-    """
+    """The body of a response."""
 
     def __init__(
         self,
@@ -43,11 +35,7 @@ class Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next bytes.
-
-        Raises:
-            httpx.RequestError: The body is incomplete, and no more will come.
-        """
+        """Return the next bytes."""
         if self._head:
             return self._head.pop(0)
         if self._error is not None:
@@ -86,11 +74,6 @@ async def read_ahead(response: httpx.Response, on_end: Callable[[], None], *, ma
     """Read the body of a response and return it as received; the response can still be read afterwards.
 
     `None` means that the body is larger, and open. If reading raises an exception of httpx, the later reader gets it.
-
-    Parameters:
-        response: The response.
-        on_end: Called when the body has ended or is closed; further calls must do nothing.
-        max_size: Maximum number of bytes to read.
     """
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)

@@ -34,16 +34,7 @@ def _reports_sending(context: SendContext) -> bool:
 
 @attrs.define(eq=False, kw_only=True)
 class SendContext:
-    """The inner transport, and the rules by which requests are sent over it.
-
-    Parameters:
-        inner: The transport that sends.
-        queue: Starts requests in their order, as soon as limits allow.
-        rules: How requests wait and are sent again.
-        paces: The pace of each lane and budget.
-        extensions: Extensions that every request gets, such as a proxy.
-        breakers: The lanes that cannot be reached, by name.
-    """
+    """The inner transport, and the rules by which requests are sent over it."""
 
     inner: httpx.AsyncBaseTransport
     queue: FairQueue
@@ -58,11 +49,7 @@ class SendContext:
     """Whether the inner transport reports when bytes of a request go out."""
 
     def costs(self, request: httpx.Request) -> Costs:
-        """Return the limits that a request names, and the units that it takes of each.
-
-        Raises:
-            httpx.LocalProtocolError: Its extension ``lane`` or ``quotas`` is malformed.
-        """
+        """Return the limits that a request names, and the units that it takes of each."""
         self.queue.drop_idle()
         lane_name, quotas = request.extensions.get("lane"), request.extensions.get("quotas")
         if lane_name is None:

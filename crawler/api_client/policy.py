@@ -30,11 +30,7 @@ Deadlines: TypeAlias = Literal["fail", "wait"]
 
 @attrs.frozen(kw_only=True)
 class RetryRules:
-    """How requests wait and are sent again.
-
-    Raises:
-        ConfigError: A value is out of range or of the wrong type.
-    """
+    """How requests wait and are sent again."""
 
     attempts: int = 3
     """Attempts for one request, including the first. Refusals because of too many requests use up none."""
@@ -94,18 +90,7 @@ class ClientRetries(RetryPolicy):
 
 
 class PaceRules:
-    """The pace of each lane and budget.
-
-    Parameters:
-        rate: Requests per time on each lane, such as ``"60/min"``. Several rates are all kept.
-        concurrency: Maximum number of requests in flight on one lane. `None` means 8.
-        delay: Seconds between two starts on one lane.
-        pacing: Glob of lanes (``"https://api.example"``), hosts or budgets to `Pace`. The first glob that matches
-            counts; for a lane, fields that its `Pace` leaves out come from the other arguments.
-
-    Raises:
-        ConfigError: A value is out of range or of the wrong type.
-    """
+    """The pace of each lane and budget."""
 
     def __init__(
         self,

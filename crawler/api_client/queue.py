@@ -109,11 +109,7 @@ def _take(costs: Costs, now: float, *, reports: bool) -> Permit:
 
 
 class FairQueue:
-    """Lets requests start.
-
-    Parameters:
-        limits: The throttles, which others may use too.
-    """
+    """Lets requests start."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -134,12 +130,7 @@ class FairQueue:
         return next(self._orders)
 
     def limit(self, name: str, pace: Callable[[str], Pace]) -> LimitQueue:
-        """Return the queue of a limit, made when it is first needed.
-
-        Parameters:
-            name: Name of the lane or budget.
-            pace: Returns the pace of a name, with every field set.
-        """
+        """Return the queue of a limit, made when it is first needed."""
         found = self._queues.get(name)
         if found is None:
             found = LimitQueue(self.limits.throttle(name, pace))
@@ -180,12 +171,7 @@ class FairQueue:
     # ---- starting ----------------------------------------------------------------------------------------------------
 
     def start_now(self, costs: Costs, *, reports: bool = False) -> Permit | None:
-        """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`.
-
-        Parameters:
-            costs: The limits of the request, and the units that it takes of each.
-            reports: Whether the permit is notified when bytes go out; see `Permit.take`.
-        """
+        """Return the permit of a request that may start at once, taken. `None` means that it has to `wait`."""
         if costs[0][0].queue:
             return None
         now = self.clock()
@@ -195,19 +181,7 @@ class FairQueue:
     async def wait(
         self, costs: Costs, *, order: int, patience: float, until: Callable[[], float], reports: bool = False
     ) -> Permit:
-        """Wait until a request may start, and return its permit, taken. A wait that is cancelled takes nothing.
-
-        Parameters:
-            costs: The limits of the request, and the units that it takes of each.
-            order: Its place, by `next_order`.
-            patience: When it stops waiting, in seconds since the epoch.
-            until: Returns the latest useful time of its start, in seconds since the epoch.
-            reports: As for `start_now`.
-
-        Raises:
-            WouldExceedDeadline: The request cannot start in time. Raised at once if that is known.
-            trio.ClosedResourceError: The queue was closed.
-        """
+        """Wait until a request may start, and return its permit, taken. A wait that is cancelled takes nothing."""
         waiter = Waiter(costs, order, patience, reports=reports)
         self._enqueue(waiter)
         try:

@@ -55,12 +55,7 @@ ON_DEADLINE: Final = 'client(on_deadline="wait") waits until the deadline cancel
 
 
 class RetryingSend:
-    """One request, from its wait in the queue to its response.
-
-    Parameters:
-        context: What all requests of the transport share.
-        request: The request of the caller.
-    """
+    """One request, from its wait in the queue to its response."""
 
     def __init__(self, context: SendContext, request: httpx.Request) -> None:
         self._context = context
@@ -75,11 +70,7 @@ class RetryingSend:
         self._kept: httpx.Response | None = None  # the last response, in case there is no better one
 
     async def run(self) -> httpx.Response:
-        """Return the response.
-
-        Raises:
-            httpx.RequestError: There is no response.
-        """
+        """Return the response."""
         while True:
             permit = await self._wait_for_permit()
             if permit is None:

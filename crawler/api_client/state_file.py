@@ -26,10 +26,6 @@ class StateFile:
     """The file with the state of limits. Only its owner may read it: names of budgets may contain keys.
 
     While it is in use, a file of its name with the ending ``.lock`` is locked (flock); that file stays.
-
-    Parameters:
-        path: The file; its folder must exist.
-        limits: The limits to keep.
     """
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
@@ -43,9 +39,6 @@ class StateFile:
 
         If the last client did not close, one delay passes before the first start, and single requests find out what is
         left of quotas.
-
-        Raises:
-            ConfigError: The file is in use, damaged, of another program, or cannot be read or written.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -58,11 +51,7 @@ class StateFile:
             yield
 
     def save(self, document: bytes) -> None:
-        """Write the file if it has changed. A failure is only logged, since the requests themselves succeeded.
-
-        Parameters:
-            document: The result of `encode`.
-        """
+        """Write the file if it has changed. A failure is only logged, since the requests themselves succeeded."""
         if document == self._written:
             return
         try:
@@ -71,11 +60,7 @@ class StateFile:
             log.warning("state %s was not written: %s", self._path, error_reason(error))
 
     def encode(self, *, clean: bool) -> bytes:
-        """Return the content of the file.
-
-        Parameters:
-            clean: Whether the client is closing with no request in flight.
-        """
+        """Return the content of the file."""
         head = {"format": FORMAT, "version": VERSION, "clean": clean}
         return msgspec.json.format(msgspec.json.encode(head | {"scopes": self._limits.state()}), indent=1) + b"\n"
 

@@ -23,17 +23,7 @@ HELP: Final = ("-h", "--help")
 
 
 class Argument:
-    """What a signature says of a parameter in addition: ``Annotated[str, Argument("Who it is.", "-n", "--name")]``.
-
-    Parameters:
-        about: What it means, for the help.
-        names: Names of an option; without any, ``--`` and the name of the parameter.
-        metavar: What stands for the value in the help; without it, the name in capitals.
-        hyphen: Whether a value may begin with a hyphen.
-        takes_rest: Whether the last argument, with ``*``, takes all that follows, options included.
-        optional: A regular expression: a word that does not match is not the value of the option, which is then ``""``.
-        limits: The least and the greatest number.
-    """
+    """What a signature says of a parameter in addition: ``Annotated[str, Argument("Who it is.", "-n", "--name")]``."""
 
     def __init__(
         self,

@@ -21,11 +21,6 @@ class BodyStream:
 
     A body that was compressed by gzip once or twice is decompressed, whatever its name or media type say. Iteration
     never raises for invalid content; see `fault`.
-
-    Parameters:
-        body: Bytes, or an iterable of chunks.
-        content_type: The ``Content-Type`` header field; `None` if there was none.
-        max_bytes: Limit of the decompressed bytes that are read.
     """
 
     def __init__(self, body: bytes | Iterable[bytes], content_type: str | None, max_bytes: int) -> None:

@@ -19,12 +19,7 @@ INCREMENTAL: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
 
 
 def decode_stream(chunks: Iterable[bytes], label: str) -> Iterator[str]:
-    """Yield the text of a file, without a byte order mark. Undecodable bytes become U+FFFD.
-
-    Parameters:
-        chunks: The bytes of the file.
-        label: WHATWG name of its encoding.
-    """
+    """Yield the text of a file, without a byte order mark. Undecodable bytes become U+FFFD."""
     if label in STATEFUL:
         whole = decode(b"".join(chunks), label)
         yield from (whole[at : at + CHUNK_SIZE] for at in range(0, len(whole), CHUNK_SIZE))

@@ -37,13 +37,8 @@ _IN_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement", "x-user-d
 def detect_encoding(body: bytes, content_type: str | None) -> str:
     """Return the encoding to decode `body` with.
 
-    Parameters:
-        body: The content; a prefix will do.
-        content_type: The ``Content-Type`` header field; `None` if there was none.
-
-    Returns:
-        The name in the WHATWG Encoding Standard, in lower case; ``gb18030`` stands for GBK, too. Unknown labels are
-        ignored.
+    Returns the name in the WHATWG Encoding Standard, in lower case; ``gb18030`` stands for GBK, too. Unknown labels are
+    ignored.
     """
     kind = mime_type(content_type or "")
     return (

@@ -24,9 +24,6 @@ class Gunzipped:
     Gzip is recognised by its first bytes, and may have several members (RFC 1952 section 2.2); what follows the last
     one is ignored, as gunzip does. Other data passes unchanged. Iteration never raises for invalid content; see
     `fault`.
-
-    Parameters:
-        body: Bytes, or an iterable of chunks.
     """
 
     def __init__(self, body: bytes | bytearray | memoryview | Iterable[bytes]) -> None:

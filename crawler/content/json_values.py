@@ -27,11 +27,6 @@ def decode_json(text: bytes | str) -> Any:
     MB of ``[],`` take five seconds with it, and half a second without.
 
     A surrogate without its other half, which msgspec refuses, is kept, as browsers and `json` keep it.
-
-    Raises:
-        msgspec.DecodeError: The text is not JSON.
-        UnicodeDecodeError: Its bytes are not UTF-8.
-        RecursionError: It is nested too deeply.
     """
     if len(text) < LARGE:
         return _decode(text)

@@ -50,10 +50,6 @@ def parse_link_header(value: str, url: str) -> list[LinkValue]:
     """Return the links of a ``Link`` header field, in order (RFC 8288 appendix B.2).
 
     Malformed links are skipped; it never raises.
-
-    Parameters:
-        value: Value of the field. Several field lines are joined by commas.
-        url: Canonical URL of the response.
     """
     links: list[LinkValue] = []
     at = _skip(value, 0, _BETWEEN)

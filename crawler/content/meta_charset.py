@@ -52,10 +52,6 @@ def encoding_by_markup(body: bytes, kind: MimeType) -> str | None:
 
     A ``<meta>`` in the first 1024 bytes comes before an XML declaration. So does a later one, for which browsers parse
     the page again (HTML Standard section 13.2.3.4). In XML the declaration comes first.
-
-    Parameters:
-        body: The content; a prefix will do.
-        kind: Its media type.
     """
     head = body[:_PRESCAN]
     if kind.is_xml:  # XHTML may lack a declaration, and is parsed as HTML anyway

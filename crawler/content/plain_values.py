@@ -32,11 +32,7 @@ ONLY_AS_KEYS: Final = frozenset({bool, type(None), tuple, frozenset})
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value that msgspec encodes, for one that it does not. It is an `enc_hook` of msgspec.
-
-    Raises:
-        TypeError: JSON has no form for it.
-    """
+    """Return a value that msgspec encodes, for one that it does not. It is an `enc_hook` of msgspec."""
     if type(value) in ONLY_AS_KEYS:
         raise TypeError("Only dicts with str-like or number-like keys are supported")
     dump = getattr(value, "model_dump", None)

@@ -23,17 +23,7 @@ ADMIT_FAILED = "hook_error"
 
 
 class Admission:
-    """Admits requests, and lists those that it refuses.
-
-    Parameters:
-        scope: Which URLs belong to the crawl.
-        table: The hooks.
-        known: Returns the keys of requests that are known.
-        waypoints: Callbacks of requests that only lead to pages (`Spider.waypoints`).
-        agent: The product token of the crawl for robots.
-        obey_nofollow: Whether links marked ``nofollow`` are left out.
-        errors: Logs what hooks raise; `None` means a log of its own.
-    """
+    """Admits requests, and lists those that it refuses."""
 
     def __init__(
         self,
@@ -56,12 +46,7 @@ class Admission:
         self._admits_all = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
-        """Return the requests that may enter, as the hooks changed them.
-
-        Parameters:
-            requests: Of a page, of `start()`, or added by hand.
-            filtered: Gets the reason and the URL of each request that may not.
-        """
+        """Return the requests that may enter, as the hooks changed them."""
         if self._admits_all:
             return list(requests)
         admitted: list[Request] = []

@@ -37,16 +37,7 @@ current_observer: ContextVar[_ExchangeObserver | None] = ContextVar("current_obs
 
 
 class Attempts:
-    """Makes attempts, and settles their permits.
-
-    Parameters:
-        downloader: Sends requests.
-        hooks: Answer requests, and wrap the network.
-        frontier: Gets back the tokens and the starts of attempts.
-        slots: Waits for the lanes of inline fetches.
-        settlement: Settles the attempts.
-        peers: May hold back bytes that are about to go out.
-    """
+    """Makes attempts, and settles their permits."""
 
     def __init__(
         self,
@@ -77,15 +68,6 @@ class Attempts:
         """Make one attempt: call the hooks, send the request, release the token, settle, count and measure.
 
         The token is released as soon as the body has ended, so that a slow callback does not slow its host.
-
-        Parameters:
-            ticket: The request, and the start that it took.
-            number: Number of the attempt, from 1.
-            body: How the body is read; of this attempt alone. `None`: it is kept in memory, as a whole.
-            ask_answer: Whether the `answer` hooks are called first.
-
-        Raises:
-            RequestError: There was no response.
         """
         request = ticket.request
         response: Response | None = None
@@ -125,18 +107,7 @@ class Attempts:
         patience: float = math.inf,
         body: BodyHandling | None = None,
     ) -> Result:
-        """Make an attempt of an inline fetch: wait for a token and a start of its lane, and settle its ticket.
-
-        Parameters:
-            ticket: The request.
-            number: Number of the attempt, from 1.
-            patience: Longest wait for the lane, in seconds.
-            body: As in `make`.
-
-        Raises:
-            WouldExceedDeadline: The wait would outlast `patience` or the caller's cancel scopes.
-            RequestError: There was no response.
-        """
+        """Make an attempt of an inline fetch: wait for a token and a start of its lane, and settle its ticket."""
         give_up_at = trio.current_time() + patience
         lane, request = ticket.lane, ticket.request
         self._slots.check(self._slots.wait(lane, request), patience, lane, request)
@@ -249,14 +220,6 @@ class _ExchangeObserver(Struct, eq=False):
         self.settlement.note_sent(self.ticket, at)
 
     async def next_exchange(self, request: Request, response: Response) -> None:
-        """Settle the exchange so far, then wait for another start of the lane.
-
-        Parameters:
-            request: The request that was sent.
-            response: The response to it.
-
-        Raises:
-            WouldExceedDeadline: The wait would outlast the caller's cancel scopes.
-        """
+        """Settle the exchange so far, then wait for another start of the lane."""
         self.settlement.settle(self.ticket, request, response, None)
         await self.slots.start(self.ticket)

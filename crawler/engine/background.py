@@ -50,11 +50,7 @@ class Background:
         self._added.set()
 
     def take(self) -> list[Request]:
-        """Return the requests added so far, and forget them; then the next ones of a series.
-
-        Raises:
-            TypeError: A series has something else.
-        """
+        """Return the requests added so far, and forget them; then the next ones of a series."""
         requests, self._requests = self._requests, []
         if not requests and self._series:
             requests = list(itertools.islice(self._series[0], SERIES_BATCH))

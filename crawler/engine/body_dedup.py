@@ -27,9 +27,6 @@ class BodyDeduplicator:
 
     The store has the bodies of committed pages, this object those of pages in progress. While the handler of a page
     runs, other pages with its body wait: if the handler fails, the next of them is handled.
-
-    Parameters:
-        store: Has the bodies of committed pages.
     """
 
     def __init__(self, store: Store) -> None:
@@ -39,8 +36,8 @@ class BodyDeduplicator:
     async def claim(self, body: bytes) -> bytes | None:
         """Claim a body for a page.
 
-        Returns:
-            The digest of the body, with which the caller must call `keep` or `release`. `None` if another page has it.
+        Returns the digest of the body, with which the caller must call `keep` or `release`. `None` if another page has
+        it.
         """
         digest = hashlib.blake2b(body, digest_size=16).digest()
         while (other := self._claims.get(digest)) is not None:

@@ -31,22 +31,14 @@ RESTORE_PARAMETERS: Final = "restore the parameters, or give new ones default va
 
 
 class Callbacks:
-    """The methods of a spider that requests name.
-
-    Parameters:
-        spider: The spider.
-    """
+    """The methods of a spider that requests name."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
         self._found: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     def find(self, name: str | None) -> tuple[Any, dict[str, Any]]:
-        """Return a method, by default `parse`, and the annotations of its parameters.
-
-        Raises:
-            LookupError: There is no method of that name.
-        """
+        """Return a method, by default `parse`, and the annotations of its parameters."""
         name = name or "parse"
         found = self._found.get(name)
         if found is None:
@@ -65,12 +57,7 @@ class Callbacks:
         return inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
 
     def bind(self, name: str | None, response: Response) -> partial[Produced]:
-        """Return the call of a callback with a response and the `cb_kwargs` of its request.
-
-        Raises:
-            LookupError: There is no method of that name.
-            msgspec.ValidationError: An argument does not fit its annotation.
-        """
+        """Return the call of a callback with a response and the `cb_kwargs` of its request."""
         method, hints = self.find(name)
         kwargs = mapping_of(response.request, "cb_kwargs")
         if not kwargs:
@@ -101,16 +88,7 @@ class CallbackRunner(Protocol):
         result: PageResult,
         forget: Callable[[], None],
     ) -> None:
-        """Run the callback of a page.
-
-        Parameters:
-            response: The page.
-            result: Gets what the callback makes of it.
-            forget: Called before the page is handled again: forgets what it has moved to the store.
-
-        Raises:
-            Exception: What the callback raised.
-        """
+        """Run the callback of a page."""
 
 
 class LocalCallbacks:
@@ -145,16 +123,7 @@ class LocalCallbacks:
 
 
 def check_handlers(spider: Spider, handlers: HandlerCounts, place: str) -> None:
-    """Check that a spider has every method that a pending request of a resumed job names, with parameters that fit.
-
-    Parameters:
-        spider: The spider.
-        handlers: The names, with the number of requests.
-        place: The place of the job, for the message.
-
-    Raises:
-        JobError: Methods are missing, or cannot be called with the stored arguments.
-    """
+    """Check that a spider has every method that a pending request of a resumed job names, with parameters that fit."""
     callbacks = Callbacks(spider)
     missing: Counter[tuple[str, str]] = Counter()  # kind and fault
     misfits: list[str] = []

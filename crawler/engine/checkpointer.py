@@ -26,18 +26,7 @@ WHOLE_EVERY: Final = 1.0
 
 
 class Checkpointer:
-    """Collects the values of a crawl from its parts, and restores them when a job is resumed.
-
-    Parameters:
-        stats: The counts so far.
-        frontier: Its budgets, and lanes that the store does not know.
-        guard: The networks that may be connected to; `None` means all.
-        cookies: Of all sessions.
-        states: Of the spider and the plugins.
-        clock: Returns the time in seconds since the epoch.
-        origins: The origins of start pages; `None` if they are not needed.
-        durable: Whether a later run reads the counts.
-    """
+    """Collects the values of a crawl from its parts, and restores them when a job is resumed."""
 
     def __init__(
         self,
@@ -64,12 +53,7 @@ class Checkpointer:
         self._whole_at = 0.0
 
     def restore(self, resumed: ResumeState, *, own_limits: bool) -> None:
-        """Continue from an earlier run.
-
-        Parameters:
-            resumed: What its store has kept.
-            own_limits: Whether no other crawl or client shares the limits.
-        """
+        """Continue from an earlier run."""
         checkpoint = resumed.checkpoint
         if checkpoint.stats is not None:
             self._stats.restore(checkpoint.stats)
@@ -95,11 +79,7 @@ class Checkpointer:
         return any(state.touched for state in self._states)
 
     def checkpoint(self, *, whole: bool = False) -> Observations:
-        """Return what has changed since the last call, and the counts so far.
-
-        Parameters:
-            whole: With the values that grow with the number of lanes. They are taken once a second in any case.
-        """
+        """Return what has changed since the last call, and the counts so far."""
         now = trio.current_time()
         whole = whole or now >= self._whole_at
         if whole:

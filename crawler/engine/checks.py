@@ -38,11 +38,7 @@ HANDLING_HOOKS: Final = ("admit", "answer", "fetch")
 
 
 def check_arguments(settings: Any, plugins: Any, outputs: Any, job: Any, limits: Any, if_exists: Any = "error") -> None:
-    """Check the arguments of `crawl`, `run` and `stream`, apart from the spider.
-
-    Raises:
-        ConfigError: One of them is of the wrong type.
-    """
+    """Check the arguments of `crawl`, `run` and `stream`, apart from the spider."""
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(f"settings must be a Settings object, as in Settings(delay=1), not {settings!r}")
     for name, given in (("plugins", plugins), ("outputs", outputs)):
@@ -72,11 +68,7 @@ def _check_job(job: Any) -> None:
 
 
 def check_spider(spider: Any) -> Spider:
-    """Return a spider that can be run.
-
-    Raises:
-        ConfigError: It is not a spider, or one of its attributes is of the wrong type or not a URL.
-    """
+    """Return a spider that can be run."""
     if not isinstance(spider, Spider):
         hint = f" (did you mean {spider.__name__}()?)" if isinstance(spider, type) else ""
         raise ConfigError(f"not a spider: {spider!r}{hint}")
@@ -109,16 +101,7 @@ def _check_start_urls(start_urls: Any, spider: str) -> None:
 
 
 def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -> None:
-    """Check that a crawl can begin: that it may have a request, and that not every start page is out of scope.
-
-    Parameters:
-        spider: The spider.
-        settings: All layers merged.
-        has_lifespan: Whether the user has written a lifespan, which may add requests.
-
-    Raises:
-        ConfigError: Nothing can begin.
-    """
+    """Check that a crawl can begin: that it may have a request, and that not every start page is out of scope."""
     if _has_start(spider):
         return
     name = type(spider).__name__
@@ -144,15 +127,7 @@ def check_beginning(spider: Spider, settings: Settings, *, has_lifespan: bool) -
 
 
 def check_has_begun(spider: Spider, stats: Stats) -> None:
-    """Check that a crawl that has ended had a request, if only a lifespan could add one.
-
-    Parameters:
-        spider: The spider.
-        stats: The counts of the crawl.
-
-    Raises:
-        ConfigError: It had none.
-    """
+    """Check that a crawl that has ended had a request, if only a lifespan could add one."""
     if not spider.start_urls and not _has_start(spider) and not has_begun(stats):
         raise _nothing_to_fetch(spider)
 
@@ -174,14 +149,6 @@ def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterab
 
     A request with an errback is in order, since that may be all it needs, and so is each one if a plugin may replace
     requests or deal with responses.
-
-    Parameters:
-        spider: The spider.
-        requests: Results of its method `start`.
-        plugins: All plugins of the crawl.
-
-    Raises:
-        ConfigError: A request names no callback, and the spider has no method `parse`.
     """
     if _has_parse(spider) or any(map(_handles_requests, plugins)):
         return
@@ -203,19 +170,11 @@ def _handles_requests(plugin: Plugin) -> bool:
 
 
 def check_scope(spider: Spider, settings: Settings) -> None:
-    """Check `allowed_domains`, `include` and `exclude`.
-
-    Raises:
-        ConfigError: A pattern is not one.
-    """
+    """Check `allowed_domains`, `include` and `exclude`."""
     Scope.of(spider.allowed_domains, settings)
 
 
 def check_transport(transport: Any) -> None:
-    """Check the argument `transport`.
-
-    Raises:
-        ConfigError: It is not an httpx transport.
-    """
+    """Check the argument `transport`."""
     if transport is not None and not hasattr(transport, "handle_async_request"):
         raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, not {transport!r}")

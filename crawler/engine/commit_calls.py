@@ -37,11 +37,7 @@ class CommitCalls:
         calls.append((function, value))
 
     def run(self, settled: Sequence[StoredTicket]) -> None:
-        """Call each function once, with the values of the requests that are about to be settled, in order.
-
-        Raises:
-            CrawlFailed: A function raised an exception.
-        """
+        """Call each function once, with the values of the requests that are about to be settled, in order."""
         calls, self._next = self._next, []
         for ticket in settled:
             calls += self._by_ticket.pop(ticket, ())

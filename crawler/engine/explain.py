@@ -19,16 +19,7 @@ MAX_SEARCHED: int = 10_000
 
 
 def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
-    """Return what a crawl knows about a URL. Nothing is fetched.
-
-    Parameters:
-        url: An absolute http or https URL.
-        admission: Knows the scope and the known requests.
-        frontier: Knows the waiting requests and the robots.txt files.
-
-    Raises:
-        ValueError: It is not such a URL.
-    """
+    """Return what a crawl knows about a URL. Nothing is fetched."""
     request = Request(url)
     lane = frontier.lanes.get(urls.origin(request.url))
     waiting = () if lane is None else lane.first(MAX_SEARCHED)

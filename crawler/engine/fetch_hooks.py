@@ -61,13 +61,7 @@ class FetchHooks:
         return result
 
     def fetch(self, request: Request, network: Network, body: BodyHandling) -> Coroutine[Any, Any, Result]:
-        """Send a request over the network through the `fetch` hooks.
-
-        Parameters:
-            request: The request.
-            network: Sends it.
-            body: How the network reads the body. A hook may choose a receiver.
-        """
+        """Send a request over the network through the `fetch` hooks."""
         return self._through(self.fetching, 0, request, network, body)
 
     async def _through(

@@ -38,10 +38,6 @@ def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
 
     Call it when the handler has returned or raised. A copy that ``sys.exit`` ends does what its author meant; any other
     is reported.
-
-    Parameters:
-        handler: The callback or hook.
-        url: The URL of its page.
     """
     error = sys.exc_info()[1]
     if isinstance(error, SystemExit):
@@ -78,11 +74,7 @@ def ending_copies() -> Iterator[None]:
 
 
 class _EndsCopy(trio.abc.Instrument):
-    """Ends this process after the step of the task that has forked it.
-
-    Parameters:
-        place: Where it did so.
-    """
+    """Ends this process after the step of the task that has forked it."""
 
     def __init__(self, place: str) -> None:
         self._place = place

@@ -153,17 +153,7 @@ def _sort(values: Iterable[Any], result: PageResult) -> int:
 
 
 def encoded(item: Item, maker: Maker, request: Request | None, *, is_callback: bool) -> ItemRow:
-    """Return an item with its JSON.
-
-    Parameters:
-        item: The item.
-        maker: The handler that made it.
-        request: That of the page; `None` without one.
-        is_callback: Whether the handler is a callback or errback of the spider.
-
-    Raises:
-        HookError: JSON has no type for a value of the item.
-    """
+    """Return an item with its JSON."""
     try:
         return ItemRow(encode_item(item), item, "" if type(item) is dict else type(item).__name__)
     except Exception as error:
@@ -216,12 +206,7 @@ async def _values_of(produced: AsyncIterable[Any]) -> list[Any]:
 
 
 def describe_wrong(result: Any, wanted: str) -> str:
-    """Return what is wrong with the result of a hook. A coroutine is closed, since it is never awaited.
-
-    Parameters:
-        result: The result.
-        wanted: What the hook may return: ``a Request or Drop``.
-    """
+    """Return what is wrong with the result of a hook. A coroutine is closed, since it is never awaited."""
     if inspect.iscoroutine(result):
         result.close()
         return f"returned a coroutine, not {wanted}: await {result.__qualname__}() in it"

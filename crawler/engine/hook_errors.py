@@ -35,9 +35,6 @@ def faults(*others: type[BaseException]) -> tuple[type[BaseException], ...]:
 
     Python evaluates the expression of the clause while it handles that exception. ``except BaseException`` would also
     catch `trio.Cancelled`, and have to raise it again.
-
-    Parameters:
-        others: Exceptions that are caught as well.
     """
     error = sys.exception()
     return others if error is None or not is_fault(error) else (type(error), *others)
@@ -46,18 +43,7 @@ def faults(*others: type[BaseException]) -> tuple[type[BaseException], ...]:
 def raise_hook_error(
     error: BaseException, plugin: Plugin, hook: str, request: Request, *, is_callback: bool = False
 ) -> NoReturn:
-    """Raise an exception of a handler as a `HookError`; one of the store as it is.
-
-    Parameters:
-        error: The exception.
-        plugin: The plugin or the spider.
-        hook: The name of the hook or callback.
-        request: The request of the page.
-        is_callback: Whether it is a callback of the spider.
-
-    Raises:
-        HookError: Its cause is the exception.
-    """
+    """Raise an exception of a handler as a `HookError`; one of the store as it is."""
     if isinstance(error, (HookError, JobError)):
         raise error
     raise HookError(
@@ -66,15 +52,7 @@ def raise_hook_error(
 
 
 class HookErrors:
-    """A context manager that turns exceptions into a `HookError`; with `raised`, into an entry of that list.
-
-    Parameters:
-        plugin: The plugin or the spider.
-        hook: The name of the hook or callback.
-        request: The request of the page.
-        raised: Gets the errors, so that none leaves the block. `None`: they are raised.
-        is_callback: Whether it is a callback of the spider.
-    """
+    """A context manager that turns exceptions into a `HookError`; with `raised`, into an entry of that list."""
 
     def __init__(
         self,

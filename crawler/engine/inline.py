@@ -40,20 +40,7 @@ in_sink: ContextVar[bool] = ContextVar("in_sink", default=False)
 
 
 class Inline:
-    """Fetches for a handler or plugin: ahead of the queue, without deduplication; the result is not a page.
-
-    Parameters:
-        attempts: Make the attempts.
-        slots: Waits for lanes.
-        robots: Fetches robots.txt files.
-        frontier: The lanes.
-        policy: What settings and spider say of responses.
-        settings: `obey_robots`, `inline_wait` and `user_agent`.
-        stats: Where statuses and redirects are counted.
-        clock: Returns the time in seconds since the epoch.
-        resume_at: When a run began whose predecessor broke off, in seconds since the epoch: what that had in flight is
-            not known. `None`: it did not.
-    """
+    """Fetches for a handler or plugin: ahead of the queue, without deduplication; the result is not a page."""
 
     def __init__(
         self,
@@ -82,13 +69,6 @@ class Inline:
         """Return the response to a request, whatever its status.
 
         Redirects are followed in place, unless the request accepts their status.
-
-        Parameters:
-            request: The request.
-            receive: Chooses the destination of each body. `None` means that all are kept in memory.
-
-        Raises:
-            RequestError: There was no response.
         """
         request = with_child_depth(request)
         receiver = None if receive is None else receiver_of(receive)
@@ -110,13 +90,7 @@ class Inline:
             request = found
 
     async def sitemaps_of(self, url: str) -> list[str]:
-        """Return the sitemaps that the robots.txt of a URL's origin names.
-
-        Raises:
-            ValueError: `url` is not an http or https URL.
-            WouldExceedDeadline: Its lane would have to be waited for too long.
-            RequestError: The robots.txt could not be fetched.
-        """
+        """Return the sitemaps that the robots.txt of a URL's origin names."""
         request = with_child_depth(Request(url))
         lane = self._lane_of(request)
         lane.open_tickets += 1
@@ -216,11 +190,7 @@ class Inline:
         return lane
 
     async def _check_robots(self, lane: Lane, request: Request) -> None:
-        """Refuse a request that its robots.txt does not allow.
-
-        Raises:
-            RequestError: It does not.
-        """
+        """Refuse a request that its robots.txt does not allow."""
         rules = await self._robots_rules(lane, request)
         if not request.ignore_robots and not rules.allows(request.url):
             error = (rules if isinstance(rules, Robots) else DISALLOW_ALL).refusal(request)

@@ -14,11 +14,7 @@ __all__ = ["describe_bad_field", "encode_item"]
 
 
 def encode_item(item: Item) -> bytes:
-    """Encode a dict, attrs, dataclass, Struct or pydantic item as a JSON object. Lone surrogates become U+FFFD.
-
-    Raises:
-        TypeError: The item is of another type, or holds a value that JSON has no type for.
-    """
+    """Encode a dict, attrs, dataclass, Struct or pydantic item as a JSON object. Lone surrogates become U+FFFD."""
     dump = getattr(item, "model_dump", None)
     plain = dump(mode="json") if dump is not None else item
     if hasattr(plain, "__attrs_attrs__"):

@@ -22,12 +22,7 @@ __all__ = ["Items", "crawl_items"]
 
 
 class Items(list[Item]):
-    """The items of a crawl in the order of their commits, and its report. ``await`` returns the list itself.
-
-    Parameters:
-        items: The items.
-        report: The report.
-    """
+    """The items of a crawl in the order of their commits, and its report. ``await`` returns the list itself."""
 
     def __init__(self, items: Iterable[Item], report: Report) -> None:
         super().__init__(items)

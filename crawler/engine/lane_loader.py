@@ -68,8 +68,7 @@ class LaneLoader:
     async def make_room(self) -> float:
         """Release idle lanes if others wait in the store and the frontier is full.
 
-        Returns:
-            When to call this again, in seconds since the epoch; infinite if no lane waits for room.
+        Returns when to call this again, in seconds since the epoch; infinite if no lane waits for room.
         """
         frontier, now = self._frontier, self._clock()
         if frontier.lanes.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.lanes.most):

@@ -23,12 +23,7 @@ PASSED_ON: Final = (ConfigError, PluginError, JobError, CrawlFailed)
 
 @asynccontextmanager
 async def lifespan(hook: Hook, crawl: Crawl) -> AsyncIterator[None]:
-    """Enter the lifespan of a plugin, and leave it at the end of the block.
-
-    Raises:
-        CrawlFailed: The lifespan raised an exception other than those of `PASSED_ON`, or cancelled the crawl.
-        PluginError: It is not an async context manager.
-    """
+    """Enter the lifespan of a plugin, and leave it at the end of the block."""
     plugin = hook.plugin
     try:
         manager = plugin.lifespan(crawl)

@@ -33,13 +33,7 @@ log = get_logger("crawler.engine")
 
 
 class LimitWaits:
-    """Watches the times at which nothing is in flight and nothing may start.
-
-    Parameters:
-        frontier: Knows when the next request may start, and what holds it back.
-        shutdown: Stops the crawl.
-        patience: Seconds that the crawl may wait for limits of servers. `None` means as long as the servers say.
-    """
+    """Watches the times at which nothing is in flight and nothing may start."""
 
     def __init__(self, frontier: Frontier, shutdown: Shutdown, patience: float | None) -> None:
         self._frontier = frontier
@@ -72,12 +66,7 @@ class LimitWaits:
             self._shutdown.stop("quota_patience", by_limit=True)
 
     def _note_unserved(self, now: float, wait: float) -> None:
-        """Say once of a host that it serves nothing, while the crawl has nothing else to do.
-
-        Parameters:
-            now: Seconds since the epoch.
-            wait: Seconds until it is asked again.
-        """
+        """Say once of a host that it serves nothing, while the crawl has nothing else to do."""
         found = self._frontier.next_unserved(now)
         if found is None or wait >= LONG or len(self._unserved) >= MAX_LOGGED:
             return

@@ -30,10 +30,6 @@ def reason_for_no_pages(stats: Stats, ending: str) -> str:
     """Return why no start page gave a page, in one line; empty if there is one or an item, or the crawl was stopped.
 
     A page that a plugin has dealt with counts too.
-
-    Parameters:
-        stats: The counts of the crawl.
-        ending: `Report.finished`.
     """
     if stats.pages or stats.dealt_with or stats.items or ending not in ENDINGS:
         return ""

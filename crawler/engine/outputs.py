@@ -16,10 +16,6 @@ async def adopt_outputs(files: Sequence[FileSink], store: Store) -> None:
 
     A file that holds what the job wrote to an output is that output, above all if it lies at the same place seen from
     the folder of the job. Otherwise the place decides, then the name.
-
-    Parameters:
-        files: The files of this run.
-        store: It gets the new names of outputs that were moved.
     """
     known = {name: position for name, position in store.sinks().items() if position is not None}
     pairs = []

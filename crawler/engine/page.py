@@ -44,18 +44,7 @@ class FailureResult(Struct, eq=False):
 
 
 class PageRunner:
-    """Runs the callbacks of a spider and the hooks around them.
-
-    Parameters:
-        spider: Whose callbacks are called.
-        table: The hooks.
-        states: Of the spider and the plugins.
-        admission: Which requests of a page are made.
-        store: Takes the first part of a large page.
-        errors: Logs the exceptions of hooks.
-        runner: Runs the callbacks.
-        bodies: The bodies of other pages; `None`: pages with the same body are not compared.
-    """
+    """Runs the callbacks of a spider and the hooks around them."""
 
     def __init__(
         self,
@@ -85,11 +74,7 @@ class PageRunner:
     def run(self, response: Response, outcome: Outcome) -> Awaitable[Retry | None]:
         """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
 
-        Returns:
-            The wish of a handler to fetch the page again, if it has one.
-
-        Raises:
-            HookError: A handler raised; its cause is the exception.
+        Returns the wish of a handler to fetch the page again, if it has one.
         """
         if self._bodies is None or not self._is_compared(response):
             return self._run(response, outcome)
@@ -166,11 +151,7 @@ class PageRunner:
         result.items, result.requests = [], []
 
     def _checked_requests(self, result: PageResult, page: Request) -> list[Request]:
-        """Return the requests of a page, without those that are known.
-
-        Raises:
-            HookError: A request names a callback that does not exist.
-        """
+        """Return the requests of a page, without those that are known."""
         made = result.requests
         if not made:
             return made

@@ -36,12 +36,7 @@ log = get_logger("crawler.quota")
 
 
 class QuotaEvents:
-    """Notes the events of all quotas of a crawl.
-
-    Parameters:
-        stats: Keeps the events of each lane and budget.
-        is_logged: Whether they are logged. If not, a plugin reports them.
-    """
+    """Notes the events of all quotas of a crawl."""
 
     def __init__(self, stats: Stats, *, is_logged: bool) -> None:
         self._stats = stats

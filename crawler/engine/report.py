@@ -141,15 +141,7 @@ def _counted(counts: Mapping[Any, int]) -> str:
 
 
 def tolerated(text: str, requests: int) -> float:
-    """Return the number of failures that ``N`` or ``P%`` tolerates.
-
-    Parameters:
-        text: ``N`` or ``P%``.
-        requests: Number of pages and failures, of which ``P%`` is a share.
-
-    Raises:
-        ConfigError: The text is neither.
-    """
+    """Return the number of failures that ``N`` or ``P%`` tolerates."""
     number = text.strip().removesuffix("%")
     try:
         value = float(number)
@@ -161,12 +153,7 @@ def tolerated(text: str, requests: int) -> float:
 
 
 class Timer:
-    """Measures a crawl from now on.
-
-    Parameters:
-        clock_now: The time by the clock of the crawl, in seconds.
-        stats: Its counts, which may include those of earlier runs.
-    """
+    """Measures a crawl from now on."""
 
     def __init__(self, clock_now: float, stats: Stats | None = None) -> None:
         self._started = clock_now
@@ -174,25 +161,13 @@ class Timer:
         self._cpu = time.process_time()
 
     def add_workers(self, own: Stats, total: Stats) -> None:
-        """Note that the counts of the report are those of all workers of the job.
-
-        Parameters:
-            own: The counts of this worker.
-            total: Those of all workers.
-        """
+        """Note that the counts of the report are those of all workers of the job."""
         mine = _main_counts(own)
         others = {name: count - mine.get(name, 0) for name, count in _main_counts(total).items()}
         self._earlier = {name: count for name, count in others.items() if count}
 
     def report(self, stats: Stats, *, now: float, others_cpu: float = 0.0, **fields: Any) -> Report:
-        """Return the report of a crawl that ends now.
-
-        Parameters:
-            stats: Its counts.
-            now: The time by the clock of `clock_now`, in seconds.
-            others_cpu: CPU seconds of other processes.
-            fields: The other fields of the report.
-        """
+        """Return the report of a crawl that ends now."""
         return Report(
             pages=stats.pages,
             items=stats.items,

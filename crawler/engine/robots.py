@@ -48,17 +48,7 @@ log = get_logger("crawler.engine")
 
 
 class RobotsFetcher:
-    """Fetches robots.txt files for the frontier.
-
-    Parameters:
-        attempts: Make the attempts.
-        frontier: Is given the rules.
-        policy: When a request is sent again.
-        settings: `user_agent` and `obey_robots`.
-        clock: Returns the time in seconds since the epoch.
-        save: Keeps a robots.txt in the job.
-        errors: Logs what hooks raise.
-    """
+    """Fetches robots.txt files for the frontier."""
 
     def __init__(
         self,

@@ -19,11 +19,7 @@ __all__ = ["RunRecorder"]
 
 
 class RunRecorder:
-    """Records one run of a job.
-
-    Parameters:
-        scheduler: The parts of the crawl.
-    """
+    """Records one run of a job."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -38,11 +34,7 @@ class RunRecorder:
         await self._scheduler.store.record_run(self._row)
 
     async def end(self, *, failed: bool) -> None:
-        """Record what the run did, if it has begun.
-
-        Parameters:
-            failed: Whether the crawl could not continue.
-        """
+        """Record what the run did, if it has begun."""
         if self._row is None:
             return
         scheduler = self._scheduler

@@ -66,12 +66,7 @@ log = get_logger("crawler.engine")
 
 
 class CrawlSession:
-    """A crawl that can be started. Parameters are those of `crawl`.
-
-    Raises:
-        ConfigError: An argument, a setting or an attribute of the spider is wrong.
-        PluginError: A plugin breaks the contract of its hooks.
-    """
+    """A crawl that can be started. Parameters are those of `crawl`."""
 
     def __init__(
         self,
@@ -123,11 +118,7 @@ class CrawlSession:
             yield
 
     def interrupt(self, *, now: bool = False) -> bool:
-        """Stop the crawl because of a signal, and return whether it has begun.
-
-        Parameters:
-            now: Without waiting for what is in flight.
-        """
+        """Stop the crawl because of a signal, and return whether it has begun."""
         if self.scheduler is None:
             return False
         stop = self.scheduler.shutdown.stop_now if now else self.scheduler.shutdown.stop
@@ -135,13 +126,7 @@ class CrawlSession:
         return True
 
     async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Report:
-        """Run the crawl to its end. May be called once.
-
-        Raises:
-            ConfigError: The transport is not one, or there was nothing to fetch.
-            JobError: The job cannot be used.
-            CrawlFailed: The crawl could not continue.
-        """
+        """Run the crawl to its end. May be called once."""
         check_transport(transport)
         if self.settings.processes != 1 and not self._may_fork:
             from crawler.engine.processes.processes import warn_of_one_process  # noqa: PLC0415 - few crawls need it
@@ -199,15 +184,7 @@ class CrawlSession:
             timer.add_workers(own, stats)
 
     def _end(self, scheduler: Scheduler, *, had_finished: bool) -> tuple[str, str]:
-        """Return why the crawl ended, and why no start page gave a page; empty if one did.
-
-        Parameters:
-            scheduler: The parts of the crawl.
-            had_finished: Whether the job had finished in an earlier run, which has logged a lack of pages.
-
-        Raises:
-            ConfigError: There was nothing to fetch.
-        """
+        """Return why the crawl ended, and why no start page gave a page; empty if one did."""
         stats, finished = scheduler.crawl.stats, scheduler.shutdown.reason or "finished"
         scheduler.robots.summarize()
         no_pages = reason_for_no_pages(stats, finished)
@@ -217,14 +194,7 @@ class CrawlSession:
         return finished, no_pages
 
     def _report(self, scheduler: Scheduler, timer: Timer, finished: str, no_pages: str = "") -> Report:
-        """Return the report of a crawl that has ended, or failed.
-
-        Parameters:
-            scheduler: The parts of the crawl.
-            timer: Measures the crawl.
-            finished: Why it ended.
-            no_pages: Why no start page gave a page.
-        """
+        """Return the report of a crawl that has ended, or failed."""
         crawl, shutdown = scheduler.crawl, scheduler.shutdown
         return timer.report(
             crawl.stats,

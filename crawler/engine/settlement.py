@@ -34,16 +34,7 @@ NOTE_EVERY: Final = 0.1
 
 
 class Settlement:
-    """Counts what goes out, and lets limits, outages, statistics and `measure` hooks learn from what comes back.
-
-    Parameters:
-        hooks: The `measure` hooks.
-        frontier: Has the limits.
-        stats: Counts the attempts.
-        shutdown: Stops the crawl if a `measure` hook wants that.
-        clock: Returns the time in seconds since the epoch.
-        outages: Finds out whether hosts and the network can be reached.
-    """
+    """Counts what goes out, and lets limits, outages, statistics and `measure` hooks learn from what comes back."""
 
     def __init__(
         self,
@@ -70,13 +61,7 @@ class Settlement:
         counts.requests += 1
 
     def learn(self, ticket: StartTicket, response: Response, now: float | None = None) -> list[QuotaEvent]:
-        """Let the limits learn from a response of the network, and return what they have noticed.
-
-        Parameters:
-            ticket: The start.
-            response: The response to it.
-            now: Seconds since the epoch. `None`: the present time.
-        """
+        """Let the limits learn from a response of the network, and return what they have noticed."""
         now = self._clock() if now is None else now
         network = self._frontier.outages.network
         if now >= network.answered_at + NOTE_EVERY:
@@ -116,15 +101,7 @@ class Settlement:
         error: RequestError | None,
         events: Sequence[QuotaEvent] = (),
     ) -> None:
-        """Settle the permit of an exchange unless that is done, count it, and call the `measure` hooks.
-
-        Parameters:
-            ticket: The start.
-            request: The request that was sent.
-            response: The response; `None` if there was none.
-            error: Why there was none.
-            events: What the limits have noticed, if they have learned already.
-        """
+        """Settle the permit of an exchange unless that is done, count it, and call the `measure` hooks."""
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
         is_sent = ticket.permit.sent_at is not None
         if error is not None:  # first: it decides when the lane is looked at again

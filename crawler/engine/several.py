@@ -18,11 +18,7 @@ __all__ = ["run_several"]
 def run_several(sessions: Sequence[CrawlSession]) -> list[Report | CrawlerError | None]:
     """Run crawls in one event loop, each to its own end. Signals are handled as by `run`, for all of them.
 
-    Parameters:
-        sessions: The crawls.
-
-    Returns:
-        For each its report, or why it failed; `None` if a signal came before it began.
+    Returns for each its report, or why it failed; `None` if a signal came before it began.
     """
     with ExitStack() as forks:  # the last launcher ends first, since it has copies of the connections of the others
         for session in sessions:

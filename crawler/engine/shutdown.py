@@ -19,12 +19,7 @@ FINISH_GRACE = 1.0
 
 
 class Shutdown:
-    """The state of a stop, and the cancel scopes whose deadlines it sets.
-
-    Parameters:
-        grace: Seconds that requests in flight have after the first stop.
-        wake: Called at the first stop, to wake the scheduler.
-    """
+    """The state of a stop, and the cancel scopes whose deadlines it sets."""
 
     def __init__(self, grace: float, wake: Callable[[], None]) -> None:
         self.grace = grace
@@ -67,13 +62,7 @@ class Shutdown:
         return scope
 
     def stop(self, reason: str, *, by_limit: bool = False, interrupted: bool = False) -> None:
-        """Stop starting requests, and cancel those in flight after `grace` seconds. Only the first reason counts.
-
-        Parameters:
-            reason: Such as ``max_pages``.
-            by_limit: Whether a quota, a budget or `max_errors` is the reason.
-            interrupted: Whether a signal is the reason.
-        """
+        """Stop starting requests, and cancel those in flight after `grace` seconds. Only the first reason counts."""
         if self.reason is None:
             self.reason, self.by_limit, self.interrupted = reason, by_limit, interrupted
             self.stopping.set()

@@ -48,12 +48,7 @@ log = get_logger("crawler.engine")
 
 
 class SignalThread(AbstractContextManager["SignalThread"]):
-    """Handles the signals while it is entered, in the main thread and in `trio.run`.
-
-    Parameters:
-        stop: Called in the event loop; its argument says whether to stop at once.
-        grace: Seconds that a crawl may take after the first signal.
-    """
+    """Handles the signals while it is entered, in the main thread and in `trio.run`."""
 
     def __init__(self, stop: Callable[[bool], object], grace: float) -> None:
         self._stop = stop

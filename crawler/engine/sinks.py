@@ -45,16 +45,7 @@ log = get_logger("crawler.engine")
 
 
 async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
-    """Set `resumes` and `position` of each sink, and return by how many items the slowest of them lags.
-
-    Parameters:
-        hooks: The `persist` hooks.
-        store: Has the positions.
-
-    Raises:
-        ConfigError: An output that is new to the job cannot be written.
-        JobError: An output of the job is not as the job left it.
-    """
+    """Set `resumes` and `position` of each sink, and return by how many items the slowest of them lags."""
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
     sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
@@ -117,15 +108,7 @@ class _Sink(Struct, eq=False):
 
 
 class SinkRunner:
-    """The sinks of a crawl.
-
-    Parameters:
-        hooks: The `persist` hooks.
-        store: Has the item log.
-        shutdown: Knows when the crawl must end.
-        max_lag: Maximum lag of a sink in items, before the writer waits for it.
-        ready: Waits while other workers may have the items that this one is about to store.
-    """
+    """The sinks of a crawl."""
 
     def __init__(
         self,

@@ -24,12 +24,7 @@ current_ticket: ContextVar[StoredTicket | None] = ContextVar("current_ticket", d
 
 
 class Slots:
-    """Waits for the lane of an inline fetch. Pages never wait here: the frontier hands them out when they may start.
-
-    Parameters:
-        frontier: Knows when a lane may start a request.
-        clock: Returns the time in seconds since the epoch.
-    """
+    """Waits for the lane of an inline fetch. Pages never wait here: the frontier hands them out when they may start."""
 
     def __init__(self, frontier: Frontier, clock: Clock) -> None:
         self._frontier = frontier
@@ -43,18 +38,7 @@ class Slots:
         return self._frontier.ready_at(lane, request, now) - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
-        """Fail at once if a wait is too long.
-
-        Parameters:
-            wait: The wait in seconds. An infinite one passes: its end is unknown, and the caller has a deadline. In a
-                cancel scope that was cancelled, or whose deadline has passed, any wait passes: trio ends it.
-            patience: Longest allowed wait, in seconds.
-            lane: The lane that is waited for.
-            request: The request.
-
-        Raises:
-            WouldExceedDeadline: The wait would outlast `patience`, or the response the caller's cancel scopes.
-        """
+        """Fail at once if a wait is too long."""
         deadline, now = trio.current_effective_deadline(), trio.current_time()
         if wait == math.inf or deadline <= now:
             return
@@ -75,11 +59,7 @@ class Slots:
         )
 
     async def acquire(self, ticket: InlineTicket, give_up_at: float) -> None:
-        """Acquire a token of the ticket's lane.
-
-        Raises:
-            WouldExceedDeadline: No token was free before the deadline, in seconds on trio's clock.
-        """
+        """Acquire a token of the ticket's lane."""
         with trio.move_on_at(give_up_at):
             await ticket.lane.limiter.acquire_on_behalf_of(ticket.permit)
             ticket.permit.enter()
@@ -123,15 +103,7 @@ class Slots:
     # ---- starts ------------------------------------------------------------------------------------------------------
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
-        """Wait until the ticket's lane may start a request, and take that start.
-
-        Parameters:
-            ticket: Takes the start.
-            give_up_at: Deadline in seconds on trio's clock.
-
-        Raises:
-            WouldExceedDeadline: The wait would outlast the deadline or the caller's cancel scopes.
-        """
+        """Wait until the ticket's lane may start a request, and take that start."""
         lane, request = ticket.lane, ticket.request
         while (wait := self.wait(lane, request)) > 0:
             self.check(wait, give_up_at - trio.current_time(), lane, request)

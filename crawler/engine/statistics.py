@@ -20,13 +20,7 @@ __all__ = ["statistics"]
 
 
 def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
-    """Return how much is in flight and waiting, what each limit allows, and what is down.
-
-    Parameters:
-        frontier: The lanes, the limits and the breakers.
-        live: Number of requests that are not settled.
-        now: Seconds since the epoch.
-    """
+    """Return how much is in flight and waiting, what each limit allows, and what is down."""
     outages = frontier.outages.statistics()
     return CrawlStatistics(
         in_flight=frontier.open_tickets,

@@ -38,12 +38,7 @@ class HookErrorLog:
         self._repeats: dict[tuple[object, ...], _Repeats] = {}
 
     def log(self, error: HookError, url: str) -> None:
-        """Log an error: the first one of its place at level ERROR, with its traceback, the others at level DEBUG.
-
-        Parameters:
-            error: Its cause is the exception that was raised.
-            url: Of the page.
-        """
+        """Log an error: the first one of its place at level ERROR, with its traceback, the others at level DEBUG."""
         cause = error.__cause__
         place = (error.plugin, error.hook, type(cause), _line_of(cause) or str(error))
         self.log_message(place, f"{error.plugin}.{error.hook}", url, str(error), cause)
@@ -51,15 +46,7 @@ class HookErrorLog:
     def log_message(
         self, place: tuple[object, ...], handler: str, url: str, message: str, cause: BaseException | None
     ) -> None:
-        """Log a failure of a handler, as `log` does.
-
-        Parameters:
-            place: The key of the failures that are counted together.
-            handler: ``PLUGIN.METHOD``.
-            url: Of the page or request.
-            message: What happened, in one line.
-            cause: The exception; `None` without one.
-        """
+        """Log a failure of a handler, as `log` does."""
         repeats = self._repeats.get(place)
         if repeats is not None:
             repeats.count += 1

@@ -77,22 +77,7 @@ def wire(
     credentials: OriginAuth | None = None,
     processes: Processes | None = None,
 ) -> Scheduler:
-    """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`.
-
-    Parameters:
-        spider: The spider.
-        plugins: The spider first, then the others. They get their `crawl` and `state`.
-        settings: The settings, all layers merged.
-        store: The store of the crawl or its job.
-        transport: The httpx transport that sends requests.
-        table: The hooks of the plugins. `None`: built here.
-        clock: A clock that several crawls share. `None`: made here.
-        resumed: The state of the earlier runs of the job.
-        limits: Limits shared with other crawls and clients. `None`: the crawl has its own.
-        proxies: The proxies that requests go through. `None`: there are none.
-        credentials: The credentials of origins. `None`: only those of requests.
-        processes: The launcher of processes for callbacks. `None`: they run in this process.
-    """
+    """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`."""
     table = table or HookTable.build(plugins)
     earliest = resumed.checkpoint.clock or 0.0
     if clock is None:

@@ -43,20 +43,7 @@ log = get_logger("crawler.engine")
 
 
 class Worker:
-    """Fetches and handles pages, one at a time. Each of its tasks runs `run` with channels of its own.
-
-    Parameters:
-        frontier: Takes tickets back.
-        attempts: Make attempts.
-        pages: Runs the handlers of pages.
-        robots: Fetches robots.txt files.
-        admission: Decides whether the target of a redirect may be fetched.
-        policy: The rules for responses.
-        clock: Returns the time in seconds since the epoch.
-        errors: Logs what hooks raise.
-        commits: Forgets the calls of a request that was interrupted.
-        origins: Collects the origins of start pages; `None` if they are not needed.
-    """
+    """Fetches and handles pages, one at a time. Each of its tasks runs `run` with channels of its own."""
 
     def __init__(
         self,
@@ -83,12 +70,7 @@ class Worker:
         self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
-        """Work until the scheduler closes its end of `inbox`.
-
-        Parameters:
-            inbox: Tickets, one at a time.
-            outbox: Outcomes, for the writer.
-        """
+        """Work until the scheduler closes its end of `inbox`."""
         with inbox, outbox:
             while True:
                 self._frontier.changed.set()  # the scheduler pops only while a worker waits
@@ -254,11 +236,7 @@ class Worker:
 
 
 def _end_if_disk_is_full(error: RequestError) -> None:
-    """End the crawl if a callback or hook could not write: each further page would fail in the same way.
-
-    Raises:
-        CrawlFailed: The disk is full.
-    """
+    """End the crawl if a callback or hook could not write: each further page would fail in the same way."""
     full = full_disk_cause(error) if isinstance(error, HookError) else None
     if isinstance(error, HookError) and full is not None:
         raise CrawlFailed(f"{error.plugin}.{error.hook}: the disk is full ({full})") from error

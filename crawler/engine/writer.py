@@ -54,22 +54,7 @@ Message: TypeAlias = Outcome | NewRequests
 
 
 class Writer:
-    """The only part that commits to the store and pushes to the frontier.
-
-    Parameters:
-        store: Stores the outcomes.
-        frontier: Gets the new requests, and gets back the tickets.
-        admission: Decides which new requests enter the crawl.
-        checkpointer: Adds the state of the crawl as a whole to commits.
-        stats: Counts the outcomes.
-        settings: The limits `max_pages`, `max_items` and `max_errors`.
-        shutdown: Stops the crawl at these limits.
-        sinks: The sinks; the writer waits while one of them lags.
-        clock: Returns the time in seconds since the epoch.
-        commits: Calls functions of plugins before commits.
-        peers: Have changes and counts of their own.
-        bodies: The bodies of pages that are not committed; `None`: bodies are not compared.
-    """
+    """The only part that commits to the store and pushes to the frontier."""
 
     def __init__(
         self,
@@ -110,12 +95,7 @@ class Writer:
         *,
         task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Work until all senders have closed their ends. Shielded; `started` gets the scope that can cancel it.
-
-        Parameters:
-            messages: From the workers and the scheduler.
-            task_status: Of `nursery.start`.
-        """
+        """Work until all senders have closed their ends. Shielded; `started` gets the scope that can cancel it."""
         try:
             with messages, self._shutdown.finishing() as scope:
                 task_status.started(scope)

@@ -68,11 +68,7 @@ def parse_date(text: str) -> datetime | None:
 
 
 def _zone(zone: str | None) -> timezone:
-    """Return the time zone of ``Z``, ``+01:00`` or ``+0100``.
-
-    Raises:
-        ValueError: The offset is a day or more.
-    """
+    """Return the time zone of ``Z``, ``+01:00`` or ``+0100``."""
     if zone is None or zone in "Zz":
         return UTC
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))

@@ -15,12 +15,7 @@ __all__ = ["read_json_feed"]
 
 
 def read_json_feed(text: str, url: str) -> Feed | None:
-    """Parse a JSON Feed; `None` if the text is not one.
-
-    Parameters:
-        text: The content.
-        url: Its canonical URL, with which other URLs are joined.
-    """
+    """Parse a JSON Feed; `None` if the text is not one."""
     try:
         found = decode_json(text.encode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):

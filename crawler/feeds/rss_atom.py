@@ -63,11 +63,7 @@ class _Part:
 
 
 class FeedReader:
-    """Reads a feed: pass its text to `stream`, then call `result`.
-
-    Parameters:
-        url: Canonical URL of the feed.
-    """
+    """Reads a feed: pass its text to `stream`, then call `result`."""
 
     def __init__(self, url: str) -> None:
         self.stream = XmlStream(self._on_start, self._on_end, self._on_text, self._on_broken)
@@ -85,11 +81,7 @@ class FeedReader:
         self._type = ""
 
     def result(self, fault: str | None) -> Feed | None:
-        """Return the feed; `None` if the document was not one.
-
-        Parameters:
-            fault: Why the text ended early; `None` if it did not.
-        """
+        """Return the feed; `None` if the document was not one."""
         if not self._found:
             return None
         feed, texts = self._feed, self._feed.texts

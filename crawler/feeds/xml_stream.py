@@ -55,14 +55,7 @@ class _Refused(Exception):
 
 
 class XmlStream:
-    """Parses text that arrives in chunks, and calls back for each element.
-
-    Parameters:
-        on_start: Called with the name of an element as written, and its attributes.
-        on_end: Called with the name of an element that ends.
-        on_text: Called with a part of a text.
-        on_broken: Called when the current entry breaks off because of an error.
-    """
+    """Parses text that arrives in chunks, and calls back for each element."""
 
     def __init__(
         self,
@@ -111,11 +104,7 @@ class XmlStream:
             self.ended = True
 
     def stop(self, fault: str) -> None:
-        """Parse nothing more.
-
-        Parameters:
-            fault: The reason, in a few words.
-        """
+        """Parse nothing more."""
         self.fault, self.ended = self.fault or fault, True
 
     def _new_parser(self) -> expat.XMLParserType:

@@ -38,17 +38,7 @@ Send: TypeAlias = Callable[[str | None], Coroutine[Any, Any, Response]]
 
 
 class Downloader:
-    """Sends requests over a transport, with the cookies, credentials and proxies of the crawl.
-
-    Parameters:
-        transport: Any httpx transport.
-        settings: User agent, deadlines and size limits.
-        clock: Returns seconds since the epoch.
-        proxies: The proxies of the crawl; `None` means that only requests name proxies.
-        credentials: The credentials by origin; `None` means that only requests carry credentials.
-        wants_wire: Whether `Response.wire` keeps the coded bodies.
-        wants_stages: Whether `Response.stages` has the seconds of the stages.
-    """
+    """Sends requests over a transport, with the cookies, credentials and proxies of the crawl."""
 
     def __init__(
         self,
@@ -96,20 +86,7 @@ class Downloader:
         resend: bool = True,
         body: BodyHandling | None = None,
     ) -> Response:
-        """Return the response to a request, whatever its status.
-
-        Parameters:
-            request: The request.
-            attempt: The number of the attempt, from 1.
-            on_sent: Called when bytes may have gone out, with the time (`trio.current_time`) at which they did, and
-                again if the request is sent again.
-            resend: Whether an idempotent request may be sent again at once if a kept connection turns out to be closed;
-                a lane that keeps a pace forbids it.
-            body: How the body is read. `None`: it is kept in memory, as a whole.
-
-        Raises:
-            RequestError: The request failed, or the body is too large or a decompression bomb.
-        """
+        """Return the response to a request, whatever its status."""
         handling = body or BodyHandling()
         seconds = self._deadline if request.timeout is None else request.timeout
         guard, started = self.address_guard, trio.current_time()

@@ -27,10 +27,6 @@ class BodyBudget:
 
     A body waits until all of it fits, so each body that was begun can be completed. Bodies wait in the order in which
     they asked. No request starts while one waits, nor if bodies of the usual size would exceed the limit.
-
-    Parameters:
-        limit: Bytes in memory. A body that is larger waits until it is the only one.
-        changed: Called whenever requests may start again.
     """
 
     def __init__(self, limit: int, changed: Callable[[], object]) -> None:
@@ -64,12 +60,7 @@ class BodyBudget:
         A ticket that has a part of the budget already gets more at once, and so does an inline fetch: the page that
         waits for it may have the rest of the budget.
 
-        Parameters:
-            ticket: The ticket.
-            size: Expected size of the body, in bytes.
-
-        Returns:
-            An event that is set when there is memory. `None` if there is.
+        Returns an event that is set when there is memory. `None` if there is.
         """
         is_free = ticket in self._held or not isinstance(ticket, PageTicket)
         if is_free or (not self._waiting and self._fits(size)):

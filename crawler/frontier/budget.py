@@ -65,10 +65,6 @@ class Budgets:
     """The budgets that requests have named so far: when they let a request start, and the units that it costs.
 
     A request that names its own lane among its budgets costs that many units of the lane.
-
-    Parameters:
-        throttle: Returns the throttle of a lane or budget, by name.
-        outages: Know which hosts cannot be reached.
     """
 
     def __init__(self, throttle: Callable[[str], Throttle], outages: Outages) -> None:

@@ -14,14 +14,7 @@ __all__ = ["Controls"]
 
 
 class Controls:
-    """Pauses lanes, and changes their pace.
-
-    Parameters:
-        lanes: The lanes in memory, by name.
-        budgets: The budgets.
-        limits: The throttles of both.
-        schedule: Schedules lanes again after a change.
-    """
+    """Pauses lanes, and changes their pace."""
 
     def __init__(self, lanes: dict[str, Lane], budgets: Budgets, limits: Limits, schedule: Schedule) -> None:
         self._lanes = lanes
@@ -57,16 +50,7 @@ class Controls:
                 self._schedule.wake(lane)
 
     def set_pace(self, name: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
-        """Change the pace of a lane in memory.
-
-        Parameters:
-            name: Name of the lane.
-            delay: Seconds between two starts. `None` keeps it.
-            concurrency: Maximum number of requests in flight. `None` keeps it.
-
-        Raises:
-            KeyError: The lane is not in memory.
-        """
+        """Change the pace of a lane in memory."""
         lane = self._lanes[name]
         lane.throttle.set_pace(delay=delay, concurrency=concurrency, robots_delay=lane.robots.delay())
         self._schedule.remove(lane)

@@ -21,13 +21,7 @@ ERROR: Final = 500
 
 
 class Feedback:
-    """Passes on to the permit of a start what the transport has seen.
-
-    Parameters:
-        budgets: The budgets of requests.
-        schedule: When each lane may start its next request.
-        bodies: Learns how large bodies are.
-    """
+    """Passes on to the permit of a start what the transport has seen."""
 
     def __init__(self, budgets: Budgets, schedule: Schedule, bodies: BodyBudget) -> None:
         self._budgets = budgets

@@ -57,16 +57,7 @@ class FrontierStatistics(Struct, frozen=True):
 
 
 class Frontier:
-    """Lanes by the time at which they may start a request.
-
-    Parameters:
-        settings: The pace of lanes and budgets, and whether robots.txt is obeyed.
-        max_lanes: Maximum number of lanes in memory.
-        window: Maximum number of requests of one lane in memory.
-        max_waiting: Approximate maximum number of requests in memory. With more lanes, their windows are smaller.
-        limits: Limits that are shared with other crawls and clients. `None` means limits of its own.
-        chance: Source of jitter, for limits of its own.
-    """
+    """Lanes by the time at which they may start a request."""
 
     def __init__(
         self,
@@ -172,9 +163,6 @@ class Frontier:
         """Return which host is asked next, for how long it has served nothing, why, and whether a limit is the reason.
 
         `None` means that no host is, or that the log says already why it is down.
-
-        Parameters:
-            now: Seconds since the epoch.
         """
         first = self.schedule.first()
         if first is None or self.outages.network.breaker is not None:
@@ -341,10 +329,6 @@ class Frontier:
         """Put a request back in its place, as if its ticket had never been issued.
 
         Pace and quota are refunded only if nothing was sent.
-
-        Parameters:
-            ticket: The ticket, which is settled.
-            not_before: The earliest time of the next start, in seconds since the epoch.
         """
         if isinstance(ticket, RobotsTicket):
             self.robots.put_back(ticket, not_before)

@@ -19,11 +19,9 @@ IDLE: Final = 60.0
 
 
 class Lanes(dict[str, Lane]):
-    """The lanes in memory, by name. They come and go with their windows, their places in the schedule and their limits.
+    """The lanes in memory, by name.
 
-    Parameters:
-        frontier: Has the windows, the schedule and the limits.
-        most: Maximum number of lanes in memory.
+    They come and go with their windows, their places in the schedule and their limits.
     """
 
     def __init__(self, frontier: Frontier, *, most: int) -> None:
@@ -38,15 +36,7 @@ class Lanes(dict[str, Lane]):
     def open(
         self, group: str, *, epoch: int, head: Sequence[Pending], more: bool, state: dict[str, Any] | None = None
     ) -> Lane:
-        """Take a lane into memory, or give a lane in memory its lease.
-
-        Parameters:
-            group: Name of the lane.
-            epoch: The lease under which it is held.
-            head: Its first requests, by their order.
-            more: Whether the store has others after them.
-            state: What `Lane.state` returned in an earlier run.
-        """
+        """Take a lane into memory, or give a lane in memory its lease."""
         frontier = self._frontier
         lane = self.get(group)
         if lane is None:

@@ -92,14 +92,7 @@ class LaneRobots(Struct, eq=False):
 
 
 class RobotsLookups:
-    """Which lane fetches the robots.txt of an origin, which wait for it, and which know it.
-
-    Parameters:
-        lanes: The lanes in memory, by name.
-        start: Takes what a start takes of its lane.
-        settle: Releases the token and the start of a ticket.
-        wake: Reschedules a lane, which may now start a request.
-    """
+    """Which lane fetches the robots.txt of an origin, which wait for it, and which know it."""
 
     def __init__(
         self,
@@ -132,16 +125,8 @@ class RobotsLookups:
     def ask(self, lane: Lane, origin: str, now: float, wanted: Request) -> RobotsTicket | None:
         """Hand out the request for a robots.txt, an ordinary start of its lane before all others.
 
-        Parameters:
-            lane: The lane that needs it.
-            origin: The origin that it is for.
-            now: Seconds since the epoch.
-            wanted: The request that needs it. The robots.txt is fetched through the same proxy, and like it as a start
-                page or as a page that was found.
-
-        Returns:
-            `None` if the lane knows the rules now, or has to wait: another lane fetches the file, or an attempt has
-            failed and the next one is not due.
+        Returns `None` if the lane knows the rules now, or has to wait: another lane fetches the file, or an attempt has
+        failed and the next one is not due.
         """
         if self._borrow(lane, origin, now):
             return None
@@ -166,14 +151,7 @@ class RobotsLookups:
         return self._attempts.get(origin, (0, -math.inf))[1] > -math.inf
 
     def resolve(self, ticket: RobotsTicket, rules: RobotsRules, until: float = math.inf, grace: int = 1) -> None:
-        """Set the rules that a fetch has found out, for all lanes that wait for them.
-
-        Parameters:
-            ticket: The fetch, which is settled.
-            rules: What the robots.txt says.
-            until: When they are too old, in seconds since the epoch.
-            grace: Waiting requests of each lane to which they apply in any case, so that a slow lane makes progress.
-        """
+        """Set the rules that a fetch has found out, for all lanes that wait for them."""
         lane, origin = ticket.lane, ticket.origin
         self._attempts.pop(origin, None)
         if lane.name != origin:
@@ -192,14 +170,7 @@ class RobotsLookups:
         self._wake(lane)
 
     def put_back(self, ticket: RobotsTicket, not_before: float = -math.inf, *, counts: bool = False) -> None:
-        """Give up a fetch; another one may follow.
-
-        Parameters:
-            ticket: The fetch, which is settled.
-            not_before: The earliest time of the next attempt, in seconds since the epoch; its lane starts nothing
-                before.
-            counts: Whether an attempt was used up.
-        """
+        """Give up a fetch; another one may follow."""
         lane, origin = ticket.lane, ticket.origin
         self._settle(ticket)
         self._attempts[origin] = (ticket.pending.attempts + counts, not_before)

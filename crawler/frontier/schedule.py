@@ -33,9 +33,6 @@ class Schedule:
     """A heap of lanes and budgets. Each has at most one valid place in it, that of its `scheduled_at` time.
 
     An entry that moves to an earlier time, or is removed, leaves an outdated entry.
-
-    Parameters:
-        budgets: The budgets that requests name.
     """
 
     def __init__(self, budgets: Budgets) -> None:

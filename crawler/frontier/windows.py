@@ -13,13 +13,7 @@ __all__ = ["Windows"]
 
 
 class Windows:
-    """The windows of all lanes. The more lanes there are, the smaller they become.
-
-    Parameters:
-        lanes: The lanes in memory, by name.
-        size: Maximum number of requests of one lane in memory.
-        total: Approximate number of requests in memory; up to half as many again while lanes come and go.
-    """
+    """The windows of all lanes. The more lanes there are, the smaller they become."""
 
     def __init__(self, lanes: dict[str, Lane], *, size: int, total: int) -> None:
         self._lanes = lanes
@@ -49,13 +43,8 @@ class Windows:
     def push(self, pending: Pending, share: int) -> Lane | None:
         """Take a new request of the store into the window of its lane.
 
-        Parameters:
-            pending: The request.
-            share: What `share` returns.
-
-        Returns:
-            The lane. `None` if the request stays in the store until the window gets there, is in memory already, or if
-            its lane is not.
+        Returns the lane. `None` if the request stays in the store until the window gets there, is in memory already, or
+        if its lane is not.
         """
         lane = self._lanes.get(pending.group)
         if lane is None or pending.order in lane.held:
@@ -72,13 +61,7 @@ class Windows:
         return lane
 
     def refill(self, lane: Lane, rows: Sequence[Pending], *, more: bool) -> None:
-        """Take the next requests of a lane into its window.
-
-        Parameters:
-            lane: The lane.
-            rows: Its first requests after `Lane.after`, by their order.
-            more: Whether the store has others after them.
-        """
+        """Take the next requests of a lane into its window."""
         for pending in rows:
             if pending.order not in lane.held:
                 self.add(lane, pending)

@@ -165,19 +165,7 @@ def construct(
     given: Mapping[str, Any] = MappingProxyType({}),
     form: str = "",
 ) -> T:
-    """Create an instance of a class from arguments that are given as text.
-
-    Parameters:
-        kind: The class. The annotations of its constructor convert the text.
-        texts: Argument name to text. ``env:NAME`` stands for the value of an environment variable. ``NAME.KEY`` names
-            an entry of an argument that is a mapping.
-        what: How errors name it: ``spider Quotes``.
-        given: Arguments that are not text.
-        form: How an argument is given, as a format string: ``-a {}``.
-
-    Raises:
-        ConfigError: An argument is unknown or missing, a text does not parse, or the constructor raised an exception.
-    """
+    """Create an instance of a class from arguments that are given as text."""
     options = {name: option for name, option in options_of(kind).items() if name not in given}
     values: dict[str, Any] = dict(given)
     for name, text in _with_entries(texts, options, what).items():

@@ -11,16 +11,7 @@ __all__ = ["is_missing", "require"]
 
 
 def require(what: str, modules: Mapping[str, str]) -> None:
-    """Import modules that are not always installed.
-
-    Parameters:
-        what: What needs them, as the subject of the error message: ``output items.duckdb``.
-        modules: For each module the requirement that pip installs: ``{"duckdb": "trio-crawler[duckdb]"}``.
-
-    Raises:
-        ConfigError: One of them is not installed.
-        PluginError: One of them is installed and cannot be imported.
-    """
+    """Import modules that are not always installed."""
     for module, requirement in modules.items():
         try:
             importlib.import_module(module)

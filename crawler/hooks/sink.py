@@ -131,11 +131,6 @@ async def call_sink(method: Callable[..., Any], *args: Any, limiter: trio.Capaci
 
     A cancelled call does not wait for its thread. A mock clock would jump ahead while all tasks wait for a thread: with
     one, a plain function is called in place.
-
-    Parameters:
-        method: The method of the sink.
-        args: Its arguments.
-        limiter: Bounds the number of threads; `None` means the limit of trio.
     """
     if inspect.iscoroutinefunction(method):
         return await method(*args)

@@ -57,14 +57,7 @@ class Article:
 
 
 def article(document: Document, url: str, encoding: str = "utf-8", language: str | None = None) -> Article:
-    """Return the main content of a page.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
-        language: Its ``Content-Language`` header field.
-    """
+    """Return the main content of a page."""
     found = document.article()
     root = document.select_one("html")
     declared = root.attr("lang") or root.attr("xml:lang") if root is not None else None

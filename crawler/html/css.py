@@ -87,11 +87,7 @@ class _Plan(Struct, frozen=True, eq=False):
 
 
 def select(node: Node, query: str) -> list[Node | str]:
-    """Return what a query finds in `node`, in document order: elements, texts and attribute values.
-
-    Raises:
-        ValueError: The query is not a valid selector; the message says why in one line.
-    """
+    """Return what a query finds in `node`, in document order: elements, texts and attribute values."""
     plan = _plan(query)
     if not plan.texts:
         return _find(node, plan)

@@ -39,11 +39,7 @@ NOTHING: Final = FormContext()
 
 
 class FormContexts:
-    """The contexts of the elements of one page.
-
-    Parameters:
-        document: The parsed page.
-    """
+    """The contexts of the elements of one page."""
 
     def __init__(self, document: Document) -> None:
         self._known: dict[Node, FormContext] = {}

@@ -84,12 +84,7 @@ def forms_of(document: Document) -> list[Element]:
 
 
 def controls_of(document: Document, form: Element) -> list[Control]:
-    """Return the controls of a form in document order, wherever they are in the page.
-
-    Parameters:
-        document: The parsed page.
-        form: One of its forms.
-    """
+    """Return the controls of a form in document order, wherever they are in the page."""
     contexts = FormContexts(document)
     owners = _FormOwners(document, contexts)
     controls = []
@@ -163,12 +158,7 @@ class _FormOwners:
 
 
 class _TableArea:
-    """The elements of one table, asked in document order: each table in it is visited once.
-
-    Parameters:
-        table: The table.
-        contexts: The contexts of its page.
-    """
+    """The elements of one table, asked in document order: each table in it is visited once."""
 
     def __init__(self, table: Element, contexts: FormContexts) -> None:
         self._contexts = contexts

@@ -40,9 +40,6 @@ def inner_text(node: Node) -> str:
 
     A paragraph has a blank line around it, and the cells of a row are separated by tabs. Scripts, styles and hidden
     elements are left out. The text of an element that is itself not shown, such as ``<title>``, is its content.
-
-    Parameters:
-        node: An element or another node.
     """
     if isinstance(node, Element) and node.tag in NOT_SHOWN:
         return SPACE.sub(" ", node.text or "").strip()

@@ -23,21 +23,7 @@ def links_in_regions(
     xpath: Sequence[str] = (),
     encoding: str = "utf-8",
 ) -> list[Link]:
-    """Return the links in some regions of a page, in document order, including repeats.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-        tags: Tag names of the linking elements.
-        attributes: Attributes that hold the URL.
-        css: CSS selectors of regions: links count if they match, or are inside a match. Without regions the whole
-            page counts.
-        xpath: XPath expressions of further regions.
-        encoding: WHATWG name of the page's encoding.
-
-    Raises:
-        ValueError: A selector is invalid.
-    """
+    """Return the links in some regions of a page, in document order, including repeats."""
     elements: Iterable[Element] = _elements(document, tags)
     if css or xpath:
         elements = _inside(elements, _regions(Selector(root=document), css, xpath))

@@ -138,11 +138,6 @@ def join_links(base: str, written: list[str], encoding: str = "utf-8") -> list[s
     """Return the absolute web URL of each reference of a page; `None` for one that is not a web URL.
 
     It is `None` for those beyond `MAX_PARSED` as well, with a warning: more would block the event loop.
-
-    Parameters:
-        base: The URL that they are joined with.
-        written: References as written.
-        encoding: WHATWG name of the page's encoding.
     """
     written = without_fragments(written)
     if len(written) > MAX_PARSED:

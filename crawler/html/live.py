@@ -19,13 +19,7 @@ MAX_METADATA: Final = 100_000
 
 
 def select_live(document: Document, query: str, outside: str = INERT) -> list[Element]:
-    """Return the elements that a selector finds, in document order, without those inside of some others.
-
-    Parameters:
-        document: The parsed page.
-        query: A list of CSS selectors.
-        outside: A list of CSS selectors. What is inside of the elements that they find is left out.
-    """
+    """Return the elements that a selector finds, in document order, without those inside of some others."""
     found = document.select(query)
     if not found or document.select_one(outside) is None:
         return found

@@ -51,13 +51,7 @@ PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "
 
 
 def main_content(document: Document, url: str, encoding: str = "utf-8") -> Element | None:
-    """Return a copy of the main content of a page, with absolute URLs; `None` if the page has no text.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
-    """
+    """Return a copy of the main content of a page, with absolute URLs; `None` if the page has no text."""
     body = reader_view(document).select_one("body")
     if body is None or not body.text.strip():
         return None

@@ -22,11 +22,7 @@ _BACKTICKS: Final = re.compile("`{3,}")
 
 
 def markdown(node: Node) -> str:
-    """Return a part of a page as Markdown.
-
-    Parameters:
-        node: A node whose links `with_safe_links` has made safe.
-    """
+    """Return a part of a page as Markdown."""
     return replace_surrogates(node.to_markdown(OPTIONS))
 
 

@@ -42,12 +42,7 @@ class PageData:
 
 
 def page_data(document: Document, url: str) -> PageData:
-    """Return the data of a page.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-    """
+    """Return the data of a page."""
     base = base_url(document, url)
     return PageData(
         json_ld=json_ld(document),

@@ -23,12 +23,6 @@ def canonical(document: Document | None, header: Sequence[LinkValue], url: str, 
     """Return the preferred URL of a page (RFC 6596); `None` if it names none, or one that is not a web URL.
 
     A ``<link>`` counts in the ``<head>`` only: content in the body may come from others.
-
-    Parameters:
-        document: The parsed page; `None` if it is not HTML.
-        header: Its ``Link`` header field.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
     """
     found = _first(document, "head link[rel][href]", "canonical", url, encoding) if document is not None else None
     return found or _of_header(header, "canonical", url)
@@ -37,15 +31,7 @@ def canonical(document: Document | None, header: Sequence[LinkValue], url: str, 
 def related(
     document: Document | None, header: Sequence[LinkValue], url: str, *relations: str, encoding: str = "utf-8"
 ) -> str | None:
-    """Return the URL of the first link of a relation, in ``link``, ``a`` or ``area`` or the ``Link`` header field.
-
-    Parameters:
-        document: The parsed page; `None` if it is not HTML.
-        header: Its ``Link`` header field.
-        url: Its canonical URL.
-        relations: Names of the relation in lower case, such as ``prev`` and its old name ``previous``.
-        encoding: WHATWG name of the page's encoding.
-    """
+    """Return the URL of the first link of a relation, in ``link``, ``a`` or ``area`` or the ``Link`` header field."""
     for relation in relations:
         for query in ("link[rel][href]", "a[rel][href],area[rel][href]"):
             found = _first(document, query, relation, url, encoding) if document is not None else None
@@ -60,14 +46,7 @@ def related(
 def alternates(
     document: Document | None, header: Sequence[LinkValue], url: str, encoding: str = "utf-8"
 ) -> dict[str, str]:
-    """Return the URLs of a page in other languages, by ``hreflang`` as written: ``en-GB``, ``x-default``.
-
-    Parameters:
-        document: The parsed page; `None` if it is not HTML.
-        header: Its ``Link`` header field.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
-    """
+    """Return the URLs of a page in other languages, by ``hreflang`` as written: ``en-GB``, ``x-default``."""
     found: dict[str, str] = {}
     if document is not None:
         base = base_url(document, url)

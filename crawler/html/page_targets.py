@@ -33,11 +33,6 @@ def page_targets(document: Document, url: str, encoding: str = "utf-8") -> list[
     """Return the web URLs that ``area``, ``frame``, ``iframe`` and ``link`` lead to: canonical, without repeats.
 
     A ``link`` counts if its relation leads to a page. An alternate of another type, such as a feed, does not.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
     """
     found = [target for batch in target_batches(document, url, encoding) for target in batch]
     return list(dict.fromkeys(found))
@@ -59,23 +54,13 @@ def target_batches(document: Document, url: str, encoding: str = "utf-8") -> Ite
 
 
 def header_targets(header: Iterable[LinkValue], url: str) -> list[str]:
-    """Return the web URLs of pages that a ``Link`` header field leads to (RFC 8288), without repeats.
-
-    Parameters:
-        header: The parsed field.
-        url: Canonical URL of the response. Links of another context are left out.
-    """
+    """Return the web URLs of pages that a ``Link`` header field leads to (RFC 8288), without repeats."""
     ours = (link for link in header if link.anchor in (None, url) and leads_to_page(link.rel, link.get("type")))
     return list(dict.fromkeys(link.url for link in ours if link.url is not None))
 
 
 def leads_to_page(relations: Iterable[str], media_type: str | None) -> bool:
-    """Return whether a link of some relations leads to a page.
-
-    Parameters:
-        relations: The tokens of ``rel``, in lower case.
-        media_type: Value of its ``type``; `None` without one.
-    """
+    """Return whether a link of some relations leads to a page."""
     followed = RELATIONS.intersection(relations)
     if followed == {"alternate"}:
         return "stylesheet" not in relations and (not media_type or mime_type(media_type).is_html)

@@ -44,14 +44,7 @@ def reader_view(document: Document) -> Document:
 
 
 def with_safe_links(part: Element, document: Document, url: str, encoding: str = "utf-8") -> Element:
-    """Return a part of a reader view, changed so that all of its links are absolute web URLs.
-
-    Parameters:
-        part: An element of the view of a page.
-        document: The page itself.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
-    """
+    """Return a part of a reader view, changed so that all of its links are absolute web URLs."""
     base = base_url(document, url)
     _absolute_links(part, base, encoding)
     _absolute_images(part, base, encoding)

@@ -35,10 +35,9 @@ class Refresh:
 
 
 def parse_refresh(text: str) -> Refresh | None:
-    """Parse a refresh such as ``5; url=/next`` (HTML Standard, "shared declarative refresh steps"); `None` if invalid.
+    """Parse a refresh such as ``5; url=/next`` (HTML Standard, "shared declarative refresh steps").
 
-    Parameters:
-        text: Value of the header field, or of the attribute ``content``.
+    `None` if invalid.
     """
     time = TIME.match(text)
     if time is None:
@@ -58,19 +57,12 @@ def meta_refresh(document: Document) -> Refresh | None:
 
     Elements in a ``<template>`` are inert. Those in a ``<noscript>`` are ignored, since other clients see the page
     without them.
-
-    Parameters:
-        document: The parsed page.
     """
     return next(_refreshes(document, "template,noscript"), None)
 
 
 def meta_refreshes(document: Document) -> list[Refresh]:
-    """Return every valid ``<meta http-equiv=refresh>`` of a page, with those in a ``<noscript>``.
-
-    Parameters:
-        document: The parsed page.
-    """
+    """Return every valid ``<meta http-equiv=refresh>`` of a page, with those in a ``<noscript>``."""
     return list(_refreshes(document, "template"))
 
 

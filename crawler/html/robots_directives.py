@@ -27,11 +27,6 @@ def robots_directives(fields: Iterable[str], document: Document | None, token: s
     """Return the directives for all robots and for ours, in lower case. ``none`` becomes ``noindex`` and ``nofollow``.
 
     Directives from several places are combined.
-
-    Parameters:
-        fields: The ``X-Robots-Tag`` header fields.
-        document: The parsed page; `None` if it is not HTML.
-        token: Product token of our robot; empty if only directives for all robots count.
     """
     ours = token.lower()
     found: set[str] = set()

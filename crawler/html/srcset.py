@@ -40,10 +40,6 @@ def parse_srcset(value: str, limit: float = math.inf) -> list[str]:
     """Return the URLs of the candidates of a ``srcset``, as written (HTML Standard, "parsing a srcset attribute").
 
     Candidates with invalid descriptors are skipped, as in browsers. It never raises.
-
-    Parameters:
-        value: The value of the attribute.
-        limit: Candidates that are read, with the invalid ones. Further ones are left out.
     """
     found: list[str] = []
     at = 0
@@ -83,13 +79,7 @@ def _is_valid(descriptors: list[str]) -> bool:
 
 
 def media(document: Document, url: str, encoding: str = "utf-8") -> list[str]:
-    """Return the absolute URL of every image, audio and video file of a page, without repeats, in document order.
-
-    Parameters:
-        document: The parsed page.
-        url: Its canonical URL.
-        encoding: WHATWG name of the page's encoding.
-    """
+    """Return the absolute URL of every image, audio and video file of a page, without repeats, in document order."""
     places = [(query, names) for query, names in _PLACES if document.select_one(query) is not None]
     if not places:
         return []

@@ -51,12 +51,7 @@ Entry: TypeAlias = "tuple[str, str | Upload]"
 
 
 def pick_encoding(accepted: str | None, label: str) -> str:
-    """Return the encoding of a submission (HTML Standard, "picking an encoding for the form").
-
-    Parameters:
-        accepted: The form's ``accept-charset``; `None` if it has none.
-        label: WHATWG name of the page's encoding.
-    """
+    """Return the encoding of a submission (HTML Standard, "picking an encoding for the form")."""
     if accepted is not None:
         found = [name for word in accepted.split() if (name := canonical_label(word))]
         label = found[0] if found else "utf-8"
@@ -69,14 +64,7 @@ def construct_entries(
     encoding: str,
     filled: Mapping[str, Sequence[str | Upload]] | None = None,
 ) -> list[Entry]:
-    """Return the entries that a form submits when a button is pressed (HTML Standard, "constructing the entry list").
-
-    Parameters:
-        controls: All controls of the form.
-        button: The button that is pressed; `None` for none.
-        encoding: The encoding of the submission.
-        filled: Values that replace those of the page, by name. Names that the form does not have come last.
-    """
+    """Return the entries that a form submits with a button (HTML Standard, "constructing the entry list")."""
     entries: list[Entry] = []
     rest = dict(filled or {})
     for control in controls:
@@ -110,13 +98,7 @@ def _entries(control: Control, button: Control | None, encoding: str) -> list[En
 
 
 def encode_entries(entries: Sequence[Entry], enctype: str, encoding: str) -> tuple[bytes, str]:
-    """Return entries as bytes, and the media type.
-
-    Parameters:
-        entries: The entries to submit.
-        enctype: ``application/x-www-form-urlencoded``, ``multipart/form-data`` or ``text/plain``.
-        encoding: The encoding of the submission.
-    """
+    """Return entries as bytes, and the media type."""
     if enctype == MULTIPART:
         return _multipart(entries, encoding)
     flat = [

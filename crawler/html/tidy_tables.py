@@ -27,11 +27,7 @@ _Row = tuple[Element, list[Element]]
 
 
 def tidy_tables(view: Document) -> None:
-    """Change the tables of a page.
-
-    Parameters:
-        view: The copy of the page.
-    """
+    """Change the tables of a page."""
     tables = view.select("table")
     if len(tables) > MAX_TABLES:
         for part in view.select("table,caption,colgroup,thead,tbody,tfoot,tr,td,th"):

@@ -123,11 +123,7 @@ def parse_steps(text: str) -> Generator[None, None, Document]:
 
 
 def is_bounded(page: Any) -> bool:
-    """Return whether the size of a page bounds the size of its tree, whatever the page contains.
-
-    Parameters:
-        page: Text, or bytes in UTF-8.
-    """
+    """Return whether the size of a page bounds the size of its tree, whatever the page contains."""
     size, is_text = len(page), isinstance(page, str)
     if size <= SMALLEST_TAG * ALWAYS_BOUNDED:
         return True
@@ -163,12 +159,7 @@ def _is_whole(tag: Any) -> bool:
 
 
 def _merged(found: list[Any], different: list[Any]) -> int:
-    """Return how long the tags are whose attributes are merged; more than `MAX_MERGED` if that is uncertain.
-
-    Parameters:
-        found: All tags of a page that may be formatting elements, as `_LIKELY` cuts them.
-        different: Those of them that are, and those of ``<html>`` and ``<body>``, without repeats.
-    """
+    """Return how long the tags are whose attributes are merged; more than `MAX_MERGED` if that is uncertain."""
     outer = set()
     for tag in different:
         plain, other = (_PLAIN_IN_TEXT, _OUTER_IN_TEXT) if isinstance(tag, str) else (_PLAIN_IN_BYTES, _OUTER_IN_BYTES)

@@ -34,11 +34,7 @@ def parse_xhtml(text: str) -> Document:
 
 
 def xhtml_to_html(text: str) -> str:
-    """Return the document as HTML: empty elements get an end tag, CDATA sections become text.
-
-    Parameters:
-        text: An XHTML document. Parts that are not well-formed are left as they are.
-    """
+    """Return the document as HTML: empty elements get an end tag, CDATA sections become text."""
     return _MARKUP.sub(_replace, text)
 
 

@@ -44,11 +44,7 @@ _CSS: Final = re.compile(
 
 
 class Namespaces:
-    """The namespaces of one document, shared by all its selectors.
-
-    Parameters:
-        root: A node of the document.
-    """
+    """The namespaces of one document, shared by all its selectors."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
@@ -87,16 +83,7 @@ class Namespaces:
 
 @lru_cache(maxsize=1024)
 def xpath_by_name(query: str, prefixes: Prefixes = (), *, is_xml: bool = True) -> str:
-    """Return an XPath expression that finds by their names what `query` finds by prefixes.
-
-    Parameters:
-        query: The expression.
-        prefixes: The registered prefixes.
-        is_xml: Whether names have local names, and ``@*`` leaves out declarations.
-
-    Raises:
-        ValueError: The expression calls ``namespace-uri()``.
-    """
+    """Return an XPath expression that finds by their names what `query` finds by prefixes."""
     known = dict(prefixes)
 
     def replace(found: re.Match[str]) -> str:
@@ -118,16 +105,7 @@ def xpath_by_name(query: str, prefixes: Prefixes = (), *, is_xml: bool = True) -
 
 @lru_cache(maxsize=1024)
 def css_by_name(query: str, prefixes: Prefixes, declared: tuple[str, ...]) -> str:
-    """Return a CSS selector that finds by their names what ``prefix|name`` finds in `query`.
-
-    Parameters:
-        query: The selector.
-        prefixes: The registered prefixes.
-        declared: All prefixes of the document, for ``*|name``.
-
-    Raises:
-        ValueError: The selector has ``prefix|*``.
-    """
+    """Return a CSS selector that finds by their names what ``prefix|name`` finds in `query`."""
     known = dict(prefixes)
 
     def replace(found: re.Match[str]) -> str:

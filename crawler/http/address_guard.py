@@ -32,11 +32,7 @@ def is_start_page(request: Request) -> bool:
 
 
 class AddressGuard:
-    """Decides which addresses may be connected to.
-
-    Parameters:
-        opens_start_networks: Whether a start page opens the network that it is on.
-    """
+    """Decides which addresses may be connected to."""
 
     def __init__(self, *, opens_start_networks: bool = True) -> None:
         self.open_networks: set[str] = set()
@@ -50,16 +46,7 @@ class AddressGuard:
         self._urgent = False
 
     def check(self, host: str, addresses: tuple[str, ...], *, is_start_page: bool = False) -> tuple[str, ...]:
-        """Return the addresses of a host that may be connected to.
-
-        Parameters:
-            host: The name that was resolved, or an address.
-            addresses: Its addresses.
-            is_start_page: Whether the request is for a start page.
-
-        Raises:
-            Refused: None of the addresses may be connected to.
-        """
+        """Return the addresses of a host that may be connected to."""
         question = (host, addresses, is_start_page)
         if question in self._passed:  # no network is closed again
             return addresses
@@ -97,11 +84,7 @@ class AddressGuard:
         return Refused(f"not sent: {name}, on the {self._network(address)} network, {why}", by="network")
 
     def take_unsaved(self, *, whole: bool) -> bytes | None:
-        """Return the state that a job must save, as JSON, or `None` if it has not changed since the last call.
-
-        Parameters:
-            whole: Whether to include changes that can wait.
-        """
+        """Return the state that a job must save, as JSON, or `None` if it has not changed since the last call."""
         if not (self._urgent or (whole and self._unsaved)):
             return None
         self._urgent = self._unsaved = False

@@ -41,12 +41,6 @@ class CookieJar:
         """Return the ``Cookie`` value for a request, empty without cookies (RFC 6265 section 5.4).
 
         A cookie without a name is its value alone (6265bis).
-
-        Parameters:
-            session: The name of the session.
-            url: The canonical URL of the request.
-            now: The time, in seconds since the epoch.
-            without: Names of cookies to leave out.
         """
         if not self._sites:
             return ""
@@ -60,13 +54,7 @@ class CookieJar:
         )
 
     def matching(self, session: str, url: str, now: float) -> list[Cookie]:
-        """Return the cookies for a request, in the order in which they are sent.
-
-        Parameters:
-            session: The name of the session.
-            url: The canonical URL of the request.
-            now: The time, in seconds since the epoch.
-        """
+        """Return the cookies for a request, in the order in which they are sent."""
         host = urls.host(url)
         place = (session, site_of(host))
         cookies = self._sites.get(place)
@@ -91,14 +79,7 @@ class CookieJar:
         return matching
 
     def store(self, session: str, url: str, fields: Iterable[str], now: float) -> None:
-        """Store the cookies of a response (RFC 6265 section 5.3).
-
-        Parameters:
-            session: The name of the session.
-            url: The canonical URL of the response.
-            fields: The values of its ``Set-Cookie`` lines.
-            now: The time, in seconds since the epoch.
-        """
+        """Store the cookies of a response (RFC 6265 section 5.3)."""
         for field in fields:
             cookie = parse_set_cookie(field, url, now)
             if cookie is None:
@@ -157,15 +138,7 @@ class CookieJar:
         return changes
 
     def replace(self, session: str, domain: str, path: str, name: str, value: bytes | None) -> None:
-        """Put a cookie of another worker into the jar, or remove it. `take_changes` does not return it.
-
-        Parameters:
-            session: The session.
-            domain: The domain of the cookie.
-            path: Its path.
-            name: Its name.
-            value: The cookie as JSON. `None` removes it.
-        """
+        """Put a cookie of another worker into the jar, or remove it. `take_changes` does not return it."""
         if value is not None:
             self.restore([(session, value)])
             return

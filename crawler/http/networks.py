@@ -90,11 +90,7 @@ EMBEDDING: Final = tuple(
 
 
 def network_of(address: str) -> str:
-    """Return the name of the network that an address is on; empty for the public internet.
-
-    Parameters:
-        address: IPv4, or IPv6 without brackets. Any other text is ``reserved``.
-    """
+    """Return the name of the network that an address is on; empty for the public internet."""
     try:
         parsed: Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -36,11 +36,7 @@ _layouts: Final[dict[tuple[bytes, ...], _Layout]] = {}
 
 
 class ReceivedHeaders(Headers):
-    """The header fields of a response.
-
-    Parameters:
-        lines: The lines as received, each with the line feed at its end. Treat the list as taken.
-    """
+    """The header fields of a response."""
 
     __slots__ = ("_layout", "_lines", "_pairs")
 

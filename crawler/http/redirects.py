@@ -37,14 +37,6 @@ def redirect_request(response: Response, *, max_redirects: int, portable: Collec
     itself and fields that `may_cross_origins` does not name stay on their origin. The duplicate filter is off for a
     target in its own chain of redirects, since the hop may have set a cookie, and after methods other than GET and
     HEAD, whose results differ.
-
-    Parameters:
-        response: Any response.
-        max_redirects: Maximum number of redirects in one chain.
-        portable: Names of fields that may go to another origin, in lower case.
-
-    Raises:
-        BadRedirect: The chain is too long, or the target is not a web URL.
     """
     if response.status not in STATUSES:
         return None
@@ -81,12 +73,6 @@ def refresh_request(
     `None` means that the response is an ordinary page: it has no refresh, or a later one, its target is not a web URL
     or is in its own chain of redirects, or that chain is long enough. A page that refreshes to itself is fetched again,
     once, if it has set a cookie.
-
-    Parameters:
-        response: A response with a body.
-        max_delay: Maximum delay of the refresh, in seconds.
-        max_redirects: Maximum number of redirects in one chain.
-        portable: Names of fields that may go to another origin, in lower case.
     """
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
@@ -107,11 +93,7 @@ def refresh_request(
 
 
 def refresh_targets(response: Response) -> list[str]:
-    """Return the web URLs that a page refreshes to after any time, without scripts and in a ``<noscript>``.
-
-    Parameters:
-        response: A response with a body.
-    """
+    """Return the web URLs that a page refreshes to after any time, without scripts and in a ``<noscript>``."""
     from crawler.html import refresh  # noqa: PLC0415 - few crawls follow refreshes
 
     header = _header_refresh(response)
@@ -163,9 +145,6 @@ def _location(response: Response) -> str:
     """Return the target of a redirect as written; empty if it names none.
 
     Equal fields count once: some proxies repeat them.
-
-    Raises:
-        BadRedirect: Fields differ, and one of them may have been injected.
     """
     if "location" not in response.headers:
         return ""

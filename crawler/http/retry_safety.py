@@ -21,12 +21,7 @@ they have forwarded the request."""
 
 
 def is_idempotent(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether the effect of sending a request several times is that of sending it once.
-
-    Parameters:
-        method: The method of the request.
-        headers: Its header fields, with names regardless of case. ``Idempotency-Key`` makes every method idempotent.
-    """
+    """Return whether the effect of sending a request several times is that of sending it once."""
     return method in IDEMPOTENT_METHODS or bool(headers.get(IDEMPOTENCY_KEY))
 
 
@@ -36,10 +31,5 @@ def is_transient(status: int) -> bool:
 
 
 def was_processed(status: int, *, refused: bool = False) -> bool:
-    """Return whether a server that sent this status may have done what the request asks for.
-
-    Parameters:
-        status: The status of the response.
-        refused: Whether the response refuses the request because of a limit, such as a 403 or 400 that does.
-    """
+    """Return whether a server that sent this status may have done what the request asks for."""
     return status not in NOT_PROCESSED and not (refused and status < 500)

@@ -71,13 +71,7 @@ class Robots(Struct, frozen=True, eq=False):
 
     @classmethod
     def parse(cls, body: bytes, user_agent: str, url: str = "") -> Self:
-        """Return the rules in a file.
-
-        Parameters:
-            body: Its content. The first 512 KiB count, up to the last complete line.
-            user_agent: The whole ``User-Agent`` value.
-            url: Its URL, with which relative URLs of sitemaps are joined.
-        """
+        """Return the rules in a file."""
         ours, others, sitemaps = _collect(_parse_lines(body), product_token(user_agent).lower())
         group = ours if ours.named else others
         delay = min(max(group.delays), MAX_CRAWL_DELAY) if group.delays else None
@@ -121,13 +115,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 
 def explain(body: bytes, user_agent: str, url: str) -> Explanation:
-    """Return which line decides about a URL, for display; `Robots.allows` returns the decision.
-
-    Parameters:
-        body: The content of the file.
-        user_agent: The whole ``User-Agent`` value.
-        url: An absolute URL.
-    """
+    """Return which line decides about a URL, for display; `Robots.allows` returns the decision."""
     token = product_token(user_agent)
     ours, others, _ = _collect(_parse_lines(body), token.lower())
     group = ours if ours.named else others

@@ -78,9 +78,6 @@ class PathRules:
     """The rules of one group.
 
     The longest pattern that matches decides, among equals one that allows. Without a match a path is allowed.
-
-    Parameters:
-        rules: Pairs of whether a rule allows, and its pattern as written, one character per octet.
     """
 
     def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
@@ -197,10 +194,6 @@ def normalize_path(octets: str, *, pattern: bool = False) -> str:
     An escape of an unreserved character becomes that character. An octet that is neither unreserved nor a separator
     becomes an escape. Escapes are in upper case. ``%2F`` differs from ``/``, and the separators of queries differ from
     their escapes.
-
-    Parameters:
-        octets: A path and query, one character per octet.
-        pattern: Whether ``*`` is kept as it is.
     """
     return (OTHER_IN_PATTERN if pattern else OTHER).sub(_code, octets)
 

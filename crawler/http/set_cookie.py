@@ -90,13 +90,7 @@ def site_of(host: str) -> str:
 
 
 def parse_set_cookie(field: str, url: str, now: float | None = None) -> Cookie | None:
-    """Parse one ``Set-Cookie`` value; return `None` if it must be ignored. Never raises.
-
-    Parameters:
-        field: The value, one character per byte.
-        url: The canonical URL of the response.
-        now: The time in seconds since the epoch, for ``Max-Age``; `None` means that of the wall clock.
-    """
+    """Parse one ``Set-Cookie`` value; return `None` if it must be ignored. Never raises."""
     pair, *attributes = field.split(";")
     name, value = pair.split("=", 1) if "=" in pair else ("", pair)
     name, value = name.strip(BLANKS), value.strip(BLANKS)

@@ -39,11 +39,7 @@ CONCURRENCY: Final = "concurren"
 
 
 class Attribution(Struct, eq=False):
-    """Why requests failed.
-
-    Parameters:
-        concurrency: The level of the lane, which is lowered if there were too many requests at once.
-    """
+    """Why requests failed."""
 
     concurrency: Concurrency
     undecided_until: float = -math.inf
@@ -77,15 +73,7 @@ class Attribution(Struct, eq=False):
     def find_cause(
         self, grant: Grant, report: AttemptReport, *, level: Concurrency, inflight: int, learner: LimitLearner | None
     ) -> Cause:
-        """Return what a result is due to.
-
-        Parameters:
-            grant: The start of the request, which is not settled yet.
-            report: Its result.
-            level: The level of the lane in which the request was sent.
-            inflight: Requests of the lane in flight, including this one.
-            learner: What is known of the limits.
-        """
+        """Return what a result is due to."""
         load = max(grant.load, inflight)
         if not (report.overloaded or report.refused):
             self.record_served(load)
@@ -162,15 +150,7 @@ class Attribution(Struct, eq=False):
         level: Concurrency,
         learner: LimitLearner | None,
     ) -> None:
-        """Learn what the end of a wait shows about the refusals before it.
-
-        Parameters:
-            events: What the response caused.
-            grant: The start of the request.
-            report: Its result.
-            level: The level of the lane in which the request was sent.
-            learner: What is known of the limits.
-        """
+        """Learn what the end of a wait shows about the refusals before it."""
         kinds = {event.kind for event in events}
         faults = self._faults
         if faults is not None and "recovered" in kinds:

@@ -35,15 +35,7 @@ def doubled(times: int, *, base: float = 1.0, cap: float) -> float:
 
 
 def backoff(attempt: int, jitter: Jitter, *, base: float, cap: float, random: random.Random) -> float:
-    """Return the seconds to wait after attempt `attempt`, by one of the three functions below.
-
-    Parameters:
-        attempt: Attempts made so far, at least 1.
-        jitter: Which of the functions.
-        base: Seconds; the upper end after the first attempt, or the shortest wait.
-        cap: Seconds; the longest wait.
-        random: Source of jitter.
-    """
+    """Return the seconds to wait after attempt `attempt`, by one of the three functions below."""
     if jitter == "full":
         return full_jitter(attempt, base=base, cap=cap, random=random)
     if jitter == "equal":
@@ -55,56 +47,29 @@ def backoff(attempt: int, jitter: Jitter, *, base: float, cap: float, random: ra
 
 
 def full_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
-    """Return the seconds to wait after attempt `attempt`: uniform in 0 … min(`cap`, `base` · 2^(`attempt` - 1)).
-
-    Parameters:
-        attempt: Attempts made so far, at least 1.
-        base: Seconds; the upper end after the first attempt.
-        cap: Seconds; the upper end after any attempt.
-        random: Source of jitter.
-    """
+    """Return the seconds to wait after attempt `attempt`: uniform in 0 … min(`cap`, `base` · 2^(`attempt` - 1))."""
     return random.uniform(0.0, min(cap, base * 2.0 ** min(attempt - 1, 62)))
 
 
 def equal_jitter(attempt: int, *, base: float, cap: float, random: random.Random) -> float:
-    """Return the seconds to wait after attempt `attempt`: uniform in the upper half of the range of `full_jitter`.
-
-    Parameters:
-        attempt: Attempts made so far, at least 1.
-        base: Seconds; the upper end after the first attempt.
-        cap: Seconds; the upper end after any attempt.
-        random: Source of jitter.
-    """
+    """Return the seconds to wait after attempt `attempt`: uniform in the upper half of the range of `full_jitter`."""
     upper = min(cap, base * 2.0 ** min(attempt - 1, 62))
     return random.uniform(upper / 2.0, upper)
 
 
 def decorrelated_jitter(previous: float, *, base: float, cap: float, random: random.Random) -> float:
-    """Return the seconds to wait before the next attempt: uniform in `base` … three times the last wait, at most `cap`.
+    """Return the seconds to wait before the next attempt.
 
-    Parameters:
-        previous: Seconds waited before the last attempt; 0 if it was the first.
-        base: Seconds; the shortest wait.
-        cap: Seconds; the longest wait.
-        random: Source of jitter.
+    Uniform in `base` … three times the last wait, at most `cap`.
     """
     return min(cap, random.uniform(base, max(base, 3.0 * previous)))
 
 
 def stated_jitter(wait: float, *, random: random.Random) -> float:
-    """Return the seconds to add to a stated wait: 0 or more, at most a twentieth of it and at most a second.
-
-    Parameters:
-        wait: Seconds that the server states.
-        random: Source of jitter.
-    """
+    """Return the seconds to add to a stated wait: 0 or more, at most a twentieth of it and at most a second."""
     return random.uniform(0.0, min(1.0, STATED_SHARE * max(0.0, wait)))
 
 
 def patience(took: float) -> float:
-    """Return the seconds after which a request in flight has not been refused.
-
-    Parameters:
-        took: Seconds that a refusal took.
-    """
+    """Return the seconds after which a request in flight has not been refused."""
     return max(MIN_PATIENCE, PATIENCE_FACTOR * took)

@@ -48,12 +48,7 @@ MAX_RETRY: Final = 120.0
 
 
 class Concurrency(Struct, eq=False):
-    """The concurrency level of one lane.
-
-    Parameters:
-        cap: Requests in flight that the user allows.
-        start: Requests in flight before the first response.
-    """
+    """The concurrency level of one lane."""
 
     cap: int
     start: int = 1
@@ -116,29 +111,18 @@ class Concurrency(Struct, eq=False):
             self._broken = max(self._broken, most + 1.0)
 
     def skip_slow_start(self, units: float) -> None:
-        """End the slow start if a server declares that it will serve so many more that all may go at once.
-
-        Parameters:
-            units: Units that the server declares to be left.
-        """
+        """End the slow start if a server declares that it will serve so many more that all may go at once."""
         if self._starting and units >= PLENTY * self._max():
             self._level = self._max()
 
     def explains(self, inflight: int) -> bool:
-        """Return whether a request may have been refused because so many were in flight: as many were before.
-
-        Parameters:
-            inflight: Requests in flight before the refusal, including the refused one.
-        """
+        """Return whether a request may have been refused because so many were in flight: as many were before."""
         return (self._proven or self._trial) and inflight >= self._broken
 
     def apart(self, inflight: int) -> float:
         """Return the seconds since the last start after which the next request may try a level of two that broke.
 
         A rate would refuse it as well if it were sent together with the other one. 0: the request does not try it.
-
-        Parameters:
-            inflight: Requests in flight without it.
         """
         return APART * self._average if self._trial and inflight and self._broken == PAIR else 0.0
 
@@ -149,13 +133,7 @@ class Concurrency(Struct, eq=False):
     # ---- learning ----------------------------------------------------------------------------------------------------
 
     def answered(self, now: float, first_byte: float, inflight: int) -> None:
-        """Learn from a response.
-
-        Parameters:
-            now: Seconds since the epoch.
-            first_byte: Seconds between sending and the first byte.
-            inflight: Requests in flight before the response came, including this one.
-        """
+        """Learn from a response."""
         self._responses = responses = self._responses + 1
         if inflight > self._peak:
             self._peak, self._at_peak = inflight, 0
@@ -180,14 +158,7 @@ class Concurrency(Struct, eq=False):
             self._level = min(self._max(), max(1.0, level))
 
     def overloaded(self, now: float, inflight: int, *, load: int = 0, refused: bool = False) -> None:
-        """Learn from a failure of an overloaded server. Failures within one round trip count once.
-
-        Parameters:
-            now: Seconds since the epoch.
-            inflight: Requests in flight before the failure, including this one.
-            load: The most that were, while this one was. Some may have ended before the server refused it.
-            refused: Whether the server refused the request. Then it is likely to take the others that are in flight.
-        """
+        """Learn from a failure of an overloaded server. Failures within one round trip count once."""
         self._starting = False
         if self._broken == math.inf:
             self._before = self._level
@@ -209,13 +180,7 @@ class Concurrency(Struct, eq=False):
         self._cut_at = self._raised_at = now
 
     def refused_for_concurrency(self, now: float, inflight: int, *, load: int = 0) -> None:
-        """Learn that some of the requests in flight were refused because there were too many, while most were served.
-
-        Parameters:
-            now: Seconds since the epoch.
-            inflight: Requests in flight at the refusal, including the refused one.
-            load: As of `overloaded`.
-        """
+        """Learn that some of the requests in flight were refused since they were too many, while most were served."""
         self._proven = True
         self.overloaded(now, inflight, load=load, refused=True)
 

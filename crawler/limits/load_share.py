@@ -54,11 +54,7 @@ class Tally(Struct, eq=False):
 
 
 class LoadShare(Struct, eq=False):
-    """The share of failures while few requests are in flight, up to half of the peak, and while more are.
-
-    Parameters:
-        served: Results without a failure before the first one that is recorded.
-    """
+    """The share of failures while few requests are in flight, up to half of the peak, and while more are."""
 
     served: float = 0.0
     _low: Tally = field(default_factory=Tally)
@@ -85,12 +81,7 @@ class LoadShare(Struct, eq=False):
         return self._low.results + self._high.results
 
     def record(self, load: int, *, failed: bool) -> None:
-        """Count one result.
-
-        Parameters:
-            load: Largest number of requests in flight beside the request and with it, known at its start and end.
-            failed: Whether it failed.
-        """
+        """Count one result."""
         low, high = self._low, self._high
         if load > self._peak:
             if 2 * self._peak <= load:  # what was high so far is low from now on

@@ -33,11 +33,7 @@ RATE = lazy_pattern(r"\s*+(\d++(?:\.\d++)?)\s*+/\s*+(\d++(?:\.\d++)?)?\s*+([a-z]
 
 
 def parse_rate(text: str) -> tuple[float, float]:
-    """Return the requests and seconds of a rate: ``"100/min"`` is (100, 60), ``"20/5s"`` is (20, 5).
-
-    Raises:
-        ValueError: The text is not a rate. The message says what a rate looks like.
-    """
+    """Return the requests and seconds of a rate: ``"100/min"`` is (100, 60), ``"20/5s"`` is (20, 5)."""
     match = RATE.fullmatch(text)
     unit = match[3].lower() if match else ""
     if match is None or unit not in UNITS or not float(match[1]) > 0 or not float(match[2] or 1) > 0:
@@ -46,13 +42,7 @@ def parse_rate(text: str) -> tuple[float, float]:
 
 
 def first_match(globs: Mapping[str, T], name: str) -> T | None:
-    """Return the value of the first glob that matches a lane or budget. Case does not matter.
-
-    Parameters:
-        globs: Shell patterns, such as ``"*.example.com"``, to values. A pattern may match the whole name, its host and
-            port, or its host alone.
-        name: Name of a lane or budget, such as ``"https://api.example:8443"``, or host and port without a scheme.
-    """
+    """Return the value of the first glob that matches a lane or budget. Case does not matter."""
     name = name.lower()
     authority = name.rpartition("://")[2]
     host = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority

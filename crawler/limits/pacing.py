@@ -22,12 +22,7 @@ ROBOTS_CONCURRENCY: Final = 2
 
 
 class Gcra(Struct, eq=False):
-    """The generic cell rate algorithm: at most `burst` starts at once, one every `interval` seconds in the long run.
-
-    Parameters:
-        interval: Seconds between starts.
-        burst: Starts that may come together after a pause, at least 1.
-    """
+    """The generic cell rate algorithm: at most `burst` starts at once, one every `interval` seconds in the long run."""
 
     interval: float
     burst: int = 1
@@ -61,13 +56,7 @@ def _buckets(rates: Sequence[str], burst: int) -> tuple[Gcra, ...]:
 
 @attrs.define(eq=False, repr=False)
 class Pacing:
-    """The pace of one lane or budget.
-
-    Parameters:
-        pace: What the user asks for, with every field set.
-        rng: Source of jitter.
-        concurrency: The requests in flight, whose number the user caps.
-    """
+    """The pace of one lane or budget."""
 
     pace: Pace
     rng: random.Random
@@ -94,9 +83,8 @@ class Pacing:
     def ready_at(self) -> tuple[float, str]:
         """Return when the next request may start, in seconds since the epoch, and what decides it.
 
-        Returns:
-            The time, and `gate_reason`, ``pace`` (a rate) or ``delay``. The time is infinite while the bytes of the
-            last start are not out, since the delay counts from them.
+        Returns the time, and `gate_reason`, ``pace`` (a rate) or ``delay``. The time is infinite while the bytes of the
+        last start are not out, since the delay counts from them.
         """
         if self._interval and (last := self._last) is not None and not last.is_out:
             return math.inf, "delay"
@@ -125,13 +113,7 @@ class Pacing:
             self.concurrency.cap = min(self.concurrency.cap, ROBOTS_CONCURRENCY)
 
     def set_pace(self, *, delay: float | None, concurrency: int | None, robots_delay: float) -> None:
-        """Change what the user asks for. `None` keeps it.
-
-        Parameters:
-            delay: Seconds between two starts.
-            concurrency: Requests in flight, at most.
-            robots_delay: Seconds between two starts that a robots.txt asks for.
-        """
+        """Change what the user asks for. `None` keeps it."""
         if delay is not None:
             self.pace = attrs.evolve(self.pace, delay=delay)
             self.delay = max(delay, robots_delay)
@@ -142,11 +124,7 @@ class Pacing:
     def tighten(self, pace: Pace) -> bool:
         """Keep what another owner asks for as well: the longer delay, fewer requests, all rates.
 
-        Parameters:
-            pace: The pace of that owner, with every field set.
-
-        Returns:
-            Whether it may differ from what was asked for before.
+        Returns whether it may differ from what was asked for before.
         """
         own = self.pace
         if pace == own:
@@ -161,12 +139,7 @@ class Pacing:
         return True
 
     def block(self, until: float, reason: str = "refusal") -> None:
-        """Start nothing before `until` (seconds since the epoch).
-
-        Parameters:
-            until: The end.
-            reason: A `gate_reason`.
-        """
+        """Start nothing before `until` (seconds since the epoch)."""
         if until > self.gate:
             self.gate, self.gate_reason = until, reason
 
@@ -197,12 +170,7 @@ class Pacing:
             self.next_start = max(self.next_start, at + self._interval)
 
     def refund(self, grant: Grant, *, keep_delay: bool = False) -> None:
-        """Undo a start whose request was never sent.
-
-        Parameters:
-            grant: The start.
-            keep_delay: Whether the next start keeps its distance to this one all the same.
-        """
+        """Undo a start whose request was never sent."""
         if self._last is grant and not keep_delay:
             self.next_start = min(self.next_start, grant.at)
         for rate in self.rates:

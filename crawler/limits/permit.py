@@ -44,13 +44,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Permit(Struct, eq=False):
-    """The right of one request to start. Nothing here waits.
-
-    Parameters:
-        lane: The limit of the lane.
-        budgets: The limit of each budget, and the units that a start takes of it.
-        cost: Units that a start takes of the lane.
-    """
+    """The right of one request to start. Nothing here waits."""
 
     lane: Throttle
     budgets: Sequence[tuple[Throttle, float]] = ()
@@ -98,13 +92,7 @@ class Permit(Struct, eq=False):
     # ---- one start ---------------------------------------------------------------------------------------------------
 
     def take(self, now: float, *, reports: bool = False) -> None:
-        """Count a start.
-
-        Parameters:
-            now: Seconds since the epoch.
-            reports: Whether `sent` is called when bytes of the request go out. Limits that keep starts a distance apart
-                let nothing else start before.
-        """
+        """Count a start."""
         assert self._grant is None, "the last start is not settled"
         self.sent_at = self.refused_by = None
         self.declared = NOTHING
@@ -115,11 +103,7 @@ class Permit(Struct, eq=False):
     def sent(self, at: float) -> bool:
         """Note that bytes of the request went out: from now on the start is spent, and its delay counts from here.
 
-        Parameters:
-            at: Seconds since the epoch.
-
-        Returns:
-            Whether one of its limits keeps starts a distance apart, so that the next start has waited for this.
+        Returns whether one of its limits keeps starts a distance apart, so that the next start has waited for this.
         """
         self.sent_at = at
         is_paced = self.is_paced()
@@ -152,10 +136,6 @@ class Permit(Struct, eq=False):
 
         If nothing was sent, quotas and rates are as they were, but the lane keeps its delay: the next attempt must not
         follow at once.
-
-        Parameters:
-            now: Seconds since the epoch.
-            overloaded: Whether it failed as requests to an overloaded server fail, such as by a timeout.
         """
         grant = self._grant
         if grant is None:
@@ -175,10 +155,6 @@ class Permit(Struct, eq=False):
         """Whether `answered` reads the body of such a response: of a refusal, an error that may be one, or any JSON.
 
         Any JSON is read where `Pace.bodies` asks for it.
-
-        Parameters:
-            status: HTTP status.
-            headers: Its header fields.
         """
         statuses, reads = self._asked_for()
         return is_readable(status, headers, asked=reads or status in statuses)
@@ -186,16 +162,7 @@ class Permit(Struct, eq=False):
     def answered(
         self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None
     ) -> list[QuotaEvent]:
-        """Settle a start by its response. Return the events of its quotas.
-
-        Parameters:
-            now: Seconds since the epoch: when the response was received.
-            status: HTTP status.
-            headers: Its header fields.
-            body: Its body, decoded. A client passes it if `reads_body` says so; an answer to a query of GraphQL is read
-                whenever it is passed.
-            first_byte: Seconds between sending and the first byte of the response. `None` means that it is not known.
-        """
+        """Settle a start by its response. Return the events of its quotas."""
         grant = self._grant
         if grant is None:
             return []
@@ -229,11 +196,7 @@ class Permit(Struct, eq=False):
         return events
 
     def refused(self, now: float) -> list[QuotaEvent]:
-        """Settle a start that the server refused without a response, as HTTP/2 allows: as by a 429 without fields.
-
-        Parameters:
-            now: Seconds since the epoch.
-        """
+        """Settle a start that the server refused without a response, as HTTP/2 allows: as by a 429 without fields."""
         return self.answered(now, status=429, headers=())
 
     # ---- inside ------------------------------------------------------------------------------------------------------

@@ -35,11 +35,7 @@ def _share(faults: RandomFaults) -> LoadShare:
 
 @attrs.define(eq=False, repr=False)
 class RandomFaults:
-    """The failures of one server that state neither a wait nor a quota.
-
-    Parameters:
-        served: Requests that were served before the first failure.
-    """
+    """The failures of one server that state neither a wait nor a quota."""
 
     served: float
     _failures: LoadShare = attrs.field(default=attrs.Factory(_share, takes_self=True), init=False)
@@ -106,12 +102,7 @@ class RandomFaults:
         return self.are_random()
 
     def record_refusal(self, load: int, received: float) -> bool:
-        """Count a refusal. Return whether that came at random; if not, the learner looks for its reason.
-
-        Parameters:
-            load: As of `LoadShare.record`.
-            received: When it was received, in seconds since the epoch.
-        """
+        """Count a refusal. Return whether that came at random; if not, the learner looks for its reason."""
         self._refused_in_row += 1
         self._refused_at = received
         if self.are_refusals_random() and self._refusals.share**self._refused_in_row >= MAX_CHANCE:
@@ -124,10 +115,6 @@ class RandomFaults:
         """Note that a request was served after the latest refusals, and no rate limit is known that explains them.
 
         Return whether one of them had been sent alone, so that it was not refused because of others in flight.
-
-        Parameters:
-            sent: When the request started, in seconds since the epoch.
-            within: Seconds after a refusal, at most, in which no unit of a quota returns.
         """
         if sent - self._refused_at > within:
             self.attribute_to_limit()

@@ -42,14 +42,7 @@ MAX_FIRST: Final = 0.5
 
 @attrs.define(init=False, eq=False, repr=False)
 class Throttle:
-    """The limits of one lane or budget. It has no clock: `now` is seconds since the epoch, and never decreases.
-
-    Parameters:
-        name: Name of the lane or budget.
-        pace: What the user asks for, with every field set.
-        rng: Source of jitter.
-        named: The quotas that a server names by an id, which several lanes may share, by name. `None`: none does.
-    """
+    """The limits of one lane or budget. It has no clock: `now` is seconds since the epoch, and never decreases."""
 
     name: str
     pacing: Pacing
@@ -109,11 +102,6 @@ class Throttle:
         """Return when the next request may start if nothing else happens before, in seconds since the epoch.
 
         A time up to `now` means at once. Infinite means after a request in flight has ended.
-
-        Parameters:
-            now: Seconds since the epoch.
-            cost: Units that the request takes.
-            backlog: Units of all waiting requests, including this one.
         """
         at, reason = self.pacing.ready_at()
         learner = self._learner
@@ -191,13 +179,7 @@ class Throttle:
     # ---- starts and their results (called by `Permit`) ---------------------------------------------------------------
 
     def take(self, now: float, *, cost: float = 1.0, reports: bool = False) -> Grant:
-        """Count a start.
-
-        Parameters:
-            now: Seconds since the epoch.
-            cost: Units that it takes.
-            reports: Whether `Pacing.mark_sent` is called when its bytes go out. A delay lets nothing else start before.
-        """
+        """Count a start."""
         grant = Grant(now, cost, self._last_start, len(self.flight.grants) + 1, not reports)
         if self._last_start == -math.inf:
             self._first_start = now
@@ -211,12 +193,7 @@ class Throttle:
         return grant
 
     def refund(self, grant: Grant, *, keep_delay: bool = False) -> None:
-        """Undo a start whose request was never sent; one that is settled is left alone.
-
-        Parameters:
-            grant: The start.
-            keep_delay: Whether the next start keeps its distance to this one all the same.
-        """
+        """Undo a start whose request was never sent; one that is settled is left alone."""
         if not self.flight.end(grant):
             return
         if self._last_start == grant.at:
@@ -224,12 +201,7 @@ class Throttle:
         self.pacing.refund(grant, keep_delay=keep_delay)
 
     def settle_lost(self, grant: Grant, report: AttemptReport | None = None) -> list[QuotaEvent]:
-        """Settle a start that counts as spent, but is neither a success nor a refusal. Return the events.
-
-        Parameters:
-            grant: The start; one that is settled is left alone.
-            report: A response that concerns another limit; this one learns only the quotas that it declares.
-        """
+        """Settle a start that counts as spent, but is neither a success nor a refusal. Return the events."""
         if not self.flight.end(grant):
             return []
         if report is not None and report.declared.observations:
@@ -244,13 +216,6 @@ class Throttle:
         """Settle a start by its result, and learn from it. Return the events.
 
         `Permit` calls `notify` when all limits of the request have learned.
-
-        Parameters:
-            grant: The start; one that is settled teaches no quota.
-            report: The result.
-            inflight: Requests of the lane in flight, including this one.
-            concurrency: What is lowered if there were too many requests at once: that of the lane, if this is a
-                budget. `None` means that of this throttle.
         """
         load, reasons, learner = max(grant.load, inflight), self._attribution, self._learner
         level = concurrency or self.concurrency
@@ -284,14 +249,7 @@ class Throttle:
         return events
 
     def settle_served(self, grant: Grant, received: float, first_byte: float | None, inflight: int) -> bool:
-        """Settle a start whose response says nothing of limits, as `settle` does. Return whether that could be done.
-
-        Parameters:
-            grant: The start.
-            received: When the response was received, in seconds since the epoch.
-            first_byte: Seconds between sending and its first byte. `None` means that it is not known.
-            inflight: Requests of the lane in flight, including this one.
-        """
+        """Settle a start whose response says nothing of limits, as `settle` does. Return whether that could be done."""
         if self._learner is not None:
             return False
         self._attribution.record_served(max(grant.load, inflight))

@@ -22,22 +22,14 @@ def type_name(value: object) -> str:
 
 
 def require_type(expected: type, name: str, value: Any) -> Any:
-    """Return `value` if it is an instance of `expected`.
-
-    Raises:
-        TypeError: It is not.
-    """
+    """Return `value` if it is an instance of `expected`."""
     if not isinstance(value, expected):
         raise TypeError(f"{name} must be {expected.__name__}, not {type_name(value)}")
     return value
 
 
 def require_text(name: str, value: Any) -> str:
-    """Return `value` if it is a string that UTF-8 can encode.
-
-    Raises:
-        TypeError: It is not.
-    """
+    """Return `value` if it is a string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be str, not {type_name(value)}")
     try:
@@ -53,12 +45,7 @@ def _surrogate(text: str) -> int:
 
 
 def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
-    """Return `value` if it is an integer of 64 bits, at least `least`.
-
-    Raises:
-        TypeError: It is not an integer.
-        ValueError: It is out of range.
-    """
+    """Return `value` if it is an integer of 64 bits, at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be int, not {type_name(value)}")
     if not least <= value < 2**63:
@@ -67,12 +54,7 @@ def require_int(name: str, value: Any, least: int = -(2**63)) -> int:
 
 
 def require_positive(name: str, value: Any) -> float:
-    """Return `value` if it is a finite number above 0.
-
-    Raises:
-        TypeError: It is not a number.
-        ValueError: It is out of range.
-    """
+    """Return `value` if it is a finite number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {type_name(value)}")
     if not 0 < value < math.inf:
@@ -81,24 +63,14 @@ def require_positive(name: str, value: Any) -> float:
 
 
 def parse_method(method: Any) -> str:
-    """Return an HTTP method in capitals.
-
-    Raises:
-        TypeError: The value is not text.
-        ValueError: It is not a method (RFC 9110 section 9.1).
-    """
+    """Return an HTTP method in capitals."""
     if not TOKEN.fullmatch(require_type(str, "method", method)):
         raise ValueError(f"method is not an HTTP method: {method!r}")
     return str(method).upper()
 
 
 def parse_auth(auth: Any) -> tuple[str, str] | str:
-    """Return a user and a password for HTTP Basic authentication, or a scheme and credentials in one string.
-
-    Raises:
-        TypeError: The value is neither.
-        ValueError: HTTP cannot carry it (RFC 7617 section 2, RFC 9110 section 11.4).
-    """
+    """Return a user and a password for HTTP Basic authentication, or a scheme and credentials in one string."""
     if isinstance(auth, str):
         scheme, space, rest = auth.partition(" ")
         if not space or not TOKEN.fullmatch(scheme) or not VALUE.fullmatch(rest) or not rest.strip():
@@ -121,12 +93,7 @@ def userinfo_auth(pair: tuple[str, str] | None) -> tuple[str, str] | None:
 
 
 def parse_proxy(proxy: Any) -> str:
-    """Return the canonical URL of a proxy, or ``direct``.
-
-    Raises:
-        TypeError: The value is not text.
-        ValueError: It is not the URL of a proxy.
-    """
+    """Return the canonical URL of a proxy, or ``direct``."""
     if require_text("proxy", proxy) == proxies.DIRECT:
         return proxies.DIRECT
     try:
@@ -139,10 +106,6 @@ def parse_headers(headers: Any) -> Headers:
     """Return header fields that can be sent. `None` is an empty value.
 
     A value has visible ASCII, spaces, tabs, and bytes that are not ASCII, each as one character (Latin-1).
-
-    Raises:
-        TypeError: The argument is neither a mapping nor pairs.
-        ValueError: A name or a value is invalid (RFC 9110 section 5).
     """
     given = headers.pairs if isinstance(headers, Headers) else name_value_pairs("headers", headers)
     for name, value in given:
@@ -154,12 +117,7 @@ def parse_headers(headers: Any) -> Headers:
 
 
 def parse_cookies(cookies: Any) -> dict[str, str]:
-    """Return cookies that a ``Cookie`` header field can carry.
-
-    Raises:
-        TypeError: The argument is not a mapping.
-        ValueError: A name or a value is invalid.
-    """
+    """Return cookies that a ``Cookie`` header field can carry."""
     for name, value in require_type(Mapping, "cookies", cookies).items():
         if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name):
             raise ValueError(f"cookies: not a cookie name: {shown_name(name)}")
@@ -169,12 +127,7 @@ def parse_cookies(cookies: Any) -> dict[str, str]:
 
 
 def parse_quotas(quotas: Any) -> dict[str, float]:
-    """Return costs by budget name.
-
-    Raises:
-        TypeError: A name is not text, or a cost not a number.
-        ValueError: A cost is not above 0.
-    """
+    """Return costs by budget name."""
     return {
         require_text("a name in quotas", name): require_positive(f"quotas[{name!r}]", cost)
         for name, cost in require_type(Mapping, "quotas", quotas).items()
@@ -182,12 +135,7 @@ def parse_quotas(quotas: Any) -> dict[str, float]:
 
 
 def parse_statuses(statuses: Any) -> tuple[int, ...]:
-    """Return HTTP status codes.
-
-    Raises:
-        TypeError: The argument is not an iterable of integers.
-        ValueError: A number is not a status code.
-    """
+    """Return HTTP status codes."""
     if not isinstance(statuses, Iterable):
         raise TypeError(f"accept_status must be an iterable of HTTP statuses, not {type_name(statuses)}")
     found = tuple(statuses)
@@ -198,11 +146,7 @@ def parse_statuses(statuses: Any) -> tuple[int, ...]:
 
 
 def name_value_pairs(name: str, fields: Any) -> list[tuple[Any, Any]]:
-    """Return the names and values of a mapping, or of an iterable of pairs.
-
-    Raises:
-        TypeError: The argument is neither.
-    """
+    """Return the names and values of a mapping, or of an iterable of pairs."""
     given = fields.items() if isinstance(fields, Mapping) else fields
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise TypeError(f"{name} must be a mapping or pairs, not {type_name(fields)}")

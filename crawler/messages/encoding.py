@@ -15,20 +15,12 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 def encode_params(params: Any) -> str:
-    """Return parameters as a URL-encoded query.
-
-    Raises:
-        TypeError: The argument is neither a mapping nor pairs, or a value is neither text nor a number.
-    """
+    """Return parameters as a URL-encoded query."""
     return _urlencoded("params", params, quote_plus)
 
 
 def encode_body(body: bytes | str | None, json: Any, data: Any) -> tuple[bytes, str | None]:
-    """Return the body and its media type. At most one of the three arguments is given.
-
-    Raises:
-        TypeError: More than one is given, or the value cannot be encoded.
-    """
+    """Return the body and its media type. At most one of the three arguments is given."""
     if (body is not None) + (json is not None) + (data is not None) > 1:
         raise TypeError("give only one of body, json and data")
     if json is not None:

@@ -48,16 +48,7 @@ class Exchange:
         body: bytes | None,
         is_complete: bool,
     ) -> Exchange:
-        """Return the exchange of a response from what a transport reports.
-
-        Parameters:
-            status: HTTP status code.
-            headers: Header fields of the response.
-            request_fields: Header fields of the request.
-            known: The extensions of an httpx response.
-            body: The body in its content coding.
-            is_complete: Whether `body` is whole.
-        """
+        """Return the exchange of a response from what a transport reports."""
         version = known.get("http_version", b"HTTP/1.1").decode("latin-1")
         reason = known.get("reason_phrase")
         return cls(

@@ -204,13 +204,7 @@ class Form:
 
 
 def forms_on(response: Response, limit: int, *, skip_nofollow: bool = False) -> list[Form]:
-    """Return the first forms of a page, in document order.
-
-    Parameters:
-        response: The page.
-        limit: Maximum number of forms.
-        skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
-    """
+    """Return the first forms of a page, in document order."""
     if not response.is_html or response.document.select_one("form") is None:
         return []
     document = response.document

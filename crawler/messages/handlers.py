@@ -19,11 +19,7 @@ Handler: TypeAlias = "str | Callable[..., Any] | None"
 
 
 def handler_name(name: str, handler: Handler, cb_kwargs: Mapping[str, Any] | None) -> str | None:
-    """Return the name of a method, after a check of its signature.
-
-    Raises:
-        TypeError: The value is not a method of a spider or its name, or the method does not take `cb_kwargs`.
-    """
+    """Return the name of a method, after a check of its signature."""
     if handler is None:
         return None
     if isinstance(handler, str):
@@ -57,9 +53,6 @@ def encode_cb_kwargs(cb_kwargs: Mapping[str, Any], callback: Handler) -> dict[st
     """Return `cb_kwargs` as JSON values.
 
     Values that JSON changes need an annotation of the callback that converts them back.
-
-    Raises:
-        TypeError: A value does not survive JSON.
     """
     hints = parameter_hints(callback.__func__) if inspect.ismethod(callback) else None
     values: dict[str, Any] = {}

@@ -12,11 +12,7 @@ from crawler.redaction import redact_field
 
 
 def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return `value` as a dict if it survives a round trip through JSON unchanged.
-
-    Raises:
-        TypeError: It is not a mapping, or one of its values does not survive JSON.
-    """
+    """Return `value` as a dict if it survives a round trip through JSON unchanged."""
     if value is None:
         return {}
     for key, part in require_type(Mapping, name, value).items():

@@ -16,13 +16,6 @@ class LinkFilter:
     """Decides which links of one page need a request, and records those that do not.
 
     `Response.follow_all` leaves such links out before it makes a `Request`.
-
-    Parameters:
-        known: Keys of the requests that the crawl has seen.
-        refuses: Called with a canonical URL and its depth. Returns why the URL is out of scope, in one word; `None` if
-            it is not.
-        agent: The crawl's product token for robots (RFC 9309 section 2.2.1); empty outside a crawl.
-        obey_nofollow: Whether links marked ``nofollow`` are left out.
     """
 
     __slots__ = ("agent", "known", "obey_nofollow", "refused", "refuses", "repeats")

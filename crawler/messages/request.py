@@ -340,13 +340,7 @@ def _new(cls: type[R], url: str, callback: str | None, depth: int, options: Mapp
 
 
 def plain_get(url: str, callback: str | None, depth: int) -> Request:
-    """Return a GET request whose other fields have their defaults, without checks. Most links become such a request.
-
-    Parameters:
-        url: Canonical URL without user and password.
-        callback: Name of a method of the spider; `None` means `Spider.parse`.
-        depth: Links between a start page and this request.
-    """
+    """Return a GET request whose other fields have their defaults, without checks. Most links become such a request."""
     request: Any = _Draft()
     request.url = url
     request.callback = callback
@@ -371,13 +365,7 @@ def mapping_of(request: Request, name: str) -> Mapping[str, Any]:
 
 
 def set_position(request: Request, depth: int, redirects: tuple[str, ...] = ()) -> Request:
-    """Set the depth and redirects of a request that was just made, in place, and return it.
-
-    Parameters:
-        request: A request that no other code holds yet.
-        depth: Links between a start page and this request.
-        redirects: The URLs that redirected to it, first to last.
-    """
+    """Set the depth and redirects of a request that was just made, in place, and return it."""
     _set_depth(request, depth)
     if redirects or request.redirects:
         request.__dict__["redirects"] = redirects

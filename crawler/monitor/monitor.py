@@ -193,14 +193,7 @@ def _is_held_by_others(now: CrawlStatistics) -> bool:
 
 
 def seconds_left(waiting: int, rate: float, hosts: Sequence[Host], now: float) -> float | None:
-    """Return the minimum number of seconds until nothing waits; `None` if unknown.
-
-    Parameters:
-        waiting: Requests in flight and waiting.
-        rate: Pages per second.
-        hosts: The busiest hosts, whose quotas may take longer.
-        now: Seconds since the epoch.
-    """
+    """Return the minimum number of seconds until nothing waits; `None` if unknown."""
     if not waiting:
         return 0.0
     only = len(hosts) == 1

@@ -56,13 +56,7 @@ def _direct(_request: Request) -> str:
 
 
 class Outages:
-    """Decides which requests may start while hosts, proxies or the network are down.
-
-    Parameters:
-        patience: Seconds of downtime after which a host is given up. `None`: never; 0: there are no breakers.
-        attempts: Attempts per request, which a host that has never answered gets as well.
-        rng: Source of jitter.
-    """
+    """Decides which requests may start while hosts, proxies or the network are down."""
 
     def __init__(self, patience: float | None, attempts: int, rng: random.Random) -> None:
         self.active = False

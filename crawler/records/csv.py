@@ -34,16 +34,6 @@ def csv_records(
     A row with more or fewer fields than columns becomes a `BrokenRecord`. So does a row whose quotation mark is never
     closed, one of more than `MAX_ROW` characters, and one with a field of more than ``csv.field_size_limit()``. Columns
     without a name are called ``column_3``, repeated ones ``name_2``.
-
-    Parameters:
-        chunks: The text of the table.
-        delimiter: Separator of fields. Empty means the one of comma, semicolon, tab and ``|`` that is most frequent in
-            the first line, outside quotes.
-        quotechar: Character that encloses fields. Empty means that fields are not quoted.
-        headers: Names of the columns. `None` means that the first row has them.
-
-    Raises:
-        ValueError: There are more than `MAX_COLUMNS` columns.
     """
     lines = _lines(chunks)
     first = yield from _first_line(lines)

@@ -45,13 +45,7 @@ BY_EXTENSION: Final[dict[str, Format]] = {
 
 
 def detect_format(content_type: str, path: str, head: str) -> Format:
-    """Return the format of a file.
-
-    Parameters:
-        content_type: The ``Content-Type`` header field.
-        path: Path of its URL. An ending ``.gz`` is ignored.
-        head: The beginning of its text.
-    """
+    """Return the format of a file."""
     media = content_type.partition(";")[0].strip().lower()
     by_media = BY_MEDIA_TYPE.get(media) or next((BY_SUFFIX[end] for end in BY_SUFFIX if media.endswith(end)), None)
     name = unquote(path).lower().removesuffix(".gz").rpartition("/")[2]

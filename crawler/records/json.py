@@ -71,13 +71,6 @@ def json_array_records(text: str, path: Sequence[str] = ()) -> Iterator[Any]:
     """Yield the elements of a JSON array, decoded one at a time.
 
     An element that cannot be decoded becomes a `BrokenRecord`, and reading continues after the next comma.
-
-    Parameters:
-        text: The whole document.
-        path: Keys of the objects that lead to the array; empty if the document is the array.
-
-    Raises:
-        ValueError: There is no array at that path.
     """
     at = yield from _array_at(text, path)
     if text.startswith("]", _skip_space(text, at + 1)):

@@ -17,16 +17,7 @@ PART: Final = re.compile(r'"([^"]+)"|\[(\d+)\]|([\w@$:-]+)')
 
 @lru_cache(maxsize=256)
 def compile_path(path: str) -> Callable[[Any], Any]:
-    """Return a function that returns the value at a path of a JSON value; `None` if there is none.
-
-    Parameters:
-        path: Keys separated by dots (``data.items``, ``pages[0].next``, ``"@odata.nextLink"``); a number is an index of
-            a list. Anything else is a JMESPath expression, which needs the extra ``jmespath``. Empty means the value
-            itself.
-
-    Raises:
-        ValueError: The path is neither, or jmespath is not installed.
-    """
+    """Return a function that returns the value at a path of a JSON value; `None` if there is none."""
     keys = parse_keys(path)
     if keys is not None:
         return lambda value: get_path(value, keys)

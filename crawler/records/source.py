@@ -14,12 +14,7 @@ SNIFF_BYTES: Final = 4096
 
 
 class GunzippedBody:
-    """The bytes of a body in chunks; gzip is decompressed. A body that is not gzip may have any size.
-
-    Parameters:
-        body: The content as it was sent.
-        max_bytes: Limit of the decompressed bytes. Iteration raises `ValueError` beyond it.
-    """
+    """The bytes of a body in chunks; gzip is decompressed. A body that is not gzip may have any size."""
 
     def __init__(self, body: bytes, max_bytes: int) -> None:
         self.fault: str | None = None

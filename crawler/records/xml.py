@@ -30,11 +30,7 @@ NAME: Final = r"[^\s<>&/{}:=\"']+"
 
 
 def qualified_name(tag: str, namespaces: Mapping[str, str]) -> str:
-    """Return a name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others are returned unchanged.
-
-    Raises:
-        ValueError: The text is not an element name, or its prefix is not in `namespaces`.
-    """
+    """Return a name as `xml_records` takes it: ``g:price`` becomes ``{URI}price``; others are returned unchanged."""
     if re.fullmatch(rf"(?:\{{[^{{}}]*\}})?{NAME}", tag):
         return tag
     if not re.fullmatch(f"{NAME}:{NAME}", tag):
@@ -49,13 +45,6 @@ def xml_records(chunks: Iterable[str], tag: str) -> Iterator[Element | BrokenRec
     """Yield the elements called `tag`, in document order. Elements inside a record are not records themselves.
 
     `PAUSE` follows the records of each chunk.
-
-    Parameters:
-        chunks: The text of the document.
-        tag: ``item`` in any namespace or none, or ``{URI}item``.
-
-    Raises:
-        ValueError: The document declares entities.
     """
     reader = _Reader(tag)
     for chunk in chunks:

@@ -51,14 +51,7 @@ class Domain(Struct, frozen=True):
 
 
 class Domains:
-    """The hosts of a crawl.
-
-    Parameters:
-        domains: Entries in the forms above.
-
-    Raises:
-        ConfigError: An entry is invalid.
-    """
+    """The hosts of a crawl."""
 
     def __init__(self, domains: Iterable[str]) -> None:
         if isinstance(domains, str) or not isinstance(domains, Iterable):

@@ -25,14 +25,7 @@ MAX_EXTENSION: Final = 17
 
 
 class FileTypes:
-    """A set of file name extensions.
-
-    Parameters:
-        names: Extensions with or without a dot, or names of `SETS`.
-
-    Raises:
-        ConfigError: A word is neither.
-    """
+    """A set of file name extensions."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.endings: set[str] = set()

@@ -29,15 +29,7 @@ REGEX: Final = "re:"
 
 
 class Patterns:
-    """Patterns of URLs.
-
-    Parameters:
-        setting: Name of the setting, for error messages.
-        patterns: Patterns in the forms above.
-
-    Raises:
-        ConfigError: A pattern is invalid.
-    """
+    """Patterns of URLs."""
 
     def __init__(self, setting: str, patterns: Sequence[str]) -> None:
         whole: list[str] = []

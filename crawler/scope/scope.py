@@ -39,11 +39,7 @@ def _file_types(names: tuple[str, ...]) -> FileTypes | None:
 
 @attrs.frozen
 class Scope:
-    """The limits of a crawl. Only domains, depth and `exclude` apply to start pages; everything applies to links.
-
-    Raises:
-        ConfigError: A domain, a pattern or a file extension is invalid.
-    """
+    """The limits of a crawl. Only domains, depth and `exclude` apply to start pages; everything applies to links."""
 
     domains: Domains | None = attrs.field(default=None, converter=attrs.converters.optional(Domains))
     """The allowed hosts; `None` means any."""
@@ -65,15 +61,7 @@ class Scope:
 
     @classmethod
     def of(cls, domains: Iterable[str] | None, settings: Settings) -> Self:
-        """Return the scope of a crawl.
-
-        Parameters:
-            domains: ``allowed_domains`` of the spider; `None` means any.
-            settings: Settings of the crawl.
-
-        Raises:
-            ConfigError: A domain, a pattern or a file extension is invalid.
-        """
+        """Return the scope of a crawl."""
         return cls(
             domains,
             settings.max_depth,
@@ -97,13 +85,9 @@ class Scope:
         )  # fmt: skip
 
     def refuses(self, url: str, depth: int, *, is_waypoint: bool = False) -> str | None:
-        """Return why a request is out of scope, in one word that the report counts by; `None` if it is not. Stateless.
+        """Return why a request is out of scope, in one word that the report counts by; `None` if it is not.
 
-        Parameters:
-            url: Canonical URL.
-            depth: Links from a start page.
-            is_waypoint: Whether the request only leads to pages, as that of a sitemap does. `include` and
-                `skip_extensions` do not apply then.
+        Stateless.
         """
         if self.max_depth is not None and depth > self.max_depth:
             return "depth"

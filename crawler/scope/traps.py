@@ -97,11 +97,7 @@ def session_template(url: str) -> str:
 
 
 class TemplateCounter:
-    """Counts different URLs of each template. The templates used last are kept when memory runs out.
-
-    Parameters:
-        limit: URLs of one template that are accepted.
-    """
+    """Counts different URLs of each template. The templates used last are kept when memory runs out."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

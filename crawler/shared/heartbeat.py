@@ -41,11 +41,7 @@ class Heartbeat:
         self._is_silent = False  # whether it was reported that the store does not answer
 
     async def run(self) -> None:
-        """Renew the lease until cancelled.
-
-        Raises:
-            LeaseLost: The lease had ended, and others have removed this worker.
-        """
+        """Renew the lease until cancelled."""
         lease = self._store.lease
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)

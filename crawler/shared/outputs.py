@@ -16,11 +16,7 @@ __all__ = ["cut_lost_parts", "divide"]
 
 
 def divide(sinks: Sequence[Sink], store: SharedStore) -> None:
-    """Let each output be the part of this worker.
-
-    Raises:
-        ConfigError: An output cannot be written in parts.
-    """
+    """Let each output be the part of this worker."""
     for sink in sinks:
         sink.shared_job = store.job_name
         sink.divide(store.owner)

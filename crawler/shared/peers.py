@@ -71,11 +71,7 @@ class SharedPeers:
         return self._store.behind > 0
 
     async def run(self) -> None:
-        """Renew the lease until cancelled.
-
-        Raises:
-            LeaseLost: It had ended, and others have removed this worker.
-        """
+        """Renew the lease until cancelled."""
         await Heartbeat(self._store, self._frontier, self._clock, self.apply).run()
 
     def apply(self, extended: Extended) -> None:
@@ -167,11 +163,7 @@ class SharedPeers:
     # ---- commits -----------------------------------------------------------------------------------------------------
 
     async def commit(self, outcomes: Sequence[Outcome], observations: Observations | None = None) -> Committed:
-        """Commit, without outcomes whose changes of states are outdated: their result is a conflict.
-
-        Raises:
-            LeaseLost: The lease had ended, and others have removed this worker.
-        """
+        """Commit, without outcomes whose changes of states are outdated: their result is a conflict."""
         refused = self._states.refused(outcomes)
         accepted = outcomes
         if refused:

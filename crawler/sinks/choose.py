@@ -116,11 +116,7 @@ def _make(
 
 
 def _query(query: str, what: str) -> dict[str, str]:
-    """Return the options in a query.
-
-    Raises:
-        ConfigError: It is not of the form ``NAME=VALUE&NAME=VALUE``.
-    """
+    """Return the options in a query."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:

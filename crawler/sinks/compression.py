@@ -87,11 +87,7 @@ COMPRESSIONS: Final[dict[str, Callable[[], Compression]]] = {".gz": _gzip, ".zst
 
 
 def compression_of(name: str) -> Compression | None:
-    """Return the compression of a file by its extension; `None`: it has none.
-
-    Raises:
-        ConfigError: The package for it is not installed.
-    """
+    """Return the compression of a file by its extension; `None`: it has none."""
     for ending, load in COMPRESSIONS.items():
         if name.lower().endswith(ending):
             return load()
@@ -99,16 +95,7 @@ def compression_of(name: str) -> Compression | None:
 
 
 class Content(io.RawIOBase):
-    """The content of a compressed file, as a raw stream, from the current offset of the file to its end.
-
-    Parameters:
-        file: The file, at the beginning of a member.
-        compression: Its compression.
-        stop: Byte offset at which to stop; `None` means the end of the file.
-
-    Raises:
-        BrokenMember: When read: the file holds anything but members.
-    """
+    """The content of a compressed file, as a raw stream, from the current offset of the file to its end."""
 
     def __init__(self, file: BinaryIO, compression: Compression, stop: int | None = None) -> None:
         super().__init__()
@@ -139,11 +126,7 @@ class Content(io.RawIOBase):
         return size
 
     def end_at(self, length: int) -> int | None:
-        """Return the byte offset of the file at which `length` bytes of content end; `None`: no member ends there.
-
-        Parameters:
-            length: At most `AHEAD` bytes before the end of what was read.
-        """
+        """Return the byte offset of the file at which `length` bytes of content end; `None`: no member ends there."""
         while length not in self._ends and self._read <= length and (chunk := next(self._chunks, None)) is not None:
             self._rest = memoryview(bytes(self._rest) + chunk)  # the end of a member may not have been read yet
         return self._ends.get(length)

@@ -17,12 +17,7 @@ CHUNK: Final = 64 * 1024
 
 
 def open_content(path: Path, compression: Compression | None) -> BinaryIO:
-    """Open a file for reading, decompressed. The content of a compressed file cannot seek.
-
-    Parameters:
-        path: The file.
-        compression: Its compression; `None` without one.
-    """
+    """Open a file for reading, decompressed. The content of a compressed file cannot seek."""
     file = path.open("rb", buffering=CHUNK)
     return file if compression is None else io.BufferedReader(_Decompressed(file, compression), CHUNK)
 

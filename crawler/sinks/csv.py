@@ -215,13 +215,7 @@ class Csv(FileSink):
 
 
 def _by_member(records: Iterator[tuple[int, bytes]], end: int, raw: object) -> Iterator[bytes]:
-    """Join records so that members end at least where they ended before: a job may be resumed at each of them.
-
-    Parameters:
-        records: The former length of each record, and the record.
-        end: The length of the header before them.
-        raw: The content that they come from; without members each record is yielded alone.
-    """
+    """Join records so that members end at least where they ended before: a job may be resumed at each of them."""
     lines: list[bytes] = []
     size = 0
     for length, record in records:

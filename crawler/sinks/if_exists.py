@@ -17,16 +17,7 @@ OTHER: Final = "name another output, which gets all items of the job"
 
 
 def check_target(path: Path, if_exists: IfExists, *, in_job: bool = False) -> None:
-    """Check that a file can and may be written.
-
-    Parameters:
-        path: The file.
-        if_exists: What to do if it exists.
-        in_job: Whether it belongs to a durable job.
-
-    Raises:
-        ConfigError: It cannot, or it must not.
-    """
+    """Check that a file can and may be written."""
     try:
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, not a file")

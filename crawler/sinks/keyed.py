@@ -243,12 +243,7 @@ class KeyedSink(Sink, ABC):
         self._again = []
 
     def _store(self, rows: Sequence[Row]) -> None:
-        """Write rows, again if the connection is lost meanwhile.
-
-        Raises:
-            CrawlFailed: The server could not be reached again.
-            OSError: It refuses the rows.
-        """
+        """Write rows, again if the connection is lost meanwhile."""
         if not rows:
             return
         after = self._cursor.after(rows)

@@ -34,12 +34,7 @@ def file_name(text: str) -> str:
 
 
 def part_of(path: Path, part: int) -> Path:
-    """Return the path of a part of an output: ``items-00012.jsonl.gz``.
-
-    Parameters:
-        path: Path of the output, or a template.
-        part: Number of the part.
-    """
+    """Return the path of a part of an output: ``items-00012.jsonl.gz``."""
     stem, dot, endings = path.name.partition(".")
     return path.with_name(f"{stem}-{part:05d}{dot}{endings}")
 

@@ -60,14 +60,7 @@ def digest(data: bytes) -> str:
 
 
 def checksum(file: FileIO | BinaryIO, start: int, end: int, before: int = 0) -> int:
-    """Return the CRC-32 of a file up to an offset.
-
-    Parameters:
-        file: The file, open for reading.
-        start: Byte offset at which to begin.
-        end: Byte offset at which to stop.
-        before: The checksum of everything before `start`.
-    """
+    """Return the CRC-32 of a file up to an offset."""
     while start < end and (data := os.pread(file.fileno(), min(CHUNK, end - start), start)):
         before = zlib.crc32(data, before)
         start += len(data)
@@ -78,11 +71,6 @@ def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> boo
     """Return whether a file, from its current offset on, differs from the beginning of `expected`.
 
     A system that stopped may have written some blocks of the last batch and not others.
-
-    Parameters:
-        file: The file.
-        expected: What the file should hold, in parts.
-        ignored: Bytes that may replace any other: zeros, and what a format overwrites.
     """
     for part in expected:
         found = file.read(len(part))

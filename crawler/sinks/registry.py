@@ -34,11 +34,7 @@ def output_names() -> list[str]:
 
 
 def find_output(name: str) -> type[Plugin] | None:
-    """Return the class of an output by extension or scheme; `None` if there is none.
-
-    Raises:
-        PluginError: It cannot be imported, or is not a plugin.
-    """
+    """Return the class of an output by extension or scheme; `None` if there is none."""
     name = ALIASES.get(name, name)
     if name in BUILT_IN:
         built_in: type[Plugin] = getattr(sinks, BUILT_IN[name])

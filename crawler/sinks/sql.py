@@ -305,13 +305,7 @@ class SqlSink(KeyedSink):
         return names
 
     def _column(self, field: str, used: Mapping[str, str], taken: Container[str]) -> str:
-        """Return the column of a field. Names of columns are short and differ in more than case.
-
-        Parameters:
-            field: Its name.
-            used: All columns, by their names without case.
-            taken: Columns of other fields.
-        """
+        """Return the column of a field. Names of columns are short and differ in more than case."""
         name = self._short(_text(field) or "_")
         if name in OWN or used.get(name.casefold(), name) != name or name in taken:
             digest = hashlib.blake2b(field.encode(), digest_size=4).hexdigest()

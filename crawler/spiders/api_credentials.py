@@ -40,18 +40,7 @@ class ApiCredentials:
 def parse_credentials(
     origins: frozenset[str], *, headers: Mapping[str, str], token: str, user: str, where: str
 ) -> ApiCredentials:
-    """Return the credentials that the arguments of a spider describe. Error messages never contain them.
-
-    Parameters:
-        origins: Origins that they may be sent to.
-        headers: Header fields.
-        token: A bearer token (RFC 6750).
-        user: ``user:password`` (RFC 7617).
-        where: How an error message begins.
-
-    Raises:
-        ConfigError: A value cannot be sent, or names an environment variable that is not set.
-    """
+    """Return the credentials that the arguments of a spider describe. Error messages never contain them."""
     if token and user:
         raise ConfigError(f"{where} user: give a token or a user, not both")
     fields = {name: resolve_credentials(value, f"{where} headers") for name, value in headers.items()}

@@ -20,11 +20,7 @@ __all__ = ["check_argument_types", "check_start_urls", "check_urls", "is_secret_
 
 
 def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
-    """Check the arguments that `kind` declares against their annotations.
-
-    Raises:
-        ConfigError: An argument has another type, or is none of the choices of a `Literal`.
-    """
+    """Check the arguments that `kind` declares against their annotations."""
     for name, declared in kind.declared_arguments().items():
         value, annotation = getattr(spider, name), declared.annotation
         where = f"{type(spider).__name__}: argument {name}"
@@ -40,26 +36,14 @@ def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
 
 
 def check_start_urls(spider: Spider) -> None:
-    """Check that a spider has start URLs, and that each is an absolute web URL.
-
-    Raises:
-        ConfigError: The spider has no start URL, or one is not a web URL.
-    """
+    """Check that a spider has start URLs, and that each is an absolute web URL."""
     if not spider.start_urls:
         raise ConfigError(f"{type(spider).__name__}: set the argument url, or start_urls")
     check_urls(f"{type(spider).__name__}: argument url", spider.start_urls)
 
 
 def check_urls(where: str, values: Iterable[Any]) -> None:
-    """Check that each value is an absolute web URL.
-
-    Parameters:
-        where: Beginning of the message of an error: ``SitemapSpider: argument sitemap_urls``.
-        values: The values.
-
-    Raises:
-        ConfigError: One of them is not.
-    """
+    """Check that each value is an absolute web URL."""
     for value in values:
         if not isinstance(value, str):
             raise ConfigError(f"{where}: a URL must be text, not {value!r}")
@@ -75,16 +59,7 @@ def is_secret_argument(spider: Spider, name: str) -> bool:
 
 
 def method_name(spider: Spider, handler: Any, where: str) -> str | None:
-    """Return the name of a method of the spider; `None` for `None`.
-
-    Parameters:
-        spider: The spider that has the method.
-        handler: The method's name, the bound method, or the function as the class body defines it.
-        where: How an error message begins.
-
-    Raises:
-        ConfigError: The spider has no such method.
-    """
+    """Return the name of a method of the spider; `None` for `None`."""
     if handler is None:
         return None
     name = handler if isinstance(handler, str) else getattr(handler, "__name__", repr(handler))

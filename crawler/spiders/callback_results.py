@@ -12,11 +12,7 @@ __all__ = ["as_iterable", "is_async", "map_callback"]
 
 
 def as_iterable(produced: Any) -> Iterable[Any]:
-    """Return the result of a callback that is not async as an iterable of items and requests.
-
-    Parameters:
-        produced: An item, a request or a `Retry`; an iterable of these; or `None`.
-    """
+    """Return the result of a callback that is not async as an iterable of items and requests."""
     if produced is None:
         return ()
     if isinstance(produced, (Request, Retry, dict)) or not isinstance(produced, Iterable):
@@ -32,13 +28,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 def map_callback(function: Callable[..., Any], values: Iterable[Any], *others: Any) -> Produced:
     """Call `function` for each value and yield the items and requests of each call.
 
-    Parameters:
-        function: A callback of any form: plain or async, returning or yielding.
-        values: First argument of each call.
-        others: Further arguments of every call.
-
-    Returns:
-        An iterator; an async iterator if `function` is async.
+    Returns an iterator; an async iterator if `function` is async.
     """
     return _map_async(function, values, others) if is_async(function) else _map(function, values, others)
 

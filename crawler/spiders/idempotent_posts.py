@@ -14,10 +14,6 @@ class IdempotentPosts:
     """A `RetryPolicy` that also retries the POST requests of one callback.
 
     By default a POST is not repeated (RFC 9110 section 9.2.2), but one that asks for a page of a list is a read.
-
-    Parameters:
-        policy: The policy for everything else.
-        callback: Name of the callback whose requests are reads.
     """
 
     def __init__(self, policy: Any, callback: str) -> None:

@@ -15,13 +15,7 @@ FORMS: tuple[str, ...] = get_args(ContentForm)
 
 
 def page_content(response: Response, form: ContentForm) -> Any:
-    """Return the content of a page.
-
-    Parameters:
-        response: The page.
-        form: ``markdown`` or ``text``: the main content. ``article``: an object with title, byline, date, language,
-            description and Markdown. ``links``: a list of the different web URLs of its ``<a href>``.
-    """
+    """Return the content of a page."""
     if form == "links":
         return response.hrefs()
     if form == "markdown":

@@ -59,11 +59,7 @@ class PageContent:
 
 
 def parse_next(text: str) -> tuple[Kind, str]:
-    """Return kind and path of a description such as ``cursor:meta.next``.
-
-    Raises:
-        ValueError: The description is invalid.
-    """
+    """Return kind and path of a description such as ``cursor:meta.next``."""
     kind, colon, path = text.partition(":")
     if kind not in get_args(Kind):
         hint = did_you_mean(kind, get_args(Kind)) or f" ({', '.join(get_args(Kind))})"
@@ -109,11 +105,7 @@ class Paging:
         return next((name for name, find in expected.items() if find is not None and find(page.body) is None), "")
 
     def next_positions(self, page: PageContent, position: Position) -> list[Position]:
-        """Return the position of the next page in a list; empty if this is the last page.
-
-        Raises:
-            ValueError: What the page says about the next one is invalid.
-        """
+        """Return the position of the next page in a list; empty if this is the last page."""
         if position.alone or (self.max_pages is not None and position.number >= self.max_pages):
             return []
         if self.more is not None:
@@ -130,11 +122,7 @@ class Paging:
         return [Position(position.number + 1, value, position.full or len(page.items), page.digest())]
 
     def remaining(self, page: PageContent) -> Iterable[Position]:
-        """Yield the positions of all pages after the first one, by the total number of items.
-
-        Raises:
-            ValueError: The page does not have that number.
-        """
+        """Yield the positions of all pages after the first one, by the total number of items."""
         full, total = len(page.items), self._total(page)
         if total is None:
             raise ValueError("the page does not have the total number of items, which parallel pages need")

@@ -28,9 +28,6 @@ def linked_urls(response: Response) -> Generator[None, None, list[str]]:
 
     The URLs come from ``a``, ``area``, ``frame``, ``iframe``, ``link``, refreshes and the ``Link`` header field. On a
     large page it yields now and then, so that other tasks run.
-
-    Parameters:
-        response: The page.
     """
     found = dict.fromkeys(response.hrefs())
     if response.is_html:
@@ -49,10 +46,6 @@ def form_targets(response: Response, *, skip_nofollow: bool = False) -> list[str
 
     Forms are sent as they are on the page, once for each of their buttons, if they use GET and have no required field
     without a value: an empty search form is sent, too.
-
-    Parameters:
-        response: The page.
-        skip_nofollow: Whether forms with ``rel=nofollow``, ``ugc`` or ``sponsored`` are left out.
     """
     if response.is_html and len(response.document.select(",".join(CONTROLS))) > MAX_CONTROLS:
         return []
@@ -61,12 +54,7 @@ def form_targets(response: Response, *, skip_nofollow: bool = False) -> list[str
 
 
 def leads_back(target: str, page: str) -> bool:
-    """Return whether a form leads to its own page, with empty values: mostly the search box of a script.
-
-    Parameters:
-        target: The URL that `form_targets` returned.
-        page: The URL of the page that has the form.
-    """
+    """Return whether a form leads to its own page, with empty values: mostly the search box of a script."""
     place, _, query = target.partition("?")
     if not query or place != page.partition("?")[0]:
         return False

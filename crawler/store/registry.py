@@ -90,12 +90,7 @@ def shown_url(url: str) -> str:
 
 
 def find_store(url: str) -> StoreType:
-    """Return the store for the URL of a job, whose form it has checked.
-
-    Raises:
-        ConfigError: The scheme is unknown, a package is not installed, or the URL is wrong.
-        PluginError: An installed store cannot be imported.
-    """
+    """Return the store for the URL of a job, whose form it has checked."""
     what = f"job {shown_url(url)}"
     found = URL.match(url)
     scheme = found[1].lower() if found else ""

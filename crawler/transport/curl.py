@@ -64,17 +64,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
       origin accept ``gzip`` and ``deflate`` only, and bodies are delivered undecoded; ``headers`` names the codings.
 
     The body of a request is read into memory first.
-
-    Parameters:
-        connect_timeout: Seconds for resolving the host name, and again for connecting, including TLS and proxies.
-        max_headers: Bytes of response header lines; libcurl itself allows 307,200, in lines of 102,400.
-        tls_verify: Whether certificates are verified, or the path of a file with trusted authorities, or of a
-            folder as ``openssl rehash`` prepares it; `True` trusts those of certifi.
-        http3: Whether to try HTTP/3 before HTTP/2 and 1.1.
-        max_connections: Connections kept at most; 0 means 4,096. Fewer are kept if the limit on open files, which is
-            raised as far as the system allows, requires it, and requests wait until there is room for theirs.
-        resolver: Resolves host names; `None` means a `Resolver`.
-        buffer: Bytes of a body that may wait for their reader before libcurl stops reading.
     """
 
     def __init__(

@@ -28,11 +28,6 @@ def is_readable(status: int, headers: Sequence[tuple[str, str]], *, asked: bool 
     """Return whether the body of a response may state limits.
 
     JSON may do so in a refusal, and texts and XML where the status alone does not tell a refusal from another error.
-
-    Parameters:
-        status: HTTP status.
-        headers: Names and values of header fields.
-        asked: Whether all JSON bodies of this server are read, or the status is one of its refusals.
     """
     if not (asked or status in REFUSAL_STATUSES or status in UNCERTAIN_STATUSES):
         return False
@@ -47,14 +42,7 @@ def is_marked(body: bytes) -> bool:
 
 
 def read_body(status: int, headers: Sequence[tuple[str, str]], body: bytes, *, waits: bool = False) -> Declared:
-    """Return the limits that a body declares. No content raises.
-
-    Parameters:
-        status: HTTP status.
-        headers: Names and values of header fields.
-        body: The body, decoded.
-        waits: Whether the header section states a time to wait.
-    """
+    """Return the limits that a body declares. No content raises."""
     media_type = _media_type(headers)
     declared = _read_json(body) if "json" in media_type else NOTHING
     if status not in UNCERTAIN_STATUSES or declared.violated or declared.retry_after is not None:

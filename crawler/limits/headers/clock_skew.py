@@ -29,11 +29,6 @@ class ClockSkew:
 
         A response that contradicts the earlier ones replaces them: one of the clocks was set. A date more than 400 days
         from our clock is ignored.
-
-        Parameters:
-            date: the response's ``Date``, in seconds since the epoch.
-            sent: when the request was sent, in seconds since the epoch by our clock.
-            received: when the response was received, by our clock.
         """
         if abs(date - received) > MAX_DISTANCE:
             return

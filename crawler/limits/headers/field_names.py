@@ -128,11 +128,7 @@ def parse_field_name(name: str) -> FieldName | None:
 
 
 def limit_fields(headers: Iterable[tuple[str, str]]) -> list[tuple[FieldName, str]]:
-    """Return the fields whose names state limits, as pairs of parsed name and value; at most 256 of the first 1,000.
-
-    Parameters:
-        headers: pairs of name and value.
-    """
+    """Return the fields whose names state limits, as pairs of parsed name and value; at most 256 of the first 1,000."""
     found: list[tuple[FieldName, str]] = []
     for name, value in islice(headers, MAX_FIELDS):
         field = parse_field_name(name) if len(name) <= MAX_NAME_LENGTH else None

@@ -38,13 +38,7 @@ MAX_NAME_LENGTH: Final = 100
 
 
 def read_json_limits(document: Any) -> Declared:
-    """Return what a decoded JSON document declares about limits. Unknown content is ignored; no document raises.
-
-    Parameters:
-        document: a decoded JSON document of Matrix, Discord, Telegram, Stack Exchange, Shopify, GitHub, Google, Amazon,
-            Meta, MediaWiki, Slack, Salesforce or Linear, or problem details (RFC 9457) of the IETF draft on rate limit
-            fields.
-    """
+    """Return what a decoded JSON document declares about limits. Unknown content is ignored; no document raises."""
     if isinstance(document, list):  # Salesforce: a list of errors
         document = {"errors": document}
     if not isinstance(document, dict):

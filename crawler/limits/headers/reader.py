@@ -84,12 +84,6 @@ class HeaderReader:
 
         Responses from caches (``Age`` above 0) and interim responses (1xx) declare nothing. Malformed fields are
         ignored; no field raises.
-
-        Parameters:
-            headers: the fields as sent on the wire, as pairs of name and value.
-            status: HTTP status.
-            sent: when the request was sent, in seconds since the epoch by our clock.
-            received: when the response was received, by our clock.
         """
         fields = limit_fields(headers)
         if not fields or status < 200:

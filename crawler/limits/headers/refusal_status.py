@@ -29,12 +29,6 @@ def is_refusal(
     """Return whether a response refuses the request because a limit was exceeded.
 
     A 400 needs a violated policy as evidence; a 403 that, a policy with nothing left, or a time to come back.
-
-    Parameters:
-        status: HTTP status.
-        declared: what the response declares about limits.
-        headers: its fields, as pairs of name and value.
-        statuses: further refusal statuses of this server, such as 400, 430, 477, 999, or 200 with an error in the body.
     """
     if status in REFUSAL_STATUSES or status in statuses:
         return True

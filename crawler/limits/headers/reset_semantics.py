@@ -158,13 +158,7 @@ class ResetSemantics:
         return self.verdicts.get(field) or ("full" if TIME_TO_FULL.fullmatch(field) else "")
 
     def observe(self, field: str, policy: str, new: ResetReading) -> None:
-        """Compare a reading with the first one of its window.
-
-        Parameters:
-            field: name of the field in lower case.
-            policy: name of the policy.
-            new: the reading of this response.
-        """
+        """Compare a reading with the first one of its window."""
         key = field, policy
         old = self._first.get(key)
         if old is None:
@@ -213,11 +207,6 @@ class ResetSemantics:
 
         The more units are missing, the more exactly a reading shows the rate. A reading that contradicts the earlier
         ones shows that the rate has changed.
-
-        Parameters:
-            field: name of the field in lower case.
-            policy: name of the policy.
-            reading: the reading of this response.
         """
         low, high = reading.rate_range()
         best = max(low, self._rates.get((field, policy), 0.0))

@@ -61,13 +61,7 @@ class StatedTime(Struct, frozen=True):
     """Seconds by which the true time may be later, because the stated one was truncated."""
 
     def time_range(self, *, sent: float, received: float, skew: TimeRange) -> TimeRange | None:
-        """Return the range of the time by our clock, or `None` if it had passed before the request was sent.
-
-        Parameters:
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            skew: seconds by which the server's clock is ahead of ours, at least and at most.
-        """
+        """Return the range of the time by our clock, or `None` if it had passed before the request was sent."""
         if self.absolute:
             first, last = self.value - skew[1], self.value - skew[0]
         else:
@@ -87,14 +81,7 @@ def is_window_in_milliseconds(number: float) -> bool:
 
 
 def parse_time(text: str, *, now: float, milliseconds: bool = False) -> StatedTime | None:
-    """Parse a time. Return `None` if the text is not one.
-
-    Parameters:
-        text: an epoch (s, ms, µs or ns), seconds, a Go duration, RFC 3339, an HTTP date or JavaScript's date.
-            Parameters and further list members are ignored.
-        now: seconds since the epoch, by the server's clock if that is known.
-        milliseconds: whether a number that is not an epoch counts milliseconds.
-    """
+    """Parse a time. Return `None` if the text is not one."""
     head = text.partition(";")[0].strip()
     first = head.partition(",")[0].rstrip()
     if len(first) <= MAX_LENGTH:
@@ -166,13 +153,6 @@ def parse_reset(
 
     The result is `None` if the value is unreadable, negative, in the past, or implausible: a wait of more than 32 days
     or a date more than 400 days away. No text raises.
-
-    Parameters:
-        text: the value, see `parse_time`.
-        sent: when the request was sent, in seconds since the epoch by our clock.
-        received: when the response was received, by our clock.
-        skew: seconds by which the server's clock is ahead of ours, at least and at most.
-        milliseconds: whether numbers are milliseconds.
     """
     now = received + skew[0]
     stated = parse_time(text, now=now, milliseconds=milliseconds)

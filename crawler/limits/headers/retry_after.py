@@ -23,11 +23,6 @@ def parse_retry_after(value: str | None, *, now: float, milliseconds: bool = Fal
     Besides the two forms of the standard it accepts what servers send: decimals, Go durations, epochs, RFC 3339, dates
     in the zone ``-0000``, and values that a proxy joined (``2, 2``), of which the longest counts. A date in the past is
     a wait of 0.
-
-    Parameters:
-        value: the field's value, or `None`.
-        now: seconds since the epoch, by the response's ``Date`` if it has one.
-        milliseconds: whether a number counts milliseconds.
     """
     if not value or len(value) > MAX_LENGTH:
         return None

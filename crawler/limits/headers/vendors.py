@@ -31,12 +31,7 @@ VendorParser = Callable[[str, float, float], Declared]
 
 
 def _bucket(policy: str, seconds_to_empty: float = 0.0) -> VendorParser:
-    """Return a parser for ``X-Shopify-Shop-Api-Call-Limit: 32/40``: level and size of a leaky bucket.
-
-    Parameters:
-        policy: Name of the policy.
-        seconds_to_empty: Seconds in which a full bucket empties. 0 means that another field states the rate.
-    """
+    """Return a parser for ``X-Shopify-Shop-Api-Call-Limit: 32/40``: level and size of a leaky bucket."""
 
     def parse(value: str, _sent: float, _received: float) -> Declared:
         if (match := RATIO.fullmatch(value.strip())) is None or not float(match[3]):

@@ -45,14 +45,7 @@ class Forecast:
     _reported: set[str] = attrs.field(factory=set)
 
     def update(self, now: float, *, cost: float, inflight: float, backlog: float) -> list[QuotaEvent]:
-        """Return the events that one response causes.
-
-        Parameters:
-            now: when the response was received, in seconds since the epoch.
-            cost: units of the request.
-            inflight: units in flight.
-            backlog: units of the waiting requests.
-        """
+        """Return the events that one response causes."""
         quota = self.quota
         self._update_rate(now, cost)
         if quota.window_count != self._window:

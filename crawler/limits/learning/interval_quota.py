@@ -117,16 +117,7 @@ class IntervalQuota(LeakyBucketQuota):
     def of(
         cls, name: str, rate: float, now: float, *, refusals: int = 0, took: float = math.inf, is_weak: bool = False
     ) -> Self:
-        """Return the quota of a server that has served a rate, in units per second, up to `now`.
-
-        Parameters:
-            name: name of the policy.
-            rate: the rate.
-            now: seconds since the epoch.
-            refusals: refusals of the server so far.
-            took: seconds that they took.
-            is_weak: whether a single refusal led to it, which may have come at random.
-        """
+        """Return the quota of a server that has served a rate, in units per second, up to `now`."""
         found = cls(name=name, opened_at=now, blocked_until=now, is_weak=is_weak, refusals=refusals, took=took)
         found._consider(rate)
         found._arrived = now

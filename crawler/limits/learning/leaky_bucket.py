@@ -90,11 +90,6 @@ class LeakyBucketQuota(UndeclaredQuota):
         """Try first what a window seemed to allow, if that is more: a refusal costs less than a rate that is too low.
 
         A short window may have held a burst, and says nothing of the rate.
-
-        Parameters:
-            units: units that a window seemed to allow.
-            seconds: its length.
-            now: seconds since the epoch.
         """
         rate = self.replenishment.rate or 0.0
         if seconds < SHORT or units / seconds <= rate:
@@ -196,13 +191,6 @@ def detect_leaky_bucket(
     """Return the leaky bucket behind two refusals, or `None` if there is probably none.
 
     When a window ends, everything that the first window allowed is available again. A bucket has leaked much less.
-
-    Parameters:
-        name: name of the new policy.
-        before: units served before the first refusal.
-        refused: when the first refusal came, in seconds since the epoch.
-        served: units served between the two refusals.
-        refused_again: when the second refusal came, in seconds since the epoch.
     """
     if not (MIN_UNITS <= served <= before / 2.0 and 0.0 < refused_again - refused <= SHORT):
         return None

@@ -39,15 +39,7 @@ MIN_LOOK: Final = 0.001
 
 @attrs.define(init=False, eq=False, repr=False, kw_only=True)
 class LimitLearner:
-    """The known limits of one lane or budget.
-
-    Parameters:
-        flight: the requests in flight.
-        rng: source of jitter.
-        since: when the first request was sent, in seconds since the epoch.
-        served: units served since then.
-        named: the quotas of all lanes that are named by an id. `None`: none is.
-    """
+    """The known limits of one lane or budget."""
 
     flight: Flight
     rng: random.Random
@@ -74,11 +66,7 @@ class LimitLearner:
     # ---- when the next request may start -----------------------------------------------------------------------------
 
     def gate_at(self, now: float) -> float:
-        """Return when the wait after a refusal ends, in seconds since the epoch; infinite: after a response arrives.
-
-        Parameters:
-            now: seconds since the epoch.
-        """
+        """Return when the wait after a refusal ends, in seconds since the epoch; infinite: after a response arrives."""
         refusals = self.refusals
         if refusals is None:
             return -math.inf
@@ -93,15 +81,7 @@ class LimitLearner:
     def quota_at(self, now: float, last: float, *, cost: float, backlog: float, mode: Mode) -> tuple[float, str]:
         """Return when every quota allows the next request, in seconds since the epoch, and what it waits for.
 
-        Parameters:
-            now: seconds since the epoch.
-            last: when the last request started, in seconds since the epoch.
-            cost: units of the next request.
-            backlog: units of the waiting requests, including the next one.
-            mode: how quotas are spent.
-
-        Returns:
-            The time, and ``quota``, ``pace`` or nothing.
+        Returns the time, and ``quota``, ``pace`` or nothing.
         """
         self.backlog = backlog
         at, reason, flight = -math.inf, "", self.flight
@@ -159,14 +139,7 @@ class LimitLearner:
     def record_refusal(
         self, grant: Grant, report: AttemptReport, *, share: float = 0.0, untried: bool = False
     ) -> list[QuotaEvent]:
-        """Learn from a request that was refused. Return the events that it causes.
-
-        Parameters:
-            grant: its start.
-            report: the refusal.
-            share: share of the requests that the server refuses without a limit, as far as is known.
-            untried: whether hardly any request was ever served while so many were in flight.
-        """
+        """Learn from a request that was refused. Return the events that it causes."""
         sent, received, detector = report.sent, report.received, self.detector
         if self.refusals is None:
             self.refusals = Refusals()
@@ -215,12 +188,7 @@ class LimitLearner:
         return events
 
     def assume_interval(self, seconds: float, report: AttemptReport) -> None:
-        """Suppose that a rate without a burst is behind the refusals, unless another limit is known.
-
-        Parameters:
-            seconds: distance at which requests were served.
-            report: the latest one.
-        """
+        """Suppose that a rate without a burst is behind the refusals, unless another limit is known."""
         if not self.quotas.by_name and (self.refusals is None or self.refusals.search is None):
             self.detector.assume_interval(seconds, report)
 
@@ -229,12 +197,7 @@ class LimitLearner:
         return self.detector.explains_chance(grant, report)
 
     def proves_chance(self, grant: Grant, report: AttemptReport) -> bool:
-        """Return whether refusals certainly come at random. Then a limit that they seemed to show is forgotten.
-
-        Parameters:
-            grant: the start of the request, which is not settled yet.
-            report: a refusal.
-        """
+        """Return whether refusals certainly come at random. Then a limit that they seemed to show is forgotten."""
         is_proven = self.detector.proves_chance(grant, report)
         if is_proven:
             self.forget_undeclared()

@@ -41,14 +41,7 @@ that was served is tried once."""
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class LimitDetector:
-    """What the results of one server show of the limits that it does not state.
-
-    Parameters:
-        quotas: the known limits. One that is found is added, one that proves wrong is removed.
-        flight: the requests in flight.
-        since: when the first request was sent, or the one that ended the last search, in seconds since the epoch.
-        served: units served since then.
-    """
+    """What the results of one server show of the limits that it does not state."""
 
     quotas: QuotaSet
     flight: Flight
@@ -68,11 +61,7 @@ class LimitDetector:
     """Highest learned rate at which `MIN_RUN` units were served in a row, in units per second."""
 
     def begin_run(self, now: float) -> None:
-        """Begin to count, with the first request of a run that knows limits of an earlier one.
-
-        Parameters:
-            now: when it was sent, in seconds since the epoch.
-        """
+        """Begin to count, with the first request of a run that knows limits of an earlier one."""
         self.since = self._begin = now
 
     # ---- served requests ---------------------------------------------------------------------------------------------
@@ -94,12 +83,7 @@ class LimitDetector:
                 self._served_rate = max(self._served_rate, bucket.trusted_rate())
 
     def record_unreported(self, cost: float, report: AttemptReport) -> list[QuotaEvent]:
-        """Count a request that was served for the quotas that its response does not mention. Return the events.
-
-        Parameters:
-            cost: units of the request.
-            report: the attempt.
-        """
+        """Count a request that was served for the quotas that its response does not mention. Return the events."""
         known = self.quotas.undeclared()
         events = self.quotas.record_unreported(report, cost=cost)
         self._wrong_guesses += self.quotas.undeclared() is not known
@@ -137,12 +121,7 @@ class LimitDetector:
         return [QuotaEvent(kind="recovered", policy=""), quota_event("policy_changed", found)]
 
     def assume_interval(self, seconds: float, report: AttemptReport) -> None:
-        """Suppose that a rate without a burst is behind the refusals.
-
-        Parameters:
-            seconds: distance at which requests were served.
-            report: the latest one.
-        """
+        """Suppose that a rate without a burst is behind the refusals."""
         self.quotas.add(self._interval_quota("undeclared", 1.0 / seconds, report))
 
     # ---- refused requests --------------------------------------------------------------------------------------------
@@ -158,13 +137,7 @@ class LimitDetector:
             self.rates.record(report.sent, report.received, served=False, load=load)
 
     def detect_leaky_bucket(self, refusals: Refusals, now: float, *, first: bool) -> None:
-        """Compare the units served until the last burst of refusals with those served since.
-
-        Parameters:
-            refusals: the refusals so far.
-            now: about when the server refused, or until when it does, in seconds since the epoch.
-            first: whether this refusal is the first of its burst.
-        """
+        """Compare the units served until the last burst of refusals with those served since."""
         if self.quotas.has_leaky_bucket() or self._wrong_guesses >= MAX_WRONG_GUESSES:
             return
         known = self.quotas.undeclared()
@@ -188,14 +161,7 @@ class LimitDetector:
         self.quotas.add(found)
 
     def is_doubtful(self, refusals: Refusals, report: AttemptReport, share: float, *, first: bool) -> bool:
-        """Return whether a refusal that states nothing may have come at random.
-
-        Parameters:
-            refusals: the refusals so far, including this one.
-            report: this one.
-            share: share of the requests that the server refuses without a limit, as far as is known.
-            first: whether it is the first of its burst.
-        """
+        """Return whether a refusal that states nothing may have come at random."""
         if not self.flight.has_before(report.received) and self._prove_rate(refusals, report.sent):
             return False
         self.detect_leaky_bucket(refusals, (report.sent + report.received) / 2.0, first=first)
@@ -206,13 +172,7 @@ class LimitDetector:
         return doubtful
 
     def find_cause(self, cost: float, declared: Declared, sent: float) -> Quota | None:
-        """Return the quota that caused a refusal, if it is known. A quota guessed wrong too often is removed.
-
-        Parameters:
-            cost: units of the refused request.
-            declared: what the refusal declares.
-            sent: when the request was sent, in seconds since the epoch.
-        """
+        """Return the quota that caused a refusal, if it is known. A quota guessed wrong too often is removed."""
         cause = self.quotas.explain_refusal(cost, declared, sent)
         run, self._run = self._run, 0.0
         if isinstance(cause, LeakyBucketQuota):
@@ -229,12 +189,7 @@ class LimitDetector:
         return cause
 
     def start_search(self, received: float, *, certain: bool) -> LimitSearch:
-        """Return a search for an unknown limit, or for the values of a known one that proved wrong.
-
-        Parameters:
-            received: when the refusal was received, in seconds since the epoch.
-            certain: whether it certainly comes from a limit.
-        """
+        """Return a search for an unknown limit, or for the values of a known one that proved wrong."""
         undeclared = self.quotas.undeclared()
         if undeclared is None:
             name = "hidden" if self.quotas.by_name else "undeclared"
@@ -249,22 +204,12 @@ class LimitDetector:
     # ---- limit or chance ---------------------------------------------------------------------------------------------
 
     def explains_chance(self, grant: Grant, report: AttemptReport) -> bool:
-        """Return whether a limit explains the latest requests better than chance does, to which refusals are put down.
-
-        Parameters:
-            grant: the start of the request, which is not settled yet.
-            report: a refusal that was put down to chance; it states nothing.
-        """
+        """Return whether a limit explains the latest requests better than refusals at random do."""
         self.rates.record(report.sent, report.received, served=False, load=max(grant.load, len(self.flight)))
         return self.rates.odds_of_limit() > CLEAR_PROOF
 
     def proves_chance(self, grant: Grant, report: AttemptReport) -> bool:
-        """Return whether refusals certainly come at random.
-
-        Parameters:
-            grant: the start of the request, which is not settled yet.
-            report: a refusal.
-        """
+        """Return whether refusals certainly come at random."""
         declared = report.declared
         if declared.retry_after is not None or declared.violated or declared.observations:
             return False

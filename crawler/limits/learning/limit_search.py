@@ -64,11 +64,6 @@ class LimitSearch:
         """Return when the next probe is due, in seconds since the epoch.
 
         If no wait is stated, probes are sent as `next_probe` says.
-
-        Parameters:
-            sent: when the refused request was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            retry_after: seconds that it states. `None` means that it states none.
         """
         self.last_refused = max(self.last_refused, sent)
         if retry_after is not None:
@@ -88,13 +83,7 @@ class LimitSearch:
         return min(at, next_aligned(self.since, received))
 
     def conclude(self, sent: float, received: float, cost: float) -> UndeclaredQuota | None:
-        """Return the quota found when a probe is served, or `None` if the evidence is too weak.
-
-        Parameters:
-            sent: when the probe was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            cost: units of the probe.
-        """
+        """Return the quota found when a probe is served, or `None` if the evidence is too weak."""
         if self.served < 1 or (not self.limit_exists and sent - self.since > MAX_COUNTING * (sent - self.started)):
             return None
         if self.stated_end is not None:

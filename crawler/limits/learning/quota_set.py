@@ -59,14 +59,7 @@ class QuotaSet:
     # ---- responses ---------------------------------------------------------------------------------------------------
 
     def observe(self, report: AttemptReport, *, cost: float, requests: int, units: float) -> list[QuotaEvent]:
-        """Update the quotas that a response mentions.
-
-        Parameters:
-            report: the attempt.
-            cost: units that it cost.
-            requests: requests still in flight.
-            units: units that these cost.
-        """
+        """Update the quotas that a response mentions."""
         events = []
         for observation in report.declared.observations:
             quota = self.by_name.get(observation.policy)
@@ -108,12 +101,7 @@ class QuotaSet:
         return shared
 
     def record_unreported(self, report: AttemptReport, *, cost: float) -> list[QuotaEvent]:
-        """Count a response for the quotas that it does not mention. Remove those that others have replaced.
-
-        Parameters:
-            report: the attempt.
-            cost: units that it cost.
-        """
+        """Count a response for the quotas that it does not mention. Remove those that others have replaced."""
         events = []
         mentioned = {observation.policy for observation in report.declared.observations}
         for quota in list(self):
@@ -136,13 +124,7 @@ class QuotaSet:
     # ---- refusals ----------------------------------------------------------------------------------------------------
 
     def explain_refusal(self, cost: float, declared: Declared, sent: float) -> Quota | None:
-        """Return the quota that caused a refusal and mark it as used up, or `None` if no known quota explains it.
-
-        Parameters:
-            cost: units of the refused request.
-            declared: what the refusal declares.
-            sent: when the request was sent, in seconds since the epoch.
-        """
+        """Return the quota that caused a refusal and mark it as used up, or `None` if no known quota explains it."""
         cause: Quota | None = None
         for quota in self:
             if isinstance(quota, UndeclaredQuota):

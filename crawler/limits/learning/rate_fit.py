@@ -115,14 +115,7 @@ class RateFit(Struct, eq=False):
         return sum(took) / len(took) if took else math.inf
 
     def record(self, sent: float, received: float, *, served: bool, load: int) -> None:
-        """Add a request.
-
-        Parameters:
-            sent: when it was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            served: whether it was served.
-            load: requests in flight with it: as few as possible if it was served, as many as possible if not.
-        """
+        """Add a request."""
         self._fitted = None
         self._latest.append((sent, (sent + received) / 2.0, DELAY_SHARE * (received - sent), served, load))
 
@@ -155,9 +148,6 @@ class RateFit(Struct, eq=False):
         """Return whether a rate is behind the latest refusals.
 
         One of them has to have been refused although no other was in flight.
-
-        Parameters:
-            urgent: whether a rate without a burst needs hardly any proof.
         """
         alone = any(load == 1 and not served for *_, served, load in self._latest)
         if not self.best().has_no_burst():
@@ -246,13 +236,7 @@ def _chance(fates: Collection[Fate]) -> float:
 
 
 def _any_chance(refused: int, served: int, before: tuple[float, float] = RARE) -> float:
-    """Return the logarithm of the likelihood that each request is refused with the same chance, whatever that is.
-
-    Parameters:
-        refused: Requests that were refused.
-        served: Requests that were served.
-        before: Requests that count as refused and as served before anything is known.
-    """
+    """Return the logarithm of the likelihood that each request is refused with the same chance, whatever that is."""
     return _beta(refused + before[0], served + before[1]) - _beta(*before)
 
 

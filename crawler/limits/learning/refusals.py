@@ -93,15 +93,7 @@ class Refusals:
     def record_refusal(
         self, started: float, sent: float, received: float, *, retry_after: float | None, jitter: float
     ) -> bool:
-        """Count a refusal and wait as it states. Return whether it is the first of its burst.
-
-        Parameters:
-            started: when the request was allowed to start, in seconds since the epoch.
-            sent: when it was sent, in seconds since the epoch.
-            received: when the refusal was received, in seconds since the epoch.
-            retry_after: seconds that it states. `None` means that it states none.
-            jitter: seconds to add to the stated wait.
-        """
+        """Count a refusal and wait as it states. Return whether it is the first of its burst."""
         first = not self.is_in_burst(started)
         if first and self.suspects_concurrency and sent >= self.gate + self.patience:
             self.clear()  # no request was sent when the wait ended, so this refusal is again the first
@@ -131,11 +123,7 @@ class Refusals:
         return first
 
     def back_off(self, received: float) -> None:
-        """Wait longer with every burst, because no known limit says how long.
-
-        Parameters:
-            received: when the refusal was received, in seconds since the epoch.
-        """
+        """Wait longer with every burst, because no known limit says how long."""
         self.gate = max(self.gate, received + doubled(self.bursts - 1, cap=MAX_BACKOFF))
         self.probing = True
 
@@ -156,15 +144,8 @@ class Refusals:
     ) -> tuple[str, UndeclaredQuota | None]:
         """Count a request that was served.
 
-        Parameters:
-            started: when the request was allowed to start, in seconds since the epoch.
-            sent: when it was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            cost: units of the request.
-
-        Returns:
-            What it ends: ``wait``, ``concurrency`` (a suspicion that it confirms) or nothing; and the quota that the
-            search found, if any.
+        Returns what it ends: ``wait``, ``concurrency`` (a suspicion that it confirms) or nothing; and the quota that
+        the search found, if any.
         """
         if self.is_in_burst(started):
             self._served_in_burst += 1
@@ -202,10 +183,6 @@ class Refusals:
         """Compare the units served from now on with those served so far.
 
         If next to nothing was served since the last comparison began, that one continues: the bucket may leak slowly.
-
-        Parameters:
-            now: about when the server refused, in seconds since the epoch.
-            served: units that it served until then.
         """
         if self.served_since == 0.0:
             self.bucket_full_at = max(self.bucket_full_at, now)
@@ -214,11 +191,7 @@ class Refusals:
         self.bucket_full_at, self.served_before, self.served_since = now, max(self.served_since, served), 0.0
 
     def may_be_chance(self, share: float) -> bool:
-        """Return whether a server that refuses this share of all requests at random may have refused so many in a row.
-
-        Parameters:
-            share: Share of the requests that are refused without a limit; 0 if none was.
-        """
+        """Return whether a server that refuses this share at random may have refused so many in a row."""
         return share ** max(1, self.in_row) >= MAX_CHANCE
 
     def is_undecided(self, others_in_flight: bool) -> bool:
@@ -254,9 +227,6 @@ class Refusals:
         """Return until when a request that is to be sent alone waits for a place, in seconds since the epoch.
 
         Those in flight beside the refused one may have had all places. As soon as one of them has ended, one is free.
-
-        Parameters:
-            in_flight: Requests in flight now.
         """
         is_full = self.suspects_concurrency and in_flight >= max(1.0, self.beside)
         return self.last_received + MAX_PLACE_WAIT if is_full else -math.inf

@@ -170,13 +170,7 @@ class UndeclaredQuota(Quota):
         return last + pause * cost
 
     def explain_refusal(self, sent: float, retry_after: float | None = None, *, in_flight: int = 0) -> bool:
-        """Learn from a refusal that no other policy explains. Return whether this quota explains it.
-
-        Parameters:
-            sent: when the refused request was sent, in seconds since the epoch.
-            retry_after: seconds that the refusal states. `None` means that it states none.
-            in_flight: other requests in flight.
-        """
+        """Learn from a refusal that no other policy explains. Return whether this quota explains it."""
         self.overestimated = False
         if (
             retry_after is not None
@@ -227,12 +221,7 @@ class UndeclaredQuota(Quota):
         return not math.isnan(self._longer)
 
     def may_slide(self, sent: float, in_flight: int) -> bool:
-        """Return whether the last window, wherever it began, held as many units as the limit; a bucket serves more.
-
-        Parameters:
-            sent: when a request was sent that was refused, in seconds since the epoch.
-            in_flight: other requests in flight.
-        """
+        """Return whether the last window, wherever it began, held as many units as the limit; a bucket serves more."""
         counted, _ = self.log.count(sent, sent, self.believed_length)
         limit = self.limit or 0.0
         return self.is_confirmed() and limit >= MIN_SLIDING and counted <= limit <= counted + in_flight
@@ -257,11 +246,7 @@ class UndeclaredQuota(Quota):
         return self.slides
 
     def may_be_trial(self, in_flight: int) -> bool:
-        """Return whether a refused request may have been the trial of one more unit than the limit.
-
-        Parameters:
-            in_flight: other requests in flight.
-        """
+        """Return whether a refused request may have been the trial of one more unit than the limit."""
         return self._trial and self.is_nearly_used(in_flight)
 
     def steady_units(self) -> float:
@@ -269,11 +254,7 @@ class UndeclaredQuota(Quota):
         return max(1.0, (self.limit or 0.0) - 1.0)
 
     def is_nearly_used(self, in_flight: int = 0) -> bool:
-        """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt.
-
-        Parameters:
-            in_flight: requests in flight that the window may contain.
-        """
+        """Return whether at most one unit of the present window is left; it may not count, as that for robots.txt."""
         return self.used + in_flight >= (self.limit or 0.0) - 1.0
 
     def is_small(self) -> bool:

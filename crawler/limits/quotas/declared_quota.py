@@ -55,16 +55,7 @@ class DeclaredQuota(Quota):
         inflight: float = 0.0,
         refused: bool = False,
     ) -> bool:
-        """Update the quota by one response. Return whether its limit or window changed.
-
-        Parameters:
-            observation: what the response states.
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            cost: units of the request.
-            inflight: units still in flight.
-            refused: whether the response is a refusal.
-        """
+        """Update the quota by one response. Return whether its limit or window changed."""
         known = self.limit, self.window.length
         reset = self.window.declare(observation.window, observation.reset)
         self.window.reset_stated |= observation.unusable_reset
@@ -292,13 +283,7 @@ class DeclaredQuota(Quota):
             self.window.learn_from_probes((began, self._window_start), after, sample.received, since=since, empty=empty)
 
     def _begin_next_window(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
-        """Begin a window after another one, and learn from the two.
-
-        Parameters:
-            sample: the response that shows the new window.
-            last: the end of the window before.
-            before: units that were left of that.
-        """
+        """Begin a window after another one, and learn from the two."""
         self._detect_late_reset(sample)
         self._learn_replenishment(sample)
         self._open_window(sample)
@@ -326,12 +311,7 @@ class DeclaredQuota(Quota):
         return TimeInterval(sample.sent, sample.received + length)  # it may be stated later, and be earlier
 
     def _log_sample(self, sample: QuotaSample, *, used: bool) -> None:
-        """Compare a response with our own log and add its request (rule 10).
-
-        Parameters:
-            sample: the response.
-            used: whether the response updated the quota.
-        """
+        """Compare a response with our own log and add its request (rule 10)."""
         if used and self.estimated is not None:
             self.estimated.record(sample, self.limit or 0.0)
         if sample.refused:

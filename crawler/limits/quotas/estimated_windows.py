@@ -27,13 +27,7 @@ MAX_WRONG: Final = 3
 
 @attrs.define(eq=False, repr=False)
 class EstimatedWindows:
-    """The use of the present window and of the one before.
-
-    Parameters:
-        end: when the present window ends.
-        length: seconds of a window.
-        before: units used in the window before.
-    """
+    """The use of the present window and of the one before."""
 
     end: TimeInterval
     length: float
@@ -46,12 +40,7 @@ class EstimatedWindows:
     """Seconds by which windows end later than stated: the server rounds down."""
 
     def record(self, sample: QuotaSample, limit: float) -> None:
-        """Count a request in the window that its response states.
-
-        Parameters:
-            sample: the response.
-            limit: units per window.
-        """
+        """Count a request in the window that its response states."""
         units = 0.0 if sample.refused else sample.cost
         expected_at = self.ready_at(sample.sent, need=sample.cost, inflight=sample.inflight, limit=limit)
         if sample.refused and sample.causal and expected_at <= sample.sent:
@@ -75,14 +64,7 @@ class EstimatedWindows:
         self.used = max(self.used, math.ceil(limit - sample.remaining - 1.0 - self._counted_before(sample.sent)))
 
     def ready_at(self, now: float, *, need: float, inflight: float, limit: float) -> float:
-        """Return when a request may start, in seconds since the epoch; one that costs more than the limit is alone.
-
-        Parameters:
-            now: seconds since the epoch.
-            need: units of the request.
-            inflight: units in flight.
-            limit: units per window.
-        """
+        """Return when a request may start, in seconds since the epoch; one that costs more than the limit is alone."""
         need = min(need, limit)
         passed = self._passed(now)
         end, (before, used) = self.end.latest + passed * self.length, self._counts_after(passed)
@@ -114,15 +96,7 @@ class EstimatedWindows:
 def length_between(
     last: TimeInterval, end: TimeInterval, *, sent: float, assumed: float | None, steps: float = MIN_STEPS
 ) -> float | None:
-    """Return the seconds of a window that two stated ends in a row show; `None` if they do not.
-
-    Parameters:
-        last: the end of the window before.
-        end: the end of the window that contains a request.
-        sent: when that was sent, in seconds since the epoch: before half of its window had passed.
-        assumed: the length that is assumed, in seconds. `None`: any length is possible.
-        steps: times, at least, that the uncertainty of the two fits into it.
-    """
+    """Return the seconds of a window that two stated ends in a row show; `None` if they do not."""
     low, high = end.earliest - last.latest, end.latest - last.earliest
     length = (low + high) / 2.0 if assumed is None else assumed
     is_next = 2.0 * (end.earliest - sent) > high  # no whole window lies between the two

@@ -24,11 +24,7 @@ LONGEST: Final = 2.0
 
 @attrs.define(eq=False, repr=False)
 class EvenRate:
-    """The rate at which a policy is kept since a request was refused that our log allowed.
-
-    Parameters:
-        refused_at: when the latest refusal was received, in seconds since the epoch.
-    """
+    """The rate at which a policy is kept since a request was refused that our log allowed."""
 
     refused_at: float
     served: float = attrs.field(default=0.0, init=False)
@@ -40,11 +36,6 @@ class EvenRate:
         """Return whether a further refusal is no sign of another limit, and pause again.
 
         The rate is lower from then on, unless the request was in flight at the refusal before.
-
-        Parameters:
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the refusal was received.
-            limit: units per window.
         """
         if sent > self.refused_at:
             if self.served < min(UNITS_PER_REFUSAL, limit):
@@ -54,12 +45,7 @@ class EvenRate:
         return True
 
     def interval(self, limit: float, window: float) -> float:
-        """Return the seconds between two units.
-
-        Parameters:
-            limit: units per window.
-            window: length of a window in seconds.
-        """
+        """Return the seconds between two units."""
         return min(self.factor * window / max(limit - 1.0, limit / LONGEST), LONGEST * window / limit)
 
     def ready_at(self, limit: float, window: float) -> float:

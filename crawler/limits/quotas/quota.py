@@ -100,12 +100,9 @@ class Quota:
     # ---- updates -----------------------------------------------------------------------------------------------------
 
     def record_unreported(self, *, sent: float, received: float, cost: float = 1.0) -> bool:
-        """Count a request whose response does not mention this policy (rule 8). Return whether the policy can be kept.
+        """Count a request whose response does not mention this policy (rule 8).
 
-        Parameters:
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            cost: units of the request.
+        Return whether the policy can be kept.
         """
         if self.remaining is None:
             if self.is_counted:
@@ -122,14 +119,7 @@ class Quota:
         return True
 
     def start_counted_window(self, remaining: float, sent: float, received: float, margin: float = 0.0) -> None:
-        """Begin a window that no response states, with its first request.
-
-        Parameters:
-            remaining: units left.
-            sent: when the request was sent, in seconds since the epoch.
-            received: when the response was received, in seconds since the epoch.
-            margin: seconds to add to the window's end.
-        """
+        """Begin a window that no response states, with its first request."""
         length = self.window.length or 0.0
         self.window.reset_stated, self.estimated = True, None
         self._start_window(max(0.0, remaining), TimeInterval(sent + length, received + length + margin), received)
@@ -150,12 +140,7 @@ class Quota:
         self.usage.spend(cost)
 
     def is_cause(self, cost: float, sent: float) -> bool:
-        """Return whether a refusal was due to this policy, which is used up then.
-
-        Parameters:
-            cost: units of the request.
-            sent: when it was sent, in seconds since the epoch.
-        """
+        """Return whether a refusal was due to this policy, which is used up then."""
         if self.is_counted:
             return self.log.explain_refusal(
                 sent, self.updated_at, self.window.length or 0.0
@@ -190,14 +175,7 @@ class Quota:
     # ---- when the next request may start -----------------------------------------------------------------------------
 
     def ready_at(self, now: float, *, cost: float, inflight: float, in_flight_since: Callable[[float], bool]) -> float:
-        """Return when enough units are available, in seconds since the epoch; infinite: after a response arrives.
-
-        Parameters:
-            now: seconds since the epoch.
-            cost: units of the next request's grant.
-            inflight: units in flight.
-            in_flight_since: whether a request that started at a given time or later is in flight.
-        """
+        """Return when enough units are available, in seconds since the epoch; infinite: after a response arrives."""
         need = self.usage.expected_cost(cost)
         if self.is_counted:
             return self._counted_ready_at(now, need, inflight)
@@ -233,15 +211,7 @@ class Quota:
         return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
-        """Return when the next request starts if the remaining units are spread over the window, in epoch seconds.
-
-        Parameters:
-            last: when the last request started, in seconds since the epoch.
-            cost: units of the next request's grant.
-            inflight: units in flight.
-            backlog: units of the waiting requests.
-            mode: how the quota is spent.
-        """
+        """Return when the next request starts if the remaining units are spread over the window, in epoch seconds."""
         is_estimated = mode == "auto" and self.estimated is not None and self.estimated.is_usable()
         if self.is_counted or mode == "burst" or self.remaining is None or is_estimated:
             return self._even_start_at(last, cost) if self.is_counted else -math.inf
@@ -288,12 +258,7 @@ class Quota:
         return last + STEADY_FACTOR * self.interval * self.usage.expected_cost(cost)
 
     def available(self, now: float, inflight: float) -> float:
-        """Return the units that are certainly left (rules 3 and 6); 0 if that is unknown.
-
-        Parameters:
-            now: seconds since the epoch.
-            inflight: units in flight.
-        """
+        """Return the units that are certainly left (rules 3 and 6); 0 if that is unknown."""
         if self.remaining is None:
             return 0.0
         others = self.rate_of_others

@@ -72,16 +72,7 @@ class Replenishment:
         limit: float,
         interval: float | None,
     ) -> None:
-        """Vote for a kind, because a response shows that units were restored.
-
-        Parameters:
-            sample: the response.
-            before: units left by the previous update.
-            updated_at: when that update was received, in seconds since the epoch.
-            reset: when units should have been restored.
-            limit: units per window.
-            interval: average seconds in which one unit is restored. `None` means unknown.
-        """
+        """Vote for a kind, because a response shows that units were restored."""
         restored = sample.remaining + sample.inflight  # what is in flight was restored, too, and spent
         if restored >= limit / 2 > before:
             gradual = interval is not None and (sample.received - updated_at) / interval >= restored - before
@@ -96,24 +87,12 @@ class Replenishment:
                 self.vote_continuous(1)
 
     def record_returned(self, units: float, seconds: float, interval: float | None) -> None:
-        """Vote for continuous replenishment if a window was used up, and units had returned as its rate predicts.
-
-        Parameters:
-            units: units that have returned since the window began.
-            seconds: seconds since then.
-            interval: average seconds in which one unit is restored. `None` means unknown.
-        """
+        """Vote for continuous replenishment if a window was used up, and units had returned as its rate predicts."""
         if units >= MIN_RETURNED and interval is not None and abs(units - seconds / interval) <= MIN_RETURNED:
             self.vote_continuous(MAX_VOTES)
 
     def check_interval(self, sample: QuotaSample, limit: float, interval: float | None) -> None:
-        """Measure the interval of units that return one by one, if it is longer than is assumed.
-
-        Parameters:
-            sample: the response.
-            limit: units per window.
-            interval: average seconds in which one unit is assumed to be restored. `None` means unknown.
-        """
+        """Measure the interval of units that return one by one, if it is longer than is assumed."""
         first, is_full = self._counted_from, sample.remaining + sample.cost + sample.inflight >= limit
         ends = sample.refused and sample.reset is not None  # the stated reset tells more
         if first is None or ends or (is_full and sample.causal):
@@ -137,24 +116,13 @@ class Replenishment:
         self.continuous_votes = min(MAX_VOTES, self.continuous_votes + votes)
 
     def probe_delay(self, interval: float | None, window: float | None) -> float:
-        """Return the seconds by which the first probes are sent after the reset, so that one unit can have returned.
-
-        Parameters:
-            interval: average seconds in which one unit is restored. `None` means unknown.
-            window: length of a window in seconds. `None` means unknown.
-        """
+        """Return the seconds by which the first probes are sent after the reset, so that one unit can have returned."""
         if self.kind != "unknown" or interval is None or window is None:
             return 0.0
         return min(KNOWN_INTERVALS * interval, window / 20, MAX_PROBE_DELAY)
 
     def restored_at(self, missing: float, *, updated_at: float, interval: float | None) -> float:
-        """Return when `missing` units will have returned one by one, in seconds since the epoch.
-
-        Parameters:
-            missing: number of units.
-            updated_at: when the remaining units were last stated, in seconds since the epoch.
-            interval: average seconds in which one unit is restored. `None` means unknown.
-        """
+        """Return when `missing` units will have returned one by one, in seconds since the epoch."""
         if self.kind != "continuous" or interval is None:
             return math.inf
         return updated_at + interval * missing if self.before_reset or self.rate is not None else math.inf

@@ -73,14 +73,7 @@ class RequestLog:
         return self.round_trip if self.counts_trips else 0.0
 
     def add(self, sent: float, received: float, limit: float | None, *, refused: bool = False) -> None:
-        """Add a request that the server counted at some time between `sent` and `received`.
-
-        Parameters:
-            sent: when the request was sent, in seconds since the epoch.
-            received: when its response was received, in seconds since the epoch.
-            limit: units per window. `None` means unknown.
-            refused: whether it was refused, so that the server may not have counted it.
-        """
+        """Add a request that the server counted at some time between `sent` and `received`."""
         if self._has_gap:
             self._has_gap, self.complete_since = False, max(self.complete_since, received)
         self._timed, self._total = self._timed + 1, self._total + received - sent
@@ -88,12 +81,7 @@ class RequestLog:
         self._append(-math.inf if refused else sent, received, limit)
 
     def assume(self, at: float, limit: float | None) -> None:
-        """Add a request that the server counted at about a known time. How long it took is not known.
-
-        Parameters:
-            at: when the server counted it, in seconds since the epoch.
-            limit: units per window. `None` means unknown.
-        """
+        """Add a request that the server counted at about a known time. How long it took is not known."""
         self._append(at, at, limit)
 
     def _append(self, sent: float, received: float, limit: float | None) -> None:
@@ -113,13 +101,7 @@ class RequestLog:
         self.complete_since = max(self.complete_since, time)
 
     def explain_refusal(self, sent: float, received: float, window: float) -> bool:
-        """Return whether a refused request relied on the shortest round trip, which no later one does.
-
-        Parameters:
-            sent: when it was sent, in seconds since the epoch.
-            received: when the refusal was received.
-            window: length of a window in seconds.
-        """
+        """Return whether a refused request relied on the shortest round trip, which no later one does."""
         if self.earlier > max(MARGIN, window / 1000.0):
             self._dropped_at = received
         self.counts_trips = False
@@ -139,12 +121,7 @@ class RequestLog:
         return at
 
     def returned_at(self, received: float, window: float) -> float:
-        """Return when the unit of a request has certainly returned, in seconds since the epoch.
-
-        Parameters:
-            received: when its response was received, in seconds since the epoch.
-            window: length of a window in seconds.
-        """
+        """Return when the unit of a request has certainly returned, in seconds since the epoch."""
         return received + window + max(MARGIN, window / 1000.0) - self.earlier
 
     def latest(self, number: float) -> TimeRange | None:
@@ -154,8 +131,7 @@ class RequestLog:
     def count(self, sent: float, received: float, window: float) -> tuple[int, int]:
         """Count the requests of the last window, for a server that counts at some time between `sent` and `received`.
 
-        Returns:
-            The number of requests that certainly count, and the number that may count.
+        Returns the number of requests that certainly count, and the number that may count.
         """
         certain = sum(received < request[0] + window for request in self._requests)
         return certain, sum(sent < request[1] + window for request in self._requests)

@@ -57,14 +57,7 @@ class Flights(Struct, eq=False):
 def find_shared(
     known: dict[str, DeclaredQuota], own: DeclaredQuota, observation: Observation, flight: Flight
 ) -> DeclaredQuota:
-    """Return the quota that a response of a lane states: that of other lanes if it fits, else the lane's own.
-
-    Parameters:
-        known: The quotas that are named by an id, by name; `own` is added if it is the first of its name.
-        own: The quota that the lane has so far.
-        observation: What the response states.
-        flight: The requests of the lane that are in flight.
-    """
+    """Return the quota that a response of a lane states: that of other lanes if it fits, else the lane's own."""
     shared = known.get(own.name)
     if shared is None:
         if len(known) >= MAX_QUOTAS:

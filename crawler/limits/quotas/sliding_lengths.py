@@ -39,12 +39,7 @@ class SlidingLengths:
     """When the latest requests were sent and answered."""
 
     def record(self, sample: QuotaSample, limit: float) -> float | None:
-        """Rule out the lengths that a response contradicts. Return the only one that is left, or `None`.
-
-        Parameters:
-            sample: the response.
-            limit: units per window.
-        """
+        """Rule out the lengths that a response contradicts. Return the only one that is left, or `None`."""
         if limit > MAX_LIMIT or sample.cost != 1.0:
             self.possible = []
         if not self.possible:

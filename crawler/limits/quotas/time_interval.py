@@ -57,12 +57,6 @@ class TimeInterval:
         A window that contains a request ends at most its length later, so this is never too early. A server that rounds
         down states ends up to a second earlier. So does a server with clock-aligned windows if our first request came
         late; therefore `earliest` of this interval stays as stated.
-
-        Parameters:
-            earliest: length of the window after the request was sent, in seconds since the epoch.
-            latest: length of the window after the response was received, in seconds since the epoch.
-            late: seconds that may have passed since the previous window ended.
-            careful: whether to choose the later end if it is unclear which one is true.
         """
         if not (self.earliest - ROUNDING <= latest and earliest <= self.latest + ROUNDING):
             return

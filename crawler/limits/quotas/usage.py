@@ -52,14 +52,7 @@ class QuotaUsage:
     def start_window(
         self, remaining: float, received: float, used: float | None, *, max_others: float = math.inf
     ) -> None:
-        """Begin a window with its first response.
-
-        Parameters:
-            remaining: units left.
-            received: when the response was received, in seconds since the epoch.
-            used: units used so far. `None` means unknown.
-            max_others: units per second that other clients can have used in the windows before, on average.
-        """
+        """Begin a window with its first response."""
         if not self.counts_requests and not self._cost_is_known and used:
             self.cost_per_request = used  # an upper bound until two responses can be compared
         self._others_before = self.others = min(self.others, max_others)
@@ -69,16 +62,7 @@ class QuotaUsage:
     def update(
         self, remaining: float, received: float, cost: float, inflight: float, *, causal: bool = True, rate: float = 0.0
     ) -> None:
-        """Learn from a later response of the same window.
-
-        Parameters:
-            remaining: units left.
-            received: when the response was received, in seconds since the epoch.
-            cost: units of the request's grant.
-            inflight: units in flight. Without them the backlog of a slow server would look like other clients.
-            causal: whether the request was sent after the previous update. Others show no cost of a request.
-            rate: units per second that return continuously.
-        """
+        """Learn from a later response of the same window."""
         self.spend(cost)
         used = self._remaining - remaining
         if not self.counts_requests:
@@ -99,9 +83,6 @@ class QuotaUsage:
 
         Others would hardly use such numbers by chance, but they may keep in step with us. The first other number
         refutes it.
-
-        Parameters:
-            used: units that are used of this window, by us and by other clients.
         """
         if self._supposed_unit and used % self._supposed_unit:
             self.counts_requests, self._cost_is_known, self._supposed_unit = True, False, 0
@@ -125,12 +106,7 @@ class QuotaUsage:
         return self._ours + 1.0
 
     def returned(self, remaining: float, received: float) -> tuple[float, float]:
-        """Return the units, at least, that have returned since the window began, and the seconds since then.
-
-        Parameters:
-            remaining: units left.
-            received: when the response that states them was received, in seconds since the epoch.
-        """
+        """Return the units, at least, that have returned since the window began, and the seconds since then."""
         return self._ours + remaining - self._remaining, received - self._since
 
     def record_round_trip(self, seconds: float) -> None:
@@ -154,12 +130,7 @@ class QuotaUsage:
         return cost if self.counts_requests else self.cost_per_request
 
     def units_in_flight(self, requests: int, cost: float) -> float:
-        """Return the units of the requests in flight, as many as they are likely to take together at most.
-
-        Parameters:
-            requests: number of requests in flight.
-            cost: units of their grants.
-        """
+        """Return the units of the requests in flight, as many as they are likely to take together at most."""
         if self.counts_requests:
             return cost
         uncertain = 2.0 * self.cost_deviation * (math.sqrt(requests + 1) - 1.0)  # beside that of the next request

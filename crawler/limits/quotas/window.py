@@ -56,13 +56,7 @@ LONG_WINDOW: Final = 30.0
 
 
 def possible_lengths(began: TimeRange, after: float, until: float) -> list[float]:
-    """Return the common lengths that a window can have, and those from a minute on of which it ended at a multiple.
-
-    Parameters:
-        began: When it began, at least and at most, in seconds since the epoch.
-        after: When it had not ended.
-        until: When it had ended.
-    """
+    """Return the common lengths that a window can have, and those from a minute on of which it ended at a multiple."""
     lengths = {length for length in COMMON_LENGTHS if after - began[1] < length <= until - began[0]}
     by_clock = {length for length in COMMON_LENGTHS if began[1] // length == after // length < until // length}
     by_clock -= {*COMMON_LENGTHS[: COMMON_LENGTHS.index(ALIGNED_LENGTH)]}
@@ -91,10 +85,6 @@ def next_end(since: float, now: float) -> float:
     """Return when a window whose length is unknown may end next, in seconds since the epoch.
 
     That is one common length after its beginning, or the first multiple of one on the clock (UTC) from a minute on.
-
-    Parameters:
-        since: When the window began, in seconds since the epoch.
-        now: The time after which it may end.
     """
     ends = [since + length for length in COMMON_LENGTHS]
     ends += [(since // length + 1) * length for length in COMMON_LENGTHS if length >= ALIGNED_LENGTH]
@@ -107,12 +97,6 @@ def next_probe(since: float, now: float, probes: int, *, share: float = 0.0) -> 
 
     That is one common length after its beginning, or on the hour or at midnight (UTC), where long windows often end, or
     after a pause that doubles, whichever comes first.
-
-    Parameters:
-        since: When the window began, in seconds since the epoch; not a number: unknown.
-        now: When the latest request was refused, in seconds since the epoch.
-        probes: Requests of this window that were refused before.
-        share: Share of the time since the beginning, where that is certain, that passes before the next probe.
     """
     passed = 0.0 if math.isnan(since) else max(0.0, now - since)
     at = min(now - passed + next_common(passed) + MARGIN, now + max(share * passed, doubled(probes, cap=MAX_PAUSE)))
@@ -160,12 +144,7 @@ class Window:
     _rounded_windows: int = 0
 
     def declare(self, length: float | None, reset: TimeRange | None) -> TimeInterval | None:
-        """Take a declared length and a stated reset. Return the corrected reset, or `None` if none is stated.
-
-        Parameters:
-            length: seconds of one window.
-            reset: the earliest and the latest time of the reset, in seconds since the epoch.
-        """
+        """Take a declared length and a stated reset. Return the corrected reset, or `None` if none is stated."""
         if length is not None and length > 0:
             self.length, self.declared = length, True
         if reset is None:
@@ -174,15 +153,7 @@ class Window:
         return TimeInterval(reset[0] + self.correction, reset[1] + self.correction)
 
     def begin(self, reset: TimeInterval, *, last: TimeInterval, sent: float, received: float, first: bool) -> None:
-        """Begin a window: learn its length, and narrow its end by the length.
-
-        Parameters:
-            reset: the stated end; it is narrowed in place.
-            last: the end of the previous window.
-            sent: when the request was sent whose response shows the new window, in seconds since the epoch.
-            received: when that response was received, in seconds since the epoch.
-            first: whether that was the first request of the window.
-        """
+        """Begin a window: learn its length, and narrow its end by the length."""
         if not self.declared:
             self._learn_length(reset, last, sent, received, first=first)
         if first and self.length is None:
@@ -196,14 +167,7 @@ class Window:
             reset.narrow_to_window(sent + self.length, received + self.length, late=late, careful=careful)
 
     def shorten(self, low: float, high: float, *, opened: float, end: float) -> None:
-        """Learn the true length, and how late resets are stated, from a window that ended before its stated end.
-
-        Parameters:
-            low: seconds that the window lasted at least.
-            high: seconds that the window lasted at most.
-            opened: when the response to its first request was received, in seconds since the epoch.
-            end: the latest stated end, in seconds since the epoch.
-        """
+        """Learn the true length, and how late resets are stated, from a window that ended before its stated end."""
         length = longest_common(max(low, ROUNDING), high)
         if length is None or self._never_late:
             return
@@ -215,16 +179,7 @@ class Window:
     def learn_from_probes(
         self, began: TimeRange, after: float, until: float, *, since: float | None, empty: bool
     ) -> None:
-        """Learn the length of a window that states neither its length nor its end.
-
-        Parameters:
-            began: When it began, at least and at most, in seconds since the epoch.
-            after: When it had not ended.
-            until: When another one had begun.
-            since: When the window before had not ended, before which this one did not begin. `None`: not all of it has
-                returned together, so that it may be no window.
-            empty: Whether nothing was left of it, so that the time between the two probes is short.
-        """
+        """Learn the length of a window that states neither its length nor its end."""
         if self.declared:
             return
         low, high = self._length_range if since is None else self._narrow(after - began[1], until - since)
@@ -238,34 +193,19 @@ class Window:
             self.length, self._confirmations = longest, 1
 
     def learn_from_first(self, low: float, high: float) -> None:
-        """Learn the length of the first window, if it is not known.
-
-        Parameters:
-            low: Seconds from our first request to the stated end, at least.
-            high: The same, at most.
-        """
+        """Learn the length of the first window, if it is not known."""
         if self.length is None:
             self.length = longest_common(low - ROUNDING, high)
 
     def learn_from_empty(self, reset: TimeInterval, sent: float, received: float) -> None:
-        """Learn the length from the stated end of a window that is used up, and its first request.
-
-        Parameters:
-            reset: when its first unit returns.
-            sent: when its first request was sent, in seconds since the epoch.
-            received: when that was answered.
-        """
+        """Learn the length from the stated end of a window that is used up, and its first request."""
         low, high = reset.earliest - received, reset.latest - sent
         length = longest_common(low, high) if high - low <= MAX_UNCERTAINTY and not self.correction else None
         if length is not None and length >= (self.length or 0.0):
             self._learn(length)
 
     def forget_length(self, passed: float = 0.0) -> None:
-        """Forget a learned length that proved wrong.
-
-        Parameters:
-            passed: Seconds that the present window has lasted so far, at least.
-        """
+        """Forget a learned length that proved wrong."""
         self.length, self._confirmations, self.log_confirmed = None, 0, False
         self._narrow(passed, math.inf)
 
@@ -274,11 +214,9 @@ class Window:
         self.length, self.log_confirmed = length, True
 
     def _narrow(self, low: float, high: float) -> TimeRange:
-        """Return the seconds that all windows so far may have lasted; those of this one if they contradict the others.
+        """Return the seconds that all windows so far may have lasted.
 
-        Parameters:
-            low: Seconds that this window lasted at least. Not a number: its beginning is unknown.
-            high: The same, at most.
+        Those of this one if they contradict the others.
         """
         least, most = max(self._length_range[0], low), min(self._length_range[1], high)
         self._length_range = (least, most) if least < most else (low, high)
@@ -296,14 +234,6 @@ class Window:
         """Return when the next one of the last requests may start, which find out when the window ends.
 
         A request that comes too early is served as long as units are left. `None` means that it is not kept.
-
-        Parameters:
-            left: Requests that the remaining units allow.
-            limit: Units per window.
-            reset: When units are restored.
-            since: When the window began, in seconds since the epoch.
-            last: When the last request started, in seconds since the epoch.
-            windows: Windows so far. Each one that showed no length leaves fewer to look for it.
         """
         if self.reset_stated:
             kept = reset.is_vague() and left <= 1 and last < reset.earliest
