@@ -172,7 +172,7 @@ async def test_callbacks_of_large_pages_run_one_at_a_time_unless_they_may_wait(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, is_async: bool
 ) -> None:
     """A parsed page takes many times the memory of its body."""
-    monkeypatch.setattr("crawler.engine.page.LARGE", 10)
+    monkeypatch.setattr("crawler.engine.callbacks.LARGE", 10)
     running = most = 0
 
     class Pages(Spider):
