@@ -118,6 +118,7 @@ class Attempts:
             return await self.make(ticket, number, body=body, ask_answer=False)
         finally:
             self._frontier.settle(ticket)
+            self._slots.tokens.give_back(ticket)
 
     # ---- hooks and network -------------------------------------------------------------------------------------------
 
@@ -154,20 +155,20 @@ class Attempts:
         return self._through_hooks(ticket, observer.noting(network), body)
 
     async def _through_hooks(self, ticket: StartTicket, network: Network, body: BodyHandling) -> Result:
-        """Send the request through the `fetch` hooks. While they send nothing, fetches in place may use its token."""
+        """Send the request through the `fetch` hooks. While they send nothing, others may borrow its token."""
 
         async def send(request: Request) -> Response:
-            await self._slots.occupy(ticket)
+            await self._slots.tokens.take_back(ticket)
             try:
                 return await network(request)
             finally:
-                self._slots.reserve(ticket)
+                self._slots.tokens.lend(ticket)
 
-        self._slots.reserve(ticket)
+        self._slots.tokens.lend(ticket)
         try:
             return await self._hooks.fetch(ticket.request, send, body)
         finally:
-            self._slots.give_up_place(ticket)
+            self._slots.tokens.end(ticket)
 
     def _authenticating(self, exchange: Network, observer: _ExchangeObserver) -> Network:
         """Return a `Network` that authenticates, which may take several exchanges."""
@@ -216,7 +217,6 @@ class _ExchangeObserver(Struct, eq=False):
 
     def note_sent(self, at: float) -> None:
         """Note that a hook has sent the request, at a time of trio's clock."""
-        self.slots.occupy_now(self.ticket)
         self.settlement.note_sent(self.ticket, at)
 
     async def next_exchange(self, request: Request, response: Response) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import trio
 
+from crawler.engine.shared_tokens import SharedTokens
 from crawler.errors import WouldExceedDeadline
 from crawler.frontier import InlineTicket, StartTicket
 
@@ -29,6 +29,8 @@ class Slots:
     def __init__(self, frontier: Frontier, clock: Clock) -> None:
         self._frontier = frontier
         self._clock = clock
+        self.tokens = SharedTokens(frontier)
+        """The tokens that hooks lend to other tasks."""
 
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
@@ -59,48 +61,23 @@ class Slots:
         )
 
     async def acquire(self, ticket: InlineTicket, give_up_at: float) -> None:
-        """Acquire a token of the ticket's lane."""
+        """Acquire a token of the ticket's lane.
+
+        A `fetch` hook that runs inside an attempt on the same lane shares the token of that attempt: one of its
+        requests at a time uses it, and others need one of their own.
+        """
+        lane, page = ticket.lane, current_ticket.get()
         with trio.move_on_at(give_up_at):
-            await ticket.lane.limiter.acquire_on_behalf_of(ticket.permit)
-            ticket.permit.enter()
-        if not ticket.permit.is_in_flight:
-            raise self.too_late(0.0, ticket.lane, ticket.request)
-
-    # ---- the token of a `fetch` hook that sends nothing --------------------------------------------------------------
-
-    @staticmethod
-    def reserve(ticket: StartTicket) -> None:
-        """Keep the place of a request in its lane, but not its token: its hooks may wait for what fetches in place."""
-        if ticket.permit.is_in_flight:
-            ticket.lane.limiter.release_on_behalf_of(ticket.permit)
-            ticket.permit.leave()
-            ticket.lane.throttle.reserved += 1
-
-    async def occupy(self, ticket: StartTicket) -> None:
-        """Wait for a token for the place of a request that is about to be sent."""
-        if not ticket.permit.is_in_flight:
-            await ticket.lane.limiter.acquire_on_behalf_of(ticket.permit)
-            self._occupy(ticket)
-
-    def occupy_now(self, ticket: StartTicket) -> None:
-        """Take a token, if one is free, for the place of a request that a hook has sent by its own means."""
-        if not ticket.permit.is_in_flight:
-            with suppress(trio.WouldBlock):
-                ticket.lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
-                self._occupy(ticket)
-
-    @staticmethod
-    def _occupy(ticket: StartTicket) -> None:
-        ticket.permit.enter()
-        ticket.lane.throttle.reserved -= 1
-
-    def give_up_place(self, ticket: StartTicket) -> None:
-        """Give up the place of a request whose hooks have ended, if it has no token."""
-        if not ticket.permit.is_in_flight:
-            ticket.lane.throttle.reserved -= 1
-            self._frontier.schedule.offer(ticket.lane)
-
-    # ---- starts ------------------------------------------------------------------------------------------------------
+            if page is not None and page.lane is lane and isinstance(page, StartTicket) and page.permit.is_in_flight:
+                while page.is_lent and lane.limiter.available_tokens <= 0:
+                    await self._frontier.changed.wait()
+                if not page.is_lent:
+                    page.is_lent = True
+                    ticket.lender = page
+                    return
+            await self.tokens.acquire(ticket)
+        if not ticket.permit.is_in_flight and ticket.lender is None:
+            raise self.too_late(0.0, lane, ticket.request)
 
     async def start(self, ticket: StartTicket, give_up_at: float = math.inf) -> None:
         """Wait until the ticket's lane may start a request, and take that start."""

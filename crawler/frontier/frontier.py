@@ -302,14 +302,17 @@ class Frontier:
     # ---- results -----------------------------------------------------------------------------------------------------
 
     def release(self, ticket: StartTicket) -> None:
-        """Release the token of a ticket, if it has one: the body of its response has ended."""
+        """Release the token of a ticket, if it holds or borrows one: the body of its response has ended."""
         permit = ticket.permit
         if permit.is_in_flight:
             ticket.lane.limiter.release_on_behalf_of(permit)
             permit.leave()
             self.schedule.offer(ticket.lane)
         if isinstance(ticket, InlineTicket):
-            self.changed.set()  # another fetch in place may wait until the lane is not full
+            if ticket.lender is not None:
+                ticket.lender.is_lent = False
+                ticket.lender = None
+            self.changed.set()  # another request of the same hook may wait
 
     def settle(self, ticket: Ticket) -> None:
         """Settle a ticket whose request is committed, or needs no commit."""

@@ -184,9 +184,7 @@ class Lane:
 
     def is_full(self) -> bool:
         """Return whether no more requests may be in flight now, counting those of others that share its limits."""
-        return (
-            self.throttle.busy + self.throttle.reserved >= self._tokens or self.limiter.borrowed_tokens >= self._tokens
-        )
+        return self.throttle.busy >= self._tokens or self.limiter.borrowed_tokens >= self._tokens
 
     def fit_limiter(self) -> None:
         """Give the limiter as many tokens as requests may be in flight now."""

@@ -101,6 +101,8 @@ class StartTicket(Ticket):
     """The units and the start that it takes from the limits of its lane and budgets."""
     outage: Outage | None = None
     """The known outage of the host, if only its gateway has answered."""
+    is_lent: bool = False
+    """Whether an inline fetch of a `fetch` hook uses its token."""
 
     def mark_sent(self, at: float) -> None:
         """Record that bytes of the request were sent at `at` (seconds since the epoch)."""
@@ -133,6 +135,9 @@ class RobotsTicket(StartTicket, kw_only=True):
 
 class InlineTicket(StartTicket):
     """A request that is made in place by a handler or plugin, which the store does not have."""
+
+    lender: StartTicket | None = None
+    """The attempt whose token it uses, if a `fetch` hook makes it."""
 
 
 StoredTicket: TypeAlias = PageTicket | RefusedTicket

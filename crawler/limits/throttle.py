@@ -59,8 +59,6 @@ class Throttle:
     """How many refused requests the server gets."""
     busy: int = attrs.field(default=0, init=False)
     """Requests whose responses have not ended, body included. Permits count them, those of all owners together."""
-    reserved: int = attrs.field(default=0, init=False)
-    """Requests that keep a place without being in flight: their `fetch` hooks run, and send nothing at the moment."""
     watchers: tuple[Callable[[], None], ...] = attrs.field(default=(), init=False)
     """Called when `ready_at` may have changed, where several owners share these limits."""
     retried: RetriedPages | None = attrs.field(default=None, init=False)
@@ -133,7 +131,7 @@ class Throttle:
 
     def is_full(self) -> bool:
         """Return whether as many requests are in flight as do well."""
-        return self.busy + self.reserved >= self.concurrency.limit
+        return self.busy >= self.concurrency.limit
 
     def is_stalled(self, now: float) -> bool:
         """Return whether all requests were refused for so long that none is worth a try for now."""

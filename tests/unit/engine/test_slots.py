@@ -119,36 +119,17 @@ async def test_a_wait_has_to_fit(
                 case.slots.check(wait, patience, case.lane, REQUEST)
 
 
-async def test_a_hook_that_sends_nothing_keeps_its_place_and_leaves_its_token_to_fetches_in_place(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_hook_inside_an_attempt_shares_its_place(autojump_clock: MockClock) -> None:
     case = Case(delay=0.0)
     page = await case.begin()
-    case.slots.reserve(page)
-    assert case.lane.is_full()  # no other page may start
-    inner = await case.begin(trio.current_time() + 1.0)
-    assert inner.permit.is_in_flight
-    with pytest.raises(trio.TooSlowError), trio.fail_after(1):
-        await case.slots.occupy(page)
-    case.slots.occupy_now(page)
-    assert not page.permit.is_in_flight
-    case.end(inner)
-    await case.slots.occupy(page)
-    assert (case.lane.throttle.busy, case.lane.throttle.reserved) == (1, 0)
-    case.slots.reserve(page)
-    case.slots.occupy_now(page)  # a browser has sent it
-    assert page.permit.is_in_flight
-    case.slots.give_up_place(page)  # which has become a token that `end` releases
-    case.end(page)
-    assert (case.lane.throttle.busy, case.lane.throttle.reserved, case.lane.is_full()) == (0, 0, False)
-
-
-async def test_the_place_of_a_hook_that_has_sent_nothing_is_given_up(autojump_clock: MockClock) -> None:
-    case = Case(delay=0.0)
-    page = await case.begin()
-    case.slots.reserve(page)
-    case.slots.give_up_place(page)
-    assert (case.lane.throttle.reserved, case.lane.is_full()) == (0, False)
+    token = current_ticket.set(page)
+    try:
+        inner = await case.begin(trio.current_time() + 1.0)
+        assert not inner.permit.is_in_flight
+        case.end(inner)
+    finally:
+        current_ticket.reset(token)
+    assert case.lane.throttle.busy == 1
 
 
 async def test_a_cancelled_wait_leaves_nothing_taken(autojump_clock: MockClock) -> None:
