@@ -90,20 +90,28 @@ async def test_pages_that_were_refused_once_do_not_make_those_that_are_broken_wa
 
 
 @pytest.mark.parametrize(
-    "broken",
-    [range(59, 60), range(58, 60), range(57, 60), range(50, 60), range(5), range(0, 60, 5), range(0, 60, 2)],
+    ("broken", "waits"),
+    [
+        (range(59, 60), 1),
+        (range(58, 60), 1),
+        (range(57, 60), 1),
+        (range(50, 60), 1),
+        (range(5), 1),
+        (range(0, 60, 5), 1),
+        (range(0, 60, 2), 12),  # every other page: the rest is fetched at the limit that this looks like
+    ],
     ids=str,
 )
-async def test_broken_pages_of_a_site_fail_together(autojump_clock: MockClock, broken: list[int]) -> None:
+async def test_broken_pages_of_a_site_fail_together(autojump_clock: MockClock, broken: list[int], waits: int) -> None:
     report = (await collect(Pages(1, 60), Site(broken))).report
     assert (report.pages, report.failed) == (60 - len(broken), len(broken))
-    assert report.seconds < LONGEST + 700
+    assert report.seconds < waits * LONGEST + 700
 
 
 async def test_broken_pages_fail_while_others_are_served(autojump_clock: MockClock) -> None:
     report = (await collect(Pages(1, 1000), Site(range(5, 400, 80)))).report
     assert (report.pages, report.failed) == (995, 5)
-    assert report.seconds < 60
+    assert report.seconds < 900  # mostly 20; more if the refusals look like a limit at first
 
 
 LIMITS: dict[str, Callable[[], Limit]] = {

@@ -25,21 +25,21 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 0,
-    "lines of crawler/ without limits": 0,
-    "files of crawler/": 0,
-    "files with fewer than 25 lines of code": 0,
-    "lines of plugins/": 0,
-    "numeric constants of limits": 0,
-    "numeric constants elsewhere": 0,
-    "arguments of a constructor of the engine": 0,
-    "members of Crawl": 0,
-    "blocks of parameters at internal names": 0,
-    "modules of a plain crawl": 0,
-    "lines of the modules of a plain crawl": 0,
-    "files that run for a plain page": 0,
-    "files with the request of a plain page in hand": 0,
-    "files that run for a page that is refused once": 0,
+    "lines of crawler/": 58626,
+    "lines of crawler/ without limits": 50144,
+    "files of crawler/": 446,
+    "files with fewer than 25 lines of code": 65,
+    "lines of plugins/": 23900,
+    "numeric constants of limits": 231,
+    "numeric constants elsewhere": 360,
+    "arguments of a constructor of the engine": 14,
+    "members of Crawl": 15,
+    "blocks of parameters at internal names": 13,
+    "modules of a plain crawl": 208,
+    "lines of the modules of a plain crawl": 28347,
+    "files that run for a plain page": 86,
+    "files with the request of a plain page in hand": 29,
+    "files that run for a page that is refused once": 115,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
@@ -65,11 +65,11 @@ def lines(*paths: Path) -> int:
 
 def lines_of_code(path: Path) -> int:
     """Lines of statements, without docstrings, comments, imports, `__all__` and blank lines."""
-    held = set()
+    held: set[int] = set()
     for node in ast.walk(tree(path)):
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.stmt) and not is_text and not isinstance(node, (ast.Import, ast.ImportFrom)):
-            held.add(node.lineno)
+            held.update(range(node.lineno, (node.lineno if hasattr(node, "body") else node.end_lineno or 0) + 1))
     return len(held)
 
 
