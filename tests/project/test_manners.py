@@ -18,7 +18,7 @@ import importlib, os
 hooks = []
 register, os.register_at_fork = os.register_at_fork, lambda **given: hooks.append(given) or register(**given)
 import asyncio, concurrent.futures, logging, multiprocessing.process, random, tempfile, threading, uuid
-import cyclopts, rich, trio, httpx  # what others register is theirs
+import rich, trio, httpx  # what others register is theirs
 hooks.clear()
 main = httpx.main
 for name in {MODULES}:
