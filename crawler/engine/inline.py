@@ -124,7 +124,7 @@ class Inline:
     async def _try(self, lane: Lane, request: Request, receiver: BodyReceiver | None) -> Response | Request:
         """Make attempts until one has a definitive response or another request, or no further one is allowed."""
         pending = Pending((0, 0), request, lane.name)
-        while True:
+        while True:  # noqa: ASYNC913 - each turn makes an attempt
             ticket = self._frontier.inline_ticket(lane, request, self._clock(), pending)
             result: Response | Request | Retry | RequestError
             try:

@@ -95,7 +95,7 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Dur
     code, said = crawl.run("--append", preexec_fn=no_room)
     assert (code, said.count("\n")) == (1, 1), said
     assert re.search(
-        "cannot write items.jsonl: the disk is full .*too large.*; free some space, then run the same", said
+        "cannot write items.jsonl: the disk is full .*too large.*; free some space, then run it again", said
     )
     crawl.kills.append(time.monotonic())
     crawl.finish("--append")

@@ -64,7 +64,12 @@ class Connection(psycopg.AsyncConnection[Row]):
         async for _ in self.notifies(stop_after=1):
             pass
 
-    async def wait(self, gen: PQGen[T], interval: float = 0.0, timeout: float | None = None) -> T:
+    async def wait(
+        self,
+        gen: PQGen[T],
+        interval: float = 0.0,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
+    ) -> T:
         """Wait for the socket as psycopg asks. If the wait for an answer is cancelled, the connection is closed."""
         try:
             wanted = next(gen)
