@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 50144,
     "files of crawler/": 446,
     "files with fewer than 25 lines of code": 65,
-    "lines of plugins/": 23900,
+    "lines of plugins/": 23905,
     "numeric constants of limits": 231,
     "numeric constants elsewhere": 360,
     "arguments of a constructor of the engine": 14,
