@@ -32,7 +32,7 @@ from crawler.limits.registry import Limits
 from crawler.suggest import did_you_mean
 from crawler.transport.authorities import trusted_authorities
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, wire_options
+from crawler.transport.wire import EXTENSION, wire_options
 
 __all__ = ["Client", "client"]
 

@@ -17,7 +17,7 @@ from crawler.decision.decide import Policy
 from crawler.limits.permit import Permit
 from crawler.outages.breaker import Breaker
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, wire_options
+from crawler.transport.wire import EXTENSION, wire_options
 
 __all__ = ["SendContext"]
 

@@ -35,7 +35,7 @@ from crawler.outages.breaker import Breaker
 from crawler.outages.failed_attempt import Outage
 from crawler.transport.error_kinds import CALM, kind_of
 from crawler.transport.errors import translate, was_sent
-from crawler.transport.extensions import failure_of, wire_options
+from crawler.transport.wire import failure_of, wire_options
 
 if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent

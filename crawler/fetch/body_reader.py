@@ -19,7 +19,7 @@ from crawler.headers import Headers
 from crawler.messages import Drop, Receive, Request, Response
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS
-from crawler.transport.framing_watch import is_endless
+from crawler.transport.inspection import is_endless
 
 if TYPE_CHECKING:
     from crawler.fetch.body_receiver import BodyReceiver

@@ -23,7 +23,7 @@ from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
 from crawler.transport.errors import translate
-from crawler.transport.extensions import DEADLINE, WireOptions
+from crawler.transport.wire import DEADLINE, WireOptions
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import OriginAuth

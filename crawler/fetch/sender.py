@@ -12,9 +12,8 @@ import trio
 from crawler.headers import Headers
 from crawler.messages import Request
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, WireOptions
-from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
+from crawler.transport.wire import EXTENSION, LeanRequest, WireOptions
 
 __all__ = ["CurlSender", "Fields", "HttpxSender", "HttpxStream", "Received", "Sender"]
 

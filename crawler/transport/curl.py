@@ -12,28 +12,36 @@ libcurl implements the protocols (HTTP/1.1, 2 and 3, TLS, proxies, content codin
 from __future__ import annotations
 
 import os
+import re
 from typing import Final
 
 import httpx
 import trio
 from msgspec.structs import replace
 
-from crawler.transport.addresses import Addresses
+from crawler.lazy_pattern import lazy_pattern
+from crawler.transport.addresses import Addresses, SlowAddresses
 from crawler.transport.curl_options import CurlOptions, proxy_of
-from crawler.transport.decoding import may_be_multi_member
-from crawler.transport.driver import CurlDriver
+from crawler.transport.driver import CurlDriver, TransportStatistics
 from crawler.transport.errors import transport_error
-from crawler.transport.extensions import DEADLINE, TransportStatistics, failure_of, set_failure, wire_options
-from crawler.transport.lean import LeanRequest, Target, target_of
 from crawler.transport.resolver import AddressResolver, Resolver
-from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.transfer import Transfer, UnknownCoding
+from crawler.transport.wire import (
+    DEADLINE,
+    LeanRequest,
+    Target,
+    failure_of,
+    set_failure,
+    target_of,
+    wire_options,
+)
 
-__all__ = ["CurlTransport", "TransportStatistics"]
+__all__ = ["CurlTransport", "TransportStatistics", "may_be_multi_member"]
 
 MAX_REMEMBERED: Final = 1024
 """Origins or URLs with a peculiarity that are remembered; the oldest is forgotten first."""
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+GZIP_FILE: Final = lazy_pattern(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
 
 
 class CurlTransport(httpx.AsyncBaseTransport):
@@ -237,3 +245,11 @@ class CurlTransport(httpx.AsyncBaseTransport):
 def _address_of(request: httpx.Request) -> str:
     """Return the URL of a request, without parsing that of a lean one."""
     return request.address if isinstance(request, LeanRequest) else str(request.url)
+
+
+def may_be_multi_member(url: str) -> bool:
+    """Return whether a URL looks like that of a gzip file, which may have several members.
+
+    Some servers declare a content coding for such files.
+    """
+    return ("gz" in url or "GZ" in url) and GZIP_FILE.search(url) is not None

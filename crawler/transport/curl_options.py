@@ -21,8 +21,8 @@ from crawler.lazy_pattern import lazy_pattern
 from crawler.settings.proxies import PROXY_PORTS
 from crawler.transport.decoding import libcurl_codings
 from crawler.transport.errors import transport_error
-from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
+from crawler.transport.wire import LeanRequest
 
 __all__ = ["CurlOptions", "accepted_codings", "connection_stages", "proxy_of"]
 

@@ -7,7 +7,6 @@ that ends too early, what came is delivered. Unlike in browsers and libcurl, all
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -15,13 +14,10 @@ from typing import Final
 
 import pycurl
 
-from crawler.lazy_pattern import lazy_pattern
-
 __all__ = [
     "Decoder",
     "libcurl_codings",
     "make_decoder",
-    "may_be_multi_member",
     "parse_content_encoding",
     "unknown_coding",
 ]
@@ -34,7 +30,6 @@ MAX_CODINGS: Final = 5
 """Codings of one body; libcurl has the same limit."""
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 """The first bytes of a gzip member (RFC 1952 section 2.3)."""
-GZIP_FILE: Final = lazy_pattern(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
 NO_CODING: Final = frozenset({"identity", "none"})
 BUILT_IN: Final = (
     (pycurl.VERSION_LIBZ, {"gzip", "x-gzip", "deflate"}),
@@ -61,14 +56,6 @@ def libcurl_codings() -> frozenset[str]:
 def unknown_coding(value: str) -> str:
     """Return the first coding in a ``Content-Encoding`` value that libcurl does not know; empty if there is none."""
     return next((coding for coding in parse_content_encoding([value]) if coding not in libcurl_codings()), "")
-
-
-def may_be_multi_member(url: str) -> bool:
-    """Return whether a URL looks like that of a gzip file, which may have several members.
-
-    Some servers declare a content coding for such files.
-    """
-    return ("gz" in url or "GZ" in url) and GZIP_FILE.search(url) is not None
 
 
 def make_decoder(codings: list[str]) -> Decoder | None:

@@ -19,23 +19,34 @@ from typing import Any, Final
 import httpx
 import pycurl
 import trio
+from msgspec import Struct
 from trio.lowlevel import enable_ki_protection
 
+from crawler.transport.addresses import SlowAddresses
 from crawler.transport.curl_options import CurlOptions, connection_stages
 from crawler.transport.errors import transport_error
-from crawler.transport.extensions import TransportStatistics
 from crawler.transport.inspection import INTERVAL, MAX_EVENTS, Inspection
 from crawler.transport.open_files import TransferRoom
-from crawler.transport.slow_addresses import SlowAddresses
 from crawler.transport.sockets import Poller, Ready, open_poller
 from crawler.transport.transfer import Transfer
 
-__all__ = ["CurlDriver"]
+__all__ = ["CurlDriver", "TransportStatistics"]
 
 DEFAULT_MAX_CONNECTIONS: Final = 4096
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 NEAR: Final = 1000 * INTERVAL
 """Milliseconds. A timer that expires later is looked at by the inspection before that."""
+
+
+class TransportStatistics(Struct, frozen=True, kw_only=True):
+    """Statistics of a transport."""
+
+    transfers: int
+    """Requests in libcurl's hands, including those whose body has not been read to its end."""
+    idle_handles: int
+    """Easy handles of libcurl kept for further requests."""
+    driving: bool
+    """Whether the task that drives libcurl is running."""
 
 
 class CurlDriver:

@@ -12,7 +12,7 @@ import httpx
 import pycurl
 
 from crawler.lazy_pattern import lazy_pattern
-from crawler.transport.extensions import failure_of
+from crawler.transport.wire import failure_of
 
 __all__ = ["BOMB", "CALM", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
 

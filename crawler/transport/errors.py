@@ -35,8 +35,7 @@ from crawler.errors import (
 from crawler.messages import Request
 from crawler.redaction import redact
 from crawler.transport.error_kinds import BOMB, FINAL_KINDS, TOO_LARGE, is_unknown_host, kind_of, kind_of_code
-from crawler.transport.extensions import ProxyFault, TransportFailure, failure_of, set_failure
-from crawler.transport.lean import origin_of
+from crawler.transport.wire import ProxyFault, TransportFailure, failure_of, origin_of, set_failure
 
 __all__ = ["curl_error", "translate", "transport_error", "was_sent"]
 

@@ -17,9 +17,9 @@ import pycurl
 import trio
 
 from crawler.transport.error_kinds import kind_of_code
-from crawler.transport.lean import LeanRequest
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 from crawler.transport.transfer import Transfer
+from crawler.transport.wire import LeanRequest
 
 __all__ = ["LenientTransfer", "can_send_leniently", "is_tolerable"]
 

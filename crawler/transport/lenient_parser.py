@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from crawler.transport.error_kinds import ENDLESS
-from crawler.transport.framing_watch import ALLOWANCE, MAX_RATIO
+from crawler.transport.inspection import ALLOWANCE, MAX_RATIO
 
 __all__ = ["LenientHTTP11Parser", "ParseError"]
 

@@ -8,7 +8,7 @@ import httpx
 import pycurl
 
 from crawler.transport.errors import was_sent
-from crawler.transport.extensions import ProxyFault, failure_of
+from crawler.transport.wire import ProxyFault, failure_of
 
 __all__ = ["fault_of", "find_fault", "proxy_response_fault"]
 

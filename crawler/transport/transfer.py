@@ -25,9 +25,8 @@ from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.decoding import unknown_coding
 from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE, kind_of_code
 from crawler.transport.errors import curl_error, transport_error
-from crawler.transport.extensions import DEADLINE, STALE, ProxyFault, wire_options
-from crawler.transport.lean import delivered_fields
 from crawler.transport.received_body import WRITEFUNC_ERROR, ReceivedBody
+from crawler.transport.wire import DEADLINE, STALE, ProxyFault, delivered_fields, wire_options
 
 __all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
 

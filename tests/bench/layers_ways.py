@@ -104,8 +104,11 @@ async def fetch_by_trio(urls: list[str], at_once: int) -> None:
 async def fetch_by_transport(urls: list[str], at_once: int) -> None:
     """Fetch pages by the transport, as the downloader calls it."""
     from crawler.transport.curl import CurlTransport  # noqa: PLC0415 - the other ways do without
-    from crawler.transport.extensions import EXTENSION, WireOptions  # noqa: PLC0415
-    from crawler.transport.lean import LeanRequest  # noqa: PLC0415
+    from crawler.transport.wire import (  # noqa: PLC0415
+        EXTENSION,
+        LeanRequest,
+        WireOptions,
+    )
 
     fields = ((b"User-Agent", b"layers"), (b"Accept", b"*/*"), (b"Accept-Encoding", b"gzip"))
     async with CurlTransport() as transport:

@@ -16,7 +16,7 @@ from crawler import ConfigError, Plugin, Refused, Request, Response, Settings, S
 from crawler.http import address_guard, networks
 from crawler.testing import FakeSite, collect
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, WireOptions
+from crawler.transport.wire import EXTENSION, WireOptions
 
 WEB, INSIDE = "127.0.0.2", "127.0.0.1"
 

@@ -32,7 +32,8 @@ from crawler.scope.domains import Domains
 from crawler.scope.filetypes import FileTypes
 from crawler.scope.patterns import Patterns
 from crawler.scope.traps import session_template, template, trap_of
-from crawler.transport.decoding import may_be_multi_member, parse_content_encoding
+from crawler.transport.curl import may_be_multi_member
+from crawler.transport.decoding import parse_content_encoding
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 
 PAGE: Final = "https://e.com/"

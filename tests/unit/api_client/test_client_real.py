@@ -9,7 +9,7 @@ from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, ok
 
 from crawler import ConfigError, client
-from crawler.transport.extensions import EXTENSION, WireOptions
+from crawler.transport.wire import EXTENSION, WireOptions
 
 
 def is_idle(http) -> bool:

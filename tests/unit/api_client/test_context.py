@@ -12,7 +12,7 @@ from crawler.api_client.transport import GovernedTransport
 from crawler.limits.pace import Pace
 from crawler.limits.permit import Permit
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, WireOptions, wire_options
+from crawler.transport.wire import EXTENSION, WireOptions, wire_options
 
 
 async def test_a_lane_may_be_named(autojump_clock):

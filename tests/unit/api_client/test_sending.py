@@ -21,7 +21,7 @@ from crawler.api_client.errors import QuotaTimeout
 from crawler.api_client.sending import ON_DEADLINE
 from crawler.errors import WouldExceedDeadline
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import TransportFailure, set_failure, wire_options
+from crawler.transport.wire import TransportFailure, set_failure, wire_options
 
 # ---- deadlines -------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from crawler.fetch.auth import OriginAuth
 from crawler.fetch.downloader import Downloader
 from crawler.fetch.proxies import Proxies
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import wire_options
+from crawler.transport.wire import wire_options
 
 
 async def test_a_response_keeps_every_field_line_and_the_decoded_body():

@@ -13,7 +13,7 @@ from crawler.errors import BodyTooLarge, RequestError
 from crawler.fetch.proxies import Proxies
 from crawler.fetch.proxy_failover import raise_if_proxy_answered, with_failover
 from crawler.transport.errors import translate, transport_error
-from crawler.transport.extensions import failure_of
+from crawler.transport.wire import failure_of
 
 NAMES = ("a.test:1", "b.test:2", "c.test:3")
 WIRE = httpx.Request("GET", "http://site.test/")

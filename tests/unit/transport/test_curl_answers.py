@@ -11,7 +11,7 @@ import trio
 from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import failure_of
+from crawler.transport.wire import failure_of
 
 TOLERATED = {
     "no reason phrase": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", []),

@@ -15,7 +15,7 @@ import trio.testing
 from support.rawserver import answers, descriptors, get, ok, start, until
 
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import failure_of
+from crawler.transport.wire import failure_of
 
 
 def tasks() -> int:

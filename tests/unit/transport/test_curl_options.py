@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.cases import each
 
 from crawler.transport.curl_options import CurlOptions, accepted_codings, proxy_of
-from crawler.transport.lean import LeanRequest
 from crawler.transport.transfer import Transfer
+from crawler.transport.wire import LeanRequest
 
 OPTIONS = CurlOptions(connect_timeout=10.0, tls_verify=True, http3=False)
 

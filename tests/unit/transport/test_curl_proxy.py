@@ -13,7 +13,7 @@ from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
 from crawler.transport.errors import translate
-from crawler.transport.extensions import failure_of
+from crawler.transport.wire import failure_of
 
 
 async def http_proxy(peer):

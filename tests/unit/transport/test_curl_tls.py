@@ -17,7 +17,7 @@ from support.rawserver import answers, descriptors, get, ok, start
 from crawler.errors import ConnectFailed
 from crawler.transport.curl import CurlTransport
 from crawler.transport.errors import translate
-from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
+from crawler.transport.wire import EXTENSION, WireOptions, failure_of
 
 
 async def app(scope, receive, send):

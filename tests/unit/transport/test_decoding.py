@@ -17,7 +17,6 @@ from crawler.transport.decoding import (
     MAX_PIECE,
     libcurl_codings,
     make_decoder,
-    may_be_multi_member,
     parse_content_encoding,
 )
 
@@ -107,23 +106,6 @@ def test_a_bomb_is_unpacked_in_small_pieces():
 def test_the_codings_of_this_libcurl_are_those_it_was_built_with():
     assert {"gzip", "deflate"} <= libcurl_codings()
     assert ("br" in libcurl_codings()) is bool(pycurl.version_info()[4] & pycurl.VERSION_BROTLI)
-
-
-@pytest.mark.parametrize(
-    ("url", "may"),
-    [
-        ("https://a.test/log.gz", True),
-        ("https://a.test/LOG.GZ?v=2", True),
-        ("https://a.test/x.tgz#part", True),
-        ("https://a.test/export?file=a.gz&t=1", True),
-        ("https://a.test/gz", False),
-        ("https://a.test/log.gz/page", False),
-        ("https://a.test/a.gzz", False),
-        ("https://a.test/", False),
-    ],
-)
-def test_a_gzip_file_is_known_by_its_name(url, may):
-    assert may_be_multi_member(url) is may
 
 
 @given(st.lists(st.integers(1, 40)))

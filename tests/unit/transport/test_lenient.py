@@ -17,7 +17,7 @@ from support.rawserver import answers, descriptors, get, ok, until
 from crawler import Refused, Settings, Spider, crawl
 from crawler.http.address_guard import AddressGuard
 from crawler.transport.curl import CurlTransport, TransportStatistics
-from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
+from crawler.transport.wire import EXTENSION, WireOptions, failure_of
 
 RUBBISH = ok(b"ok", "rubbish", "A: b")
 

@@ -13,8 +13,8 @@ from support.rawserver import get, ok
 
 from crawler.errors import ConfigError
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import EXTENSION, WireOptions, failure_of
 from crawler.transport.open_files import connection_limits, raise_open_file_limit
+from crawler.transport.wire import EXTENSION, WireOptions, failure_of
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from support.proxies import http_proxy, socks_proxy
 from support.rawserver import answers, get, ok
 
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import failure_of
 from crawler.transport.proxy_faults import fault_of, proxy_response_fault
+from crawler.transport.wire import failure_of
 
 NO = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
 

@@ -13,8 +13,8 @@ import trio.testing
 from support.rawserver import answers, get, ok, start, until
 
 from crawler.transport.curl import CurlTransport
-from crawler.transport.extensions import failure_of
 from crawler.transport.resolver import Resolver
+from crawler.transport.wire import failure_of
 
 
 class Names:

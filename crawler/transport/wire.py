@@ -1,31 +1,38 @@
-"""`WireOptions` and `TransportFailure`: typed data between the crawl and its transports, beyond the fields of httpx.
+"""What the crawl and its transports tell each other beyond httpx: `LeanRequest`, `WireOptions`, `TransportFailure`.
 
-`WireOptions` travel with a request, under one key of `httpx.Request.extensions`. A `TransportFailure` is attached to
-the httpx exception that a transport raises. Other transports know neither: they ignore the key, and `failure_of`
-returns `None` for their exceptions.
+A `LeanRequest` is made without httpx's own machinery: to parse the URL and build the header mapping is most of what an
+`httpx.Request` costs, and neither libcurl nor the crawl needs that. `WireOptions` travel with a request, under one key
+of `httpx.Request.extensions`. A `TransportFailure` is attached to the httpx exception that a transport raises. Other
+transports know neither: they ignore the key, and `failure_of` returns `None` for their exceptions.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 from msgspec import Struct
 
+from crawler import urls
 from crawler.http.address_guard import AddressGuard
 
 __all__ = [
     "DEADLINE",
     "EXTENSION",
     "STALE",
+    "LeanRequest",
     "ProxyFault",
+    "Target",
     "TransportFailure",
-    "TransportStatistics",
     "WireOptions",
+    "delivered_fields",
     "failure_of",
+    "origin_of",
     "set_failure",
+    "target_of",
     "wire_options",
 ]
 
@@ -86,17 +93,6 @@ class TransportFailure(Struct, frozen=True, kw_only=True):
         return self.kind == STALE
 
 
-class TransportStatistics(Struct, frozen=True, kw_only=True):
-    """Statistics of a transport."""
-
-    transfers: int
-    """Requests in libcurl's hands, including those whose body has not been read to its end."""
-    idle_handles: int
-    """Easy handles of libcurl kept for further requests."""
-    driving: bool
-    """Whether the task that drives libcurl is running."""
-
-
 _DEFAULT: Final = WireOptions()
 
 
@@ -114,3 +110,88 @@ def set_failure(error: Exception, failure: TransportFailure) -> None:
 def failure_of(error: BaseException | None) -> TransportFailure | None:
     """Return the failure attached to an exception; `None` if it comes from another transport."""
     return getattr(error, FAILURE, None)
+
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+CONTENT_ENCODING: Final = b"content-encoding"
+
+
+class LeanRequest(httpx.Request):
+    """An `httpx.Request` whose `url`, `headers` and `stream` are made on first access."""
+
+    def __init__(
+        self,
+        method: str,
+        address: str,
+        fields: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        extensions: dict[str, Any],
+    ) -> None:
+        self.method = method
+        self.address = address
+        self.fields = fields
+        self.body = body
+        self.extensions = extensions
+
+    @cached_property
+    def url(self) -> httpx.URL:  # type: ignore[override]
+        """The parsed URL."""
+        return httpx.URL(self.address)
+
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        """The header fields as a mapping."""
+        return httpx.Headers(self.fields)
+
+    @cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        """The content as a stream."""
+        return httpx.ByteStream(self.body)
+
+    async def aread(self) -> bytes:
+        """Return the content."""
+        return self.body
+
+
+def delivered_fields(fields: list[tuple[bytes, bytes]], *, decoded: bool) -> list[tuple[bytes, bytes]]:
+    """Return the fields that are true of the body as delivered, so that httpx does not decode it a second time."""
+    names = [name.lower() for name, _ in fields]
+    untrue = {b"transfer-encoding"}
+    if decoded and CONTENT_ENCODING in names:
+        untrue |= {CONTENT_ENCODING, b"content-length"}
+    if untrue.isdisjoint(names):
+        return fields
+    return [field for name, field in zip(names, fields, strict=True) if name not in untrue]
+
+
+class Target(Struct, frozen=True):
+    """The scheme, host and port that a request goes to."""
+
+    scheme: str
+    host: str
+    """The host without brackets; an internationalised name in its ASCII form."""
+    port: int
+
+
+def target_of(request: httpx.Request) -> Target:
+    """Return where a request goes."""
+    if isinstance(request, LeanRequest):
+        return _parse_origin(urls.origin(request.address))
+    url = request.url
+    if url.scheme not in DEFAULT_PORTS or not url.host:
+        raise ValueError(f"not an http or https URL: {url}")
+    return Target(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
+
+
+def origin_of(request: httpx.Request) -> httpx.URL:
+    """Return the URL of a request up to its path. httpx parses no URL of more than 64 kB, which libcurl sends."""
+    return httpx.URL(urls.origin(request.address)) if isinstance(request, LeanRequest) else request.url
+
+
+@lru_cache(maxsize=4096)
+def _parse_origin(origin: str) -> Target:
+    scheme, _, authority = origin.partition("://")
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):  # no port, and perhaps an IPv6 address
+        host, port = authority, ""
+    return Target(scheme, host.strip("[]"), int(port) if port else DEFAULT_PORTS[scheme])
