@@ -1,8 +1,10 @@
-"""The labels of the WHATWG Encoding Standard, and the encodings that they name."""
+"""The labels of the WHATWG Encoding Standard, the encodings that they name, and the Python codecs closest to these."""
 
 from __future__ import annotations
 
-__all__ = ["canonical_label"]
+from typing import Final
+
+__all__ = ["canonical_label", "python_codec", "standard_name"]
 
 _LABELS = {
     label: name
@@ -75,3 +77,37 @@ def canonical_label(label: str) -> str | None:
     `None` if the WHATWG Encoding Standard (section 4.2) does not define the label.
     """
     return _LABELS.get(label.strip("\t\n\f\r ").lower())
+
+
+_CODECS: Final = {
+    "iso-8859-8-i": "iso-8859-8",
+    "macintosh": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "windows-874": "cp874",
+    "big5": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc-kr": "cp949",
+    "x-user-defined": "latin-1",
+    "replacement": "utf-8",
+}
+_NAMES: Final = {
+    "utf-8": "UTF-8",
+    "ibm866": "IBM866",
+    "koi8-r": "KOI8-R",
+    "koi8-u": "KOI8-U",
+    "big5": "Big5",
+    "euc-jp": "EUC-JP",
+    "iso-2022-jp": "ISO-2022-JP",
+    "shift_jis": "Shift_JIS",
+    "euc-kr": "EUC-KR",
+}
+
+
+def python_codec(label: str) -> str:
+    """Return the name of the Python codec that is closest to an encoding, given by its canonical label."""
+    return _CODECS.get(label, label)
+
+
+def standard_name(label: str) -> str:
+    """Return the name as the WHATWG Encoding Standard writes it: ``UTF-8``, ``Shift_JIS``, ``windows-1252``."""
+    return label.upper() if label.startswith("iso-8859-") else _NAMES.get(label, label)

@@ -8,8 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from crawler.content.labels import canonical_label
-from crawler.content.python_codecs import python_codec
+from crawler.content.labels import canonical_label, python_codec
 from crawler.urls import join
 
 __all__ = ["LinkValue", "parse_link_header"]

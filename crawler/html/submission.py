@@ -13,8 +13,7 @@ from urllib.parse import quote_from_bytes
 
 import attrs
 
-from crawler.content.labels import canonical_label
-from crawler.content.python_codecs import python_codec, standard_name
+from crawler.content.labels import canonical_label, python_codec, standard_name
 from crawler.html.forms import Control
 
 __all__ = [

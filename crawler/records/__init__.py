@@ -7,7 +7,7 @@ records for a while, `PAUSE` is yielded.
 
 from __future__ import annotations
 
-from crawler.content.decode_stream import decode_stream
+from crawler.content.body_stream import decode_stream
 from crawler.records.broken import BrokenRecord
 from crawler.records.csv import csv_records
 from crawler.records.format import Format, detect_format

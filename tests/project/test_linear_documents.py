@@ -12,7 +12,7 @@ from support.growth import Parser, Unit, excess, fill, growing
 from support.pauses import without_pauses
 
 from crawler import Response, content, records
-from crawler.content.decode_stream import decode_stream
+from crawler.content.body_stream import decode_stream
 from crawler.feeds.dates import parse_date
 from crawler.feeds.read import read_feed
 from crawler.feeds.sitemap import sitemaps

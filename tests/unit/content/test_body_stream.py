@@ -8,9 +8,13 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import each
 
 from crawler.content import decode, detect_encoding
-from crawler.content.body_stream import BodyStream
+from crawler.content.body_stream import BodyStream, decode_stream
+from crawler.content.labels import _LABELS
+from crawler.feeds.read import read_feed
+from crawler.feeds.sitemap import sitemaps
 
 LIMIT = 1_000_000
 
@@ -87,3 +91,20 @@ def test_the_cuts_between_chunks_make_no_difference(body, size):
 @given(BODIES.filter(lambda body: not body.startswith((b"\x1f\x8b", b"<\0", b"\0<"))))
 def test_the_text_is_that_of_the_whole_body(body):
     assert read(body)[0] == decode(body, detect_encoding(body, None))
+
+
+LABELS = sorted(set(_LABELS.values()))
+ODD = st.sampled_from([b"\x1b$B", b"\x1b(", b"\xa5", b"\x81", b"\x84\x31\x95\x33", b"\xef\xbb\xbf", b"\xd8\x00", b"\0"])
+
+
+@pytest.mark.parametrize("label", LABELS)
+@given(st.lists(ODD | st.binary(max_size=8), max_size=8))
+def test_pieces_do_not_matter(label: str, pieces: list[bytes]) -> None:
+    assert "".join(decode_stream(pieces, label)) == decode(b"".join(pieces), label)
+
+
+@each("label", LABELS)
+def test_a_sitemap_or_a_feed_of_broken_characters_raises_nothing(label: str) -> None:
+    body, kind = b"\x1b(\xa5\x08<" * 500, f"text/xml; charset={label}"
+    assert list(sitemaps(body, "https://site.test/", content_type=kind)) == []
+    read_feed(body, "https://site.test/", content_type=kind)
