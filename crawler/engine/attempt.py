@@ -17,6 +17,8 @@ from msgspec import Struct
 from crawler.engine.fetch_hooks import FetchHooks, Network, Result
 from crawler.errors import RequestError
 from crawler.fetch.body_reader import BodyHandling
+from crawler.frontier import PageTicket
+from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Request, Response
 
@@ -54,6 +56,7 @@ class Attempts:
         self._slots = slots
         self._settlement = settlement
         self._peers = peers
+        self._start_origins = downloader.start_origins
         self.answer = hooks.answer
         """Returns the response of the first `answer` hook that has one; `None` if no hook has."""
 
@@ -72,6 +75,8 @@ class Attempts:
         request = ticket.request
         response: Response | None = None
         failure: RequestError | None = None
+        if self._start_origins is not None and isinstance(ticket, PageTicket) and is_start_page(request):
+            self._start_origins.add(request.url)  # before its field sections are made
         observer = self._observer(ticket)
         token = current_observer.set(observer) if self._hooks.fetching else None
         try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 if TYPE_CHECKING:
-    from crawler.store import Store
+    from crawler.engine.page import PageRunner
+    from crawler.messages import Response, Retry
+    from crawler.store import Outcome, Store
 
 __all__ = ["BodyDeduplicator"]
 
@@ -23,22 +26,43 @@ class _Claim:
 
 
 class BodyDeduplicator:
-    """Decides which page a body belongs to.
+    """Stands before the `PageRunner`, and gives it the pages whose bodies are new.
 
     The store has the bodies of committed pages, this object those of pages in progress. While the handler of a page
     runs, other pages with its body wait: if the handler fails, the next of them is handled.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, pages: PageRunner, store: Store) -> None:
+        self._pages = pages
         self._store = store
         self._claims: dict[bytes, _Claim] = {}
+        self.fail = pages.fail
+
+    def run(self, response: Response, outcome: Outcome) -> Coroutine[Any, Any, Retry | None]:
+        """Run the handlers of a page unless another page has the same body; see `Pages.run`."""
+        return (self._run_if_new if self._is_compared(response) else self._pages.run)(response, outcome)
+
+    async def _run_if_new(self, response: Response, outcome: Outcome) -> Retry | None:
+        digest = await self.claim(response.body)
+        if digest is None:
+            outcome.filtered.append(("duplicate_content", response.url))
+            return None
+        try:
+            return await self._pages.run(response, outcome)
+        finally:
+            if outcome.page:
+                outcome.digest = digest
+                self.keep(digest)
+            else:
+                self.release(digest)
+
+    def _is_compared(self, response: Response) -> bool:
+        """Whether a page with the body of another one is the same page. A list of links is another on another host."""
+        request, waypoints = response.request, self._pages.spider.waypoints
+        return bool(response.body) and not request.dont_filter and request.callback not in waypoints
 
     async def claim(self, body: bytes) -> bytes | None:
-        """Claim a body for a page.
-
-        Returns the digest of the body, with which the caller must call `keep` or `release`. `None` if another page has
-        it.
-        """
+        """Return the digest of a body, for `keep` or `release`; `None` if another page has it."""
         digest = hashlib.blake2b(body, digest_size=16).digest()
         while (other := self._claims.get(digest)) is not None:
             if other.kept:
@@ -60,7 +84,7 @@ class BodyDeduplicator:
         claim.settled.set()
 
     def release(self, digest: bytes) -> None:
-        """Release a body: its page failed, or is committed. Does nothing if the body is not claimed."""
+        """Release a body: its page failed, or is committed, so that the store knows it."""
         claim = self._claims.pop(digest, None)
         if claim is not None:
             claim.settled.set()

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
 
 from crawler.engine.callbacks import CallbackRunner, Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
-from crawler.errors import HookError
+from crawler.errors import HookError, RequestError
 from crawler.hooks.page_effects import current_page
+from crawler.logs import get_logger
 from crawler.messages import Drop, Failure, Item, Request, Response, Retry
 from crawler.messages.request import copy_unchecked
 from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
-    from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.tracebacks import HookErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.table import Hook, HookTable
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from crawler.store import Store
     from crawler.store.states import States
 
-__all__ = ["PageRunner"]
+__all__ = ["PageRunner", "Pages"]
+
+log = get_logger("crawler.engine")
 
 
 class FailureResult(Struct, eq=False):
@@ -41,6 +42,22 @@ class FailureResult(Struct, eq=False):
     """The exceptions of the others."""
     errback_raised: bool = False
     """Whether the errback is one of those."""
+
+
+class Pages(Protocol):
+    """Handles pages and failures: `PageRunner`, or what is around it, such as `BodyDeduplicator`."""
+
+    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
+        """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
+
+        Returns the wish of a handler to fetch the page again, if it has one.
+        """
+
+    async def fail(self, failure: Failure, outcome: Outcome, *, calls_errback: bool = True) -> None:
+        """Call the handlers of a failure. Their effects become part of the outcome."""
+
+    def release(self, digest: bytes) -> None:
+        """Note that the page with `Outcome.digest` is committed, or is not going to be."""
 
 
 class PageRunner:
@@ -55,7 +72,6 @@ class PageRunner:
         store: Store,
         errors: HookErrorLog,
         runner: CallbackRunner,
-        bodies: BodyDeduplicator | None = None,
     ) -> None:
         self.spider = spider
         """Whose callbacks are called."""
@@ -64,43 +80,14 @@ class PageRunner:
         self._admission = admission
         self._store = store
         self._errors = errors
-        self._bodies = bodies
         self._runner = runner
         self._callbacks = Callbacks(spider)
         self._stages = itertools.count(1)
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    def run(self, response: Response, outcome: Outcome) -> Awaitable[Retry | None]:
-        """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
-
-        Returns the wish of a handler to fetch the page again, if it has one.
-        """
-        if self._bodies is None or not self._is_compared(response):
-            return self._run(response, outcome)
-        return self._run_if_new(response, outcome, self._bodies)
-
-    async def _run_if_new(self, response: Response, outcome: Outcome, bodies: BodyDeduplicator) -> Retry | None:
-        """Run the handlers of a page unless another page has the same body."""
-        digest = await bodies.claim(response.body)
-        if digest is None:
-            outcome.filtered.append(("duplicate_content", response.url))
-            return None
-        try:
-            return await self._run(response, outcome)
-        finally:
-            if outcome.page:
-                outcome.digest = digest
-                bodies.keep(digest)
-            else:
-                bodies.release(digest)
-
-    def _is_compared(self, response: Response) -> bool:
-        """Whether a page with the body of another one is the same page. A list of links is another on another host."""
-        request = response.request
-        return bool(response.body) and not request.dont_filter and request.callback not in self.spider.waypoints
-
-    async def _run(self, response: Response, outcome: Outcome) -> Retry | None:
+    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
+        """Run the handlers of a page; see `Pages.run`."""
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
         handler = response.request.callback or "parse"
@@ -182,13 +169,18 @@ class PageRunner:
         if requests:
             outcome.discovered = self._admission.admit(requests, outcome.filtered)
 
+    def release(self, digest: bytes) -> None:
+        """Do nothing: pages with equal bodies are pages like others."""
+
     # ---- failures ----------------------------------------------------------------------------------------------------
 
     async def fail(self, failure: Failure, outcome: Outcome, *, calls_errback: bool = True) -> None:
-        """Call the errback and the `failed` hooks. Their effects become part of the outcome.
+        """Call the errback and the `failed` hooks; see `Pages.fail`.
 
         If the errback raises, a request that was not a failure becomes one.
         """
+        if outcome.kind is Kind.FAILED:
+            outcome.failure = self._logged(failure)
         errback = failure.request.errback if calls_errback else None
         if errback is None and not self._table.failed:
             return
@@ -198,12 +190,18 @@ class PageRunner:
             self._errors.log(error, failure.request.url)
         if found.errback_raised and outcome.kind in (Kind.DONE, Kind.REFUSED):
             outcome.kind = Kind.FAILED
-            raised = found.raised[0]
-            outcome.failure = FailureRow(
-                reason=raised.reason, message=str(raised), full_reason=raised.full_reason if raised.kind else ""
-            )
+            outcome.failure = _row_of(found.raised[0])
         _set_depths(found.result.requests, failure.request)
         self._keep(found.result, found.result.requests, outcome)
+
+    def _logged(self, failure: Failure) -> FailureRow:
+        """Log a failure, and return it for the store."""
+        url, error = failure.request.url, failure.error
+        if isinstance(error, HookError):
+            self._errors.log(error, url)
+        else:
+            log.info("failed: %s: %s", url, error)
+        return _row_of(error, failure.traceback)
 
     async def _call_failure_handlers(self, failure: Failure, errback: str | None) -> FailureResult:
         found = FailureResult()
@@ -297,6 +295,11 @@ class PageRunner:
                     f"the request for {request.shown_url} cannot be stored: {reason}",
                     plugin=plugin.name, hook=result.handler, request=page, is_callback=plugin is self.spider,
                 )  # fmt: skip
+
+
+def _row_of(error: RequestError, traceback: str = "") -> FailureRow:
+    full_reason = error.full_reason if error.kind else ""
+    return FailureRow(reason=error.reason, message=str(error), traceback=traceback, full_reason=full_reason)
 
 
 def _set_depths(requests: list[Request], page: Request) -> None:

@@ -147,8 +147,8 @@ def wire(
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     resume_at = started_at if resumed.unclean else None
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
-    bodies = _bodies(store) if settings.dedup_content else None
-    pages = PageRunner(spider, table, states, admission, store, errors, callbacks, bodies)
+    pages = PageRunner(spider, table, states, admission, store, errors, callbacks)
+    handling = _without_repeats(pages, store) if settings.dedup_content else pages
     background, commits = Background(), CommitCalls()
     control = Control(frontier, store, policy, admission, clock, shutdown)
     job, cookies = JobFacts(store, commits, resumed.runs), Cookies(downloader.cookies, clock)
@@ -164,11 +164,11 @@ def wire(
         lanes=LaneLoader(frontier, store, peers, clock, unclean=resumed.unclean),
         peers=peers,
         worker=Worker(
-            frontier, attempts, pages, robots, admission, policy, clock, errors, commits, origins
+            frontier, attempts, handling, robots, admission, policy, clock, commits
         ),
         writer=Writer(
             store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, peers,
-            bodies,
+            handling,
         ),
         sinks=sinks,
         background=background,
@@ -211,7 +211,7 @@ def _suspension() -> Callable[[], float]:
     return Suspension()
 
 
-def _bodies(store: Store) -> BodyDeduplicator:
+def _without_repeats(pages: PageRunner, store: Store) -> BodyDeduplicator:
     from crawler.engine.body_dedup import BodyDeduplicator  # noqa: PLC0415 - few crawls need it
 
-    return BodyDeduplicator(store)
+    return BodyDeduplicator(pages, store)

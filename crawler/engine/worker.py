@@ -16,10 +16,9 @@ from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
 from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
-from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response, Retry
-from crawler.store import FailureRow, Kind, Outcome
+from crawler.store import Kind, Outcome
 from crawler.store.outcome import DONE
 
 if TYPE_CHECKING:
@@ -28,11 +27,9 @@ if TYPE_CHECKING:
     from crawler.engine.admission import Admission
     from crawler.engine.attempt import Attempts, Result
     from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.page import PageRunner
+    from crawler.engine.page import Pages
     from crawler.engine.robots import RobotsFetcher
-    from crawler.engine.tracebacks import HookErrorLog
     from crawler.engine.writer import Message
-    from crawler.fetch.start_origins import StartOrigins
     from crawler.frontier import Frontier, PoppedTicket, StoredTicket
 
 __all__ = ["Inbox", "Outbox", "Worker"]
@@ -49,14 +46,12 @@ class Worker:
         self,
         frontier: Frontier,
         attempts: Attempts,
-        pages: PageRunner,
+        pages: Pages,
         robots: RobotsFetcher,
         admission: Admission,
         policy: Policy,
         clock: Clock,
-        errors: HookErrorLog,
         commits: CommitCalls,
-        origins: StartOrigins | None = None,
     ) -> None:
         self._frontier = frontier
         self._attempts = attempts
@@ -65,9 +60,7 @@ class Worker:
         self._admission = admission
         self._policy = policy
         self._clock = clock
-        self._errors = errors
         self._commits = commits
-        self._origins = origins
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
         """Work until the scheduler closes its end of `inbox`."""
@@ -136,8 +129,6 @@ class Worker:
 
     async def _attempt(self, ticket: PageTicket, number: int) -> Result | RequestError:
         """Return what the attempt of that number gives."""
-        if self._origins is not None and is_start_page(ticket.request):
-            self._origins.add(ticket.request.url)
         try:
             return await self._attempts.make(ticket, number)
         except RequestError as error:
@@ -218,20 +209,9 @@ class Worker:
     async def _fail(
         self, error: RequestError, response: Response | None, outcome: Outcome, *, calls_errback: bool = True
     ) -> None:
-        """Describe a failure in the outcome, and call its handlers."""
+        """Call the handlers of a failure. What they make of it becomes part of the outcome."""
         request = outcome.ticket.request
         failure = Failure(request=request, error=error, attempts=outcome.attempts, response=response)
-        if outcome.kind is Kind.FAILED:
-            outcome.failure = FailureRow(
-                reason=failure.reason,
-                message=str(error),
-                traceback=failure.traceback,
-                full_reason=error.full_reason if error.kind else "",
-            )
-            if isinstance(error, HookError):
-                self._errors.log(error, request.url)
-            else:
-                log.info("failed: %s: %s", request.url, error)
         await self._pages.fail(failure, outcome, calls_errback=calls_errback)
 
 

@@ -23,9 +23,9 @@ from crawler.store.protocol import CONFLICT, OK
 if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.engine.admission import Admission
-    from crawler.engine.body_dedup import BodyDeduplicator
     from crawler.engine.checkpointer import Checkpointer
     from crawler.engine.commit_calls import CommitCalls
+    from crawler.engine.page import Pages
     from crawler.engine.peers import Peers
     from crawler.engine.shutdown import Shutdown
     from crawler.engine.sinks import SinkRunner
@@ -69,7 +69,7 @@ class Writer:
         clock: Clock,
         commits: CommitCalls,
         peers: Peers,
-        bodies: BodyDeduplicator | None = None,
+        pages: Pages,
     ) -> None:
         self._store = store
         self._frontier = frontier
@@ -82,7 +82,7 @@ class Writer:
         self._clock = clock
         self._commits = commits
         self._peers = peers
-        self._bodies = bodies
+        self._pages = pages
         self._is_consistent = True  # whether the store has committed what the counts say
         self.arriving = 0
         """`NewRequests` on their way here."""
@@ -195,8 +195,8 @@ class Writer:
     def _release(self, outcome: Outcome, result: CommitResult) -> None:
         """Give the ticket of a committed outcome back to the frontier."""
         ticket = outcome.ticket
-        if outcome.digest and self._bodies is not None:
-            self._bodies.release(outcome.digest)  # from now on the store knows it
+        if outcome.digest:
+            self._pages.release(outcome.digest)
         if outcome.kind is RETRY and result is OK:
             self._frontier.put_back(ticket, outcome.not_before)
         elif result is CONFLICT:

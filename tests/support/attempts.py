@@ -37,6 +37,7 @@ class FakeDownloader:
     """Answers with what it was given, after a second on the network."""
 
     credentials = None
+    start_origins = None
 
     def __init__(self, answer: Response | Exception) -> None:
         self.answer = answer

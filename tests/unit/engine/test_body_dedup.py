@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from crawler.engine.body_dedup import BodyDeduplicator
+from crawler.engine.page import PageRunner
 from crawler.store import MemoryStore
 
 
@@ -21,9 +24,20 @@ class Bodies(MemoryStore):
         return digest in self.known_bodies
 
 
+class NoPages:
+    """Handles no page: the whole way is tested by `tests/unit/engine/test_page.py`."""
+
+    async def fail(self) -> None:
+        raise AssertionError
+
+
+def dedup(store: MemoryStore) -> BodyDeduplicator:
+    return BodyDeduplicator(cast("PageRunner", NoPages()), store)
+
+
 async def test_equal_bodies_have_one_digest_and_others_another() -> None:
     store = Bodies()
-    made = BodyDeduplicator(store)
+    made = dedup(store)
     one, two = await made.claim(b"one"), await made.claim(b"two")
     assert one is not None
     assert two is not None
@@ -34,7 +48,7 @@ async def test_equal_bodies_have_one_digest_and_others_another() -> None:
 
 async def test_a_body_of_a_committed_page_is_not_claimed() -> None:
     store = Bodies()
-    made = BodyDeduplicator(store)
+    made = dedup(store)
     digest = await made.claim(b"one")
     assert digest is not None
     made.keep(digest)
@@ -45,7 +59,7 @@ async def test_a_body_of_a_committed_page_is_not_claimed() -> None:
 
 
 async def test_a_page_with_the_body_of_one_in_progress_waits_for_it() -> None:
-    made = BodyDeduplicator(Bodies())
+    made = dedup(Bodies())
     digest = await made.claim(b"one")
     assert digest is not None
     found: list[bytes | None] = []
@@ -63,7 +77,7 @@ async def test_a_page_with_the_body_of_one_in_progress_waits_for_it() -> None:
 
 
 async def test_the_next_page_gets_the_body_of_one_that_failed() -> None:
-    made = BodyDeduplicator(Bodies())
+    made = dedup(Bodies())
     digest = await made.claim(b"one")
     assert digest is not None
     found: list[bytes | None] = []
@@ -89,7 +103,7 @@ async def test_a_cancelled_claim_is_released(autojump_clock: MockClock) -> None:
             await trio.sleep(10)
             return False
 
-    made = BodyDeduplicator(Slow())
+    made = dedup(Slow())
     with trio.move_on_after(1):
         await made.claim(b"one")
     with trio.fail_after(20):

@@ -83,10 +83,10 @@ class Case:
         for plugin, state in zip((spider, *plugins), self.states, strict=True):
             plugin.state = state
         scope = Scope.of(spider.allowed_domains, Settings())
-        bodies = BodyDeduplicator(self.store) if dedup else None
         admission = Admission(scope, table, lambda: self.store.known)
         states, callbacks, errors = States(self.states), LocalCallbacks(spider), HookErrorLog()
-        self.runner = PageRunner(spider, table, states, admission, self.store, errors, callbacks, bodies)
+        runner = PageRunner(spider, table, states, admission, self.store, errors, callbacks)
+        self.runner = BodyDeduplicator(runner, self.store) if dedup else runner
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)
 
     def outcome(self, kind: Kind = Kind.DONE) -> Outcome:
