@@ -147,6 +147,15 @@ class Stats(Struct):
         self.filtered[reason] += 1
         self.sample(reason, url)
 
+    def fail(self, reason: str, url: str, full_reason: str = "") -> None:
+        """Count a request that failed for good."""
+        self.failed += 1
+        self.failures[reason] += 1
+        self.sample(reason, url)
+        self.kinds[full_reason or reason] += 1
+        if full_reason:
+            self.sample(full_reason, url)
+
     def sample(self, kind: str, url: str, limit: int = 5) -> None:
         """Keep a URL as an example of a kind, unless `limit` are kept already."""
         urls = self.samples.setdefault(kind, [])

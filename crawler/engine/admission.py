@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
-from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.tracebacks import ErrorLog
 from crawler.messages import Drop, Request
 from crawler.messages.link_filter import LinkFilter
 from crawler.messages.request import copy_unchecked
@@ -15,8 +15,9 @@ from crawler.messages.request import copy_unchecked
 if TYPE_CHECKING:
     from crawler.hooks.table import Hook, HookTable
     from crawler.scope import Scope
+    from crawler.stats import Stats
 
-__all__ = ["ADMIT_FAILED", "Admission"]
+__all__ = ["Admission", "count_filtered"]
 
 ADMIT_FAILED = "hook_error"
 """The reason where an `admit` hook raised: that request has failed."""
@@ -34,7 +35,7 @@ class Admission:
         *,
         agent: str = "",
         obey_nofollow: bool = False,
-        errors: HookErrorLog | None = None,
+        errors: ErrorLog | None = None,
     ) -> None:
         self._scope = scope
         self._hooks = table.admit
@@ -42,7 +43,7 @@ class Admission:
         self._waypoints = waypoints
         self._agent = agent
         self._obey_nofollow = obey_nofollow
-        self._errors = errors or HookErrorLog()
+        self._errors = errors or ErrorLog()
         self._admits_all = scope.is_everything and not table.admit
 
     def admit(self, requests: Iterable[Request], filtered: list[tuple[str, str]]) -> list[Request]:
@@ -107,3 +108,12 @@ class Admission:
     def _log(self, hook: Hook, request: Request, message: str, cause: BaseException | None) -> None:
         name = hook.plugin.name
         self._errors.log_message((name, "admit", type(cause)), f"{name}.admit", request.url, message, cause)
+
+
+def count_filtered(filtered: Iterable[tuple[str, str]], stats: Stats) -> None:
+    """Count requests that were refused, with the reason for each."""
+    for reason, url in filtered:
+        if reason == ADMIT_FAILED:
+            stats.fail(reason, url)
+        else:
+            stats.filter(reason, url)

@@ -39,7 +39,7 @@ class BodyDeduplicator:
         self.fail = pages.fail
 
     def run(self, response: Response, outcome: Outcome) -> Coroutine[Any, Any, Retry | None]:
-        """Run the handlers of a page unless another page has the same body; see `Pages.run`."""
+        """Run the handlers of a page unless another page has the same body; see `PageRunner.run`."""
         return (self._run_if_new if self._is_compared(response) else self._pages.run)(response, outcome)
 
     async def _run_if_new(self, response: Response, outcome: Outcome) -> Retry | None:

@@ -75,13 +75,6 @@ class Callbacks:
 class CallbackRunner(Protocol):
     """Runs the callbacks of pages: `LocalCallbacks` in this process, `ProcessPool` in others."""
 
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU seconds of other processes, those that have ended."""
-
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Do what has to be done while pages are handled, until this is cancelled."""
-
     async def handle(
         self,
         response: Response,
@@ -94,15 +87,9 @@ class CallbackRunner(Protocol):
 class LocalCallbacks:
     """Runs callbacks in this process."""
 
-    cpu_seconds = 0.0
-
     def __init__(self, spider: Spider) -> None:
         self._callbacks = Callbacks(spider)
         self._large = trio.Lock()  # held while the callback of a large page runs
-
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Do nothing."""
-        task_status.started()
 
     async def handle(
         self,

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from crawler.http.address_guard import AddressGuard
     from crawler.http.cookies import CookieJar
     from crawler.stats import Stats
+    from crawler.store import Store
 
-__all__ = ["Checkpointer"]
+__all__ = ["Checkpointer", "make_checkpoints"]
 
 WHOLE_EVERY: Final = 1.0
-"""Seconds between two checkpoints with the values that grow with the number of lanes."""
+"""Seconds between two checkpoints with the values that grow with the number of lanes: what a kill may cost of them."""
 
 
 class Checkpointer:
@@ -67,8 +68,10 @@ class Checkpointer:
         self._cookies.restore(resumed.cookies)
         self._budgets = checkpoint.budgets or {}
         self._frontier.limits.restore(self._budgets)
-        if resumed.unclean and own_limits:
-            self._frontier.limits.resume(self._clock())
+        if resumed.unclean:
+            self._frontier.lanes.resumed_at = self._clock()
+            if own_limits:
+                self._frontier.limits.resume(self._clock())
 
     def save_robots(self, answer: RobotsAnswer) -> None:
         """Keep a robots.txt in the next commit."""
@@ -125,3 +128,12 @@ class Checkpointer:
             limits[name] = budget.throttle.state()
             self._stats.lane(name).quotas = budget.throttle.policies()
         return limits
+
+
+async def make_checkpoints(store: Store) -> None:
+    """Let the store of a job make checkpoints while it runs."""
+    interval = 1.0  # soon, for a short job; then more rarely: a power failure takes back 30 seconds at most
+    while True:
+        await trio.sleep(interval)
+        await store.checkpoint()
+        interval = min(2 * interval, 30.0)

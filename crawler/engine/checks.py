@@ -144,14 +144,13 @@ def _nothing_to_fetch(spider: Spider) -> ConfigError:
     return ConfigError(f"{name} has neither start_urls nor a start() method: there is nothing to fetch{hint}")
 
 
-def check_callbacks(spider: Spider, requests: Iterable[Request], plugins: Iterable[Plugin]) -> None:
-    """Check that the first start requests have a callback, be it `parse`.
+def needs_callbacks(spider: Spider, plugins: Iterable[Plugin]) -> bool:
+    """Return whether start requests have to name a callback, since neither `parse` nor a plugin gets their pages."""
+    return not _has_parse(spider) and not any(map(_handles_requests, plugins))
 
-    A request with an errback is in order, since that may be all it needs, and so is each one if a plugin may replace
-    requests or deal with responses.
-    """
-    if _has_parse(spider) or any(map(_handles_requests, plugins)):
-        return
+
+def check_callbacks(spider: Spider, requests: Iterable[Request]) -> None:
+    """Check that start requests have a callback, or an errback, since that may be all they need."""
     for request in requests:
         if request.callback is None and request.errback is None:
             raise ConfigError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crawler.decision.retry_policy import RetryPolicy
     from crawler.engine.admission import Admission
     from crawler.engine.background import Background
-    from crawler.engine.commit_calls import CommitCalls
+    from crawler.engine.commits import CommitCalls
     from crawler.engine.inline import Inline
     from crawler.engine.shutdown import Shutdown
     from crawler.frontier import Frontier

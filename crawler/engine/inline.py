@@ -52,7 +52,6 @@ class Inline:
         settings: Settings,
         stats: Stats,
         clock: Clock,
-        resume_at: float | None = None,
     ) -> None:
         self._attempts = attempts
         self._slots = slots
@@ -63,7 +62,6 @@ class Inline:
         self._agent = product_token(settings.user_agent)
         self._stats = stats
         self._clock = clock
-        self._resume_at = resume_at
 
     async def fetch(self, request: Request, receive: Receive | None = None) -> Response:
         """Return the response to a request, whatever its status.
@@ -185,8 +183,6 @@ class Inline:
         if lane is None:
             # in a shared crawl, it waits for its lease
             lane = self._frontier.lanes.open(name, epoch=0, head=(), more=False)
-            if self._resume_at is not None:
-                lane.throttle.resume(self._resume_at)
         return lane
 
     async def _check_robots(self, lane: Lane, request: Request) -> None:

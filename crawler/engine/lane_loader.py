@@ -25,15 +25,22 @@ IDLE_CHECK: Final = 1.0
 
 
 class LaneLoader:
-    """Claims lanes, refills their windows, and releases them. `unclean`: an earlier run was interrupted."""
+    """Claims lanes, refills their windows, and releases them."""
 
-    def __init__(self, frontier: Frontier, store: Store, peers: Peers, clock: Clock, *, unclean: bool = False) -> None:
+    def __init__(self, frontier: Frontier, store: Store, peers: Peers, clock: Clock) -> None:
         self._frontier = frontier
         self._store = store
         self._peers = peers
         self._clock = clock
-        self._unclean = unclean
         self._look_at = 0.0
+
+    def has_unclaimed(self) -> bool:
+        """Return whether the frontier has room for lanes that wait in the store."""
+        return bool(self._store.unclaimed and self._frontier.lanes.room())
+
+    def due_at(self) -> float:
+        """Return when other workers make another `keep_up` necessary, in seconds since the epoch."""
+        return self._peers.due_at()
 
     async def keep_up(self) -> None:
         """Refill windows that run low, and claim as many lanes as the frontier has room for."""
@@ -45,7 +52,7 @@ class LaneLoader:
                 if lane.after == after:  # else the window was cut in the meantime, and there is a gap before these rows
                     frontier.refill(lane, rows, more=len(rows) == share)
         await peers.keep_up()
-        while (store.unclaimed and frontier.lanes.room()) or peers.due_at() <= self._clock():
+        while self.has_unclaimed() or peers.due_at() <= self._clock():
             room = min(frontier.lanes.room(), CLAIM_BATCH)
             claimed = await peers.claim(room, frontier.windows.share(room))
             for group in claimed:
@@ -62,7 +69,7 @@ class LaneLoader:
             rules = Robots.from_response(answer.status, answer.body, frontier.settings.user_agent, url)
             if rules is not None:  # even an expired file is used until a new one is fetched
                 lane.set_robots(answer.origin, rules, min(answer.at, now) + ROBOTS_MAX_AGE)
-        if self._unclean or group.unclean:
+        if group.unclean:
             lane.throttle.resume(now)
 
     async def make_room(self) -> float:

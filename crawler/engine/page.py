@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import types
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -21,14 +21,14 @@ from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
-    from crawler.engine.tracebacks import HookErrorLog
+    from crawler.engine.tracebacks import ErrorLog
     from crawler.hooks.plugin import Plugin
+    from crawler.hooks.state import States
     from crawler.hooks.table import Hook, HookTable
     from crawler.spiders import Spider
     from crawler.store import Store
-    from crawler.store.states import States
 
-__all__ = ["PageRunner", "Pages"]
+__all__ = ["PageRunner"]
 
 log = get_logger("crawler.engine")
 
@@ -44,22 +44,6 @@ class FailureResult(Struct, eq=False):
     """Whether the errback is one of those."""
 
 
-class Pages(Protocol):
-    """Handles pages and failures: `PageRunner`, or what is around it, such as `BodyDeduplicator`."""
-
-    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
-        """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
-
-        Returns the wish of a handler to fetch the page again, if it has one.
-        """
-
-    async def fail(self, failure: Failure, outcome: Outcome, *, calls_errback: bool = True) -> None:
-        """Call the handlers of a failure. Their effects become part of the outcome."""
-
-    def release(self, digest: bytes) -> None:
-        """Note that the page with `Outcome.digest` is committed, or is not going to be."""
-
-
 class PageRunner:
     """Runs the callbacks of a spider and the hooks around them."""
 
@@ -70,7 +54,7 @@ class PageRunner:
         states: States,
         admission: Admission,
         store: Store,
-        errors: HookErrorLog,
+        errors: ErrorLog,
         runner: CallbackRunner,
     ) -> None:
         self.spider = spider
@@ -87,7 +71,10 @@ class PageRunner:
     # ---- pages -------------------------------------------------------------------------------------------------------
 
     async def run(self, response: Response, outcome: Outcome) -> Retry | None:
-        """Run the handlers of a page; see `Pages.run`."""
+        """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
+
+        Returns the wish of a handler to fetch the page again, if it has one.
+        """
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
         handler = response.request.callback or "parse"
@@ -175,7 +162,7 @@ class PageRunner:
     # ---- failures ----------------------------------------------------------------------------------------------------
 
     async def fail(self, failure: Failure, outcome: Outcome, *, calls_errback: bool = True) -> None:
-        """Call the errback and the `failed` hooks; see `Pages.fail`.
+        """Call the errback and the `failed` hooks. Their effects become part of the outcome.
 
         If the errback raises, a request that was not a failure becomes one.
         """

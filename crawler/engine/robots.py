@@ -12,7 +12,7 @@ from crawler import urls
 from crawler.decision.decide import bad_status, decide
 from crawler.decision.decisions import Again, Fail
 from crawler.decision.facts import Facts
-from crawler.engine.commit_calls import no_request
+from crawler.engine.commits import no_request
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crawler.clock import Clock
     from crawler.decision.decide import Policy
     from crawler.engine.attempt import Attempts
-    from crawler.engine.tracebacks import HookErrorLog
+    from crawler.engine.tracebacks import ErrorLog
     from crawler.frontier import Frontier, StartTicket
     from crawler.settings import Settings
 
@@ -42,8 +42,6 @@ GRACE_REQUESTS: Final = 2
 """Requests that start between two fetches of a robots.txt, however slow their lane is."""
 GRACE_REQUESTS_AFTER_FAILURE: Final = 8
 """The same after a robots.txt could not be fetched, which takes several attempts."""
-MAX_NAMED: Final = 3
-"""Origins whose files cannot be fetched that the summary at the end names."""
 log = get_logger("crawler.engine")
 
 
@@ -58,7 +56,7 @@ class RobotsFetcher:
         settings: Settings,
         clock: Clock,
         save: Callable[[RobotsAnswer], None],
-        errors: HookErrorLog,
+        errors: ErrorLog,
     ) -> None:
         self._attempts = attempts
         self._frontier = frontier
@@ -67,8 +65,6 @@ class RobotsFetcher:
         self._clock = clock
         self._save = save
         self._errors = errors
-        self._unfetched = 0  # origins whose files cannot be fetched
-        self._named: list[str] = []  # some of them, except the first, of which the log has warned
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
@@ -146,26 +142,10 @@ class RobotsFetcher:
         if isinstance(old, Robots) and old.error is None:
             log.warning("%s cannot be fetched (%s): its last copy is used", ticket.request.url, error)
             return old
-        level = logging.INFO  # pages may name any number of hosts
-        if old is None and not isinstance(error, Refused):
-            self._unfetched += 1
-            if self._unfetched == 1:
-                level = logging.WARNING
-            elif len(self._named) < MAX_NAMED:
-                self._named.append(ticket.origin)
+        is_lost = old is None and not isinstance(error, Refused)
+        level = logging.WARNING if is_lost and self._errors.is_first_unfetched(ticket.origin) else logging.INFO
         log.log(level, "%s cannot be fetched (%s): no page of that origin is fetched", ticket.request.url, error)
         return replace(DISALLOW_ALL, error=error)
-
-    def summarize(self) -> None:
-        """Log the origins of which only the level INFO says that their files could not be fetched."""
-        count = self._unfetched - 1
-        if not self._named:
-            return
-        named = ", ".join(self._named) + (" …" if count > MAX_NAMED else "")
-        hosts = "of one more host" if count == 1 else f"of {count} more hosts"
-        log.warning(
-            "no page %s was fetched, because robots.txt could not be: %s (level INFO gives each reason)", hosts, named
-        )
 
     @staticmethod
     def refusal(ticket: RefusedTicket) -> RequestError:

@@ -47,9 +47,9 @@ from crawler.transport.curl import CurlTransport
 if TYPE_CHECKING:
     import httpx
 
+    from crawler.engine.engine import Engine
     from crawler.engine.job import Job
     from crawler.engine.processes.processes import Processes
-    from crawler.engine.scheduler import Scheduler
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
     from crawler.hooks.plugin import Plugin
@@ -100,7 +100,7 @@ class CrawlSession:
         self.proxies = _proxies(self.settings)
         self.credentials = _credentials(spider)
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
-        self.scheduler: Scheduler | None = None
+        self.engine: Engine | None = None
         """Set when the crawl has begun."""
         self._processes: Processes | None = None
         self._may_fork = False
@@ -119,9 +119,9 @@ class CrawlSession:
 
     def interrupt(self, *, now: bool = False) -> bool:
         """Stop the crawl because of a signal, and return whether it has begun."""
-        if self.scheduler is None:
+        if self.engine is None:
             return False
-        stop = self.scheduler.shutdown.stop_now if now else self.scheduler.shutdown.stop
+        stop = self.engine.shutdown.stop_now if now else self.engine.shutdown.stop
         stop("interrupted", interrupted=True)
         return True
 
@@ -138,44 +138,44 @@ class CrawlSession:
             async with AsyncExitStack() as stack:
                 stack.enter_context(ending_copies())
                 store = await self._open_store(stack)
-                scheduler = await self._wire(stack, store, transport)
-                timer = Timer(scheduler.crawl.clock(), scheduler.crawl.stats)
-                had_finished = await self._restore_positions(scheduler)
-                self.scheduler = scheduler  # from here on, a signal stops the crawl; before, it cancels it
-                runs = RunRecorder(scheduler)
+                engine = await self._wire(stack, store, transport)
+                timer = Timer(engine.crawl.clock(), engine.crawl.stats)
+                had_finished = await self._restore_positions(store)
+                self.engine = engine  # from here on, a signal stops the crawl; before, it cancels it
+                runs = RunRecorder(engine.crawl, store)
                 try:
-                    await self._run_in_lifespans(scheduler, runs)
+                    await self._run_in_lifespans(engine, store, runs)
                     if self.table.lifespan:
                         with trio.move_on_after(FINISH_GRACE, shield=True):
-                            await scheduler.writer.finish()  # the states that the lifespans have changed at their end
+                            await engine.writer.commits.finish()  # what the lifespans have changed in states
                 except BaseException as error:
                     await runs.end(failed=isinstance(error, Exception))  # noqa: ASYNC102 - it is shielded inside
                     raise
                 await runs.end(failed=False)
-                await self._finish_with_peers(scheduler, timer)
-                return self._report(scheduler, timer, *self._end(scheduler, had_finished=had_finished))
+                await self._finish_with_peers(engine, timer)
+                return self._report(engine, timer, *self._end(engine, had_finished=had_finished))
         except BaseExceptionGroup as group:
             cause = next(causes(group))
             if not is_fault(group):
                 raise
-            if isinstance(cause, REFUSALS) and (self.scheduler is None or not self.scheduler.has_begun):
+            if isinstance(cause, REFUSALS) and (self.engine is None or not self.engine.has_begun):
                 raise type(cause)(str(cause)) from group
             failed = (type(cause) if isinstance(cause, (JobLost, LeaseLost)) else CrawlFailed)(_one_line(cause))
-            if timer is not None and self.scheduler is not None and self.scheduler.has_begun:
-                failed.report = self._report(self.scheduler, timer, "failed")
+            if timer is not None and self.engine is not None and self.engine.has_begun:
+                failed.report = self._report(self.engine, timer, "failed")
             raise failed from group
         finally:
             current_page.reset(outer)
 
-    async def _finish_with_peers(self, scheduler: Scheduler, timer: Timer) -> None:
+    async def _finish_with_peers(self, engine: Engine, timer: Timer) -> None:
         """Let the report be about all workers of the job.
 
         A crawl that was stopped does not wait for a store that is away.
         """
-        stats, total = scheduler.crawl.stats, None
-        with scheduler.shutdown.around() as scope:
+        stats, total = engine.crawl.stats, None
+        with engine.shutdown.around() as scope:
             scope.deadline = max(scope.deadline, trio.current_time() + FINISH_GRACE)
-            total = await scheduler.peers.finish()
+            total = await engine.writer.commits.peers.finish()
         if scope.cancelled_caught:
             log.warning("the store of the job does not answer: the report is about this worker only")
         if total is not None:
@@ -183,19 +183,18 @@ class CrawlSession:
             stats.restore(total)
             timer.add_workers(own, stats)
 
-    def _end(self, scheduler: Scheduler, *, had_finished: bool) -> tuple[str, str]:
+    def _end(self, engine: Engine, *, had_finished: bool) -> tuple[str, str]:
         """Return why the crawl ended, and why no start page gave a page; empty if one did."""
-        stats, finished = scheduler.crawl.stats, scheduler.shutdown.reason or "finished"
-        scheduler.robots.summarize()
+        stats, finished = engine.crawl.stats, engine.shutdown.reason or "finished"
         no_pages = reason_for_no_pages(stats, finished)
         if no_pages and not had_finished:
             check_has_begun(self.spider, stats)
             log.warning("%s", no_pages)
         return finished, no_pages
 
-    def _report(self, scheduler: Scheduler, timer: Timer, finished: str, no_pages: str = "") -> Report:
+    def _report(self, engine: Engine, timer: Timer, finished: str, no_pages: str = "") -> Report:
         """Return the report of a crawl that has ended, or failed."""
-        crawl, shutdown = scheduler.crawl, scheduler.shutdown
+        crawl, shutdown = engine.crawl, engine.shutdown
         return timer.report(
             crawl.stats,
             now=crawl.clock(),
@@ -206,22 +205,22 @@ class CrawlSession:
             interrupted=shutdown.interrupted,
             problems=crawl.job.problems,
             proxies={} if self.proxies is None else self.proxies.report(),
-            others_cpu=scheduler.callbacks.cpu_seconds,
+            others_cpu=0.0 if self._processes is None else self._processes.cpu_seconds,
         )
 
-    async def _run_in_lifespans(self, scheduler: Scheduler, runs: RunRecorder) -> None:
+    async def _run_in_lifespans(self, engine: Engine, store: Store, runs: RunRecorder) -> None:
         """Run the crawl inside of the lifespans, until it has finished or is stopped."""
-        with Watchdog(scheduler.shutdown), scheduler.shutdown.around() as scope:
+        with Watchdog(engine.shutdown), engine.shutdown.around() as scope:
             if self.settings.max_seconds is not None:  # if a lifespan hangs when all else has ended
                 scope.deadline = trio.current_time() + self.settings.max_seconds + self.settings.grace + FINISH_GRACE
             async with AsyncExitStack() as stack:
                 for hook in self.table.lifespan:
-                    await stack.enter_async_context(lifespan(hook, scheduler.crawl))
-                await keep_positions(self.table.persist, scheduler.store)
-                await scheduler.writer.keep_states()
+                    await stack.enter_async_context(lifespan(hook, engine.crawl))
+                await keep_positions(self.table.persist, store)
+                await engine.writer.commits.keep_states()
                 await runs.begin()
                 try:
-                    await scheduler.run()
+                    await engine.run()
                 except JobError as error:
                     raise CrawlFailed(str(error)) from error
 
@@ -230,7 +229,7 @@ class CrawlSession:
             return stack.enter_context(closing(MemoryStore()))
         return await stack.enter_async_context(self.job.open(self.spider, self.settings))
 
-    async def _wire(self, stack: AsyncExitStack, store: Store, transport: httpx.AsyncBaseTransport | None) -> Scheduler:
+    async def _wire(self, stack: AsyncExitStack, store: Store, transport: httpx.AsyncBaseTransport | None) -> Engine:
         if transport is None:
             transport = await stack.enter_async_context(
                 CurlTransport(
@@ -261,10 +260,10 @@ class CrawlSession:
             processes=self._processes,
         )
 
-    async def _restore_positions(self, scheduler: Scheduler) -> bool:
+    async def _restore_positions(self, store: Store) -> bool:
         """Give each sink its position in the job, before it opens anything. Return whether the job had finished."""
-        behind = await restore_positions(self.table.persist, scheduler.store)
-        if self.job is not None and scheduler.store.exhausted and scheduler.store.live == 0:
+        behind = await restore_positions(self.table.persist, store)
+        if self.job is not None and store.exhausted and store.live == 0:
             rest = f"{behind} items are still to be written" if behind else "there is nothing to fetch"
             log.warning("%s had finished before: %s", self.job.shown, rest)
             return True

@@ -17,7 +17,6 @@ from msgspec import Struct, field
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
-from crawler.engine.outputs import adopt_outputs
 from crawler.errors import CrawlFailed
 from crawler.files import full_disk_cause
 from crawler.frontier.wakeup import Wakeup
@@ -25,6 +24,7 @@ from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
 from crawler.sinks.file_sink import FileSink
+from crawler.sinks.position import Position
 
 if TYPE_CHECKING:
     from crawler.engine.shutdown import Shutdown
@@ -49,7 +49,7 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
     behind = 0
     plugins: list[Any] = [hook.plugin for hook in hooks]  # any plugin may have the hook; `Sink` names the attributes
     sinks = [plugin for plugin in plugins if isinstance(plugin, Sink)]
-    await adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
+    await _adopt_outputs([sink for sink in sinks if isinstance(sink, FileSink)], store)
     for sink in sinks:
         if not store.follows(sink.name):
             sink.check()  # before the job claims the output
@@ -62,6 +62,35 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
             sink.verify(partial(store.written_behind, sink.name))
         store.sync_with(sink.sync)
     return behind
+
+
+async def _adopt_outputs(files: Sequence[FileSink], store: Store) -> None:
+    """Let each file continue the output of the job that it is, wherever job and files have been moved.
+
+    A file that holds what the job wrote to an output is that output, above all if it lies at the same place seen from
+    the folder of the job. Otherwise the place decides, then the name.
+    """
+    known = {name: position for name, position in store.sinks().items() if position is not None}
+    pairs = []
+    for file in files:
+        for name, stored in known.items():
+            if not name.startswith(f"{type(file).name}:"):
+                continue
+            position = Position.of(stored)
+            same_place = position.place == file.place != ""
+            holds = file.holds(position, (row.data for row in store.written_behind(name)))
+            rank = (holds, same_place, name == file.name)
+            if any(rank):
+                pairs.append((rank, position.end, name, file))
+    names: dict[str, str] = {}
+    found: set[str] = set()
+    for _, _, name, file in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
+        if name not in names and file.name not in found:
+            names[name] = file.name
+            found.add(file.name)
+    moved = {old: new for old, new in names.items() if old != new}
+    if moved:
+        await store.rename_sinks(moved)
 
 
 async def keep_positions(hooks: Sequence[Hook], store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Tracebacks of errors in the code of users: which frames are logged, and how often."""
+"""`ErrorLog`: what is logged once and then counted: errors in the code of users, with frames, and lost origins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawler.logs import get_logger
 if TYPE_CHECKING:
     from crawler.errors import HookError
 
-__all__ = ["ExcInfo", "HookErrorLog", "user_frames"]
+__all__ = ["ErrorLog", "ExcInfo", "user_frames"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 """An exception as `logging` takes it."""
@@ -31,11 +31,13 @@ def user_frames(error: BaseException | None) -> ExcInfo | None:
     return None if error is None or trace is None else (type(error), error, trace)
 
 
-class HookErrorLog:
+class ErrorLog:
     """Logs what callbacks and hooks raise: one line and a traceback for each place that raises, then a count."""
 
     def __init__(self) -> None:
         self._repeats: dict[tuple[object, ...], _Repeats] = {}
+        self._unfetched = 0  # origins whose robots.txt could not be fetched
+        self._named: list[str] = []  # three of them, after the first
 
     def log(self, error: HookError, url: str) -> None:
         """Log an error: the first one of its place at level ERROR, with its traceback, the others at level DEBUG."""
@@ -56,8 +58,24 @@ class HookErrorLog:
             self._repeats[place] = _Repeats(handler, message)
         log.error("%s failed for %s: %s", handler, url, message, exc_info=user_frames(cause))
 
+    def is_first_unfetched(self, origin: str) -> bool:
+        """Count an origin without a robots.txt, and return whether it is the first: pages may name any number."""
+        self._unfetched += 1
+        if 1 < self._unfetched <= 4:
+            self._named.append(origin)
+        return self._unfetched == 1
+
     def finish(self) -> None:
         """Log how many failures were like each of those that were logged."""
+        if self._named:
+            count = self._unfetched - 1
+            named = ", ".join(self._named) + (" …" if count > len(self._named) else "")
+            hosts = "of one more host" if count == 1 else f"of {count} more hosts"
+            log.warning(
+                "no page %s was fetched, because robots.txt could not be: %s (level INFO gives each reason)",
+                hosts, named,
+            )  # fmt: skip
+            self._named.clear()
         for repeats in self._repeats.values():
             if repeats.count:
                 times = "1 more time" if repeats.count == 1 else f"{repeats.count} more times"

@@ -15,13 +15,16 @@ from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.background import Background
 from crawler.engine.callbacks import CallbackRunner, LocalCallbacks
-from crawler.engine.checkpointer import Checkpointer
-from crawler.engine.commit_calls import CommitCalls
+from crawler.engine.checkpointer import Checkpointer, make_checkpoints
+from crawler.engine.commits import CommitCalls, Commits
 from crawler.engine.crawl import Control, Cookies, Crawl, JobFacts
+from crawler.engine.crawl_limits import CrawlLimits, NoCrawlLimits
+from crawler.engine.engine import Engine
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.inline import Inline
 from crawler.engine.lane_loader import LaneLoader
 from crawler.engine.limit_waits import LimitWaits
+from crawler.engine.new_requests import Feeder, Ingest
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.page import PageRunner
 from crawler.engine.peers import NoPeers, Peers
@@ -31,7 +34,7 @@ from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
-from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.tracebacks import ErrorLog
 from crawler.engine.worker import Worker
 from crawler.engine.writer import Writer
 from crawler.fetch.downloader import Downloader
@@ -39,7 +42,7 @@ from crawler.frontier import Frontier
 from crawler.headers import product_token
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import Sink
-from crawler.hooks.state import State
+from crawler.hooks.state import State, States
 from crawler.hooks.table import HookTable
 from crawler.limits.registry import Limits
 from crawler.messages.checks import parse_statuses
@@ -48,7 +51,6 @@ from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.stats import Stats
 from crawler.store import ResumeState, Store
-from crawler.store.states import States
 
 if TYPE_CHECKING:
     import httpx
@@ -76,38 +78,30 @@ def wire(
     proxies: Proxies | None = None,
     credentials: OriginAuth | None = None,
     processes: Processes | None = None,
-) -> Scheduler:
-    """Return a scheduler that can run the crawl once, with everything it needs. Call it inside of `trio.run`."""
+) -> Engine:
+    """Return an engine that can run the crawl once, with everything it needs. Call it inside of `trio.run`."""
     table = table or HookTable.build(plugins)
-    earliest = resumed.checkpoint.clock or 0.0
-    if clock is None:
-        time = (earliest, resumed.now, None if resumed.now is None else _suspension())
-        clock = Clock(*time) if limits is None else shared_clock(limits, *time)
-    started_at, stats, errors = clock(), Stats(), HookErrorLog()
-
+    clock = clock or _clock(resumed, limits)
+    stats, errors, background = Stats(), ErrorLog(), Background()
     frontier = Frontier(settings, limits=limits)
-    frontier.advance_clock(started_at)
+    frontier.advance_clock(clock())
     frontier.budgets.backlog = lambda: store.live - frontier.open_tickets
     shutdown = Shutdown(settings.grace, frontier.changed.set)
+    wants_wire, wants_stages = any(p.wants_wire for p in plugins), any(p.wants_stages for p in plugins)
     downloader = Downloader(
-        transport,
-        settings,
-        clock,
-        proxies,
-        credentials,
-        wants_wire=any(plugin.wants_wire for plugin in plugins),
-        wants_stages=any(plugin.wants_stages for plugin in plugins),
+        transport, settings, clock, proxies, credentials, wants_wire=wants_wire, wants_stages=wants_stages
     )
     frontier.feedback.reports_sending = downloader.reports_sending
-    origins = downloader.start_origins
-    if origins is not None:
-        origins.add_all(spider.start_urls)
+    frontier.outages.route = downloader.route
+    if downloader.start_origins is not None:
+        downloader.start_origins.add_all(spider.start_urls)
     slots = Slots(frontier, clock)
     all_states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
     if store.shared:
         peers, states, resumed = _join(store, frontier, downloader, slots, clock, all_states, resumed, table)
     else:
         peers, states = NoPeers(store), States(all_states)
+    background.start_soon(peers.run)
     checkpointer = Checkpointer(
         stats,
         frontier,
@@ -115,69 +109,76 @@ def wire(
         downloader.cookies,
         states.all,
         clock,
-        origins,
+        downloader.start_origins,
         durable=store.durable,
     )
     checkpointer.restore(resumed, own_limits=limits is None)
+    if store.durable:
+        background.start_soon(make_checkpoints, store)
 
+    known = partial(getattr, store, "known")  # a store may replace the container
     admission = Admission(
         Scope.of(spider.allowed_domains, settings),
         table,
-        partial(getattr, store, "known"),  # a store may replace the container
+        known,
         spider.waypoints,
         agent=product_token(settings.user_agent),
         obey_nofollow=settings.obey_nofollow,
         errors=errors,
     )
-    policy = Policy(
+    policy = _policy(spider, settings)
+    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
+    callbacks: CallbackRunner = LocalCallbacks(spider)
+    if processes is not None:
+        callbacks = pool = processes.pool(spider, states.all[0], known)
+        background.start_soon(pool.run)
+    attempts = Attempts(downloader, FetchHooks(table), frontier, slots, settlement, peers)
+    robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
+    inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock)
+    pages = PageRunner(spider, table, states, admission, store, errors, callbacks)
+    handling = _without_repeats(pages, store) if settings.dedup_content else pages
+    calls = CommitCalls()
+    control, job = Control(frontier, store, policy, admission, clock, shutdown), JobFacts(store, calls, resumed.runs)
+    crawl = Crawl(plugins, settings, stats, inline, background, control, job, Cookies(downloader.cookies, clock))
+    for plugin, state in zip(plugins, states.all, strict=True):
+        plugin.crawl, plugin.state = crawl, state
+
+    crawl_limits = _crawl_limits(settings, stats, peers, shutdown, background)
+    ingest = Ingest(store, frontier, admission, stats)
+    feeder = Feeder(spider, plugins, stats, store, frontier, background, peers, ingest)
+    lanes, waits = LaneLoader(frontier, store, peers, clock), LimitWaits(frontier, shutdown, settings.quota_patience)
+    scheduler = Scheduler(frontier, lanes, feeder, crawl_limits, waits, shutdown, clock, settings.workers)
+    worker = Worker(frontier, attempts, handling, robots, admission, policy, clock, calls)
+    sinks = SinkRunner(table.persist, store, shutdown, settings.sink_lag, peers.ready)
+    writer = Writer(
+        frontier, ingest, Commits(peers, checkpointer, stats, calls), sinks, crawl_limits, handling, shutdown, clock
+    )
+    return Engine(crawl, scheduler, worker, writer, background, lanes, shutdown, errors)
+
+
+def _clock(resumed: ResumeState, limits: Limits | None) -> Clock:
+    time = (resumed.checkpoint.clock or 0.0, resumed.now, None if resumed.now is None else _suspension())
+    return Clock(*time) if limits is None else shared_clock(limits, *time)
+
+
+def _policy(spider: Spider, settings: Settings) -> Policy:
+    return Policy(
         RetryPolicy(settings),
         frozenset(parse_statuses(spider.accept_status)),
         settings.max_redirects,
         settings.follow_refresh,
         frozenset(map(str.lower, settings.cross_origin_headers)),
     )
-    frontier.outages.route = downloader.route
-    outages = OutageMonitor(frontier, policy)
-    hooks = FetchHooks(table)
-    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, outages)
-    callbacks: CallbackRunner = LocalCallbacks(spider)
-    if processes is not None:
-        callbacks = processes.pool(spider, states.all[0], partial(getattr, store, "known"))
-    attempts = Attempts(downloader, hooks, frontier, slots, settlement, peers)
-    robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
-    resume_at = started_at if resumed.unclean else None
-    inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock, resume_at)
-    pages = PageRunner(spider, table, states, admission, store, errors, callbacks)
-    handling = _without_repeats(pages, store) if settings.dedup_content else pages
-    background, commits = Background(), CommitCalls()
-    control = Control(frontier, store, policy, admission, clock, shutdown)
-    job, cookies = JobFacts(store, commits, resumed.runs), Cookies(downloader.cookies, clock)
-    crawl = Crawl(plugins, settings, stats, inline, background, control, job, cookies)
-    for plugin, state in zip(plugins, states.all, strict=True):
-        plugin.crawl, plugin.state = crawl, state
 
-    sinks = SinkRunner(table.persist, store, shutdown, settings.sink_lag, peers.ready)
-    return Scheduler(
-        crawl=crawl,
-        store=store,
-        frontier=frontier,
-        lanes=LaneLoader(frontier, store, peers, clock, unclean=resumed.unclean),
-        peers=peers,
-        worker=Worker(
-            frontier, attempts, handling, robots, admission, policy, clock, commits
-        ),
-        writer=Writer(
-            store, frontier, admission, checkpointer, stats, settings, shutdown, sinks, clock, commits, peers,
-            handling,
-        ),
-        sinks=sinks,
-        background=background,
-        shutdown=shutdown,
-        robots=robots,
-        waits=LimitWaits(frontier, shutdown, settings.quota_patience),
-        errors=errors,
-        callbacks=callbacks,
-    )  # fmt: skip
+
+def _crawl_limits(
+    settings: Settings, stats: Stats, peers: Peers, shutdown: Shutdown, background: Background
+) -> CrawlLimits | NoCrawlLimits:
+    if {settings.max_pages, settings.max_items, settings.max_errors, settings.max_seconds} == {None}:
+        return NoCrawlLimits()
+    limits = CrawlLimits(settings, stats, peers, shutdown)
+    background.start_soon(limits.watch)
+    return limits
 
 
 def _join(

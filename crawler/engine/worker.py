@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from crawler.decision.decide import Policy
     from crawler.engine.admission import Admission
     from crawler.engine.attempt import Attempts, Result
-    from crawler.engine.commit_calls import CommitCalls
-    from crawler.engine.page import Pages
+    from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.commits import CommitCalls
+    from crawler.engine.page import PageRunner
     from crawler.engine.robots import RobotsFetcher
     from crawler.engine.writer import Message
     from crawler.frontier import Frontier, PoppedTicket, StoredTicket
@@ -46,7 +47,7 @@ class Worker:
         self,
         frontier: Frontier,
         attempts: Attempts,
-        pages: Pages,
+        pages: PageRunner | BodyDeduplicator,
         robots: RobotsFetcher,
         admission: Admission,
         policy: Policy,

@@ -98,6 +98,8 @@ class Frontier:
         """Memory for large bodies."""
         self.open_tickets = 0
         """Tickets of pages that are neither settled nor put back."""
+        self.has_issued = False
+        """Whether there ever was a ticket."""
         self._again: deque[StoredTicket] = deque()
         self.feedback = Feedback(self.budgets, self.schedule, self.bodies)
         """Lets the limits learn what became of the requests."""
@@ -271,6 +273,7 @@ class Frontier:
         by: Literal["robots", "quota", "outage"],
         error: RequestError | None = None,
     ) -> RefusedTicket:
+        self.has_issued = True
         lane.open_tickets += 1
         self.open_tickets += 1
         return RefusedTicket(pending, lane, lane.epoch, now, by, error)
@@ -278,6 +281,7 @@ class Frontier:
     def _start(self, ticket: StartTicket) -> None:
         """Take a token of the lane, and the permit of the start."""
         lane = ticket.lane
+        self.has_issued = True
         lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")

@@ -28,6 +28,8 @@ class Lanes(dict[str, Lane]):
         super().__init__()
         self._frontier = frontier
         self.most = most
+        self.resumed_at: float | None = None
+        """When the run began, if the one before was interrupted: what it had in flight is not known."""
 
     def room(self) -> int:
         """Return how many lanes may still be taken into memory."""
@@ -44,6 +46,8 @@ class Lanes(dict[str, Lane]):
             lane = Lane(group, frontier.throttle(group))
             if state and not is_known:
                 lane.throttle.restore(state)
+            if self.resumed_at is not None:
+                lane.throttle.resume(self.resumed_at)
             if frontier.shares_limits:
                 frontier.schedule.watch(lane)
             lane.is_paused = frontier.controls.has_paused(group)

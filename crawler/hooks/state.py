@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 from crawler.messages.json_arguments import survives_json
 
-__all__ = ["State"]
+if TYPE_CHECKING:
+    from crawler.store import Outcome
+
+__all__ = ["State", "States"]
 
 
 class State(MutableMapping[str, Any]):
@@ -149,3 +152,18 @@ class State(MutableMapping[str, Any]):
         if not survives_json(value):
             raise TypeError(f"state[{key!r}] of {self.owner} does not survive JSON: {value!r} ({type(value).__name__})")
         return msgspec.json.encode(value)
+
+
+class States:
+    """All states of a crawl."""
+
+    def __init__(self, states: Sequence[State] = ()) -> None:
+        self.all = tuple(states)
+        """That of the spider first."""
+        self.generation = 0
+        """One higher whenever values were replaced by those of another worker."""
+
+    def keep(self, outcome: Outcome) -> None:
+        """Apply the changes that the handlers of a page have made."""
+        for state in self.all:
+            state.apply(outcome.state.get(state.owner, {}))

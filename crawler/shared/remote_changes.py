@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from crawler.hooks.page_effects import MISSING
+from crawler.hooks.state import States
 from crawler.store.outcome import OUTDATED
-from crawler.store.states import States
 
 if TYPE_CHECKING:
     from crawler.fetch.start_origins import StartOrigins

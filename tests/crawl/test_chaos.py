@@ -228,8 +228,8 @@ async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
 
 def check(session: CrawlSession, *, emptied: bool) -> None:
     """Check that nothing is in flight and every slot has been returned."""
-    assert session.scheduler is not None
-    frontier = session.scheduler.frontier
+    assert session.engine is not None
+    frontier = session.engine.scheduler.frontier
     throttles = frontier.limits.throttles
     assert {name: throttle.inflight for name, throttle in throttles.items()} == dict.fromkeys(throttles, 0)
     assert frontier.open_tickets == 0
@@ -238,4 +238,4 @@ def check(session: CrawlSession, *, emptied: bool) -> None:
         assert (lane.open_tickets, lane.robots.pending) == (0, False)
         assert not (emptied and len(lane))
     if emptied:
-        assert session.scheduler.store.live == 0
+        assert session.engine.crawl.control.statistics().waiting == 0

@@ -107,12 +107,12 @@ async def test_a_cancel_at_any_moment_loses_no_dispatched_request(autojump_clock
         spider = Follow() if runs == 1 else Follow(start_urls=[])
         plugins = [spider, sink]
         settings = Settings(workers=4, per_host=2, delay=0.05) | FREE
-        scheduler = wire(spider, plugins, settings, store, site.transport, clock=clock)
+        engine = wire(spider, plugins, settings, store, site.transport, clock=clock)
         with trio.move_on_after(chance.random() * 6):
-            await scheduler.run()
+            await engine.run()
         assert trio.lowlevel.current_statistics().tasks_living == tasks
-        assert scheduler.frontier.open_tickets == 0
-        lanes = scheduler.frontier.lanes.values()
+        assert engine.scheduler.frontier.open_tickets == 0
+        lanes = engine.scheduler.frontier.lanes.values()
         assert all(lane.throttle.busy == lane.limiter.borrowed_tokens == 0 for lane in lanes)
         if runs == 1 and not store.live and len(store.known) == 0:
             runs = 0  # cancelled before the start request was stored
@@ -133,20 +133,20 @@ async def test_more_lanes_than_fit_into_memory_are_all_crawled(autojump_clock: M
     pages = {f"https://h{n}.test/": Page("x", delay=0.1) for n in range(50)}
     spider = Follow(start_urls=list(pages))
     store = MemoryStore()
-    scheduler = wire(spider, [spider], FREE, store, FakeSite(pages).transport)
-    scheduler.frontier.lanes.most = 7
-    await scheduler.run()
-    assert scheduler.crawl.stats.pages == 50
+    engine = wire(spider, [spider], FREE, store, FakeSite(pages).transport)
+    engine.scheduler.frontier.lanes.most = 7
+    await engine.run()
+    assert engine.crawl.stats.pages == 50
     assert store.live == 0
 
 
 async def test_a_window_smaller_than_the_lane_is_refilled(autojump_clock: MockClock) -> None:
     site = FakeSite({"/": "".join(f"<a href='/{n}'>x</a>" for n in range(500))} | {f"/{n}": "x" for n in range(500)})
     spider = Follow()
-    scheduler = wire(spider, [spider], FREE, MemoryStore(), site.transport)
-    scheduler.frontier.window = 10
-    await scheduler.run()
-    assert scheduler.crawl.stats.pages == 501
+    engine = wire(spider, [spider], FREE, MemoryStore(), site.transport)
+    engine.scheduler.frontier.window = 10
+    await engine.run()
+    assert engine.crawl.stats.pages == 501
 
 
 async def test_start_requests_are_pulled_as_needed(autojump_clock: MockClock) -> None:
@@ -285,11 +285,11 @@ async def test_lanes_that_wait_long_make_room_for_others(autojump_clock: MockClo
     pages |= {f"https://open{n}.test/": "x" for n in range(5)}
     site = FakeSite(pages)
     spider = Follow(start_urls=list(pages))
-    scheduler = wire(spider, [spider], FREE, MemoryStore(), site.transport)
-    scheduler.frontier.lanes.most = 5
+    engine = wire(spider, [spider], FREE, MemoryStore(), site.transport)
+    engine.scheduler.frontier.lanes.most = 5
     started = trio.current_time()
-    await scheduler.run()
-    assert scheduler.crawl.stats.pages == 10
+    await engine.run()
+    assert engine.crawl.stats.pages == 10
     assert max(visit.at for visit in site.log if "open" in visit.url) - started < 10
 
 
@@ -312,12 +312,12 @@ async def test_pages_that_wait_for_their_commit_count_as_in_flight(autojump_cloc
     class Watch(Follow):
         def parse(self, response: Response) -> Produced:
             nonlocal farthest
-            farthest = max(farthest, scheduler.frontier.open_tickets)
+            farthest = max(farthest, engine.scheduler.frontier.open_tickets)
             yield from super().parse(response)  # type: ignore[misc]
 
     spider, sink = Watch(), SlowSink(10.0)
     plugins = [spider, sink]
     settings = Settings(workers=4, per_host=4, sink_lag=5) | FREE
-    scheduler = wire(spider, plugins, settings, MemoryStore(), tree(5, 3, most=0.01).transport)
-    await scheduler.run()
-    assert (scheduler.crawl.stats.pages, farthest) == (156, 4)
+    engine = wire(spider, plugins, settings, MemoryStore(), tree(5, 3, most=0.01).transport)
+    await engine.run()
+    assert (engine.crawl.stats.pages, farthest) == (156, 4)

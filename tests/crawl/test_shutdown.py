@@ -95,15 +95,15 @@ async def test_a_stop_ends_hanging_requests_within_the_grace(autojump_clock: Moc
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
         await trio.sleep(2)
-        assert session.scheduler is not None
-        assert session.scheduler.frontier.open_tickets == 64
+        assert session.engine is not None
+        assert session.engine.scheduler.frontier.open_tickets == 64
         assert session.interrupt()
         if at_once:
             assert session.interrupt(now=True)
     assert trio.current_time() - started <= 2 + (0 if at_once else 5) + 1
     assert reports[0].finished == "interrupted"
     assert reports[0].exit_code() == 130
-    assert session.scheduler.store.live == 64  # all were put back
+    assert session.engine.crawl.control.statistics().waiting == 64  # all were put back
 
 
 async def test_requests_in_flight_may_finish_within_the_grace(autojump_clock: MockClock) -> None:
@@ -157,8 +157,8 @@ async def test_a_hanging_callback_is_cancelled_and_its_page_is_put_back(autojump
     session = CrawlSession(Slow(), Settings(max_seconds=5, grace=2), (), (), None)
     report = await session.run(FakeSite({"/": "x"}).transport)
     assert (report.pages, report.failed, report.counters) == (0, 0, {})
-    assert session.scheduler is not None
-    assert session.scheduler.store.live == 1
+    assert session.engine is not None
+    assert session.engine.crawl.control.statistics().waiting == 1
 
 
 async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: MockClock) -> None:
@@ -167,8 +167,8 @@ async def test_a_stop_does_not_wait_for_a_lane_that_is_not_due(autojump_clock: M
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run, tree(3, 2).transport)
         await trio.sleep(5)
-        assert session.scheduler is not None
-        session.scheduler.crawl.stop("enough")
+        assert session.engine is not None
+        session.engine.crawl.stop("enough")
     assert trio.current_time() - started < 5.1
 
 

@@ -108,7 +108,7 @@ async def test_a_worker_knows_that_others_hold_all_hosts(autojump_clock: MockClo
             await nursery.start(worker.work)
         await trio.sleep(3.5)
         holds = [any(group.owner == worker.owner for group in job.groups.rows.values()) for worker in workers]
-        crawls = [worker.scheduler.crawl for worker in workers if worker.scheduler is not None]
+        crawls = [worker.engine.crawl for worker in workers if worker.engine is not None]
         assert sorted(holds) == [False, True]
         assert [Monitor(crawl).snapshot().held_by_others for crawl in crawls] == [not own for own in holds]
 

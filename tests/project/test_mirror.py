@@ -15,8 +15,10 @@ COVERED_ELSEWHERE = {
     "decision/facts.py": ["tests/unit/decision/test_decide.py", "tests/crawl/test_pages_that_are_refused.py"],
     # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
+    "engine/engine.py": ["tests/crawl/test_core.py", "tests/crawl/test_shutdown.py"],
     "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],
+    "engine/new_requests.py": ["tests/crawl/test_core.py", "tests/crawl/test_pages_that_are_refused.py"],
     "engine/processes/call_server.py": ["tests/crawl/test_processes.py"],
     "engine/processes/child.py": ["tests/crawl/test_processes.py"],
     "engine/processes/keeper.py": ["tests/crawl/test_processes.py"],
@@ -24,7 +26,6 @@ COVERED_ELSEWHERE = {
     "engine/robots.py": ["tests/crawl/test_robots.py"],
     "engine/scheduler.py": ["tests/crawl/test_core.py"],
     "engine/session.py": ["tests/crawl/test_core.py", "tests/crawl/test_lifespan_hooks.py"],
-    "engine/sinks.py": ["tests/crawl/test_sinks.py"],
     "engine/wiring.py": ["tests/crawl/test_core.py"],
     "engine/worker.py": ["tests/crawl/test_core.py", "tests/crawl/test_outcomes.py"],
     "engine/writer.py": ["tests/crawl/test_core.py", "tests/crawl/test_large_pages.py"],
@@ -38,7 +39,6 @@ COVERED_ELSEWHERE = {
     "messages/page_content.py": ["tests/unit/messages/test_response.py", "tests/unit/messages/test_any_page.py"],
     "messages/page_links.py": ["tests/unit/messages/test_response.py"],
     "shared/outputs.py": ["tests/crawl/test_workers.py"],
-    "store/states.py": ["tests/unit/engine/test_page.py", "tests/unit/shared/test_remote_changes.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
     "store/server_store.py": [
         "tests/integration/databases/test_postgres_store.py",

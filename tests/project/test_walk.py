@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from crawler import Item, Plugin, Request, Response, Row, Settings, Spider, crawl
-from crawler.engine import scheduler
+from crawler.engine import engine
 from crawler.frontier import Pending
 from crawler.frontier.ticket import Ticket
 from crawler.store import Group, Outcome
@@ -156,10 +156,10 @@ def test_the_other_ways_name_files_that_exist() -> None:
     assert not named(OTHER_WAYS) & set(headings())
 
 
-def test_the_picture_is_that_of_the_scheduler() -> None:
+def test_the_picture_is_that_of_the_engine() -> None:
     picture = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert picture is not None
-    drawn = inspect.cleandoc(scheduler.__doc__ or "")
+    drawn = inspect.cleandoc(engine.__doc__ or "")
     assert [line.strip() for line in picture[1].splitlines()] == [
         line.strip() for line in drawn.split("::\n\n")[1].split("\n\nThe number")[0].splitlines()
     ]

@@ -203,15 +203,16 @@ class ChildProcess:
     def _handled(self, page: _Page, result: PageResult, links: LinkFilter, began: float) -> wire.Handled:
         effects, retry = result.effects, result.retry
         return wire.Handled(
-            number=page.number,
             part=self._part(page, result),
+            effects=wire.Effects(
+                pack_requests(effects.added),
+                effects.counters,
+                self._changes(effects, page.request) if effects.state else {},
+                self._state.reads.get(page.number, {}),
+            ),
             retry=None if retry is None else (retry.reason, retry.after),
             repeats=links.repeats,
             refused=links.refused,
-            added=pack_requests(effects.added),
-            counters=effects.counters,
-            state=self._changes(effects, page.request) if effects.state else {},
-            reads=self._state.reads.get(page.number, {}),
             read=self._bodies.position,
             seconds=time.perf_counter() - began,
         )

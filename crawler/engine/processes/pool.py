@@ -78,7 +78,7 @@ class ProcessPool:
         """Run the callback of a page in one of the processes; see `CallbackRunner.handle`."""
         deaths = 0
         message = await self._try(response, result)
-        while message is None or self._versions.is_outdated(message.reads):
+        while message is None or self._versions.is_outdated(message.effects.reads):
             result.items, result.encoded, result.requests, result.repeats = [], [], [], 0
             forget()
             deaths += message is None
@@ -147,17 +147,17 @@ class ProcessPool:
 
     def _fill(self, response: Response, result: PageResult, message: wire.Handled) -> None:
         """Make a message the result of a callback."""
-        effects = result.effects
+        effects, made = result.effects, message.effects
         self._add_part(result, message.part)
         response._filter.repeats += message.repeats  # noqa: SLF001 - as `follow_all` does
         response._filter.refused += message.refused  # noqa: SLF001
         result.retry = None if message.retry is None else Retry(message.retry[0], after=message.retry[1])
-        effects.counters = message.counters
-        if message.added:
-            effects.added, repeats = unpack_requests(message.added, self._known())
+        effects.counters = made.counters
+        if made.added:
+            effects.added, repeats = unpack_requests(made.added, self._known())
             result.repeats += repeats
-        if message.state:
-            effects.state[self._state.owner] = self._versions.effects(message.state)
+        if made.state:
+            effects.state[self._state.owner] = self._versions.effects(made.state)
 
     def _add_part(self, result: PageResult, part: wire.Part) -> None:
         unpack_items(part, result)
@@ -174,7 +174,7 @@ class ProcessPool:
         """CPU seconds of the processes that have ended."""
         return self._keeper.cpu_seconds
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Keep the processes running until this is cancelled; then let them end."""
         added = self._attributes.added()
         if added:
@@ -183,7 +183,6 @@ class ProcessPool:
                 f"{added[0]}, which callbacks in other processes do not have: set processes=1"
             )
         self._state.on_change = lambda changed: self._keeper.send(self._versions.change(changed))
-        task_status.started()
         try:
             await self._keeper.run()
         finally:

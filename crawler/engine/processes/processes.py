@@ -41,6 +41,7 @@ class Processes:
         self._launcher = launcher
         self._memories = memories
         self._attributes = attributes
+        self._pool: ProcessPool | None = None
 
     @classmethod
     @contextmanager
@@ -59,4 +60,10 @@ class Processes:
 
     def pool(self, spider: Spider, state: State, known: Callable[[], Container[str]]) -> ProcessPool:
         """Return the pool of a crawl. Parameters are those of `ProcessPool`."""
-        return ProcessPool(self._launcher, self._memories, spider, self._attributes, state, known)
+        self._pool = ProcessPool(self._launcher, self._memories, spider, self._attributes, state, known)
+        return self._pool
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the processes that have ended."""
+        return 0.0 if self._pool is None else self._pool.cpu_seconds

@@ -63,7 +63,7 @@ class StateVersions:
         )
 
     def is_outdated(self, reads: dict[str, int]) -> bool:
-        """Return whether a callback with these `wire.Handled.reads` has read a value that has changed meanwhile."""
+        """Return whether a callback with these `wire.Effects.reads` has read a value that has changed meanwhile."""
         for key, version in reads.items():
             if version < (self._version if key == wire.ALL_KEYS else self._changed_at.get(key, 0)):
                 return True

@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 
 __all__ = [
-    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "FromFirst", "FromOther",
+    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "Effects", "FromFirst", "FromOther",
     "Handled", "Known", "Log", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
 ]  # fmt: skip
 
 ALL_KEYS: Final = ""
-"""The key in `Handled.reads` for all keys of a state, which a loop or `len` has read."""
+"""The key in `Effects.reads` for all keys of a state, which a loop or `len` has read."""
 
 Links: TypeAlias = tuple[str | None, int, list[str]]
 """Plain GET requests with the same callback and depth: these two, and the URLs."""
@@ -112,25 +112,35 @@ class Part(Struct, tag=8, array_like=True, frozen=True, eq=False):
     requests: Requests
 
 
-class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=True):
-    """The rest of the results of a callback, which has ended."""
+class Effects(Struct, array_like=True, frozen=True, eq=False):
+    """The `PageEffects` of a callback."""
 
-    number: int
-    part: Part
-    retry: tuple[str, float | None] | None
-    repeats: int
-    refused: list[tuple[str, str]]
-    """Reason and URL of the links that are marked ``nofollow``."""
     added: Requests
     counters: dict[str, int]
     state: dict[str, bytes | None]
     """Changes of the spider's state, as in `StateChange`."""
     reads: dict[str, int]
     """The keys of the state that the callback has read, with the version of the state at that time."""
+
+
+class Handled(Struct, tag=9, array_like=True, frozen=True, eq=False, kw_only=True):
+    """The rest of the results of a callback, which has ended."""
+
+    part: Part
+    effects: Effects
+    retry: tuple[str, float | None] | None
+    repeats: int
+    refused: list[tuple[str, str]]
+    """Reason and URL of the links that are marked ``nofollow``."""
     read: int
     """The position up to which the process has read the shared memory."""
     seconds: float
     """The time that the page took."""
+
+    @property
+    def number(self) -> int:
+        """Number of the page."""
+        return self.part.number
 
 
 class Raised(Struct, tag=10, array_like=True, frozen=True, eq=False):

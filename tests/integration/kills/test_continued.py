@@ -96,7 +96,7 @@ class LongAsync(Long):
 async def test_the_next_run_makes_the_start_requests_that_a_stop_left(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Long], total: int
 ) -> None:
-    monkeypatch.setattr("crawler.engine.scheduler.MAX_STARTS", 1_000)
+    monkeypatch.setattr("crawler.engine.new_requests.MAX_STARTS", 1_000)
     site = FakeSite({f"/{n}": "x" for n in range(total)})
     for most in (20, 50, None):
         report = await crawl(kind(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=site.transport)

@@ -10,7 +10,7 @@ import pytest
 
 from crawler import Drop, Plugin, Request, Settings, Spider
 from crawler.engine.admission import ADMIT_FAILED, Admission
-from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.tracebacks import ErrorLog
 from crawler.hooks.table import HookTable
 from crawler.messages.request import copy_unchecked
 from crawler.scope import Scope
@@ -86,7 +86,7 @@ def test_a_hook_that_raises_fails_its_request_and_is_logged_once_and_counted(
     def broken(request: Request) -> None:
         raise ValueError(request.url)
 
-    errors = HookErrorLog()
+    errors = ErrorLog()
     made = admission(Hook(broken), errors=errors)
     assert admitted(made, Request(IN), Request(IN + "2")) == ([], [(ADMIT_FAILED, IN), (ADMIT_FAILED, IN + "2")])
     errors.finish()

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from crawler import ConfigError, Limits, Plugin, Produced, Request, Response, Settings, Spider
-from crawler.engine.checks import check_arguments, check_callbacks, check_scope, check_spider, check_transport
+from crawler.engine.checks import (
+    check_arguments,
+    check_callbacks,
+    check_scope,
+    check_spider,
+    check_transport,
+    needs_callbacks,
+)
 from crawler.engine.job import Job
 from crawler.testing import FakeSite, collect
 
@@ -119,19 +126,20 @@ class Stored(Plugin):
 def test_a_start_request_needs_a_callback() -> None:
     spider, bare = Own(), Request("https://site.test/?token=abc")
     with pytest.raises(ConfigError) as raised:
-        check_callbacks(spider, [Request("https://site.test/", spider.parse_page), bare], [spider])
+        check_callbacks(spider, [Request("https://site.test/", spider.parse_page), bare])
     assert str(raised.value) == (
         "Own.start() yields https://site.test/?token=*** without a callback, and there is no method parse(self, "
         "response): define it, or name a callback: Request(url, self.parse_page)"
     )
-    check_callbacks(spider, [bare.replace(callback="parse_page")], [spider])
-    check_callbacks(spider, [bare.replace(errback="explain")], [spider])
+    check_callbacks(spider, [bare.replace(callback="parse_page")])
+    check_callbacks(spider, [bare.replace(errback="explain")])
+    assert needs_callbacks(spider, [spider])
     spider.parse = spider.parse_page
-    check_callbacks(spider, [bare], [spider])
+    assert not needs_callbacks(spider, [spider])
 
 
 def test_a_plugin_that_deals_with_requests_may_make_a_callback_needless() -> None:
-    check_callbacks(Own(), [Request("https://site.test/")], [Stored()])
+    assert not needs_callbacks(Own(), [Stored()])
 
 
 class Numbered(Spider):

@@ -176,7 +176,7 @@ async def test_a_request_that_is_added_too_late_is_named_in_a_warning(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     spider = One()
-    scheduler = wire(spider, [spider], Settings(obey_robots=False), MemoryStore(), FakeSite({"/": "x"}).transport)
-    await scheduler.run()
-    scheduler.crawl.add(Request(URL + "late"))
+    engine = wire(spider, [spider], Settings(obey_robots=False), MemoryStore(), FakeSite({"/": "x"}).transport)
+    await engine.run()
+    engine.crawl.add(Request(URL + "late"))
     assert f"{URL}late was added after the crawl had ended, so it is not fetched" in caplog.messages

@@ -28,15 +28,14 @@ from crawler.engine.admission import Admission
 from crawler.engine.body_dedup import BodyDeduplicator
 from crawler.engine.callbacks import LocalCallbacks
 from crawler.engine.page import PageRunner
-from crawler.engine.tracebacks import HookErrorLog
+from crawler.engine.tracebacks import ErrorLog
 from crawler.frontier import Frontier, PageTicket, Pending
 from crawler.hooks.page_effects import current_page
-from crawler.hooks.state import State
+from crawler.hooks.state import State, States
 from crawler.hooks.table import HookTable
 from crawler.messages.request import copy_unchecked
 from crawler.scope import Scope
 from crawler.store import ItemRow, Kind, MemoryStore, Outcome
-from crawler.store.states import States
 
 A = "https://site.test"
 
@@ -84,7 +83,7 @@ class Case:
             plugin.state = state
         scope = Scope.of(spider.allowed_domains, Settings())
         admission = Admission(scope, table, lambda: self.store.known)
-        states, callbacks, errors = States(self.states), LocalCallbacks(spider), HookErrorLog()
+        states, callbacks, errors = States(self.states), LocalCallbacks(spider), ErrorLog()
         runner = PageRunner(spider, table, states, admission, self.store, errors, callbacks)
         self.runner = BodyDeduplicator(runner, self.store) if dedup else runner
         self.request = copy_unchecked(Request(f"{A}/", **options), depth=1)

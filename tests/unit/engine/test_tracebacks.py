@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crawler import HookError
-from crawler.engine.tracebacks import MAX_PLACES, HookErrorLog, user_frames
+from crawler.engine.tracebacks import MAX_PLACES, ErrorLog, user_frames
 
 
 def compiled(module: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def hook_error(cause: BaseException) -> HookError:
 
 
 def test_each_place_has_a_line_with_a_traceback_and_a_count_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    made = HookErrorLog()
+    made = ErrorLog()
     for n in range(3):
         made.log(hook_error(raised_in(OURS, THEIRS)), f"https://site.test/{n}")
     made.finish()
@@ -93,7 +93,7 @@ def test_each_place_has_a_line_with_a_traceback_and_a_count_at_the_end(caplog: p
 
 
 def test_at_level_debug_each_failure_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    made = HookErrorLog()
+    made = ErrorLog()
     with caplog.at_level(logging.DEBUG):
         for n in range(3):
             made.log(hook_error(raised_in(OURS, THEIRS)), f"https://site.test/{n}")
@@ -101,7 +101,7 @@ def test_at_level_debug_each_failure_has_a_line(caplog: pytest.LogCaptureFixture
 
 
 def test_another_place_or_another_hook_has_a_traceback_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    made = HookErrorLog()
+    made = ErrorLog()
     made.log(hook_error(raised_in(THEIRS)), "https://site.test/")
     made.log(hook_error(raised_in(THEIRS | compiled("spiders.other"))), "https://site.test/")
     other = hook_error(raised_in(THEIRS))
@@ -111,7 +111,7 @@ def test_another_place_or_another_hook_has_a_traceback_of_its_own(caplog: pytest
 
 
 def test_a_bounded_number_of_places_is_remembered(caplog: pytest.LogCaptureFixture) -> None:
-    made = HookErrorLog()
+    made = ErrorLog()
     for n in range(MAX_PLACES + 5):
         error = hook_error(ValueError("x"))
         error.plugin = f"plugin{n}"

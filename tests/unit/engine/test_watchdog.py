@@ -427,7 +427,7 @@ async def test_a_loop_that_waits_is_not_woken() -> None:
 WAIT = "await trio.sleep_forever()"
 WORKER = compiled("crawler.engine.worker", "work", "await (call() if call else trio.sleep_forever())")
 START = compiled(
-    "crawler.engine.scheduler", "start", "async with trio.open_nursery() as n: [n.start_soon(f) for f in call]"
+    "crawler.engine.new_requests", "start", "async with trio.open_nursery() as n: [n.start_soon(f) for f in call]"
 )
 
 

@@ -13,7 +13,7 @@ from support.trees import Follow
 from trio.testing import MockClock
 
 from crawler import CrawlFailed, Plugin, Request, Response, Settings, Spider, crawl
-from crawler.engine.commit_calls import CommitCalls
+from crawler.engine.commits import CommitCalls
 from crawler.testing import FakeSite, Page, collect
 
 PAGES = {"/": "<a href='/a'>x</a><a href='/b'>x</a>", "/a": "x", "/b": [Page("", 503), "x"]}
