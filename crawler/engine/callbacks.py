@@ -1,4 +1,4 @@
-"""`Callbacks`: the methods of a spider that requests name; `CallbackRunner`: what calls them, here or elsewhere."""
+"""`Callbacks`: the methods of a spider that requests name; `LocalCallbacks` calls them, unless a `ProcessPool` does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import trio
@@ -24,7 +24,7 @@ from crawler.suggest import did_you_mean
 if TYPE_CHECKING:
     from crawler.store.handler_counts import HandlerCounts
 
-__all__ = ["CallbackRunner", "Callbacks", "LocalCallbacks", "check_handlers"]
+__all__ = ["Callbacks", "LocalCallbacks", "check_handlers"]
 
 RENAME_BACK: Final = "rename the method back, or keep the old name in the class as well, as in old_name = new_name"
 RESTORE_PARAMETERS: Final = "restore the parameters, or give new ones default values"
@@ -72,18 +72,6 @@ class Callbacks:
         )
 
 
-class CallbackRunner(Protocol):
-    """Runs the callbacks of pages: `LocalCallbacks` in this process, `ProcessPool` in others."""
-
-    async def handle(
-        self,
-        response: Response,
-        result: PageResult,
-        forget: Callable[[], None],
-    ) -> None:
-        """Run the callback of a page."""
-
-
 class LocalCallbacks:
     """Runs callbacks in this process."""
 
@@ -97,7 +85,7 @@ class LocalCallbacks:
         result: PageResult,
         forget: Callable[[], None],
     ) -> None:
-        """Run the callback of a page; see `CallbackRunner.handle`."""
+        """Run the callback of a page; `forget` is called before it runs again, which it does not here."""
         name = response.request.callback or "parse"
         call = self._callbacks.bind(name, response)
         if len(response.body) <= LARGE or self._callbacks.is_async(name):

@@ -171,7 +171,7 @@ class Control:
 
     def explain(self, url: str) -> UrlFacts:
         """Return what is known of a URL: whether it belongs to the crawl, is known, waits, and what robots.txt says."""
-        from crawler.engine.explain import explain  # noqa: PLC0415 - few crawls are asked
+        from crawler.engine.statistics import explain  # noqa: PLC0415 - few crawls are asked
 
         return explain(url, self._admission, self._frontier)
 

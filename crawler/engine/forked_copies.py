@@ -22,9 +22,6 @@ from crawler.spiders import Spider
 
 __all__ = ["end_copy", "ending_copies"]
 
-FAILED: Final = 1
-"""The exit code of a process that was ended, unless ``sys.exit`` has named another one."""
-MAX_CODE: Final = 255
 WAY_OUT: Final = (
     "only one process may continue the crawl; end the new one with os._exit(), or start programs with subprocess"
 )
@@ -41,12 +38,12 @@ def end_copy(handler: Callable[..., Any], url: str) -> NoReturn:
     """
     error = sys.exc_info()[1]
     if isinstance(error, SystemExit):
-        os._exit(error.code & MAX_CODE if isinstance(error.code, int) else int(error.code is not None))
+        os._exit(error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None))
     log.error(
         "%s has forked the process for %s and has returned in the new one, which is ended: %s",
         _describe(handler), url, WAY_OUT,
     )  # fmt: skip
-    os._exit(FAILED)
+    os._exit(1)
 
 
 def _describe(handler: Callable[..., Any]) -> str:
@@ -81,7 +78,7 @@ class _EndsCopy(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> NoReturn:
         log.error("%s has forked the process and awaits in the new one, which is ended: %s", self._place, WAY_OUT)
-        os._exit(FAILED)
+        os._exit(1)
 
 
 @cache

@@ -35,8 +35,6 @@ NOT_ARGUMENTS: Final = frozenset(
 """Attributes of spiders that do not distinguish crawls, or are secret."""
 NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9_]")
 """Characters that the name of a job in a URL does not have."""
-MIN_SECRET: Final = 6
-"""Characters of the shortest secret that is looked for in other attributes of the spider."""
 
 
 URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -125,7 +123,7 @@ def identity(spider: Spider, settings: Settings) -> Identity:
     references = {name: _shown_reference(text) for name, text in spider.environment_arguments.items() if name in given}
     hidden = {name for name in given if is_secret_argument(spider, name)}
     texts = {text for name in hidden | references.keys() for text in _texts(given[name])} | spider.given_secrets
-    values = {text for text in texts if len(text) >= MIN_SECRET}
+    values = {text for text in texts if len(text) >= 6}
     arguments: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, value in given.items():

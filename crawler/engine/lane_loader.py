@@ -6,7 +6,7 @@ Rule: a lane is in memory, with a window of its requests, or free in the store, 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crawler.http.robots import ROBOTS_MAX_AGE, Robots
 
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from crawler.store import Group, Store
 
 __all__ = ["LaneLoader"]
-
-CLAIM_BATCH: Final = 256
-"""Maximum number of lanes in one claim."""
-IDLE_CHECK: Final = 1.0
-"""Seconds between two searches for idle lanes."""
 
 
 class LaneLoader:
@@ -53,7 +48,7 @@ class LaneLoader:
                     frontier.refill(lane, rows, more=len(rows) == share)
         await peers.keep_up()
         while self.has_unclaimed() or peers.due_at() <= self._clock():
-            room = min(frontier.lanes.room(), CLAIM_BATCH)
+            room = min(frontier.lanes.room(), 256)  # one claim is one transaction of the store
             claimed = await peers.claim(room, frontier.windows.share(room))
             for group in claimed:
                 self._open(group)
@@ -85,7 +80,7 @@ class LaneLoader:
                 if frontier.lanes.is_idle(lane, now):  # it may have received requests while another lane was released
                     frontier.lanes.close(lane)
                     await self._peers.release(lane.name, lane.epoch, lane.throttle)
-            self._look_at = now + IDLE_CHECK
+            self._look_at = now + 1.0  # each search looks at every lane in memory
         return self._look_at
 
     async def end(self) -> None:

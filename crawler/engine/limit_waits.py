@@ -24,11 +24,7 @@ WORDS: Final = {
 ASKED_FOR: Final = ("pause", "delay")
 """Those that `quota_patience` is not about."""
 LONG: Final = 300.0
-"""Seconds. Shorter waits are not worth a line."""
-UNSERVED: Final = 10.0
-"""Seconds for which a host has served nothing after which that is logged, if the crawl waits for nothing else."""
-MAX_LOGGED: Final = 20
-"""Hosts for which it is logged."""
+"""Seconds of a wait that is worth a line: a user looks at a crawl that has said nothing for so long."""
 log = get_logger("crawler.engine")
 
 
@@ -68,10 +64,10 @@ class LimitWaits:
     def _note_unserved(self, now: float, wait: float) -> None:
         """Say once of a host that it serves nothing, while the crawl has nothing else to do."""
         found = self._frontier.next_unserved(now)
-        if found is None or wait >= LONG or len(self._unserved) >= MAX_LOGGED:
+        if found is None or wait >= LONG or len(self._unserved) >= 20:  # lines: a log that is read to its end
             return
         name, seconds, why, is_limit = found
-        if seconds < UNSERVED or name in self._unserved:
+        if seconds < 10.0 or name in self._unserved:
             return
         self._unserved.add(name)
         setting = "quota_patience" if is_limit else "outage_patience"

@@ -11,8 +11,6 @@ __all__ = ["has_begun", "reason_for_no_pages"]
 
 ENDINGS: Final = frozenset({"finished", "max_items", "max_pages", "max_seconds"})
 """Reasons to end that need pages to be a success. A reason that spiders or plugins give to `stop` is their own."""
-MAX_SHOWN: Final = 3
-"""Causes in one line."""
 SKIPPED: Final = {
     "robots": "its robots.txt forbids {}",
     "scope": "{} is out of scope (allowed_domains)",
@@ -34,8 +32,9 @@ def reason_for_no_pages(stats: Stats, ending: str) -> str:
     if stats.pages or stats.dealt_with or stats.items or ending not in ENDINGS:
         return ""
     causes = list(_causes(stats, ending)) or [f"no response is one (status {', '.join(map(str, stats.statuses))})"]
-    more = f" (and {len(causes) - MAX_SHOWN} other causes)" if len(causes) > MAX_SHOWN else ""
-    return f"no start page gave a page: {'; '.join(causes[:MAX_SHOWN])}{more}"
+    shown = causes[:3]  # in one line
+    more = f" (and {len(causes) - len(shown)} other causes)" if len(causes) > len(shown) else ""
+    return f"no start page gave a page: {'; '.join(shown)}{more}"
 
 
 def _causes(stats: Stats, ending: str) -> Iterator[str]:

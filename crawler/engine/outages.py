@@ -28,19 +28,16 @@ __all__ = ["MIN_OUTAGE_STATUS", "OutageMonitor", "contact_of"]
 GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
 """Statuses by which a gateway says that it got no response of its server (RFC 9110 sections 15.6.3 and 15.6.5). Those
 from 520 on are Cloudflare's."""
-TOO_MANY_REQUESTS: Final = 429
 MIN_OUTAGE_STATUS: Final = 408
 """Lowest status that may mean that a host is down."""
 CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
 """Kinds of `ConnectFailed` that are more specific than that there was no connection."""
 TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
 """Kinds of `FetchTimeout` before anything was sent."""
+MAX_LOGGED: Final = 20
+"""Hosts whose outages are logged as warnings, those of others at level DEBUG: a broad crawl meets thousands."""
 UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
 """Kinds of broken exchanges without any response."""
-LOG_AFTER: Final = 10.0
-"""Downtime of a host that has answered before, in seconds, after which it is logged."""
-MAX_LOGGED: Final = 20
-"""Hosts whose outages are logged as warnings. Outages of further hosts are logged at level DEBUG."""
 log = get_logger("crawler.engine")
 
 
@@ -73,7 +70,7 @@ class OutageMonitor:
         """
         status = response.status
         if _blocks_host(ticket):
-            return "gateway" if status == TOO_MANY_REQUESTS or status >= 500 else None
+            return "gateway" if status == 429 or status >= 500 else None
         if self._policy.accepts(response):
             return None
         if status in GATEWAY_ERRORS:
@@ -144,7 +141,7 @@ class OutageMonitor:
     def _log_outage(self, scope: str) -> None:
         """Log once that a host which has answered before is down."""
         breaker = self._outages.breaker_of(scope)
-        if breaker is None or breaker.is_logged or breaker.down_for < LOG_AFTER or self._outages.network.breaker:
+        if breaker is None or breaker.is_logged or breaker.down_for < 10.0 or self._outages.network.breaker:
             return
         if not (breaker.is_known and breaker.is_open):
             return

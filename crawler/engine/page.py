@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from crawler.engine.callbacks import CallbackRunner, Callbacks
+from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
 from crawler.errors import HookError, RequestError
@@ -21,6 +21,8 @@ from crawler.store import FailureRow, Kind, Outcome
 
 if TYPE_CHECKING:
     from crawler.engine.admission import Admission
+    from crawler.engine.callbacks import LocalCallbacks
+    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.tracebacks import ErrorLog
     from crawler.hooks.plugin import Plugin
     from crawler.hooks.state import States
@@ -55,7 +57,7 @@ class PageRunner:
         admission: Admission,
         store: Store,
         errors: ErrorLog,
-        runner: CallbackRunner,
+        runner: LocalCallbacks | ProcessPool,
     ) -> None:
         self.spider = spider
         """Whose callbacks are called."""

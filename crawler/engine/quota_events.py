@@ -22,14 +22,6 @@ UNREPORTED: Final = frozenset({"refused", "concurrency"})
 """Events that `LaneStats.refusals` counts."""
 LEARNED: Final = frozenset({"undeclared", "hidden"})
 """Names of policies that no response states."""
-MIN_LEARNED: Final = 5.0
-"""Units of such a policy, at least, that are worth a line."""
-MIN_WAIT: Final = 10.0
-"""Seconds until the reset, at least, that are worth a line."""
-AT_ONCE: Final = 3
-"""Lines about the same event of a quota before there are pauses between them."""
-MAX_PAUSE: Final = 1800.0
-"""Seconds; the longest pause."""
 MAX_REMEMBERED: Final = 1000
 """Events whose last line is remembered."""
 log = get_logger("crawler.quota")
@@ -59,7 +51,7 @@ class QuotaEvents:
         lines, due_at = self._logged.get(key, (0, -math.inf))
         if now < due_at:
             return False
-        pause = 0.0 if lines + 1 < AT_ONCE else doubled(lines + 1 - AT_ONCE, base=60.0, cap=MAX_PAUSE)
+        pause = 0.0 if lines < 2 else doubled(lines - 2, base=60.0, cap=1800.0)  # from the fourth line on
         self._logged.pop(key, None)  # keeps the order by time
         self._logged[key] = lines + 1, now + pause
         if len(self._logged) > MAX_REMEMBERED:
@@ -69,9 +61,9 @@ class QuotaEvents:
 
 def _is_notable(event: QuotaEvent, now: float) -> bool:
     """Return whether an event is worth a line."""
-    if event.policy in LEARNED and (event.limit or 0.0) < MIN_LEARNED:
+    if event.policy in LEARNED and (event.limit or 0.0) < 5.0:  # units: it is low at its second request
         return False
-    return event.kind in LOGGED and (event.reset_at is None or event.reset_at - now >= MIN_WAIT)
+    return event.kind in LOGGED and (event.reset_at is None or event.reset_at - now >= 10.0)
 
 
 def _entry(event: QuotaEvent, now: float) -> dict[str, Any]:

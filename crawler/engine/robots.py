@@ -36,12 +36,6 @@ __all__ = ["RobotsFetcher"]
 
 MAX_HOPS: Final = 5
 """Redirects of a robots.txt that are followed (RFC 9309 section 2.3.1.2)."""
-RETRY_AFTER: Final = 3_600.0
-"""Seconds after which a robots.txt that could not be fetched is fetched again, if a request still needs it."""
-GRACE_REQUESTS: Final = 2
-"""Requests that start between two fetches of a robots.txt, however slow their lane is."""
-GRACE_REQUESTS_AFTER_FAILURE: Final = 8
-"""The same after a robots.txt could not be fetched, which takes several attempts."""
 log = get_logger("crawler.engine")
 
 
@@ -97,7 +91,7 @@ class RobotsFetcher:
                 body = result.body[: MAX_ROBOTS_SIZE + 1]  # the last byte says that it was cut
                 self._save(RobotsAnswer(ticket.origin, result.status, body, self._clock()))
             result = bad_status(result, self._clock())
-        max_age, grace = ROBOTS_MAX_AGE, GRACE_REQUESTS
+        max_age, grace = ROBOTS_MAX_AGE, 2  # requests between two fetches of it, however slow their lane is
         if rules is None:
             now = self._clock()
             facts = Facts(request=request, attempts=attempts, sender="robots", outage=hops[-1].outage)
@@ -108,7 +102,7 @@ class RobotsFetcher:
             if isinstance(decision.error, HookError):
                 self._errors.log(decision.error, request.url)
             rules = self._rules_without(ticket, decision.error)
-            max_age, grace = RETRY_AFTER, GRACE_REQUESTS_AFTER_FAILURE
+            max_age, grace = 3600.0, 8  # after an hour, if a request still needs it; the attempts were several
         if not self._settings.obey_robots:  # only its sitemaps are asked for
             rules = replace(rules, delay=None)
         self._frontier.robots.resolve(ticket, rules, self._clock() + max_age, grace)

@@ -35,14 +35,10 @@ INTERRUPTED: Final = 130
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 HANGUP: Final = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed. Under ``nohup`` it is ignored, and stays so."""
-SAME_SIGNAL: Final = 0.05
-"""Seconds: a signal that comes again this soon is the same one, from a terminal and a launcher for instance."""
 REACTION_SECONDS: Final = 0.7
 """Seconds that the event loop may need to react to a signal."""
 END_AFTER: Final = FINISH_GRACE - 0.05
 """Seconds from the second signal to the end of a crawl that nothing holds."""
-YIELD_SECONDS: Final = 0.05
-"""Seconds for which the main thread leaves the interpreter to the other threads after a signal."""
 WAY_OUT: Final = "the third signal ends the process at once"
 log = get_logger("crawler.engine")
 
@@ -102,7 +98,7 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if self._is_closing:
             self._late = number
         else:
-            time.sleep(YIELD_SECONDS)
+            time.sleep(0.05)  # leaves the interpreter to the other threads
 
     def _handle(self, at_once: bool) -> None:
         """Handle a signal in the event loop."""
@@ -131,7 +127,8 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         if signal.getsignal(number) != self._yield:
             return  # a plugin has taken it over
         now = time.monotonic()
-        if now - self._times.get(number, -math.inf) < SAME_SIGNAL and not self._has_reported:
+        # a signal that comes again so soon is the same one, of a terminal and of a launcher for instance
+        if now - self._times.get(number, -math.inf) < 0.05 and not self._has_reported:
             return
         first = min(self._times.values(), default=now)
         self._times[number] = now

@@ -35,12 +35,6 @@ __all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
 """Maximum number of items in one call of `persist`."""
-RETRY_PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further call of a `persist` that raised."""
-GATHER_MIN: Final = 0.001
-"""Seconds: a `persist` that took less is called again at once."""
-GATHER_MAX: Final = 0.25
-"""Seconds: the longest time in which items gather for the next batch."""
 log = get_logger("crawler.engine")
 
 
@@ -241,9 +235,13 @@ class SinkRunner:
             ) from error
 
     async def _gather(self, sink: _Sink, took: float) -> None:
-        """Let items gather for as long as the last batch took, so that a slow sink gets few large batches."""
+        """Let items gather for as long as the last batch took, so that a slow sink gets few large batches.
+
+        A call of less than a millisecond costs less than the wait; after a quarter of a second, who watches the output
+        would notice.
+        """
         wanted: float = getattr(sink.hook.plugin, "gather", 0.0)
-        until = trio.current_time() + max(wanted, 0.0 if took < GATHER_MIN else min(took, GATHER_MAX))
+        until = trio.current_time() + max(wanted, 0.0 if took < 0.001 else min(took, 0.25))
         while trio.current_time() < until and not self._is_wanted(sink):
             with trio.move_on_at(until):
                 await self._changed.wait()
@@ -254,7 +252,7 @@ class SinkRunner:
 
     async def _call(self, sink: _Sink, method: Callable[[], Any]) -> Any:
         """Call `persist` or `flush`, again after a pause if it raises."""
-        for pause in (*RETRY_PAUSES, None):
+        for pause in (0.5, 1.0, 2.0, 4.0, None):
             try:
                 return await call_sink(method, limiter=sink.thread)
             except CrawlFailed:

@@ -1,4 +1,4 @@
-"""`statistics`: what a crawl does at one moment."""
+"""What users ask a running crawl: `statistics`, what it does at one moment; `explain`, what it knows of one URL."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics
+from crawler import urls
+from crawler.hooks.crawl_statistics import CrawlStatistics, LaneStatistics, UrlFacts
+from crawler.messages import Request
 from crawler.outages.outages import NETWORK
 
 if TYPE_CHECKING:
+    from crawler.engine.admission import Admission
     from crawler.frontier import Frontier
     from crawler.limits.throttle_statistics import ThrottleStatistics
     from crawler.outages.breaker import OutageStatistics
 
-__all__ = ["statistics"]
+__all__ = ["explain", "statistics"]
 
 
 def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
@@ -29,6 +32,21 @@ def statistics(frontier: Frontier, *, live: int, now: float) -> CrawlStatistics:
         limits=_LimitStatistics(frontier, outages, now),
         lanes=_LaneStatistics(frontier),
         outages=outages,
+    )
+
+
+def explain(url: str, admission: Admission, frontier: Frontier) -> UrlFacts:
+    """Return what a crawl knows about a URL. Nothing is fetched."""
+    request = Request(url)
+    lane = frontier.lanes.get(urls.origin(request.url))
+    waiting = () if lane is None else lane.first(10_000)  # a lane may have millions
+    rules = None if lane is None else lane.robots.find(lane.name)
+    return UrlFacts(
+        url=request.url,
+        refused_by=admission.refused_by(request),
+        is_known=admission.is_known(request),
+        is_waiting=any(pending.request.url == request.url for pending in waiting),
+        robots_allows=None if rules is None else rules.allows(request.url),
     )
 
 

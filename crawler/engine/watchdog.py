@@ -45,8 +45,6 @@ WAITS: Final = 5.0
 """Seconds between two looks at the tasks; a stop is looked at in each `LOOK`."""
 MAX_NAMED: Final = 1000
 """Handlers that are remembered, so that each is named once: a crawl may make them at run time."""
-MAX_TASKS: Final = 3
-"""Tasks that are named in one message, which is one line."""
 FETCHES: Final = frozenset({"fetch", "sitemaps_of", "send"})
 """The functions of the engine in which a handler waits for the network or for a limit: `Crawl.fetch`, and `send`."""
 log = get_logger("crawler.engine")
@@ -233,7 +231,7 @@ def describe_tasks(root: trio.lowlevel.Task) -> str:
     in_handlers = [task for task, frames in waiting.items() if any(map(_is_handler, frames))]
     leaves = (task for task in tasks if not any(nursery.child_tasks for nursery in task.child_nurseries))
     found = dict.fromkeys(_describe(waiting[task], task) for task in in_handlers or leaves)
-    named = list(found)[:MAX_TASKS]
+    named = list(found)[:3]  # in one line
     more = len(found) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 

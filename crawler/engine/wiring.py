@@ -14,7 +14,7 @@ from crawler.decision.retry_policy import RetryPolicy
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.background import Background
-from crawler.engine.callbacks import CallbackRunner, LocalCallbacks
+from crawler.engine.callbacks import LocalCallbacks
 from crawler.engine.checkpointer import Checkpointer, make_checkpoints
 from crawler.engine.commits import CommitCalls, Commits
 from crawler.engine.crawl import Control, Cookies, Crawl, JobFacts
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     import httpx
 
     from crawler.engine.body_dedup import BodyDeduplicator
+    from crawler.engine.processes.pool import ProcessPool
     from crawler.engine.processes.processes import Processes
     from crawler.fetch.auth import OriginAuth
     from crawler.fetch.proxies import Proxies
@@ -128,7 +129,7 @@ def wire(
     )
     policy = _policy(spider, settings)
     settlement = Settlement(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
-    callbacks: CallbackRunner = LocalCallbacks(spider)
+    callbacks: LocalCallbacks | ProcessPool = LocalCallbacks(spider)
     if processes is not None:
         callbacks = pool = processes.pool(spider, states.all[0], known)
         background.start_soon(pool.run)

@@ -6,7 +6,7 @@ It has no timer: it commits what arrived while the previous commit ran.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from crawler.frontier import Frontier
 
 __all__ = ["Message", "Writer"]
-
-MAX_BATCH: Final = 64
-"""Outcomes in one commit."""
-MAX_BATCH_BYTES: Final = 32 * 1024**2
-"""Bytes of items in one commit, after which it takes no further outcome: servers of jobs limit the size of a call."""
 
 
 Message: TypeAlias = Outcome | NewRequests
@@ -90,7 +85,7 @@ class Writer:
                 task_status.started()
                 async for message in messages:
                     batch, size = [message], _bytes_of(message)
-                    while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+                    while len(batch) < 64 and size < 32 * 1024**2:  # servers of jobs limit the size of a call
                         try:
                             message = messages.receive_nowait()
                         except (trio.WouldBlock, trio.EndOfChannel):

@@ -18,8 +18,6 @@ __all__ = ["LARGE_BODY", "BodyBudget", "BodyReservation"]
 
 LARGE_BODY: Final = 1024 * 1024
 """Bytes. Smaller bodies are not counted: no more than `workers` of them are in memory."""
-LEARNING_RATE: Final = 1 / 8
-"""Weight of the last body in the usual size."""
 
 
 class BodyBudget:
@@ -51,7 +49,7 @@ class BodyBudget:
     def note(self, size: int) -> None:
         """Learn the usual size from a body of `size` bytes."""
         if self._usual or size > LARGE_BODY:
-            usual = self._usual + LEARNING_RATE * ((size if size > LARGE_BODY else 0) - self._usual)
+            usual = self._usual + 0.125 * ((size if size > LARGE_BODY else 0) - self._usual)
             self._usual = usual if usual > 1 else 0.0
 
     def reserve(self, ticket: StartTicket, size: int) -> trio.Event | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crawler.frontier.ticket import PageTicket
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
 
 __all__ = ["Feedback"]
-
-ERROR: Final = 500
-"""Lowest status of an error of the server."""
 
 
 class Feedback:
@@ -53,7 +50,7 @@ class Feedback:
         if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
             pending, throttle = ticket.pending, ticket.permit.lane
             ticket.lane.record_served()
-            if status < ERROR and (pending.attempts or throttle.retried is not None):
+            if status < 500 and (pending.attempts or throttle.retried is not None):
                 throttle.record_page(pending.attempts)
         self._reschedule(ticket)
         return events

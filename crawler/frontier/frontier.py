@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from msgspec import Struct
-
 from crawler import urls
 from crawler.errors import Refused, RequestError
 from crawler.frontier.body_budget import BodyBudget
@@ -42,18 +40,7 @@ from crawler.messages import Request
 from crawler.outages.outages import Outages
 from crawler.settings import Settings
 
-__all__ = ["Frontier", "FrontierStatistics"]
-
-
-class FrontierStatistics(Struct, frozen=True):
-    """The state of a frontier at one moment."""
-
-    lanes: int
-    """Lanes in memory."""
-    waiting: int
-    """Requests in their windows."""
-    open_tickets: int
-    """Tickets of pages that are neither settled nor put back."""
+__all__ = ["Frontier"]
 
 
 class Frontier:
@@ -105,11 +92,6 @@ class Frontier:
         """Lets the limits learn what became of the requests."""
         self.windows = Windows(self.lanes, size=window, total=max_waiting)
         """The requests in memory."""
-
-    def statistics(self) -> FrontierStatistics:
-        """Return the current counts."""
-        lanes = self.lanes.values()
-        return FrontierStatistics(len(lanes), sum(map(len, lanes)), self.open_tickets)
 
     def advance_clock(self, now: float) -> None:
         """Set the time before lanes are opened or requests pushed; it never goes back."""

@@ -6,7 +6,7 @@ import heapq
 import math
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from crawler.frontier.budget import Budget
 
 __all__ = ["Lane", "lane_name"]
-
-PER_REFUSED: Final = 10
-"""Pages that are served for each try of one that was refused again: as `EARNED` of the refusal budget, and `STEADY` of
-the attribution, by which a single 503 is that of its page."""
 
 
 def lane_name(request: Request) -> str:
@@ -121,7 +117,7 @@ class Lane:
         if not self._behind:
             return
         self._served += 1
-        if self._served >= PER_REFUSED:
+        if self._served >= 10:  # as `EARNED` of the refusal budget, and `STEADY` of the attribution
             self._served = 0
             heapq.heappush(self._ready, self._behind.popleft())
 

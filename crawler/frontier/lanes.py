@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from crawler.frontier.lane import Lane
 from crawler.outages.network import MAX_LATEST
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from crawler.frontier.ticket import Pending
 
 __all__ = ["Lanes"]
-
-IDLE: Final = 60.0
-"""Seconds. A lane on which nothing is due for so long may leave memory."""
 
 
 class Lanes(dict[str, Lane]):
@@ -69,7 +66,7 @@ class Lanes(dict[str, Lane]):
         if lane.name in self._frontier.outages.network.latest and self.most > MAX_LATEST:  # else others get no room
             return False
         head = lane.head()
-        return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + IDLE
+        return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + 60.0
 
     def close(self, lane: Lane) -> None:
         """Let a lane leave memory."""

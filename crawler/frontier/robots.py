@@ -24,8 +24,6 @@ __all__ = ["LaneRobots", "RobotsLookups", "RobotsRules"]
 
 MAX_ORIGINS: Final = 1_000
 """Origins whose robots.txt one lane remembers."""
-MAX_KNOWN: Final = 10_000
-"""Origins for which `RobotsLookups` remembers a lane that knows the robots.txt, apart from the lane of that name."""
 
 
 class RobotsRules(Protocol):
@@ -156,7 +154,7 @@ class RobotsLookups:
         self._attempts.pop(origin, None)
         if lane.name != origin:
             self._knows[origin] = lane
-            if len(self._knows) > MAX_KNOWN:
+            if len(self._knows) > 10_000:
                 del self._knows[next(iter(self._knows))]
         waiting = self._waiting.pop(origin)
         for one in (lane, *waiting):

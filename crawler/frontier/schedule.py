@@ -16,7 +16,6 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
-from typing import Final
 
 from crawler.frontier.budget import Budget, Budgets
 from crawler.frontier.lane import Lane
@@ -24,9 +23,6 @@ from crawler.frontier.wakeup import Wakeup
 from crawler.messages.request import mapping_of
 
 __all__ = ["Schedule"]
-
-SLACK: Final = 64
-"""Number of outdated places that the heap may hold, in addition to one for each valid place."""
 
 
 class Schedule:
@@ -153,7 +149,7 @@ class Schedule:
             return
         self._valid += entry.scheduled_at == math.inf
         entry.scheduled_at = due
-        if len(self._heap) > 2 * self._valid + SLACK:
+        if len(self._heap) > 2 * self._valid + 64:  # as many outdated places as valid ones, and some
             self._heap = [place for place in self._heap if place[2].scheduled_at == place[0] and place[2] is not entry]
             heapq.heapify(self._heap)
         heapq.heappush(self._heap, (due, next(self._numbers), entry))

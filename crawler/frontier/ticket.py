@@ -30,8 +30,6 @@ __all__ = [
 
 Order: TypeAlias = tuple[int, int]
 """The place of a request on its lane, which the store assigns for good: (tier, sequence), lower first."""
-MAX_BOOKED: Final = 20
-"""Entries of a reason that a request keeps: as many as count."""
 START: Final[Order] = (-(2**63), -1)
 """Before every place."""
 
@@ -62,7 +60,7 @@ class Pending(Struct, order=True):
         """Book why it is sent again: that used up an attempt, or not."""
         if reason == "attempt":
             self.attempts += 1
-        elif reason != "waits" and self.free.count(reason) < MAX_BOOKED:
+        elif reason != "waits" and self.free.count(reason) < 20:
             self.free += (reason,)
 
 

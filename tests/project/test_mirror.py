@@ -16,7 +16,6 @@ COVERED_ELSEWHERE = {
     # The parts of a running crawl: whole crawls in virtual time test them by behaviour instead of by file.
     "engine/api.py": ["tests/crawl/test_core.py", "tests/crawl/test_stream.py"],
     "engine/engine.py": ["tests/crawl/test_core.py", "tests/crawl/test_shutdown.py"],
-    "engine/explain.py": ["tests/crawl/test_controls.py"],
     "engine/inline.py": ["tests/crawl/test_inline.py"],
     "engine/new_requests.py": ["tests/crawl/test_core.py", "tests/crawl/test_pages_that_are_refused.py"],
     "engine/processes/call_server.py": ["tests/crawl/test_processes.py"],

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessKeeper"]
 
-MAX_USELESS: Final = 10
-"""Processes that may end one after the other without a handled page. Then the crawl fails."""
 NAMES: Final = {int(number): number.name for number in signal.Signals}
 """Names of signals by their numbers."""
 log = get_logger("crawler.engine")
@@ -103,7 +101,7 @@ class ProcessKeeper:
 
     async def _keep_one(self, place: int) -> None:
         """Run one process after the other."""
-        while self.useless < MAX_USELESS:
+        while self.useless < 10:
             await self._run_one(place)
         raise CrawlFailed(f"the processes that run callbacks end repeatedly ({self.last_end})")
 

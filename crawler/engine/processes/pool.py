@@ -44,7 +44,7 @@ log = get_logger("crawler.engine")
 
 
 class ProcessPool:
-    """Runs callbacks in several processes: a `CallbackRunner`."""
+    """Runs callbacks in several processes, as `LocalCallbacks` does in one."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ProcessPool:
         result: PageResult,
         forget: Callable[[], None],
     ) -> None:
-        """Run the callback of a page in one of the processes; see `CallbackRunner.handle`."""
+        """Run the callback of a page in one of the processes; `forget` is called before it runs again."""
         deaths = 0
         message = await self._try(response, result)
         while message is None or self._versions.is_outdated(message.effects.reads):

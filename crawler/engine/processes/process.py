@@ -20,8 +20,6 @@ __all__ = ["Page", "Process", "ProcessChoice"]
 QUEUED: Final = 0.002
 """Seconds of work that one process gets before another one gets any: each process that runs takes cores and caches from
 the others."""
-WEIGHT: Final = 0.1
-"""How much the last page counts in the mean of the times of pages."""
 
 
 class Page(Struct, eq=False):
@@ -78,7 +76,7 @@ class ProcessChoice:
 
     def note(self, seconds: float) -> None:
         """Note how long the callback of a page took."""
-        self._mean += WEIGHT * (seconds - self._mean)
+        self._mean += 0.1 * (seconds - self._mean)
 
     def choose(self, processes: list[Process]) -> Process | None:
         """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""

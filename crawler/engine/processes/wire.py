@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 __all__ = [
-    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "Effects", "FromFirst", "FromOther",
-    "Handled", "Known", "Log", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop", "pack", "unpack",
+    "ALL_KEYS", "ENCODER", "FROM_FIRST", "FROM_OTHER", "Answer", "Call", "Cancel", "Continue", "Effects", "FromFirst",
+    "FromOther", "Handled", "Known", "Log", "Page", "Part", "Raised", "Ready", "Requests", "StateChange", "Stop",
+    "pack", "unpack",
 ]  # fmt: skip
 
 ALL_KEYS: Final = ""

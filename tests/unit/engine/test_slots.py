@@ -6,11 +6,12 @@ import math
 
 import pytest
 import trio
+from support import attempts
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from crawler import Request, Settings, WouldExceedDeadline
 from crawler.clock import Clock
-from crawler.engine.slots import Slots, current_ticket
+from crawler.engine.slots import SharedTokens, Slots, current_ticket
 from crawler.frontier import Frontier, InlineTicket, Lane
 
 A = "https://a.test"
@@ -152,3 +153,30 @@ async def test_a_lane_that_is_draining_starts_only_inline_fetches_of_its_own_pag
     token = current_ticket.set(ticket)  # type: ignore[arg-type]  # any ticket of the lane
     assert case.slots.wait(case.lane, REQUEST) <= 0.0
     current_ticket.reset(token)
+
+
+async def test_a_token_is_borrowed_once_its_hook_has_no_request_in_flight_and_is_returned(
+    autojump_clock: MockClock,
+) -> None:
+    case = attempts.Case()
+    ticket = case.ticket()
+    lane = ticket.lane
+    lane.limiter.total_tokens = 1
+    tokens = SharedTokens(case.frontier)
+    inline = case.frontier.inline_ticket(lane, Request(f"{attempts.A}/part"), 0.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tokens.acquire, inline)
+        await wait_all_tasks_blocked()
+        lenders = [inline.lender]
+        tokens.lend(ticket)
+        await wait_all_tasks_blocked()
+        lenders.append(inline.lender)
+    assert lenders == [None, ticket]
+    assert ticket.is_lent
+    with pytest.raises(trio.TooSlowError), trio.fail_after(1):
+        await tokens.take_back(ticket)
+    case.frontier.release(inline)
+    tokens.give_back(inline)
+    with trio.fail_after(1):
+        await tokens.take_back(ticket)
+    assert not ticket.is_lent
