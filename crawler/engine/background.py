@@ -6,19 +6,16 @@ import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import Context, copy_context
-from typing import Final
 
 import trio
 
+from crawler.engine.new_requests import START_BATCH
 from crawler.engine.slots import current_ticket
 from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.page_effects import current_page
 from crawler.messages import Request
 
 __all__ = ["Background"]
-
-SERIES_BATCH: Final = 100
-"""Requests of a series that are taken together, as those of `start()` are."""
 
 
 class Background:
@@ -53,11 +50,11 @@ class Background:
         """Return the requests added so far, and forget them; then the next ones of a series."""
         requests, self._requests = self._requests, []
         if not requests and self._series:
-            requests = list(itertools.islice(self._series[0], SERIES_BATCH))
+            requests = list(itertools.islice(self._series[0], START_BATCH))
             for request in requests:
                 if not isinstance(request, Request):
                     raise TypeError(f"add() takes requests, not {type(request).__name__}: {request!r:.80}")
-            if len(requests) < SERIES_BATCH:
+            if len(requests) < START_BATCH:
                 self._series.popleft()
         return requests
 

@@ -21,7 +21,7 @@ __all__ = ["BodyDeduplicator"]
 class _Claim:
     """A body whose page is being handled or waits for its commit."""
 
-    settled: trio.Event = attrs.Factory(trio.Event)
+    decided: trio.Event = attrs.Factory(trio.Event)
     kept: bool = False
 
 
@@ -67,7 +67,7 @@ class BodyDeduplicator:
         while (other := self._claims.get(digest)) is not None:
             if other.kept:
                 return None
-            await other.settled.wait()
+            await other.decided.wait()
         self._claims[digest] = _Claim()
         known = True
         try:
@@ -81,10 +81,10 @@ class BodyDeduplicator:
         """Keep a body for a page that was handled. Its outcome reaches the writer before those of the waiting pages."""
         claim = self._claims[digest]
         claim.kept = True
-        claim.settled.set()
+        claim.decided.set()
 
     def release(self, digest: bytes) -> None:
         """Release a body: its page failed, or is committed, so that the store knows it."""
         claim = self._claims.pop(digest, None)
         if claim is not None:
-            claim.settled.set()
+            claim.decided.set()

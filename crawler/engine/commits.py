@@ -77,7 +77,6 @@ class Commits:
 
     def __init__(self, peers: Peers, checkpointer: Checkpointer, stats: Stats, calls: CommitCalls) -> None:
         self.peers = peers
-        """Those whose answers a commit brings."""
         self._checkpointer = checkpointer
         self._stats = stats
         self._calls = calls

@@ -51,22 +51,13 @@ class Engine:
         errors: ErrorLog,
     ) -> None:
         self.crawl = crawl
-        """The facade that spiders and plugins see."""
         self.scheduler = scheduler
-        """Hands out tickets."""
         self.writer = writer
-        """Commits what the workers send."""
         self.shutdown = shutdown
-        """Ends the crawl."""
         self._worker = worker
         self._background = background
         self._lanes = lanes
         self._errors = errors
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether requests may have been sent."""
-        return self.scheduler.feeder.has_begun
 
     async def run(self) -> None:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""

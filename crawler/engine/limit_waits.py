@@ -21,8 +21,6 @@ WORDS: Final = {
     "delay": "its delay, that of the settings or the Crawl-delay of its robots.txt, has not passed",
 }
 """Reasons why the crawl waits, in words, by the value of `Throttle.blocked_by`."""
-ASKED_FOR: Final = ("pause", "delay")
-"""Those that `quota_patience` is not about."""
 LONG: Final = 300.0
 """Seconds of a wait that is worth a line: a user looks at a crawl that has said nothing for so long."""
 log = get_logger("crawler.engine")
@@ -46,7 +44,7 @@ class LimitWaits:
         at, name, reason = self._frontier.next_wait()
         wait = at - now
         self._note_unserved(now, wait)
-        patience = math.inf if reason in ASKED_FOR else self._patience
+        patience = math.inf if reason in ("pause", "delay") else self._patience  # those were asked for
         if reason not in WORDS or not min(LONG, patience) <= wait < math.inf:
             return
         if at > self._said_until and not (reason == "delay" and self._named_delay):  # it comes back for each request

@@ -30,14 +30,8 @@ GATEWAY_ERRORS: Final = frozenset({502, 504, 520, 521, 522, 523, 524, 530})
 from 520 on are Cloudflare's."""
 MIN_OUTAGE_STATUS: Final = 408
 """Lowest status that may mean that a host is down."""
-CONNECT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "unreachable": "local"}
-"""Kinds of `ConnectFailed` that are more specific than that there was no connection."""
-TIMEOUT_KINDS: Final[dict[str, Contact]] = {"dns": "lookup", "connect": "none"}
-"""Kinds of `FetchTimeout` before anything was sent."""
 MAX_LOGGED: Final = 20
 """Hosts whose outages are logged as warnings, those of others at level DEBUG: a broad crawl meets thousands."""
-UNANSWERED_KINDS: Final = frozenset({"", "closed", "reset", "stale"})
-"""Kinds of broken exchanges without any response."""
 log = get_logger("crawler.engine")
 
 
@@ -181,14 +175,14 @@ def contact_of(error: RequestError, *, is_known: bool) -> Contact | None:
     """
     contact: Contact | None = None
     if isinstance(error, ConnectFailed):
-        contact = CONNECT_KINDS.get(error.kind, "refused")
+        contact = "lookup" if error.kind == "dns" else "local" if error.kind == "unreachable" else "refused"
         if error.kind == "proxy" and fault_of(error.__cause__) is None:
             contact = None  # the proxy is up, and declined
         elif not error.retryable:
             contact = "name" if contact == "lookup" else "refused" if is_known else None
     elif isinstance(error, FetchTimeout):
-        contact = TIMEOUT_KINDS.get(error.kind, "sent")
-    elif isinstance(error, BrokenExchange) and error.kind in UNANSWERED_KINDS:
+        contact = "lookup" if error.kind == "dns" else "none" if error.kind == "connect" else "sent"
+    elif isinstance(error, BrokenExchange) and error.kind in {"", "closed", "reset", "stale"}:  # without a response
         contact = "sent"
     return None if contact == "sent" and has_response(error) else contact
 

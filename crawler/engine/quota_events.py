@@ -18,10 +18,6 @@ __all__ = ["QuotaEvents"]
 
 LOGGED: Final = {"low": "is low", "forecast": "will be used up before its reset"}
 """The events that are logged, in words."""
-UNREPORTED: Final = frozenset({"refused", "concurrency"})
-"""Events that `LaneStats.refusals` counts."""
-LEARNED: Final = frozenset({"undeclared", "hidden"})
-"""Names of policies that no response states."""
 MAX_REMEMBERED: Final = 1000
 """Events whose last line is remembered."""
 log = get_logger("crawler.quota")
@@ -39,7 +35,7 @@ class QuotaEvents:
     def note(self, events: Iterable[QuotaEvent], now: float) -> None:
         """Note events at `now` (seconds since the epoch)."""
         for event in events:
-            if event.kind in UNREPORTED:
+            if event.kind in {"refused", "concurrency"}:  # `LaneStats.refusals` counts them
                 continue
             self._stats.lane(event.scope).note(_entry(event, now))
             if self._is_logged and _is_notable(event, now) and self._is_due(event, now):
@@ -61,7 +57,7 @@ class QuotaEvents:
 
 def _is_notable(event: QuotaEvent, now: float) -> bool:
     """Return whether an event is worth a line."""
-    if event.policy in LEARNED and (event.limit or 0.0) < 5.0:  # units: it is low at its second request
+    if event.policy in {"undeclared", "hidden"} and (event.limit or 0.0) < 5.0:  # learned, and low from the start
         return False
     return event.kind in LOGGED and (event.reset_at is None or event.reset_at - now >= 10.0)
 

@@ -62,14 +62,14 @@ class RobotsFetcher:
 
     async def fetch(self, ticket: RobotsTicket) -> None:
         """Fetch the robots.txt of `ticket.origin`. The frontier gets its rules, or the ticket for a later attempt."""
-        settled = False
+        done = False
         token = no_request.set(True)
         try:
             again = await self._fetch(ticket)
-            settled = True
+            done = True
         finally:
             no_request.reset(token)
-            if not settled:
+            if not done:
                 self._frontier.put_back(ticket)
         if again is not None:
             counts = again.reason == "attempt"

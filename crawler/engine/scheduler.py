@@ -38,11 +38,8 @@ class Scheduler:
         workers: int,
     ) -> None:
         self.frontier = frontier
-        """Decides which request may start."""
         self.feeder = feeder
-        """Brings new requests."""
         self.workers = workers
-        """Number of tasks that take tickets."""
         self._lanes = lanes
         self._limits = limits
         self._waits = waits

@@ -59,8 +59,6 @@ __all__ = ["CrawlSession"]
 
 PROXY_VARIABLES: Final = frozenset({"all_proxy", "http_proxy", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 """Environment variables that name a proxy."""
-REFUSALS: Final = (ConfigError, JobError, PluginError)
-"""Errors that say that nothing was started."""
 FREE_SPACE: Final = "free some space, then run it again"
 log = get_logger("crawler.engine")
 
@@ -158,14 +156,18 @@ class CrawlSession:
             cause = next(causes(group))
             if not is_fault(group):
                 raise
-            if isinstance(cause, REFUSALS) and (self.engine is None or not self.engine.has_begun):
+            if isinstance(cause, (ConfigError, JobError, PluginError)) and not self._has_begun():  # nothing was started
                 raise type(cause)(str(cause)) from group
             failed = (type(cause) if isinstance(cause, (JobLost, LeaseLost)) else CrawlFailed)(_one_line(cause))
-            if timer is not None and self.engine is not None and self.engine.has_begun:
+            if timer is not None and self.engine is not None and self._has_begun():
                 failed.report = self._report(self.engine, timer, "failed")
             raise failed from group
         finally:
             current_page.reset(outer)
+
+    def _has_begun(self) -> bool:
+        """Whether requests may have been sent."""
+        return self.engine is not None and self.engine.scheduler.feeder.has_begun
 
     async def _finish_with_peers(self, engine: Engine, timer: Timer) -> None:
         """Let the report be about all workers of the job.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from crawler.stats import Stats
 
 __all__ = ["Settlement"]
-
-UNRELATED_KINDS: Final = frozenset({"bad_coding", "endless", "stale"})
-"""Kinds of broken exchanges that do not mean that the server is overloaded."""
 
 
 class Settlement:
@@ -77,13 +74,10 @@ class Settlement:
 
     def _note_refusal(self, ticket: StartTicket, events: list[QuotaEvent]) -> None:
         """Note what the limits have noticed, and count a refusal."""
-        if events:
-            self._note(events)
         if ticket.permit.refused_by is not None:
             self._stats.lane(ticket.lane.name).refusals += 1
-
-    def _note(self, events: list[QuotaEvent]) -> None:
-        """Note what the limits have noticed."""
+        if not events:
+            return
         if self._quota_events is None:
             from crawler.engine.quota_events import QuotaEvents  # noqa: PLC0415 - most servers declare nothing
 
@@ -156,15 +150,15 @@ class Settlement:
         pause: Pause | None = None
         for hook in self._hooks:
             try:
-                verdict = hook.call(usage)
+                answer = hook.call(usage)
             except faults() as error:
                 raise CrawlFailed(f"{hook.plugin.name}.measure failed: {describe_error(error)}") from error
-            if verdict is not None and not isinstance(verdict, (Stop, Pause)):
-                raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(verdict, 'a Pause or Stop')}")
-            if isinstance(verdict, Stop):
-                self._shutdown.stop(verdict.reason, by_limit=True)
-            elif isinstance(verdict, Pause) and (pause is None or verdict.seconds > pause.seconds):
-                pause = verdict
+            if answer is not None and not isinstance(answer, (Stop, Pause)):
+                raise CrawlFailed(f"{hook.plugin.name}.measure {describe_wrong(answer, 'a Pause or Stop')}")
+            if isinstance(answer, Stop):
+                self._shutdown.stop(answer.reason, by_limit=True)
+            elif isinstance(answer, Pause) and (pause is None or answer.seconds > pause.seconds):
+                pause = answer
         if pause is not None:
             scope = pause.scope or usage.lane
             self._frontier.controls.block(scope, self._clock() + pause.seconds)
@@ -172,4 +166,6 @@ class Settlement:
 
 def _is_overload(error: RequestError) -> bool:
     """Return whether an error means that the server is overloaded."""
-    return isinstance(error, (FetchTimeout, BrokenExchange)) and error.retryable and error.kind not in UNRELATED_KINDS
+    if not isinstance(error, (FetchTimeout, BrokenExchange)) or not error.retryable:
+        return False
+    return error.kind not in {"bad_coding", "endless", "stale"}  # a faulty server, not a busy one

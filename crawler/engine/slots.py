@@ -51,9 +51,9 @@ class Slots:
     def too_late(self, wait: float, lane: Lane, request: Request) -> WouldExceedDeadline:
         """Return the error for a wait (in seconds) that is too long."""
         known = max(wait, 0.0) if wait < math.inf else 0.0  # a request in flight may end at any time
-        verdict = f"allows the next request in {known:.1f} s" if known else "allows no further request at once"
+        allows = f"allows the next request in {known:.1f} s" if known else "allows no further request at once"
         return WouldExceedDeadline(
-            f"{lane.name} {verdict}: the wait is too long",
+            f"{lane.name} {allows}: the wait is too long",
             retry_at=self._clock() + known,
             scope=lane.name,
             request=request,

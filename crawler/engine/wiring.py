@@ -158,7 +158,12 @@ def wire(
 
 
 def _clock(resumed: ResumeState, limits: Limits | None) -> Clock:
-    time = (resumed.checkpoint.clock or 0.0, resumed.now, None if resumed.now is None else _suspension())
+    suspension: Callable[[], float] | None = None
+    if resumed.now is not None:
+        from crawler.shared.suspension import Suspension  # noqa: PLC0415 - few crawls need it
+
+        suspension = Suspension()
+    time = (resumed.checkpoint.clock or 0.0, resumed.now, suspension)
     return Clock(*time) if limits is None else shared_clock(limits, *time)
 
 
@@ -205,12 +210,6 @@ def _join(
     values = RemoteValues(downloader.cookies, downloader.address_guard, downloader.start_origins)
     own = replace(resumed, checkpoint=replace(resumed.checkpoint, stats=None))  # each worker counts for itself
     return SharedPeers(frontier, job, clock, shared, values, sinks, slots.start), shared, own
-
-
-def _suspension() -> Callable[[], float]:
-    from crawler.shared.suspension import Suspension  # noqa: PLC0415 - few crawls need it
-
-    return Suspension()
 
 
 def _without_repeats(pages: PageRunner, store: Store) -> BodyDeduplicator:

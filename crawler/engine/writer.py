@@ -47,7 +47,6 @@ class Writer:
         clock: Clock,
     ) -> None:
         self.commits = commits
-        """What it commits with."""
         self._frontier = frontier
         self._ingest = ingest
         self._sinks = sinks
