@@ -92,9 +92,6 @@ class Scheduler:
                 await frontier.changed.wait_until(clock.to_trio(look_again))
 
     def _room(self) -> int:
-        """Return how many pages more may start: a kill fetches those again that wait for their commit.
-
-        So they count as in flight, and no more than `workers` pages are ever fetched twice.
-        """
-        in_flight = self.frontier.open_tickets
+        """Return how many pages more may start."""
+        in_flight = self.frontier.open_tickets  # also what waits for its commit: a kill fetches that again, but no more
         return self._limits.room(self.workers - in_flight, in_flight)

@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58555,
-    "lines of crawler/ without limits": 50073,
+    "lines of crawler/": 58553,
+    "lines of crawler/ without limits": 50071,
     "files of crawler/": 438,
     "files with fewer than 25 lines of code": 60,
     "lines of plugins/": 23905,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 203,
-    "lines of the modules of a plain crawl": 28319,
+    "lines of the modules of a plain crawl": 28317,
     "files that run for a plain page": 82,
     "files with the request of a plain page in hand": 29,
     "files that run for a page that is refused once": 111,
