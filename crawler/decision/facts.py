@@ -48,7 +48,10 @@ class Facts(Struct, kw_only=True, eq=False):
         pending, lane = ticket.pending, ticket.lane
         refused_by, refusal = ticket.permit.refused_by, None
         if refused_by is not None:
-            refusal = refused_by.judge_refusal(now, pending.refused_at, has_others=len(lane) > 0 or lane.more)
+            has_others = len(lane) > 0 or lane.more
+            pending.is_alone = pending.is_alone and not has_others
+            is_left = not (pending.is_alone or (has_others and lane.has_unrefused()))
+            refusal = refused_by.judge_refusal(now, pending.refused_at, has_others=has_others, is_left=is_left)
             pending.refused_at = now
         return cls(
             request=pending.request,

@@ -89,6 +89,8 @@ class Lane:
     def add(self, pending: Pending) -> None:
         """Add a request to the window, or back to it."""
         self.held.add(pending.order)
+        if len(self.held) > 2:  # the page on which it was found, itself, and another one
+            pending.is_alone = False
         if pending.not_before == -math.inf:
             self._add_ready(pending)
         else:
@@ -143,6 +145,11 @@ class Lane:
     def ready_count(self) -> int:
         """Return the number of requests in the window that are not put off."""
         return len(self._ready) + len(self._behind)
+
+    def has_unrefused(self) -> bool:
+        """Return whether a request waits that was never refused."""
+        waiting = chain(self._ready, self._behind, (pending for _, _, pending in self._later))
+        return self.more or any(pending.refused_at == math.inf for pending in waiting)
 
     def trim(self, size: int) -> int:
         """Forget the requests after the first `size` that are not put off; the store has them. Return how many."""

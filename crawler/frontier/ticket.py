@@ -56,6 +56,9 @@ class Pending(Struct, order=True):
     refused_at: float = math.inf
     """When its latest refusal was received, in seconds since the epoch; infinite: it was never refused."""
 
+    is_alone: bool = True
+    """Whether it was the only request of its lane, waiting or in flight, whenever it was refused."""
+
     def book(self, reason: str) -> None:
         """Book why it is sent again: that used up an attempt, or not."""
         if reason == "attempt":

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from crawler.limits.backoff import doubled
+from crawler.limits.headers.refusal_status import UNAVAILABLE
 
 __all__ = ["Refusal", "RefusalBudget"]
 
@@ -24,6 +25,12 @@ LONGEST_NEW: Final = 600.0
 """The same for a server that has served no page: as `outage_patience`, which is for those that do not answer."""
 STALL: Final = 900.0
 """Seconds after which a server that was given up is asked again, if requests are left."""
+LONGEST_PAGE: Final = 75.0
+"""The same for the pages that are left in the end, if the server has shown no limit: longer than windows of a minute,
+the most common ones."""
+LIMIT_SHOWN: Final = 3
+"""Requests refused one after the other that show a limit, as many as show that a host is down: fewer may be pages that
+are broken for ever."""
 MAX_BROKEN_WAITS: Final = 20
 """Stated waits in a row that were kept and followed by another refusal. From then on, stated waits count, too."""
 MAX_SPARE: Final = 20.0
@@ -46,7 +53,7 @@ class Refusal(NamedTuple):
     has_served: bool
     """Whether the server has ever served a page."""
     is_stalled: bool
-    """Whether the server has refused everything for so long that it is given up."""
+    """Whether the server has refused everything for so long that it is given up, or that only pages are to blame."""
 
 
 class RefusalBudget(Struct, eq=False):
@@ -63,10 +70,14 @@ class RefusalBudget(Struct, eq=False):
     """Whether it has ever refused a request."""
     status: int = 0
     """Status of the latest refusal; 0: there was none."""
+    shows_limit: bool = False
+    """Whether it has ever refused so many requests, one after the other, that a limit is to blame rather than pages."""
     served_start: float = -math.inf
     """When the latest request started that was served since one was refused, in seconds since the epoch."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
+    _refused_requests: int = 0
+    """Requests that it refused for the first time since the last success."""
     _first_at: float = math.nan
     """When that refusal came, in seconds since the epoch."""
     _stated_until: float = -math.inf
@@ -83,10 +94,20 @@ class RefusalBudget(Struct, eq=False):
             return
         self.served_start = max(self.served_start, started)
         self._refused_since = math.nan
-        self._broken_waits = self._spent = 0
+        self._broken_waits = self._spent = self._refused_requests = 0
         self.refuses_all, self.has_served = False, True
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
+
+    def note_first_refusal(self) -> None:
+        """Count a request that is refused for the first time."""
+        self._refused_requests += 1
+        self.shows_limit |= self._refused_requests >= LIMIT_SHOWN
+
+    def is_due_to_page(self, now: float) -> bool:
+        """Return whether pages rather than a limit are to blame for refusals, where only refused ones are left."""
+        is_ambiguous = self.status == UNAVAILABLE and not self.shows_limit
+        return is_ambiguous and self.has_served and self.refused_for(now) >= LONGEST_PAGE
 
     def refused_for(self, now: float) -> float:
         """Return the seconds since the first refusal after the last success, less the waits that were stated."""

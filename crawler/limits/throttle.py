@@ -137,18 +137,21 @@ class Throttle:
         """Return whether all requests were refused for so long that none is worth a try for now."""
         return now < self.refusal_budget.stalled_until
 
-    def judge_refusal(self, now: float, last: float, *, has_others: bool) -> Refusal:
+    def judge_refusal(self, now: float, last: float, *, has_others: bool, is_left: bool = False) -> Refusal:
         """Return what it means that a request is refused which was refused at `last` before, or never (`math.inf`).
 
-        If it is given up and was the last of its lane, the next one that is found is tried.
+        Others were served meanwhile if it is left: those that still wait were refused, too. If it is given up and was
+        the last of its lane, the next one that is found is tried.
         """
+        if last == math.inf:
+            self.refusal_budget.note_first_refusal()
         budget, at, is_held = self.refusal_budget, self.ready_at(now), self.blocked_by in ("refusal", "quota", "pace")
         refusal = Refusal(
             serves_others=last < budget.served_start if last < math.inf else not budget.refuses_all,
             lane_waits=at - now if is_held else 0.0,
             has_others=has_others,
             has_served=budget.has_served,
-            is_stalled=self.is_stalled(now),
+            is_stalled=self.is_stalled(now) or (is_left and budget.is_due_to_page(now)),
         )
         if not has_others:
             budget.stalled_until = -math.inf

@@ -234,6 +234,8 @@ class Outages:
         is_own = failed_before is not None and failed_before < breaker.since  # the host has answered another one since
         if not is_own:
             breaker.pages.add(attempt.url)
+        elif attempt.contact != "error":  # a page that failed in one outage fails in the next, too
+            breaker.repeated.add(attempt.url)
         may_serve = breaker.is_known or attempt.contact != "sent"
         may_be_page = may_serve and not (attempt.blocks_host or self.network.is_suspected)
         limit = self._seconds_for_page(breaker, attempt, may_be_page=may_be_page)
@@ -242,7 +244,8 @@ class Outages:
             breaker.close()
             return None
         is_alone = failed_before is not None and not is_own and attempt.may_be_alone
-        is_down = breaker.is_open or is_alone or _is_enough(len(breaker.pages), breaker, now)
+        failing = len(breaker.pages | breaker.repeated)
+        is_down = breaker.is_open or is_alone or _is_enough(failing, breaker, now)
         if may_be_page and not is_down:
             return None
         self._open(breaker, now, limit, is_late=is_late)

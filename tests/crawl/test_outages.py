@@ -84,7 +84,7 @@ async def test_an_outage_at_the_start_loses_nothing(autojump_clock: MockClock, f
 async def test_flapping_loses_nothing(autojump_clock: MockClock, fault: str, seed: int) -> None:
     internet = Internet(flapping(2, 1000, 5), fault, chance=random.Random(seed))
     # What was sent uses an attempt until the breaker opens, so a page may lose one each time that its host goes down.
-    attempts = 1 if fault in CONNECTIONS else 10 if fault == "gateway" else 3
+    attempts = 1 if fault in CONNECTIONS else 6 if fault == "gateway" else 3
     assert await lost(Pages(3, 60), internet, FAST | Settings(attempts=attempts)) == []
 
 

@@ -90,22 +90,44 @@ async def test_pages_that_were_refused_once_do_not_make_those_that_are_broken_wa
 
 
 @pytest.mark.parametrize(
-    ("broken", "waits"),
+    ("broken", "seconds"),
     [
-        (range(59, 60), 1),
-        (range(58, 60), 1),
-        (range(57, 60), 1),
-        (range(50, 60), 1),
-        (range(5), 1),
-        (range(0, 60, 5), 1),
-        (range(0, 60, 2), 12),  # every other page: the rest is fetched at the limit that this looks like
+        ([30], 150),
+        (range(59, 60), 150),
+        (range(58, 60), 330),
+        (range(20, 60, 13), 1000),
+        (range(57, 60), LONGEST),  # three refused in a row look like a limit
+        (range(50, 60), LONGEST),
+        (range(5), LONGEST),
+        (range(0, 60, 5), LONGEST + 700),
+        (range(0, 60, 2), 12 * LONGEST),  # every other page: the rest is fetched at the limit that this looks like
     ],
     ids=str,
 )
-async def test_broken_pages_of_a_site_fail_together(autojump_clock: MockClock, broken: list[int], waits: int) -> None:
+async def test_broken_pages_of_a_site_fail_together(
+    autojump_clock: MockClock, broken: list[int], seconds: float
+) -> None:
     report = (await collect(Pages(1, 60), Site(broken))).report
     assert (report.pages, report.failed) == (60 - len(broken), len(broken))
-    assert report.seconds < waits * LONGEST + 700
+    assert report.seconds < seconds
+
+
+@pytest.mark.parametrize("broken", [0, 2, 5])
+async def test_a_broken_page_of_a_small_site_does_not_hold_up_its_crawl_for_long(
+    autojump_clock: MockClock, broken: int
+) -> None:
+    report = (await collect(Pages(1, 6), Site([broken]))).report
+    assert (report.pages, report.failed) == (5, 1)
+    assert report.seconds < 200
+
+
+@pytest.mark.parametrize("pages", [20, 21, 22])
+async def test_a_limit_of_a_minute_that_only_the_last_pages_meet_costs_none(
+    autojump_clock: MockClock, pages: int
+) -> None:
+    site = Site(limit=FixedWindow(quota=20, window=60.0))
+    report = (await collect(Pages(1, pages), site)).report
+    assert (report.pages, report.failed) == (pages, 0)
 
 
 async def test_broken_pages_fail_while_others_are_served(autojump_clock: MockClock) -> None:

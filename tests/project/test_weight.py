@@ -25,25 +25,28 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58553,
-    "lines of crawler/ without limits": 50071,
+    "lines of crawler/": 58594,
+    "lines of crawler/ without limits": 50088,
     "files of crawler/": 438,
     "files with fewer than 25 lines of code": 60,
     "lines of plugins/": 23905,
-    "numeric constants of limits": 231,
+    "numeric constants of limits": 233,
     "numeric constants elsewhere": 320,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 203,
-    "lines of the modules of a plain crawl": 28317,
+    "lines of the modules of a plain crawl": 28358,
     "files that run for a plain page": 82,
     "files with the request of a plain page in hand": 29,
     "files that run for a page that is refused once": 111,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
-RISES: Final[dict[str, str]] = {}
+RISES: Final[dict[str, str]] = {
+    name: "one broken page that answers 503 no longer holds its crawl for an hour and a half"
+    for name in ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits")
+}
 """Figures that were raised, and why the weight is worth it."""
 
 SLACK: Final = 0.98

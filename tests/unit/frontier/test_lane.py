@@ -133,16 +133,17 @@ def test_requests_that_are_behind_come_after_all_others_and_then_in_turn() -> No
 
 def test_a_request_that_is_behind_goes_next_after_ten_that_were_served() -> None:
     made = lane()
-    for number in (1, 2, 3):
-        made.add(refused(number, is_behind=number < 3))
+    first, second, third = requests = [refused(number, is_behind=number < 3) for number in (1, 2, 3)]
+    for one in requests:
+        made.add(one)
     for _ in range(9):
         made.record_served()
-    assert made.head() == refused(3, is_behind=False)
+    assert made.head() is third
     made.record_served()
-    assert made.head() == refused(1)
+    assert made.head() is first
     for _ in range(10):
         made.record_served()
-    assert [made.pop(0.0), made.pop(0.0), made.pop(0.0)] == [refused(1), refused(2), refused(3, is_behind=False)]
+    assert [made.pop(0.0), made.pop(0.0), made.pop(0.0)] == [first, second, third]
 
 
 def test_a_request_that_is_behind_and_put_off_is_behind_later() -> None:
@@ -194,3 +195,24 @@ def test_the_next_of_many_requests_is_found_quickly_behind_one_that_was_refused_
         made.head()
         made.pop(0.0)
     assert CountedOrder.compared < 100 * 60
+
+
+def test_a_lane_knows_whether_a_request_waits_that_was_never_refused() -> None:
+    made = lane()
+    refused = Pending((0, 1), Request(f"{HOST}/1"), HOST, not_before=7.0, refused_at=3.0)
+    made.add(refused)
+    assert not made.has_unrefused()
+    made.add(pending(2))
+    assert made.has_unrefused()
+    assert made.pop(5.0) is not None
+    assert not made.has_unrefused()
+    made.more = True
+    assert made.has_unrefused()
+
+
+def test_a_request_is_alone_if_only_the_page_on_which_it_was_found_is_known() -> None:
+    made = lane()
+    chain = [pending(number) for number in range(3)]
+    for one in chain:
+        made.add(one)
+    assert [one.is_alone for one in chain] == [True, True, False]

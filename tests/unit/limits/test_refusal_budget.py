@@ -94,3 +94,22 @@ def test_everything_is_refused_only_without_a_success() -> None:
     assert budget.refuses_all
     budget.record_served(0.0)
     assert not budget.refuses_all
+
+
+@pytest.mark.parametrize(("requests", "is_due"), [(1, True), (2, True), (3, False)])
+def test_few_refused_requests_that_are_left_are_due_to_their_pages(requests: int, is_due: bool) -> None:
+    budget = RefusalBudget()
+    budget.record_served(NOW)
+    for _ in range(requests):
+        budget.record_refusal(NOW, overloaded=True, stated_wait=0.0, status=503)
+        budget.note_first_refusal()
+    assert not budget.is_due_to_page(NOW + 74.0)
+    assert budget.is_due_to_page(NOW + 75.0) is is_due
+    budget.record_refusal(NOW, overloaded=False, stated_wait=0.0, status=429)
+    assert not budget.is_due_to_page(NOW + 75.0), "a 429 is that of a limit"
+
+
+def test_a_server_that_has_served_nothing_is_not_taken_for_one_with_broken_pages() -> None:
+    budget = RefusalBudget()
+    budget.record_refusal(NOW, overloaded=True, stated_wait=0.0, status=503)
+    assert not budget.is_due_to_page(NOW + 599.0)

@@ -207,6 +207,15 @@ def test_pages_that_have_failed_before_show_no_outage() -> None:
     assert ready_at(made, A, 130.0) == -math.inf
 
 
+def test_pages_that_have_failed_before_and_now_fail_one_after_the_other_wait_for_a_probe() -> None:
+    """A host that flaps would cost each of them an attempt at every failure."""
+    made = outages()
+    found = [fail(made, A, 100.0 + n, "gateway", url=f"{A}/{n}", failed_before=99.0) for n in range(5)]
+    assert found[:2] == [None, None]
+    assert all(found[2:])
+    assert 103.0 < ready_at(made, A, 104.0) < 100.0 + PAGE
+
+
 @pytest.mark.parametrize("contact", ["sent", "gateway", "error"])
 def test_a_page_that_is_alone_is_held_while_its_host_answers_nothing(contact: Contact) -> None:
     made = outages()
