@@ -43,10 +43,10 @@ MOST: Final = {
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
-RISES: Final[dict[str, str]] = {
-    name: "one broken page that answers 503 no longer holds its crawl for an hour and a half"
-    for name in ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits")
-}
+RISES: Final[dict[str, str]] = dict.fromkeys(
+    ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
+    "one broken page that answers 503 no longer holds its crawl for an hour and a half",
+)
 """Figures that were raised, and why the weight is worth it."""
 
 SLACK: Final = 0.98
