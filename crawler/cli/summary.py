@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crawler.cli.logs import plural, size
 from crawler.engine.report import Report
-from crawler.http.networks import network_of
+from crawler.http.address_guard import network_of
 from crawler.printable import printable_line
 from crawler.settings import Settings
 

@@ -16,12 +16,11 @@ from crawler.engine.commits import no_request
 from crawler.errors import BadStatus, HookError, Refused, RequestError
 from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import RefusedTicket, RobotsTicket, lane_name
-from crawler.http.address_guard import is_start_page
 from crawler.http.redirects import redirect_request
 from crawler.http.robots import DISALLOW_ALL, MAX_ROBOTS_SIZE, ROBOTS_MAX_AGE, Robots
 from crawler.logs import get_logger
 from crawler.messages import Drop, Request, Response, Retry
-from crawler.messages.request import copy_unchecked
+from crawler.messages.request import copy_unchecked, is_start_page
 from crawler.store import RobotsAnswer
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from crawler import urls
 from crawler.errors import BodyTooLarge, BrokenExchange
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.headers import Headers
-from crawler.messages import Drop, Receive, Request, Response
+from crawler.messages import Drop, Receive, Response
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB, ENDLESS
 from crawler.transport.inspection import is_endless
@@ -42,10 +42,18 @@ class BodyHandling(Struct, eq=False):
 
     truncate_at: int | None = None
     """Bytes after which the rest is ignored; no body is too large then. `None`: it must fit into `max_body`."""
+    max_body: int = 0
+    """Bytes that the decoded body may have. The downloader sets it for each request."""
     receiver: BodyReceiver | None = None
     """Takes the body as it arrives. `None`: it is kept in memory."""
     reservation: BodyReservation | None = None
     """Reserves memory for a large body. `None`: there is enough."""
+
+    def max_gathered(self) -> float:
+        """Return the size up to which a transport may gather the body; infinite if it is written piece by piece."""
+        if self.receiver is not None:
+            return math.inf
+        return self.max_body if self.truncate_at is None else self.truncate_at
 
 
 def receiver_of(receive: Receive) -> BodyReceiver:
@@ -68,38 +76,24 @@ class BodyReader:
         """Return whether the transport may decode the body of a response from a URL."""
         return not self._wants_wire or urls.origin(url) in self._decoded_by_curl
 
-    def max_gathered(self, request: Request, handling: BodyHandling) -> float:
-        """Return the size up to which a transport may gather a body; infinite if it is written piece by piece."""
-        if handling.receiver is not None:
-            return math.inf
-        return self.max_body(request) if handling.truncate_at is None else handling.truncate_at
-
-    def max_body(self, request: Request) -> int:
-        """Return the bytes that the decoded body may have."""
-        return self._limit if request.max_body is None else request.max_body
-
-    def arrived(self, received: Received, response: Response, handling: BodyHandling) -> bytes | None:
+    def arrived(self, received: Received, handling: BodyHandling) -> bytes | None:
         """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`."""
         if self._wants_wire or received.is_coded or handling.receiver is not None:
             return None
         body = received.take_body()
-        if body is not None and handling.truncate_at is None:
-            max_body = self.max_body(response.request)
-            if len(body) > min(max_body, BOMB_CHECK_STEP):
-                _check_size(len(body), max_body, received.stream, response.request)
+        if body is not None and handling.truncate_at is None and len(body) > min(handling.max_body, BOMB_CHECK_STEP):
+            _check_size(len(body), handling.max_body, received.stream)
         return body
 
     def read(self, received: Received, response: Response, handling: BodyHandling) -> Coroutine[Any, Any, bytes]:
         """Return the body of a response, or empty if its receiver has taken it."""
         if handling.receiver is not None:
-            return self._receive(received, response, handling.receiver)
+            return self._receive(received, response, handling.max_body, handling.receiver)
         reservation = handling.reservation if handling.truncate_at is None else None
-        max_body = self.max_body(response.request)
-        return self._read(received, response, max_body, handling.truncate_at, reservation=reservation)
+        return self._read(received, response, handling.max_body, handling.truncate_at, reservation=reservation)
 
-    async def _receive(self, received: Received, response: Response, receiver: BodyReceiver) -> bytes:
+    async def _receive(self, received: Received, response: Response, max_body: int, receiver: BodyReceiver) -> bytes:
         """Hand the body to its receiver as it arrives. Return what the receiver wants to be kept."""
-        request, max_body = response.request, self.max_body(response.request)
         try:
             writer = await receiver.open(response)
         except BaseException:
@@ -111,7 +105,8 @@ class BodyReader:
         if isinstance(writer, Drop):
             await received.stream.aclose()
             return b""
-        return await self._read(received, response, max_body, write=partial(receiver.write, writer, request=request))
+        write = partial(receiver.write, writer, request=response.request)
+        return await self._read(received, response, max_body, write=write)
 
     async def _read(
         self,
@@ -127,7 +122,7 @@ class BodyReader:
 
         `write` returns whether further bytes are wanted.
         """
-        request, headers = response.request, response.headers
+        headers = response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size, reserve_at = 0, math.inf if reservation is None else LARGE_BODY
@@ -135,12 +130,12 @@ class BodyReader:
         stream = received.stream
         try:
             if self._wants_wire:
-                decoder = self._recording(received, decoder, request, keeps=write is None)
+                decoder = self._recording(received, decoder, response.request.url, keeps=write is None)
             async for chunk in stream:
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     size += len(piece)
                     if size > next_check and truncate_at is None:
-                        next_check = _check_size(size, max_body, decoder or stream, request)
+                        next_check = _check_size(size, max_body, decoder or stream)
                     if write is None:
                         whole = _appended(whole, piece)
                     elif not await write(piece):
@@ -151,10 +146,10 @@ class BodyReader:
                     reserve_at = _expected_size(headers, size, max_body)
                     await _reserve(reservation, reserve_at)
                 if decoder is not None and is_endless(decoder.received, size):
-                    raise _endless(request)
+                    raise _endless()
         except zlib.error as error:
             coding = headers["content-encoding"]
-            broken = BrokenExchange(f"the body is not {coding}: {error}", request=request)
+            broken = BrokenExchange(f"the body is not {coding}: {error}")
             broken.kind = "bad_coding"
             raise broken from error
         finally:
@@ -166,9 +161,7 @@ class BodyReader:
             keep_wire_body(received, response, decoder, body, is_complete=truncate_at is None or size <= truncate_at)
         return body
 
-    def _recording(
-        self, received: Received, decoder: Decoder | None, request: Request, *, keeps: bool
-    ) -> Decoder | None:
+    def _recording(self, received: Received, decoder: Decoder | None, url: str, *, keeps: bool) -> Decoder | None:
         """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked."""
         from crawler.fetch.wire_body import RecordingDecoder, coding_for_libcurl  # noqa: PLC0415 - few crawls need it
 
@@ -176,8 +169,8 @@ class BodyReader:
             return RecordingDecoder(decoder) if keeps else decoder
         coding = coding_for_libcurl(received)
         if coding and self._is_curl:
-            self._decoded_by_curl.add(urls.origin(request.url))
-            error = BrokenExchange(f"the body is {coding}, which was not asked for", request=request)
+            self._decoded_by_curl.add(urls.origin(url))
+            error = BrokenExchange(f"the body is {coding}, which was not asked for")
             error.kind = "bad_coding"
             raise error
         return None
@@ -209,8 +202,8 @@ def _expected_size(headers: Headers, size: int, max_body: int) -> int:
     return min(GUESSED_SIZE * size, max_body)
 
 
-def _endless(request: Request) -> BrokenExchange:
-    error = BrokenExchange("the server sends compressed data without content and without end", request=request)
+def _endless() -> BrokenExchange:
+    error = BrokenExchange("the server sends compressed data without content and without end")
     error.kind = ENDLESS
     return error
 
@@ -222,14 +215,14 @@ def _decoder_for(received: Received) -> Decoder | None:
     return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
 
 
-def _check_size(size: int, max_body: int, source: object, request: Request) -> int:
+def _check_size(size: int, max_body: int, source: object) -> int:
     """Check a body of which `size` bytes are decoded; return the size at which to check it again."""
     if size > max_body:
-        raise BodyTooLarge(f"the body is larger than {max_body} bytes", request=request)
+        raise BodyTooLarge(f"the body is larger than {max_body} bytes")
     received = getattr(source, "received", 0)  # other transports do not report it
     if 0 < received * MAX_COMPRESSION < size:
         message = f"{received} bytes unpack to more than {size}: a decompression bomb"
-        bomb = BodyTooLarge(message, request=request)
+        bomb = BodyTooLarge(message)
         bomb.kind = BOMB
         raise bomb
     return min(max_body, size + BOMB_CHECK_STEP)

@@ -11,19 +11,19 @@ import trio
 
 from crawler.errors import FetchError, FetchTimeout, RequestError
 from crawler.fetch.body_reader import BodyHandling, BodyReader
-from crawler.fetch.default_fields import DefaultFields
-from crawler.fetch.request_fields import RequestFields
+from crawler.fetch.request_fields import DefaultFields, RequestFields
 from crawler.fetch.sender import CurlSender, HttpxSender, Sender
 from crawler.fetch.start_origins import StartOrigins
 from crawler.frontier.body_budget import LARGE_BODY
-from crawler.http.address_guard import AddressGuard, is_start_page
+from crawler.http.address_guard import AddressGuard
 from crawler.http.cookies import CookieJar
 from crawler.messages import Request, Response
+from crawler.messages.request import is_start_page
 from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.curl_options import accepted_codings
 from crawler.transport.errors import translate
-from crawler.transport.wire import DEADLINE, WireOptions
+from crawler.transport.wire import DEADLINE, EXTENSION, LeanRequest, WireOptions
 
 if TYPE_CHECKING:
     from crawler.fetch.auth import OriginAuth
@@ -88,13 +88,14 @@ class Downloader:
     ) -> Response:
         """Return the response to a request, whatever its status."""
         handling = body or BodyHandling()
+        handling.max_body = self.settings.max_body if request.max_body is None else request.max_body
         seconds = self._deadline if request.timeout is None else request.timeout
         guard, started = self.address_guard, trio.current_time()
         options = WireOptions(
             on_sent=on_sent,
             address_guard=guard,
             is_start_page=guard is not None and is_start_page(request),
-            max_body=self._bodies.max_gathered(request, handling),
+            max_body=handling.max_gathered(),
             resend=resend,
             decode=self._bodies.may_decode(request.url),
             complete_by=started + seconds,
@@ -153,7 +154,11 @@ class Downloader:
     ) -> Response:
         try:
             fields = self._fields.of(request)
-            received = await self._sender.send(request, fields, options, proxy)
+            extensions: dict[str, Any] = {EXTENSION: options}
+            if proxy is not None:
+                extensions["proxy"] = proxy
+            lean = LeanRequest(request.method, request.url, fields, request.body, extensions)
+            received = await self._sender.send(lean)
         except RequestError as error:
             error.request = error.request or request
             raise
@@ -166,11 +171,12 @@ class Downloader:
         response = Response(request.url, received.status, headers, request=request)
         response._exchange = (received.status, headers, fields, received.extensions, None, False)  # noqa: SLF001
         try:
-            body = self._bodies.arrived(received, response, handling)
+            body = self._bodies.arrived(received, handling)
             response.body = await self._bodies.read(received, response, handling) if body is None else body
             if len(response.body) > LARGE_BODY and handling.reservation is not None and handling.receiver is None:
                 handling.reservation.resize(len(response.body))
         except RequestError as error:
+            error.request = error.request or request
             _mark_response(error)
             raise
         except Exception as error:

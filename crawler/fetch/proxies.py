@@ -5,23 +5,114 @@ Pure: it reads no clock and does no I/O. `Downloader` asks it before each reques
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
 from crawler import urls
-from crawler.fetch.proxy_env import ProxyEnvironment
+from crawler.errors import ConfigError
 from crawler.logs import get_logger
-from crawler.settings.proxies import DIRECT, label
+from crawler.settings.proxies import DIRECT, label, proxy_url
 
 if TYPE_CHECKING:
     from crawler.settings import Settings
 
-__all__ = ["Proxies", "Proxy", "Rotation"]
+__all__ = ["Proxies", "Proxy", "ProxyEnvironment", "Rotation"]
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@attrs.frozen(repr=False)
+class ProxyEnvironment:
+    """The proxies that the environment names. False if it names none."""
+
+    proxies: Mapping[str, str]
+    """The URL of the proxy by scheme, ``http`` or ``https``."""
+    exceptions: tuple[tuple[str, Network | None, str], ...] = ()
+    """Hosts reached directly: a name or ``*``; its network, if it is one; and a port, empty for all."""
+
+    @classmethod
+    def from_environ(cls, environment: Mapping[str, str]) -> ProxyEnvironment:
+        """Read the environment variables."""
+        proxies = {}
+        for scheme in ("http", "https"):
+            variable, value = _variable(environment, f"{scheme}_proxy")
+            if variable is None:
+                variable, value = _variable(environment, "all_proxy")
+            if value:
+                proxies[scheme] = _proxy_url(variable, value)
+        if not proxies:
+            return cls({})
+        entries = _variable(environment, "no_proxy")[1].replace(",", " ").split()
+        return cls(proxies, tuple(_parse_exception(entry.lower()) for entry in entries))
+
+    def __bool__(self) -> bool:
+        return bool(self.proxies)
+
+    def proxy_for(self, origin: str) -> str | None:
+        """Return the URL of the proxy for an origin; `None` means a direct connection."""
+        scheme, _, authority = origin.partition("://")
+        found = self.proxies.get(scheme)
+        if found is None or urls.is_loopback(origin):
+            return None
+        host = urls.host(origin + "/").strip("[]").rstrip(".")
+        port = authority.rpartition(":")[2] if authority[-1] != "]" and ":" in authority else ""
+        port = port or ("443" if scheme == "https" else "80")
+        address = _parse_address(host)
+        excepted = any(
+            wanted in ("", port) and (address in network if network is not None and address is not None else
+                                      name in ("*", host) or host.endswith("." + name))
+            for name, network, wanted in self.exceptions
+        )  # fmt: skip
+        return None if excepted else found
+
+
+def _variable(environment: Mapping[str, str], name: str) -> tuple[str | None, str]:
+    """Return the spelling of a variable that is set, and its value; `None` if neither is set."""
+    if name in environment:
+        return name, environment[name].strip()
+    upper = name.upper()
+    if upper in environment and not (name == "http_proxy" and "REQUEST_METHOD" in environment):
+        return upper, environment[upper].strip()
+    return None, ""
+
+
+def _proxy_url(variable: str | None, value: str) -> str:
+    """Return the URL of a proxy: ``http`` if it has no scheme; ``socks`` stands for ``socks5h``."""
+    url = value if "://" in value else f"http://{value}"
+    if url.lower().startswith("socks://"):
+        url = "socks5h" + url[5:]
+    try:
+        return proxy_url(url)
+    except ValueError as error:
+        raise ConfigError(f"{variable} in the environment: {error} (proxy_env=false leaves it aside)") from None
+
+
+def _parse_exception(entry: str) -> tuple[str, Network | None, str]:
+    """Parse one entry of ``no_proxy``: ``example.com``, ``.example.com:8080``, ``10.0.0.0/8``, ``[::1]:80``, ``*``."""
+    name, port = entry, ""
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif entry.count(":") == 1:
+        name, _, port = entry.partition(":")
+    try:
+        return name, ipaddress.ip_network(name, strict=False), port
+    except ValueError:
+        return name.removeprefix("*.").strip("."), None, port
+
+
+def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
 
 BASE_PAUSE: Final = 5.0
 """Seconds that a proxy is avoided after a failure, doubled for each further failure in a row."""

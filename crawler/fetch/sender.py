@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import suppress
 from typing import Any, Final, Protocol, cast
 
@@ -10,14 +10,12 @@ import httpx
 import trio
 
 from crawler.headers import Headers
-from crawler.messages import Request
 from crawler.transport.curl import CurlTransport
 from crawler.transport.transfer import Transfer
-from crawler.transport.wire import EXTENSION, LeanRequest, WireOptions
+from crawler.transport.wire import LeanRequest, wire_options
 
-__all__ = ["CurlSender", "Fields", "HttpxSender", "HttpxStream", "Received", "Sender"]
+__all__ = ["CurlSender", "HttpxSender", "HttpxStream", "Received", "Sender"]
 
-Fields = Sequence[tuple[bytes, bytes]]
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Exceptions that other transports raise before they send anything."""
 MAX_LEFTOVER_CHUNKS: Final = 1000
@@ -64,14 +62,8 @@ class Sender(Protocol):
     is_curl: bool
     """Whether it knows `WireOptions`: it reports when a request goes out, and keeps its deadline."""
 
-    def send(
-        self,
-        request: Request,
-        fields: Fields,
-        options: WireOptions,
-        proxy: str | None,
-    ) -> Awaitable[Received]:
-        """Send a request, and return the response as soon as its headers are complete."""
+    def send(self, request: LeanRequest) -> Awaitable[Received]:
+        """Send a request with `WireOptions`, and return the response as soon as its headers are complete."""
         ...
 
 
@@ -83,28 +75,17 @@ class CurlSender:
     def __init__(self, transport: CurlTransport) -> None:
         self._transport = transport
 
-    def send(
-        self,
-        request: Request,
-        fields: Fields,
-        options: WireOptions,
-        proxy: str | None,
-    ) -> Awaitable[Transfer]:
+    def send(self, request: LeanRequest) -> Awaitable[Transfer]:
         """See `Sender`."""
-        if proxy is not None:
-            return self._send_through(request, fields, options, proxy)
-        return self._transport.exchange(
-            LeanRequest(request.method, request.url, fields, request.body, {EXTENSION: options})
-        )
+        if "proxy" in request.extensions and request.address.startswith("http:"):
+            return self._send_through(request, request.extensions["proxy"])
+        return self._transport.exchange(request)
 
-    async def _send_through(self, request: Request, fields: Fields, options: WireOptions, proxy: str) -> Transfer:
-        extensions = {EXTENSION: options, "proxy": proxy}
-        lean = LeanRequest(request.method, request.url, fields, request.body, extensions)
-        transfer = await self._transport.exchange(lean)
-        if request.url.startswith("http:"):
-            from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls have none
+    async def _send_through(self, request: LeanRequest, proxy: str) -> Transfer:
+        from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most crawls have none
 
-            await raise_if_proxy_answered(transfer.as_response(), lean, proxy)
+        transfer = await self._transport.exchange(request)
+        await raise_if_proxy_answered(transfer.as_response(), request, proxy)
         return transfer
 
 
@@ -116,22 +97,18 @@ class HttpxSender:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
 
-    async def send(
-        self,
-        request: Request,
-        fields: Fields,
-        options: WireOptions,
-        proxy: str | None,
-    ) -> HttpxReceived:
+    async def send(self, request: LeanRequest) -> HttpxReceived:
         """See `Sender`. The transport does not report when bytes go out, so the start counts."""
         started = trio.current_time()
-        extensions: dict[str, Any] = {EXTENSION: options, "proxy": proxy} if proxy else {EXTENSION: options}
-        content = request.body or None
-        wire = httpx.Request(request.method, request.url, headers=fields, content=content, extensions=extensions)
+        extensions, content = request.extensions, request.body or None
+        wire = httpx.Request(
+            request.method, request.address, headers=request.fields, content=content, extensions=extensions
+        )
+        options, proxy = wire_options(wire), extensions.get("proxy")
         was_sent = True
         try:
             response = await self._transport.handle_async_request(wire)
-            if proxy is not None and request.url.startswith("http:"):
+            if proxy is not None and request.address.startswith("http:"):
                 from crawler.fetch.proxy_failover import raise_if_proxy_answered  # noqa: PLC0415 - most have none
 
                 await raise_if_proxy_answered(response, wire, proxy)

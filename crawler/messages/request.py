@@ -355,6 +355,11 @@ def has_options(request: Request) -> bool:
     return bool(own) and any(value for name, value in own.items() if name != "priority")
 
 
+def is_start_page(request: Request) -> bool:
+    """Return whether a request is for a start page itself, not for the target of its redirect."""
+    return request.depth == 0 and not request.redirects
+
+
 def mapping_of(request: Request, name: str) -> Mapping[str, Any]:
     """Return the mapping of that name, such as ``quotas``, or an empty one, without adding it to the request.
 

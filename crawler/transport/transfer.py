@@ -18,8 +18,7 @@ import pycurl
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from crawler.headers import Headers
-from crawler.http.received_headers import ReceivedHeaders
+from crawler.headers import Headers, ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.decoding import unknown_coding

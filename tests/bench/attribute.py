@@ -62,7 +62,7 @@ PARTS: Final = (
     ("libcurl", ("crawler/transport/",), LIBCURL),
     ("trio", ("/trio/", "/trio_util/", "/outcome/"), None),
     ("transport", ("crawler/transport/",), None),
-    ("headers", ("crawler/headers.py", "crawler/http/cookies.py", "crawler/fetch/default_fields.py"), None),
+    ("headers", ("crawler/headers.py", "crawler/http/cookies.py", "crawler/fetch/request_fields.py"), None),
     ("downloader", ("crawler/fetch/", "crawler/http/"), None),
     ("parse", ("crawler/html/parse", "crawler/messages/page_body.py"), PARSER),
     ("parse", ("crawler/content/", "crawler/html/parse"), None),

@@ -13,7 +13,7 @@ from support.rawserver import start
 from support.trees import FREE
 
 from crawler import ConfigError, Plugin, Refused, Request, Response, Settings, SitemapSpider, Spider, client, crawl
-from crawler.http import address_guard, networks
+from crawler.http import address_guard
 from crawler.testing import FakeSite, collect
 from crawler.transport.curl import CurlTransport
 from crawler.transport.wire import EXTENSION, WireOptions
@@ -25,9 +25,8 @@ WEB, INSIDE = "127.0.0.2", "127.0.0.1"
 def _public(monkeypatch):
     """Make 127.0.0.2 and 127.0.0.3 count as public."""
     public = {WEB, "127.0.0.3"}
-    monkeypatch.setattr(
-        address_guard, "network_of", lambda address: "" if address in public else networks.network_of(address)
-    )
+    network_of = address_guard.network_of
+    monkeypatch.setattr(address_guard, "network_of", lambda address: "" if address in public else network_of(address))
 
 
 class Names:

@@ -3,12 +3,70 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import httpx
+import pytest
 from support.downloads import URL, Site, downloader, sent_fields
 
 from crawler import Request, Settings
 from crawler.fetch.auth import OriginAuth
+from crawler.fetch.request_fields import DefaultFields
+
+BASIC = {"User-Agent": "me", "Accept": "*/*"}
+STARTS = {"https://start.test"}
+
+
+def fields(headers: dict[str, Any], url: str) -> dict[str, str]:
+    """Return the default fields for a URL, without those of `BASIC`."""
+    found = DefaultFields(BASIC, Settings(headers=headers).headers, STARTS).of(url)
+    assert found.encoded == tuple((name.encode(), value.encode()) for name, value in found.pairs)
+    assert not found.cookies or "Cookie" not in dict(found.pairs)
+    return {name: value for name, value in [*found.pairs, ("Cookie", found.cookies)] if value and name not in BASIC}
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "Authorization", "Cookie", "X-Auth-Token", "api-key"])
+def test_secret_fields_go_to_the_origins_of_start_pages_only(name: str) -> None:
+    headers = {"A": "1", name: "secret"}
+    assert fields(headers, "https://start.test/page") == headers
+    for url in ("https://other.test/", "http://start.test/", "https://start.test:444/", "https://www.start.test/"):
+        assert fields(headers, url) == {"A": "1"}
+
+
+def test_fields_of_a_glob_go_to_its_hosts_only() -> None:
+    headers = {
+        "A": "1",
+        "*.api.test": {"X-Api-Key": "k", "A": "2"},
+        "https://b.test": {"Cookie": "a=b"},
+        "*": {"C": "3"},
+    }
+    assert fields(headers, "https://v1.api.test/") == {"X-Api-Key": "k", "A": "2"}
+    assert fields(headers, "https://b.test/") == {"A": "1", "Cookie": "a=b"}
+    assert fields(headers, "http://b.test/") == {"A": "1", "C": "3"}
+    assert fields(headers, "https://start.test/") == {"A": "1", "C": "3"}
+
+
+def test_the_fields_of_a_glob_replace_those_of_all_hosts() -> None:
+    headers = {"X-Api-Key": "one", "start.test": {"x-api-key": "two"}, "other.test": {"X-Api-Key": None, "A": "1"}}
+    assert fields(headers, "https://start.test/") == {"x-api-key": "two"}
+    assert fields(headers, "https://other.test/") == {"A": "1"}
+    assert fields(headers, "https://third.test/") == {}
+
+
+def test_fields_without_secrets_are_the_same_for_all_origins() -> None:
+    defaults = DefaultFields(BASIC, {"Accept": "", "A": "1"}, STARTS)
+    assert defaults.of("https://start.test/") is defaults.of("https://other.test/")
+    assert defaults.of("https://start.test/").pairs == [("User-Agent", "me"), ("A", "1")]
+    assert not defaults.has_secrets
+
+
+def test_an_origin_counts_as_soon_as_a_page_has_started_there() -> None:
+    starts: set[str] = set()
+    defaults = DefaultFields(BASIC, {"X-Api-Key": "k"}, starts)
+    assert defaults.has_secrets
+    assert ("X-Api-Key", "k") not in defaults.of("https://late.test/").pairs
+    starts.add("https://late.test")
+    assert ("X-Api-Key", "k") in defaults.of("https://late.test/").pairs
 
 
 async def test_a_request_has_the_fields_of_the_crawl_and_its_own_in_their_place():

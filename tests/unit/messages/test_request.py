@@ -16,6 +16,7 @@ from support.cases import each
 from support.shop_requests import FULL, SHOP, URL, Point, kept
 
 from crawler import Headers, Request
+from crawler.messages.request import is_start_page
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
@@ -449,3 +450,10 @@ def test_a_wrong_replacement_is_refused_like_a_wrong_argument():
         FULL.replace(url="/a")
     with pytest.raises(TypeError, match="missing a required argument: 'category'"):
         Request(URL).replace(callback=SHOP.needs)
+
+
+def test_links_and_targets_of_redirects_are_not_start_pages():
+    request = Request("http://a.test/")
+    assert is_start_page(request)
+    assert not is_start_page(request.replace(depth=1))
+    assert not is_start_page(request.replace(redirects=("http://b.test/",)))
