@@ -25,10 +25,10 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58594,
-    "lines of crawler/ without limits": 50088,
-    "files of crawler/": 438,
-    "files with fewer than 25 lines of code": 64,
+    "lines of crawler/": 58516,
+    "lines of crawler/ without limits": 50010,
+    "files of crawler/": 434,
+    "files with fewer than 25 lines of code": 60,
     "lines of plugins/": 23905,
     "numeric constants of limits": 233,
     "numeric constants elsewhere": 320,
