@@ -18,9 +18,9 @@ from crawler.engine.fetch_hooks import FetchHooks, Network, Result
 from crawler.errors import RequestError
 from crawler.fetch.body_reader import BodyHandling
 from crawler.frontier import PageTicket
-from crawler.http.address_guard import is_start_page
 from crawler.logs import get_logger
 from crawler.messages import Request, Response
+from crawler.messages.request import is_start_page
 
 if TYPE_CHECKING:
     from crawler.engine.peers import Peers
