@@ -150,11 +150,11 @@ class Control:
 
     def pause(self, lane: str | None = None) -> None:
         """Start no further request of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
-        self._frontier.controls.pause(lane)
+        self._frontier.lanes.pause(lane)
 
     def resume(self, lane: str | None = None) -> None:
         """Undo `pause` of a lane, and that of all lanes; `None` undoes every pause."""
-        self._frontier.controls.resume(lane)
+        self._frontier.lanes.resume(lane)
 
     def set_pace(self, lane: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
         """Change the pace of a lane until the end of the run."""
@@ -162,7 +162,7 @@ class Control:
         Settings(**{name: value for name, value in given.items() if value is not None})  # which checks the values
         if lane not in self._frontier.lanes:
             raise ValueError(f"no requests of {lane} are in memory")
-        self._frontier.controls.set_pace(lane, delay=delay, concurrency=concurrency)
+        self._frontier.lanes.set_pace(lane, delay=delay, concurrency=concurrency)
 
     def queue(self, lane: str, most: int = 100) -> list[Request]:
         """Return the requests of a lane that wait in memory, the next one first."""

@@ -50,7 +50,7 @@ class Settlement:
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
-        self._frontier.feedback.sent(ticket, self._clock.from_trio(at))
+        self._frontier.sent(ticket, self._clock.from_trio(at))
         counts = self._stats.lane(ticket.lane.name)
         self._stats.requests += 1
         counts.requests += 1
@@ -61,7 +61,7 @@ class Settlement:
         network = self._frontier.outages.network
         if now >= network.answered_at + 0.1:  # while nothing fails, ten answers a second prove as much as all
             network.note_online(urls.origin(ticket.request.url), now)
-        events = self._frontier.feedback.answered(
+        events = self._frontier.answered(
             ticket,
             now,
             status=response.status,
@@ -102,14 +102,14 @@ class Settlement:
             self._outages.received(ticket, response, now)
         if ticket.permit.is_open:
             if is_sent and isinstance(error, FetchError) and error.is_refusal:
-                events = frontier.feedback.refused(ticket, now)
+                events = frontier.refused(ticket, now)
                 self._note_refusal(ticket, events)
             elif response is None:
-                frontier.feedback.failed(ticket, now, overloaded=error is not None and _is_overload(error))
+                frontier.failed(ticket, now, overloaded=error is not None and _is_overload(error))
             elif is_sent:
                 events = self.learn(ticket, response, now)
             else:
-                frontier.feedback.refund(ticket)  # a plugin answered
+                frontier.refund(ticket)  # a plugin answered
         if lane.waited or self._hooks:
             self._report(ticket, request, response, error, events)
 
@@ -161,7 +161,7 @@ class Settlement:
                 pause = answer
         if pause is not None:
             scope = pause.scope or usage.lane
-            self._frontier.controls.block(scope, self._clock() + pause.seconds)
+            self._frontier.block(scope, self._clock() + pause.seconds)
 
 
 def _is_overload(error: RequestError) -> bool:

@@ -88,7 +88,7 @@ class Slots:
             if trio.current_time() >= give_up_at and self.wait(lane, request) > 0:
                 raise self.too_late(wait, lane, request)
         ticket.now = self._clock()
-        ticket.permit.take(ticket.now, reports=self._frontier.feedback.reports_sending)
+        ticket.permit.take(ticket.now, reports=self._frontier.reports_sending)
         if self._frontier.outages.active:
             self._frontier.outages.start(ticket, request)
 

@@ -92,7 +92,7 @@ def wire(
     downloader = Downloader(
         transport, settings, clock, proxies, credentials, wants_wire=wants_wire, wants_stages=wants_stages
     )
-    frontier.feedback.reports_sending = downloader.reports_sending
+    frontier.reports_sending = downloader.reports_sending
     frontier.outages.route = downloader.route
     if downloader.start_origins is not None:
         downloader.start_origins.add_all(spider.start_urls)

@@ -16,10 +16,8 @@ from crawler import urls
 from crawler.errors import Refused, RequestError
 from crawler.frontier.body_budget import BodyBudget
 from crawler.frontier.budget import Budgets
-from crawler.frontier.controls import Controls
-from crawler.frontier.feedback import Feedback
 from crawler.frontier.lane import Lane
-from crawler.frontier.lanes import Lanes
+from crawler.frontier.lanes import Lanes, Windows
 from crawler.frontier.robots import RobotsLookups
 from crawler.frontier.schedule import Schedule
 from crawler.frontier.ticket import (
@@ -33,7 +31,8 @@ from crawler.frontier.ticket import (
     StoredTicket,
     Ticket,
 )
-from crawler.frontier.windows import Windows
+from crawler.headers import Fields
+from crawler.limits.events import QuotaEvent
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -77,8 +76,6 @@ class Frontier:
             self.budgets.on_new = self.schedule.watch
         self.changed = self.schedule.changed
         """Set whenever `pop` may return something else."""
-        self.controls = Controls(self.lanes, self.budgets, self.limits, self.schedule)
-        """Changes that the user makes while the crawl runs."""
         self.robots = RobotsLookups(self.lanes, start=self._start, settle=self.settle, wake=self.schedule.wake)
         """Which lane fetches which robots.txt."""
         self.bodies = BodyBudget(settings.max_active_size, self.changed.set)
@@ -88,8 +85,8 @@ class Frontier:
         self.has_issued = False
         """Whether there ever was a ticket."""
         self._again: deque[StoredTicket] = deque()
-        self.feedback = Feedback(self.budgets, self.schedule, self.bodies)
-        """Lets the limits learn what became of the requests."""
+        self.reports_sending = False
+        """Whether `sent` is called as soon as bytes of a request go out."""
         self.windows = Windows(self.lanes, size=window, total=max_waiting)
         """The requests in memory."""
 
@@ -267,7 +264,7 @@ class Frontier:
         lane.limiter.acquire_on_behalf_of_nowait(ticket.permit)
         ticket.permit.enter()
         lane.note_wait(ticket.now, "")
-        ticket.permit.take(ticket.now, reports=self.feedback.reports_sending)
+        ticket.permit.take(ticket.now, reports=self.reports_sending)
         lane.open_tickets += 1
         if self.outages.active:
             self.outages.start(ticket, ticket.request)
@@ -284,6 +281,60 @@ class Frontier:
         """Return a ticket for a request that is made in place. It holds no token, and its permit is not taken."""
         permit = self.budgets.permit(lane, request)
         return InlineTicket(pending or Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
+
+    # ---- what the limits learn ---------------------------------------------------------------------------------------
+
+    def sent(self, ticket: StartTicket, at: float) -> None:
+        """Note that bytes of a request went out at `at` (seconds since the epoch); see `Permit.sent`."""
+        if ticket.permit.sent(at) and self.reports_sending:  # the next start has waited for this
+            self.advance_clock(at)
+            self._reschedule(ticket)
+
+    def answered(
+        self,
+        ticket: StartTicket,
+        now: float,
+        *,
+        status: int,
+        headers: Fields,
+        body: bytes,
+        first_byte: float | None,
+    ) -> list[QuotaEvent]:
+        """Let the limits learn from a response; see `Permit.answered`."""
+        self.advance_clock(now)
+        self.bodies.note(len(body))
+        events = ticket.permit.answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
+        if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
+            pending, throttle = ticket.pending, ticket.permit.lane
+            ticket.lane.record_served()
+            if status < 500 and (pending.attempts or throttle.retried is not None):
+                throttle.record_page(pending.attempts)
+        self._reschedule(ticket)
+        return events
+
+    def failed(self, ticket: StartTicket, now: float, *, overloaded: bool) -> None:
+        """Let the limits learn that there was no response; see `Permit.failed`."""
+        self.advance_clock(now)
+        ticket.permit.failed(now, overloaded=overloaded)
+        self._reschedule(ticket)
+
+    def refused(self, ticket: StartTicket, now: float) -> list[QuotaEvent]:
+        """Let the limits learn from a refusal without a response; see `Permit.refused`."""
+        self.advance_clock(now)
+        events = ticket.permit.refused(now)
+        self._reschedule(ticket)
+        return events
+
+    def refund(self, ticket: StartTicket) -> None:
+        """Refund a start if nothing was sent; see `Permit.cancelled`."""
+        ticket.permit.cancelled()
+        self._reschedule(ticket)
+
+    def _reschedule(self, ticket: StartTicket) -> None:
+        """Reschedule the lane and the budgets of a ticket after a change of their limits."""
+        for throttle, _ in ticket.permit.budgets:
+            self.schedule.offer_budget(self.budgets[throttle.name])
+        self.schedule.wake(ticket.lane)
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
@@ -304,7 +355,7 @@ class Frontier:
         """Settle a ticket whose request is committed, or needs no commit."""
         if isinstance(ticket, StartTicket):
             if ticket.permit.is_open:
-                self.feedback.refund(ticket)
+                self.refund(ticket)
             self.release(ticket)
             self.bodies.release(ticket)
             if self.outages.active and self.outages.end(ticket):
@@ -332,6 +383,13 @@ class Frontier:
         self.open_tickets -= 1
         self._again.append(ticket)
         self.changed.set()
+
+    def block(self, name: str, until: float) -> None:
+        """Start nothing of a lane or budget before `until` (seconds since the epoch)."""
+        if name in self.lanes or name in self.budgets.by_name:
+            throttle = self.limits.throttles[name]
+            throttle.pacing.block(until, "pause")
+            throttle.notify()
 
     def wake_all(self) -> None:
         """Reschedule all lanes: a proxy or the network is down, is back, or was given up."""

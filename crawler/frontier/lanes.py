@@ -1,4 +1,4 @@
-"""`Lanes`: the lanes in memory; the store has the others."""
+"""`Lanes`: the lanes in memory, and `Windows`: how many of their requests are; the store has the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crawler.frontier.frontier import Frontier
     from crawler.frontier.ticket import Pending
 
-__all__ = ["Lanes"]
+__all__ = ["Lanes", "Windows"]
 
 
 class Lanes(dict[str, Lane]):
@@ -25,6 +25,8 @@ class Lanes(dict[str, Lane]):
         super().__init__()
         self._frontier = frontier
         self.most = most
+        self._all_paused = False
+        self._paused: set[str] = set()
         self.resumed_at: float | None = None
         """When the run began, if the one before was interrupted: what it had in flight is not known."""
 
@@ -47,7 +49,7 @@ class Lanes(dict[str, Lane]):
                 lane.throttle.resume(self.resumed_at)
             if frontier.shares_limits:
                 frontier.schedule.watch(lane)
-            lane.is_paused = frontier.controls.has_paused(group)
+            lane.is_paused = self._all_paused or group in self._paused
             self[group] = lane
         lane.epoch = epoch
         frontier.refill(lane, head, more=more)
@@ -84,3 +86,124 @@ class Lanes(dict[str, Lane]):
         self._frontier.windows.close(lane)
         self._frontier.schedule.remove(lane)
         lane.clear()
+
+    # ---- what users change -------------------------------------------------------------------------------------------
+
+    def pause(self, name: str | None) -> None:
+        """Start nothing of a lane, or of any lane (`None`), until `resume`. Requests in flight continue."""
+        self._all_paused = self._all_paused or name is None
+        if name is not None:
+            self._paused.add(name)
+        self._apply_pauses()
+
+    def resume(self, name: str | None) -> None:
+        """Undo `pause` of a lane; `None` undoes all pauses."""
+        self._all_paused = False
+        self._paused = set() if name is None else self._paused - {name}
+        self._apply_pauses()
+
+    def _apply_pauses(self) -> None:
+        for lane in self.values():
+            is_paused = self._all_paused or lane.name in self._paused
+            if lane.is_paused is not is_paused:
+                lane.is_paused = is_paused
+                self._reschedule(lane)
+
+    def set_pace(self, name: str, *, delay: float | None = None, concurrency: int | None = None) -> None:
+        """Change the pace of a lane in memory."""
+        lane = self[name]
+        lane.throttle.set_pace(delay=delay, concurrency=concurrency, robots_delay=lane.robots.delay())
+        self._reschedule(lane)
+
+    def _reschedule(self, lane: Lane) -> None:
+        self._frontier.schedule.remove(lane)
+        self._frontier.schedule.wake(lane)
+
+
+class Windows:
+    """The windows of all lanes. The more lanes there are, the smaller they become."""
+
+    def __init__(self, lanes: dict[str, Lane], *, size: int, total: int) -> None:
+        self._lanes = lanes
+        self._size = size
+        self._total = total
+        self._waiting = 0
+        self._low: dict[str, Lane] = {}
+
+    def share(self, coming: int = 0) -> int:
+        """Return the requests that one lane may have in memory, if `coming` more lanes are added."""
+        return max(1, min(self._size, self._total // max(1, len(self._lanes) + coming)))
+
+    def add(self, lane: Lane, pending: Pending) -> None:
+        """Add a request to the window of its lane, or back to it."""
+        lane.add(pending)
+        self._waiting += 1
+
+    def pop(self, lane: Lane, now: float) -> Pending | None:
+        """Remove and return the first request of a lane that is not put off."""
+        pending = lane.pop(now)
+        if pending is not None:
+            self._waiting -= 1
+            if lane.more:
+                self._note_if_low(lane)
+        return pending
+
+    def push(self, pending: Pending, share: int) -> Lane | None:
+        """Take a new request of the store into the window of its lane.
+
+        Returns the lane. `None` if the request stays in the store until the window gets there, is in memory already, or
+        if its lane is not.
+        """
+        lane = self._lanes.get(pending.group)
+        if lane is None or pending.order in lane.held:
+            return None
+        if lane.more and pending.order > lane.after:
+            return None
+        if lane.ready_count() >= share and pending.order > lane.after:
+            lane.more = True
+            return None
+        self.add(lane, pending)
+        lane.after = max(lane.after, pending.order)
+        if lane.ready_count() > 2 * share:
+            self._waiting -= lane.trim(share)
+        return lane
+
+    def refill(self, lane: Lane, rows: Sequence[Pending], *, more: bool) -> None:
+        """Take the next requests of a lane into its window."""
+        for pending in rows:
+            if pending.order not in lane.held:
+                self.add(lane, pending)
+        if rows:
+            lane.after = max(lane.after, rows[-1].order)
+        lane.more = more
+        self._low.pop(lane.name, None)
+        if more:
+            self._note_if_low(lane)
+
+    def reload(self, lane: Lane) -> None:
+        """Read the window of a lane again from the beginning: the store has received earlier requests."""
+        self._waiting -= lane.forget()
+        self._note_if_low(lane)
+
+    def shrink(self) -> None:
+        """Cut every window to its share if all together hold too much: there are more lanes than before."""
+        if self._waiting <= self._total + self._total // 2:
+            return
+        share = self.share()
+        for lane in self._lanes.values():
+            if lane.ready_count() > share:
+                self._waiting -= lane.trim(share)
+
+    def to_refill(self) -> list[Lane]:
+        """Return the lanes whose window runs low while the store has more of their requests."""
+        return list(self._low.values())
+
+    def close(self, lane: Lane) -> None:
+        """Forget the window of a lane that leaves memory."""
+        self._waiting -= len(lane)
+        self._low.pop(lane.name, None)
+
+    def _note_if_low(self, lane: Lane) -> None:
+        share = self.share()
+        if lane.ready_count() < max(1, share // 4) and len(lane) < 4 * share:
+            self._low[lane.name] = lane

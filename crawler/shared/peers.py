@@ -145,12 +145,12 @@ class SharedPeers:
                 raise _LeaseOver("the lease is not renewed")
             on_sent(at)
 
-        options = {"on_sent": note_sent} if self._frontier.feedback.reports_sending else {}
+        options = {"on_sent": note_sent} if self._frontier.reports_sending else {}
 
         async def guarded(request: Request) -> Response:
             while True:
                 if not self._is_fresh() and ticket.permit.is_open:
-                    self._frontier.feedback.refund(ticket)
+                    self._frontier.refund(ticket)
                     await self._start(ticket)
                 await self.ready()
                 try:

@@ -183,7 +183,7 @@ class Worker:
         self._outcomes: list[Outcome] = []
         self._looks_at = math.inf
         self._frontier = Frontier(settings, chance=simulation.chance)
-        self._frontier.feedback.reports_sending = True
+        self._frontier.reports_sending = True
         clock, values = cast("Any", simulation.clock), RemoteValues(CookieJar(), None, None)
         self._peers = SharedPeers(self._frontier, store, clock, SharedStates(), values, (), cast("Any", None))
         self._lanes = LaneLoader(self._frontier, store, self._peers, clock)
@@ -248,7 +248,7 @@ class Worker:
         simulation = self.simulation
         host, _ = place(ticket.request)
         seconds = simulation.start(host)
-        self._frontier.feedback.sent(ticket, simulation.now)
+        self._frontier.sent(ticket, simulation.now)
 
         async def end() -> None:
             if not self.is_dead:
@@ -262,7 +262,7 @@ class Worker:
         simulation = self.simulation
         is_refused = simulation.chance.random() < simulation.options.refusals
         headers = [("Retry-After", f"{RETRY_AFTER}")] if is_refused else []
-        self._frontier.feedback.answered(
+        self._frontier.answered(
             ticket, simulation.now, status=429 if is_refused else 200, headers=cast("Any", headers), body=b"",
             first_byte=seconds,
         )  # fmt: skip

@@ -47,7 +47,7 @@ def frontier(waiting: int, *, budget: bool) -> Frontier:
         name = f"https://w{host}.test"
         made.lanes.open(name, epoch=1, head=[Pending((0, 0), Request(name + "/", quotas=quotas), name)], more=False)
         if not budget:
-            made.controls.block(name, 3600.0)
+            made.block(name, 3600.0)
     for host in range(ACTIVE):
         name = f"https://a{host}.test"
         made.lanes.open(name, epoch=1, head=[], more=False)
@@ -68,7 +68,7 @@ def dispatch(made: Frontier) -> float:
         ticket, _ = made.pop(now)
         assert ticket is not None
         ticket.mark_sent(now)
-        made.feedback.answered(ticket, now, status=200, headers=FIELDS, body=b"", first_byte=0.001)
+        made.answered(ticket, now, status=200, headers=FIELDS, body=b"", first_byte=0.001)
         made.release(ticket)
         made.settle(ticket)
     return (time.perf_counter() - begun) / TURNS * 1e6

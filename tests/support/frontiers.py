@@ -55,7 +55,7 @@ def sent(ticket: StartTicket) -> Any:
 def answered(made: Frontier, ticket: StartTicket, **headers: str) -> None:
     """Let the limits learn from a response that took no time."""
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    made.feedback.answered(sent(ticket), ticket.now, status=200, headers=fields, body=b"", first_byte=0.0)
+    made.answered(sent(ticket), ticket.now, status=200, headers=fields, body=b"", first_byte=0.0)
 
 
 def fetched(made: Frontier, ticket: StartTicket) -> None:

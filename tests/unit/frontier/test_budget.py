@@ -34,7 +34,7 @@ def test_a_budget_wakes_the_next_lane_when_its_probe_could_not_be_sent() -> None
     assert made.pop(1.0)[0] is None
     probe = pop(made, 30.0)
     assert made.pop(30.0) == (None, math.inf)
-    made.feedback.failed(probe, 30.0, overloaded=False)  # its server could not be reached
+    made.failed(probe, 30.0, overloaded=False)  # its server could not be reached
     made.settle(probe)
     assert number(pop(made, 31.0)) == 3
 

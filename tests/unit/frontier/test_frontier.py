@@ -129,7 +129,7 @@ def test_a_blocked_lane_holds_up_no_other() -> None:
     made = Frontier(Settings(obey_robots=False, slow_start=False))
     for host in ("http://a.test", "http://b.test"):
         made.lanes.open(host, epoch=1, head=[pending(1, host=host)], more=False)
-    made.controls.block("http://a.test", 100.0)
+    made.block("http://a.test", 100.0)
     assert pop(made, 0.0).lane.name == "http://b.test"
     assert made.pop(0.0) == (None, 100.0)
 
@@ -178,3 +178,37 @@ def test_statistics_tell_lanes_and_requests(count: int) -> None:
     made = frontier(count)
     assert sum(map(len, made.lanes.values())) == count
     assert len(made.lanes) == 1
+
+
+NOW = 1_000.0
+
+
+def test_a_lane_waits_after_a_refusal_and_not_after_a_response() -> None:
+    made = frontier(3)
+    fetched(made, pop(made, NOW))
+    refused = sent(pop(made, NOW))
+    made.refused(refused, NOW)
+    made.settle(refused)
+    ticket, at = made.pop(NOW)
+    assert ticket is None
+    assert at > NOW
+
+
+def test_the_start_of_a_request_that_was_not_sent_comes_back() -> None:
+    made = frontier(2, delay=60.0)
+    ticket = pop(made, NOW)
+    assert made.pop(NOW)[0] is None
+    made.refund(ticket)
+    assert made.pop(NOW)[0] is not None
+
+
+def test_a_delay_counts_from_the_moment_in_which_the_request_goes_out() -> None:
+    made = frontier(2, delay=10.0)
+    made.reports_sending = True
+    ticket = pop(made, NOW)
+    made.sent(ticket, NOW + 3)
+    assert made.next_at() == NOW + 13
+    made.failed(ticket, NOW + 4, overloaded=False)
+    made.settle(ticket)
+    assert made.lanes[HOST].open_tickets == 0
+    assert made.next_at() == NOW + 13

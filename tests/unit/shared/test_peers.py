@@ -52,7 +52,7 @@ class Parts:
         self.store = Committing(job, job.owners[job.join().owner])
         self.clock = Clock()
         self.frontier = Frontier(Settings(obey_robots=False))
-        self.frontier.feedback.reports_sending = True
+        self.frontier.reports_sending = True
         self.states = SharedStates([State("spider", {"n": 1})], version=1)
         values = RemoteValues(CookieJar(), None, None)
         start = Slots(self.frontier, self.clock).start
