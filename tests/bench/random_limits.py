@@ -59,8 +59,9 @@ from support.limit_dialects import (  # noqa: E402
     seconds,
     sliding,
 )
-from support.model_server import Answer, Fields, Model, Run, run  # noqa: E402
+from support.model_server import Model, Run, run  # noqa: E402
 from support.model_table import WAYS, Cell  # noqa: E402
+from support.server_limits import Answer, Fields  # noqa: E402
 
 PAGES: Final = 300
 MOST_PAGES: Final = 1200

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 from support.internet import Chain, Pages
-from support.simulator import AlignedWindow, FixedWindow, Limit, SlidingLog, TokenBucket
+from support.server_limits import AlignedWindow, FixedWindow, Limit, SlidingLog, TokenBucket
 from trio.testing import MockClock
 
 from crawler import Settings, Spider

@@ -26,8 +26,8 @@ from support.limit_dialects import (
     seconds,
     sliding,
 )
-from support.model_server import Answer, Model
-from support.simulator import BatchBucket, Limit
+from support.model_server import Model
+from support.server_limits import Answer, BatchBucket, Limit
 
 from crawler import Pace
 

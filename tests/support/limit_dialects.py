@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 
-from support.model_server import Answer, Fields
-from support.simulator import (
+from support.server_limits import (
     AlignedWindow,
+    Answer,
     ChangingWindow,
     CostlyBucket,
     Decision,
+    Fields,
     FixedWindow,
     Limit,
     PricedWindow,

@@ -16,12 +16,21 @@ from typing import Any, Final, Literal
 import attrs
 import httpx
 import trio
-from support.simulator import CostlyBucket, Decision, Limit, PricedWindow, SlidingCounter, TokenBucket
+from support.server_limits import (
+    Answer,
+    CostlyBucket,
+    Decision,
+    Fields,
+    Limit,
+    PricedWindow,
+    SlidingCounter,
+    TokenBucket,
+)
 from support.virtual import EPOCH, run_virtually, seeded
 
 from crawler import Pace, Request, Response, Settings, Spider, client, crawl
 
-__all__ = ["CLIENTS", "Answer", "Fields", "Model", "Run", "least", "run"]
+__all__ = ["CLIENTS", "Model", "Run", "least", "run"]
 
 PATIENCE: Final = 400 * 86400.0
 """Seconds of virtual time after which a run is ended."""
@@ -29,43 +38,6 @@ JSON: Final = {"Content-Type": "application/json"}
 STEPS: Final = 500
 """Steps in a window in which the oracle looks for the next free unit, where the server does not say when it is."""
 CLIENTS: Final = ("crawl", "client")
-
-
-@attrs.frozen(kw_only=True)
-class Answer:
-    """The decision of a server about one request."""
-
-    limits: Sequence[tuple[Limit, Decision]]
-    """The decision of each limit."""
-    too_many: bool
-    """Whether too many requests were in flight."""
-    in_flight: int
-    now: float
-    """Seconds since the epoch."""
-
-    @property
-    def allowed(self) -> bool:
-        """Whether the request is served."""
-        return not self.too_many and all(decision.allowed for _, decision in self.limits)
-
-    @property
-    def refusing(self) -> list[tuple[Limit, Decision]]:
-        """The limits that refuse the request."""
-        return [(limit, decision) for limit, decision in self.limits if not decision.allowed]
-
-    @property
-    def wait(self) -> float:
-        """Seconds until the request would be served."""
-        return max((decision.reset for _, decision in self.refusing), default=0.0)
-
-    @property
-    def delay(self) -> float:
-        """Seconds for which a request that is served waits in a queue of the server."""
-        return max((decision.delay for _, decision in self.limits), default=0.0)
-
-
-Fields = Callable[[Answer], Mapping[str, str]]
-"""Returns header fields for an answer."""
 
 
 def _latency(rng: random.Random, in_flight: int) -> float:

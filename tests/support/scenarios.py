@@ -9,15 +9,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from support.simulator import (
-    AlignedWindow,
-    Declaration,
-    FixedWindow,
-    Limit,
-    Server,
-    Simulation,
-    limits_of,
-)
+from support.server_limits import AlignedWindow, FixedWindow, Limit
+from support.simulator import Declaration, Server, Simulation, limits_of
 
 Q, W, N, LANE = 60, 60.0, 300, 10
 """Units in a window, its seconds, requests of a run, and requests in flight at once."""

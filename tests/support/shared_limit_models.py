@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from support.limit_dialects import aligned, both, constant, decimals, draft8, fields, fixed, legacy, priced, seconds
-from support.model_server import Answer, Model
+from support.model_server import Model
+from support.server_limits import Answer
 
 __all__ = ["SHARED_MODELS"]
 

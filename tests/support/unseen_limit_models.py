@@ -23,7 +23,8 @@ from support.limit_dialects import (
     seconds,
     sliding,
 )
-from support.model_server import Answer, Fields, Model
+from support.model_server import Model
+from support.server_limits import Answer, Fields
 
 __all__ = ["UNSEEN_MODELS"]
 

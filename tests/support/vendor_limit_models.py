@@ -28,7 +28,8 @@ from support.limit_dialects import (
     seconds,
     sliding,
 )
-from support.model_server import Answer, Model
+from support.model_server import Model
+from support.server_limits import Answer
 
 __all__ = ["VENDOR_MODELS"]
 

@@ -24,19 +24,8 @@ from support.scenarios import (
     refusals,
     runs,
 )
-from support.simulator import (
-    START,
-    Declaration,
-    FixedWindow,
-    Limit,
-    Server,
-    Simulation,
-    SlidingCounter,
-    SlidingLog,
-    TokenBucket,
-    limits_of,
-    simulate_throttle,
-)
+from support.server_limits import FixedWindow, Limit, SlidingCounter, SlidingLog, TokenBucket
+from support.simulator import START, Declaration, Server, Simulation, limits_of, simulate_throttle
 
 ROUNDINGS = ["ceil", "floor", "exact"]
 

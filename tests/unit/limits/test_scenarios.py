@@ -27,16 +27,8 @@ from support.scenarios import (
     refusals,
     runs,
 )
-from support.simulator import (
-    START,
-    Declaration,
-    FixedWindow,
-    Limit,
-    Server,
-    Simulation,
-    limits_of,
-    simulate_throttle,
-)
+from support.server_limits import FixedWindow, Limit
+from support.simulator import START, Declaration, Server, Simulation, limits_of, simulate_throttle
 
 from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent

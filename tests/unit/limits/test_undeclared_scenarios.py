@@ -25,18 +25,8 @@ from support.scenarios import (
     refusals,
     runs,
 )
-from support.simulator import (
-    Decision,
-    Declaration,
-    FixedWindow,
-    Limit,
-    Server,
-    Simulation,
-    SlidingLog,
-    TokenBucket,
-    limits_of,
-    simulate_throttle,
-)
+from support.server_limits import Decision, FixedWindow, Limit, SlidingLog, TokenBucket
+from support.simulator import Declaration, Server, Simulation, limits_of, simulate_throttle
 
 from crawler.limits.concurrency import Concurrency
 

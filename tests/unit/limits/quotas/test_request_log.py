@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from support.simulator import AlignedWindow, FixedWindow, SlidingLog, TokenBucket
+from support.server_limits import AlignedWindow, FixedWindow, SlidingLog, TokenBucket
 
 from crawler.limits.quotas.request_log import MARGIN, MAX_UNITS, TIMED, RequestLog
 
