@@ -1,6 +1,7 @@
 """Servers with limits in virtual time, by a model of each, and the least time that an all-knowing client needs.
 
-A `Model` has the limits of a server (`support.simulator` has their algorithms) and the words in which it declares them.
+A `Model` has the limits of a server, whose algorithms are in `support.server_limits`, and the words in which it
+declares them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,10 @@ import httpx
 import trio
 from support.server_limits import (
     Answer,
-    CostlyBucket,
-    Decision,
     Fields,
     Limit,
     PricedWindow,
-    SlidingCounter,
-    TokenBucket,
+    until_free,
 )
 from support.virtual import EPOCH, run_virtually, seeded
 
@@ -35,8 +33,6 @@ __all__ = ["CLIENTS", "Model", "Run", "least", "run"]
 PATIENCE: Final = 400 * 86400.0
 """Seconds of virtual time after which a run is ended."""
 JSON: Final = {"Content-Type": "application/json"}
-STEPS: Final = 500
-"""Steps in a window in which the oracle looks for the next free unit, where the server does not say when it is."""
 CLIENTS: Final = ("crawl", "client")
 
 
@@ -207,7 +203,7 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
             coming.append(next(arriving))
         kept = sum(one < until for one in coming)
         waits = [
-            _until_free(limit, decision)
+            until_free(limit, decision)
             for limit, decision in decisions
             if not decision.allowed or decision.remaining <= kept
         ]
@@ -221,15 +217,6 @@ def least(model: Model, rng: random.Random, at_once: int, begin: float, others: 
         end = max(end, at + half)
         heapq.heappush(arrivals, (at + half + model.latency(rng, slots) / 2, slot))
     return end - begin
-
-
-def _until_free(limit: Limit, decision: Decision) -> float:
-    """Return the seconds until a unit is free, at least, which not every server states."""
-    if isinstance(limit, SlidingCounter):
-        return min(decision.reset, limit.window / STEPS)
-    if isinstance(limit, TokenBucket) and not isinstance(limit, CostlyBucket) and limit.states_time_to_full:
-        return max(0.0, 1.0 - limit.tokens) * limit.window / limit.quota
-    return decision.reset
 
 
 @attrs.frozen

@@ -287,3 +287,18 @@ class Answer:
 
 Fields = Callable[[Answer], Mapping[str, str]]
 """Returns header fields for an answer."""
+
+
+def until_free(limit: Limit, decision: Decision) -> float:
+    """Return the seconds until a unit is free, which not every server states as its reset."""
+    match limit:
+        case SlidingCounter():
+            left = limit.quota - 1 - limit.used
+            if limit.before <= 0 or left < 0:
+                return decision.reset
+            return max(0.0, decision.reset - limit.window * min(1.0, left / limit.before))
+        case CostlyBucket():
+            return decision.reset
+        case TokenBucket(states_time_to_full=True):
+            return max(0.0, 1.0 - limit.tokens) * limit.window / limit.quota
+    return decision.reset

@@ -1,0 +1,295 @@
+"""The limiter alone against servers at random, which no rule was made for, and the marks that it has to hold.
+
+::
+
+    python tests/bench/limit_families.py [FAMILY ...] [--runs 1000] [--seed N] [--ways crawl client] [--tree PATH ...]
+    python tests/bench/limit_families.py --share          what every change runs: a few minutes at most
+    python tests/bench/limit_families.py --list           the names of the families
+
+Each server is drawn from its family by a seed (``tests/support/limit_families.py``). The seed of a run of this program
+is drawn anew each time, so that nothing can be tuned to it, and printed: ``--seed`` repeats it. A run is one lane in
+virtual time (``tests/support/limit_drive.py``), as a crawl or a client sends, with default settings or ten workers.
+
+The table has for each family: runs; pages lost; refusals by pages in the median; runs with more than eleven refusals;
+time divided by that of a client that knows everything, in the median and at the 90th and 95th percentile. A run that
+lost pages took for ever. The exit code is 1 if a mark is missed.
+
+``--tree`` runs the limiter of another checkout against the same servers; several trees are compared in one table.
+``--worst`` lists the worst runs, by family, seed and way.
+"""
+# ruff: noqa: T201  # a program that prints
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple
+
+import attrs
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from measure import positive  # noqa: E402
+from support.limit_families import FAMILIES, draw  # noqa: E402
+
+WAYS: Final = ("crawl", "crawl, 10", "client", "client, 10")
+"""The ways of `support.limit_drive`, which imports the limiter that is judged."""
+MANY: Final = 11
+"""Refusals that are few."""
+SHARE: Final = 4
+"""Runs of each family in `--share`."""
+SIGMAS: Final = 3.0
+"""Standard deviations of a share by which chance alone may miss a mark: once in a thousand marks."""
+SLACK: Final = 1.02
+"""Factor by which a median may miss one by chance."""
+
+
+class Job(NamedTuple):
+    """One run to be made."""
+
+    family: str
+    seed: int
+    way: str
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """One run that was made."""
+
+    job: Job
+    pages: int
+    refused: int
+    lost: int
+    seconds: float
+    least: float
+    others_refused: int
+    is_cut: bool
+    declared: bool
+    is_random: bool
+
+    @property
+    def ratio(self) -> float:
+        """Time by the least; infinite if pages were lost."""
+        return math.inf if self.lost else self.seconds / self.least
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def work() -> None:
+    """Make the runs that standard input names, with the `crawler` that is found first."""
+    from support.limit_drive import drive  # noqa: PLC0415 - only here, where the tree is chosen
+
+    for line in sys.stdin:
+        family, seed, way = json.loads(line)
+        server = draw(family, seed)
+        run = drive(server, way)
+        found = {name: getattr(run, name) for name in RUN_FIELDS}
+        print(json.dumps(found | {"declared": server.declared, "is_random": server.is_random}), flush=True)
+
+
+RUN_FIELDS: Final = ("pages", "refused", "lost", "seconds", "least", "others_refused", "is_cut")
+
+
+def run_all(tree: Path, jobs: Sequence[Job], processes: int) -> list[Result]:
+    """Make runs in several processes, with the limiter of a tree."""
+    environment = os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'plugins'}", "PYTHONHASHSEED": "0"}
+    parts = [jobs[number::processes] for number in range(processes)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--work"],
+            env=environment,
+            cwd=tree,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in parts
+    ]
+    found: dict[Job, Result] = {}
+    for worker, part in zip(workers, parts, strict=True):
+        assert worker.stdin is not None
+        worker.stdin.write("".join(json.dumps(job) + "\n" for job in part))
+        worker.stdin.close()
+    for worker, part in zip(workers, parts, strict=True):
+        assert worker.stdout is not None
+        for job, line in zip(part, worker.stdout, strict=False):
+            found[job] = Result(job=job, **json.loads(line))
+        if worker.wait():
+            sys.exit(f"a run of {tree} failed: {part[sum(job in found for job in part)]}")
+    return [found[job] for job in jobs]
+
+
+def jobs_of(families: Sequence[str], count: int, seed: int, ways: Sequence[str]) -> list[Job]:
+    """Return the runs: the families in turn, each with the ways in turn."""
+    return [
+        Job(families[number % len(families)], 100_000 * seed + number, ways[number // len(families) % len(ways)])
+        for number in range(count)
+    ]
+
+
+# ---- marks -----------------------------------------------------------------------------------------------------------
+
+
+class Mark(NamedTuple):
+    """What has to hold over all runs that it concerns."""
+
+    title: str
+    concerns: Callable[[Result], bool]
+    holds: Callable[[Result], bool]
+    share: float
+    """Of the runs that it concerns, at least."""
+
+
+def _is_silent(result: Result) -> bool:
+    return not result.declared and not result.is_random
+
+
+def _few_by_pages(result: Result) -> bool:
+    return result.refused <= 0.05 * result.pages * SLACK
+
+
+MARKS: Final = (
+    Mark("no page is lost", lambda one: True, lambda one: not one.lost, 1.0),
+    Mark("at most twice the least time", lambda one: True, lambda one: one.ratio <= 2.0, 0.95),
+    Mark("at most 1.10 times the least time", lambda one: True, lambda one: one.ratio <= 1.10 * SLACK, 0.5),
+    Mark("silent: refusals are at most 5 % of the pages", _is_silent, _few_by_pages, 0.5),
+    Mark("silent: at most 11 refusals", _is_silent, lambda one: one.refused <= MANY, 0.85),
+    Mark("declared: no refusal", lambda one: one.declared and not one.is_random, lambda one: not one.refused, 0.97),
+)
+
+
+def judged(results: Sequence[Result]) -> Iterator[tuple[Mark, int, int, bool]]:
+    """Yield each mark, how many runs hold it, of how many, and whether it holds but for chance."""
+    for mark in MARKS:
+        concerned = [one for one in results if mark.concerns(one)]
+        if concerned:
+            good, count = sum(map(mark.holds, concerned)), len(concerned)
+            chance = SIGMAS * math.sqrt(mark.share * (1.0 - mark.share) / count)
+            yield mark, good, count, good / count >= mark.share - chance
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share of the values is."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def cells(results: Sequence[Result]) -> list[str]:
+    """Return the figures of some runs."""
+    ratios = [one.ratio for one in results]
+    return [
+        f"{len(results)}",
+        f"{sum(one.lost for one in results)}",
+        f"{100.0 * median(one.refused / one.pages for one in results):.1f} %",
+        f"{sum(one.refused > MANY for one in results)}",
+        *(f"{value:.2f}" for value in (median(ratios), percentile(ratios, 0.9), percentile(ratios, 0.95))),
+    ]
+
+
+HEAD: Final = ("runs", "lost", "refused, median", f"> {MANY}", "time / least, median", "90 %", "95 %")
+
+
+def groups(results: Sequence[Result]) -> dict[str, Callable[[Result], bool]]:
+    """Return the rows of the table: the families, then all of a kind."""
+    names = dict.fromkeys(one.job.family for one in results)
+    rows: dict[str, Callable[[Result], bool]] = {
+        name: lambda one, name=name: one.job.family == name
+        for name in names  # type: ignore[misc]
+    }
+    if len(names) > 1:
+        rows |= {
+            "**silent**": _is_silent,
+            "**declared**": lambda one: one.declared and not one.is_random,
+            "**with chance**": lambda one: one.is_random,
+            "**all**": lambda one: True,
+        }
+    return rows
+
+
+def print_table(trees: Sequence[Path], results: Sequence[Sequence[Result]]) -> None:
+    """Print the table; cells of several trees are side by side."""
+    print("| family |", " | ".join(HEAD), "|")
+    print("| --- |" + " ---: |" * len(HEAD))
+    for name, belongs in groups(results[0]).items():
+        found = [cells(part) for whole in results if (part := [one for one in whole if belongs(one)])]
+        if found:
+            several = [
+                " · ".join(dict.fromkeys(one)) if not i else " · ".join(one)
+                for i, one in enumerate(zip(*found, strict=True))
+            ]
+            print("|", name, "|", " | ".join(several), "|")
+
+
+def print_marks(trees: Sequence[Path], results: Sequence[Sequence[Result]]) -> bool:
+    """Print the marks. Return whether the first tree holds them all."""
+    is_good = True
+    for number, (tree, found) in enumerate(zip(trees, results, strict=True)):
+        print(f"\n{tree}:")
+        for mark, good, count, holds in judged(found):
+            verdict = "holds" if holds else "MISSED"
+            marked = f"{100.0 * good / count:5.1f} % of {count} (mark: {100.0 * mark.share:g} %)"
+            print(f"  {verdict:6}  {marked}  {mark.title}")
+            is_good &= holds or number > 0
+    return is_good
+
+
+def print_worst(results: Sequence[Result], count: int) -> None:
+    """Print the runs that took the longest by the least, and those with most refusals."""
+    for title, key in (("time / least", lambda one: one.ratio), ("refusals", lambda one: one.refused)):
+        print(f"\nworst by {title}:")
+        for one in sorted(results, key=key, reverse=True)[:count]:
+            print(
+                f"  {one.job.family!r} {one.job.seed} {one.job.way!r}: {one.refused} refused, {one.lost} lost of"
+                f" {one.pages}, {one.seconds:.1f} s / {one.least:.1f} s = {one.ratio:.2f}"
+            )
+
+
+def main() -> None:
+    """Run, print and judge."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help="families (all)")
+    parser.add_argument("--runs", type=positive, default=1000, help="runs in all (1000)")
+    parser.add_argument("--seed", type=int, help="the seed of an earlier run, to repeat it")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="how to fetch (all, in turn)")
+    parser.add_argument("--tree", nargs="+", type=Path, default=[ROOT], help="checkouts whose limiters run (this one)")
+    parser.add_argument("--share", action="store_true", help=f"{SHARE} runs of each family")
+    parser.add_argument("--jobs", type=positive, default=2, help="processes (2)")
+    parser.add_argument("--worst", type=int, default=0, help="list so many of the worst runs")
+    parser.add_argument("--list", action="store_true", help="list the families")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        return work()
+    if options.list:
+        return print("\n".join(FAMILIES))
+    for name in options.families:
+        if name not in FAMILIES:
+            parser.error(f"no family is named {name!r}; --list lists them")
+    families = options.families or list(FAMILIES)
+    seed = random.SystemRandom().randrange(100_000) if options.seed is None else options.seed
+    count = SHARE * len(families) if options.share else options.runs
+    print(f"seed {seed}, {count} runs, {len(families)} families, ways: {'; '.join(options.ways)}", flush=True)
+    trees = [tree.resolve() for tree in options.tree]
+    jobs = jobs_of(families, count, seed, options.ways)
+    results = [run_all(tree, jobs, options.jobs) for tree in trees]
+    print_table(trees, results)
+    is_good = print_marks(trees, results)
+    if options.worst:
+        print_worst(results[0], options.worst)
+    sys.exit(not is_good)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""`drive`: crawls a simulated server with the limiter of one lane alone: no event loop, no engine, no store.
+
+It is for judging a limiter on thousands of servers. `Throttle` and `Permit` decide when requests start, `Lane` which
+one is next, and `crawler.decision.decide` what follows from a refusal, as in a crawl or a client.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import Final, Literal, NamedTuple
+
+import attrs
+from msgspec import Struct
+from support.family_server import FamilyServer, Reply, Session, least
+
+from crawler import Pace, Request, Response, Settings
+from crawler.decision.decide import Policy, bad_status, decide
+from crawler.decision.decisions import Again
+from crawler.decision.facts import Facts, Sender
+from crawler.decision.retry_policy import RetryPolicy
+from crawler.frontier.lane import Lane
+from crawler.frontier.ticket import Pending
+from crawler.limits.permit import Permit
+from crawler.limits.throttle import Throttle
+from crawler.outages.failed_attempt import Outage
+
+__all__ = ["WAYS", "Run", "Way", "drive"]
+
+URL: Final = "https://h0.test/"
+LANE: Final = "https://h0.test"
+HORIZON: Final = 30 * 86400.0
+"""Seconds of virtual time after which a run is ended."""
+MAX_EVENTS: Final = 300_000
+"""Events after which it is ended: a limiter that asks again and again without end."""
+
+
+class Way(NamedTuple):
+    """A way to fetch: what a user configures."""
+
+    at_once: int
+    slow_start: bool | Literal["first"] | None
+    sender: Sender
+
+
+WAYS: Final = {
+    "crawl": Way(8, True, "page"),
+    "crawl, 10": Way(10, "first", "page"),
+    "client": Way(8, None, "client"),
+    "client, 10": Way(10, None, "client"),
+}
+"""Crawls and clients with default settings, and with ten workers."""
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """One run of a limiter against a server."""
+
+    pages: int
+    refused: int
+    lost: int
+    seconds: float
+    """From the beginning to the last page that was served."""
+    least: float
+    """Seconds of the client that knows everything."""
+    others_refused: int = 0
+    """Requests of other clients that were refused."""
+    is_cut: bool = False
+    """Whether the run was ended before all pages were served or lost."""
+    times: tuple[tuple[float, int], ...] = ()
+    """Seconds since the beginning, and status, of each answer, if asked for."""
+
+    @property
+    def ratio(self) -> float:
+        """Time divided by the least."""
+        return self.seconds / self.least
+
+
+class _Ticket(Struct, eq=False):
+    """What `Facts.of` reads of a ticket."""
+
+    pending: Pending
+    lane: Lane
+    permit: Permit
+    outage: Outage | None = None
+
+
+class _Drive:
+    """The state of one run."""
+
+    def __init__(self, server: FamilyServer, way: Way, *, keeps_times: bool = False) -> None:
+        self.server, self.way, self.keeps_times = server, way, keeps_times
+        self.session = Session(server)
+        pace = Pace(concurrency=way.at_once, delay=0.0, jitter=0.0, slow_start=way.slow_start)
+        self.throttle = Throttle(LANE, pace, server.random("throttle"))
+        self.lane = Lane(LANE, self.throttle)
+        self.latencies = server.random("latency")
+        self.policy = Policy(retries=RetryPolicy(Settings(), server.random("retries")))
+        self.now, self.last_served, self.wake_at = server.begin, server.begin, math.inf
+        self.refused = self.served = self.lost = self.numbers = self.events = 0
+        self.heap: list[tuple[float, int, str, tuple[object, ...]]] = []
+        self.times: list[tuple[float, int]] = []
+        request = Request(URL)
+        for page in range(server.pages):
+            self.lane.add(Pending((0, page), request, LANE))
+        self.next_order = server.pages
+        self.page_of = {}  # type: dict[int, int]
+
+    def run(self) -> Run:
+        server = self.server
+        end, pages = server.begin + HORIZON, server.pages
+        self._dispatch()
+        while self.heap and self.served + self.lost < pages:
+            at, _, kind, arguments = heapq.heappop(self.heap)
+            self.events += 1
+            if at > end or self.events > MAX_EVENTS:
+                break
+            self.now = max(self.now, at)
+            getattr(self, kind)(*arguments)
+        return Run(
+            pages=pages,
+            refused=self.refused,
+            lost=pages - self.served,
+            seconds=self.last_served - server.begin,
+            least=least(server, self.way.at_once),
+            others_refused=self.session.others_refused,
+            is_cut=self.served + self.lost < pages,
+            times=tuple(self.times),
+        )
+
+    def _at(self, at: float, kind: str, *arguments: object) -> None:
+        self.numbers += 1
+        heapq.heappush(self.heap, (at, self.numbers, kind, arguments))
+
+    # ---- starting ----------------------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        """Start all requests that may start, and set the alarm for the next one."""
+        lane, throttle, now = self.lane, self.throttle, self.now
+        while (backlog := len(lane)) and not throttle.is_full():
+            at = lane.first_at()
+            if at <= now:
+                if throttle.is_stalled(now):  # as the frontier: it fails without another try
+                    self.lost += lane.pop(now) is not None
+                    continue
+                at = throttle.ready_at(now, backlog=backlog)
+            if at > now:
+                at = max(at, math.nextafter(now, math.inf))
+                if at < self.wake_at:
+                    self.wake_at = at
+                    self._at(at, "_wake")
+                return
+            pending = lane.pop(now)
+            if pending is not None:
+                self._send(pending)
+
+    def _wake(self) -> None:
+        if self.now >= self.wake_at:
+            self.wake_at = math.inf
+            self._dispatch()
+
+    def _send(self, pending: Pending) -> None:
+        permit = Permit(self.throttle)
+        permit.enter()
+        permit.take(self.now)
+        permit.sent(self.now)
+        latency = self.server.latency(self.latencies)
+        self._at(self.now + latency * self.server.travel, "_arrive", pending, permit, latency)
+
+    # ---- at the server -----------------------------------------------------------------------------------------------
+
+    def _arrive(self, pending: Pending, permit: Permit, latency: float) -> None:
+        session, travel = self.session, latency * self.server.travel
+        session.in_flight += 1
+        reply = session.answer(self.now, self.page_of.get(pending.order[1], pending.order[1]))
+        if self.keeps_times:
+            self.times.append((self.now - self.server.begin, reply.status))
+        takes = latency - 2.0 * travel + reply.delay if reply.served else 0.0
+        if takes > 0.0:
+            self._at(self.now + takes, "_leave")
+        else:
+            session.in_flight -= 1
+        self._at(self.now + takes + travel, "_respond", pending, permit, reply)
+
+    def _leave(self) -> None:
+        self.session.in_flight -= 1
+
+    # ---- back --------------------------------------------------------------------------------------------------------
+
+    def _respond(self, pending: Pending, permit: Permit, reply: Reply) -> None:
+        now = self.now
+        status, headers = reply.status, reply.headers
+        permit.leave()
+        assert permit.sent_at is not None
+        body = reply.body if permit.reads_body(status, headers) else b""
+        permit.answered(now, status=status, headers=headers, body=body, first_byte=now - permit.sent_at)
+        if permit.refused_by is None:
+            self._note_page(pending, status)
+        if reply.served and permit.refused_by is None:
+            self.served, self.last_served = self.served + 1, now
+        else:
+            self.refused += not reply.served
+            self._decide(pending, permit, reply)
+        self._dispatch()
+
+    def _note_page(self, pending: Pending, status: int) -> None:
+        """Let the limits learn from a page, as `crawler.frontier.feedback` does."""
+        self.lane.record_served()
+        if status < 500 and (pending.attempts or self.throttle.retried is not None):
+            self.throttle.record_page(pending.attempts)
+
+    def _decide(self, pending: Pending, permit: Permit, reply: Reply) -> None:
+        """Send a page again that was refused, or count it as lost."""
+        response = Response(URL, reply.status, reply.headers, reply.body, request=pending.request)
+        facts = Facts.of(
+            _Ticket(pending, self.lane, permit),  # type: ignore[arg-type]
+            pending.attempts + 1,
+            self.now,
+            sender=self.way.sender,
+        )
+        is_client = self.way.sender == "client"
+        found = decide(bad_status(response, self.now) if is_client else response, facts, self.policy, self.now)
+        if not isinstance(found, Again):
+            self.lost += 1
+            return
+        pending.book(found.reason)
+        pending.is_behind = found.is_behind
+        if is_client and found.is_behind:  # the queue of a client knows no other order than that of its callers
+            page = self.page_of.get(pending.order[1], pending.order[1])
+            pending.is_behind, pending.order = False, (0, self.next_order)
+            self.page_of[self.next_order] = page
+            self.next_order += 1
+        pending.not_before = -math.inf if found.wait is None else self.now + found.wait
+        self.lane.add(pending)
+        if pending.not_before > self.now:
+            self._at(pending.not_before, "_dispatch")
+
+
+def drive(server: FamilyServer, way: str = "crawl", *, keeps_times: bool = False) -> Run:
+    """Run today's limiter against a server.
+
+    Parameters:
+        server: The server.
+        way: A key of `WAYS`.
+        keeps_times: Whether the run says when each answer came.
+    """
+    return _Drive(server, WAYS[way], keeps_times=keeps_times).run()
