@@ -86,9 +86,12 @@ class Result:
 
 
 def work() -> None:
-    """Make the runs that standard input names, with the `crawler` that is found first."""
-    from support.limit_drive import drive  # noqa: PLC0415 - only here, where the tree is chosen
+    """Make the runs that standard input names, with the `crawler` of the tree that is the working directory."""
+    from support.limit_drive import drive  # noqa: PLC0415
 
+    import crawler  # noqa: PLC0415 - only here, where the tree is chosen
+
+    assert Path(crawler.__file__).is_relative_to(Path.cwd()), f"{crawler.__file__} is not in {Path.cwd()}"
     for line in sys.stdin:
         family, seed, way = json.loads(line)
         server = draw(family, seed)
