@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from support.family_server import EPOCH, FamilyServer, Nodes, Paths, Punishment, RestartedWindow
@@ -44,7 +44,7 @@ from support.limit_dialects import (
 )
 from support.server_limits import Answer, BatchBucket, Fields
 
-__all__ = ["FAMILIES", "draw"]
+__all__ = ["FAMILIES", "Draw", "Family", "draw"]
 
 DAY: Final = 86400.0
 LENGTHS: Final = (1, 1, 2, 5, 10, 10, 15, 30, 60, 60, 60, 60, 120, 300, 600, 900, 3600)
@@ -63,7 +63,7 @@ PLACES: Final = 8
 """Requests in flight of a client with default settings."""
 BUSY: Final = 0.6
 """Share of the rate that so many could reach, at most, that a limit allows: else it would never be met."""
-SHORTEST: Final = 5.0
+SHORTEST: Final = 15.0
 """Seconds that a run takes at least, so that it is more than its beginning."""
 FEWEST, MOST = 100, 600
 """Pages of a run."""
@@ -229,10 +229,10 @@ def family(name: str) -> Callable[[Family], Family]:
     return add
 
 
-def draw(name: str, seed: int) -> FamilyServer:
+def draw(name: str, seed: int, of: Mapping[str, Family] = FAMILIES) -> FamilyServer:
     """Return the server of a family and a seed."""
     one = Draw(name, seed)
-    values: dict[str, Any] = {"begin": EPOCH + one.rng.uniform(0.0, DAY)} | FAMILIES[name](one)
+    values: dict[str, Any] = {"begin": EPOCH + one.rng.uniform(0.0, DAY)} | of[name](one)
     return FamilyServer(
         **{"family": name, "seed": seed, "trip": one.trip, "jitter": one.jitter, "travel": one.travel} | values
     )
@@ -451,11 +451,30 @@ def _queue(one: Draw) -> dict[str, Any]:
     return {"limits": bucket(size, rate, queues=True), "pages": one.pages(1.0 / rate)} | one.words((429, 503))
 
 
+def _many(one: Draw, longest: float) -> dict[str, Any]:
+    """Draw a window of which many requests are served before a 403, so that it can be told from a page's."""
+    length = one.length(longest, 10.0)
+    quota = max(20, one.quota(length))
+    return {
+        "limits": WINDOWS[one.rng.choice(("fixed", "aligned", "sliding"))](quota, length),
+        "pages": one.pages(length / quota, quota),
+    }
+
+
 @family("forbidden")
 def _forbidden(one: Draw) -> dict[str, Any]:
+    """A window that refuses with 403, with words about it or bare."""
     media, body = one.rng.choice(FORBIDDEN)
-    found = one.window(longest=600.0) | {"status": 403, "type": media, "body": body}
+    found = _many(one, 600.0) | {"status": 403, "type": media, "body": body}
     return found | {"refuses": retry_after if one.rng.random() < 0.2 else nothing}
+
+
+@family("firewall")
+def _firewall(one: Draw) -> dict[str, Any]:
+    """A rate that nobody states, and 403 for minutes after it is exceeded once."""
+    media, body = one.rng.choice(FORBIDDEN)
+    block = Punishment(seconds=one.rng.choice((60.0, 300.0, 600.0)), extends=one.rng.random() < 0.3)
+    return _many(one, 60.0) | {"status": 403, "type": media, "body": body, "punishment": block}
 
 
 # ---- silent: penalties -----------------------------------------------------------------------------------------------
