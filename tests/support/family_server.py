@@ -10,7 +10,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import attrs
 from support.server_limits import (
@@ -24,7 +24,18 @@ from support.server_limits import (
     until_free,
 )
 
-__all__ = ["EPOCH", "FamilyServer", "Nodes", "Paths", "Punishment", "Reply", "RestartedWindow", "Session", "least"]
+__all__ = [
+    "EPOCH",
+    "FamilyServer",
+    "Kind",
+    "Nodes",
+    "Paths",
+    "Punishment",
+    "Reply",
+    "RestartedWindow",
+    "Session",
+    "least",
+]
 
 EPOCH: Final = 1_780_012_800.0
 """A midnight, in seconds since the epoch."""
@@ -128,6 +139,11 @@ class Punishment:
     """Whether its refusals have the header fields of the others."""
 
 
+Kind: TypeAlias = Literal["silent", "declared", "in part", "wrong", "random"]
+"""What a client can know of a server: nothing before a refusal, though that may say how long to wait; enough to avoid
+every refusal; not enough; what is untrue by far; or that requests are refused at random, whatever it does."""
+
+
 def _nothing(answer: Answer) -> Mapping[str, str]:
     return {}
 
@@ -146,10 +162,8 @@ class FamilyServer:
     travel: float
     """Share of the latency after which the server decides: near 0 the server is slow, at 0.5 the network is."""
     limits: Callable[[random.Random], Sequence[Limit | Group]]
-    declared: bool = False
-    """Whether a client can know all limits without a refusal."""
-    is_random: bool = False
-    """Whether requests are refused that no knowledge avoids."""
+    kind: Kind = "silent"
+    """What a client can know."""
     at_once: float = math.inf
     """Requests that are processed at once; further ones are refused."""
     says: Fields = _nothing
@@ -401,5 +415,4 @@ def least(server: FamilyServer, at_once: int) -> float:
         back = latency * (1.0 - server.travel) + session.take(at, chosen.popleft())
         end = max(end, at + back)
         heapq.heappush(arrivals, (at + back + server.latency(rng) * server.travel, slot))
-    met = server.punishment is not None and not server.declared
-    return end - server.begin + (server.punishment.seconds if met and server.punishment is not None else 0.0)
+    return end - server.begin + (0.0 if server.punishment is None else server.punishment.seconds)

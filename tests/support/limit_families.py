@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from support.family_server import EPOCH, FamilyServer, Nodes, Paths, Punishment, RestartedWindow
+from support.family_server import EPOCH, FamilyServer, Kind, Nodes, Paths, Punishment, RestartedWindow
 from support.limit_dialects import (
     Limits,
     Stated,
@@ -67,6 +67,10 @@ SHORTEST: Final = 15.0
 """Seconds that a run takes at least, so that it is more than its beginning."""
 FEWEST, MOST = 100, 600
 """Pages of a run."""
+MOST_FREE: Final = 2000
+"""The same where nothing but a share of the requests is refused."""
+WINDOWS_OF_LIES: Final = 8
+"""Windows of a run whose server states waits of up to 60 windows: with one of them it takes ten times as long."""
 MAX_SKEW: Final = 90.0
 """Seconds by which a server's clock differs from ours, at most."""
 WORDS: Final = (
@@ -158,33 +162,31 @@ class Draw:
         rate, size = self.rate(), round(log_uniform(self.rng, least, most))
         return {"limits": bucket(size, rate), "pages": self.pages(1.0 / rate, 1.5 * size) + size}
 
-    def declares(self, *, states_reset: bool = True) -> Fields:
-        """Draw the words by which a limit is declared in each response, in one of the usual sets of fields."""
-        rng = self.rng
-        prefix, by = rng.choice(PREFIXES), rng.choice(RESETS)
-        usual = [legacy(by, prefix), legacy(by, prefix), legacy(by, prefix), legacy(seconds, "RateLimit-")]
-        if not states_reset:
-            return fields(f"{prefix}Limit", f"{prefix}Remaining")
-        return rng.choice(
+    def declares(self) -> tuple[Fields, bool]:
+        """Draw one of the usual sets of fields that declare a limit, and whether it says when units are restored."""
+        prefix, by = self.rng.choice(PREFIXES), self.rng.choice(RESETS)
+        return self.rng.choice(
             [
-                *usual,
-                fields(f"{prefix}Limit", f"{prefix}Remaining"),
-                fields("", f"{prefix}Remaining", f"{prefix}Reset", by=by),
-                lambda answer: draft6(answer, answer.limits[0]),
-                draft8("default"),
-                draft8("default", state=False),
+                (legacy(by, prefix), True),
+                (legacy(by, prefix), True),
+                (legacy(by, prefix), True),
+                (legacy(seconds, "RateLimit-"), True),
+                (fields(f"{prefix}Limit", f"{prefix}Remaining"), False),
+                (fields("", f"{prefix}Remaining", f"{prefix}Reset", by=by), True),
+                (lambda answer: draft6(answer, answer.limits[0]), True),
+                (draft8("default"), True),
+                (draft8("default", state=False), True),
             ]
         )
 
-    def declared(self, **values: Any) -> dict[str, Any]:
+    def declared(self, says: Fields | None = None, kind: Kind = "declared", **values: Any) -> dict[str, Any]:
         """Return a server that declares its limit, by a clock that half of the servers have wrong, and a ``Date``."""
-        says = values.pop("says", None) or self.declares()
+        drawn, is_enough = self.declares()
         return {
-            "declared": True,
-            "says": together(date, says),
+            "kind": kind if is_enough or says is not None or kind != "declared" else "in part",
+            "says": together(date, says or drawn),
             "clock": self.rng.choice((0.0, self.rng.uniform(-MAX_SKEW, MAX_SKEW))),
             "refuses": retry_after if self.rng.random() < 0.5 else nothing,
-            "begin": EPOCH + self.rng.uniform(0.0, DAY),
         } | values
 
 
@@ -513,12 +515,13 @@ def _ban(one: Draw) -> dict[str, Any]:
 
 def _at_random(one: Draw, status: int) -> dict[str, Any]:
     share = log_uniform(one.rng, 0.01, 0.15)
+    one.trip = max(one.trip, 0.05)
     return {
         "limits": lambda rng: [],
         "faults": lambda after: share,
         "fault_status": status,
-        "is_random": True,
-        "pages": MOST,
+        "kind": "random",
+        "pages": min(MOST_FREE, int(SHORTEST * PLACES / one.trip)),
     }
 
 
@@ -536,19 +539,20 @@ def _random_503(one: Draw) -> dict[str, Any]:
 def _random_window(one: Draw) -> dict[str, Any]:
     share = log_uniform(one.rng, 0.01, 0.05)
     found = one.silent_window(longest=300.0)
-    return found | {"faults": lambda after: share, "fault_status": found["status"], "is_random": True}
+    return found | {"faults": lambda after: share, "fault_status": found["status"], "kind": "random"}
 
 
 @family("storm, then calm")
 def _storm(one: Draw) -> dict[str, Any]:
     begin, length = one.rng.uniform(1.0, 10.0), log_uniform(one.rng, 3.0, 60.0)
+    one.trip = max(one.trip, 0.05)
     share = one.rng.choice((1.0, 1.0, 0.9, 0.7))
     return {
         "limits": lambda rng: [],
         "faults": lambda after: share if begin <= after < begin + length else 0.0,
         "fault_status": one.rng.choice((429, 429, 503)),
-        "is_random": True,
-        "pages": min(4 * MOST, int((begin + 10.0) * PLACES / one.trip / 2)),
+        "kind": "random",
+        "pages": min(MOST_FREE, int((begin + 10.0) * PLACES / one.trip)),
     }
 
 
@@ -557,26 +561,35 @@ def _storm(one: Draw) -> dict[str, Any]:
 
 @family("Retry-After far too long")
 def _too_long(one: Draw) -> dict[str, Any]:
-    found = one.window(longest=60.0) | one.words((429,))
-    return found | {"refuses": constant(Retry_After=one.rng.choice(("300", "600", "3600")))}
+    length = one.length(60.0)
+    quota = one.quota(length, MOST / WINDOWS_OF_LIES)
+    wait = math.ceil(length * log_uniform(one.rng, 10.0, 60.0))
+    window = WINDOWS[one.rng.choice(tuple(WINDOWS))](quota, length)
+    pages = max(FEWEST, int(quota * WINDOWS_OF_LIES))
+    return one.words((429,)) | {
+        "limits": window,
+        "pages": pages,
+        "kind": "wrong",
+        "refuses": constant(Retry_After=str(wait)),
+    }
 
 
 @family("Retry-After too short")
 def _too_short(one: Draw) -> dict[str, Any]:
     found = one.silent_window(longest=300.0)
-    return found | {"refuses": constant(Retry_After=one.rng.choice(("0", "1", "1", "2")))}
+    return found | {"refuses": constant(Retry_After=one.rng.choice(("0", "1", "1", "2"))), "kind": "in part"}
 
 
 @family("stated reset a day ahead")
 def _day_ahead(one: Draw) -> dict[str, Any]:
     says = legacy(a_day_ahead, one.rng.choice(PREFIXES))
-    return one.declared(**one.window("fixed", longest=60.0), says=says, refuses=nothing)
+    return one.declared(says, "wrong", **one.window("fixed", longest=60.0)) | {"refuses": nothing}
 
 
 @family("clock off, without Date")
 def _no_date(one: Draw) -> dict[str, Any]:
     says = legacy(one.rng.choice(EPOCHS), one.rng.choice(PREFIXES))
-    values = one.declared(**one.window(one.rng.choice(("fixed", "aligned")), longest=600.0), says=says)
+    values = one.declared(says, "in part", **one.window(one.rng.choice(("fixed", "aligned")), longest=600.0))
     return values | {"says": says, "clock": one.rng.choice((-1, 1)) * one.rng.uniform(5.0, 2.0 * MAX_SKEW)}
 
 
@@ -600,7 +613,8 @@ def _declared_sliding(one: Draw) -> dict[str, Any]:
 
 @family("declared sliding counter")
 def _declared_counter(one: Draw) -> dict[str, Any]:
-    return one.declared(**one.window("counter"))
+    """The stated reset is the end of a window, and units are restored during the next one."""
+    return one.declared(kind="in part", **one.window("counter"))
 
 
 @family("declared bucket")
@@ -613,21 +627,16 @@ def _declared_bucket(one: Draw) -> dict[str, Any]:
 
 @family("declared tiers")
 def _declared_tiers(one: Draw) -> dict[str, Any]:
-    says = one.rng.choice(
-        (draft8("burst", "sustained"), together(legacy(seconds, "X-RateLimit-Second-"), legacy(seconds, of=1)))
-    )
-    return one.declared(**_two_windows(one), says=says)
+    short = fields("X-RateLimit-Limit-short", "X-RateLimit-Remaining-short", "X-RateLimit-Reset-short", by=seconds)
+    long = fields("X-RateLimit-Limit-long", "X-RateLimit-Remaining-long", "X-RateLimit-Reset-long", by=seconds, of=1)
+    says = one.rng.choice((draft8("burst", "sustained"), together(short, long)))
+    return one.declared(says, **_two_windows(one))
 
 
 @family("declared tier over a silent one")
 def _half_declared(one: Draw) -> dict[str, Any]:
-    values = one.declared(**_two_windows(one))
-    of = one.rng.choice((0, 1))
-    return values | {
-        "says": together(date, legacy(one.rng.choice(RESETS), of=of)),
-        "declared": False,
-        "refuses": nothing,
-    }
+    says = legacy(one.rng.choice(RESETS), of=one.rng.choice((0, 1)))
+    return one.declared(says, "in part", **_two_windows(one)) | {"refuses": nothing}
 
 
 @family("declared, partly used")
@@ -635,6 +644,7 @@ def _declared_used(one: Draw) -> dict[str, Any]:
     length = one.length(600.0, 5.0)
     quota = one.quota(length)
     return one.declared(
+        legacy(one.rng.choice(RESETS), one.rng.choice(PREFIXES)),
         limits=fixed(quota, length),
         pages=one.pages(length / quota, quota),
         used=int(quota * one.rng.uniform(0.3, 0.95)),
@@ -644,32 +654,32 @@ def _declared_used(one: Draw) -> dict[str, Any]:
 
 @family("declared, with other clients")
 def _declared_others(one: Draw) -> dict[str, Any]:
-    return one.declared(**_shared(one), is_random=True)
+    return one.declared(kind="in part", **_shared(one))
 
 
 @family("declared by each node")
 def _declared_nodes(one: Draw) -> dict[str, Any]:
-    return one.declared(**_several_nodes(one), is_random=True)
+    return one.declared(kind="in part", **_several_nodes(one))
 
 
 @family("declared points")
 def _declared_points(one: Draw) -> dict[str, Any]:
-    return one.declared(**_points(one))
+    """What a page costs is seen when it is served."""
+    return one.declared(kind="in part", **_points(one))
 
 
 @family("declared, changes over the day")
 def _declared_changes(one: Draw) -> dict[str, Any]:
-    return one.declared(**_changed(one))
+    return one.declared(kind="in part", **_changed(one))
 
 
 @family("declared when nothing is left")
 def _declared_empty(one: Draw) -> dict[str, Any]:
-    values = one.declared(**one.window(one.rng.choice(("fixed", "aligned", "sliding"))))
-    return values | {"says": together(date, only_empty(legacy(one.rng.choice(RESETS))))}
+    says = only_empty(legacy(one.rng.choice(RESETS)))
+    return one.declared(says, "in part", **one.window(one.rng.choice(("fixed", "aligned", "sliding"))))
 
 
 @family("declared in refusals")
 def _declared_in_refusals(one: Draw) -> dict[str, Any]:
     says = legacy(one.rng.choice(RESETS), one.rng.choice(PREFIXES))
-    values = one.declared(**one.window())
-    return values | {"says": nothing, "refuses": together(date, says), "declared": False}
+    return one.declared(says, "in part", **one.window()) | {"says": nothing, "refuses": together(date, says)}

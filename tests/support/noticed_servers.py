@@ -25,9 +25,9 @@ def _quick(one: Draw) -> dict[str, Any]:
     return {"trip": one.rng.uniform(0.03, 0.2), "jitter": 0.2}
 
 
-def _window(kind: Callable[..., Any], quota: int, length: float, **values: Any) -> Family:
+def _window(algorithm: Callable[..., Any], quota: int, length: float, **values: Any) -> Family:
     """Return a family with a silent window."""
-    return lambda one: {"limits": kind(quota, length), "pages": 150} | _quick(one) | values
+    return lambda one: {"limits": algorithm(quota, length), "pages": 150} | _quick(one) | values
 
 
 def _ban(one: Draw) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _ban(one: Draw) -> dict[str, Any]:
 
 
 def _day_ahead(one: Draw) -> dict[str, Any]:
-    return _window(fixed, 20, 10.0, says=legacy(a_day_ahead), declared=True)(one)
+    return _window(fixed, 20, 10.0, says=legacy(a_day_ahead), kind="wrong")(one)
 
 
 def _box(one: Draw) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _box(one: Draw) -> dict[str, Any]:
 
 def _no_date(one: Draw) -> dict[str, Any]:
     clock = one.rng.choice((-1, 1)) * one.rng.uniform(20.0, 90.0)
-    return _window(fixed, 40, 30.0, says=legacy(), clock=clock, declared=True, begin=EPOCH + one.rng.uniform(0, DAY))(
+    return _window(fixed, 40, 30.0, says=legacy(), clock=clock, kind="in part", begin=EPOCH + one.rng.uniform(0, DAY))(
         one
     )
 
@@ -76,7 +76,7 @@ def _nodes(one: Draw) -> dict[str, Any]:
 
 def _at_random(share: float) -> Family:
     return lambda one: (
-        {"limits": lambda rng: [], "faults": lambda after: share, "is_random": True, "pages": MANY} | (_quick(one))
+        {"limits": lambda rng: [], "faults": lambda after: share, "kind": "random", "pages": MANY} | (_quick(one))
     )
 
 
@@ -84,7 +84,7 @@ def _storm(one: Draw) -> dict[str, Any]:
     return {
         "limits": lambda rng: [],
         "faults": lambda after: 1.0 if 5.0 <= after < 25.0 else 0.0,
-        "is_random": True,
+        "kind": "random",
         "pages": MANY,
     } | _quick(one)
 
@@ -92,7 +92,9 @@ def _storm(one: Draw) -> dict[str, Any]:
 NOTICED: Final[dict[str, Family]] = {
     "five 429s, then 403 for ten minutes": _ban,
     "a stated reset a day ahead": _day_ahead,
-    "Retry-After: 600 where 10 s are right": _window(fixed, 20, 10.0, refuses=constant(Retry_After="600")),
+    "Retry-After: 600 where 10 s are right": _window(
+        fixed, 20, 10.0, refuses=constant(Retry_After="600"), kind="wrong"
+    ),
     "a penalty box that each breach extends": _box,
     "a clock that is off, without Date": _no_date,
     "two silent limits at once": _tiers,
