@@ -9,7 +9,7 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import attrs
@@ -382,11 +382,24 @@ class Session:
         return list(fields(Answer(limits=decisions, too_many=too_many, in_flight=self.in_flight, now=clock)).items())
 
 
-def least(server: FamilyServer, at_once: int) -> float:
-    """Return the seconds of a client that knows everything, sends as early as possible, and is never refused.
+class Visit(NamedTuple):
+    """A request of the client that knows everything."""
 
-    It leaves to other clients what they will use. Requests that are refused at random cost it their time. A punishment
-    that no response announces is met once: nobody can know of it before.
+    at: float
+    """When it reaches the server, in seconds since the epoch."""
+    page: int
+    served: bool
+    """Whether it is served; else it is refused at random."""
+    ends: float
+    """When the server has processed it."""
+    back: float
+    """When its response is back."""
+
+
+def plan(server: FamilyServer, at_once: int) -> Iterator[Visit]:
+    """Yield the requests of a client that knows everything and sends as early as it can without a refusal.
+
+    It leaves to other clients what they will use. Requests that are refused at random cost it their time.
     """
     session, rng = Session(server), server.random("latency")
     slots = max(1, int(min(at_once, server.at_once)))
@@ -395,24 +408,34 @@ def least(server: FamilyServer, at_once: int) -> float:
         if isinstance(group, Nodes):
             group.ask(0)
     arrivals = [(server.begin + server.latency(rng) * server.travel, number) for number in range(slots)]
-    end = server.begin
     while any(left):
         at, slot = heapq.heappop(arrivals)
         session.let_others(at)
-        latency = server.latency(rng)
-        if session.is_faulty(at):
-            heapq.heappush(arrivals, (at + 2.0 * latency * server.travel, slot))
-            continue
         soonest = math.inf
         for pages in left:
-            if pages and (free_at := session.free_at(at, pages[0])) < soonest:
-                soonest, chosen = free_at, pages
+            if pages:
+                soonest = min(soonest, session.free_at(at, pages[0]))
                 if soonest <= at:
                     break
         if soonest > at:
             heapq.heappush(arrivals, (soonest, slot))
             continue
-        back = latency * (1.0 - server.travel) + session.take(at, chosen.popleft())
-        end = max(end, at + back)
-        heapq.heappush(arrivals, (at + back + server.latency(rng) * server.travel, slot))
-    return end - server.begin + (0.0 if server.punishment is None else server.punishment.seconds)
+        latency = server.latency(rng)
+        travel = latency * server.travel
+        if session.is_faulty(at):
+            visit = Visit(at, pages[0], served=False, ends=at, back=at + travel)
+        else:
+            page = pages.popleft()
+            ends = at + latency - 2.0 * travel + session.take(at, page)
+            visit = Visit(at, page, served=True, ends=ends, back=ends + travel)
+        yield visit
+        heapq.heappush(arrivals, (visit.back + server.latency(rng) * server.travel, slot))
+
+
+def least(server: FamilyServer, at_once: int) -> float:
+    """Return the seconds that a client needs that knows everything; see `plan`.
+
+    A punishment is met once: no response announces it before.
+    """
+    punished = 0.0 if server.punishment is None else server.punishment.seconds
+    return max(visit.back for visit in plan(server, at_once)) - server.begin + punished

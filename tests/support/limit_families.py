@@ -449,7 +449,7 @@ def _changed(one: Draw) -> dict[str, Any]:
 @family("queue")
 def _queue(one: Draw) -> dict[str, Any]:
     """As nginx with a burst and without `nodelay`: requests wait in a queue, and are refused when it is full."""
-    rate, size = one.rate(), one.rng.randint(2, 15)
+    rate, size = one.rate(), one.rng.randint(1, 6)
     return {"limits": bucket(size, rate, queues=True), "pages": one.pages(1.0 / rate)} | one.words((429, 503))
 
 

@@ -45,6 +45,8 @@ class FixedWindow:
         if now < self.blocked_until:
             return Decision(False, 0, self.blocked_until - now)
         if now >= self.opened + self.window:
+            if dry:  # what another limit refuses does not open it
+                return Decision(True, self.quota, self.window)
             self.opened, self.used = now, 0
         reset = self.opened + self.window - now
         if self.used >= self.quota:
