@@ -224,13 +224,14 @@ def cells(results: Sequence[Result]) -> list[str]:
 HEAD: Final = ("runs", "lost", "refused, median", f"> {MANY}", "time / least, median", "90 %", "95 %")
 
 
+def _of(name: str) -> Callable[[Result], bool]:
+    return lambda one: one.job.family == name
+
+
 def groups(results: Sequence[Result]) -> dict[str, Callable[[Result], bool]]:
     """Return the rows of the table: the families, then all of a kind."""
     names = dict.fromkeys(one.job.family for one in results)
-    rows: dict[str, Callable[[Result], bool]] = {
-        name: lambda one, name=name: one.job.family == name
-        for name in names  # type: ignore[misc]
-    }
+    rows = {name: _of(name) for name in names}
     if len(names) > 1:
         rows |= {f"**{kind}**": _is(kind) for kind in dict.fromkeys(one.kind for one in results)} | {
             "**all**": lambda one: True,

@@ -26,7 +26,7 @@ __all__ = ["crawled"]
 class _Transport(httpx.AsyncBaseTransport):
     server: FamilyServer
     session: Session = attrs.field(default=attrs.Factory(lambda self: Session(self.server), takes_self=True))
-    rng: random.Random = attrs.field(default=attrs.Factory(lambda self: self.server.random("latency"), takes_self=True))
+    rng: random.Random = attrs.field(default=attrs.Factory(lambda self: self.server.source("latency"), takes_self=True))
     served: list[float] = attrs.field(factory=list)
     refused: int = 0
 
@@ -74,7 +74,7 @@ def crawled(server: FamilyServer, way: str = "crawl") -> Run:
             if how.sender == "page":
                 await crawl(_Pages(server.pages), settings=settings, transport=transport)
                 return
-            chance = server.random("client")
+            chance = server.source("client")
             made = client(transport=transport, concurrency=how.at_once, chance=chance, timeout=None)
 
             async def get(page: int) -> None:

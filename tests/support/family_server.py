@@ -47,7 +47,7 @@ class Reply(NamedTuple):
     """What a server answers."""
 
     status: int
-    headers: Sequence[tuple[str, str]]
+    headers: list[tuple[str, str]]
     body: bytes
     served: bool
     delay: float = 0.0
@@ -193,7 +193,7 @@ class FamilyServer:
     begin: float = EPOCH
     """When the client begins, in seconds since the epoch."""
 
-    def random(self, purpose: str) -> random.Random:
+    def source(self, purpose: str) -> random.Random:
         """Return a source of randomness that is the same in each run."""
         return random.Random(f"{self.family} {self.seed} {purpose}")
 
@@ -226,10 +226,10 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         server = self.server
-        self.limits = server.limits(server.random("limits"))
+        self.limits = server.limits(server.source("limits"))
         self._groups = [limit for limit in self.limits if isinstance(limit, Nodes | Paths)]
         self._priced = [limit for limit in self.limits if isinstance(limit, PricedWindow)]
-        self._others, self._faults = server.random("others"), server.random("faults")
+        self._others, self._faults = server.source("others"), server.source("faults")
         if server.others:
             self.coming.append(server.begin + self._others.expovariate(server.others))
         for number in range(server.used):
@@ -314,8 +314,8 @@ class Session:
     def _asked(self, page: int, *, keeps_turn: bool = False) -> list[Limit]:
         """Return the limits of a page; the balancer goes on to the next node unless it `keeps_turn`."""
         if self._priced:
-            for limit in self._priced:
-                limit.cost = self.server.cost(page)
+            for priced in self._priced:
+                priced.cost = self.server.cost(page)
         if not self._groups:
             return self.limits  # type: ignore[return-value]
         found: list[Limit] = []
@@ -401,7 +401,7 @@ def plan(server: FamilyServer, at_once: int) -> Iterator[Visit]:
 
     It leaves to other clients what they will use. Requests that are refused at random cost it their time.
     """
-    session, rng = Session(server), server.random("latency")
+    session, rng = Session(server), server.source("latency")
     slots = max(1, int(min(at_once, server.at_once)))
     left = [deque(range(path, server.pages, server.paths)) for path in range(server.paths)]
     for group in session.limits:

@@ -92,10 +92,10 @@ class _Drive:
         self.server, self.way, self.keeps_times = server, way, keeps_times
         self.session = Session(server)
         pace = Pace(concurrency=way.at_once, delay=0.0, jitter=0.0, slow_start=way.slow_start)
-        self.throttle = Throttle(LANE, pace, server.random("throttle"))
+        self.throttle = Throttle(LANE, pace, server.source("throttle"))
         self.lane = Lane(LANE, self.throttle)
-        self.latencies = server.random("latency")
-        self.policy = Policy(retries=RetryPolicy(Settings(), server.random("retries")))
+        self.latencies = server.source("latency")
+        self.policy = Policy(retries=RetryPolicy(Settings(), server.source("retries")))
         self.now, self.last_served, self.wake_at = server.begin, server.begin, math.inf
         self.refused = self.served = self.lost = self.numbers = self.events = 0
         self.heap: list[tuple[float, int, str, tuple[object, ...]]] = []

@@ -139,7 +139,7 @@ class Draw:
             "status": self.rng.choice(statuses),
             "type": media,
             "body": body,
-            "refuses": retry_after if self.rng.random() < waits else nothing,
+            "refuses": self.rng.choice(WAITS) if self.rng.random() < waits else nothing,
         }
 
     def window(self, kind: str = "", *, longest: float = 3600.0, lengths: Sequence[float] = LENGTHS) -> dict[str, Any]:
@@ -195,6 +195,15 @@ def nothing(answer: Answer) -> dict[str, str]:
     return {}
 
 
+def retry_after_date(answer: Answer) -> dict[str, str]:
+    """State the wait as a date."""
+    return date(answer) | {"Retry-After": http_date(answer, answer.wait)}
+
+
+WAITS: Final[Sequence[Fields]] = (retry_after, retry_after, retry_after, retry_after_date)
+"""Ways to state how long to wait, as often as they are likely."""
+
+
 def seconds_down(answer: Answer, reset: float) -> str:
     """State a reset as seconds from now, rounded down."""
     return str(int(reset))
@@ -234,10 +243,10 @@ def family(name: str) -> Callable[[Family], Family]:
 def draw(name: str, seed: int, of: Mapping[str, Family] = FAMILIES) -> FamilyServer:
     """Return the server of a family and a seed."""
     one = Draw(name, seed)
-    values: dict[str, Any] = {"begin": EPOCH + one.rng.uniform(0.0, DAY)} | of[name](one)
-    return FamilyServer(
-        **{"family": name, "seed": seed, "trip": one.trip, "jitter": one.jitter, "travel": one.travel} | values
-    )
+    begin = EPOCH + one.rng.uniform(0.0, DAY)
+    drawn = of[name](one)  # some draw a longer round trip than others
+    usual: dict[str, Any] = {"trip": one.trip, "jitter": one.jitter, "travel": one.travel, "begin": begin}
+    return FamilyServer(family=name, seed=seed, **usual | drawn)
 
 
 # ---- silent: one counter ---------------------------------------------------------------------------------------------

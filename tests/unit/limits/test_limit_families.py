@@ -20,7 +20,7 @@ AT_ONCE = 8
 
 def carelessly(server: FamilyServer) -> Iterator[Reply]:
     """Ask for each page once, eight at a time, whatever the server answers."""
-    session, rng = Session(server), server.random("latency")
+    session, rng = Session(server), server.source("latency")
     free, leaving = [server.begin] * AT_ONCE, list[float]()
     for page in range(server.pages):
         latency = server.latency(rng)
