@@ -7,15 +7,15 @@
     python tests/bench/limit_families.py --noticed        what a user of a real site would notice
     python tests/bench/limit_families.py --list           the names of the families
 
-Each server is drawn from its family by a seed (``tests/support/limit_families.py``). The seed of a run of this program
-is drawn anew each time, so that nothing can be tuned to it, and printed: ``--seed`` repeats it. A run is one lane in
+Each server is drawn from its family by a seed (``tests/support/limit_families.py``). Each run of this program
+draws another seed, so that nothing can be tuned to it, and prints it: ``--seed`` repeats it. A run is one lane in
 virtual time (``tests/support/limit_drive.py``), as a crawl or a client sends, with default settings or ten workers.
 
 The table has for each family: runs; pages lost; refusals by pages in the median; runs with more than eleven refusals;
 time divided by that of a client that knows everything, in the median and at the 90th and 95th percentile. A run that
 lost pages took for ever. The exit code is 1 if a mark is missed.
 
-``--noticed`` has servers whose parameters are told (``tests/support/noticed_servers.py``): bans, wrong times, penalty
+``--noticed`` has servers whose parameters are fixed (``tests/support/noticed_servers.py``): bans, wrong times, penalty
 boxes, and what else made a crawl lose its pages or take many times as long. What is refused at random has its mark as
 the share of the possible throughput, which is the least time by the time.
 

@@ -98,7 +98,7 @@ class Paths:
 
 @attrs.define(kw_only=True)
 class RestartedWindow(FixedWindow):
-    """A window that each refused request begins anew; with `by_all`, each request does."""
+    """A window that each refused request restarts; with `by_all`, each request does."""
 
     by_all: bool = False
 
@@ -109,7 +109,7 @@ class RestartedWindow(FixedWindow):
         return decision
 
     def restart(self, now: float) -> None:
-        """Begin anew after a refusal."""
+        """Restart after a refusal."""
         self.opened = now
 
 
@@ -121,7 +121,7 @@ Group = Nodes | Paths
 
 @attrs.frozen(kw_only=True)
 class Punishment:
-    """What a server does beside refusing a request that is too much."""
+    """A time in which a server refuses everything, because a request was too much."""
 
     seconds: float
     """All requests are refused for so long."""
@@ -129,7 +129,7 @@ class Punishment:
     """Refusals in `within` seconds that lead to it."""
     within: float = 60.0
     extends: bool = False
-    """Whether a request during that time begins it anew."""
+    """Whether a request during that time restarts it."""
     doubles: bool = False
     """Whether each is twice as long as the last."""
     status: int | None = None
@@ -312,7 +312,7 @@ class Session:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _asked(self, page: int, *, keeps_turn: bool = False) -> list[Limit]:
-        """Return the limits of a page; the balancer goes on to the next node unless it `keeps_turn`."""
+        """Return the limits of a page; the balancer chooses the next node unless it `keeps_turn`."""
         if self._priced:
             for priced in self._priced:
                 priced.cost = self.server.cost(page)

@@ -32,7 +32,7 @@ LANE: Final = "https://h0.test"
 HORIZON: Final = 30 * 86400.0
 """Seconds of virtual time after which a run is ended."""
 MAX_EVENTS: Final = 300_000
-"""Events after which it is ended: a limiter that asks again and again without end."""
+"""Events after which it is ended: a limiter that asks without end."""
 
 
 class Way(NamedTuple):

@@ -463,7 +463,7 @@ def _queue(one: Draw) -> dict[str, Any]:
 
 
 def _many(one: Draw, longest: float) -> dict[str, Any]:
-    """Draw a window of which many requests are served before a 403, so that it can be told from a page's."""
+    """Draw a window of which many requests are served before a 403, which is thus not that of its page."""
     length = one.length(longest, 10.0)
     quota = max(20, one.quota(length))
     return {

@@ -1,4 +1,4 @@
-"""`NOTICED`: what a user of a real site notices of a limiter, as servers whose parameters are told, not drawn.
+"""`NOTICED`: what a user of a real site notices of a limiter, as servers whose parameters are fixed.
 
 Only the round trip, its jitter, and the phase of a window are drawn, as for the families.
 """
