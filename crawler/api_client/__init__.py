@@ -15,7 +15,7 @@ from crawler.lazy import places as _places
 _PLACES = _places(
     {
         "crawler.api_client.client": "Client",
-        "crawler.api_client.errors": "QuotaTimeout",
+        "crawler.api_client.sending": "QuotaTimeout",
         "crawler.api_client.mapping": "MappedResponses",
         "crawler.api_client.transport": "GovernedTransport",
     }
@@ -25,8 +25,8 @@ __all__ = sorted(_PLACES)  # noqa: PLE0605 - type checkers read the imports belo
 
 if _typing.TYPE_CHECKING:
     from crawler.api_client.client import Client as Client
-    from crawler.api_client.errors import QuotaTimeout as QuotaTimeout
     from crawler.api_client.mapping import MappedResponses as MappedResponses
+    from crawler.api_client.sending import QuotaTimeout as QuotaTimeout
     from crawler.api_client.transport import GovernedTransport as GovernedTransport
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

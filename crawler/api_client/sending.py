@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import trio
 
 from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.context import SendContext
-from crawler.api_client.errors import QuotaTimeout
 from crawler.decision.decide import decide
 from crawler.decision.decisions import Again, Decision
 from crawler.decision.facts import Facts
@@ -40,7 +39,34 @@ from crawler.transport.wire import failure_of, wire_options
 if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
 
-__all__ = ["ON_DEADLINE", "RetryingSend"]
+__all__ = ["ON_DEADLINE", "QuotaTimeout", "RetryingSend"]
+
+
+class QuotaTimeout(httpx.PoolTimeout):
+    """Raised when a request would have to wait for the limits beyond its deadline or beyond `patience`.
+
+    It is raised before anything is sent, as soon as the time of the start is known, in ``trio.move_on_after()``, too:
+    with ``on_deadline="wait"``, the deadline cancels the request instead. Its cause is a `WouldExceedDeadline`.
+
+    Parameters:
+        message: What happened, in one line.
+        retry_at: When the request may start, in seconds since the epoch; infinite if unknown.
+        scope: The lane or budget that the request would wait for.
+        request: The request.
+    """
+
+    def __init__(self, message: str, *, retry_at: float, scope: str, request: httpx.Request | None = None) -> None:
+        super().__init__(message, request=request)
+        self.retry_at = retry_at
+        self.scope = scope
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (str(self), self.retry_at, self.scope)
+
+
+def _rebuild(message: str, retry_at: float, scope: str) -> QuotaTimeout:
+    return QuotaTimeout(message, retry_at=retry_at, scope=scope)
+
 
 OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 """Errors that an overloaded server causes."""

@@ -20,8 +20,8 @@ from crawler.hooks.sink import Sink
 from crawler.hooks.table import HOOKS
 from crawler.printable import printable_line
 from crawler.redaction import HIDDEN, is_secret
+from crawler.sinks.choose import ALIASES, find_output, output_names
 from crawler.sinks.file_sink import FileSink
-from crawler.sinks.registry import ALIASES, find_output, output_names
 from crawler.sinks.series import Series
 from crawler.suggest import did_you_mean
 

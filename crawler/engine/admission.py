@@ -9,7 +9,7 @@ from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.tracebacks import ErrorLog
 from crawler.messages import Drop, Request
-from crawler.messages.link_filter import LinkFilter
+from crawler.messages.page_links import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from crawler.store import Checkpoint, CookieChange, Observations, ResumeState, R
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
-    from crawler.fetch.start_origins import StartOrigins
+    from crawler.fetch.request_fields import StartOrigins
     from crawler.frontier import Frontier
     from crawler.hooks.state import State
     from crawler.http.address_guard import AddressGuard

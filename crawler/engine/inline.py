@@ -19,7 +19,7 @@ from crawler.frontier import InlineTicket, Lane, Pending, RobotsRules, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Receive, Request, Response, Retry
-from crawler.messages.link_filter import LinkFilter
+from crawler.messages.page_links import LinkFilter
 from crawler.messages.request import copy_unchecked
 
 if TYPE_CHECKING:

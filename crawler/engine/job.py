@@ -15,7 +15,7 @@ import msgspec
 from crawler.environment import is_reference, resolve
 from crawler.errors import JobError
 from crawler.files import error_reason
-from crawler.messages.json_arguments import survives_json
+from crawler.messages.checks import survives_json
 from crawler.redaction import HIDDEN, hide_userinfo, redact_values
 from crawler.settings import Settings
 from crawler.spiders import Spider

@@ -11,9 +11,8 @@ import trio
 
 from crawler.errors import FetchError, FetchTimeout, RequestError
 from crawler.fetch.body_reader import BodyHandling, BodyReader
-from crawler.fetch.request_fields import DefaultFields, RequestFields
+from crawler.fetch.request_fields import DefaultFields, RequestFields, StartOrigins
 from crawler.fetch.sender import CurlSender, HttpxSender, Sender
-from crawler.fetch.start_origins import StartOrigins
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.http.address_guard import AddressGuard
 from crawler.http.cookies import CookieJar

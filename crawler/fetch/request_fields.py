@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
+import msgspec
 
 from crawler import urls
 from crawler.headers import Headers
 from crawler.http.cookies import CookieJar
 from crawler.limits.pace import first_match
+from crawler.logs import get_logger
 from crawler.messages import Request
 from crawler.messages.request import NO_FIELDS, mapping_of
 from crawler.redaction import is_secret
@@ -21,7 +24,7 @@ from crawler.settings.headers import DefaultHeaders, merged
 if TYPE_CHECKING:
     from crawler.fetch.auth import Auth, OriginAuth
 
-__all__ = ["DefaultFields", "FieldSet", "RequestFields", "encode_fields", "override_fields"]
+__all__ = ["DefaultFields", "FieldSet", "RequestFields", "StartOrigins", "encode_fields", "override_fields"]
 
 Pairs = list[tuple[str, str]]
 EncodedPairs = tuple[tuple[bytes, bytes], ...]
@@ -137,3 +140,54 @@ class RequestFields:
 def _authorization(auth: tuple[str, str] | str) -> str:
     """Return an ``Authorization`` value: Basic in UTF-8 (RFC 7617 section 2.1), or the text as it is."""
     return auth if isinstance(auth, str) else f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
+
+
+MAX_ORIGINS: Final = 10_000
+"""Origins that are remembered. A crawl that starts on more of them names the hosts of its secrets."""
+log = get_logger("crawler.fetch")
+
+
+class StartOrigins:
+    """The scheme, host and port of each start page. Targets of redirects are not start pages."""
+
+    def __init__(self) -> None:
+        self._origins: dict[str, None] = {}
+        self._unsaved = False
+        self._full = False
+
+    def __contains__(self, origin: object) -> bool:
+        return origin in self._origins
+
+    def add(self, url: str) -> None:
+        """Add the origin of a start page."""
+        origin = urls.origin(url)
+        if origin in self._origins:
+            return
+        if len(self._origins) < MAX_ORIGINS:
+            self._origins[origin] = None
+            self._unsaved = True
+        elif not self._full:
+            self._full = True
+            log.warning(
+                "more than %d origins of start pages: %s and others do not get the secret headers of the settings",
+                MAX_ORIGINS,
+                origin,
+            )
+
+    def add_all(self, start_urls: Iterable[object]) -> None:
+        """Add the origins of URLs as a spider names them."""
+        for url in start_urls:
+            with suppress(ValueError):  # a spider with a `start` of its own may keep other values there
+                if isinstance(url, str):
+                    self.add(urls.normalize(url))
+
+    def take_unsaved(self) -> bytes | None:
+        """Return the origins, as JSON, or `None` if there is no new one since the last call."""
+        if not self._unsaved:
+            return None
+        self._unsaved = False
+        return msgspec.json.encode(list(self._origins))
+
+    def restore(self, data: bytes) -> None:
+        """Add the origins that `take_unsaved` returned."""
+        self._origins |= dict.fromkeys(msgspec.json.decode(data, type=list[str]))

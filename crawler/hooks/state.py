@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
-from crawler.messages.json_arguments import survives_json
+from crawler.messages.checks import survives_json
 
 if TYPE_CHECKING:
     from crawler.store import Outcome

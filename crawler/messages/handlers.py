@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from crawler.messages.checks import require_text, require_type
-from crawler.messages.json_arguments import is_same, plain_text
+from crawler.messages.checks import is_same, plain_text, require_text, require_type
 
 Handler: TypeAlias = "str | Callable[..., Any] | None"
 """A method of the spider, or its name."""

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
 from crawler import content, html, urls
 from crawler.html import Link
 from crawler.messages.handlers import Handler, handler_name
-from crawler.messages.link_filter import LinkFilter
 from crawler.messages.page_body import PageBody
 from crawler.messages.request import Request, plain_get, set_position
 
-__all__ = ["PageLinks"]
+__all__ = ["NO_FILTER", "LinkFilter", "PageLinks"]
+
+
+def _accept(url: str, depth: int) -> None:
+    """Refuse no URL."""
+
+
+class LinkFilter:
+    """Decides which links of one page need a request, and records those that do not.
+
+    `Response.follow_all` leaves such links out before it makes a `Request`.
+    """
+
+    __slots__ = ("agent", "known", "obey_nofollow", "refused", "refuses", "repeats")
+
+    def __init__(
+        self,
+        known: Container[str] = frozenset(),
+        refuses: Callable[[str, int], str | None] = _accept,
+        *,
+        agent: str = "",
+        obey_nofollow: bool = False,
+    ) -> None:
+        self.known = known
+        self.refuses = refuses
+        self.agent = agent
+        self.obey_nofollow = obey_nofollow
+        self.repeats = 0
+        """Number of links that were left out because the crawl has seen them."""
+        self.refused: list[tuple[str, str]] = []
+        """Reason and URL of each link that was left out because it is out of scope or marked ``nofollow``."""
+
+
+NO_FILTER: Final = LinkFilter()
+"""The filter of responses outside a crawl. It accepts every link, so it counts none."""
+
 
 LARGE: Final = 1024 * 1024
 """Bytes of a page whose links are read in one step."""

@@ -12,7 +12,7 @@ import msgspec
 
 from crawler import urls
 from crawler.headers import Headers
-from crawler.messages import checks, encoding, handlers, json_arguments
+from crawler.messages import checks, encoding, handlers
 from crawler.messages.handlers import Handler
 from crawler.messages.stored_request import StoredRequest
 from crawler.redaction import redact
@@ -198,7 +198,7 @@ class Request(_Draft):
         if proxy:
             own["proxy"] = checks.parse_proxy(proxy)
         if meta is not None:
-            own["meta"] = json_arguments.json_dict("meta", meta)
+            own["meta"] = checks.json_dict("meta", meta)
         if cb_kwargs is not None:
             own["cb_kwargs"] = handlers.encode_cb_kwargs(cb_kwargs, callback)
         if type(priority) is not int or priority != 0:
@@ -220,7 +220,7 @@ class Request(_Draft):
         if max_body is not None:
             own["max_body"] = checks.require_int("max_body", max_body, least=1)
         if plugins is not None:
-            own["plugins"] = json_arguments.json_dict("plugins", plugins)
+            own["plugins"] = checks.json_dict("plugins", plugins)
         if own:
             self.__dict__.update(own)
 
@@ -281,10 +281,8 @@ class Request(_Draft):
         """
         for name in _MAPPINGS:
             mapping = self.__dict__.get(name)
-            if mapping and not json_arguments.is_json(mapping):
-                key, value = next(
-                    (key, value) for key, value in mapping.items() if not json_arguments.is_json({key: value})
-                )
+            if mapping and not checks.is_json(mapping):
+                key, value = next((key, value) for key, value in mapping.items() if not checks.is_json({key: value}))
                 return f"{name}[{key!r}] is of type {type(value).__name__}, which JSON does not have"
         return ""
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from crawler import urls
 from crawler.headers import Headers
-from crawler.messages.link_filter import NO_FILTER, LinkFilter
 from crawler.messages.page_content import PageContent
+from crawler.messages.page_links import NO_FILTER, LinkFilter
 from crawler.messages.request import Request
 from crawler.messages.values import Retry
 from crawler.redaction import redact

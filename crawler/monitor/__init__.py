@@ -13,9 +13,8 @@ from crawler.lazy import places as _places
 _PLACES = _places(
     {
         "crawler.monitor.hosts": "Host lane_id lane_of",
-        "crawler.monitor.monitor": "Monitor Problem Snapshot",
+        "crawler.monitor.monitor": "Monitor Problem Rate Snapshot",
         "crawler.monitor.quotas": "QuotaGauge",
-        "crawler.monitor.rate": "Rate",
         "crawler.monitor.host_state": "HostState",
         "crawler.printable": "printable_line",
         "crawler.redaction": "redact",
@@ -31,9 +30,9 @@ if _typing.TYPE_CHECKING:
     from crawler.monitor.hosts import lane_of as lane_of
     from crawler.monitor.monitor import Monitor as Monitor
     from crawler.monitor.monitor import Problem as Problem
+    from crawler.monitor.monitor import Rate as Rate
     from crawler.monitor.monitor import Snapshot as Snapshot
     from crawler.monitor.quotas import QuotaGauge as QuotaGauge
-    from crawler.monitor.rate import Rate as Rate
     from crawler.printable import printable_line as printable_line
     from crawler.redaction import redact as redact
 else:  # or every name would exist for type checkers

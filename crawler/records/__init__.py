@@ -8,12 +8,10 @@ records for a while, `PAUSE` is yielded.
 from __future__ import annotations
 
 from crawler.content.body_stream import decode_stream
-from crawler.records.broken import BrokenRecord
 from crawler.records.csv import csv_records
 from crawler.records.format import Format, detect_format
 from crawler.records.json import json_array_records, json_lines_records
-from crawler.records.pause import PAUSE, Pause
-from crawler.records.source import GunzippedBody
+from crawler.records.source import PAUSE, BrokenRecord, GunzippedBody, Pause
 from crawler.records.xml import element_to_dict, qualified_name, xml_records
 
 __all__ = [

@@ -8,8 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from crawler.records.broken import BrokenRecord
-from crawler.records.pause import PAUSE, Pause
+from crawler.records.source import PAUSE, BrokenRecord, Pause
 
 __all__ = ["csv_records"]
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from crawler.content.json_values import LARGE, collector_paused, decode_json
-from crawler.records.broken import BrokenRecord
-from crawler.records.pause import PAUSE, Pause
+from crawler.records.source import PAUSE, BrokenRecord, Pause
 
 __all__ = ["json_array_records", "json_lines_records"]
 

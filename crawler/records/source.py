@@ -1,13 +1,16 @@
-"""`GunzippedBody`: the bytes of a file of records in chunks, decompressed on the way."""
+"""`GunzippedBody`: the bytes of a file of records; and `BrokenRecord` and `PAUSE`, which take the place of records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from enum import Enum
+from typing import Final, Literal
+
+import attrs
 
 from crawler.content.gunzip import GZIP_MAGIC, Gunzipped
 
-__all__ = ["GunzippedBody"]
+__all__ = ["PAUSE", "BrokenRecord", "GunzippedBody", "Pause"]
 
 SNIFF_BYTES: Final = 4096
 """Decompressed bytes by which format and encoding are detected."""
@@ -43,3 +46,21 @@ class GunzippedBody:
             if len(head) >= SNIFF_BYTES:
                 break
         return head
+
+
+@attrs.frozen
+class BrokenRecord:
+    """A record that cannot be read."""
+
+    reason: str
+    """The error, in one line."""
+
+
+class Pause(Enum):
+    """The type of `PAUSE`; a class of its own, since a record of JSON may be any value."""
+
+    PAUSE = "pause"
+
+
+PAUSE: Final[Literal[Pause.PAUSE]] = Pause.PAUSE
+"""Yielded at least once for each 64 KB of a file without records, so that other tasks may run meanwhile."""

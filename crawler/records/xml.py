@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from crawler.records.broken import BrokenRecord
-from crawler.records.pause import PAUSE, Pause
+from crawler.records.source import PAUSE, BrokenRecord, Pause
 
 __all__ = ["element_to_dict", "qualified_name", "xml_records"]
 

@@ -1,4 +1,4 @@
-"""`Patterns`: the URLs that the settings `include` and `exclude` describe.
+"""`Patterns`: the URLs that the settings `include` and `exclude` describe, and `FileTypes`, those of `skip_extensions`.
 
 ==================================== =================================================================================
 ``/blog/*``                          a leading slash: path and query, on any host
@@ -14,14 +14,14 @@ without fragment.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 from crawler import urls
 from crawler.errors import ConfigError
 
-__all__ = ["Patterns"]
+__all__ = ["SETS", "FileTypes", "Patterns"]
 
 URL_CHARACTERS: Final = "".join(map(chr, range(0x21, 0x7F)))
 """Characters that URLs contain unchanged. Others are percent-encoded as UTF-8."""
@@ -89,3 +89,37 @@ def _with_host(pattern: str) -> str:
         return urls.normalize(f"{scheme}://{authority}/") + path if slash else pattern
     except ValueError:
         return pattern
+
+
+IMAGES: Final = ("jpg", "jpeg", "jpe", "png", "gif", "webp", "avif", "bmp", "ico", "tif", "tiff", "svg", "heic", "psd")
+SOUND: Final = ("mp3", "m4a", "ogg", "oga", "opus", "wav", "flac", "aac", "wma", "mid", "midi")
+VIDEO: Final = ("mp4", "m4v", "webm", "ogv", "mov", "avi", "mkv", "mpg", "mpeg", "wmv", "flv", "3gp")
+FONTS: Final = ("woff", "woff2", "ttf", "otf", "eot")
+COMPRESSED: Final = ("zip", "gz", "tgz", "bz2", "tbz", "xz", "txz", "zst", "lz", "7z", "rar", "tar")
+PACKAGES: Final = ("jar", "war", "deb", "rpm", "apk", "dmg", "iso", "img", "exe", "msi", "bin", "whl", "crate", "gem")
+SETS: Final = {"media": {*IMAGES, *SOUND, *VIDEO, *FONTS}, "archives": {*COMPRESSED, *PACKAGES}}
+"""Names for groups of extensions: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
+programs)."""
+WORD: Final = re.compile(r"[a-z0-9_-]{1,16}")
+MAX_EXTENSION: Final = 17
+"""Characters of an extension with its dot."""
+
+
+class FileTypes:
+    """A set of file name extensions."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.endings: set[str] = set()
+        """Extensions in lower case, without the dot."""
+        for written in names:
+            word = written.lower().removeprefix(".")
+            if not WORD.fullmatch(word):
+                raise ConfigError(f"setting skip_extensions: not a file extension: {written!r} (write pdf, or media)")
+            self.endings |= SETS.get(word, {word})
+
+    def match(self, url: str) -> bool:
+        """Return whether the path of a canonical URL has one of the extensions."""
+        end = url.find("?", 8)
+        path = url if end < 0 else url[:end]
+        dot = path.rfind(".", max(len(path) - MAX_EXTENSION, path.find("/", 8)))
+        return dot >= 0 and path[dot + 1 :].lower() in self.endings

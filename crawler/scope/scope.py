@@ -12,8 +12,7 @@ from crawler.scope.traps import TemplateCounter, session_template, template, tra
 from crawler.settings import Settings
 
 if TYPE_CHECKING:
-    from crawler.scope.filetypes import FileTypes
-    from crawler.scope.patterns import Patterns
+    from crawler.scope.patterns import FileTypes, Patterns
 
 __all__ = ["Scope"]
 
@@ -32,7 +31,7 @@ def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
 def _file_types(names: tuple[str, ...]) -> FileTypes | None:
     if not names:
         return None
-    from crawler.scope.filetypes import FileTypes  # noqa: PLC0415 - few crawls need it
+    from crawler.scope.patterns import FileTypes  # noqa: PLC0415 - few crawls need it
 
     return FileTypes(names)
 

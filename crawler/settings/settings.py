@@ -18,12 +18,11 @@ from crawler.limits.backoff import Jitter
 from crawler.limits.pace import Pace, first_match
 from crawler.other_names import here, other_name
 from crawler.settings.headers import default_fields, merge_layers
-from crawler.settings.pacing import paces_of
 from crawler.settings.proxies import routes_of
 from crawler.settings.texts import WORDS, is_utf8, requirement
 from crawler.suggest import did_you_mean, either
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "paces_of"]
 
 Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
@@ -56,6 +55,30 @@ def _listed(value: Any) -> Any:
 def _path(value: Any) -> Any:
     """Return a path as text."""
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def paces_of(value: Any) -> dict[str, Pace]:
+    """Convert the setting `pacing` to a mapping of globs to paces."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"setting pacing: must be a mapping of globs to Pace, not {value!r}")
+    return {glob: _pace(glob, pace) for glob, pace in value.items()}
+
+
+def _pace(glob: Any, value: Any) -> Pace:
+    if not isinstance(glob, str):
+        raise ConfigError(f"setting pacing: a glob must be text, not {glob!r}")
+    if isinstance(value, Pace):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"setting pacing: {glob}: must be a Pace or a mapping of its fields, not {value!r}")
+    known = [field.name for field in attrs.fields(Pace)]
+    for name in value:
+        if name not in known:
+            raise ConfigError(f"setting pacing: {glob}: no such field: {name}{did_you_mean(name, known)}")
+    try:
+        return Pace(**value)
+    except ValueError as error:
+        raise ConfigError(f"setting pacing: {glob}: {error}") from None
 
 
 @attrs.frozen(kw_only=True)

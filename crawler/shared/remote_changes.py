@@ -14,7 +14,7 @@ from crawler.hooks.state import States
 from crawler.store.outcome import OUTDATED
 
 if TYPE_CHECKING:
-    from crawler.fetch.start_origins import StartOrigins
+    from crawler.fetch.request_fields import StartOrigins
     from crawler.hooks.state import State
     from crawler.http.address_guard import AddressGuard
     from crawler.http.cookies import CookieJar

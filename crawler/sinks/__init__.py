@@ -19,12 +19,11 @@ _PLACES = _places(
         "crawler.sinks.csv": "Csv",
         "crawler.sinks.if_exists": "IfExists",
         "crawler.sinks.json": "Json",
-        "crawler.sinks.jsonl": "JsonLines",
+        "crawler.sinks.jsonl": "JsonLines Stdout",
         "crawler.sinks.keyed": "Cursor KeyedSink",
         "crawler.sinks.names": "Names",
         "crawler.sinks.series": "Series",
         "crawler.sinks.sql": "SqlSink",
-        "crawler.sinks.stdout": "Stdout",
     }
 )
 
@@ -38,11 +37,11 @@ if _typing.TYPE_CHECKING:
     from crawler.sinks.if_exists import IfExists as IfExists
     from crawler.sinks.json import Json as Json
     from crawler.sinks.jsonl import JsonLines as JsonLines
+    from crawler.sinks.jsonl import Stdout as Stdout
     from crawler.sinks.keyed import Cursor as Cursor
     from crawler.sinks.keyed import KeyedSink as KeyedSink
     from crawler.sinks.names import Names as Names
     from crawler.sinks.series import Series as Series
     from crawler.sinks.sql import SqlSink as SqlSink
-    from crawler.sinks.stdout import Stdout as Stdout
 else:  # or every name would exist for type checkers
     __getattr__, __dir__ = _lazy_names(__name__, _PLACES)

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
+from crawler import sinks
 from crawler.environment import resolve
-from crawler.errors import ConfigError
-from crawler.hooks.load import construct, options_of
+from crawler.errors import ConfigError, PluginError
+from crawler.hooks.load import construct, entry_points_of, load_entry_point, options_of
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.lazy_pattern import lazy_pattern
@@ -21,12 +22,46 @@ from crawler.sinks.compression import COMPRESSIONS
 from crawler.sinks.file_sink import FileSink
 from crawler.sinks.if_exists import IfExists
 from crawler.sinks.names import is_template
-from crawler.sinks.registry import find_output, output_names
-from crawler.sinks.series import Series
-from crawler.sinks.stdout import Stdout
 from crawler.suggest import did_you_mean
 
-__all__ = ["open_output"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["ALIASES", "BUILT_IN", "GROUP", "find_output", "installed_outputs", "open_output", "output_names"]
+
+GROUP: Final = "crawler.outputs"
+"""Entry-point group of outputs. Their names are file extensions (``.parquet``) or schemes (``postgresql``)."""
+BUILT_IN: Final = {".jsonl": "JsonLines", ".json": "Json", ".csv": "Csv"}
+"""The class of each built-in output, which `crawler.sinks` imports when it is used."""
+ALIASES: Final = {".jl": ".jsonl", ".ndjson": ".jsonl"}
+"""Other file extensions of built-in outputs: Scrapy's, and that of the ndjson specification."""
+
+
+def installed_outputs() -> dict[str, EntryPoint]:
+    """Return the entry points of the outputs that are not built in, by extension or scheme."""
+    return {name: point for name, point in entry_points_of(GROUP).items() if name not in {*BUILT_IN, *ALIASES}}
+
+
+def output_names() -> list[str]:
+    """Return all file extensions but `ALIASES`, then all schemes."""
+    installed = installed_outputs()
+    return [*BUILT_IN, *(name for name in installed if "." in name), *(name for name in installed if "." not in name)]
+
+
+def find_output(name: str) -> type[Plugin] | None:
+    """Return the class of an output by extension or scheme; `None` if there is none."""
+    name = ALIASES.get(name, name)
+    if name in BUILT_IN:
+        built_in: type[Plugin] = getattr(sinks, BUILT_IN[name])
+        return built_in
+    point = installed_outputs().get(name)
+    if point is None:
+        return None
+    found = load_entry_point(point, f"output {name}")
+    if found.persist is Plugin.persist:
+        raise PluginError(f"output {name}: {found.__name__} has no persist(), so it cannot store items")
+    return found
+
 
 URL: Final = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 QUERY: Final = lazy_pattern(r"(.*)\?([\w.-]+=.*)", re.DOTALL)
@@ -51,7 +86,7 @@ def open_output(spec: str | Path, *, if_exists: IfExists = "error", job: Path | 
     """
     text = resolve(spec, "output") if isinstance(spec, str) else os.fspath(spec)
     if text == "-":
-        return Stdout()
+        return sinks.Stdout()
     if "\0" in text:
         raise ConfigError(f"output {text!r} contains a NUL character")
     given = {"if_exists": if_exists, "job": job}
@@ -85,7 +120,9 @@ def _open_file(kind: type[Plugin], place: str | Path, options: Mapping[str, str]
     several = isinstance(place, str) and is_template(place)
     if issubclass(kind, FileSink) and (several or len(own) < len(options)):
         rest = {name: value for name, value in options.items() if name not in own}
-        return construct(Series, rest, what=what, given={"template": place, "kind": partial(_make, kind, own), **given})
+        return construct(
+            sinks.Series, rest, what=what, given={"template": place, "kind": partial(_make, kind, own), **given}
+        )
     return _make(kind, options, Path(place), **given)
 
 

@@ -1,18 +1,24 @@
-"""`JsonLines`: one JSON object a line, readable while it grows."""
+"""`JsonLines`: one JSON object a line, readable while it grows; `Stdout` writes the same to standard output."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, Final
 
 import msgspec
 
+from crawler.errors import CrawlFailed
+from crawler.files import write_all
+from crawler.hooks.sink import Sink
 from crawler.messages import Row
-from crawler.sinks.content import last_line
+from crawler.printable import printable
 from crawler.sinks.file_sink import FileSink
+from crawler.sinks.resumable_file import last_line
 
-__all__ = ["JsonLines"]
+__all__ = ["JsonLines", "Stdout"]
 
 
 class JsonLines(FileSink):
@@ -52,3 +58,27 @@ class JsonLines(FileSink):
         lines = [row.data for row in batch]
         lines.append(b"")
         self.end = self.put(await self.compress(b"\n".join(lines)), self.end)
+
+
+DESCRIPTOR: Final = 1
+
+
+class Stdout(Sink):
+    """Items as JSON Lines on standard output."""
+
+    name = "stdout"
+
+    def persist(self, batch: Sequence[Row]) -> None:
+        """Write a line for each item. It runs in a worker thread, so a slow reader does not block the crawl.
+
+        Raises:
+            CrawlFailed: The reader has closed the pipe.
+        """
+        data = b"".join([row.data + b"\n" for row in batch])
+        if os.isatty(DESCRIPTOR):
+            data = printable(data.decode()).encode()  # the same values of JSON
+        try:
+            sys.stdout.flush()
+            write_all(partial(os.write, DESCRIPTOR), data)  # a buffer of Python could not be flushed to a closed pipe
+        except BrokenPipeError as error:
+            raise CrawlFailed("the reader closed standard output") from error

@@ -6,18 +6,54 @@ import io
 import os
 import shlex
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, Final
 
 from crawler.errors import JobError
 from crawler.sinks.compression import BrokenMember, Compression, Content, first_lost_block
-from crawler.sinks.content import open_content
 from crawler.sinks.if_exists import OTHER
 from crawler.sinks.position import TAIL, Position, checksum, difference
 
-__all__ = ["MAX_EMPTY", "REMEDY", "ResumableFile"]
+__all__ = ["MAX_EMPTY", "REMEDY", "ResumableFile", "last_line", "open_content"]
+
+CHUNK: Final = 64 * 1024
+"""Bytes of one read."""
+
+
+def open_content(path: Path, compression: Compression | None) -> BinaryIO:
+    """Open a file for reading, decompressed. The content of a compressed file cannot seek."""
+    file = path.open("rb", buffering=CHUNK)
+    return file if compression is None else io.BufferedReader(_Decompressed(file, compression), CHUNK)
+
+
+class _Decompressed(Content):
+    """The content of a file, which is closed with it."""
+
+    def __init__(self, file: BinaryIO, compression: Compression) -> None:
+        super().__init__(file, compression)
+        self._file = file
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
+
+
+def last_line(file: BinaryIO) -> bytes:
+    """Return the last line of a file, with its line break if it has one."""
+    if not file.seekable():
+        return next(reversed(deque(file, maxlen=1)), b"")
+    start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start > 0 and b"\n" not in tail[:-1]:
+        size = min(CHUNK, start)
+        start = file.seek(start - size)
+        tail = file.read(size) + tail
+    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
 
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""

@@ -17,15 +17,43 @@ from crawler.hooks.crawl import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
 from crawler.messages.encoding import encode_params
+from crawler.messages.request import copy_unchecked
 from crawler.records.json_path import compile_path, get_path, parse_keys
 from crawler.spiders.api_credentials import ApiCredentials, parse_credentials
 from crawler.spiders.arguments import check_argument_types, check_start_urls
 from crawler.spiders.callback_results import map_callback
-from crawler.spiders.idempotent_posts import IdempotentPosts
 from crawler.spiders.paging import PARAMETERS, PageContent, Paging, Position, parse_next, with_query
 from crawler.spiders.spider import Spider
 
-__all__ = ["ApiSpider"]
+__all__ = ["ApiSpider", "IdempotentPosts"]
+
+
+class IdempotentPosts:
+    """A `RetryPolicy` that also retries the POST requests of one callback.
+
+    By default a POST is not repeated (RFC 9110 section 9.2.2), but one that asks for a page of a list is a read.
+    """
+
+    def __init__(self, policy: Any, callback: str) -> None:
+        self._policy = policy
+        self._callback = callback
+
+    def _as_read(self, request: Request) -> Request:
+        return copy_unchecked(request, method="GET") if request.callback == self._callback else request
+
+    def goes_back(self, request: Request, error: Any, refusals: int) -> bool:
+        """See `RetryPolicy.goes_back`."""
+        back: bool = self._policy.goes_back(self._as_read(request), error, refusals)
+        return back
+
+    def wait(self, request: Request, attempts: int, error: Any) -> float | None:
+        """See `RetryPolicy.wait`."""
+        seconds: float | None = self._policy.wait(self._as_read(request), attempts, error)
+        return seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
 
 log = get_logger("crawler.spiders")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from crawler.errors import CrawlerError, CrawlFailed, JobError
-from crawler.files import create_private, disk_is_full, error_reason, locked, sync_folder
-from crawler.store.permissions import create_folder, tighten
+from crawler.files import PRIVATE, create_private, disk_is_full, error_reason, locked, sync_folder
+from crawler.logs import get_logger
 from crawler.store.schema import APPLICATION_ID, CREATE_STAGED, SCHEMA, VERSION
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "check_is_job",
     "connect",
     "connect_without_wal",
+    "create_folder",
     "describe_error",
     "is_new",
     "locked_folder",
@@ -29,6 +31,7 @@ __all__ = [
     "size",
     "store_error",
     "sync_names",
+    "tighten",
 ]
 
 DATABASE: Final = "job.sqlite"
@@ -251,3 +254,38 @@ def describe_error(path: Path, error: Exception) -> str:
     if "readonly" in message or "read-only" in message:
         return f"cannot write {path}: {message}"
     return f"{path}: {message}; nothing committed is lost: solve the problem, then run it again"
+
+
+FOLDER: Final = 0o700
+"""Permissions of the folder of a job."""
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""The permission bits of all users except the owner."""
+log = get_logger("crawler.store")
+
+
+def create_folder(path: Path) -> None:
+    """Create a folder that only its owner may enter, whatever the umask is."""
+    path.mkdir(FOLDER)
+    path.chmod(FOLDER)
+
+
+def tighten(folder: Path, files: Iterable[str], *, is_known: bool) -> None:
+    """Remove the permissions of all users except the owner of a job."""
+    open_paths = [path for path in (folder, *map(folder.joinpath, files)) if path.exists() and _is_open(path)]
+    try:
+        for path in open_paths:
+            path.chmod(FOLDER if path == folder else PRIVATE)
+    except OSError as error:
+        log.warning(
+            "other users may read %s, which may hold passwords and cookies: its permissions cannot be changed (%s)",
+            folder,
+            error_reason(error),
+        )
+        return
+    if open_paths and is_known:
+        log.warning("other users could read %s, which may hold passwords and cookies: they no longer can", folder)
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether a user other than the owner has a permission on a file or folder."""
+    return bool(path.stat().st_mode & OTHERS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from crawler.store.compact_keys import RecentKeys
 from crawler.store.own_log import OwnLog
 from crawler.store.protocol import CommitResult
-from crawler.store.recent_keys import RecentKeys
 
 __all__ = ["COMMIT_RESULTS", "ServerStore"]
 

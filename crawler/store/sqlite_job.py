@@ -17,6 +17,7 @@ import trio
 
 from crawler.errors import JobError
 from crawler.store.checkpoint import EXHAUSTED_NOTE, STATS_NOTE, Checkpoint
+from crawler.store.compact_keys import RecentKeys
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import Identity, accepted
 from crawler.store.item_log import ItemLog
@@ -34,7 +35,6 @@ from crawler.store.job_folder import (
     sync_names,
 )
 from crawler.store.protocol import ResumeState
-from crawler.store.recent_keys import RecentKeys
 from crawler.store.runs import RunRow, end_last_run, read_runs, write_run
 from crawler.store.sqlite_lanes import SqliteLanes
 from crawler.store.verify import check_job

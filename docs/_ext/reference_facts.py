@@ -20,7 +20,7 @@ from crawler import errors
 from crawler.cli.plugins import find
 from crawler.hooks.load import installed
 from crawler.hooks.plugin import Plugin
-from crawler.sinks.registry import output_names
+from crawler.sinks.choose import output_names
 
 API = {
     "Run a crawl": {"crawler": "run crawl crawl_items stream ItemStream Report Job"},

@@ -66,7 +66,7 @@ PARTS: Final = (
     ("downloader", ("crawler/fetch/", "crawler/http/"), None),
     ("parse", ("crawler/html/parse", "crawler/messages/page_body.py"), PARSER),
     ("parse", ("crawler/content/", "crawler/html/parse"), None),
-    ("dedup and scope", ("crawler/scope/", "engine/admission.py", "messages/link_filter.py"), None),
+    ("dedup and scope", ("crawler/scope/", "engine/admission.py", "messages/page_links.py"), None),
     ("links", ("crawler/html/links.py", "html/live.py", "crawler/urls.py", "crawler/messages/"), None),
     ("handler", ("crawler/html/", "tests/bench/", "crawler/spiders/"), None),
     ("pages and items", ("engine/page.py", "engine/callbacks.py", "engine/handler_results.py", "crawler/hooks/"), None),

@@ -29,8 +29,7 @@ from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.limits.headers.structured_fields import leading_number, parse_members, parse_policies
 from crawler.limits.headers.vendors import VENDOR_PARSERS
 from crawler.scope.domains import Domains
-from crawler.scope.filetypes import FileTypes
-from crawler.scope.patterns import Patterns
+from crawler.scope.patterns import FileTypes, Patterns
 from crawler.scope.traps import session_template, template, trap_of
 from crawler.transport.curl import may_be_multi_member
 from crawler.transport.decoding import parse_content_encoding

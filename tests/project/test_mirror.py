@@ -36,7 +36,6 @@ COVERED_ELSEWHERE = {
     # The parts of a response are tested together.
     "messages/page_body.py": ["tests/unit/messages/test_response.py"],
     "messages/page_content.py": ["tests/unit/messages/test_response.py", "tests/unit/messages/test_any_page.py"],
-    "messages/page_links.py": ["tests/unit/messages/test_response.py"],
     "shared/outputs.py": ["tests/crawl/test_workers.py"],
     "store/shared_job.py": ["tests/integration/fleet/test_fleet.py"],
     "store/server_store.py": [

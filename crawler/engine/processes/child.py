@@ -35,9 +35,9 @@ from crawler.errors import HookError
 from crawler.headers import product_token
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
 from crawler.logs import get_logger
-from crawler.messages.link_filter import LinkFilter
+from crawler.messages.page_links import LinkFilter
 from crawler.scope import Scope
-from crawler.store.recent_keys import RecentKeys
+from crawler.store.compact_keys import RecentKeys
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin

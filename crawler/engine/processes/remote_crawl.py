@@ -18,7 +18,7 @@ from crawler.headers import product_token
 from crawler.hooks.crawl import CrawlControl, CrawlCookies, CrawlJob
 from crawler.hooks.page_effects import PageEffects, check_counter, current_page
 from crawler.messages import Receive, Request, Response
-from crawler.messages.link_filter import LinkFilter
+from crawler.messages.page_links import LinkFilter
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin

@@ -19,7 +19,7 @@ from crawler.cli.commands import all_commands
 from crawler.cli.plugins import find, settable_options
 from crawler.hooks.load import installed
 from crawler.hooks.table import HOOKS
-from crawler.sinks.registry import output_names
+from crawler.sinks.choose import output_names
 
 ROOT = Path(__file__).parents[3]
 

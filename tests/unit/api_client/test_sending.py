@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
+import pickle
 import random
 import time
 from contextlib import suppress
@@ -17,11 +18,30 @@ from support.internet import Internet, between
 from support.quotaserver import QuotaServer
 from support.virtual import EPOCH
 
-from crawler.api_client.errors import QuotaTimeout
+from crawler.api_client import QuotaTimeout
 from crawler.api_client.sending import ON_DEADLINE
 from crawler.errors import WouldExceedDeadline
 from crawler.transport.curl import CurlTransport
 from crawler.transport.wire import TransportFailure, set_failure, wire_options
+
+REQUEST = httpx.Request("GET", "https://api.test/")
+
+
+def test_a_quota_timeout_is_an_httpx_timeout_that_names_the_scope_and_the_time_to_retry():
+    error = QuotaTimeout("wait", retry_at=7.0, scope="key:A", request=REQUEST)
+    assert isinstance(error, httpx.TimeoutException)
+    assert (str(error), error.retry_at, error.scope, error.request) == ("wait", 7.0, "key:A", REQUEST)
+
+
+def test_without_a_request_httpx_says_so():
+    with pytest.raises(RuntimeError):
+        _ = QuotaTimeout("wait", retry_at=7.0, scope="key:A").request
+
+
+def test_a_quota_timeout_survives_pickling_without_its_request():
+    copy = pickle.loads(pickle.dumps(QuotaTimeout("wait", retry_at=float("inf"), scope="a", request=REQUEST)))
+    assert (type(copy), str(copy), copy.retry_at, copy.scope) == (QuotaTimeout, "wait", float("inf"), "a")
+
 
 # ---- deadlines -------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.hooks.load import installed
-from crawler.sinks.registry import output_names
+from crawler.sinks.choose import output_names
 
 OUTPUTS = {
     ".jsonl": ["none/a.jsonl", "a.jsonl?max_rows=many", "a.jsonl?max_rows=5", "a.jsonl?colour=red", "taken/a.jsonl",

@@ -9,7 +9,7 @@ import pytest
 from crawler import Plugin
 from crawler.cli import main, plugins
 from crawler.hooks.load import installed
-from crawler.sinks.registry import output_names
+from crawler.sinks.choose import output_names
 
 
 def test_installed_plugins_are_listed_and_can_be_enabled(command, tmp_path, books):

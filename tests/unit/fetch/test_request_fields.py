@@ -10,8 +10,9 @@ import pytest
 from support.downloads import URL, Site, downloader, sent_fields
 
 from crawler import Request, Settings
+from crawler.fetch import request_fields
 from crawler.fetch.auth import OriginAuth
-from crawler.fetch.request_fields import DefaultFields
+from crawler.fetch.request_fields import DefaultFields, StartOrigins
 
 BASIC = {"User-Agent": "me", "Accept": "*/*"}
 STARTS = {"https://start.test"}
@@ -102,3 +103,32 @@ async def test_credentials_go_to_their_origin_unless_the_request_has_its_own():
     assert dict(sent_fields(site))["Authorization"] == "Bearer own"
     await loader.fetch(Request("https://other.test/"))
     assert "Authorization" not in dict(sent_fields(site))
+
+
+def test_an_origin_is_scheme_host_and_port() -> None:
+    origins = StartOrigins()
+    origins.add_all(["https://a.test/x", "http://b.test:8080/", "nothing", 5])
+    assert [origin in origins for origin in ("https://a.test", "http://b.test:8080")] == [True, True]
+    assert not any(origin in origins for origin in ("http://a.test", "https://a.test:444", "http://b.test", "nothing"))
+
+
+def test_new_origins_are_saved_once_and_restored() -> None:
+    origins, restored = StartOrigins(), StartOrigins()
+    assert origins.take_unsaved() is None
+    origins.add("https://a.test/")
+    data = origins.take_unsaved()
+    assert data is not None
+    origins.add("https://a.test/b")
+    assert origins.take_unsaved() is None
+    restored.restore(data)
+    assert "https://a.test" in restored
+    assert restored.take_unsaved() is None
+
+
+def test_their_number_is_limited(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(request_fields, "MAX_ORIGINS", 2)
+    origins = StartOrigins()
+    origins.add_all([f"https://{n}.test/" for n in range(4)])
+    assert ("https://1.test" in origins, "https://2.test" in origins) == (True, False)
+    assert len(caplog.messages) == 1
+    assert "https://2.test and others do not get the secret headers" in caplog.text

@@ -12,7 +12,7 @@ from crawler import Headers, Request, Response, Retry, html
 from crawler.html import Link
 from crawler.html.page_targets import page_targets
 from crawler.http.redirects import refresh_targets
-from crawler.messages.link_filter import LinkFilter
+from crawler.messages.page_links import LinkFilter
 
 URL = "https://site.test/shop/list?page=1"
 PAGE = """<!doctype html><html><head><title> The

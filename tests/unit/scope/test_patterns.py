@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.cases import each
 
 from crawler import ConfigError, urls
-from crawler.scope.patterns import Patterns
+from crawler.scope.patterns import SETS, FileTypes, Patterns
 
 SITE = "https://example.com"
 
@@ -96,3 +96,44 @@ def test_a_star_is_any_run_of_characters(rest, path):
 def test_many_stars_do_not_take_long():
     patterns = Patterns("include", ["/" + "*a" * 30 + "*b"])
     assert not patterns.match(f"{SITE}/" + "a" * 4000)  # to try every way to split it would take years
+
+
+@each(
+    ("path", "found"),
+    [
+        ("", False),
+        ("a.pdf", True),
+        ("A.PDF", True),
+        ("a.tar.gz", True),
+        ("a.gz.tar", False),
+        ("a.pdf/c", False),
+        ("a.pdf/", False),
+        ("a.pdf?b=c.png", True),
+        ("a?b=c.pdf", False),
+        ("a.", False),
+        ("pdf", False),
+        (".pdf", True),
+        ("a.pdf.html", False),
+        ("v1.2.long-words-that-are-no-ending-at-all-pdf", False),
+    ],
+)
+def test_the_ending_of_a_path_counts(path, found):
+    assert FileTypes(["pdf", ".GZ"]).match(f"https://example.com/{path}") is found
+
+
+def test_a_host_has_no_file_type():
+    assert not FileTypes(["com"]).match("https://example.com/")
+
+
+def test_words_and_endings():
+    assert FileTypes(["pdf", ".DOC", "media"]).endings == {"pdf", "doc"} | SETS["media"]
+    assert {"jpg", "mp4", "woff2"} <= SETS["media"]
+    assert {"zip", "gz", "deb"} <= SETS["archives"]
+    assert not {"html", "htm", "php", "xml", "txt", "pdf", "ts", "js"} & (SETS["media"] | SETS["archives"])
+
+
+@pytest.mark.parametrize("word", ["*.pdf", "a b", ".", "a/b", "pdf,doc"])
+def test_an_invalid_file_ending_is_refused(word):
+    with pytest.raises(ConfigError) as caught:
+        FileTypes([word])
+    assert str(caught.value) == (f"setting skip_extensions: not a file extension: {word!r} (write pdf, or media)")

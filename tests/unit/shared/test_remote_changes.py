@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from crawler.fetch.start_origins import StartOrigins
+from crawler.fetch.request_fields import StartOrigins
 from crawler.hooks.page_effects import MISSING
 from crawler.hooks.state import State
 from crawler.http.address_guard import AddressGuard

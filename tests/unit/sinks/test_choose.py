@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import EntryPoint
 
 import pytest
 from support.crawls import CRAWL
 
-from crawler.errors import ConfigError, CrawlFailed
-from crawler.sinks import Csv, Json, JsonLines, Stdout, open_output
+from crawler.errors import ConfigError, CrawlFailed, PluginError
+from crawler.sinks import Csv, Json, JsonLines, Stdout, choose, open_output
+
+
+@pytest.fixture
+def points(monkeypatch):
+    """Install outputs: name to ``module:Class``."""
+
+    def install(outputs):
+        found = {name: EntryPoint(name, value, choose.GROUP) for name, value in outputs.items()}
+        monkeypatch.setattr(choose, "entry_points_of", lambda group: found)
+
+    return install
+
+
+def test_a_built_in_output_cannot_be_replaced(points):
+    points({".jsonl": "crawler.sinks:Csv", ".lines": "crawler.sinks:JsonLines", "lines": "crawler.sinks:JsonLines"})
+    assert choose.find_output(".jsonl") is choose.find_output(".lines") is JsonLines
+    assert choose.output_names() == [".jsonl", ".json", ".csv", ".lines", "lines"]
+    assert choose.find_output(".other") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("crawler.sinks.none:Sink", "output .x cannot be imported: ModuleNotFoundError"),
+        ("crawler.errors:ConfigError", "output .x is not a Plugin"),
+        ("crawler:Spider", r"output .x: Spider has no persist\(\), so it cannot store items"),
+    ],
+)
+def test_an_output_that_cannot_be_used_is_a_plugin_error(points, value, message):
+    points({".x": value})
+    with pytest.raises(PluginError, match=message):
+        choose.find_output(".x")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from crawler.errors import ConfigError
-from crawler.sinks import JsonLines
+from crawler.errors import ConfigError, CrawlFailed
+from crawler.sinks import JsonLines, Stdout
 
 
 async def test_an_item_is_a_line_and_can_be_read_at_once(tmp_path, keep):
@@ -54,3 +55,23 @@ def test_a_file_that_is_not_json_lines_is_not_appended_to(tmp_path, old, words):
     with pytest.raises(ConfigError, match=words):
         JsonLines(path, "append")
     assert path.read_text() == old
+
+
+async def test_each_item_is_written_as_a_line_at_once(capfd, keep):
+    seen = []
+    await keep(Stdout(), [{"a": 1}, {"b": "ü"}], [{"c": 2}], after=lambda: seen.append(capfd.readouterr().out))
+    assert seen == ['{"a":1}\n{"b":"ü"}\n', '{"c":2}\n']
+
+
+async def test_a_closed_reader_ends_the_crawl(capfd, rows):
+    saved = os.dup(1)
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+    os.close(writer)
+    try:
+        with pytest.raises(CrawlFailed, match="the reader closed standard output"):
+            Stdout().persist(rows([{"a": 1}]))
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler import Request, Response
-from crawler.messages.link_filter import NO_FILTER, LinkFilter
+from crawler.messages.page_links import NO_FILTER, LinkFilter
 
 URL = "https://site.test/shop/list?page=1"
 LINKS = [f"https://site.test/{name}" for name in "ab"] + ["https://other.test/", "https://site.test/c"]
