@@ -163,16 +163,17 @@ class Draw:
         return {"limits": bucket(size, rate), "pages": self.pages(1.0 / rate, 1.5 * size) + size}
 
     def declares(self) -> tuple[Fields, bool]:
-        """Draw one of the usual sets of fields that declare a limit, and whether it says when units are restored."""
+        """Draw one of the usual sets of fields that declare a limit, and whether it is clear when units return."""
         prefix, by = self.rng.choice(PREFIXES), self.rng.choice(RESETS)
+        is_clear = by not in UNCLEAR
         return self.rng.choice(
             [
-                (legacy(by, prefix), True),
-                (legacy(by, prefix), True),
-                (legacy(by, prefix), True),
+                (legacy(by, prefix), is_clear),
+                (legacy(by, prefix), is_clear),
+                (legacy(by, prefix), is_clear),
                 (legacy(seconds, "RateLimit-"), True),
                 (fields(f"{prefix}Limit", f"{prefix}Remaining"), False),
-                (fields("", f"{prefix}Remaining", f"{prefix}Reset", by=by), True),
+                (fields("", f"{prefix}Remaining", f"{prefix}Reset", by=by), is_clear),
                 (lambda answer: draft6(answer, answer.limits[0]), True),
                 (draft8("default"), True),
                 (draft8("default", state=False), True),
@@ -223,6 +224,8 @@ EPOCHS: Final[Sequence[Stated]] = (epoch, epoch, epoch_down, epoch_ms, second_la
 """Formats of resets that need a clock."""
 RESETS: Final[Sequence[Stated]] = (*EPOCHS, seconds, seconds, seconds_down, decimals, go_duration, milliseconds)
 """Formats of resets, as often as they are likely."""
+UNCLEAR: Final = (seconds_down, epoch_down, milliseconds)
+"""Those by which a client is early, or waits a thousand times as long, until it has seen several."""
 PREFIXES: Final = ("X-RateLimit-", "X-RateLimit-", "X-Rate-Limit-", "X-RateLimit-Requests-")
 
 Family = Callable[[Draw], dict[str, Any]]
@@ -652,8 +655,9 @@ def _half_declared(one: Draw) -> dict[str, Any]:
 def _declared_used(one: Draw) -> dict[str, Any]:
     length = one.length(600.0, 5.0)
     quota = one.quota(length)
+    by = one.rng.choice([by for by in RESETS if by not in UNCLEAR])
     return one.declared(
-        legacy(one.rng.choice(RESETS), one.rng.choice(PREFIXES)),
+        legacy(by, one.rng.choice(PREFIXES)),
         limits=fixed(quota, length),
         pages=one.pages(length / quota, quota),
         used=int(quota * one.rng.uniform(0.3, 0.95)),
