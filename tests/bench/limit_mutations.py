@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/bench/limit_mutations.py [--count 30] [--seed N] [--jobs 2] [--tests tests/unit/limits ...]
+    python tests/bench/limit_mutations.py [--count 30] [--seed N] [--jobs 2] [--tests …]
 
 Each of the changes, drawn at random, is made alone in a copy of the tree, whose tests of the limits then run until the
 first failure. A constant is doubled or halved, a comparison is turned into its opposite. Those of the header reader are
@@ -33,6 +33,12 @@ ROOM: Final = Path("crawler", "limits")
 LEFT_OUT: Final = ROOM / "headers"
 NEEDED: Final = ("crawler", "plugins", "tests", "pyproject.toml")
 """What the tests read."""
+TESTS: Final = (
+    "tests/unit/limits",
+    "--ignore=tests/unit/limits/headers",
+    "--ignore=tests/unit/limits/test_limit_families.py",
+)
+"""Those that can notice a change."""
 MARK: Final = 5 / 6
 """Share of the changes that have to be noticed."""
 PATIENCE: Final = 5.0
@@ -63,6 +69,12 @@ class Mutation(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.old} -> {self.new}"
+
+    @property
+    def own_tests(self) -> list[str]:
+        """The tests of its file, which are the most likely to notice it."""
+        path = Path("tests", "unit", *self.path.parts[1:-1], f"test_{self.path.name}")
+        return [str(path)] if (ROOT / path).is_file() else []
 
     def apply(self, tree: Path) -> None:
         """Make the change in a tree."""
@@ -151,7 +163,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=30, help="changes (30)")
     parser.add_argument("--seed", type=int, help="the seed of an earlier run, to repeat it")
     parser.add_argument("--jobs", type=int, default=2, help="changes that are tested at the same time (2)")
-    parser.add_argument("--tests", nargs="+", default=["tests/unit/limits"], help="the tests (tests/unit/limits)")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help=f"arguments of pytest ({' '.join(TESTS)})")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(100_000) if options.seed is None else options.seed
     possible = all_mutations()
@@ -172,7 +184,7 @@ def main() -> None:
             tree = trees.get()
             try:
                 one.apply(tree)
-                return run(tree, options.tests, patience)
+                return run(tree, [*one.own_tests, *options.tests], patience)
             finally:
                 one.undo(tree)
                 trees.put(tree)
