@@ -238,7 +238,7 @@ class Quota:
 
     def _spread_at(self, last: float, need: float, share: float, mode: Mode) -> float:
         """Return when the next request starts so that the units are spread until the stated reset."""
-        if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0:
+        if not self.reset.is_known() or not self.window.reset_stated or share + need <= 0.0 or last == -math.inf:
             return -math.inf
         until, at_once = self.reset.earliest, math.inf
         if mode == "auto" and self.replenishment.kind == "unknown" and not self.rate_of_others:

@@ -9,7 +9,7 @@ import pytest
 from support.cases import each
 from support.family_crawl import crawled
 from support.family_server import FamilyServer, Reply, Session, plan
-from support.limit_drive import WAYS, drive
+from support.limit_drive import WAYS, drive, drive_again
 from support.limit_families import FAMILIES, draw
 from support.noticed_servers import NOTICED
 
@@ -74,3 +74,9 @@ def test_the_drive_of_the_limits_alone_is_what_a_crawl_does(name: str, way: str)
     alone, whole = drive(server, way), crawled(server, way)
     assert (alone.refused, alone.lost) == (whole.refused, whole.lost)
     assert alone.seconds == pytest.approx(whole.seconds, rel=0.01)
+
+
+def test_the_second_run_uses_what_the_first_one_has_learned() -> None:
+    servers = [draw("fixed", seed) for seed in range(5)]
+    first, second = (sum(run(server).refused for server in servers) for run in (drive, drive_again))
+    assert second < first / 4

@@ -34,6 +34,14 @@ def test_another_throttle_continues_from_a_saved_state():
     assert other.state() == state
 
 
+def test_a_restored_quota_lets_the_first_request_start_although_none_came_before_and_many_wait():
+    quota = {"limit": 254.0, "window": 60.0, "left": 95.0, "lo": NOW + 40.0, "hi": NOW + 40.8, "heard": NOW}
+    throttle = limits()
+    throttle.restore({"governor": {"quotas": {"sustained": quota | {"fixed": 1, "declared": [True, True, True]}}}})
+    for second in (1.0, 100.0, 1e4):
+        assert throttle.ready_at(NOW + second, backlog=400) <= NOW + second
+
+
 def test_the_share_of_requests_that_fail_is_kept_between_runs():
     throttle = limits()
     for second in range(40):
