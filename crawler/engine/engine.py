@@ -63,24 +63,17 @@ class Engine:
         """Open the nurseries. Each outlives those inside it: background tasks, then writer and sinks, then workers."""
         tickets, inbox = trio.open_memory_channel[PoppedTicket](0)
         outbox, messages = trio.open_memory_channel[Message](64)  # as many as the writer commits at once
-        kept = trio.Event()
-
-        async def keep(*, task_status: trio.TaskStatus[None]) -> None:
-            try:
-                await self.writer.run(messages, task_status=task_status)
-            finally:
-                kept.set()
-
         try:
             async with trio.open_nursery() as background:
                 self._background.open(background)
                 try:
                     with outbox:
                         with self.shutdown.finishing():  # shielded: `start` of a cancelled task would wait for its end
-                            await background.start(keep)
+                            await background.start(self.writer.run, messages)
                         with self.shutdown.working():
                             await self._work(tickets, inbox, outbox)
-                    await kept.wait()  # not in the nursery's own wait, where a cancellation would pass unnoticed
+                    # not in the nursery's own wait, where a cancellation would pass unnoticed
+                    await self.writer.ended.wait()
                 except BaseException:
                     self.shutdown.stop_now("cancelled")
                     raise
@@ -98,6 +91,5 @@ class Engine:
             async with trio.open_nursery() as workers:
                 for _ in range(self.scheduler.workers):
                     workers.start_soon(self._worker.run, inbox.clone(), outbox.clone())
-                workers.start_soon(
-                    self.scheduler.run, tickets, outbox
-                )  # not awaited: that resumes ten frames each time
+                # not awaited here, where each of its steps would resume the frames of all callers
+                workers.start_soon(self.scheduler.run, tickets, outbox)

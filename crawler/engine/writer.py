@@ -47,6 +47,7 @@ class Writer:
         clock: Clock,
     ) -> None:
         self.commits = commits
+        self.ended = trio.Event()
         self._frontier = frontier
         self._ingest = ingest
         self._sinks = sinks
@@ -69,7 +70,7 @@ class Writer:
             async with trio.open_nursery() as nursery:
                 try:
                     await self._sinks.start(nursery)
-                    await nursery.start(self._work, messages)
+                    await nursery.start(self._receive, messages)
                 except BaseException:  # the sinks that have started are shielded
                     self._shutdown.stop_now("cancelled")
                     raise
@@ -77,8 +78,11 @@ class Writer:
                 task_status.started()
         finally:
             self._sinks.finish()
+            self.ended.set()
 
-    async def _work(self, messages: trio.MemoryReceiveChannel[Message], *, task_status: trio.TaskStatus[None]) -> None:
+    async def _receive(
+        self, messages: trio.MemoryReceiveChannel[Message], *, task_status: trio.TaskStatus[None]
+    ) -> None:
         try:
             with messages, self._shutdown.finishing():
                 task_status.started()
@@ -118,9 +122,9 @@ class Writer:
     def _within_limits(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Return the outcomes that the limits allow. The tickets of the others are put back."""
         count = self._limits.within(outcomes)
-        for late in outcomes[count:]:
-            self._frontier.put_back(late.ticket)
-        return outcomes[:count]
+        while len(outcomes) > count:
+            self._frontier.put_back(outcomes.pop().ticket)
+        return outcomes
 
     def _release(self, outcome: Outcome, result: CommitResult) -> None:
         """Give the ticket of a committed outcome back to the frontier."""
