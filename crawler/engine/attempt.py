@@ -23,8 +23,8 @@ from crawler.messages import Request, Response
 from crawler.messages.request import is_start_page
 
 if TYPE_CHECKING:
+    from crawler.engine.accounting import Accounting
     from crawler.engine.peers import Peers
-    from crawler.engine.settlement import Settlement
     from crawler.engine.slots import Slots
     from crawler.fetch.downloader import Downloader
     from crawler.frontier import Frontier, InlineTicket, StartTicket
@@ -39,7 +39,7 @@ current_observer: ContextVar[_ExchangeObserver | None] = ContextVar("current_obs
 
 
 class Attempts:
-    """Makes attempts, and settles their permits."""
+    """Makes attempts, and lets them be recorded."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class Attempts:
         hooks: FetchHooks,
         frontier: Frontier,
         slots: Slots,
-        settlement: Settlement,
+        accounting: Accounting,
         peers: Peers,
     ) -> None:
         self._downloader = downloader
         self._hooks = hooks
         self._frontier = frontier
         self._slots = slots
-        self._settlement = settlement
+        self._accounting = accounting
         self._peers = peers
         self._start_origins = downloader.start_origins
         self.answer = hooks.answer
@@ -68,7 +68,7 @@ class Attempts:
         body: BodyHandling | None = None,
         ask_answer: bool = True,
     ) -> Result:
-        """Make one attempt: call the hooks, send the request, release the token, settle, count and measure.
+        """Make one attempt: call the hooks, send the request, release the token, and record what happened.
 
         The token is released as soon as the body has ended, so that a slow callback does not slow its host.
         """
@@ -102,7 +102,7 @@ class Attempts:
             self._frontier.release(ticket)
             if response is not None or failure is not None:
                 events = () if observer is None else observer.events
-                self._settlement.settle(ticket, request, response, failure, events)
+                self._accounting.record(ticket, request, response, failure, events)
 
     async def make_inline(
         self,
@@ -130,7 +130,7 @@ class Attempts:
     def _observer(self, ticket: StartTicket) -> _ExchangeObserver | None:
         """Return an observer of an attempt whose response is not simply that of the network; else `None`."""
         if self._hooks.fetching or self._downloader.credentials is not None:
-            return _ExchangeObserver(ticket, self._slots, self._settlement)
+            return _ExchangeObserver(ticket, self._slots, self._accounting)
         return None
 
     def _send(
@@ -141,7 +141,7 @@ class Attempts:
         observer: _ExchangeObserver | None,
     ) -> Coroutine[Any, Any, Result]:
         """Return the coroutine that sends the request through the `fetch` hooks."""
-        on_sent = partial(self._settlement.note_sent, ticket)
+        on_sent = partial(self._accounting.note_sent, ticket)
         body.reservation = self._frontier.bodies.reservation(ticket)
         network: Network = partial(
             self._downloader.fetch,
@@ -191,12 +191,12 @@ class Attempts:
 class _ExchangeObserver(Struct, eq=False):
     """Observes the exchanges of one attempt.
 
-    It notes what comes back before the `fetch` hooks see it, and settles each exchange that authentication repeats.
+    It notes what comes back before the `fetch` hooks see it, and records each exchange that authentication repeats.
     """
 
     ticket: StartTicket
     slots: Slots
-    settlement: Settlement
+    accounting: Accounting
     response: Response | None = None
     failure: RequestError | None = None
     events: Sequence[QuotaEvent] = ()
@@ -215,16 +215,16 @@ class _ExchangeObserver(Struct, eq=False):
                 self.failure = error
                 raise
             if self.ticket.permit.is_open and self.ticket.is_sent:
-                self.events = self.settlement.learn(self.ticket, self.response)
+                self.events = self.accounting.learn(self.ticket, self.response)
             return self.response
 
         return send
 
     def note_sent(self, at: float) -> None:
         """Note that a hook has sent the request, at a time of trio's clock."""
-        self.settlement.note_sent(self.ticket, at)
+        self.accounting.note_sent(self.ticket, at)
 
     async def next_exchange(self, request: Request, response: Response) -> None:
-        """Settle the exchange so far, then wait for another start of the lane."""
-        self.settlement.settle(self.ticket, request, response, None)
+        """Record the exchange so far, then wait for another start of the lane."""
+        self.accounting.record(self.ticket, request, response, None)
         await self.slots.start(self.ticket)

@@ -44,7 +44,7 @@ NOT_ITEMS: Final = (
 SPILL_OVER: Final = 10_000
 """Items and requests of one page in memory. When there are more, they go to the store before the page has ended."""
 UNINTERRUPTED: Final = 1000
-"""Values that a generator yields before other tasks run."""
+"""Values that a generator yields before other tasks run: some milliseconds."""
 NOTHING: Final = object()
 END, MORE, PAUSE = range(3)
 """Results of `_sort`: no value was left; there were values; there was a `None`, at which other tasks may run."""

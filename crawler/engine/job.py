@@ -123,7 +123,7 @@ def identity(spider: Spider, settings: Settings) -> Identity:
     references = {name: _shown_reference(text) for name, text in spider.environment_arguments.items() if name in given}
     hidden = {name for name in given if is_secret_argument(spider, name)}
     texts = {text for name in hidden | references.keys() for text in _texts(given[name])} | spider.given_secrets
-    values = {text for text in texts if len(text) >= 6}
+    values = {text for text in texts if len(text) >= 6}  # shorter ones would be found in other attributes by chance
     arguments: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, value in given.items():

@@ -65,7 +65,7 @@ class LimitWaits:
         if found is None or wait >= LONG or len(self._unserved) >= 20:  # lines: a log that is read to its end
             return
         name, seconds, why, is_limit = found
-        if seconds < 10.0 or name in self._unserved:
+        if seconds < 10.0 or name in self._unserved:  # as for outages: shorter ones are part of every crawl
             return
         self._unserved.add(name)
         setting = "quota_patience" if is_limit else "outage_patience"

@@ -135,7 +135,9 @@ class OutageMonitor:
     def _log_outage(self, scope: str) -> None:
         """Log once that a host which has answered before is down."""
         breaker = self._outages.breaker_of(scope)
-        if breaker is None or breaker.is_logged or breaker.down_for < 10.0 or self._outages.network.breaker:
+        if breaker is None or breaker.is_logged or self._outages.network.breaker:
+            return
+        if breaker.down_for < 10.0:  # a restart of a server is over by then
             return
         if not (breaker.is_known and breaker.is_open):
             return

@@ -19,7 +19,7 @@ __all__ = ["QuotaEvents"]
 LOGGED: Final = {"low": "is low", "forecast": "will be used up before its reset"}
 """The events that are logged, in words."""
 MAX_REMEMBERED: Final = 1000
-"""Events whose last line is remembered."""
+"""Events whose last line is remembered: a crawl may meet any number of hosts, and memory must not grow with it."""
 log = get_logger("crawler.quota")
 
 
@@ -59,6 +59,7 @@ def _is_notable(event: QuotaEvent, now: float) -> bool:
     """Return whether an event is worth a line."""
     if event.policy in {"undeclared", "hidden"} and (event.limit or 0.0) < 5.0:  # learned, and low from the start
         return False
+    # a window of seconds is used up all the time, which is what it is for
     return event.kind in LOGGED and (event.reset_at is None or event.reset_at - now >= 10.0)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
-"""Maximum number of items in one call of `persist`."""
+"""Items in one call of `persist`, at most: a batch that fails is stored once more, and is in memory until then."""
 log = get_logger("crawler.engine")
 
 

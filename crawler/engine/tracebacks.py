@@ -19,7 +19,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "outcome", "trio"})
 """Packages whose frames lead to the code of users."""
 MAX_PLACES: Final = 1000
-"""Places in the code of users that are remembered."""
+"""Places in the code of users that are remembered: messages with values in them are as many as pages."""
 log = get_logger("crawler.engine")
 
 

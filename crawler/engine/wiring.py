@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from crawler.clock import Clock, shared_clock
 from crawler.decision.decide import Policy
 from crawler.decision.retry_policy import RetryPolicy
+from crawler.engine.accounting import Accounting
 from crawler.engine.admission import Admission
 from crawler.engine.attempt import Attempts
 from crawler.engine.background import Background
@@ -30,7 +31,6 @@ from crawler.engine.page import PageRunner
 from crawler.engine.peers import NoPeers, Peers
 from crawler.engine.robots import RobotsFetcher
 from crawler.engine.scheduler import Scheduler
-from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.sinks import SinkRunner
 from crawler.engine.slots import Slots
@@ -128,12 +128,12 @@ def wire(
         errors=errors,
     )
     policy = _policy(spider, settings)
-    settlement = Settlement(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
+    accounting = Accounting(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
     callbacks: LocalCallbacks | ProcessPool = LocalCallbacks(spider)
     if processes is not None:
         callbacks = pool = processes.pool(spider, states.all[0], known)
         background.start_soon(pool.run)
-    attempts = Attempts(downloader, FetchHooks(table), frontier, slots, settlement, peers)
+    attempts = Attempts(downloader, FetchHooks(table), frontier, slots, accounting, peers)
     robots = RobotsFetcher(attempts, frontier, policy, settings, clock, checkpointer.save_robots, errors)
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock)
     pages = PageRunner(spider, table, states, admission, store, errors, callbacks)

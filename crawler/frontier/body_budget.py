@@ -49,6 +49,7 @@ class BodyBudget:
     def note(self, size: int) -> None:
         """Learn the usual size from a body of `size` bytes."""
         if self._usual or size > LARGE_BODY:
+            # over the last eight bodies or so
             usual = self._usual + 0.125 * ((size if size > LARGE_BODY else 0) - self._usual)
             self._usual = usual if usual > 1 else 0.0
 

@@ -68,6 +68,7 @@ class Lanes(dict[str, Lane]):
         if lane.name in self._frontier.outages.network.latest and self.most > MAX_LATEST:  # else others get no room
             return False
         head = lane.head()
+        # after a minute: to release it and claim it again are two transactions
         return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + 60.0
 
     def close(self, lane: Lane) -> None:

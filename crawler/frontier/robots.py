@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LaneRobots", "RobotsLookups", "RobotsRules"]
 
 MAX_ORIGINS: Final = 1_000
-"""Origins whose robots.txt one lane remembers."""
+"""Origins whose robots.txt one lane remembers: requests may name any number that share a lane."""
 
 
 class RobotsRules(Protocol):
@@ -154,7 +154,7 @@ class RobotsLookups:
         self._attempts.pop(origin, None)
         if lane.name != origin:
             self._knows[origin] = lane
-            if len(self._knows) > 10_000:
+            if len(self._knows) > 10_000:  # pages may name any number of origins
                 del self._knows[next(iter(self._knows))]
         waiting = self._waiting.pop(origin)
         for one in (lane, *waiting):

@@ -63,7 +63,7 @@ class Pending(Struct, order=True):
         """Book why it is sent again: that used up an attempt, or not."""
         if reason == "attempt":
             self.attempts += 1
-        elif reason != "waits" and self.free.count(reason) < 20:
+        elif reason != "waits" and self.free.count(reason) < 20:  # as many as count for anything
             self.free += (reason,)
 
 

@@ -171,7 +171,7 @@ class SharedPeers:
             _pass_lane_states(refused, accepted)
             observations = _without_counts(observations)
         committed = await self._store.commit(accepted, observations)
-        self._states.settle(outcomes)
+        self._states.note_committed(outcomes)
         self._values.apply(committed.changes)
         if CONFLICT in committed.results:
             self._states.reset(committed.changes)

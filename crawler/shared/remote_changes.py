@@ -68,7 +68,7 @@ class SharedStates(States):
             outcome.state_version = self.version
         return set() if self.version == OUTDATED else old
 
-    def settle(self, outcomes: Collection[Outcome]) -> None:
+    def note_committed(self, outcomes: Collection[Outcome]) -> None:
         """Note that outcomes are committed, or refused."""
         self._uncommitted.difference_update(outcomes)
 

@@ -18,11 +18,11 @@ from crawler import (
 from crawler.clock import Clock
 from crawler.decision.decide import Policy
 from crawler.decision.retry_policy import RetryPolicy
+from crawler.engine.accounting import Accounting
 from crawler.engine.attempt import Attempts
 from crawler.engine.fetch_hooks import FetchHooks
 from crawler.engine.outages import OutageMonitor
 from crawler.engine.peers import NoPeers
-from crawler.engine.settlement import Settlement
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.frontier import Frontier, InlineTicket, PageTicket, Pending
@@ -76,7 +76,7 @@ class Case:
             FetchHooks(table),
             self.frontier,
             Slots(self.frontier, self.clock),
-            Settlement(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages),
+            Accounting(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages),
             NoPeers(MemoryStore()),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)

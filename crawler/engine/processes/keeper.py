@@ -101,7 +101,7 @@ class ProcessKeeper:
 
     async def _keep_one(self, place: int) -> None:
         """Run one process after the other."""
-        while self.useless < 10:
+        while self.useless < 10:  # processes that ended, one after the other, without a handled page
             await self._run_one(place)
         raise CrawlFailed(f"the processes that run callbacks end repeatedly ({self.last_end})")
 

@@ -76,7 +76,7 @@ class ProcessChoice:
 
     def note(self, seconds: float) -> None:
         """Note how long the callback of a page took."""
-        self._mean += 0.1 * (seconds - self._mean)
+        self._mean += 0.1 * (seconds - self._mean)  # over the last ten pages or so
 
     def choose(self, processes: list[Process]) -> Process | None:
         """Return the first process that has little to do, or the one with the fewest pages; `None`: none is ready."""

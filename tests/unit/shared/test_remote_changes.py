@@ -102,7 +102,7 @@ def test_changes_that_come_from_one_that_is_refused_are_refused_too() -> None:
     states.keep(second)
     assert states.refused([first, second]) == set()  # the store refuses them, and names all values
     assert (first.state_version, second.state_version) == (OUTDATED, OUTDATED)
-    states.settle([first, second])
+    states.note_committed([first, second])
     states.reset(RemoteChanges(states={"spider": {"n": b"1", "other": b"0"}}, version=4))
     third.generation = states.generation
     assert states.refused([third]) == set()
@@ -114,7 +114,7 @@ def test_values_without_changes_of_this_worker_are_used_at_once() -> None:
     settled, later = outcome(n=b"2"), outcome(n=b"3")
     settled.generation = states.generation
     states.keep(settled)
-    states.settle([settled])
+    states.note_committed([settled])
     states.apply(RemoteChanges(states={"spider": {"n": b"5"}}, version=4))
     later.generation = states.generation
     assert states.refused([later]) == set()

@@ -1,4 +1,4 @@
-"""`Settlement`: settles the permit of an exchange, counts the exchange, and calls the `measure` hooks."""
+"""`Accounting`: records an exchange: in its permit, the statistics and the outages, and for the `measure` hooks."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from crawler.limits.events import QuotaEvent
     from crawler.stats import Stats
 
-__all__ = ["Settlement"]
+__all__ = ["Accounting"]
 
 
-class Settlement:
+class Accounting:
     """Counts what goes out, and lets limits, outages, statistics and `measure` hooks learn from what comes back."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Settlement:
             self._quota_events = QuotaEvents(self._stats, is_logged=not reported)
         self._quota_events.note(events, self._clock())
 
-    def settle(
+    def record(
         self,
         ticket: StartTicket,
         request: Request,
@@ -93,7 +93,7 @@ class Settlement:
         error: RequestError | None,
         events: Sequence[QuotaEvent] = (),
     ) -> None:
-        """Settle the permit of an exchange unless that is done, count it, and call the `measure` hooks."""
+        """Close the permit of an exchange unless that is done, count it, and call the `measure` hooks."""
         lane, frontier, now = ticket.lane, self._frontier, self._clock()
         is_sent = ticket.permit.sent_at is not None
         if error is not None:  # first: it decides when the lane is looked at again
