@@ -137,9 +137,7 @@ class OutageMonitor:
         breaker = self._outages.breaker_of(scope)
         if breaker is None or breaker.is_logged or self._outages.network.breaker:
             return
-        if breaker.down_for < 10.0:  # a restart of a server is over by then
-            return
-        if not (breaker.is_known and breaker.is_open):
+        if breaker.down_for < 10.0 or not (breaker.is_known and breaker.is_open):  # a restart is over by then
             return
         breaker.is_logged = True
         self._logged.add(scope)
