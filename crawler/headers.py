@@ -167,8 +167,6 @@ def product_token(user_agent: str) -> str:
 
 MAX_LAYOUTS: Final = 1024
 """Sequences of names that are remembered."""
-MAX_LAYOUT_SIZE: Final = 4096
-"""Bytes of the names in such a sequence. A longer one is looked at each time."""
 LINE_SPACE_BYTES: Final = LINE_SPACE.encode()
 
 
@@ -246,7 +244,7 @@ _set_folded: Final = Headers.__dict__["_folded"].__set__
 def _learn(names: tuple[bytes, ...]) -> _Layout:
     """Return the layout of a sequence of names, and remember it."""
     layout = _look_at(names)
-    if sum(map(len, names)) <= MAX_LAYOUT_SIZE:
+    if sum(map(len, names)) <= 4096:  # bytes of the names in such a sequence. A longer one is looked at each time.
         if len(_layouts) >= MAX_LAYOUTS:
             _layouts.clear()
         _layouts[names] = layout

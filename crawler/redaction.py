@@ -66,8 +66,6 @@ FIELD: Final = lazy_pattern(
 """A header field that is a secret by its definition, as a line or in a mapping."""
 SEPARATORS: Final = lazy_pattern(r"[/?#@:%\[\]]+")
 """Characters at which a library may divide a password that is not percent-encoded."""
-MIN_SIZE: Final = 3
-"""Minimum length of a part of a secret that is hidden in other texts; a shorter one is in many words."""
 AFTER: Final = "'),.:;]}"
 """Characters that belong to the sentence or the list around a value rather than to the value."""
 
@@ -141,7 +139,8 @@ def hide_secrets_of(url: str, text: str) -> str:
     secrets.update(found[2] for found in CODE.finditer(url) if GRANT.search(url))
     secrets |= set(map(unquote, secrets))
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= MIN_SIZE:
+        # A shorter part of a secret is not hidden in other texts: it is in many words.
+        if len(secret) >= 3:
             text = text.replace(secret, HIDDEN)
     return text
 

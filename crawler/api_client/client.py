@@ -50,8 +50,6 @@ SEND_OPTIONS: Final = ("auth", "follow_redirects")
 """Options of `httpx.AsyncClient.send`."""
 HTTPX_FIELDS: Final = frozenset({"authorization", "connection", "host"})
 """Fields of a redirected request that httpx itself sets or removes."""
-SAVE_INTERVAL: Final = 60.0
-"""Seconds between two writes of the state file."""
 STREAM_USAGE: Final = 'async with http.stream("GET", url) as response, then async for chunk in response.aiter_bytes()'
 
 
@@ -211,7 +209,7 @@ class Client(httpx.AsyncClient):
 
     async def _save_periodically(self, state: StateFile) -> None:
         while True:
-            await trio.sleep(SAVE_INTERVAL)
+            await trio.sleep(60.0)  # seconds between two writes of the state file
             await trio.to_thread.run_sync(state.save, state.encode(clean=False))
 
     def _save_at_exit(self) -> None:

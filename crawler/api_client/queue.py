@@ -32,8 +32,6 @@ from crawler.limits.throttle import Throttle
 
 __all__ = ["Costs", "FairQueue", "LimitQueue"]
 
-ALARM_MARGIN: Final = 1e-6
-"""Seconds added to a wake-up time, because seconds since the epoch are rounded to a quarter of that."""
 MAX_IDLE: Final = 1024
 """Limits in memory before the idle ones are dropped."""
 
@@ -294,7 +292,8 @@ class FairQueue:
     def _wake_up_at(self, waiter: Waiter) -> float:
         """Return when a waiter has to wake up without a call, on trio's clock."""
         at = min(waiter.at, waiter.patience)
-        return self.clock.to_trio(at) + ALARM_MARGIN if at < math.inf else math.inf
+        # A microsecond is added, because seconds since the epoch are rounded to a quarter of that.
+        return self.clock.to_trio(at) + 1e-6 if at < math.inf else math.inf
 
     async def _sleep(self, waiter: Waiter) -> None:
         """Sleep until it is the turn of a waiter, its wake-up time has come, or it has to examine a change."""

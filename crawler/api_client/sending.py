@@ -72,8 +72,6 @@ OVERLOADED: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemotePro
 """Errors that an overloaded server causes."""
 BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 """Errors of a connection that was established."""
-MAX_KEPT: Final = 1024 * 1024
-"""Maximum size of a body that is kept while its request is sent again, in bytes. A larger response is returned."""
 TEMPLATE: Final = Request("http://client.invalid/")
 """What `decide` gets of a request: its method and header fields are put into a copy."""
 ON_DEADLINE: Final = 'client(on_deadline="wait") waits until the deadline cancels the request'
@@ -276,7 +274,8 @@ class RetryingSend:
         """Keep a response, body included, in case there is no better one. Return whether it is small enough."""
         if not response.is_closed:
             assert isinstance(response.stream, Body)
-            if await read_ahead(response, response.stream.on_end, max_size=MAX_KEPT) is None:
+            # A larger body is not kept while its request is sent again: its response is returned.
+            if await read_ahead(response, response.stream.on_end, max_size=1024 * 1024) is None:
                 return False
         self._kept = response
         return True

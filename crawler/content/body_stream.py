@@ -12,9 +12,6 @@ from crawler.content.gunzip import Gunzipped
 
 __all__ = ["BodyStream", "decode_stream"]
 
-SNIFF_BYTES: Final = 1024
-"""Number of bytes that are searched for the encoding."""
-
 
 class BodyStream:
     """The text of a body, to be iterated once.
@@ -41,7 +38,7 @@ class BodyStream:
         head = b""
         for chunk in chunks:
             head += chunk
-            if len(head) >= SNIFF_BYTES:
+            if len(head) >= 1024:  # enough to find the encoding
                 break
         yield from decode_stream(chain((head,), chunks), self._encoding(head))
 

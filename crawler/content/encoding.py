@@ -23,7 +23,6 @@ __all__ = ["decode", "detect_encoding", "encode_query", "encoding_by_markup", "r
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ZEROS = 1024
-_DETECT = 8192
 
 _NOT_ASCII = lazy_pattern(rb"[\x80-\xff]")
 _NOT_ASCII_TEXT = lazy_pattern(r"[^\x00-\x7f]+")
@@ -111,7 +110,7 @@ def _encoding_by_content(body: bytes) -> str:
     if valid > first.start():
         return "utf-8"
     start = max(0, first.start() - 1)
-    return canonical_label(detect(body[start : start + _DETECT]).encoding or "") or "windows-1252"
+    return canonical_label(detect(body[start : start + 8192]).encoding or "") or "windows-1252"
 
 
 def _utf16_by_zeros(head: bytes) -> str | None:
@@ -124,10 +123,6 @@ def _utf16_by_zeros(head: bytes) -> str | None:
 
 
 _PRESCAN = 1024
-_MAX_SCAN = 262_144
-"""Bytes that are searched for a ``<meta>``. Browsers search the whole document."""
-_MAX_LOOKED_AT = 65_536
-"""Bytes of possible ``<meta>`` elements that are read one by one: without an end, each would be as long as the rest."""
 _RAW_TEXT = {
     name: lazy_pattern(rb"</%b(?=[\t\n\f\r />])" % name, re.IGNORECASE)
     for name in (b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea", b"title", b"xmp")
@@ -190,7 +185,7 @@ def _encoding_by_prescan(head: bytes) -> str | None:
 
 def _encoding_by_late_meta(body: bytes) -> str | None:
     """Return the encoding of the first ``<meta>`` in the first 256 KiB that is an element, not text of a script."""
-    document = body[:_MAX_SCAN]
+    document = body[:262_144]  # browsers search the whole document for a `<meta>`
     if len(document) <= _PRESCAN or not _may_declare(document):  # spares nearly all pages the search
         return None
     at: int | None = 0
@@ -209,7 +204,8 @@ def _may_declare(document: bytes) -> bool:
         markup = _MARKUP.match(document, beginning.start())
         if markup is not None:
             looked_at += markup.end() - markup.start()
-            if looked_at > _MAX_LOOKED_AT or (markup["meta"] is not None and _encoding_of_meta(markup["meta"])):
+            # No more of possible `<meta>` elements is read one by one: without an end, each is as long as the rest.
+            if looked_at > 65_536 or (markup["meta"] is not None and _encoding_of_meta(markup["meta"])):
                 return True
     return False
 

@@ -20,7 +20,6 @@ _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
 _TYPE = re.compile(rf"\s*({_NAME}/{_NAME})(?=[;\s]|\Z)")
 _CHARSET = re.compile(r"""(?:^|[;\s])charset\s*+=\s*+["']?+\s*+([^\s"';,]++)""", re.IGNORECASE)
 _UNKNOWN_TYPES = ("unknown/unknown", "application/unknown", "*/*")
-_MAX_CONTENT_TYPE = 256
 
 # MIME Sniffing Standard section 7.1. In addition, a byte order mark and an XML declaration may come first.
 _HTML = lazy_pattern(
@@ -63,7 +62,7 @@ def mime_type(content_type: str) -> MimeType:
     The charset may come from an earlier field of the same type. It is also found in quotes, without a semicolon before
     it, and next to an invalid MIME type.
     """
-    return _mime_type(content_type[:_MAX_CONTENT_TYPE])
+    return _mime_type(content_type[:256])
 
 
 @lru_cache(maxsize=1024)

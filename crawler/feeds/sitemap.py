@@ -25,8 +25,6 @@ MAX_FIELD: Final = 8192
 """Maximum length of a field, in characters. A longer field counts as missing."""
 MAX_ATTACHMENTS: Final = 1000
 """Maximum number of images, videos or alternates of one entry. Further ones are left out."""
-MAX_GROUP_FIELDS: Final = 50
-"""Maximum number of fields of one image or video."""
 FREQUENCIES: Final = frozenset({"always", "hourly", "daily", "weekly", "monthly", "yearly", "never"})
 FIELDS: Final = frozenset({"loc", "lastmod", "changefreq", "priority"})
 FEED_FIELDS: Final = frozenset({"link", "guid", "pubdate", "date", "updated", "published"})
@@ -223,7 +221,7 @@ class _Reader:
             tags = self._group.setdefault("tag", [])
             if len(tags) < MAX_ATTACHMENTS:
                 tags.append(text)
-        elif len(self._group) < MAX_GROUP_FIELDS:
+        elif len(self._group) < 50:  # an image or video has fewer fields
             self._group.setdefault(local, text)
 
     def _add_group(self, local: str, group: dict[str, Any]) -> None:

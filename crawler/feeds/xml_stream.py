@@ -15,16 +15,10 @@ from xml.parsers import expat
 
 __all__ = ["XmlStream"]
 
-MAX_DEPTH: Final = 100
-"""Maximum depth of nested elements."""
 MAX_TAG: Final = 1024 * 1024
 """Maximum size of one tag or comment, in bytes."""
-MAX_PREAMBLE: Final = 4096
-"""Number of characters at the beginning that are searched for the document."""
 MAX_RESTARTS: Final = 1000
 """Maximum number of errors after which parsing resumes."""
-ENTRY_OVERLAP: Final = 100
-"""Bytes to keep of a chunk, in which the start tag of an entry may begin that the next chunk completes."""
 WRAPPER: Final = b"<_>"
 """A start tag in place of those around the entries, for a parser that resumes."""
 MAX_NAMES: Final = 10_000
@@ -90,7 +84,8 @@ class XmlStream:
             return
         self._held += text
         if not self._begun:
-            begin = _ROOT.search(self._held, 0, MAX_PREAMBLE) or _BEGIN.search(self._held)
+            # The document begins in the first 4096 characters.
+            begin = _ROOT.search(self._held, 0, 4096) or _BEGIN.search(self._held)
             if begin is None:
                 self._held = self._held[-8:]
                 return
@@ -157,7 +152,8 @@ class XmlStream:
         """Return whether the next entry has begun. If so, a new parser is ready for it."""
         entry = _ENTRY.search(self._rest)
         if entry is None:
-            self._rest = self._rest[-ENTRY_OVERLAP:]
+            # The start tag of an entry may begin in what is kept of a chunk, and the next chunk complete it.
+            self._rest = self._rest[-100:]
             return False
         self._on_broken()
         self._restarts += 1
@@ -168,7 +164,7 @@ class XmlStream:
 
     def _open(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
+        if self.depth > 100:  # no real feed is as deep
             raise _Refused("elements nested too deeply")
         self._on_start(name, attributes)
 

@@ -28,13 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BodyHandling", "BodyReader", "receiver_of"]
 
-GUESSED_SIZE: Final = 4
-"""How many times as large as its arrived part a body of undeclared size is expected to be."""
 BOMB_CHECK_STEP: Final = 8 * 1024 * 1024
 """Bytes of a decoded body between two comparisons with the bytes received."""
-MAX_COMPRESSION: Final = 500
-"""A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can reach
-1032."""
 
 
 class BodyHandling(Struct, eq=False):
@@ -199,7 +194,8 @@ def _expected_size(headers: Headers, size: int, max_body: int) -> int:
     declared = headers.get("content-length", "")
     if "content-encoding" not in headers and declared.isascii() and declared.isdigit() and len(declared) < 20:
         return min(max(int(declared), size), max_body)
-    return min(GUESSED_SIZE * size, max_body)
+    # A body of undeclared size is expected to be four times as large as what has arrived of it.
+    return min(4 * size, max_body)
 
 
 def _endless() -> BrokenExchange:
@@ -220,7 +216,9 @@ def _check_size(size: int, max_body: int, source: object) -> int:
     if size > max_body:
         raise BodyTooLarge(f"the body is larger than {max_body} bytes")
     received = getattr(source, "received", 0)  # other transports do not report it
-    if 0 < received * MAX_COMPRESSION < size:
+    # A decoded body may be this many times as large as the bytes received. Pages and tables stay below 100, gzip can
+    # reach 1032.
+    if 0 < received * 500 < size:
         message = f"{received} bytes unpack to more than {size}: a decompression bomb"
         bomb = BodyTooLarge(message)
         bomb.kind = BOMB

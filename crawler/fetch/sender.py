@@ -18,10 +18,6 @@ __all__ = ["CurlSender", "HttpxSender", "HttpxStream", "Received", "Sender"]
 
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Exceptions that other transports raise before they send anything."""
-MAX_LEFTOVER_CHUNKS: Final = 1000
-"""Chunks that a closed response may still yield before it raises."""
-CLOSE_TIMEOUT: Final = 1.0
-"""Seconds that closing a response may take."""
 
 
 class Received(Protocol):
@@ -169,8 +165,9 @@ class HttpxStream(httpx.AsyncByteStream):
         httpx and httpcore nest generators without closing the inner ones. Reading on after the end of the closed stream
         lets each of them raise, and so end.
         """
-        with trio.move_on_after(CLOSE_TIMEOUT, shield=True), suppress(Exception):
+        with trio.move_on_after(1.0, shield=True), suppress(Exception):  # seconds that closing a response may take
             await self._received.aclose()
-            for _ in range(MAX_LEFTOVER_CHUNKS):  # the chunks buffered already come before the exception
+            # Chunks that a closed response may still yield before it raises.
+            for _ in range(1000):  # the chunks buffered already come before the exception
                 await anext(self._chunks)
         await self._chunks.aclose()

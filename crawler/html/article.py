@@ -16,8 +16,6 @@ __all__ = ["Article", "article"]
 
 LINK_SIGNS: Final = "¶§🔗 \t\n\r\f"
 """Signs at the end of headings that link to themselves."""
-MAX_NAMES: Final = 20
-"""Maximum number of authors in a byline."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -84,7 +82,7 @@ def _from_json_ld(document: Document) -> tuple[str | None, str | None]:
 def _names(author: Any) -> str | None:
     names = [
         _text(one.get("name") if isinstance(one, dict) else one)
-        for one in (author if isinstance(author, list) else [author])[:MAX_NAMES]
+        for one in (author if isinstance(author, list) else [author])[:20]  # authors of a byline
     ]
     return ", ".join(name for name in names if name is not None) or None
 

@@ -19,8 +19,6 @@ from crawler.html.live import select_live
 
 __all__ = ["json_ld", "json_ld_objects"]
 
-MAX_DEPTH: Final = 100
-"""Levels of a value. Deeper ones become `None`, so that an item that holds the value can be encoded."""
 _WRAPPING: Final = re.compile(r"\s*+(?:<!--|(?:(?://|/\*)\s*+)?<!\[CDATA\[\s*+(?:\*/)?)")
 """Start of a comment or CDATA section that hides a script from old browsers."""
 _DECODER: Final = json.JSONDecoder(strict=False)  # control characters in strings are the most common mistake
@@ -38,7 +36,8 @@ def json_ld(document: Document) -> list[Any]:
             )
         except (ValueError, RecursionError):
             continue
-        found.append(_storable(value, MAX_DEPTH))
+        # Levels of a value. Deeper ones become `None`, so that an item that holds the value can be encoded.
+        found.append(_storable(value, 100))
     return found
 
 

@@ -34,18 +34,8 @@ AROUND: Final = frozenset({
     "share", "sharing", "advertisement", "ads", "promo", "searchbox", "comments", "disqus", "noprint",
 })  # fmt: skip
 """Classes and ids of navigation and notices, whatever they hold."""
-NEARLY_ALL: Final = 0.95
-"""Share of the text outside of links that an element must hold for the content to be inside of it."""
 MIN_SHARE: Final = 0.2
 """Share of the text that a landmark must have, and that must be outside of links for links not to count."""
-MAX_SHARE: Final = 0.4
-"""Share of the text outside of links that navigation known by its name can have."""
-MIN_LINKS: Final = 0.3
-"""Share of its text that a list of links has in links."""
-MAX_KEPT: Final = 64
-"""Elements with names of navigation that stay, after which no further one is weighed: they may be nested."""
-MAX_DEPTH: Final = 64
-"""Maximum number of steps from the body towards the content."""
 PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"})
 """Elements that are parts of a content, never all of it."""
 
@@ -83,7 +73,7 @@ def _landmark(body: Element) -> Element | None:
 
 def _remove_navigation(content: Element) -> None:
     content.remove(NAVIGATION)
-    most = MAX_SHARE * _weight(content)
+    most = 0.4 * _weight(content)  # share of the text outside of links that navigation known by its name can have
     removed: set[Element] = set()
     kept = 0
     for element in content.select("[class],[id]"):
@@ -91,11 +81,13 @@ def _remove_navigation(content: Element) -> None:
         if names is None or element in removed:
             continue
         size, weight = len(element.text), _weight(element)
-        has_links = names is AROUND or size - weight >= MIN_LINKS * size
+        # Share of its text that a list of links has in links.
+        has_links = names is AROUND or size - weight >= 0.3 * size
         if weight <= most and has_links and element.select_one("h1") is None:
             removed.update(element.select("[class],[id]"))
             element.decompose()
-        elif (kept := kept + 1) == MAX_KEPT:
+        # Elements with names of navigation that stay, after which no further one is weighed: they may be nested.
+        elif (kept := kept + 1) == 64:
             break
 
 
@@ -117,8 +109,9 @@ def _smallest(body: Element) -> Element:
     """Return the smallest element that holds nearly all of the text: outside of links, if that is not too little."""
     weigh = _weight if _weight(body) >= MIN_SHARE * len(body.text) else _length
     element = body
-    for _ in range(MAX_DEPTH):
-        enough = NEARLY_ALL * weigh(element)
+    for _ in range(64):  # steps from the body towards the content
+        # Share of the text outside of links that an element must hold for the content to be inside of it.
+        enough = 0.95 * weigh(element)
         children = [child for child in element.children if isinstance(child, Element)]
         child = next((child for child in children if child.tag not in PARTS and weigh(child) >= enough), None)
         if child is None:

@@ -18,10 +18,6 @@ SECTIONS: Final = frozenset({"thead", "tbody", "tfoot"})
 PARTS: Final = SECTIONS | {"caption", "colgroup"}
 MAX_TABLES: Final = 10_000
 """Tables of a page that may be made rectangular. The cells of a page with more become blocks."""
-MAX_SPAN: Final = 1000
-"""Columns or rows that a cell may span (HTML Standard section 4.9.11)."""
-MAX_FILLING: Final = 1000
-"""Cells that may be added to a table, in addition to one for each cell that it has."""
 
 _Row = tuple[Element, list[Element]]
 
@@ -56,7 +52,8 @@ def _elements(parent: Element, tags: frozenset[str] | set[str]) -> list[Element]
 
 def _grid(rows: list[_Row]) -> list[list[Element | None]] | None:
     """Return the cells of each row by column, and `None` where one is missing; `None` if too many are missing."""
-    room = 2 * sum(len(cells) for _, cells in rows) + MAX_FILLING
+    # Cells that may be added to a table, in addition to one for each cell that it has.
+    room = 2 * sum(len(cells) for _, cells in rows) + 1000
     grid: list[list[Element | None]] = []
     below: dict[int, int] = {}
     for _, cells in rows:
@@ -81,7 +78,8 @@ def _grid(rows: list[_Row]) -> list[list[Element | None]] | None:
 
 def _span(cell: Element, name: str) -> int:
     text = (cell.attr(name) or "").strip()
-    return min(max(1, int(text)), MAX_SPAN) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+    # Columns or rows that a cell may span (HTML Standard section 4.9.11).
+    return min(max(1, int(text)), 1000) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
 def _fill(row: Element, line: list[Element | None]) -> None:

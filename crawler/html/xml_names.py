@@ -22,8 +22,6 @@ __all__ = ["Namespaces", "css_by_name", "xpath_by_name"]
 Prefixes: TypeAlias = "tuple[tuple[str, tuple[str, ...]], ...]"
 """Prefixes of queries, each with those of the document; an empty one means names without a prefix."""
 
-MAX_DECLARED: Final = 256
-"""Different declarations of a document that count. Each may become a part of the queries."""
 
 _PART: Final = r"[^\W\d][\w.-]*+"
 _XPATH: Final = re.compile(
@@ -68,7 +66,8 @@ class Namespaces:
         """Return the prefixes that the document declares for each namespace."""
         if self._declared is None:
             found: dict[str, tuple[str, ...]] = {}
-            for prefix, uri in islice(dict.fromkeys(self._declarations()), MAX_DECLARED):
+            # Different declarations of a document that count. Each may become a part of the queries.
+            for prefix, uri in islice(dict.fromkeys(self._declarations()), 256):
                 found[uri] = (*found.get(uri, ()), prefix)
             self._declared = found
         return self._declared

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import turbohtml
 from turbohtml import Document, Element, Node
@@ -16,9 +16,6 @@ from crawler.html.xml_names import Namespaces, css_by_name, xpath_by_name
 from crawler.html.xml_tree import is_declaration, parse_xml
 
 __all__ = ["XmlSelector"]
-
-MAX_ANCESTORS: Final = 256
-"""Elements around an element whose declarations of namespaces `XmlSelector.get` repeats."""
 
 
 class XmlSelector(Selector):
@@ -121,7 +118,8 @@ class XmlSelector(Selector):
     def _declarations(self, tag: str) -> dict[str, str]:
         """Return the declarations in scope, that of the element itself first, and then the nearest."""
         found: dict[str, str] = {}
-        for element in (self.root, *islice(self.root.ancestors, MAX_ANCESTORS)):
+        # Elements around an element whose declarations of namespaces `XmlSelector.get` repeats.
+        for element in (self.root, *islice(self.root.ancestors, 256)):
             for name in filter(is_declaration, element.attrs if isinstance(element, Element) else ()):
                 found.setdefault(name, element.attr(name) or "")
         own = f"xmlns:{tag.partition(':')[0]}" if ":" in tag else "xmlns"

@@ -33,9 +33,6 @@ ORIGIN: Final = lazy_pattern(r"[^/?#]*+//[^/?#]*+")
 
 MAX_UNINDEXED: Final = 32
 """Rules with stars that are tried one after the other, without an index."""
-MAX_PIECES: Final = 4000
-"""Pieces of rules with stars that one path is compared with, which takes a millisecond. If a file needs more, made for
-the purpose, the path is not allowed."""
 GRAM_SIZE: Final = 4
 """Octets of the pieces in the index."""
 
@@ -166,7 +163,9 @@ class PathRules:
             index = self._parents[index]
         if index >= 0:
             best = max(best, self._verdicts[index])
-        left = MAX_PIECES
+        # To compare a path with 4000 pieces of rules with stars takes a millisecond. If a file needs more, made for the
+        # purpose, the path is not allowed.
+        left = 4000
         for rule in self._candidates(path) if self._starred else ():
             if rule.verdict <= best:
                 break

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Monitor", "Problem", "Rate", "Snapshot"]
 
-WINDOW: Final = 10.0
-"""Seconds over which a rate is measured."""
-STEP: Final = 0.25
-"""Minimum number of seconds between two values that are kept."""
-
 
 class Rate:
     """The growth of a counter per second, over the last seconds.
@@ -37,7 +32,7 @@ class Rate:
         window: Seconds over which it is measured.
     """
 
-    def __init__(self, window: float = WINDOW) -> None:
+    def __init__(self, window: float = 10.0) -> None:  # seconds over which a rate is measured
         self._window = window
         self._values: deque[tuple[float, float]] = deque()
 
@@ -46,7 +41,7 @@ class Rate:
         values = self._values
         if values and now < values[-1][0]:
             values.clear()
-        if len(values) > 1 and now - values[-2][0] < STEP:
+        if len(values) > 1 and now - values[-2][0] < 0.25:  # seconds between two values that are kept
             values.pop()
         values.append((now, value))
         while len(values) > 2 and values[1][0] <= now - self._window:
@@ -62,8 +57,6 @@ class Rate:
 
 MAX_PROBLEMS: Final = 100
 """Maximum number of kinds of failures that are kept."""
-MAX_RATES: Final = 1_000
-"""Maximum number of hosts whose rate is measured."""
 
 
 class Problem(Struct, kw_only=True):
@@ -214,7 +207,7 @@ class Monitor:
             return host
         rate = self._sent.get(host.name)
         if rate is None:
-            if len(self._sent) >= MAX_RATES:
+            if len(self._sent) >= 1_000:  # the rate of further hosts is not measured
                 del self._sent[next(iter(self._sent))]
             rate = self._sent[host.name] = Rate(60.0)
         rate.note(time, host.requests)

@@ -12,9 +12,6 @@ from crawler.content.gunzip import GZIP_MAGIC, Gunzipped
 
 __all__ = ["PAUSE", "BrokenRecord", "GunzippedBody", "Pause"]
 
-SNIFF_BYTES: Final = 4096
-"""Decompressed bytes by which format and encoding are detected."""
-
 
 class GunzippedBody:
     """The bytes of a body in chunks; gzip is decompressed. A body that is not gzip may have any size."""
@@ -43,7 +40,7 @@ class GunzippedBody:
         head = b""
         for chunk in Gunzipped(self._body):
             head += chunk
-            if len(head) >= SNIFF_BYTES:
+            if len(head) >= 4096:  # decompressed bytes by which format and encoding are detected
                 break
         return head
 

@@ -21,8 +21,6 @@ MAX_DEPTH: Final = 200
 """Maximum depth of elements in a record. A deeper record is broken."""
 MAX_ELEMENTS: Final = 500_000
 """Maximum number of elements in a record, which is converted in one step. A larger record is broken."""
-MAX_SPLIT_TAG: Final = 4096
-"""Bytes of the beginning of a tag that may be split between two chunks."""
 MAX_TAG: Final = 1024 * 1024
 """Bytes of one tag or comment. expat reads an incomplete one again with each chunk."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
@@ -109,7 +107,8 @@ class _Reader:
                     data, at, self._lost = self._lost + data[at:], 0, b""
                 begins = self._start.search(data, at)
                 if begins is None:
-                    self._lost = data[max(data.rfind(b"<"), len(data) - MAX_SPLIT_TAG, at) :]
+                    # Bytes of the beginning of a tag that may be split between two chunks.
+                    self._lost = data[max(data.rfind(b"<"), len(data) - 4096, at) :]
                     return
                 at = begins.start()
                 self._resume()

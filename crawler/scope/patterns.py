@@ -101,8 +101,6 @@ SETS: Final = {"media": {*IMAGES, *SOUND, *VIDEO, *FONTS}, "archives": {*COMPRES
 """Names for groups of extensions: ``media`` (images, sound, video, fonts) and ``archives`` (compressed files, packages,
 programs)."""
 WORD: Final = re.compile(r"[a-z0-9_-]{1,16}")
-MAX_EXTENSION: Final = 17
-"""Characters of an extension with its dot."""
 
 
 class FileTypes:
@@ -121,5 +119,5 @@ class FileTypes:
         """Return whether the path of a canonical URL has one of the extensions."""
         end = url.find("?", 8)
         path = url if end < 0 else url[:end]
-        dot = path.rfind(".", max(len(path) - MAX_EXTENSION, path.find("/", 8)))
+        dot = path.rfind(".", max(len(path) - 17, path.find("/", 8)))  # characters of an extension with its dot
         return dot >= 0 and path[dot + 1 :].lower() in self.endings

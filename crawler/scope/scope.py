@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from crawler.scope.patterns import FileTypes, Patterns
 
 __all__ = ["Scope"]
-
-MAX_SESSION_URLS: Final = 5
-"""Maximum number of URLs that differ only in a session identifier."""
 
 
 def _patterns(setting: str, patterns: tuple[str, ...]) -> Patterns | None:
@@ -56,7 +53,8 @@ class Scope:
     """Whether URLs that look like crawler traps are refused."""
     template_counter: TemplateCounter | None = attrs.field(default=None, kw_only=True)
     """Counts URLs that differ only in numbers; `None` means no limit."""
-    _session_counter: TemplateCounter = attrs.field(init=False, factory=lambda: TemplateCounter(MAX_SESSION_URLS))
+    # Five URLs may differ only in a session identifier.
+    _session_counter: TemplateCounter = attrs.field(init=False, factory=lambda: TemplateCounter(5))
 
     @classmethod
     def of(cls, domains: Iterable[str] | None, settings: Settings) -> Self:

@@ -23,8 +23,6 @@ __all__ = ["COMPRESSIONS", "BrokenMember", "Compression", "Content", "compressio
 
 CHUNK: Final = 16 * 1024
 """Bytes of a file that are decompressed in one step."""
-AHEAD: Final = 4 * 1024 * 1024
-"""Bytes of content, before the end of what was read, in which `Content` knows where members end."""
 GZIP: Final = 31
 """The argument of `zlib` for gzip members."""
 BLOCK: Final = 4096
@@ -147,7 +145,8 @@ class Content(io.RawIOBase):
             data = member.unused_data
             if member.eof:
                 self._ends[self._read] = self._offset
-                while next(iter(self._ends)) < self._read - AHEAD:
+                # `Content` knows where members end in the last 4 MiB of what was read.
+                while next(iter(self._ends)) < self._read - 4 * 1024 * 1024:
                     self._ends.popitem(last=False)
                 member = None
             yield content

@@ -30,8 +30,6 @@ from crawler.sinks.resumable_file import MAX_EMPTY, ResumableFile
 
 __all__ = ["FileSink"]
 
-LARGE = 32 * 1024
-"""Bytes that are compressed in a worker thread: it takes about as long as to reach the thread."""
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
 
@@ -259,7 +257,8 @@ class FileSink(ResumableFile, Sink):
         """Return what `put` writes for a batch: the member of a compressed file. A large one is made in a thread."""
         if self.compression is None or not data:
             return data
-        if len(data) < LARGE:
+        # Bytes that are compressed in a worker thread: it takes about as long as to reach the thread.
+        if len(data) < 32 * 1024:
             return self.compression.compress(data)
         return await trio.to_thread.run_sync(self.compression.compress, data)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import msgspec
 
@@ -60,9 +60,6 @@ class JsonLines(FileSink):
         self.end = self.put(await self.compress(b"\n".join(lines)), self.end)
 
 
-DESCRIPTOR: Final = 1
-
-
 class Stdout(Sink):
     """Items as JSON Lines on standard output."""
 
@@ -75,10 +72,10 @@ class Stdout(Sink):
             CrawlFailed: The reader has closed the pipe.
         """
         data = b"".join([row.data + b"\n" for row in batch])
-        if os.isatty(DESCRIPTOR):
+        if os.isatty(1):
             data = printable(data.decode()).encode()  # the same values of JSON
         try:
             sys.stdout.flush()
-            write_all(partial(os.write, DESCRIPTOR), data)  # a buffer of Python could not be flushed to a closed pipe
+            write_all(partial(os.write, 1), data)  # a buffer of Python could not be flushed to a closed pipe
         except BrokenPipeError as error:
             raise CrawlFailed("the reader closed standard output") from error

@@ -15,7 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import attrs
 import trio
@@ -29,10 +29,6 @@ from crawler.redaction import hide_secrets_of, hide_userinfo, redact
 
 __all__ = ["Cursor", "KeyedSink"]
 
-FIRST_PAUSE: Final = 0.1
-LAST_PAUSE: Final = 2.0
-CLOSING: Final = 1.0
-"""Seconds that the end of a crawl waits for a call that does not return."""
 log = get_logger("crawler.sinks")
 
 
@@ -164,7 +160,8 @@ class KeyedSink(Sink, ABC):
             yield
         finally:
             self._ending.set()
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSING):
+            # The end of a crawl waits a second for a call that does not return.
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                 await trio.to_thread.run_sync(self._disconnect, abandon_on_cancel=True)
 
     def _begin(self) -> None:
@@ -281,10 +278,10 @@ class KeyedSink(Sink, ABC):
 
     def _pauses(self) -> Iterator[float]:
         """Yield the seconds before each further attempt, until `retry` seconds have passed."""
-        left, pause = self.retry, FIRST_PAUSE
+        left, pause = self.retry, 0.1
         give_up_at = time.monotonic() + left  # an attempt may take long, too
         while left > 0 and time.monotonic() < give_up_at:
-            pause = min(pause, left, LAST_PAUSE)
+            pause = min(pause, left, 2.0)
             yield pause
             left -= pause
             pause *= 2

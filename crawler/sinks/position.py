@@ -17,10 +17,6 @@ __all__ = ["TAIL", "Position", "as_text", "checksum", "difference", "digest", "p
 
 TAIL: Final = 512
 """Bytes before the end of what the job has written that identify a file."""
-BLOCK: Final = 4096
-"""Bytes that a file system writes at once."""
-CHUNK: Final = 1024 * 1024
-"""Bytes of one read."""
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -61,7 +57,7 @@ def digest(data: bytes) -> str:
 
 def checksum(file: FileIO | BinaryIO, start: int, end: int, before: int = 0) -> int:
     """Return the CRC-32 of a file up to an offset."""
-    while start < end and (data := os.pread(file.fileno(), min(CHUNK, end - start), start)):
+    while start < end and (data := os.pread(file.fileno(), min(1024 * 1024, end - start), start)):  # bytes of one read
         before = zlib.crc32(data, before)
         start += len(data)
     return before
@@ -80,7 +76,8 @@ def difference(file: BinaryIO, expected: Iterable[bytes], ignored: bytes) -> boo
             return True
         if len(found) < len(part):
             return False
-    return any(chunk.strip(ignored) for chunk in iter(lambda: file.read(BLOCK), b""))
+    # Bytes that a file system writes at once.
+    return any(chunk.strip(ignored) for chunk in iter(lambda: file.read(4096), b""))
 
 
 def place_of(path: Path) -> str:

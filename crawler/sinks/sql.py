@@ -34,7 +34,6 @@ CURSORS: Final = "crawler_cursor"
 """The table of the cursors."""
 TYPE: Final = "%(type)s"
 UNSAFE: Final = re.compile(r"\W+")
-MAX_INTEGER: Final = 2**63
 TEXTS: Final = {str, type(None)}
 
 
@@ -358,7 +357,7 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if -MAX_INTEGER <= value < MAX_INTEGER else "text"
+        return "int" if -(2**63) <= value < 2**63 else "text"
     return "float" if isinstance(value, float) else "text"
 
 

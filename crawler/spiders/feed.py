@@ -22,8 +22,6 @@ from crawler.spiders.spider import Spider
 
 __all__ = ["FeedSpider"]
 
-MAX_LOGGED: Final = 5
-"""Maximum number of broken records that are logged for a file. All are counted."""
 HTML: Final = re.compile(r"\s*(<\?xml[^>]*>\s*)?<(!doctype )?html\b", re.IGNORECASE)
 """The beginning of an HTML page, including XHTML."""
 log = get_logger("crawler.spiders")
@@ -166,7 +164,7 @@ class FeedSpider(Spider):
             broken += 1
             yield None
             first = first or reason
-            if broken <= MAX_LOGGED:
+            if broken <= 5:  # further ones of a file are counted, not logged
                 log.warning("%s: broken record: %s", response.url, reason)
         if broken:
             if not good:

@@ -17,8 +17,6 @@ __all__ = ["SiteSpider", "title_of"]
 
 MAX_FORM_URLS: Final = 1000
 """Maximum number of form URLs that one run follows: each result page may have another form."""
-MAX_BOXES: Final = 5
-"""Maximum number of pages from which one run sends the same empty form back to its own page."""
 MAX_URLS_OF_STEP: Final = 50_000
 """Number of URLs of a page that are compared with the sites in one step."""
 log = logging.getLogger(__name__)
@@ -117,7 +115,8 @@ class SiteSpider(Spider):
             if leads_back(url, page):
                 query = url.partition("?")[2]
                 self._boxes[query] += 1
-                if self._boxes[query] > MAX_BOXES:
+                # One run sends the same empty form back to its own page from five pages at most.
+                if self._boxes[query] > 5:
                     self.crawl.count("forms that lead back to their page")
                     continue
             if url in self._form_urls or len(self._form_urls) < MAX_FORM_URLS:

@@ -39,8 +39,6 @@ DIGEST_SIZE: Final = 16
 """Bytes of a digest. Two of a billion keys have the same one with a probability of 1.5e-21, so none is lost."""
 BUCKET_SIZE: Final = 48
 """Digests in a bucket, on average."""
-MAX_RECENT: Final = 131_072
-"""Keys that are kept as they are."""
 
 
 class CompactKeys:
@@ -49,7 +47,7 @@ class CompactKeys:
     The digests are in buckets, which are split one after another as they fill (linear hashing): no call takes long.
     """
 
-    def __init__(self, first: set[str], recent: int = MAX_RECENT) -> None:
+    def __init__(self, first: set[str], recent: int = 131_072) -> None:  # keys that are kept as they are
         self._first = first
         self._recent = RecentKeys(recent)
         self._buckets = [bytearray()]

@@ -16,8 +16,6 @@ from crawler.redaction import HIDDEN, redact_values
 
 __all__ = ["Identity", "accepted", "check_same", "first_difference", "shown_arguments"]
 
-SALT: Final = 16
-"""Bytes of the salt of one hash."""
 SECTIONS: Final = {"arguments": "argument", "settings": "setting"}
 """How messages name a value of a section of an identity."""
 log = get_logger("crawler.store")
@@ -40,7 +38,8 @@ class Identity:
         hashes: dict[str, str] = {}
         for name, value in self.secrets.items():
             old = before.get(name, "")
-            hashes[name] = _hash(value, bytes.fromhex(old.partition(":")[0]) or os.urandom(SALT))
+            # Bytes of the salt of one hash.
+            hashes[name] = _hash(value, bytes.fromhex(old.partition(":")[0]) or os.urandom(16))
         changed = [name for name, new in hashes.items() if name in before and new != before[name]]
         return self.crawl | {"secrets": hashes, "references": self.references}, changed
 

@@ -40,9 +40,6 @@ SPOOL: Final = "items.spool"
 LOCK: Final = "lock"
 SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """Raised by SQLite. The message about a damaged database may quote bytes that are not UTF-8."""
-MAX_CHECKED: Final = 256 * 1024 * 1024
-"""Size in bytes up to which a database is checked completely when it is opened. Damage in a larger one shows when it is
-read."""
 FILES: Final = frozenset({DATABASE, WAL, f"{DATABASE}-shm", f"{DATABASE}-journal", SPOOL, LOCK})
 
 
@@ -219,7 +216,9 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size < pages * page_size and not size(path.with_name(WAL)):
         raise JobError(_damaged(path, "its end is missing"))
     verdict = "ok"
-    if pages * page_size <= MAX_CHECKED:
+    # Size in bytes up to which a database is checked completely when it is opened. Damage in a larger one shows when it
+    # is read.
+    if pages * page_size <= 256 * 1024 * 1024:
         verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise JobError(_damaged(path, verdict.splitlines()[-1].lower()))  # the first line names the database

@@ -15,12 +15,6 @@ __all__ = ["JobUrl"]
 
 NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 """A name of a job. PostgreSQL makes it part of the name of a schema, which has at most 63 bytes."""
-LEASE: Final = 60.0
-"""Seconds, unless the URL sets another value."""
-MIN_LEASE: Final = 0.5
-MAX_LEASE: Final = 86_400.0
-LONGEST_SILENCE: Final = 15.0
-"""Seconds. By default, TCP waits for minutes, and after a network failure it tries again when the lease has ended."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +68,9 @@ class JobUrl:
     @property
     def silence(self) -> float:
         """Seconds after which a connection whose other end acknowledges nothing is given up, well within a lease."""
-        return min(max(self.lease / 4, 1.0), LONGEST_SILENCE)
+        # By default, TCP waits for minutes, and after a network failure it tries again when the lease has
+        # ended.
+        return min(max(self.lease / 4, 1.0), 15.0)
 
 
 def _checked(job: str) -> str:
@@ -87,11 +83,9 @@ def _checked(job: str) -> str:
 
 def _lease(text: str, shown: str) -> float:
     try:
-        lease = float(text) if text else LEASE
+        lease = float(text) if text else 60.0  # seconds
     except ValueError:
         lease = 0.0
-    if not MIN_LEASE <= lease <= MAX_LEASE:
-        raise ConfigError(
-            f"job {shown}: lease must be a number of seconds from {MIN_LEASE:g} to {MAX_LEASE:.0f}, not {text!r}"
-        )
+    if not 0.5 <= lease <= 86_400.0:
+        raise ConfigError(f"job {shown}: lease must be a number of seconds from 0.5 to 86400, not {text!r}")
     return lease

@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryStore"]
 
-MAX_KEYS: Final = 262_144
-"""Keys that are kept as they are, at about 170 bytes each; of later ones, digests are kept."""
 STEP: Final = 10_000
 """Requests of a large page that are added before other tasks run."""
-MAX_PENDING: Final = 100_000
-"""Pending requests in memory, at about 450 bytes each; more are kept on disk."""
 
 
 class _Lane(Struct, eq=False):
@@ -86,7 +82,9 @@ class MemoryStore(OwnLog):
     durable: Final = False
     round: Final = 1
 
-    def __init__(self, max_keys: int = MAX_KEYS, max_pending: int = MAX_PENDING) -> None:
+    # Keys that are kept as they are, at about 170 bytes each; of later ones, digests are kept.
+    # Pending requests in memory, at about 450 bytes each; more are kept on disk.
+    def __init__(self, max_keys: int = 262_144, max_pending: int = 100_000) -> None:
         self.known: set[str] | CompactKeys = set()
         """The keys that are known: all of them."""
         self.live = 0

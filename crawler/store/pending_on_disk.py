@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from crawler.errors import CrawlFailed
 from crawler.frontier import Pending
@@ -21,9 +21,6 @@ from crawler.store.schema import (
 
 __all__ = ["PendingOnDisk"]
 
-CACHE: Final = 8 * 1024
-"""KiB of the file that SQLite keeps in memory."""
-
 
 class PendingOnDisk:
     """Pending requests in a temporary file, which has no name and ends with the process.
@@ -34,7 +31,8 @@ class PendingOnDisk:
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE}"):
+        # SQLite keeps 8 MiB of the file in memory.
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192"):
             self._execute(f"PRAGMA {pragma}")
         self._execute(CREATE_PENDING)
         self._execute("BEGIN")  # and never COMMIT, which takes ten times as long as a statement

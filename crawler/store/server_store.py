@@ -11,8 +11,6 @@ from crawler.store.protocol import CommitResult
 
 __all__ = ["COMMIT_RESULTS", "ServerStore"]
 
-MAX_RECENT_KEYS: Final = 131_072
-"""Committed keys that are kept in memory."""
 COMMIT_RESULTS: Final = (
     CommitResult.OK,
     CommitResult.DUP,
@@ -34,7 +32,7 @@ class ServerStore(OwnLog):
         self.job_name = job_name
         self.owner = owner
         self.round = round_
-        self.known = RecentKeys(MAX_RECENT_KEYS)
+        self.known = RecentKeys(131_072)  # committed keys that are kept in memory
         self.live = 0
         self.exhausted = False
         self.behind = 0

@@ -33,8 +33,6 @@ from crawler.store.sqlite_job import SqliteJob
 
 __all__ = ["SqliteStore"]
 
-STAGED_CHUNK: Final = 1000
-"""Staged rows that are committed before other tasks may run."""
 SELECT_STAGED: Final = (
     "SELECT rowid, item, request, type FROM staged WHERE stage = ? AND rowid > ? ORDER BY rowid LIMIT ?"
 )
@@ -153,7 +151,8 @@ class SqliteStore(SqliteJob):
     async def _commit_staged(self, outcome: Outcome, committed: Committed) -> None:
         """Make the staged effects of a page part of this transaction; other tasks run in between."""
         number, last = 0, -1
-        while rows := self._database.execute(SELECT_STAGED, (outcome.stage, last, STAGED_CHUNK)).fetchall():
+        # Other tasks may run after 1000 staged rows.
+        while rows := self._database.execute(SELECT_STAGED, (outcome.stage, last, 1000)).fetchall():
             last = rows[-1][0]
             items = [ItemRow(item, None, kind) for _, item, _, kind in rows if item is not None]
             self._log.append(self._rows(outcome, items, number))

@@ -45,8 +45,6 @@ MAX_RECENT_KEYS: Final = 131_072
 """Committed keys that are kept in memory."""
 MAX_WAL: Final = 16 * 1024 * 1024
 """Size of the write-ahead log, in bytes, above which it is written into the database."""
-BUSY_TIMEOUT: Final = 5000
-"""Milliseconds to wait for a lock of another process that reads the job."""
 
 
 class SqliteJob(AbstractContextManager["SqliteJob"]):
@@ -199,7 +197,8 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
                 sync()
             self._database.execute("PRAGMA busy_timeout=0")
             self._has_new_commits = bool(self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
-            self._database.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+            # Five seconds for a lock of another process that reads the job.
+            self._database.execute("PRAGMA busy_timeout=5000")
 
     # The state of an earlier run
 

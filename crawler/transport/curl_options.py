@@ -28,8 +28,6 @@ __all__ = ["CurlOptions", "accepted_codings", "connection_stages", "proxy_of"]
 
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The characters of a method and of a field name (RFC 9110 section 5.6.2)."""
-READ_SIZE: Final = 65_536
-"""Bytes that are read from a socket at once: most pages are one read and one callback."""
 LINE_BREAK: Final = lazy_pattern(rb"[\r\n\0]")
 CODINGS: Final = ("gzip", "deflate", "br", "zstd")
 """Content codings in the order in which browsers list them."""
@@ -40,15 +38,6 @@ SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"conten
 
 LOWER_ESCAPE: Final = lazy_pattern(rb"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F])")
 """A percent-encoded byte with a lower-case digit, which libcurl would write in upper case in a path."""
-MAX_TIMEOUT: Final = 2**31 - 1
-"""The longest timeout of libcurl, in milliseconds."""
-MAX_ADDRESS_AGE: Final = 2
-"""Seconds for which libcurl keeps the addresses that a request brings. It scans all that it has for each request."""
-MAX_ADDRESS_AGE_PROXY: Final = 60
-"""The same for a request through a proxy: libcurl needs the address of the site once it has reached the proxy."""
-MAX_IDLE: Final = 1
-"""Seconds that a connection may have been idle before a request that must not be sent twice: the server may be closing
-it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at least."""
 
 
 class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
@@ -65,7 +54,8 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
         """Set what is the same for every request, on a new or a reset handle."""
         setopt = curl.setopt
         setopt(pycurl.NOSIGNAL, 1)
-        setopt(pycurl.BUFFERSIZE, READ_SIZE)
+        # Bytes that are read from a socket at once: most pages are one read and one callback.
+        setopt(pycurl.BUFFERSIZE, 65_536)
         setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_3 if self.http3 else pycurl.CURL_HTTP_VERSION_2TLS)
         setopt(pycurl.HTTP09_ALLOWED, 0)
@@ -74,7 +64,9 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
         setopt(pycurl.USERAGENT, "")  # pycurl's own would be sent to proxies too
         setopt(pycurl.ACCEPT_ENCODING, "")  # all that libcurl can decode
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
-        setopt(pycurl.DNS_CACHE_TIMEOUT, MAX_ADDRESS_AGE)
+        # Seconds for which libcurl keeps the addresses that a request brings. It scans all that it has for each
+        # request.
+        setopt(pycurl.DNS_CACHE_TIMEOUT, 2)
         setopt(pycurl.PROXY, "")  # not the one of the environment
         setopt(pycurl.NOPROXY, "")
         if self.tls_verify is False:
@@ -137,7 +129,9 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
         if transfer.proxy is not None:
             setopt(pycurl.PROXY, str(transfer.proxy))
             setopt(pycurl.PROXYPORT, transfer.proxy.port or PROXY_PORTS[transfer.proxy.scheme])
-            setopt(pycurl.DNS_CACHE_TIMEOUT, MAX_ADDRESS_AGE_PROXY)
+            # The same for a request through a proxy: libcurl needs the address of the site once it has reached the
+            # proxy.
+            setopt(pycurl.DNS_CACHE_TIMEOUT, 60)
             if self.http3:  # libcurl would ask each proxy for a tunnel of datagrams first
                 setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             is_special = True
@@ -238,7 +232,10 @@ def _set_method(curl: Any, transfer: Transfer) -> None:
     if method != "POST":
         curl.setopt(pycurl.CUSTOMREQUEST, method)
     if not transfer.is_idempotent:
-        curl.setopt(pycurl.MAXAGE_CONN, MAX_IDLE)
+        # Seconds that a connection may have been idle before a request that must not be sent twice: the server may be
+        # closing it, and whether it got the request is then unknown. Servers keep idle connections for some seconds at
+        # least.
+        curl.setopt(pycurl.MAXAGE_CONN, 1)
         curl.setopt(pycurl.VERBOSE, 1)
         curl.setopt(pycurl.DEBUGFUNCTION, transfer.on_debug)
 
@@ -260,7 +257,7 @@ def _time_left(deadline: float, clock: Callable[[], float]) -> int:
     if deadline == math.inf:
         return 0
     left = math.ceil((deadline - clock()) * 1000)
-    return left if 1 <= left <= MAX_TIMEOUT else max(1, min(left, MAX_TIMEOUT))
+    return min(max(left, 1), 2**31 - 1)  # the longest timeout of libcurl
 
 
 def _milliseconds(seconds: float) -> int:

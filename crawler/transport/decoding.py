@@ -24,8 +24,6 @@ __all__ = [
 
 MAX_PIECE: Final = 65_536
 """Maximum number of bytes that are unpacked at once."""
-INPUT_STEP: Final = 16_384
-"""Bytes of a body that are decoded together."""
 MAX_CODINGS: Final = 5
 """Codings of one body; libcurl has the same limit."""
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
@@ -101,8 +99,8 @@ class _Inflate:
     def decode(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Decode `pieces`, which continue the earlier ones."""
         for piece in pieces:
-            for at in range(0, len(piece), INPUT_STEP):  # small steps, since each gzip member copies what follows it
-                yield from self._decode(piece[at : at + INPUT_STEP])
+            for at in range(0, len(piece), 16_384):  # small steps, since each gzip member copies what follows it
+                yield from self._decode(piece[at : at + 16_384])
                 if self._ended:
                     return
 

@@ -32,7 +32,6 @@ from crawler.transport.transfer import Transfer
 
 __all__ = ["CurlDriver", "TransportStatistics"]
 
-DEFAULT_MAX_CONNECTIONS: Final = 4096
 TIMER_EXPIRED: Final[Ready] = [(pycurl.SOCKET_TIMEOUT, 0)]
 NEAR: Final = 1000 * INTERVAL
 """Milliseconds. A timer that expires later is looked at by the inspection before that."""
@@ -61,7 +60,7 @@ class CurlDriver:
     ) -> None:
         self._options = options
         self._slow = slow
-        self._room = TransferRoom(max_connections or DEFAULT_MAX_CONNECTIONS)
+        self._room = TransferRoom(max_connections or 4096)
         self._on_endless = on_endless
         self._closed = False
         self._multi: Any = None  # opened by the first request

@@ -27,7 +27,6 @@ TOLERABLE: Final = re.compile("without colon|carriage return", re.IGNORECASE)
 """Words of libcurl about lines that browsers accept."""
 METHODS: Final = ("GET", "HEAD")
 REPLACED_FIELDS: Final = (b"connection", b"accept-encoding", b"host")
-READ_SIZE: Final = 65_536
 FINAL_KINDS: Final = ("bad_header", "headers_too_large")
 """Kinds that the next attempt would meet again."""
 
@@ -106,7 +105,7 @@ class LenientTransfer(Transfer):
             size = await self._call("send", self._unsent, trio.lowlevel.wait_writable)
             self._unsent = self._unsent[size:]
         try:
-            return bytes(await self._call("recv", READ_SIZE, trio.lowlevel.wait_readable))
+            return bytes(await self._call("recv", 65_536, trio.lowlevel.wait_readable))
         except pycurl.error as error:
             code, message = error.args
             if kind_of_code(code, message, 0) == "closed":  # without a TLS close_notify

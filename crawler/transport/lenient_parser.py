@@ -14,8 +14,6 @@ STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?!\d)", re.IGNORECASE)
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
 CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 BODILESS: Final = (b"204", b"304")
-MAX_CHUNK_LINE: Final = 16_384
-"""Maximum length of a line between chunks, in bytes."""
 
 
 class ParseError(Exception):
@@ -73,7 +71,8 @@ class LenientHTTP11Parser:
         """Parse one line or one piece of the body; return whether there may be another."""
         if self._state in ("body", "data"):
             return self._read_body(body)
-        line = self._read_line(self._max_headers if self._state in ("head", "trailer") else MAX_CHUNK_LINE)
+        # A line between chunks has at most 16 KiB.
+        line = self._read_line(self._max_headers if self._state in ("head", "trailer") else 16_384)
         if line is None:
             return False
         if self._state == "head":

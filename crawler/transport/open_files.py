@@ -16,12 +16,6 @@ __all__ = ["ConnectionLimits", "TransferRoom", "connection_limits", "raise_open_
 
 WANTED: Final = 65_536
 """Open files that are asked for: more than any crawl needs. Some programs iterate over all that are possible."""
-UNKNOWN: Final = 256
-"""The limit that is assumed if the system does not say it."""
-RESERVED: Final = 128
-"""Open files left to outputs, the job, lookups and libraries."""
-MIN_SOCKETS: Final = 32
-"""Sockets of a transport where fewer are left."""
 
 
 MIN_OPEN_FILES: Final = 64
@@ -83,7 +77,8 @@ class TransferRoom:
 
 def connection_limits(open_files: int, max_kept: int) -> ConnectionLimits:
     """Return the connections that fit into a limit on open files."""
-    sockets = max(open_files - RESERVED, MIN_SOCKETS)
+    # 128 open files are left to outputs, the job, lookups and libraries, and 32 sockets to a transport in any case.
+    sockets = max(open_files - 128, 32)
     return ConnectionLimits(transfers=sockets // 2, kept=min(max_kept, sockets // 2), total=sockets * 3 // 4)
 
 
@@ -95,7 +90,7 @@ def raise_open_file_limit() -> int:
     try:
         import resource  # noqa: PLC0415 - not on every system
     except ImportError:
-        return UNKNOWN
+        return 256  # the limit that is assumed if the system does not say it
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

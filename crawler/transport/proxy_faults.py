@@ -26,7 +26,6 @@ NETWORK_CODES: Final = frozenset(
 SOCKS_REPLIES: Final = range(17, 26)
 """CURLPX_REPLY_…: a SOCKS server could not reach the site (RFC 1928 section 6)."""
 GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
-PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
 
 def find_fault(curl: Any, code: int, proxy: httpx.URL) -> ProxyFault | None:
@@ -36,7 +35,7 @@ def find_fault(curl: Any, code: int, proxy: httpx.URL) -> ProxyFault | None:
         return "proxy" if proxy.scheme == "https" and not status else None
     if code not in NETWORK_CODES:
         return "proxy" if code == pycurl.E_COULDNT_RESOLVE_PROXY else None
-    if status == PROXY_AUTHENTICATION_REQUIRED:
+    if status == 407:  # Proxy Authentication Required
         return "proxy"
     if status:  # another response of the proxy to CONNECT
         return "beyond" if status in GATEWAY_STATUSES or status < 300 else None
@@ -62,7 +61,7 @@ def proxy_response_fault(response: httpx.Response) -> ProxyFault | None:
     says so.
     """
     status = response.status_code
-    if status == PROXY_AUTHENTICATION_REQUIRED:
+    if status == 407:  # Proxy Authentication Required
         return "proxy"
     headers = response.headers
     if status in GATEWAY_STATUSES and ("x-squid-error" in headers or "error=" in headers.get("proxy-status", "")):

@@ -20,18 +20,6 @@ from crawler.transport.error_kinds import is_unknown_host
 
 __all__ = ["AddressResolver", "Resolver", "ResolverStatistics", "parse_address"]
 
-NEGATIVE_TTL: Final = 0.5
-"""Seconds for which it is cached that a name does not exist: the requests of one burst share one answer."""
-FAILURE_TTL: Final = 5.0
-"""Seconds for which it is cached that a lookup failed, at most, and no longer than it took (RFC 9520 section 3.2): each
-question to a name server that sends nothing, or garbage, takes 10 seconds."""
-SLOW_FAILURE: Final = 0.5
-"""Seconds of a failed lookup that is cached. One that failed sooner may be repeated at once."""
-STALE_TTL: Final = 30.0
-"""Seconds for which expired addresses are used after a failed lookup (RFC 8767 section 5)."""
-MAX_STALE: Final = 86_400.0
-"""Seconds since their lookup after which addresses are no longer used (RFC 8767 section 5)."""
-
 
 class AddressResolver(Protocol):
     """The interface of resolvers: a `Resolver`, or one of your own."""
@@ -213,15 +201,21 @@ class Resolver:
         now, error = trio.current_time(), lookup.error
         old = self._cached.get(host, UNKNOWN)
         if error is None:
-            self._cache(host, _Cached(now + self._ttl, now + MAX_STALE, lookup.addresses))
+            # Seconds since their lookup after which addresses are no longer used (RFC 8767 section 5).
+            self._cache(host, _Cached(now + self._ttl, now + 86_400.0, lookup.addresses))
         elif is_unknown_host(error):
-            self._cache(host, _Cached(now + NEGATIVE_TTL, -math.inf, (), error))
+            # Seconds for which it is cached that a name does not exist: the requests of one burst share one answer.
+            self._cache(host, _Cached(now + 0.5, -math.inf, (), error))
         elif now < old.usable_until:
             if lookup.callers:
                 lookup.addresses, lookup.error = old.addresses, None
-                self._cache(host, old._replace(expiry=now + STALE_TTL))
-        elif now - lookup.since >= SLOW_FAILURE and host not in self._waiting:  # the name server was asked
-            self._cache(host, _Cached(now + min(now - lookup.since, FAILURE_TTL), -math.inf, (), error))
+                # Seconds for which expired addresses are used after a failed lookup (RFC 8767 section 5).
+                self._cache(host, old._replace(expiry=now + 30.0))
+        # Seconds of a failed lookup that is cached. One that failed sooner may be repeated at once.
+        elif now - lookup.since >= 0.5 and host not in self._waiting:  # the name server was asked
+            # Seconds for which it is cached that a lookup failed, at most, and no longer than it took (RFC 9520 section
+            # 3.2): each question to a name server that sends nothing, or garbage, takes 10 seconds.
+            self._cache(host, _Cached(now + min(now - lookup.since, 5.0), -math.inf, (), error))
 
     def _cache(self, host: str, result: _Cached) -> None:
         self._cached.pop(host, None)  # so that it becomes the youngest

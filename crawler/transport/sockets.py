@@ -28,8 +28,6 @@ CSELECT_ERR: Final[int] = pycurl.CSELECT_ERR
 
 SYSTEM: Final[Any] = select
 """The module `select`, whose names are those of the system."""
-MAX_EVENTS: Final = 256
-"""Events that are read from a kqueue at once; the others wait for the next turn."""
 
 
 class Poller(Protocol):
@@ -165,7 +163,8 @@ class KqueuePoller:
         """See `Poller`."""
         await trio.lowlevel.wait_readable(self._kqueue.fileno())
         ready: dict[int, int] = {}
-        for event in self._kqueue.control(None, MAX_EVENTS, 0):
+        # Events that are read from a kqueue at once; the others wait for the next turn.
+        for event in self._kqueue.control(None, 256, 0):
             ready[event.ident] = ready.get(event.ident, 0) | self._flags(event)
         return list(ready.items())
 

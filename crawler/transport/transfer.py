@@ -42,8 +42,6 @@ ALL_STALE: Final = "Connection died, tried"
 """What libcurl says when several kept connections in a row were closed."""
 BODILESS: Final = (204, 304)
 NO_TIMEOUT: Final[dict[str, float | None]] = {}
-TIMER_ERROR: Final = 0.05
-"""Seconds by which libcurl's clock may be ahead of trio's."""
 
 
 class UnknownCoding(httpx.DecodingError):
@@ -245,7 +243,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         if code == pycurl.E_WRITE_ERROR and self._has_headers and not self._paused:
             # The body is complete and bytes follow its compressed data, which browsers ignore; or it is large enough.
             code = pycurl.E_OK
-        if code == pycurl.E_OPERATION_TIMEDOUT and trio.current_time() >= self.complete_by - TIMER_ERROR:
+        # Seconds by which libcurl's clock may be ahead of trio's.
+        if code == pycurl.E_OPERATION_TIMEDOUT and trio.current_time() >= self.complete_by - 0.05:
             self.fail(self.late())
         elif code == TOO_LARGE and self._paused:
             message = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
