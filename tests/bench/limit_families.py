@@ -55,8 +55,9 @@ MANY: Final = 11
 """Refusals that are few."""
 SHARE: Final = 4
 """Runs of each family in `--share`."""
-SIGMAS: Final = 3.0
-"""Standard deviations of a share by which chance alone may miss a mark: once in a thousand marks."""
+SIGMAS: Final = 2.33
+"""Standard deviations of a share by which chance may miss a mark: it does once in a hundred runs of a limiter that is no
+better than its mark, and never of one that is."""
 SLACK: Final = 1.02
 """Factor by which a median may miss one by chance."""
 EACH: Final = 40

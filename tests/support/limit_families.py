@@ -577,7 +577,7 @@ def _too_long(one: Draw) -> dict[str, Any]:
     quota = one.quota(length, MOST / WINDOWS_OF_LIES)
     wait = math.ceil(length * log_uniform(one.rng, 10.0, 60.0))
     window = WINDOWS[one.rng.choice(tuple(WINDOWS))](quota, length)
-    pages = max(FEWEST, int(quota * WINDOWS_OF_LIES))
+    pages = max(FEWEST, quota * WINDOWS_OF_LIES)
     return one.words((429,)) | {
         "limits": window,
         "pages": pages,
@@ -594,8 +594,11 @@ def _too_short(one: Draw) -> dict[str, Any]:
 
 @family("stated reset a day ahead")
 def _day_ahead(one: Draw) -> dict[str, Any]:
+    length = one.length(60.0, 10.0)
+    quota = one.quota(length, MOST / WINDOWS_OF_LIES)
     says = legacy(a_day_ahead, one.rng.choice(PREFIXES))
-    return one.declared(says, "wrong", **one.window("fixed", longest=60.0)) | {"refuses": nothing}
+    pages = max(FEWEST, quota * WINDOWS_OF_LIES)
+    return one.declared(says, "wrong", limits=fixed(quota, length), pages=pages) | {"refuses": nothing}
 
 
 @family("clock off, without Date")
