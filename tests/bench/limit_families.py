@@ -56,8 +56,8 @@ MANY: Final = 11
 SHARE: Final = 4
 """Runs of each family in `--share`."""
 SIGMAS: Final = 2.33
-"""Standard deviations of a share by which chance may miss a mark: it does once in a hundred runs of a limiter that is no
-better than its mark, and never of one that is."""
+"""Standard deviations of a share by which chance may miss a mark: it does once in a hundred runs of a limiter that just
+holds it."""
 SLACK: Final = 1.02
 """Factor by which a median may miss one by chance."""
 EACH: Final = 40
