@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+import trio
 from crawler_plugins.outputs.objects import ObjectFolder, _one_line
 from obstore.store import from_url
 from support.environments import environment
@@ -123,7 +124,7 @@ async def test_a_store_that_is_away_for_a_while_delays_the_output_only(variables
 
 async def test_a_store_that_stays_away_ends_a_crawl_that_a_job_continues(variables, server, monkeypatch, tmp_path):
     monkeypatch.setattr("crawler_plugins.outputs.objects.PATIENT", {"max_retries": 1, "retry_timeout": timedelta(0)})
-    monkeypatch.setattr("crawler.engine.sinks.RETRY_PAUSES", (0.01,))
+    monkeypatch.setattr(trio, "sleep", lambda _seconds: trio.lowlevel.checkpoint())  # the pauses between its calls
     site = FakeSite({f"/{n}": "x" for n in range(20)})
 
     class Numbers(Spider):
