@@ -73,8 +73,6 @@ class Breaker(Struct, eq=False):
     """The last failure."""
     pages: set[str] = set()
     """URLs of pages that were sent and got no response, and had not failed before."""
-    repeated: set[str] = set()
-    """URLs of those that had failed before, without those that the host itself answered with an error."""
     waited_in_vain: bool = False
     """Whether its pages were counted as failed after it had been open for as long as they may wait."""
     is_logged: bool = False

@@ -70,6 +70,7 @@ class Outages:
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
         self._probes: dict[object, list[Breaker]] = {}  # tickets that are probes
+        self._recovered: dict[str, float] = {}  # when the latest outage of a scope ended, in seconds since the epoch
         self._in_vain: dict[str, int] = {}  # waits for pages that proved to be broken, by scope, since it recovered
 
     def statistics(self) -> dict[str, OutageStatistics]:
@@ -154,13 +155,13 @@ class Outages:
         was_offline = self.network.breaker is not None
         self.network.note_online(scopes[0], now)
         self.network.end_outage()
-        were_down = [self._close(scope) for scope in scopes]
+        were_down = [self._close(scope, now) for scope in scopes]
         if was_offline:
             self._breakers.clear()
         self.active = bool(self._breakers)
         return was_offline or any(were_down)
 
-    def _close(self, scope: str) -> bool:
+    def _close(self, scope: str, now: float) -> bool:
         """Remove the breaker of a scope that has answered. Return whether there was one."""
         breaker = self._breakers.pop(scope, None)
         if breaker is None:
@@ -169,6 +170,7 @@ class Outages:
             self._in_vain[scope] = self._in_vain.get(scope, 0) + 1
         elif breaker.is_open:
             self._in_vain.pop(scope, None)
+            self._recovered[scope] = now
         return True
 
     def failed(self, attempt: FailedAttempt, now: float) -> Outage | None:
@@ -231,11 +233,10 @@ class Outages:
     def _judge_page(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response of use: its page may be to blame."""
         failed_before = attempt.failed_before
-        is_own = failed_before is not None and failed_before < breaker.since  # the host has answered another one since
+        was_up = self._recovered.get(attempt.scope, -math.inf)  # a failure while its host was down is not the page's
+        is_own = failed_before is not None and was_up < failed_before < breaker.since  # others were answered since
         if not is_own:
             breaker.pages.add(attempt.url)
-        elif attempt.contact != "error":  # a page that failed in one outage fails in the next, too
-            breaker.repeated.add(attempt.url)
         may_serve = breaker.is_known or attempt.contact != "sent"
         may_be_page = may_serve and not (attempt.blocks_host or self.network.is_suspected)
         limit = self._seconds_for_page(breaker, attempt, may_be_page=may_be_page)
@@ -243,9 +244,9 @@ class Outages:
             breaker.waited_in_vain |= breaker.is_open
             breaker.close()
             return None
-        is_alone = failed_before is not None and not is_own and attempt.may_be_alone
-        failing = len(breaker.pages | breaker.repeated)
-        is_down = breaker.is_open or is_alone or _is_enough(failing, breaker, now)
+        may_be_alone = attempt.may_be_alone or was_up > -math.inf  # a host that was down may be down again
+        is_alone = failed_before is not None and not is_own and may_be_alone
+        is_down = breaker.is_open or is_alone or _is_enough(len(breaker.pages), breaker, now)
         if may_be_page and not is_down:
             return None
         self._open(breaker, now, limit, is_late=is_late)

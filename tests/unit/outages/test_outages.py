@@ -207,13 +207,16 @@ def test_pages_that_have_failed_before_show_no_outage() -> None:
     assert ready_at(made, A, 130.0) == -math.inf
 
 
-def test_pages_that_have_failed_before_and_now_fail_one_after_the_other_wait_for_a_probe() -> None:
-    """A host that flaps would cost each of them an attempt at every failure."""
+def test_a_failure_while_its_host_was_down_is_not_that_of_the_page() -> None:
+    """A host that flaps would cost the page an attempt at every failure."""
     made = outages()
-    found = [fail(made, A, 100.0 + n, "gateway", url=f"{A}/{n}", failed_before=99.0) for n in range(5)]
-    assert found[:2] == [None, None]
-    assert all(found[2:])
-    assert 103.0 < ready_at(made, A, 104.0) < 100.0 + PAGE
+    for n in range(3):
+        fail(made, A, 100.0 + n, "gateway", url=f"{A}/{n}")
+    answer(made, A, 110.0)
+    assert fail(made, A, 120.0, "gateway", url=f"{A}/0", failed_before=100.0) is not None
+    assert 120.0 < ready_at(made, A, 120.0) < 120.0 + PAGE
+    answer(made, A, 130.0)
+    assert fail(made, A, 140.0, "gateway", url=f"{A}/0", failed_before=135.0) is None
 
 
 @pytest.mark.parametrize("contact", ["sent", "gateway", "error"])
