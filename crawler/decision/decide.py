@@ -191,6 +191,8 @@ def _wait_for_host(error: RequestError | Retry, outage: Outage, facts: Facts) ->
         return Fail(given_up_error(error, outage.down_for, facts.request))
     if outage.is_open:
         return Again("waits", outage.wait)
+    if outage.counts:
+        return None
     return Again("unreachable", outage.wait) if facts.may_go_free("unreachable") else None
 
 

@@ -111,8 +111,7 @@ class OutageMonitor:
         """Report a failed attempt."""
         request, pending = ticket.request, ticket.pending
         scope = self._outages.scopes(request)[-1 if is_proxy else 0]
-        has_served = request.depth > 0 or ticket.permit.lane.refusal_budget.has_served
-        may_be_alone = isinstance(ticket, PageTicket) and has_served
+        may_be_alone = isinstance(ticket, PageTicket) and request.depth > 0
         failed_before = pending.first_failed_at
         if failed_before is None:
             pending.first_failed_at = now

@@ -56,6 +56,8 @@ class Outage(NamedTuple):
     """Seconds until it may be sent again, at least."""
     is_open: bool = True
     """Whether the breaker is open. If not, the request alone may be to blame, so such retries are limited."""
+    counts: bool = False
+    """Whether this uses an attempt nevertheless: only the wait is longer."""
     gives_up: bool = False
     """Whether the host has been down for too long: the request fails."""
     down_for: float = 0.0

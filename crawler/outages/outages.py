@@ -36,6 +36,9 @@ NEW_ANSWERING: Final = 90.0
 """The same if it exists and is probably starting: its gateway answers, or its robots.txt is an error."""
 MIN_TRIES: Final = 2
 """Failures one after the other, at least, before a host that has never answered is given up."""
+UNANSWERED: Final = 5.0
+"""Seconds before a page is sent again that a gateway answered for its host as the second in a row, or a later one: in the
+first second of an outage it would use up its attempts. Connections that break at random are no outage."""
 PAGE: Final = 30.0
 """Seconds, at most, for which a host is taken to be down although its pages may be broken: a restart takes less."""
 BEHIND: Final = 1.0
@@ -248,7 +251,8 @@ class Outages:
         is_alone = failed_before is not None and not is_own and may_be_alone
         is_down = breaker.is_open or is_alone or _is_enough(len(breaker.pages), breaker, now)
         if may_be_page and not is_down:
-            return None
+            is_second = attempt.contact == "gateway" and breaker.failures > 1 and not is_own
+            return Outage(UNANSWERED, is_open=False, counts=True) if is_second else None
         self._open(breaker, now, limit, is_late=is_late)
         wait = _wait(breaker, now)
         return Outage(wait if attempt.blocks_host else min(2.0 * wait, wait + BEHIND))

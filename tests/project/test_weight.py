@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58190,
-    "lines of crawler/ without limits": 49684,
+    "lines of crawler/": 58197,
+    "lines of crawler/ without limits": 49691,
     "files of crawler/": 416,
     "files with fewer than 25 lines of code": 47,
     "lines of plugins/": 23905,
     "numeric constants of limits": 233,
-    "numeric constants elsewhere": 239,
+    "numeric constants elsewhere": 240,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 27842,
+    "lines of the modules of a plain crawl": 27849,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,

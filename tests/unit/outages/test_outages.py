@@ -219,6 +219,17 @@ def test_a_failure_while_its_host_was_down_is_not_that_of_the_page() -> None:
     assert fail(made, A, 140.0, "gateway", url=f"{A}/0", failed_before=135.0) is None
 
 
+def test_a_page_that_is_the_second_in_a_row_for_which_a_gateway_answers_is_sent_again_after_five_seconds() -> None:
+    """Else it would use up its attempts before the third failure, or the first second, shows an outage."""
+    made = outages()
+    assert fail(made, A, 100.0, "gateway", url=f"{A}/1") is None
+    assert fail(made, A, 100.5, "gateway", url=f"{A}/2") == Outage(5.0, is_open=False, counts=True)
+    answer(made, A, 101.0)
+    for contact in ("sent", "error"):
+        assert [fail(made, A, 102.0 + n, contact, url=f"{A}/{n}") for n in range(2)] == [None, None]
+        answer(made, A, 104.0)
+
+
 @pytest.mark.parametrize("contact", ["sent", "gateway", "error"])
 def test_a_page_that_is_alone_is_held_while_its_host_answers_nothing(contact: Contact) -> None:
     made = outages()
