@@ -37,8 +37,8 @@ NEW_ANSWERING: Final = 90.0
 MIN_TRIES: Final = 2
 """Failures one after the other, at least, before a host that has never answered is given up."""
 UNANSWERED: Final = 5.0
-"""Seconds before a page is sent again that a gateway answered for its host as the second in a row, or a later one: in the
-first second of an outage it would use up its attempts. Connections that break at random are no outage."""
+"""Seconds before a page is sent again for which a gateway answered, as the second in a row or a later one: in the first
+second of an outage it would use up its attempts. Connections that break at random are no outage."""
 PAGE: Final = 30.0
 """Seconds, at most, for which a host is taken to be down although its pages may be broken: a restart takes less."""
 BEHIND: Final = 1.0
