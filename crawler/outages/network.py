@@ -56,19 +56,21 @@ class Network:
         self.is_suspected = False
         """Whether so many hosts fail that only the time is missing for an outage: no page is to blame."""
         self._patience = patience
-        self._loopback = False  # whether a host on this machine has answered
+        self._loopback: set[str] = set()  # the hosts on this machine that have answered
         self._failing: dict[str, bool] = {}  # hosts that have failed since then, and whether they had answered before
         self._since = math.inf  # the first of these failures
 
     @property
     def has_answered(self) -> bool:
         """Whether any host has ever answered."""
-        return self.was_online or self._loopback
+        return self.was_online or bool(self._loopback)
 
     def note_online(self, origin: str, now: float = -math.inf) -> None:
         """Note a response of this run at `now` (seconds since the epoch), or of an earlier one."""
+        if origin in self._loopback:
+            return
         if urls.is_loopback(origin):
-            self._loopback = True
+            self._loopback.add(origin)
         else:
             self.was_online, self.answered_at = True, max(now, self.answered_at)
             if now > -math.inf:

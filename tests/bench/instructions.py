@@ -9,6 +9,9 @@ Instructions do not depend on what else the machine does, so one run is enough. 
 ``scrapy_ratio.py``, ``scrapy_bridge.py`` and ``compare.py``, and run in valgrind, which takes 30 to 60 times as long:
 Scrapy takes minutes. The kernel is not counted. `crawl only` subtracts the instructions of the same program for a site
 of one page.
+
+The watchdog looks five times a second, and so fifty times as often a page as it does outside of valgrind: with ``LOOK`` of
+`crawler.engine.watchdog` at ten seconds, the figures are those of a page.
 """
 # ruff: noqa: T201  # a program that prints
 
