@@ -10,7 +10,7 @@ Instructions do not depend on what else the machine does, so one run is enough. 
 Scrapy takes minutes. The kernel is not counted. `crawl only` subtracts the instructions of the same program for a site
 of one page.
 
-The watchdog looks five times a second, and so fifty times as often a page as it does outside of valgrind: with ``LOOK`` of
+The watchdog looks five times a second, so fifty times as often a page as outside of valgrind: with ``LOOK`` of
 `crawler.engine.watchdog` at ten seconds, the figures are those of a page.
 """
 # ruff: noqa: T201  # a program that prints
