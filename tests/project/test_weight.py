@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58197,
-    "lines of crawler/ without limits": 49691,
+    "lines of crawler/": 58199,
+    "lines of crawler/ without limits": 49693,
     "files of crawler/": 416,
     "files with fewer than 25 lines of code": 47,
     "lines of plugins/": 23905,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 27849,
+    "lines of the modules of a plain crawl": 27851,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
