@@ -137,15 +137,9 @@ PARTS: Final = {
         "if False:",
     ),
     "log-alone": Part("R10", "quotas/quota.py", "if log_usable and self._is_log_alone():", "if False:"),
-    "even-rate": Part(
-        "R12", "quotas/quota.py", "self.even = EvenRate(self.updated_at)\n        return True", "return False"
-    ),
     "lengths-of-probes": Part("R15", "quotas/window.py", "(least, most) if least < most else (low, high)", "low, high"),
     "no-common-length": Part(
         "R15", "quotas/window.py", "elif longest is None and high <= MAX_SPAN * low:", "elif False:"
-    ),
-    "sliding-lengths": Part(
-        "R15", "quotas/declared_quota.py", "if length is not None and not self.window.is_certain():", "if False:"
     ),
     "fewer-kept-units": Part("R87", "quotas/window.py", "0.5 ** max(0, windows - KNOWN_BY)", "1.0"),
     "lengths-so-far": Part(

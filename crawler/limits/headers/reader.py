@@ -227,7 +227,6 @@ class HeaderReader:
             milliseconds=milliseconds,
             limit=policy.limit,
             remaining=remaining,
-            is_refusal=context.status in REFUSAL_STATUSES,
         )
         is_long = (
             milliseconds is not None and plain[1] - context.received > MAX_PLAIN_WAIT and milliseconds[1] < plain[0]
@@ -239,8 +238,6 @@ class HeaderReader:
             case "milliseconds":
                 return milliseconds, None
             case "moving":
-                return None, None
-            case _ if self._semantics.in_doubt(field.name, policy.name):
                 return None, None
             case "full":
                 rate = (

@@ -6,9 +6,9 @@ The end of a window stands still while the window is used up. So of two response
 * a number that falls by 1000 per second counts ``milliseconds``;
 * a time that moves away in proportion to the units spent is the time until a bucket is ``full`` again (GCRA, token
   buckets);
-* a time that moves away without any proportion is useless (``moving``), such as the constant length of the window;
-* a time that moves back and forth, while units return long before it, is in doubt, and ignored until the windows show
-  that it counts seconds, or milliseconds.
+* a time that moves away without any proportion is useless (``moving``), such as the constant length of the window.
+
+A time before which units return is wrong, whatever the reason; see `crawler.limits.quotas.window`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ TIME_TO_FULL = re.compile(r"x-ratelimit-reset-(?:requests|tokens)|anthropic-(?:f
 """Fields that are documented as the time until the bucket is full."""
 MAX_FIELDS: Final = 64
 """Fields with a verdict, and pairs of field and policy with a reading, that are remembered per server."""
-MAX_EARLY: Final = 2
-"""Windows in a row that may restore their units early by one reading before that reading is in doubt."""
 MAX_PLAUSIBLE: Final = 60.0
 """Seconds in which one unit returns to a bucket, at most, if only one response shows it."""
 MIN_SECONDS_APART: Final = 0.2
@@ -52,8 +50,6 @@ class ResetReading:
     """Units per window, as the same response states."""
     remaining: float | None = None
     """Units left, as the same response states."""
-    is_refusal: bool = False
-    """Whether the response is a refusal."""
 
     def seconds_per_unit(self) -> TimeRange | None:
         """Return the seconds, at least and at most, that restoring one unit takes if `reset` is the time to full.
@@ -73,41 +69,6 @@ class ResetReading:
         """Return the units, at least and at most, restored per second if `reset` is the time to full."""
         shortest, longest = self.seconds_per_unit() or (0.0, math.inf)
         return 1 / longest if longest > 0 else 0.0, 1 / shortest if shortest > 0 else math.inf
-
-
-@attrs.define
-class _EarlyWindows:
-    """Windows in a row that are over by the reading in milliseconds, but not by the plain one, and restore their units.
-
-    Several servers that count on their own look like that until each has answered; then less and less is left.
-    """
-
-    last: ResetReading
-    count: int = 0
-    has_moved: bool = False
-    """Whether an end was earlier than the one before, or later although as much was left: no window ends like that."""
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the plain reading is in doubt."""
-        return self.count > MAX_EARLY and self.has_moved
-
-    def observe(self, new: ResetReading) -> None:
-        """Compare a reading with the one before."""
-        old = self.last
-        if new.sent < old.received or new.is_refusal:
-            return  # the order in which the server wrote the two is unknown, or no unit has returned
-        self.last = new
-        if old.milliseconds is None or old.limit != new.limit or old.remaining is None or new.remaining is None:
-            return
-        if new.sent < old.milliseconds[1] or new.received >= old.reset[0]:
-            return
-        if new.remaining < old.remaining:
-            self.count, self.has_moved = 0, False
-            return
-        self.count += 1
-        if new.reset[1] < old.reset[0] or (new.reset[0] > old.reset[1] and new.remaining == old.remaining > 0):
-            self.has_moved = True
 
 
 def _overlap(one: TimeRange, other: TimeRange) -> bool:
@@ -136,7 +97,9 @@ def compare_readings(old: ResetReading, new: ResetReading) -> str:
     if new.reset[0] > old.reset[1]:
         if _is_vague(before):
             return ""
-        return "full" if before is None or after is None or _overlap(before, after) else "moving"
+        spent = max(1.0, old.remaining - new.remaining - 1.0)  # at least: units may have returned, a part was rounded
+        moved = after is None or new.reset[1] - old.reset[0] >= spent * after[0]
+        return "full" if moved and (before is None or after is None or _overlap(before, after)) else "moving"
     uncertainty = (old.reset[1] - old.reset[0]) + (new.reset[1] - new.reset[0])
     if not apart and after and after[0] * (old.remaining - new.remaining) > uncertainty:
         return "plain"  # a time to full would have moved by more than the uncertainty
@@ -150,7 +113,6 @@ class ResetSemantics:
         self.verdicts: dict[str, str] = {}
         """Verdict by field name: ``plain``, ``milliseconds``, ``full`` or ``moving``."""
         self._first: dict[tuple[str, str], ResetReading] = {}
-        self._early: dict[tuple[str, str], _EarlyWindows] = {}
         self._rates: dict[tuple[str, str], float] = {}
 
     def verdict(self, field: str) -> str:
@@ -164,9 +126,7 @@ class ResetSemantics:
         if old is None:
             if len(self._first) < MAX_FIELDS:
                 self._first[key] = new
-                self._early[key] = _EarlyWindows(new)
             return
-        self._early[key].observe(new)
         if new.sent < old.received:
             return  # the order in which the server wrote the two is unknown
         in_milliseconds = self.verdicts.get(field) == "milliseconds"
@@ -179,11 +139,6 @@ class ResetSemantics:
             self._first[key] = new
         if verdict and not (verdict == "full" and self.verdicts.get(field) == "moving"):
             self.remember(field, verdict)
-
-    def in_doubt(self, field: str, policy: str) -> bool:
-        """Return whether the last windows of a policy were over long before the ends that a field states in seconds."""
-        early = self._early.get((field, policy))
-        return early is not None and early.in_doubt and self.verdicts.get(field) != "plain"
 
     def verdict_on_refusal(self, field: str, policy: str, new: ResetReading) -> str:
         """Return the verdict on a long wait that a refusal states: ``milliseconds`` unless one before agrees with it.

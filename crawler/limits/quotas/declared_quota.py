@@ -14,7 +14,6 @@ from crawler.limits.headers.declared import Observation, TimeRange
 from crawler.limits.quotas.estimated_windows import MIN_STEPS, MIN_STEPS_SERVED, EstimatedWindows, length_between
 from crawler.limits.quotas.quota import Quota
 from crawler.limits.quotas.sample import QuotaSample
-from crawler.limits.quotas.sliding_lengths import SlidingLengths
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ class DeclaredQuota(Quota):
     """When the first request of the window was sent and answered, if it was ours."""
     _last_sent: float = -math.inf
     """When the latest causal request was sent."""
-    _sliding: SlidingLengths | None = None
-    """Lengths of a sliding window that are possible. `None` until a response states neither length nor end."""
     _seen_before: float = -math.inf
     """When the latest request of the window before was sent, which had not ended then."""
     _in_flight_then: float = 0.0
@@ -58,7 +55,7 @@ class DeclaredQuota(Quota):
         """Update the quota by one response. Return whether its limit or window changed."""
         known = self.limit, self.window.length
         reset = self.window.declare(observation.window, observation.reset)
-        self.window.reset_stated |= observation.unusable_reset
+        self.window.reset_stated |= observation.unusable_reset and not self.window.is_wrong()
         if observation.limit is not None:
             self.limit, self.limit_declared = observation.limit, True
         if observation.rate is not None and observation.rate > 0:
@@ -103,7 +100,6 @@ class DeclaredQuota(Quota):
         if not self.window.declared:
             self.replenishment.check_interval(sample, self.limit or 0.0, self.interval)
             self._learn_length_when_empty(sample)
-            self._learn_without_reset(sample)
         if sample.causal:
             self._last_sent = sent
         self.usage.record_round_trip(received - sent)
@@ -128,8 +124,6 @@ class DeclaredQuota(Quota):
             self.record_unreported(sent=sent, received=received, cost=cost)
         elif self.interval is not None:
             self.is_counted = True
-            if self.even is not None and not refused:
-                self.even.served += cost
             self._log_request(sent, received, cost)
             self.usage.record_round_trip(received - sent)
             self.updated_at = max(self.updated_at, received)
@@ -258,16 +252,6 @@ class DeclaredQuota(Quota):
         if sample.reset is not None and first is not None and sample.remaining < sample.cost and not sample.inflight:
             self.window.learn_from_empty(sample.reset, *first)
 
-    def _learn_without_reset(self, sample: QuotaSample) -> None:
-        """Learn the length of a sliding window that states neither length nor end."""
-        if self.window.reset_stated or not self.usage.counts_requests or self.limit is None:
-            return
-        if self._sliding is None:
-            self._sliding = SlidingLengths()
-        length = self._sliding.record(sample, self.limit)
-        if length is not None and not self.window.is_certain():
-            self.window.know_sliding(length)
-
     def _learn_length_from_probes(self, sample: QuotaSample, before: float) -> None:
         """Learn the length of a window that is full again, or of which half has returned, or more than at a rate.
 
@@ -285,6 +269,10 @@ class DeclaredQuota(Quota):
     def _begin_next_window(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
         """Begin a window after another one, and learn from the two."""
         self._detect_late_reset(sample)
+        if sample.reset is not None and sample.causal and not sample.disrupted and self._is_first(sample):
+            self.window.judge_end(self._window_start, last, sample.received)
+            if self.window.is_wrong():
+                self.window.reset_stated, sample = False, attrs.evolve(sample, reset=None)
         self._learn_replenishment(sample)
         self._open_window(sample)
         if sample.reset is not None:
@@ -350,6 +338,8 @@ class DeclaredQuota(Quota):
             self.remaining = sample.remaining
             self._unreported_is_free |= self._unreported > 0 and sample.remaining > before - sample.cost
             self._empty_responses += sample.remaining < sample.cost
+            if sample.refused:
+                self.window.judge_refusal(self._window_start, sample.sent)
             self._unconfirmed = self._unreported = 0.0
         else:
             self.remaining = min(before, sample.remaining)

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 import attrs
 
 from crawler.limits.quotas.estimated_windows import EstimatedWindows
-from crawler.limits.quotas.even_rate import EvenRate
 from crawler.limits.quotas.replenishment import Replenishment
 from crawler.limits.quotas.request_log import RequestLog
 from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
@@ -47,6 +46,9 @@ LOOK_INTERVALS: Final = 3.0
 they return one by one."""
 SECOND_AFTER: Final = 0.3
 """Seconds from the first request to the second, at most: two responses show in which unit a reset is stated."""
+LOOK_AFTER: Final = 120.0
+"""Seconds between two requests, at most, or as many as the window has lasted, while units are left, until a window has
+ended when it was stated to."""
 SHORT_TRIPS: Final = 50.0
 """Round trips that a short window lasts, at most. Its units are spent at once."""
 
@@ -85,8 +87,6 @@ class Quota:
     """What was used, if the server estimates a sliding window from two fixed ones. `None` means that none is known."""
     is_counted: bool = False
     """Whether the server states only a limit and a window, and never what is left (rule 12)."""
-    even: EvenRate | None = None
-    """The even rate at which a counted policy is kept, if a request was refused that our log allowed."""
     _window_start: float = math.nan
     _empty_responses: int = 0
     """Causal responses of this window with less left than their request cost."""
@@ -142,21 +142,10 @@ class Quota:
     def is_cause(self, cost: float, sent: float) -> bool:
         """Return whether a refusal was due to this policy, which is used up then."""
         if self.is_counted:
-            return self.log.explain_refusal(
-                sent, self.updated_at, self.window.length or 0.0
-            ) or self._is_even_rate_the_cause(sent)
+            return self.log.explain_refusal(sent, self.updated_at, self.window.length or 0.0)
         if self.remaining is None or self.remaining >= cost:
             return False
         self.exhaust()
-        return True
-
-    def _is_even_rate_the_cause(self, sent: float) -> bool:
-        """Return whether a refusal of a request that our log allowed is explained by another way to count (rule 12)."""
-        if not self.limit or not self.window.length:
-            return False
-        if self.even is not None:
-            return self.even.explain_refusal(sent, self.updated_at, self.limit)
-        self.even = EvenRate(self.updated_at)
         return True
 
     def exhaust(self, until: float = -math.inf) -> None:
@@ -178,7 +167,7 @@ class Quota:
         """Return when enough units are available, in seconds since the epoch; infinite: after a response arrives."""
         need = self.usage.expected_cost(cost)
         if self.is_counted:
-            return self._counted_ready_at(now, need, inflight)
+            return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
         available = self.available(now, inflight)
         if available >= need:
             return -math.inf
@@ -203,12 +192,6 @@ class Quota:
         )
         only_rate = self.reset.latest == math.inf and restored_at < math.inf  # nothing else shows when units return
         return restored_at if only_rate else min(probe_at, restored_at)
-
-    def _counted_ready_at(self, now: float, need: float, inflight: float) -> float:
-        """Return when `need` units of a policy without a remainder are available (rule 12); as `ready_at`."""
-        if self.even is not None:
-            return self.even.ready_at(self.limit or 0.0, self.window.length or 0.0)
-        return self._log_ready_at(need, inflight) if self._is_log_usable(now) else -math.inf
 
     def start_at(self, last: float, *, cost: float, inflight: float, backlog: float, mode: Mode) -> float:
         """Return when the next request starts if the remaining units are spread over the window, in epoch seconds."""
@@ -247,12 +230,18 @@ class Quota:
         at = min(at_once, last + SPREAD_SHARE * max(0.0, until - last) * need / (share + need))
         is_second = self.window_count == 1 and self.usage.ours < 2.0
         is_doubtful = mode == "auto" and is_second and not self.window.declared
-        return min(at, last + SECOND_AFTER) if is_doubtful else at
+        if is_doubtful and share >= 2.0 * need:
+            at = min(at, last + SECOND_AFTER)
+        if mode == "auto" and self._is_unproven():
+            at = min(at, last + max(LOOK_AFTER, last - self._window_start))
+        return at
+
+    def _is_unproven(self) -> bool:
+        """Return whether no window has ended yet when the server said that it would."""
+        return not self.window.declared and (self.window_count == 1 or self.window.early > 0)
 
     def _even_start_at(self, last: float, cost: float) -> float:
         """Return when the next request starts at an even rate; at once if the request log decides (rule 12)."""
-        if self.even is not None:
-            return last + self.even.interval(self.limit or 0.0, self.window.length or 0.0) * cost
         if self.interval is None or self._is_log_usable(last):
             return -math.inf
         return last + STEADY_FACTOR * self.interval * self.usage.expected_cost(cost)

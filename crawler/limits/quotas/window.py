@@ -51,6 +51,12 @@ ALIGNED_LENGTH: Final = 60.0
 """Seconds of the shortest windows that may be aligned to the clock so that it matters."""
 ALIGNED_AFTER: Final = 600.0
 """Seconds after which the window may be one that ends on the hour."""
+MAX_EARLY: Final = 2
+"""Windows in a row that are full again before their stated end, after which such ends are ignored."""
+EARLY_SHARE: Final = 0.25
+"""Share of the stated length by which it is full earlier, at least."""
+TRUSTED_AGAIN: Final = 2.0
+"""Times as long as units took to return before, after which a stated end that was ignored counts again."""
 LONG_WINDOW: Final = 30.0
 """Seconds; in a window of this length a second of caution costs less than a refusal."""
 
@@ -133,6 +139,8 @@ class Window:
     """Whether the server states when windows end."""
     correction: float = 0.0
     """Seconds to add to stated resets: positive if the server rounds down, negative if it states them late."""
+    early: int = 0
+    """Windows in a row that were full again long before their stated end."""
     log_confirmed: bool = False
     """Whether units returned exactly as the request log predicted, one window after our requests."""
     _first_request: TimeRange | None = None
@@ -140,6 +148,8 @@ class Window:
     _length_range: TimeRange = (0.0, math.inf)
     """Seconds that the windows so far may have lasted."""
     _never_late: bool = False
+    _full_after: float = 0.0
+    """Seconds after which such windows were full again."""
     _confirmations: int = 0
     _rounded_windows: int = 0
 
@@ -149,8 +159,29 @@ class Window:
             self.length, self.declared = length, True
         if reset is None:
             return None
+        if self.is_wrong():
+            self.reset_stated = False
+            return None
         self.reset_stated = True
         return TimeInterval(reset[0] + self.correction, reset[1] + self.correction)
+
+    def is_wrong(self) -> bool:
+        """Return whether the stated ends are wrong by far, and ignored."""
+        return self.early >= MAX_EARLY
+
+    def judge_end(self, began: float, stated: TimeInterval, received: float) -> None:
+        """Compare when a window was full again with its stated end; both in seconds since the epoch."""
+        if not stated.is_known():
+            return
+        if stated.earliest - received > max(MAX_LATENESS, EARLY_SHARE * (stated.earliest - began)):
+            self.early, self._full_after = self.early + 1, max(self._full_after, received - began)
+        else:
+            self.early = 0
+
+    def judge_refusal(self, began: float, sent: float) -> None:
+        """Trust stated ends again if a window lasts longer than those that seemed to prove them wrong."""
+        if self.is_wrong() and sent - began > TRUSTED_AGAIN * self._full_after:
+            self.early = 0
 
     def begin(self, reset: TimeInterval, *, last: TimeInterval, sent: float, received: float, first: bool) -> None:
         """Begin a window: learn its length, and narrow its end by the length."""
@@ -208,10 +239,6 @@ class Window:
         """Forget a learned length that proved wrong."""
         self.length, self._confirmations, self.log_confirmed = None, 0, False
         self._narrow(passed, math.inf)
-
-    def know_sliding(self, length: float) -> None:
-        """Take the length of a sliding window, which our own requests have shown."""
-        self.length, self.log_confirmed = length, True
 
     def _narrow(self, low: float, high: float) -> TimeRange:
         """Return the seconds that all windows so far may have lasted.

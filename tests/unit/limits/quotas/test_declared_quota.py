@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import pytest
 from support.quota_histories import NOW, counted, observation, quota, ready
 
 from crawler.limits.headers.declared import Observation
 from crawler.limits.quotas.declared_quota import DeclaredQuota
+
+DAY: Final = 86400.0
 
 # ---- rule 1: causality -----------------------------------------------------------------------------------------------
 
@@ -155,6 +159,51 @@ def test_rule_11_a_quota_restored_long_before_its_reset_says_nothing_about_the_n
         stated = Observation(policy="p", limit=20.0, remaining=left, reset=(NOW + end, NOW + end + 0.1))
         made.observe(stated, sent=NOW + sent, received=NOW + sent + 0.1)
     assert (made.window.length, made.window.correction) == (None, 0.0)
+
+
+def day_ahead(*, at: float, left: float, **values: Any) -> dict[str, Any]:
+    """Twenty per ten seconds; the reset is stated a day late."""
+    end = NOW + at + DAY
+    stated = Observation(policy="p", limit=20.0, remaining=left, reset=(end - 1.0, end))
+    return {"observation": stated, "sent": NOW + at, "received": NOW + at + 0.1} | values
+
+
+def test_rule_11_ends_before_which_two_windows_were_full_again_are_ignored():
+    made = DeclaredQuota(name="p")
+    for at in (0.0, 120.0):
+        made.observe(**day_ahead(at=at, left=19.0))
+        assert made.reset.latest == pytest.approx(NOW + at + DAY)
+    made.observe(**day_ahead(at=240.0, left=19.0))
+    assert made.window.is_wrong()
+    assert made.reset.latest <= NOW + 241.0 + 120.0
+
+
+def test_rule_11_until_then_two_requests_are_two_minutes_apart_at_most_while_units_are_left():
+    made = DeclaredQuota(name="p")
+    made.observe(**day_ahead(at=0.0, left=1.0))
+    for last, at in ((0.0, 120.0), (400.0, 800.0)):
+        start = made.start_at(NOW + last, cost=1.0, inflight=0.0, backlog=100.0, mode="auto")
+        assert start == pytest.approx(NOW + at, abs=1.0)
+
+
+def test_rule_11_a_window_that_lasts_twice_as_long_as_those_shows_that_stated_ends_are_right():
+    made = DeclaredQuota(name="p")
+    for at in (0.0, 120.0, 240.0):
+        made.observe(**day_ahead(at=at, left=19.0))
+    made.observe(**day_ahead(at=241.0, left=0.0))
+    made.observe(**day_ahead(at=400.0, left=0.0, refused=True))
+    assert made.window.is_wrong()
+    made.observe(**day_ahead(at=490.0, left=0.0, refused=True))
+    assert not made.window.is_wrong()
+
+
+def test_rule_11_a_single_early_window_is_no_proof():
+    made = DeclaredQuota(name="p")
+    for at, length in ((0.0, 600.0), (100.0, 600.0), (701.0, 600.0), (800.0, 600.0)):
+        end = NOW + at + length
+        stated = Observation(policy="p", limit=20.0, remaining=19.0, reset=(end - 1.0, end))
+        made.observe(stated, sent=NOW + at, received=NOW + at + 0.1)
+    assert not made.window.is_wrong()
 
 
 def test_rule_11_a_late_reset_is_not_corrected_twice():
