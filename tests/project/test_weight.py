@@ -25,12 +25,12 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58199,
+    "lines of crawler/": 58034,
     "lines of crawler/ without limits": 49693,
-    "files of crawler/": 416,
-    "files with fewer than 25 lines of code": 47,
+    "files of crawler/": 414,
+    "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23905,
-    "numeric constants of limits": 233,
+    "numeric constants of limits": 230,
     "numeric constants elsewhere": 240,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
