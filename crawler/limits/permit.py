@@ -29,11 +29,11 @@ from crawler.headers import Fields, pairs_of
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.bodies import is_marked, is_readable, read_body
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
-from crawler.limits.headers.refusal_status import is_refusal
+from crawler.limits.headers.refusal_status import FORBIDDEN, is_refusal
 from crawler.limits.in_flight import Grant
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Headers", "Permit", "RobotsPermit"]
+__all__ = ["ClientPermit", "Headers", "Permit", "RobotsPermit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
@@ -219,7 +219,11 @@ class Permit(Struct, eq=False):
             in_body = read_body(status, headers, body, waits=declared.retry_after is not None)
             refused = refused or in_body.retry_after is not None or bool(in_body.violated)
             declared = merge((declared, in_body)) if in_body else declared
-        return refused, declared
+        return refused or (status == FORBIDDEN and self._is_banned()), declared
+
+    def _is_banned(self) -> bool:
+        """Return whether a 403 that says nothing is rather that of a ban than that of its page."""
+        return self.lane.refusal_budget.judge_forbidden()
 
     def _asked_for(self) -> tuple[tuple[int, ...], bool]:
         """Return `Pace.refusals` and `Pace.bodies` of all limits together."""
@@ -284,8 +288,20 @@ class Permit(Struct, eq=False):
                 throttle.notify()
 
 
+class ClientPermit(Permit):
+    """The permit of a request of a client, whose caller sees at once that something is forbidden."""
+
+    def _is_banned(self) -> bool:
+        """Return whether the server refuses everything at the moment."""
+        return self.lane.refusal_budget.is_refusing()
+
+
 class RobotsPermit(Permit):
     """The permit of a robots.txt. Many servers that refuse all pages serve it: that ends no series of refusals."""
+
+    def _is_banned(self) -> bool:
+        """Return `False`: many servers forbid that file alone."""
+        return False
 
     def answered(
         self, now: float, *, status: int, headers: Fields, body: bytes = b"", first_byte: float | None = None

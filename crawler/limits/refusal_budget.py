@@ -19,8 +19,9 @@ __all__ = ["Refusal", "RefusalBudget"]
 LONGEST: Final = 90_000.0
 """Seconds: quotas of a day are common, and a day and an hour see the end of each."""
 LONGEST_UNAVAILABLE: Final = 5_400.0
-"""The same where the status says no more than that the server is overloaded (503): silent limits of an hour are the
-longest that are known to use it, while a page that is broken for ever keeps its crawl waiting for so long."""
+"""The same where the status says no more than that the server is overloaded (503), or that pages are forbidden (403):
+silent limits of an hour are the longest that are known to use it, while pages that are broken for ever keep their crawl
+waiting for so long."""
 LONGEST_NEW: Final = 600.0
 """The same for a server that has served no page: as `outage_patience`, which is for those that do not answer."""
 STALL: Final = 900.0
@@ -66,16 +67,20 @@ class RefusalBudget(Struct, eq=False):
     """Whether nothing was served between the two latest refusals."""
     has_served: bool = False
     """Whether the server has ever served a page."""
-    has_refused: bool = False
-    """Whether it has ever refused a request."""
     status: int = 0
     """Status of the latest refusal; 0: there was none."""
     shows_limit: bool = False
     """Whether it has ever refused so many requests, one after the other, that a limit is to blame rather than pages."""
+    forbids_pages: bool = False
+    """Whether it has forbidden a page while it served others. Then a 403 is a ban only while it refuses."""
     served_start: float = -math.inf
     """When the latest request started that was served since one was refused, in seconds since the epoch."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
+    _is_ban: bool = False
+    """Whether the refusals since the last success began with a 403 that said nothing."""
+    _refused_at: float = -math.inf
+    """When the latest refusal came, in seconds since the epoch."""
     _refused_requests: int = 0
     """Requests that it refused for the first time since the last success."""
     _first_at: float = math.nan
@@ -90,12 +95,12 @@ class RefusalBudget(Struct, eq=False):
 
     def record_served(self, started: float) -> None:
         """Count a request that was served, and started at `started`, in seconds since the epoch."""
-        if self.has_served and not self.has_refused:
+        if self.has_served and self._refused_at == -math.inf:  # it has refused nothing
             return
         self.served_start = max(self.served_start, started)
         self._refused_since = math.nan
         self._broken_waits = self._spent = self._refused_requests = 0
-        self.refuses_all, self.has_served = False, True
+        self.refuses_all, self.has_served, self._is_ban = False, True, False
         self.stalled_until = -math.inf
         self._spare = min(MAX_SPARE, self._spare + EARNED)
 
@@ -107,7 +112,20 @@ class RefusalBudget(Struct, eq=False):
     def is_due_to_page(self, now: float) -> bool:
         """Return whether pages rather than a limit are to blame for refusals, where only refused ones are left."""
         is_ambiguous = self.status == UNAVAILABLE and not self.shows_limit
+        is_ambiguous |= self._is_ban and self._refused_requests < LIMIT_SHOWN
         return is_ambiguous and self.has_served and self.refused_for(now) >= LONGEST_PAGE
+
+    def is_refusing(self) -> bool:
+        """Return whether nothing was served that started after the latest refusal."""
+        return self._refused_at > self.served_start
+
+    def judge_forbidden(self) -> bool:
+        """Return whether a 403 that says nothing refuses its request; otherwise note that pages are forbidden."""
+        if self.is_refusing():
+            return True
+        self._is_ban = self._refused_at > -math.inf and not self.forbids_pages
+        self.forbids_pages |= not self._is_ban
+        return self._is_ban
 
     def refused_for(self, now: float) -> float:
         """Return the seconds since the first refusal after the last success, less the waits that were stated."""
@@ -115,8 +133,8 @@ class RefusalBudget(Struct, eq=False):
 
     def record_refusal(self, now: float, *, overloaded: bool, stated_wait: float, status: int = 0) -> float:
         """Count a refusal at `now`. Return until when nothing may start; both in seconds since the epoch."""
-        self.status = status
-        self.has_refused, self.refuses_all = True, not math.isnan(self._refused_since)
+        self.status, self._refused_at = status, now
+        self.refuses_all = not math.isnan(self._refused_since)
         if not self.refuses_all:
             self._refused_since = self._first_at = now
         if stated_wait and now >= self._stated_until:
@@ -142,4 +160,4 @@ class RefusalBudget(Struct, eq=False):
     def _longest(self, *, overloaded: bool) -> float:
         if not self.has_served:
             return LONGEST_NEW
-        return LONGEST_UNAVAILABLE if overloaded else LONGEST
+        return LONGEST_UNAVAILABLE if overloaded or self._is_ban else LONGEST

@@ -21,7 +21,7 @@ from crawler.limits.concurrency import Concurrency
 from crawler.limits.events import QuotaEvent
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared
 from crawler.limits.headers.field_names import has_limits
-from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES
+from crawler.limits.headers.refusal_status import AMBIGUOUS_STATUSES, FORBIDDEN
 from crawler.limits.in_flight import Flight, Grant
 from crawler.limits.json_numbers import json_number
 from crawler.limits.pace import Pace
@@ -153,6 +153,7 @@ class Throttle:
             has_served=budget.has_served,
             is_stalled=self.is_stalled(now) or (is_left and budget.is_due_to_page(now)),
         )
+        budget.forbids_pages |= budget.status == FORBIDDEN and last < math.inf and refusal.serves_others
         if not has_others:
             budget.stalled_until = -math.inf
         return refusal

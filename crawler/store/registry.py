@@ -96,8 +96,8 @@ def find_store(url: str) -> StoreType:
     scheme = found[1].lower() if found else ""
     installed = entry_points_of(GROUP)
     if scheme not in installed:
-        schemes = ", ".join(f"{name}://" for name in installed)
-        raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, installed)}: use {schemes}")
+        known = ", ".join([*(f"{name}://" for name in installed), "or a folder"])
+        raise ConfigError(f"{what} has the unknown scheme {scheme!r}{did_you_mean(scheme, installed)}: use {known}")
     try:
         store: StoreType = installed[scheme].load()
     except Exception as error:

@@ -24,6 +24,7 @@ from crawler.decision.facts import Facts, Sender
 from crawler.decision.retry_policy import RetryPolicy
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Pending
+from crawler.limits import permit as permits
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 from crawler.outages.failed_attempt import Outage
@@ -175,7 +176,10 @@ class _Drive:
             self._dispatch()
 
     def _send(self, pending: Pending) -> None:
-        permit = Permit(self.throttle)
+        kind = (
+            getattr(permits, "ClientPermit", Permit) if self.way.sender == "client" else Permit
+        )  # older trees have none
+        permit = kind(self.throttle)
         permit.enter()
         permit.take(self.now)
         permit.sent(self.now)

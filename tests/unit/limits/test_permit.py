@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.pace import Pace
-from crawler.limits.permit import Permit, RobotsPermit
+from crawler.limits.permit import ClientPermit, Permit, RobotsPermit
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
@@ -256,6 +256,23 @@ def test_a_body_may_say_that_an_error_is_a_refusal(status: int, content_type: st
     )
     answer(permit, status, body=body, Content_Type=content_type)
     assert (permit.refused_by is lane) == refused
+
+
+@pytest.mark.parametrize(("kind", "is_ban"), [(Permit, True), (ClientPermit, False), (RobotsPermit, False)])
+def test_a_forbidden_page_may_be_the_begin_of_a_ban_but_a_caller_is_told_and_robots_txt_is_often_forbidden(
+    kind: type[Permit], is_ban: bool
+) -> None:
+    lane = throttle()
+    for at, status in enumerate((200, 429, 200)):
+        permit = Permit(lane)
+        permit.take(START + at)
+        permit.sent(START + at)
+        answer(permit, status, now=START + at + 0.1)
+    permit = kind(lane)
+    permit.take(START + 5)
+    permit.sent(START + 5)
+    answer(permit, 403, now=START + 5.1, body=b"<h1>Forbidden</h1>", Content_Type="text/html")
+    assert (permit.refused_by is lane) == is_ban
 
 
 def test_each_pace_may_declare_further_statuses_as_refusals() -> None:
