@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import hypothesis
 
-__all__ = ["examples", "seeds"]
+__all__ = ["examples", "sample", "seeds"]
+
+T = TypeVar("T")
 
 
 def examples(thorough: int) -> hypothesis.settings:
@@ -15,6 +20,11 @@ def examples(thorough: int) -> hypothesis.settings:
 def seeds(thorough: int, *, least: int = 1) -> range:
     """Return the seeds of a random test: `thorough` of them in that profile, and else its share, `least` or more."""
     return range(max(least, _share(thorough)))
+
+
+def sample(least: int, cases: Sequence[T]) -> Sequence[T]:
+    """Return all cases of a test in that profile, and else the first `least` of them: each shows the same."""
+    return cases if hypothesis.settings.default.max_examples >= 100 else cases[:least]
 
 
 def _share(thorough: int) -> int:

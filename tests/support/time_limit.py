@@ -18,7 +18,7 @@ import pytest
 LONGEST: Final = 900.0
 """Seconds. The longest tests take two minutes on an idle machine."""
 AGAIN: Final = 5.0
-"""Seconds until the test is interrupted once more: it may have caught the first interruption."""
+"""Seconds, at most, until the test is interrupted once more: it may have caught the first interruption."""
 
 
 def positive(text: str) -> float:
@@ -62,7 +62,7 @@ def limited(seconds: float) -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    signal.setitimer(signal.ITIMER_REAL, seconds, min(AGAIN, seconds))
     try:
         yield
     except BaseException as error:
