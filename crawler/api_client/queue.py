@@ -26,7 +26,7 @@ import trio
 from crawler.clock import Clock, shared_clock
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
-from crawler.limits.permit import ClientPermit, Permit
+from crawler.limits.permit import Permit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 
@@ -100,7 +100,8 @@ def _order(waiter: Waiter) -> int:
 def _take(costs: Costs, now: float, *, reports: bool) -> Permit:
     """Return a permit for these costs, with its slot of the lane and its start taken."""
     (lane, units), *budgets = costs
-    permit = ClientPermit(lane.throttle, [(one.throttle, cost) for one, cost in budgets] if budgets else (), units)
+    shared = [(one.throttle, cost) for one, cost in budgets] if budgets else ()
+    permit = Permit(lane.throttle, shared, units, wants_forbidden=True)
     permit.enter()
     permit.take(now, reports=reports)
     return permit

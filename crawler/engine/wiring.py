@@ -44,6 +44,7 @@ from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import Sink
 from crawler.hooks.state import State, States
 from crawler.hooks.table import HookTable
+from crawler.limits.headers.refusal_status import FORBIDDEN
 from crawler.limits.registry import Limits
 from crawler.messages.checks import parse_statuses
 from crawler.scope import Scope
@@ -92,8 +93,7 @@ def wire(
     downloader = Downloader(
         transport, settings, clock, proxies, credentials, wants_wire=wants_wire, wants_stages=wants_stages
     )
-    frontier.reports_sending = downloader.reports_sending
-    frontier.outages.route = downloader.route
+    frontier.reports_sending, frontier.outages.route = downloader.reports_sending, downloader.route
     if downloader.start_origins is not None:
         downloader.start_origins.add_all(spider.start_urls)
     slots = Slots(frontier, clock)
@@ -128,6 +128,7 @@ def wire(
         errors=errors,
     )
     policy = _policy(spider, settings)
+    frontier.budgets.wants_forbidden = FORBIDDEN in policy.accept_status
     accounting = Accounting(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
     callbacks: LocalCallbacks | ProcessPool = LocalCallbacks(spider)
     if processes is not None:

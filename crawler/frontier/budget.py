@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from crawler.limits.headers.refusal_status import FORBIDDEN
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 from crawler.messages.request import mapping_of
@@ -73,6 +74,8 @@ class Budgets:
         """Called with each new budget."""
         self.backlog: Callable[[], float] = lambda: math.inf
         """Returns the number of all waiting requests, those in the store included."""
+        self.wants_forbidden = False
+        """Whether callbacks get the status 403."""
         self._throttle = throttle
         self._outages = outages
         self.may_use: Callable[[str], bool] = _always
@@ -94,15 +97,16 @@ class Budgets:
     def permit(self, lane: Lane, request: Request) -> Permit:
         """Return a permit for a request, not taken yet."""
         quotas = mapping_of(request, "quotas")
+        wants_forbidden = self.wants_forbidden or FORBIDDEN in request.accept_status
         if not quotas:
-            return Permit(lane.throttle)
+            return Permit(lane.throttle, wants_forbidden=wants_forbidden)
         budgets = []
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
                 budget.requests, budget.units = budget.requests + 1, budget.units + cost
                 budgets.append((budget.throttle, cost))
-        return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0))
+        return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0), wants_forbidden=wants_forbidden)
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
         """Return when limits let a request start, what it has to wait for, and the budget if that is one.

@@ -33,7 +33,7 @@ from crawler.limits.headers.refusal_status import FORBIDDEN, is_refusal
 from crawler.limits.in_flight import Grant
 from crawler.limits.throttle import Throttle
 
-__all__ = ["ClientPermit", "Headers", "Permit", "RobotsPermit"]
+__all__ = ["Headers", "Permit", "RobotsPermit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
@@ -57,6 +57,8 @@ class Permit(Struct, eq=False):
     """The limit for which the server refused the request; `None` if it did not."""
     is_in_flight: bool = False
     """Whether the request takes one of the slots of its lane; see `enter`."""
+    wants_forbidden: bool = False
+    """Whether the caller wants to see a 403 that says nothing. Then that is a refusal only while the server refuses."""
     _grant: Grant | None = None
     _budget_grants: list[Grant] = []
 
@@ -223,7 +225,8 @@ class Permit(Struct, eq=False):
 
     def _is_banned(self) -> bool:
         """Return whether a 403 that says nothing is rather that of a ban than that of its page."""
-        return self.lane.refusal_budget.judge_forbidden()
+        budget = self.lane.refusal_budget
+        return budget.is_refusing() if self.wants_forbidden else budget.judge_forbidden()
 
     def _asked_for(self) -> tuple[tuple[int, ...], bool]:
         """Return `Pace.refusals` and `Pace.bodies` of all limits together."""
@@ -286,14 +289,6 @@ class Permit(Struct, eq=False):
         for throttle, _ in self.budgets:
             if throttle.watchers:
                 throttle.notify()
-
-
-class ClientPermit(Permit):
-    """The permit of a request of a client, whose caller sees at once that something is forbidden."""
-
-    def _is_banned(self) -> bool:
-        """Return whether the server refuses everything at the moment."""
-        return self.lane.refusal_budget.is_refusing()
 
 
 class RobotsPermit(Permit):

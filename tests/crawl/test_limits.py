@@ -629,6 +629,17 @@ async def test_one_forbidden_page_that_is_left_at_a_server_with_limits_fails_in_
     assert report.seconds < 300
 
 
+async def test_a_spider_that_wants_403_gets_each_once_at_a_server_with_limits(autojump_clock: MockClock) -> None:
+    class Wanting(Pages):
+        accept_status = (403,)
+
+    forbidden = frozenset(f"/{n}" for n in range(40, 60))
+    site = Banning(10**6, forbidden=forbidden)
+    report = await crawl(Wanting(150), transport=site, settings=Settings(per_host=2))
+    assert report.pages == 150
+    assert all(site.asked[path].count(403) == 1 for path in forbidden)
+
+
 @pytest.mark.parametrize("strict_first", [True, False])
 async def test_two_spiders_at_a_host_keep_the_stricter_delay_together(
     autojump_clock: MockClock, *, strict_first: bool

@@ -24,7 +24,6 @@ from crawler.decision.facts import Facts, Sender
 from crawler.decision.retry_policy import RetryPolicy
 from crawler.frontier.lane import Lane
 from crawler.frontier.ticket import Pending
-from crawler.limits import permit as permits
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 from crawler.outages.failed_attempt import Outage
@@ -176,10 +175,9 @@ class _Drive:
             self._dispatch()
 
     def _send(self, pending: Pending) -> None:
-        kind = (
-            getattr(permits, "ClientPermit", Permit) if self.way.sender == "client" else Permit
-        )  # older trees have none
-        permit = kind(self.throttle)
+        permit = Permit(self.throttle)
+        if hasattr(permit, "wants_forbidden"):  # an older tree has no such field
+            permit.wants_forbidden = self.way.sender == "client"
         permit.enter()
         permit.take(self.now)
         permit.sent(self.now)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.pace import Pace
-from crawler.limits.permit import ClientPermit, Permit, RobotsPermit
+from crawler.limits.permit import Permit, RobotsPermit
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
@@ -258,9 +260,12 @@ def test_a_body_may_say_that_an_error_is_a_refusal(status: int, content_type: st
     assert (permit.refused_by is lane) == refused
 
 
-@pytest.mark.parametrize(("kind", "is_ban"), [(Permit, True), (ClientPermit, False), (RobotsPermit, False)])
-def test_a_forbidden_page_may_be_the_begin_of_a_ban_but_a_caller_is_told_and_robots_txt_is_often_forbidden(
-    kind: type[Permit], is_ban: bool
+@pytest.mark.parametrize(
+    ("permit_of", "is_ban"),
+    [(Permit, True), (partial(Permit, wants_forbidden=True), False), (RobotsPermit, False)],
+)
+def test_a_forbidden_page_may_be_the_begin_of_a_ban_unless_its_caller_wants_it_or_it_is_a_robots_txt(
+    permit_of: Callable[[Throttle], Permit], is_ban: bool
 ) -> None:
     lane = throttle()
     for at, status in enumerate((200, 429, 200)):
@@ -268,7 +273,7 @@ def test_a_forbidden_page_may_be_the_begin_of_a_ban_but_a_caller_is_told_and_rob
         permit.take(START + at)
         permit.sent(START + at)
         answer(permit, status, now=START + at + 0.1)
-    permit = kind(lane)
+    permit = permit_of(lane)
     permit.take(START + 5)
     permit.sent(START + 5)
     answer(permit, 403, now=START + 5.1, body=b"<h1>Forbidden</h1>", Content_Type="text/html")
