@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58069,
-    "lines of crawler/ without limits": 49693,
+    "lines of crawler/": 58070,
+    "lines of crawler/ without limits": 49699,
     "files of crawler/": 414,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23905,
