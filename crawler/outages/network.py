@@ -67,9 +67,7 @@ class Network:
 
     def note_online(self, origin: str, now: float = -math.inf) -> None:
         """Note a response of this run at `now` (seconds since the epoch), or of an earlier one."""
-        if origin in self._loopback:
-            return
-        if urls.is_loopback(origin):
+        if origin in self._loopback or urls.is_loopback(origin):
             self._loopback.add(origin)
         else:
             self.was_online, self.answered_at = True, max(now, self.answered_at)

@@ -37,8 +37,8 @@ NEW_ANSWERING: Final = 90.0
 MIN_TRIES: Final = 2
 """Failures one after the other, at least, before a host that has never answered is given up."""
 UNANSWERED: Final = 5.0
-"""Seconds before a page is sent again for which a gateway answered, as the second in a row or a later one: in the first
-second of an outage it would use up its attempts. Connections that break at random are no outage."""
+"""Seconds before a page is sent again for which a gateway answered, the second or a later one in a row: it would use up
+its attempts in the first second of an outage. Connections that break at random are no outage."""
 PAGE: Final = 30.0
 """Seconds, at most, for which a host is taken to be down although its pages may be broken: a restart takes less."""
 BEHIND: Final = 1.0
@@ -173,6 +173,8 @@ class Outages:
             self._in_vain[scope] = self._in_vain.get(scope, 0) + 1
         elif breaker.is_open:
             self._in_vain.pop(scope, None)
+            if self._recovered.pop(scope, None) is None and len(self._recovered) >= MAX_SCOPES:
+                del self._recovered[next(iter(self._recovered))]
             self._recovered[scope] = now
         return True
 

@@ -23,7 +23,7 @@ def seeds(thorough: int, *, least: int = 1) -> range:
 
 
 def sample(least: int, cases: Sequence[T]) -> Sequence[T]:
-    """Return all cases of a test in that profile, and else the first `least` of them: each shows the same."""
+    """Return all cases of a test in that profile, and else the first `least` of them."""
     return cases if hypothesis.settings.default.max_examples >= 100 else cases[:least]
 
 
