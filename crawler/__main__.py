@@ -28,6 +28,8 @@ def main() -> int:
     if sys.platform == "win32":
         _say("Windows is not supported: use WSL, the Windows Subsystem for Linux")
         return 2
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _interrupt_again
     gc.disable()  # imports allocate nothing that becomes garbage
     sys.modules.setdefault(COMMAND_LINE, None)  # type: ignore[arg-type]  # httpx does without it
     try:
@@ -72,6 +74,17 @@ def _begin() -> None:
         del sys.modules[COMMAND_LINE]
     gc.freeze()
     gc.enable()
+
+
+def _interrupt_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Interrupt the main thread once more if Ctrl-C came in a destructor, which prints an exception and forgets it."""
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    import signal  # noqa: PLC0415 - only then
+    import threading  # noqa: PLC0415
+
+    threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # when the destructor has ended
 
 
 def _end_at_next_signal() -> None:

@@ -41,9 +41,6 @@ PEEK_SHARE: Final = 0.3
 """Share of a window between two requests if other clients are expected to use everything that is left."""
 PROBE_SHARE: Final = 0.25
 """Share of a window so far that passes before its end is looked for, where neither length nor end are stated."""
-LOOK_INTERVALS: Final = 3.0
-"""Intervals of one unit from the beginning of a window to its last request: so many units have returned by then, if
-they return one by one."""
 SECOND_AFTER: Final = 0.3
 """Seconds from the first request to the second, at most: two responses show in which unit a reset is stated."""
 LOOK_AFTER: Final = 120.0
@@ -205,7 +202,7 @@ class Quota:
             return -math.inf if self.replenishment.all_at_once else last + SHORT_SPREAD * (interval or 0.0) * average
         fits = backlog * average <= share * cost
         if mode == "auto" and (fits or self._may_be_sliding(last)):
-            return -math.inf if fits else self._look_at(share / need)
+            return -math.inf
         continuous = self.replenishment.kind == "continuous"
         if self.is_declared() and self.limit is not None and not continuous:
             since, left = self._window_start, share / need
@@ -296,12 +293,6 @@ class Quota:
         if self.reset.is_known():
             share -= self.rate_of_others * max(0.0, self.reset.latest - self.updated_at)
         return share
-
-    def _look_at(self, left: float) -> float:
-        """Return when the last one of the requests that are left finds out whether units return one by one (rule 5)."""
-        after = LOOK_INTERVALS * (self.interval or math.inf)
-        unknown = self.replenishment.kind == "unknown" and left < 2.0 and after <= (self.window.length or 0.0) / 4.0
-        return self._window_start + after if unknown else -math.inf
 
     def _peek_at(self, last: float) -> float:
         """Return when to find out what is left although other clients are expected to use all of it."""

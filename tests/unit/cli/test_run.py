@@ -10,6 +10,7 @@ import os
 import pty
 import signal
 import ssl
+import textwrap
 import threading
 import time
 
@@ -398,3 +399,20 @@ def test_a_start_request_without_a_callback_fails_alone_once_the_crawl_has_begun
         (tmp_path / "starts.py").write_text(START.format(start=start))
         code, out, _ = command("run", "starts.py", "-o", "-", "--quiet", traceback=False)
     assert (code, out) == (4, f'{{"url":"{site.url}"}}\n')
+
+
+def test_an_interrupt_in_a_destructor_is_not_forgotten(command, tmp_path):
+    text = """
+        import os, signal, time
+
+        class Left:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0)
+
+        Left()
+        time.sleep(5)
+        print("went on")
+    """
+    (tmp_path / "left.py").write_text(textwrap.dedent(text))
+    assert command("run", "left.py") == (130, "", "crawler: interrupted\n")

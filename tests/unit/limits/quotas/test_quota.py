@@ -299,17 +299,6 @@ def test_the_second_request_shows_soon_what_a_stated_reset_means():
     assert made.start_at(NOW + 0.3, cost=1.0, inflight=0.0, backlog=1e9, mode="auto") > NOW + 0.9
 
 
-def test_rule_5_the_last_request_of_a_window_shows_whether_units_return_one_by_one():
-    made = quota(*((observation(59 - number), number / 100, number / 100 + 0.1) for number in range(59)))
-    at = made.start_at(NOW + 0.6, cost=1.0, inflight=0.0, backlog=1e9, mode="auto")
-    assert at - NOW == pytest.approx(3.1)  # three units would have returned
-    made.observe(observation(3), sent=at, received=at + 0.1)
-    for left in (2, 1, 0):
-        made.observe(observation(left), sent=at + 0.3 - left / 10, received=at + 0.4 - left / 10)
-    assert made.replenishment.kind == "continuous"
-    assert made.start_at(NOW, cost=1.0, inflight=0.0, backlog=1.0, mode="auto") > -math.inf
-
-
 def test_a_short_window_is_not_spread_once_its_units_are_known_to_return_together():
     made = renewed(left=2.0)
     assert made.start_at(NOW + 20.8, cost=1.0, inflight=0.0, backlog=math.inf, mode="auto") == -math.inf
