@@ -40,6 +40,10 @@ WINDOWS_LOST: Final = 1.0
 """The same, counted by the share of each window by which the limit is below what was served in a window before."""
 GUESS_UNCERTAINTY: Final = 0.5
 """Share by which a rate may be higher that is computed from a length which seemed to be too long."""
+MIN_BLOCK: Final = 120.0
+"""Seconds of a window that may be the time for which a server blocks those who exceed its limit."""
+BLOCKED: Final = 10.0
+"""How many times as long as its window a server may block."""
 LONG: Final = 10.0
 """Seconds of a long window. A unit is tried before it ends: a shorter one may be a bucket that was full. Its margin
 exceeds a round trip."""
@@ -87,6 +91,8 @@ class UndeclaredQuota(Quota):
     """Whether that was ever tried."""
     _longer: float = math.nan
     """The length that is believed, in seconds, while a shorter one is tried."""
+    block_tried: bool = False
+    """Whether a much shorter length was tried, because the refusals may have been a block."""
     _trial: bool = False
     """Whether the present window tries one more unit than `limit`."""
     _refused_in_row: int = 0
@@ -281,6 +287,8 @@ class UndeclaredQuota(Quota):
     def _try_shorter(self, length: float) -> float:
         """Begin a window that is shorter than `length` (seconds) if that is possible. Return its length."""
         shorter = next_shorter(length)
+        if self._may_be_block(length):
+            self.block_tried, self.too_short, shorter = True, 0.0, length / BLOCKED
         if shorter < SHORTEST and not self.is_confirmed():
             return length
         if shorter <= self.too_short:
@@ -289,6 +297,10 @@ class UndeclaredQuota(Quota):
         self._longer_before, self._longer = self._longer, length
         self.window.length = shorter
         return shorter
+
+    def _may_be_block(self, length: float) -> bool:
+        """Return whether to try once if the server blocks those who exceed its limit for longer than its window."""
+        return not self.block_tried and length >= MIN_BLOCK and self.clean_windows > 0
 
     def _end_shorter(self, sent: float) -> bool:
         """Return to the length that is believed after a shorter one was refused; `False`: that one was refused."""
