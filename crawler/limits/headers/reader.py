@@ -40,7 +40,7 @@ CONCURRENT: Final = "concurrent-requests"
 """Unit of a policy that limits requests in flight."""
 MAX_POLICIES: Final = 64
 """Declared policies that are remembered per server."""
-MAX_PLAIN_WAIT: Final = 3600.0
+MAX_PLAIN_WAIT: Final = 60.0
 """Seconds; a longer wait that a refusal is the first to state may be one in milliseconds."""
 MAX_NAME_LENGTH: Final = 100
 """Characters; longer names are cut."""
@@ -59,6 +59,8 @@ class _ResponseContext:
     sent: float
     received: float
     skew: TimeRange
+    wait: float | None = None
+    """Seconds to wait, as a refusal states."""
 
     @property
     def server_time(self) -> float:
@@ -92,10 +94,13 @@ class HeaderReader:
         if context is None:
             return NOTHING
         grouped = group_fields(fields)
+        waits = _longest_wait(grouped, context)
+        if context.status in REFUSAL_STATUSES:
+            context = attrs.evolve(context, wait=waits.retry_after)
         self._remember(policy for group in grouped.groups for policy in group.policies)
         declared = merge(self._parts(grouped, context))
         if context.status == ACCEPTED or context.status >= 300 or declared.violated:
-            declared = merge((declared, _longest_wait(grouped, context)))
+            declared = merge((declared, waits))
         return declared or NOTHING
 
     def state(self) -> dict[str, Any]:
@@ -231,7 +236,9 @@ class HeaderReader:
         is_long = (
             milliseconds is not None and plain[1] - context.received > MAX_PLAIN_WAIT and milliseconds[1] < plain[0]
         )
-        if not verdict and is_long and context.status in REFUSAL_STATUSES:
+        if not verdict and is_long and context.wait is not None:
+            verdict = self._semantics.verdict_by_wait(field.name, reading, context.wait)
+        elif not verdict and is_long and context.status in REFUSAL_STATUSES:
             verdict = self._semantics.verdict_on_refusal(field.name, policy.name, reading)
         self._semantics.observe(field.name, policy.name, reading)
         match self._semantics.verdict(field.name) or verdict:
