@@ -91,7 +91,9 @@ class RefusalBudget(Struct, eq=False):
     """Stated waits since the last success that were followed by a refusal."""
     _spare: float = MAX_SPARE
     _spent: int = 0
-    """Refusals since the last success after which none of these was left."""
+    """Refusals since the last success after which none of these was left; those in flight together count once."""
+    _held_until: float = -math.inf
+    """End of the wait after the latest of them, in seconds since the epoch."""
 
     def record_served(self, started: float) -> None:
         """Count a request that was served, and started at `started`, in seconds since the epoch."""
@@ -148,10 +150,11 @@ class RefusalBudget(Struct, eq=False):
         self._spare -= 1.0
         if self._spare >= 0:
             return -math.inf
-        self._spare, self._spent = 0.0, self._spent + 1
-        return min(
-            now + doubled(self._spent - 1, base=SPENT_WAIT, cap=math.inf), self.last_probe_at(overloaded=overloaded)
-        )
+        self._spare = 0.0
+        if now >= self._held_until:  # those in flight when it was refused are refused with it
+            self._held_until = now + doubled(self._spent, base=SPENT_WAIT, cap=math.inf)
+            self._spent += 1
+        return min(self._held_until, self.last_probe_at(overloaded=overloaded))
 
     def last_probe_at(self, *, overloaded: bool) -> float:
         """Return when the server is given up if it refuses that request, too; in seconds since the epoch."""
