@@ -41,7 +41,7 @@ CONCURRENT: Final = "concurrent-requests"
 MAX_POLICIES: Final = 64
 """Declared policies that are remembered per server."""
 MAX_PLAIN_WAIT: Final = 60.0
-"""Seconds; a longer wait that a refusal is the first to state may be one in milliseconds."""
+"""Seconds; a longer wait that is first stated when nothing is left may be one in milliseconds."""
 MAX_NAME_LENGTH: Final = 100
 """Characters; longer names are cut."""
 
@@ -236,10 +236,11 @@ class HeaderReader:
         is_long = (
             milliseconds is not None and plain[1] - context.received > MAX_PLAIN_WAIT and milliseconds[1] < plain[0]
         )
+        refused = context.status in REFUSAL_STATUSES
         if not verdict and is_long and context.wait is not None:
             verdict = self._semantics.verdict_by_wait(field.name, reading, context.wait)
-        elif not verdict and is_long and context.status in REFUSAL_STATUSES:
-            verdict = self._semantics.verdict_on_refusal(field.name, policy.name, reading)
+        elif not verdict and is_long and (refused or remaining == 0):
+            verdict = self._semantics.verdict_when_empty(field.name, policy.name, reading, refused=refused)
         self._semantics.observe(field.name, policy.name, reading)
         match self._semantics.verdict(field.name) or verdict:
             case "milliseconds":

@@ -140,14 +140,14 @@ class ResetSemantics:
         if verdict and not (verdict == "full" and self.verdicts.get(field) == "moving"):
             self.remember(field, verdict)
 
-    def verdict_on_refusal(self, field: str, policy: str, new: ResetReading) -> str:
-        """Return the verdict on a long wait that a refusal states: ``milliseconds`` unless one before agrees with it.
+    def verdict_when_empty(self, field: str, policy: str, new: ResetReading, *, refused: bool) -> str:
+        """Return the verdict on a long wait where nothing is left: ``milliseconds`` unless one before agrees with it.
 
         If that is wrong, the probe is refused, and agrees. Parameters as of `observe`.
         """
         old = self._first.get((field, policy))
         if old is None or new.sent < old.received + MIN_SECONDS_APART:
-            return "milliseconds"
+            return "milliseconds" if refused or old is None else ""
         verdict = "plain" if _overlap(old.reset, new.reset) else "milliseconds"
         self.remember(field, verdict)
         return verdict
