@@ -90,10 +90,9 @@ class RefusalBudget(Struct, eq=False):
     _broken_waits: int = 0
     """Stated waits since the last success that were followed by a refusal."""
     _spare: float = MAX_SPARE
-    _spent: int = 0
-    """Refusals since the last success after which none of these was left; those in flight together count once."""
+    """Refused requests that may be sent again at once. Below 0: the waits since the last success for want of these."""
     _held_until: float = -math.inf
-    """End of the wait after the latest of them, in seconds since the epoch."""
+    """End of the latest of these waits, in seconds since the epoch."""
 
     def record_served(self, started: float) -> None:
         """Count a request that was served, and started at `started`, in seconds since the epoch."""
@@ -101,10 +100,10 @@ class RefusalBudget(Struct, eq=False):
             return
         self.served_start = max(self.served_start, started)
         self._refused_since = math.nan
-        self._broken_waits = self._spent = self._refused_requests = 0
+        self._broken_waits = self._refused_requests = 0
         self.refuses_all, self.has_served, self._is_ban = False, True, False
-        self.stalled_until = -math.inf
-        self._spare = min(MAX_SPARE, self._spare + EARNED)
+        self.stalled_until = self._held_until = -math.inf
+        self._spare = min(MAX_SPARE, max(0.0, self._spare) + EARNED)
 
     def note_first_refusal(self) -> None:
         """Count a request that is refused for the first time."""
@@ -147,13 +146,13 @@ class RefusalBudget(Struct, eq=False):
             self.stalled_until = now + STALL  # and again after the next refusal, unless something is served
         else:
             self._refused_since += stated_wait
-        self._spare -= 1.0
-        if self._spare >= 0:
+        if self._spare >= 1.0:
+            self._spare -= 1.0
             return -math.inf
-        self._spare = 0.0
         if now >= self._held_until:  # those in flight when it was refused are refused with it
-            self._held_until = now + doubled(self._spent, base=SPENT_WAIT, cap=math.inf)
-            self._spent += 1
+            spent = max(0.0, -self._spare)
+            self._held_until = now + doubled(int(spent), base=SPENT_WAIT, cap=math.inf)
+            self._spare = -spent - 1.0
         return min(self._held_until, self.last_probe_at(overloaded=overloaded))
 
     def last_probe_at(self, *, overloaded: bool) -> float:

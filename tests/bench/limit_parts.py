@@ -85,7 +85,6 @@ PARTS: Final = {
     "few-in-flight": Part(
         "R70", "learning/refusals.py", "return 1.0 + self.served_since_guess / UNITS_PER_REQUEST", "return math.inf"
     ),
-    "lost-window": Part("R71", "learning/undeclared.py", " or lost >= WINDOWS_LOST * refused", ""),
     "stated-end": Part("R72", "learning/undeclared.py", "if is_told and self.opened_at", "if False and self.opened_at"),
     "average-rate": Part(
         "R73",

@@ -25,7 +25,7 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58077,
+    "lines of crawler/": 58084,
     "lines of crawler/ without limits": 49712,
     "files of crawler/": 414,
     "files with fewer than 25 lines of code": 46,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 27889,
+    "lines of the modules of a plain crawl": 27891,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
@@ -45,7 +45,8 @@ MOST: Final = {
 
 RISES: Final[dict[str, str]] = dict.fromkeys(
     ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
-    "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for",
+    "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; blocks "
+    "and resets in milliseconds are recognised",
 ) | {"lines of crawler/ without limits": "Ctrl-C in a destructor is not forgotten"}
 """Figures that were raised, and why the weight is worth it."""
 

@@ -153,14 +153,13 @@ class ResetSemantics:
         return verdict
 
     def verdict_by_wait(self, field: str, new: ResetReading, wait: float) -> str:
-        """Return the verdict that agrees with the wait of ``Retry-After`` in the same refusal, in seconds."""
+        """Return the verdict with which the ``Retry-After`` of the same refusal agrees, if only one does."""
         waited = new.sent + wait - 1.0, new.received + wait + 1.0  # both may be whole seconds
-        readings = {"plain": new.reset, "milliseconds": new.milliseconds}
-        fitting = [verdict for verdict, reset in readings.items() if reset is not None and _overlap(waited, reset)]
-        if len(fitting) != 1:
+        if new.milliseconds is None or _overlap(waited, new.reset) == _overlap(waited, new.milliseconds):
             return ""
-        self.remember(field, fitting[0])
-        return fitting[0]
+        verdict = "plain" if _overlap(waited, new.reset) else "milliseconds"
+        self.remember(field, verdict)
+        return verdict
 
     def remember(self, field: str, verdict: str) -> None:
         """Keep a verdict, unless as many fields have one as are remembered."""

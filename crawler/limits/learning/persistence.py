@@ -90,7 +90,7 @@ def load_quota(name: str, saved: Any) -> Quota | None:
 def _load_learned(quota: UndeclaredQuota, saved: Any) -> UndeclaredQuota | None:
     match saved:
         case [used, opened_at, refusals, clean_windows, bool(certain), bool(confirmed)]:
-            quota.used, quota.certain = json_number(used, 0.0) or 0.0, certain
+            quota.used, quota.certain, quota.block_tried = json_number(used, 0.0) or 0.0, certain, confirmed
             quota.opened_at = quota.proven_at = json_number(opened_at, 0.0) or 0.0
             quota.total = quota.used + (2.0 * (quota.limit or 0.0) if confirmed else 0.0)
             quota.refusals = int(json_number(refusals, 0, MAX_TRIALS) or 0)

@@ -22,8 +22,6 @@ BRISK_SHARE: Final = 0.05
 refusals."""
 MAX_PAUSE: Final = 1.0
 """Seconds between two requests at that pace, at most. A refusal has arrived by then."""
-MIN_LIMIT: Final = 3.0
-"""Units of a limit, at least, whose last one may be refused without a doubt about the limit."""
 UNCONFIRMED_SHARE: Final = 0.25
 """Share of a window, at most, over which its units are spent one by one until the limit is confirmed."""
 MIN_SLIDING: Final = 16.0
@@ -36,8 +34,6 @@ MAX_DOUBTS: Final = 3
 """Trials of one more unit, or probes of the search, that are refused before so small a limit is no longer doubted."""
 WINDOWS_BEFORE_TRIAL: Final = 8
 """Windows used up without a refusal before more units are tried. They double with each refused trial."""
-WINDOWS_LOST: Final = 1.0
-"""The same, counted by the share of each window by which the limit is below what was served in a window before."""
 GUESS_UNCERTAINTY: Final = 0.5
 """Share by which a rate may be higher that is computed from a length which seemed to be too long."""
 MIN_BLOCK: Final = 120.0
@@ -73,8 +69,6 @@ class UndeclaredQuota(Quota):
     """When a window certainly began, with a probe after a refusal, in seconds since the epoch."""
     total: float = 0.0
     """Units served since `proven_at`."""
-    most: float = 0.0
-    """The most units that were served in a window."""
     slides: bool = False
     """Whether a refusal has shown that each unit returns one window after it was used."""
     is_continuous: bool = False
@@ -122,7 +116,6 @@ class UndeclaredQuota(Quota):
             if self._refused_window != self.opened_at:
                 self._refused_in_row = 0
             self.clean_windows += self.used >= self.limit
-            self.most = max(self.most, self.used)
             self._trial = self._is_trial_due()
             self.opened_at, self.used = sent, cost
             length = self._try_shorter(length)
@@ -160,7 +153,7 @@ class UndeclaredQuota(Quota):
         """
         at = super().ready_at(now, cost=cost, inflight=inflight, in_flight_since=in_flight_since)
         length, limit = self.window.length, self.limit or math.inf
-        may_be_fixed = self.total > 1.0 and not self.slides and not self._may_straddle() and cost <= limit
+        may_be_fixed = self.total > 1.0 and not self.slides and cost <= limit
         if length is None or may_be_fixed or not self.log.is_complete(now, length):
             return at
         need = min(cost - self._trial, limit)
@@ -218,9 +211,7 @@ class UndeclaredQuota(Quota):
 
     def expects_refusal(self, sent: float) -> bool:
         """Return whether a single refusal, of a request sent at `sent` (seconds since the epoch), is no surprise."""
-        limit = self.limit or 0.0
-        is_used = self.used >= limit if limit < MIN_LIMIT else self.is_nearly_used()
-        return not self.is_weak and (is_used or sent >= self.probe_at())
+        return not self.is_weak and (self.is_nearly_used() or sent >= self.probe_at())
 
     def is_shorter_tried(self) -> bool:
         """Return whether the present window is shorter than believed, to find out whether it may be."""
@@ -231,15 +222,6 @@ class UndeclaredQuota(Quota):
         counted, _ = self.log.count(sent, sent, self.believed_length)
         limit = self.limit or 0.0
         return self.is_confirmed() and limit >= MIN_SLIDING and counted <= limit <= counted + in_flight
-
-    def _may_straddle(self) -> bool:
-        """Return whether spending the units takes so much of a window that those of the server may begin meanwhile.
-
-        Then two windows of ours would meet in one of the server. A log of requests costs little time where windows are
-        short.
-        """
-        is_short = self.believed_length < LONG and (self.limit or 0.0) >= MIN_SLIDING
-        return is_short and self.is_confirmed() and not self._trial
 
     def _is_log_usable(self, now: float) -> bool:
         return self.slides and super()._is_log_usable(now)
@@ -287,7 +269,7 @@ class UndeclaredQuota(Quota):
     def _try_shorter(self, length: float) -> float:
         """Begin a window that is shorter than `length` (seconds) if that is possible. Return its length."""
         shorter = next_shorter(length)
-        if self._may_be_block(length):
+        if not self.block_tried and length >= MIN_BLOCK and self.clean_windows:
             self.block_tried, self.too_short, shorter = True, 0.0, length / BLOCKED
         if shorter < SHORTEST and not self.is_confirmed():
             return length
@@ -297,10 +279,6 @@ class UndeclaredQuota(Quota):
         self._longer_before, self._longer = self._longer, length
         self.window.length = shorter
         return shorter
-
-    def _may_be_block(self, length: float) -> bool:
-        """Return whether to try once if the server blocks those who exceed its limit for longer than its window."""
-        return not self.block_tried and length >= MIN_BLOCK and self.clean_windows > 0
 
     def _end_shorter(self, sent: float) -> bool:
         """Return to the length that is believed after a shorter one was refused; `False`: that one was refused."""
@@ -345,9 +323,7 @@ class UndeclaredQuota(Quota):
     def _is_trial_due(self) -> bool:
         if not self.certain or (self.is_small() and self.refusals < MAX_DOUBTS):
             return True
-        lost = self.clean_windows * (1.0 - (self.limit or 0.0) / self.most) if self.most else 0.0
-        refused = doubled(self.refusals, cap=math.inf)
-        return self.clean_windows >= WINDOWS_BEFORE_TRIAL * refused or lost >= WINDOWS_LOST * refused
+        return self.clean_windows >= doubled(self.refusals, base=WINDOWS_BEFORE_TRIAL, cap=math.inf)
 
 
 def _margin(length: float) -> float:

@@ -30,10 +30,16 @@ def test_it_is_known_when_the_latest_request_started_that_was_served_since_a_ref
 def test_after_twenty_refusals_each_further_one_is_followed_by_a_wait_that_doubles() -> None:
     budget = RefusalBudget()
     assert [refuse(budget, 0.0) for _ in range(20)] == [-math.inf] * 20
-    assert [refuse(budget, 5.0) for _ in range(4)] == [15.0, 25.0, 45.0, 85.0]
-    assert [refuse(budget, 5.0) for _ in range(10)][-1] == 600.0, "the last try, after which it is given up"
+    assert [refuse(budget, at) for at in (5.0, 15.0, 35.0, 75.0)] == [15.0, 35.0, 75.0, 155.0]
+    assert [refuse(budget, at) for at in (155.0, 315.0)] == [315.0, 600.0], "the last try, after which it is given up"
     budget.record_served(0.0)
-    assert refuse(budget, 6.0) == 16.0
+    assert refuse(budget, 616.0) == 626.0
+
+
+def test_requests_that_were_in_flight_when_one_was_refused_lengthen_its_wait_no_further() -> None:
+    budget = RefusalBudget()
+    assert [refuse(budget, 0.0) for _ in range(20)] == [-math.inf] * 20
+    assert [refuse(budget, at) for at in (5.0, 5.1, 5.2, 14.9)] == [15.0] * 4
 
 
 def test_ten_served_requests_pay_for_a_refused_one() -> None:

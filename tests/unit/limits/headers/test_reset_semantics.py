@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from support.cases import each
 
 from crawler.limits.headers.reset_semantics import ResetReading, ResetSemantics
 
@@ -36,19 +37,35 @@ def test_two_responses_within_a_fifth_of_a_second_prove_no_milliseconds():
 def test_a_long_wait_of_a_first_refusal_is_read_in_milliseconds_until_the_next_one_agrees_with_it():
     semantics = ResetSemantics()
     first, burst, probe = reading(0, 40000), reading(0.05, 40000), reading(40.2, 39960)
-    assert semantics.verdict_on_refusal("reset", "default", first) == "milliseconds"
+    assert semantics.verdict_when_empty("reset", "default", first, refused=True) == "milliseconds"
     semantics.observe("reset", "default", first)
-    assert semantics.verdict_on_refusal("reset", "default", burst) == "milliseconds"
+    assert semantics.verdict_when_empty("reset", "default", burst, refused=True) == "milliseconds"
     assert semantics.verdict("reset") == ""
-    assert semantics.verdict_on_refusal("reset", "default", probe) == "plain"
+    assert semantics.verdict_when_empty("reset", "default", probe, refused=True) == "plain"
     assert semantics.verdict("reset") == "plain"
 
 
 def test_a_long_wait_that_starts_anew_in_the_next_window_is_one_in_milliseconds():
     semantics = ResetSemantics()
     semantics.observe("reset", "default", reading(0, 59000))
-    assert semantics.verdict_on_refusal("reset", "default", reading(61.0, 58000)) == "milliseconds"
+    new = reading(61.0, 58000)
+    assert semantics.verdict_when_empty("reset", "default", new, refused=True) == "milliseconds"
     assert semantics.verdict("reset") == "milliseconds"
+
+
+def test_a_long_wait_that_is_first_stated_when_nothing_is_left_is_read_in_milliseconds():
+    semantics = ResetSemantics()
+    assert semantics.verdict_when_empty("reset", "default", reading(0, 90000), refused=False) == "milliseconds"
+    semantics.observe("reset", "default", reading(0, 90000))
+    assert semantics.verdict_when_empty("reset", "default", reading(0.1, 90000), refused=False) == ""
+    assert semantics.verdict_when_empty("reset", "default", reading(1.0, 89999), refused=False) == "plain"
+
+
+@each(("wait", "verdict"), [(4.0, "milliseconds"), (3221.0, "plain"), (60.0, "")])
+def test_the_wait_of_the_same_refusal_shows_the_unit(wait, verdict):
+    semantics = ResetSemantics()
+    assert semantics.verdict_by_wait("reset", reading(0, 3221), wait) == verdict
+    assert semantics.verdict("reset") == verdict
 
 
 def test_windows_end_after_as_many_milliseconds_once_these_are_recognised():

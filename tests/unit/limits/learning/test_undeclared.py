@@ -83,16 +83,6 @@ def test_one_more_unit_is_tried_after_eight_clean_windows_and_then_more_rarely()
     assert made.limit == 3
 
 
-def test_a_limit_below_what_was_served_before_is_tried_as_soon_as_a_window_is_lost():
-    made = learned()
-    made.most, made.refusals = 12.0, 1  # the limit is 3: three quarters of each window are lost
-    now, windows = 1.0, made.window_count
-    while made.limit == 3.0:
-        now = max(now, ready(made, now))
-        made.record_unreported(sent=NOW + now, received=NOW + now)
-    assert made.window_count - windows == 3  # three used up, and the trial
-
-
 def test_a_limit_that_is_too_low_rises_with_the_units_served():
     made = UndeclaredQuota(name="undeclared", limit=3.0, window=Window(60.0), certain=False)
     now = 0.0
@@ -223,19 +213,6 @@ def short(units: int) -> UndeclaredQuota:
     return made
 
 
-@pytest.mark.parametrize(("length", "limit", "waits"), [(1.0, 20, True), (1.0, 8, False), (60.0, 20, False)])
-def test_a_short_window_of_many_units_is_spent_as_if_it_slides_since_those_of_the_server_may_begin_meanwhile(
-    length, limit, waits
-):
-    made = UndeclaredQuota(name="undeclared", limit=float(limit), window=Window(length))
-    for _ in range(limit):  # all but the first one late in the window
-        made.record_unreported(sent=NOW + length * bool(made.used) / 2, received=NOW + length * bool(made.used) / 2)
-    now = ready(made, length / 2)
-    made.record_unreported(sent=NOW + now, received=NOW + now)
-    assert made.is_confirmed()
-    assert (ready(made, now) > now) == waits
-
-
 def test_of_a_short_window_with_few_units_the_first_one_has_time_to_return():
     assert 3.4 < short(25).probe_at() - NOW < 3.43
     assert short(10).probe_at() - NOW > 3.46
@@ -285,12 +262,37 @@ def test_a_refusal_whose_stated_wait_ends_with_the_window_lowers_the_limit_at_on
 
 
 def test_a_stated_wait_that_confirms_a_limit_of_two_units_lets_no_shorter_window_be_tried():
-    made = UndeclaredQuota(name="undeclared", limit=2.0, window=Window(600.0), certain=False)
+    made = UndeclaredQuota(name="undeclared", limit=2.0, window=Window(600.0), certain=False, block_tried=True)
     for now in (0.0, 1.0):
         made.record_unreported(sent=NOW + now, received=NOW + now + 0.05)
     assert made.explain_refusal(NOW + 2.0, retry_after=598.0)
     assert made.record_unreported(sent=NOW + 640.0, received=NOW + 640.1)
     assert made.window.length == 600.0
+
+
+def blocked(length=600.0):
+    """A window of five units that was used up, and the five units of the next one."""
+    made = UndeclaredQuota(name="undeclared", limit=5.0, window=Window(length), too_short=length / 2)
+    for now in (*range(5), *(length + 31.0 + number for number in range(5))):
+        assert made.record_unreported(sent=NOW + now, received=NOW + now + 0.05)
+    return made
+
+
+def test_a_window_of_minutes_may_be_a_block_so_that_one_request_tries_a_tenth_of_it():
+    made = blocked()
+    assert (made.window.length, made.believed_length) == (60.0, 600.0)
+    assert made.record_unreported(sent=NOW + 695.0, received=NOW + 695.1)
+    assert made.believed_length == 60.0, "it was served"
+    assert not blocked(100.0).block_tried, "a shorter block costs little"
+
+
+def test_a_window_that_is_no_block_is_known_after_one_refusal():
+    made = blocked()
+    assert made.explain_refusal(NOW + 695.0)
+    assert (made.window.length, ready(made, 695.1)) == (600.0, pytest.approx(1231.0, abs=40.0))
+    for now in (1262.0, 1263.0, 1264.0, 1265.0, 1266.0, 1894.0):
+        made.record_unreported(sent=NOW + now, received=NOW + now + 0.05)
+        assert made.window.length == 600.0
 
 
 def test_a_wait_in_whole_seconds_says_nothing_of_the_end_of_a_shorter_window():
