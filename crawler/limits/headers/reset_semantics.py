@@ -147,7 +147,7 @@ class ResetSemantics:
         """
         old = self._first.get((field, policy))
         if old is None or new.sent < old.received + MIN_SECONDS_APART:
-            return "milliseconds" if refused or old is None else ""
+            return "milliseconds" if refused or old is None or old.remaining == 0 else ""
         verdict = "plain" if _overlap(old.reset, new.reset) else "milliseconds"
         self.remember(field, verdict)
         return verdict
