@@ -146,8 +146,10 @@ class ResetSemantics:
         If that is wrong, the probe is refused, and agrees. Parameters as of `observe`.
         """
         old = self._first.get((field, policy))
-        if old is None or new.sent < old.received + MIN_SECONDS_APART:
-            return "milliseconds" if refused or old is None or old.remaining == 0 else ""
+        if old is None or old.reset[1] <= new.sent:  # of a window that has ended
+            return "milliseconds"
+        if new.sent < old.received + MIN_SECONDS_APART:
+            return "milliseconds" if refused or old.remaining == 0 else ""
         verdict = "plain" if _overlap(old.reset, new.reset) else "milliseconds"
         self.remember(field, verdict)
         return verdict

@@ -106,9 +106,14 @@ class Quota:
                 self._log_request(sent, received, cost)
             return True
         if sent >= min(self.probe_at(), self.reset.latest):
-            if self.limit is None or self.window.length is None:
+            if self.limit is None:
                 return False
-            self.start_counted_window(self.limit - cost, sent, received)
+            if self.window.length is not None:
+                self.start_counted_window(self.limit - cost, sent, received)
+            elif self._window_start < self.reset.latest or self.remaining < cost:  # a refusal will state its end
+                self._start_window(max(0.0, self.limit - cost), self.reset, received)
+            else:
+                self._spend(cost)
         elif not self._unreported_is_free:
             self._spend(cost)
             self._unreported += cost
