@@ -106,7 +106,7 @@ class Quota:
                 self._log_request(sent, received, cost)
             return True
         if sent >= min(self.probe_at(), self.reset.latest):
-            if self.limit is None:
+            if self.limit is None or not (self.window.length or self.limit_declared):
                 return False
             if self.window.length is not None:
                 self.start_counted_window(self.limit - cost, sent, received)

@@ -85,6 +85,19 @@ def test_rule_8_nothing_can_be_counted_if_limit_or_window_are_unknown():
     assert not made.record_unreported(sent=NOW + 100, received=NOW + 100.1)
 
 
+def test_rule_8_the_units_of_a_window_are_counted_although_only_the_next_refusal_states_its_end():
+    first, second = (replace(observation(0, end), limit=3.0, window=None) for end in (60, 120))
+    made = quota((first, 0.0, 0.1))
+    for number in range(3):
+        assert made.remaining == (0, 2, 1)[number]
+        assert made.record_unreported(sent=NOW + 61 + number / 10, received=NOW + 61.05 + number / 10)
+    assert made.remaining == 0
+    assert ready(made, 61.4) <= 61.4, "one request finds out"
+    assert ready(made, 61.4, inflight=1, in_flight=(61.35,)) == math.inf
+    made.observe(second, sent=NOW + 61.4, received=NOW + 61.5, refused=True)
+    assert made.window.length == 60, "from one stated end to the next"
+
+
 def test_rule_9_a_response_that_does_not_mention_a_policy_updates_only_its_counts():
     made = quota((observation(50, 60), 0.0, 0.1))
     made.record_unreported(sent=NOW + 1, received=NOW + 1.1)
