@@ -268,6 +268,15 @@ class DeclaredQuota(Quota):
 
     def _begin_next_window(self, sample: QuotaSample, last: TimeInterval, before: float) -> None:
         """Begin a window after another one, and learn from the two."""
+        if self._window_start > last.latest:  # it was counted, and only its end was not known
+            if sample.reset is not None:
+                self.window.begin(
+                    sample.reset, last=last, sent=self._window_start, received=sample.received, first=False
+                )
+                self.reset = sample.reset
+            self._unreported = 0.0
+            self._update_window(sample)
+            return
         self._detect_late_reset(sample)
         if sample.reset is not None and sample.causal and not sample.disrupted and self._is_first(sample):
             self.window.judge_end(self._window_start, last, sample.received)

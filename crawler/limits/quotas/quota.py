@@ -116,7 +116,7 @@ class Quota:
                 self._spend(cost)
         elif not self._unreported_is_free:
             self._spend(cost)
-            self._unreported += cost
+            self._unreported += cost * (sent >= self.updated_at)  # others may be in what was left then
         self._log_request(sent, received, cost)
         return True
 
