@@ -25,7 +25,7 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58091,
+    "lines of crawler/": 58100,
     "lines of crawler/ without limits": 49712,
     "files of crawler/": 414,
     "files with fewer than 25 lines of code": 46,
@@ -39,7 +39,7 @@ MOST: Final = {
     "lines of the modules of a plain crawl": 27891,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
-    "files that run for a page that is refused once": 105,
+    "files that run for a page that is refused once": 104,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
