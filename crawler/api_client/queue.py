@@ -21,19 +21,22 @@ from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
+import httpx
 import trio
 
 from crawler.clock import Clock, shared_clock
 from crawler.errors import WouldExceedDeadline
 from crawler.limits.pace import Pace
-from crawler.limits.permit import Permit
+from crawler.limits.permit import Permit, RecheckPermit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Costs", "FairQueue", "LimitQueue"]
+__all__ = ["AT_ONCE", "Costs", "FairQueue", "LimitQueue"]
 
 MAX_IDLE: Final = 1024
 """Limits in memory before the idle ones are dropped."""
+AT_ONCE: Final = -1
+"""The order of a request for which all others of its lane wait, whether they wait to start or are in flight."""
 
 
 @attrs.define(eq=False)
@@ -54,6 +57,8 @@ class LimitQueue:
     """Called when the limit has changed."""
     costs: Costs = ()
     """The costs of a request of this lane that names no budget."""
+    last_page: httpx.Request | None = None
+    """The last GET that was served on this lane; it is sent again if a 403 may be that of a ban."""
 
 
 Costs: TypeAlias = tuple[tuple[LimitQueue, float], ...]
@@ -97,11 +102,12 @@ def _order(waiter: Waiter) -> int:
     return waiter.order
 
 
-def _take(costs: Costs, now: float, *, reports: bool) -> Permit:
+def _take(costs: Costs, now: float, *, reports: bool, order: int = 0) -> Permit:
     """Return a permit for these costs, with its slot of the lane and its start taken."""
     (lane, units), *budgets = costs
     shared = [(one.throttle, cost) for one, cost in budgets] if budgets else ()
-    permit = Permit(lane.throttle, shared, units, wants_forbidden=True)
+    kind = RecheckPermit if order == AT_ONCE else Permit
+    permit = kind(lane.throttle, shared, units, may_recheck=lane.last_page is not None)
     permit.enter()
     permit.take(now, reports=reports)
     return permit
@@ -207,7 +213,7 @@ class FairQueue:
     def _ready_at(costs: Costs, now: float, waiter: Waiter | None) -> tuple[float, LimitQueue | None]:
         """Return when a request may start, infinite if that is not known, and the limit that decides it."""
         lane = costs[0][0]
-        if lane.throttle.is_full():
+        if lane.throttle.is_full() and (waiter is None or waiter.order != AT_ONCE):
             return math.inf, lane
         at, decisive = -math.inf, None
         for limit, cost in costs:
@@ -249,7 +255,7 @@ class FairQueue:
         waiter.at, waiter.held_by = self._ready_at(waiter.costs, now, waiter)
         if waiter.at <= now:
             self._dequeue(waiter)
-            waiter.permit = _take(waiter.costs, now, reports=waiter.reports)
+            waiter.permit = _take(waiter.costs, now, reports=waiter.reports, order=waiter.order)
             waiter.wake()
             return True
         if waiter.until < waiter.at < math.inf:

@@ -20,12 +20,14 @@ import trio
 
 from crawler.api_client.body import Body, close, read_ahead
 from crawler.api_client.context import SendContext
+from crawler.api_client.queue import AT_ONCE, LimitQueue
 from crawler.decision.decide import decide
 from crawler.decision.decisions import Again, Decision
 from crawler.decision.facts import Facts
 from crawler.errors import BadStatus, FetchError, RequestError, WouldExceedDeadline
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.bodies import MAX_BODY
+from crawler.limits.headers.refusal_status import FORBIDDEN
 from crawler.limits.permit import Permit
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -88,9 +90,12 @@ class RetryingSend:
         self._request = request
         self._wire_request = context.wire_request(request)
         self._order = context.queue.next_order()
+        self._lane: LimitQueue
+        self._wants_forbidden = FORBIDDEN in request.extensions.get("accept_status", ())
         self._waited = 0.0  # seconds
         self._facts = Facts(request=TEMPLATE, attempts=0, sender="client")
         self._refused_at = math.inf
+        self._was_forbidden = False  # by a 403 that said nothing, while the server served others
         self._kept: httpx.Response | None = None  # the last response, in case there is no better one
 
     async def run(self) -> httpx.Response:
@@ -107,7 +112,10 @@ class RetryingSend:
                 if not await self._retry(failure, permit, is_sent=was_sent(error)):  # noqa: ASYNC120 - it has no effect
                     raise
                 continue
+            if permit.asks_recheck:
+                await self._recheck(permit)
             if permit.refused_by is None and not is_transient(response.status_code):
+                self._note_page(permit, response)
                 return response
             if not await self._retry(_status_error(response, permit), permit, response):
                 return response
@@ -116,6 +124,7 @@ class RetryingSend:
         """Wait until the request may start. `None`: it cannot start in time, but there is a response already."""
         queue, reports = self._queue, self._context.reports_sending
         costs = self._context.costs(self._request)
+        self._lane = costs[0][0]
         permit = queue.start_now(costs, reports=reports)
         if permit is None:
             now = queue.clock()
@@ -134,6 +143,7 @@ class RetryingSend:
             except trio.ClosedResourceError as error:
                 raise httpx.CloseError(str(error), request=self._request) from error
             self._waited += queue.clock() - now
+        permit.may_recheck &= not self._wants_forbidden
         return permit
 
     def _deadline(self) -> float:
@@ -176,8 +186,34 @@ class RetryingSend:
         except BaseException:
             await close(_stream_of(response))  # noqa: ASYNC102 - it is shielded, and takes a second at most
             permit.leave()
+            if permit.asks_recheck:
+                permit.end_recheck()
             raise
         return response
+
+    async def _recheck(self, forbidden: Permit) -> None:
+        """Send the last GET that was served once more, to see whether a 403 is that of a ban. Its body is not read."""
+        refused_by = None
+        try:
+            if self._lane.last_page is not None:
+                again = RetryingSend(self._context, self._lane.last_page)
+                again._order = AT_ONCE
+                permit = await again._wait_for_permit()
+                assert permit is not None
+                await (await again._send(permit)).aclose()
+                refused_by = permit.refused_by
+        except httpx.TransportError:  # it does not say anything
+            return
+        finally:
+            forbidden.end_recheck(refused_by)
+
+    def _note_page(self, permit: Permit, response: httpx.Response) -> None:
+        """Note a page, which may be asked for again."""
+        if response.is_success:
+            if self._was_forbidden:
+                permit.lane.refusal_budget.note_ban()
+            if self._request.method == "GET":
+                self._lane.last_page = self._request
 
     def _settle_failure(self, permit: Permit, error: Exception) -> None:
         """Let the limits learn from an exchange without a response."""
@@ -232,11 +268,15 @@ class RetryingSend:
         method = wire.method if is_sent else "GET"  # what was not sent may be repeated
         facts.request = copy_unchecked(TEMPLATE, method=method, headers=wire.headers)
         facts.attempts += 1
-        facts.refusal, refused_by = None, permit.refused_by
-        if refused_by is not None:
-            has_others = self._queue.has_waiting(permit.lane.name)
-            facts.refusal = refused_by.judge_refusal(now, self._refused_at, has_others=has_others)
-            self._refused_at = now
+        facts.refusal = None
+        if permit.refused_by is not None:
+            facts.refusal = permit.judge_refusal(
+                now,
+                self._refused_at,
+                was_forbidden=self._was_forbidden,
+                has_others=self._queue.has_waiting(permit.lane.name),
+            )
+            self._refused_at, self._was_forbidden = now, permit.is_forbidden
         decision = decide(error, facts, self._context.policy, now)
         if isinstance(decision, Again) and decision.reason != "attempt":
             facts.attempts -= 1

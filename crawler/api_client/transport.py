@@ -49,7 +49,9 @@ class GovernedTransport(httpx.AsyncBaseTransport):
     A response keeps its slot of the lane until its body ends: read it, or close it.
 
     After a refusal (429, 503 and the statuses in `Pace.refusals`) the request is sent again when the server allows it,
-    which uses up no attempt. After a failed connection, a timeout, a 408, a 425 or another 5xx but 501 and 505 it is
+    which uses up no attempt. After a 403 that says nothing, the last GET that was served is sent once more: if it is
+    refused, the server bans, and 403 is a refusal until it serves; ``extensions["accept_status"] = (403,)`` spares
+    that. After a failed connection, a timeout, a 408, a 425 or another 5xx but 501 and 505 it is
     sent again after a random backoff. A request that is not idempotent (`is_idempotent`) is sent again only if the
     server has not processed it. A request can be sent again only if its body is in memory. After the last attempt the
     response is returned as it is, or the exception of httpx is raised.

@@ -25,11 +25,6 @@ ENDINGS: Final = {
 """The words of the summary for the values of `Report.finished`; other values are reasons to stop."""
 MAX_SHOWN: Final = 2
 """Maximum number of URLs per kind, of failing proxies, and of lanes that had to wait."""
-FORBIDDEN: Final = 403
-OTHER_REFUSALS: Final = (420, 429, 503, 509, 529)
-"""Other statuses of refusals."""
-MANY_FORBIDDEN: Final = 10
-"""Number of forbidden pages that calls for a hint if others were served: some servers limit rates with this status."""
 NOTABLE_WAIT: Final = 0.2
 """Share of the duration of a crawl; a lane that waited longer for its limits is shown."""
 
@@ -54,13 +49,6 @@ def summary(
     return "".join(f"{printable_line(line)}\n" for line in lines)
 
 
-def _forbidden(report: Report) -> int:
-    """Return how many pages were forbidden by responses that did not count as refusals."""
-    refused: int = sum(lane.get("refusals", 0) for lane in report.lanes.values())
-    refused -= sum(report.statuses.get(status, 0) for status in OTHER_REFUSALS)
-    return report.statuses.get(FORBIDDEN, 0) - max(0, refused)
-
-
 def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
     how = "no pages" if report.no_pages else ENDINGS.get(report.finished, f"stopped: {report.finished}")
     pages = report.pages - report.earlier.get("pages", 0)
@@ -73,9 +61,6 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         yield f"  this run  {plural(pages, 'page')}; the others are from other runs of the job"
     if set(report.statuses) - {200}:
         yield f"  statuses  {_counts((str(status), n) for status, n in report.statuses.items())}"
-    if report.pages and _forbidden(report) >= MANY_FORBIDDEN:
-        setting = """-s 'pacing={"*": {"refusals": [403]}}'"""
-        yield f"  forbidden if 403 means too many requests here, {setting} retries such requests later"
     if report.filtered:
         yield f"  skipped   {_counts(_largest_first(report.filtered))}"
     if report.no_pages:  # the URLs that were skipped explain why

@@ -46,13 +46,15 @@ class Facts(Struct, kw_only=True, eq=False):
     def of(cls, ticket: StartTicket, attempts: int, now: float, *, sender: Sender = "page") -> Self:
         """Return the facts after an attempt, whose result the limits know."""
         pending, lane = ticket.pending, ticket.lane
-        refused_by, refusal = ticket.permit.refused_by, None
-        if refused_by is not None:
+        permit, refusal = ticket.permit, None
+        if permit.refused_by is not None:
             has_others = len(lane) > 0 or lane.more
             pending.is_alone = pending.is_alone and not has_others
             is_left = not (pending.is_alone or (has_others and lane.has_unrefused()))
-            refusal = refused_by.judge_refusal(now, pending.refused_at, has_others=has_others, is_left=is_left)
-            pending.refused_at = now
+            refusal = permit.judge_refusal(
+                now, pending.refused_at, was_forbidden=pending.is_forbidden, has_others=has_others, is_left=is_left
+            )
+            pending.refused_at, pending.is_forbidden = now, permit.is_forbidden
         return cls(
             request=pending.request,
             attempts=attempts,
@@ -60,7 +62,7 @@ class Facts(Struct, kw_only=True, eq=False):
             sender=sender,
             refusal=refusal,
             outage=ticket.outage,
-            failed_share=ticket.permit.lane.failed_share,
+            failed_share=permit.lane.failed_share,
         )
 
     def may_go_free(self, reason: str) -> bool:

@@ -79,8 +79,9 @@ class Attempts:
             self._start_origins.add(request.url)  # before its field sections are made
         observer = self._observer(ticket)
         token = current_observer.set(observer) if self._hooks.fetching else None
+        result: Result | None
         try:
-            result: Result | None = await self.answer(request) if ask_answer and self._hooks.answering else None
+            result = await self.answer(request) if ask_answer and self._hooks.answering else None
             if result is None:
                 result = await self._send(ticket, number, body or BodyHandling(), observer)
             if isinstance(result, Response):
@@ -88,7 +89,6 @@ class Attempts:
                 log.debug("%s %s %s", response.status, request.method, request.url)
             elif observer is not None:  # a hook dropped, repeats or replaces the network's response: the limits
                 response, failure = observer.response, observer.failure  # still learn from it
-            return result
         except RequestError as error:
             failure = error
             error.request = request
@@ -103,6 +103,9 @@ class Attempts:
             if response is not None or failure is not None:
                 events = () if observer is None else observer.events
                 self._accounting.record(ticket, request, response, failure, events)
+        if ticket.permit.asks_recheck:
+            await self._recheck(ticket)
+        return result
 
     async def make_inline(
         self,
@@ -124,6 +127,17 @@ class Attempts:
         finally:
             self._frontier.settle(ticket)
             self._slots.tokens.give_back(ticket)
+
+    async def _recheck(self, forbidden: StartTicket) -> None:
+        """Ask once more for a page that was served, to see whether a 403 is that of a ban. Its body is not used."""
+        ticket = self._frontier.recheck_ticket(forbidden.lane, forbidden.now)
+        try:
+            if ticket is not None:
+                await self.make_inline(ticket, 1, body=BodyHandling(truncate_at=1))
+        except RequestError as error:
+            log.debug("%s does not say whether %s bans: %s", error.request, forbidden.lane.name, error)
+        finally:
+            self._frontier.end_recheck(forbidden, None if ticket is None else ticket.permit.refused_by)
 
     # ---- hooks and network -------------------------------------------------------------------------------------------
 

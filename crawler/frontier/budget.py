@@ -97,16 +97,17 @@ class Budgets:
     def permit(self, lane: Lane, request: Request) -> Permit:
         """Return a permit for a request, not taken yet."""
         quotas = mapping_of(request, "quotas")
-        wants_forbidden = self.wants_forbidden or FORBIDDEN in request.accept_status
+        wanted = self.wants_forbidden or FORBIDDEN in request.accept_status
+        may_recheck = lane.last_page is not None and not wanted
         if not quotas:
-            return Permit(lane.throttle, wants_forbidden=wants_forbidden)
+            return Permit(lane.throttle, may_recheck=may_recheck)
         budgets = []
         for name, cost in quotas.items():
             if name != lane.name:
                 budget = self[name]
                 budget.requests, budget.units = budget.requests + 1, budget.units + cost
                 budgets.append((budget.throttle, cost))
-        return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0), wants_forbidden=wants_forbidden)
+        return Permit(lane.throttle, budgets, quotas.get(lane.name, 1.0), may_recheck=may_recheck)
 
     def ready_at(self, lane: Lane, request: Request, now: float) -> tuple[float, str, Budget | None]:
         """Return when limits let a request start, what it has to wait for, and the budget if that is one.

@@ -33,6 +33,8 @@ from crawler.frontier.ticket import (
 )
 from crawler.headers import Fields
 from crawler.limits.events import QuotaEvent
+from crawler.limits.headers.refusal_status import FORBIDDEN
+from crawler.limits.permit import RecheckPermit
 from crawler.limits.registry import Limits
 from crawler.limits.throttle import Throttle
 from crawler.messages import Request
@@ -153,6 +155,8 @@ class Frontier:
         if breaker is not None:
             return None if breaker.is_logged else (name, breaker.down_for, str(breaker.error), False)
         why = f"status {budget.status}" if budget.status else "refused"
+        if budget.status == FORBIDDEN:
+            why += ", even for a page that it had served; accept_status takes them as pages"
         return name, budget.refused_for(now), why, True
 
     def pop(self, now: float) -> tuple[PoppedTicket | None, float]:
@@ -282,6 +286,20 @@ class Frontier:
         permit = self.budgets.permit(lane, request)
         return InlineTicket(pending or Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
 
+    def recheck_ticket(self, lane: Lane, now: float) -> InlineTicket | None:
+        """Return a ticket for the last page of a lane that was served; `None`: there is none."""
+        request = lane.last_page
+        if request is None:
+            return None
+        permit = self.budgets.permit(lane, request)
+        permit = RecheckPermit(permit.lane, permit.budgets, permit.cost)
+        return InlineTicket(Pending((0, 0), request, lane.name), lane, lane.epoch, now, permit)
+
+    def end_recheck(self, ticket: StartTicket, refused_by: Throttle | None = None) -> None:
+        """Note which limit has refused the page that was asked for again; `None`: none, or it could not be asked."""
+        ticket.permit.end_recheck(refused_by)
+        self.schedule.wake(ticket.lane)
+
     # ---- what the limits learn ---------------------------------------------------------------------------------------
 
     def sent(self, ticket: StartTicket, at: float) -> None:
@@ -307,6 +325,11 @@ class Frontier:
         if isinstance(ticket, PageTicket) and ticket.permit.refused_by is None:
             pending, throttle = ticket.pending, ticket.permit.lane
             ticket.lane.record_served()
+            if status < 300:
+                if pending.is_forbidden:
+                    throttle.refusal_budget.note_ban()
+                if pending.request.method == "GET":
+                    ticket.lane.last_page = pending.request
             if status < 500 and (pending.attempts or throttle.retried is not None):
                 throttle.record_page(pending.attempts)
         self._reschedule(ticket)
@@ -357,6 +380,8 @@ class Frontier:
             if ticket.permit.is_open:
                 self.refund(ticket)
             self.release(ticket)
+            if ticket.permit.asks_recheck:  # a hook has failed
+                self.end_recheck(ticket)
             self.bodies.release(ticket)
             if self.outages.active and self.outages.end(ticket):
                 self.wake_all()  # a probe without a result: another one follows

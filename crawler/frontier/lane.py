@@ -54,6 +54,8 @@ class Lane:
     """Whether the store has requests of this lane after `after`."""
     after: Order = START
     """The place of the last request that was read from the store."""
+    last_page: Request | None = None
+    """The last page that was served, by a GET; it is asked for again if a 403 may be that of a ban."""
     is_paused: bool = False
     """Whether the user lets nothing start. It is not part of the limits: other crawls may share them."""
     is_draining: bool = False
@@ -187,7 +189,8 @@ class Lane:
 
     def is_full(self) -> bool:
         """Return whether no more requests may be in flight now, counting those of others that share its limits."""
-        return self.throttle.busy >= self._tokens or self.limiter.borrowed_tokens >= self._tokens
+        is_full = self.throttle.busy >= self._tokens or self.limiter.borrowed_tokens >= self._tokens
+        return is_full or self.throttle.refusal_budget.is_rechecking
 
     def fit_limiter(self) -> None:
         """Give the limiter as many tokens as requests may be in flight now."""

@@ -56,6 +56,8 @@ class Pending(Struct, order=True):
     refused_at: float = math.inf
     """When its latest refusal was received, in seconds since the epoch; infinite: it was never refused."""
 
+    is_forbidden: bool = False
+    """Whether that was a 403 that said nothing, while the server served a page that it had served before."""
     is_alone: bool = True
     """Whether it was the only request of its lane, waiting or in flight, whenever it was refused."""
 

@@ -31,9 +31,10 @@ from crawler.limits.headers.bodies import is_marked, is_readable, read_body
 from crawler.limits.headers.declared import NOTHING, AttemptReport, Declared, merge
 from crawler.limits.headers.refusal_status import FORBIDDEN, is_refusal
 from crawler.limits.in_flight import Grant
+from crawler.limits.refusal_budget import Refusal
 from crawler.limits.throttle import Throttle
 
-__all__ = ["Headers", "Permit", "RobotsPermit"]
+__all__ = ["Headers", "Permit", "RecheckPermit", "RobotsPermit"]
 
 OVERLOADED: Final = frozenset({503, 504, 529})
 """Statuses of overloaded servers, and of gateways in front of them."""
@@ -57,8 +58,13 @@ class Permit(Struct, eq=False):
     """The limit for which the server refused the request; `None` if it did not."""
     is_in_flight: bool = False
     """Whether the request takes one of the slots of its lane; see `enter`."""
-    wants_forbidden: bool = False
-    """Whether the caller wants to see a 403 that says nothing. Then that is a refusal only while the server refuses."""
+    may_recheck: bool = False
+    """Whether a 403 that says nothing may be that of a ban: a page is known that was served, and may be asked for again
+    to find out. Otherwise such a 403 is a refusal only while the server refuses."""
+    asks_recheck: bool = False
+    """Whether that page is to be asked for now."""
+    is_forbidden: bool = False
+    """Whether it got a 403 that says nothing, while that page was served. Its request is sent once more."""
     _grant: Grant | None = None
     _budget_grants: list[Grant] = []
 
@@ -96,8 +102,10 @@ class Permit(Struct, eq=False):
     def take(self, now: float, *, reports: bool = False) -> None:
         """Count a start."""
         assert self._grant is None, "the last start is not settled"
-        self.sent_at = self.refused_by = None
+        self.sent_at, self.refused_by, self.is_forbidden = None, None, False
         self.declared = NOTHING
+        if self.asks_recheck:
+            self.end_recheck()
         self._grant = self.lane.take(now, cost=self.cost, reports=reports)
         if self.budgets:
             self._budget_grants = [throttle.take(now, cost=cost, reports=reports) for throttle, cost in self.budgets]
@@ -180,6 +188,11 @@ class Permit(Struct, eq=False):
             self._notify()
             return []
         self.declared = declared
+        if status == FORBIDDEN and not refused and self._suspects_ban():
+            self.lane.settle_lost(grant)
+            self._spend_budgets()
+            self._notify()
+            return []
         report = AttemptReport(
             sent=sent,
             received=now,
@@ -200,6 +213,37 @@ class Permit(Struct, eq=False):
     def refused(self, now: float) -> list[QuotaEvent]:
         """Settle a start that the server refused without a response, as HTTP/2 allows: as by a 429 without fields."""
         return self.answered(now, status=429, headers=())
+
+    def judge_refusal(
+        self, now: float, last: float, *, was_forbidden: bool, has_others: bool, is_left: bool = False
+    ) -> Refusal | None:
+        """Return what it means that the request was refused, which `last` was before; `None`: it was not.
+
+        A page that is forbidden, and was forbidden before, is so for itself if another one is served each time.
+        """
+        if self.is_forbidden and was_forbidden:
+            self.lane.refusal_budget.explain_forbidden()
+            return None
+        limit = self.refused_by
+        return None if limit is None else limit.judge_refusal(now, last, has_others=has_others, is_left=is_left)
+
+    # ---- bans --------------------------------------------------------------------------------------------------------
+
+    def end_recheck(self, refused_by: Throttle | None = None) -> None:
+        """Let other requests start again, after that of the page that was served before: it was refused, or was not."""
+        self.asks_recheck = self.lane.refusal_budget.is_rechecking = False
+        self.is_forbidden = refused_by is None
+        self.refused_by = refused_by or self.lane
+        self.lane.notify()
+
+    def _suspects_ban(self) -> bool:
+        """Return whether a 403 that says nothing may be that of a ban. The limits learn nothing of it yet."""
+        budget = self.lane.refusal_budget
+        if budget.is_rechecking and self.may_recheck:
+            self.refused_by, self.is_forbidden = self.lane, True
+        elif budget.suspects_ban() and self.may_recheck:
+            self.asks_recheck = budget.is_rechecking = True
+        return self.asks_recheck or self.is_forbidden
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -224,9 +268,9 @@ class Permit(Struct, eq=False):
         return refused or (status == FORBIDDEN and self._is_banned()), declared
 
     def _is_banned(self) -> bool:
-        """Return whether a 403 that says nothing is rather that of a ban than that of its page."""
-        budget = self.lane.refusal_budget
-        return budget.is_refusing() if self.wants_forbidden else budget.judge_forbidden()
+        """Return whether a 403 that says nothing is certainly that of a ban."""
+        budget = (self.budgets[0][0] if self.budgets else self.lane).refusal_budget
+        return budget.is_refusing() or (self.may_recheck and self.lane.refusal_budget.bans())
 
     def _asked_for(self) -> tuple[tuple[int, ...], bool]:
         """Return `Pace.refusals` and `Pace.bodies` of all limits together."""
@@ -310,6 +354,13 @@ class RobotsPermit(Permit):
         events = super().answered(now, status=status, headers=headers, body=body, first_byte=first_byte)
         budget.has_served = has_served  # it is no page
         return events
+
+
+class RecheckPermit(Permit):
+    """The permit of a page that is asked for once more after it was served: if it is forbidden now, that is a ban."""
+
+    def _is_banned(self) -> bool:
+        return True
 
 
 def _named(throttle: Throttle, events: list[QuotaEvent]) -> list[QuotaEvent]:

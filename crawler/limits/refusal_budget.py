@@ -69,20 +69,21 @@ class RefusalBudget(Struct, eq=False):
     """Whether the server has ever served a page."""
     status: int = 0
     """Status of the latest refusal; 0: there was none."""
-    shows_limit: bool = False
-    """Whether it has ever refused so many requests, one after the other, that a limit is to blame rather than pages."""
-    forbids_pages: bool = False
-    """Whether it has forbidden a page while it served others. Then a 403 is a ban only while it refuses."""
+    is_rechecking: bool = False
+    """Whether a page that it has served is asked for again, to see whether a 403 is a ban. Nothing else starts."""
+    _forbidden: int = 0
+    """Pages in a row that it has forbidden, without a word, since it last served one."""
+    _own: int = 0
+    """So many of them in a row may be forbidden each for itself: half as many were, while it served others. Negative:
+    none is, since it has served one later."""
     served_start: float = -math.inf
     """When the latest request started that was served since one was refused, in seconds since the epoch."""
     _refused_since: float = math.nan
     """When the first refusal since the last success came, later by the waits that were stated; seconds since epoch."""
-    _is_ban: bool = False
-    """Whether the refusals since the last success began with a 403 that said nothing."""
     _refused_at: float = -math.inf
     """When the latest refusal came, in seconds since the epoch."""
     _refused_requests: int = 0
-    """Requests that it refused for the first time since the last success."""
+    """Requests that it refused for the first time since the last success. `LIMIT_SHOWN` of them are never forgotten."""
     _first_at: float = math.nan
     """When that refusal came, in seconds since the epoch."""
     _stated_until: float = -math.inf
@@ -96,37 +97,46 @@ class RefusalBudget(Struct, eq=False):
 
     def record_served(self, started: float) -> None:
         """Count a request that was served, and started at `started`, in seconds since the epoch."""
-        if self.has_served and self._refused_at == -math.inf:  # it has refused nothing
+        if self.has_served and self._refused_at == -math.inf and not self._forbidden:  # it has refused nothing
             return
         self.served_start = max(self.served_start, started)
         self._refused_since = math.nan
-        self._broken_waits = self._refused_requests = 0
-        self.refuses_all, self.has_served, self._is_ban = False, True, False
+        self._broken_waits = 0
+        self._refused_requests *= self._refused_requests >= LIMIT_SHOWN
+        self.refuses_all, self.has_served = False, True
+        self._forbidden *= self.is_rechecking
         self.stalled_until = self._held_until = -math.inf
         self._spare = min(MAX_SPARE, max(0.0, self._spare) + EARNED)
 
     def note_first_refusal(self) -> None:
         """Count a request that is refused for the first time."""
         self._refused_requests += 1
-        self.shows_limit |= self._refused_requests >= LIMIT_SHOWN
 
     def is_due_to_page(self, now: float) -> bool:
         """Return whether pages rather than a limit are to blame for refusals, where only refused ones are left."""
-        is_ambiguous = self.status == UNAVAILABLE and not self.shows_limit
-        is_ambiguous |= self._is_ban and self._refused_requests < LIMIT_SHOWN
+        is_ambiguous = self.status == UNAVAILABLE and self._refused_requests < LIMIT_SHOWN
         return is_ambiguous and self.has_served and self.refused_for(now) >= LONGEST_PAGE
 
     def is_refusing(self) -> bool:
         """Return whether nothing was served that started after the latest refusal."""
         return self._refused_at > self.served_start
 
-    def judge_forbidden(self) -> bool:
-        """Return whether a 403 that says nothing refuses its request; otherwise note that pages are forbidden."""
-        if self.is_refusing():
-            return True
-        self._is_ban = self._refused_at > -math.inf and not self.forbids_pages
-        self.forbids_pages |= not self._is_ban
-        return self._is_ban
+    def bans(self) -> bool:
+        """Return whether it has served a page that it had forbidden before, without a word: such a 403 is a refusal."""
+        return self._own < 0
+
+    def suspects_ban(self) -> bool:
+        """Count a 403 that says nothing. Return whether a page that was served should be asked for again."""
+        self._forbidden += 1
+        return self._forbidden > self._own
+
+    def note_ban(self) -> None:
+        """Note that a page is served that was forbidden."""
+        self._own = -1
+
+    def explain_forbidden(self, *, is_certain: bool = True) -> None:
+        """Note that a page is forbidden again, while others are served. It is certain if no limit refuses."""
+        self._own = max(self._own, 2 * self._forbidden * is_certain)
 
     def refused_for(self, now: float) -> float:
         """Return the seconds since the first refusal after the last success, less the waits that were stated."""
@@ -162,4 +172,4 @@ class RefusalBudget(Struct, eq=False):
     def _longest(self, *, overloaded: bool) -> float:
         if not self.has_served:
             return LONGEST_NEW
-        return LONGEST_UNAVAILABLE if overloaded or self._is_ban else LONGEST
+        return LONGEST_UNAVAILABLE if overloaded or self._forbidden else LONGEST

@@ -130,8 +130,8 @@ class Throttle:
         )
 
     def is_full(self) -> bool:
-        """Return whether as many requests are in flight as do well."""
-        return self.busy >= self.concurrency.limit
+        """Return whether as many requests are in flight as do well, or all wait until a suspicion is cleared up."""
+        return self.busy >= self.concurrency.limit or self.refusal_budget.is_rechecking
 
     def is_stalled(self, now: float) -> bool:
         """Return whether all requests were refused for so long that none is worth a try for now."""
@@ -153,7 +153,8 @@ class Throttle:
             has_served=budget.has_served,
             is_stalled=self.is_stalled(now) or (is_left and budget.is_due_to_page(now)),
         )
-        budget.forbids_pages |= budget.status == FORBIDDEN and last < math.inf and refusal.serves_others
+        if budget.status == FORBIDDEN and last < math.inf and refusal.serves_others:
+            budget.explain_forbidden(is_certain=False)
         if not has_others:
             budget.stalled_until = -math.inf
         return refusal
@@ -246,7 +247,7 @@ class Throttle:
             self._count_refusal(report)
         if events:
             reasons.learn_reason(events, grant, report, level=level, learner=learner)
-        if report.status and not report.refused:
+        if report.status not in (0, FORBIDDEN) and not report.refused:
             self.refusal_budget.record_served(grant.at)
         return events
 

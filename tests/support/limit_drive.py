@@ -112,6 +112,8 @@ class _Drive:
         self.refused = self.served = self.lost = self.numbers = self.events = 0
         self.heap: list[tuple[float, int, str, tuple[object, ...]]] = []
         self.times: list[tuple[float, int]] = []
+        self.last_page: Pending | None = None
+        self.rechecks: dict[Permit, tuple[Pending, Permit, Reply]] = {}
         request = Request(URL)
         for page in range(server.pages):
             self.lane.add(Pending((0, page), request, LANE))
@@ -178,11 +180,29 @@ class _Drive:
         permit = Permit(self.throttle)
         if hasattr(permit, "wants_forbidden"):  # an older tree has no such field
             permit.wants_forbidden = self.way.sender == "client"
+        else:
+            permit.may_recheck = self.last_page is not None
+        self._start(pending, permit)
+
+    def _start(self, pending: Pending, permit: Permit) -> None:
         permit.enter()
         permit.take(self.now)
         permit.sent(self.now)
         latency = self.server.latency(self.latencies)
         self._at(self.now + latency * self.server.travel, "_arrive", pending, permit, latency)
+
+    def _recheck(self, pending: Pending, permit: Permit, reply: Reply) -> None:
+        """Ask once more for the page that was served last, as soon as the limits let it start."""
+        from crawler.limits.permit import RecheckPermit  # noqa: PLC0415 - an older tree has none
+
+        assert self.last_page is not None
+        at = self.throttle.ready_at(self.now)
+        if at > self.now:
+            self._at(min(at, self.now + 0.01) if at == math.inf else at, "_recheck", pending, permit, reply)
+            return
+        again = RecheckPermit(self.throttle)
+        self.rechecks[again] = (pending, permit, reply)
+        self._start(self.last_page, again)
 
     # ---- at the server -----------------------------------------------------------------------------------------------
 
@@ -211,10 +231,19 @@ class _Drive:
         assert permit.sent_at is not None
         body = reply.body if permit.reads_body(status, headers) else b""
         permit.answered(now, status=status, headers=headers, body=body, first_byte=now - permit.sent_at)
+        if permit in self.rechecks:
+            self.refused += not reply.served
+            refused_by = permit.refused_by
+            pending, permit, reply = self.rechecks.pop(permit)
+            permit.end_recheck(refused_by)
+            status = reply.status
+        elif getattr(permit, "asks_recheck", False):
+            self._recheck(pending, permit, reply)
+            return
         if permit.refused_by is None:
             self._note_page(pending, status)
         if reply.served and permit.refused_by is None:
-            self.served, self.last_served = self.served + 1, now
+            self.served, self.last_served, self.last_page = self.served + 1, now, pending
         else:
             self.refused += not reply.served
             self._decide(pending, permit, reply)
@@ -223,6 +252,8 @@ class _Drive:
     def _note_page(self, pending: Pending, status: int) -> None:
         """Let the limits learn from a page, as `crawler.frontier.feedback` does."""
         self.lane.record_served()
+        if status < 300 and getattr(pending, "is_forbidden", False):
+            self.throttle.refusal_budget.note_ban()
         if status < 500 and (pending.attempts or self.throttle.retried is not None):
             self.throttle.record_page(pending.attempts)
 

@@ -132,19 +132,6 @@ def test_lanes_that_waited_long_are_named_with_their_quotas():
     ]
 
 
-@pytest.mark.parametrize(("pages", "forbidden", "text"), [(20, 80, True), (20, 9, False), (0, 80, False)])
-def test_many_forbidden_pages_among_others_bring_a_hint(pages, forbidden, text):
-    lines = summary(report(pages=pages, statuses={200: pages, 403: forbidden}))
-    assert ('-s \'pacing={"*": {"refusals": [403]}}\'' in lines) is text
-
-
-@pytest.mark.parametrize(("refusals", "text"), [(0, True), (5, True), (85, False), (80, False), (60, True)])
-def test_forbidden_pages_that_count_as_refusals_bring_no_hint(refusals, text):
-    lanes = {"https://a.test": {"requests": 105, "refusals": refusals, "waited": {}, "quotas": {}}}
-    lines = summary(report(pages=20, statuses={200: 20, 403: 80, 429: 5}, lanes=lanes))
-    assert ("if 403 means too many requests here" in lines) is text
-
-
 @pytest.mark.parametrize("lane", ["https://shop.com", "http://93.184.215.14:8080", "https://[2606:2800:21f::1]"])
 def test_a_public_host_without_a_user_agent_gets_advice(lane):
     lanes = {"http://127.0.0.1:9": {"requests": 9}, lane: {"requests": 1}}

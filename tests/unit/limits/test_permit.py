@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from crawler.limits.headers.bodies import MAX_BODY
 from crawler.limits.pace import Pace
-from crawler.limits.permit import Permit, RobotsPermit
+from crawler.limits.permit import Permit, RecheckPermit, RobotsPermit
 from crawler.limits.throttle import Throttle
 
 START = 1_800_000_000.0
@@ -260,24 +261,59 @@ def test_a_body_may_say_that_an_error_is_a_refusal(status: int, content_type: st
     assert (permit.refused_by is lane) == refused
 
 
+def asked(permit: Permit, at: float, status: int) -> Permit:
+    """Return a permit after its request was sent at a time, and answered."""
+    permit.take(START + at)
+    permit.sent(START + at)
+    answer(permit, status, now=START + at + 0.1, body=b"<h1>Hello</h1>", Content_Type="text/html")
+    return permit
+
+
 @pytest.mark.parametrize(
-    ("permit_of", "is_ban"),
-    [(Permit, True), (partial(Permit, wants_forbidden=True), False), (RobotsPermit, False)],
+    ("permit_of", "asks"), [(partial(Permit, may_recheck=True), True), (Permit, False), (RobotsPermit, False)]
 )
 def test_a_forbidden_page_may_be_the_begin_of_a_ban_unless_its_caller_wants_it_or_it_is_a_robots_txt(
-    permit_of: Callable[[Throttle], Permit], is_ban: bool
+    permit_of: Callable[[Throttle], Permit], *, asks: bool
 ) -> None:
     lane = throttle()
     for at, status in enumerate((200, 429, 200)):
-        permit = Permit(lane)
-        permit.take(START + at)
-        permit.sent(START + at)
-        answer(permit, status, now=START + at + 0.1)
-    permit = permit_of(lane)
-    permit.take(START + 5)
-    permit.sent(START + 5)
-    answer(permit, 403, now=START + 5.1, body=b"<h1>Forbidden</h1>", Content_Type="text/html")
-    assert (permit.refused_by is lane) == is_ban
+        asked(Permit(lane), at, status)
+    permit = asked(permit_of(lane), 5, 403)
+    assert (permit.asks_recheck, lane.is_full(), permit.refused_by) == (asks, asks, None)
+
+
+@pytest.mark.parametrize(("status", "refused"), [(200, False), (404, False), (403, True)])
+def test_it_is_one_if_a_page_is_forbidden_as_well_that_was_served(status: int, *, refused: bool) -> None:
+    lane = throttle()
+    asked(Permit(lane), 0, 200)
+    first = asked(Permit(lane, may_recheck=True), 1, 403)
+    other = asked(Permit(lane, may_recheck=True), 1, 403)
+    assert (other.asks_recheck, other.refused_by) == (False, lane), "it waits for what the first one finds out"
+    assert not lane.policies(), "nothing is learned yet"
+    again = asked(RecheckPermit(lane), 2, status)
+    first.end_recheck(again.refused_by)
+    assert lane.refusal_budget.is_refusing() == refused
+    assert (first.refused_by, first.is_forbidden) == (lane, not refused)
+    assert not lane.is_full()
+
+
+def test_a_page_that_is_forbidden_twice_is_not_refused() -> None:
+    lane = throttle()
+    asked(Permit(lane), 0, 200)
+    for was_forbidden in (False, True):
+        permit = asked(Permit(lane, may_recheck=True), 1, 403)
+        permit.end_recheck(asked(RecheckPermit(lane), 2, 200).refused_by)
+        refusal = permit.judge_refusal(START + 3, math.inf, was_forbidden=was_forbidden, has_others=True)
+        assert (refusal is None) == was_forbidden
+    assert not asked(Permit(lane, may_recheck=True), 4, 403).asks_recheck
+
+
+def test_another_start_of_the_same_permit_ends_the_suspicion() -> None:
+    lane = throttle()
+    asked(Permit(lane), 0, 200)
+    permit = asked(Permit(lane, may_recheck=True), 1, 403)
+    permit.take(START + 2)
+    assert not lane.is_full()
 
 
 def test_each_pace_may_declare_further_statuses_as_refusals() -> None:

@@ -124,46 +124,42 @@ def test_a_server_that_has_served_nothing_is_not_taken_for_one_with_broken_pages
 # ---- 403 that says nothing -------------------------------------------------------------------------------------------
 
 
-def test_a_page_that_is_forbidden_is_no_refusal_of_a_server_that_has_refused_nothing() -> None:
+def test_each_run_of_forbidden_pages_that_is_longer_than_any_before_is_checked() -> None:
     budget = RefusalBudget()
     budget.record_served(NOW)
-    assert not budget.judge_forbidden()
-    budget.record_refusal(NOW + 1.0, overloaded=False, stated_wait=0.0, status=429)
-    assert budget.judge_forbidden(), "it refuses, and has served nothing since"
-    budget.record_served(NOW + 2.0)
-    assert not budget.judge_forbidden(), "it is known to forbid pages"
+    assert [budget.suspects_ban() for _ in range(3)] == [True] * 3
+    budget.explain_forbidden()
+    assert [budget.suspects_ban() for _ in range(5)] == [False] * 3 + [True] * 2
+    budget.record_served(NOW + 1.0)
+    assert [budget.suspects_ban() for _ in range(7)] == [False] * 6 + [True]
 
 
-def test_a_server_that_has_refused_requests_and_forbidden_no_page_bans_with_its_first_403() -> None:
+def test_a_page_that_is_asked_for_again_ends_no_run_of_forbidden_pages() -> None:
     budget = RefusalBudget()
     budget.record_served(NOW)
-    budget.record_refusal(NOW + 1.0, overloaded=False, stated_wait=0.0, status=429)
-    budget.record_served(NOW + 2.0)
-    assert budget.judge_forbidden()
+    assert budget.suspects_ban()
+    budget.is_rechecking = True
+    budget.record_served(NOW + 1.0)
+    budget.explain_forbidden()
+    assert [budget.suspects_ban() for _ in range(2)] == [False, True]
 
 
-def test_what_started_before_the_refusal_shows_no_end_of_a_ban() -> None:
+def test_a_server_refuses_until_something_is_served_that_started_after_the_refusal() -> None:
     budget = RefusalBudget()
     budget.record_served(NOW)
-    assert not budget.judge_forbidden()
+    assert not budget.is_refusing()
     budget.record_refusal(NOW + 1.0, overloaded=False, stated_wait=0.0, status=429)
     budget.record_served(NOW + 0.9)
-    assert budget.judge_forbidden()
+    assert budget.is_refusing()
+    budget.record_served(NOW + 1.1)
+    assert not budget.is_refusing()
 
 
-@pytest.mark.parametrize(("requests", "is_due"), [(1, True), (2, True), (3, False)])
-def test_few_forbidden_pages_that_are_left_fail_soon_and_a_ban_is_waited_for(requests: int, is_due: bool) -> None:
+def test_a_ban_is_waited_for_as_a_503() -> None:
     budget = RefusalBudget()
     budget.record_served(NOW)
-    for _ in range(3):  # a limit, met and kept
-        budget.note_first_refusal()
-        budget.record_refusal(NOW + 1.0, overloaded=False, stated_wait=0.0, status=429)
-    budget.record_served(NOW + 2.0)
-    for _ in range(requests):
-        assert budget.judge_forbidden()
-        budget.note_first_refusal()
-        budget.record_refusal(NOW + 3.0, overloaded=False, stated_wait=0.0, status=403)
-    assert budget.is_due_to_page(NOW + 78.0) is is_due
+    assert budget.suspects_ban()
+    budget.record_refusal(NOW + 3.0, overloaded=False, stated_wait=0.0, status=403)
     budget.record_refusal(NOW + 5_402.0, overloaded=False, stated_wait=0.0, status=403)
     assert budget.stalled_until == -math.inf
     budget.record_refusal(NOW + 5_403.0, overloaded=False, stated_wait=0.0, status=403)
