@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58100,
-    "lines of crawler/ without limits": 49712,
+    "lines of crawler/": 58242,
+    "lines of crawler/ without limits": 49792,
     "files of crawler/": 414,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23905,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 240,
+    "numeric constants elsewhere": 239,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 27891,
+    "lines of the modules of a plain crawl": 28000,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
@@ -47,7 +47,7 @@ RISES: Final[dict[str, str]] = dict.fromkeys(
     ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
     "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; blocks "
     "and resets in milliseconds are recognised",
-) | {"lines of crawler/ without limits": "Ctrl-C in a destructor is not forgotten"}
+) | {"lines of crawler/ without limits": "a 403 is checked by a page that was served, so that a ban loses nothing"}
 """Figures that were raised, and why the weight is worth it."""
 
 SLACK: Final = 0.98

@@ -1,7 +1,7 @@
 """What the limits do to servers of all kinds: two of each, in virtual time, so that no constant changes unnoticed.
 
 `family_table.json` has, for each server, the requests that were refused, the pages that were lost, and the time as a
-multiple of the least. After a change that `tests/bench/limit_families.py` shows to be a gain, write it anew::
+multiple of the least. If `tests/bench/limit_families.py` shows that a change is a gain, write a new one::
 
     PYTHONPATH=tests python tests/unit/limits/test_family_table.py
 """
