@@ -25,7 +25,7 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58242,
+    "lines of crawler/": 58243,
     "lines of crawler/ without limits": 49792,
     "files of crawler/": 414,
     "files with fewer than 25 lines of code": 46,

@@ -32,7 +32,7 @@ MAX_WAIT: Final = 32 * DAY
 """Seconds; a longer wait is taken for a mistake."""
 MAX_DISTANCE: Final = 400 * DAY
 """Seconds from now. A number within this distance is an epoch; a date beyond it is a mistake."""
-DATE_AGE: Final = 0.2
+DATE_AGE: Final = 0.02
 """Seconds by which ``Date`` may be late, where a server makes it once a second."""
 MAX_LENGTH: Final = 100
 """Characters; longer text is not a time."""

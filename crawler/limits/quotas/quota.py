@@ -106,7 +106,8 @@ class Quota:
                 self._log_request(sent, received, cost)
             return True
         if sent >= min(self.probe_at(), self.reset.latest):
-            if self.limit is None or not (self.window.length or self.limit_declared):
+            end_is_stated = self.limit_declared and self.reset.latest < math.inf
+            if self.limit is None or not (self.window.length or end_is_stated):
                 return False
             if self.window.length is not None:
                 self.start_counted_window(self.limit - cost, sent, received)
