@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crawler.limits.headers.declared import Declared, Observation, TimeRange
-from crawler.limits.headers.reset_times import DATE_AGE
 
 __all__ = ["DATE", "NOW", "RECEIVED", "SENT", "VECTORS", "exact", "fields", "on", "seconds"]
 
@@ -30,7 +29,7 @@ def exact(t: float) -> TimeRange:
 
 def on(t: float, early: float = 1.0, late: float = 0.0) -> TimeRange:
     """Return the range of a date `t` seconds after the response's, rounded up by `early` or truncated by `late`."""
-    return max(SENT, SENT + t - 1 - DATE_AGE - early), RECEIVED + t + late
+    return max(SENT, SENT + t - 1 - early), RECEIVED + t + late
 
 
 def fields(text: str) -> list[tuple[str, str]]:

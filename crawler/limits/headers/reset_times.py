@@ -32,8 +32,6 @@ MAX_WAIT: Final = 32 * DAY
 """Seconds; a longer wait is taken for a mistake."""
 MAX_DISTANCE: Final = 400 * DAY
 """Seconds from now. A number within this distance is an epoch; a date beyond it is a mistake."""
-DATE_AGE: Final = 0.02
-"""Seconds by which ``Date`` may be late, where a server makes it once a second."""
 MAX_LENGTH: Final = 100
 """Characters; longer text is not a time."""
 
@@ -141,9 +139,8 @@ def clock_skew_range(date: float, *, sent: float, received: float) -> TimeRange:
     """Return the seconds, at least and at most, by which the server's clock is ahead of ours, from one response.
 
     The server read its clock at some time between `sent` and `received`, and ``Date`` is truncated to whole seconds.
-    It may be older than that: Node makes it once a second, by a timer, which a busy process runs late.
     """
-    return date - received, date + 1.0 + DATE_AGE - sent
+    return date - received, date + 1.0 - sent
 
 
 def parse_reset(

@@ -9,10 +9,12 @@ import attrs
 
 from crawler.limits.headers.declared import TimeRange
 
-__all__ = ["ROUNDING", "TimeInterval"]
+__all__ = ["CLOCKS_APART", "ROUNDING", "TimeInterval"]
 
 ROUNDING: Final = 1.0
 """Seconds by which stated times may be off, because servers state whole seconds."""
+CLOCKS_APART: Final = 0.1
+"""Seconds by which they may be off, because servers read them from another clock than that of their ``Date``."""
 
 MINUTE: Final = 60.0
 
@@ -43,9 +45,10 @@ class TimeInterval:
         if self.is_final:
             return
         earliest, latest = max(self.earliest, other.earliest), min(self.latest, other.latest)
-        if self.computed is not None and ROUNDING / 2 < self.computed[0] - other.latest <= ROUNDING:
-            self.latest = self.computed[1]
-            self.is_final = self.rounded_down = True
+        apart = math.inf if self.computed is None else self.computed[0] - other.latest
+        if self.computed is not None and (ROUNDING / 2 < apart <= ROUNDING or 0.0 < apart <= CLOCKS_APART):
+            self.latest, self.is_final = self.computed[1], True
+            self.rounded_down = apart > CLOCKS_APART
         elif earliest <= latest:
             self.earliest, self.latest = earliest, latest
         else:

@@ -10,7 +10,7 @@ import attrs
 
 from crawler.limits.backoff import doubled
 from crawler.limits.headers.declared import TimeRange
-from crawler.limits.quotas.time_interval import ROUNDING, TimeInterval
+from crawler.limits.quotas.time_interval import CLOCKS_APART, ROUNDING, TimeInterval
 
 __all__ = [
     "COMMON_LENGTHS", "DAY", "MARGIN", "Window", "longest_common", "next_common", "next_end", "next_midnight",
@@ -230,9 +230,9 @@ class Window:
 
     def learn_from_empty(self, reset: TimeInterval, sent: float, received: float) -> None:
         """Learn the length from the stated end of a window that is used up, and its first request."""
-        low, high = reset.earliest - received, reset.latest - sent
-        length = longest_common(low, high) if high - low <= MAX_UNCERTAINTY and not self.correction else None
-        if length is not None and length >= (self.length or 0.0):
+        low, high = reset.earliest - received - CLOCKS_APART, reset.latest - sent + CLOCKS_APART
+        is_certain = high - low <= MAX_UNCERTAINTY + 2 * CLOCKS_APART and not self.correction
+        if is_certain and (length := longest_common(low, high)) is not None and length >= (self.length or 0.0):
             self._learn(length)
 
     def forget_length(self, passed: float = 0.0) -> None:

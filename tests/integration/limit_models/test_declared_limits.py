@@ -65,3 +65,14 @@ def test_a_refusal_does_not_begin_a_window_of_one_unit(limits):
     assert max(one.refused for one in runs) <= 12
     assert max(one.ratio for one in runs) <= 1.1
     assert not any(one.lost for one in runs)
+
+
+@pytest.mark.parametrize(("behind", "refused"), [(0.0, 0), (0.01, 0), (0.03, 1), (0.08, 4)])
+def test_a_reset_may_be_read_from_a_clock_that_is_somewhat_behind_that_of_the_date(behind, refused):
+    """A window of 5 s seemed to be one of 4.96 s: 7 and 14 requests were refused in twelve crawls."""
+    says = legacy(lambda answer, wait: f"{answer.now + wait - behind:.6f}")
+    model = Model(page="", limits=fixed(20, 5.0), says=[says, date], latency=nearby, begins=1000.0, pages=100)
+    runs = [run(model, seed, by="crawl") for seed in range(12)]
+    assert sum(one.refused for one in runs) <= refused
+    assert max(one.ratio for one in runs) <= (1.35 if refused else 1.05)
+    assert not any(one.lost for one in runs)
