@@ -17,6 +17,7 @@ IN_TRIO: Final = (
 )
 YIELD_EACH: Final = "write yield from …, or in async def: for each in …: yield each"
 UNCALLED: Final = "name the method without calling it: callback=self.parse_item"
+ROW: Final = "a sink gets rows: row.item is the item, a dict"
 MESSAGES: Final = (
     (RuntimeError, "no running event loop", "callbacks run in trio, not asyncio: await trio.sleep(…)"),
     (RuntimeError, "asyncio.run() cannot be called", "callbacks run in trio, not asyncio: write async def and await"),
@@ -49,6 +50,10 @@ MESSAGES: Final = (
     (TypeError, "Rule.__init__() got an unexpected keyword argument 'restrict_text'", "write text=…"),
     (TypeError, "Rule.__init__() got an unexpected keyword argument 'restrict_xpaths'", "write restrict_xpath=…"),
     (TypeError, "unexpected keyword argument 'formdata'", 'write method="POST", data={…}'),
+    (TypeError, "unexpected keyword argument 'user_data'", "write meta={…}, or cb_kwargs={…} for the callback"),
+    (TypeError, "'Row' object", ROW),
+    (TypeError, "type Row is not JSON serializable", ROW),
+    (TypeError, "Encoding objects of type Row", ROW),
     (ModuleNotFoundError, "No module named 'requests'", "fetch in place with await self.crawl.fetch(Request(url))"),
 )  # fmt: skip
 """Class of the exception, a part of its message, and what to do."""
@@ -56,7 +61,12 @@ MESSAGES: Final = (
 
 def hint_for(error: BaseException) -> str:
     """Return what to write instead, to follow the message of an exception; empty if it is not a common mistake."""
-    hint = _attribute_hint(error) if isinstance(error, AttributeError) else _message_hint(error)
+    if isinstance(error, AttributeError):
+        hint = _attribute_hint(error)
+    elif isinstance(error, KeyError):
+        hint = other_name("missing key", str(error.args[0])) if error.args else ""
+    else:
+        hint = _message_hint(error)
     return f" ({hint})" if hint else ""
 
 
@@ -75,6 +85,8 @@ def describe_error(error: BaseException) -> str:
 
 
 def _attribute_hint(error: AttributeError) -> str:
+    if type(error.obj).__name__ == "Row":
+        return ROW
     for base in type(error.obj).__mro__:
         hint = other_name(base.__name__.removesuffix("List"), error.name or "")
         if hint:

@@ -10,6 +10,7 @@ __all__ = ["OTHER_NAMES", "here", "other_name"]
 ITEMS: Final = "an item is a dict, a dataclass, or an instance of an attrs, msgspec or pydantic class"
 FEED_SPIDER: Final = "write from crawler.spiders import FeedSpider"
 RUN: Final = "write run(Quotes()), which waits for the end of the crawl"
+RENDER: Final = 'write plugins={"browser": {…}}, and run it with -p browser'
 COMMANDS: Final = {
     "crawl": "crawler run --scrapy PROJECT SPIDER",
     "edit": "open the file in an editor",
@@ -165,6 +166,53 @@ OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "session": "name a cookie session in Request(url, session=…)",
         "stats": "count with self.crawl.count(name), and read self.crawl.stats",
     },
+    "meta": {
+        "allow_offsite": "add the host to allowed_domains of the spider",
+        "bindaddress": "give the crawl a network address of its own, outside of it",
+        "cookiejar": "write session=…",
+        "crawlera_fetch": "write proxy=…",
+        "crawlera_session": "write proxy=…",
+        "dont_cache": 'write plugins={"cache": False}',
+        "dont_merge_cookies": 'write headers={"Cookie": None}, or session=… for cookies of its own',
+        "dont_obey_robotstxt": "write ignore_robots=True",
+        "dont_redirect": "write accept_status=[301, 302, 303, 307, 308]",
+        "dont_retry": "write attempts=1",
+        "download_fail_on_dataloss": "leave it out: a setting of the crawl decides about bodies that are cut",
+        "download_maxsize": "write max_body=…",
+        "download_slot": "write lane=…",
+        "download_timeout": "write timeout=…",
+        "ftp_password": "leave it out: only http and https are fetched",
+        "ftp_user": "leave it out: only http and https are fetched",
+        "handle_httpstatus_all": "write accept_status=range(200, 600)",
+        "handle_httpstatus_list": "write accept_status=[…]",
+        "http_auth_domain": "write auth=…",
+        "http_pass": "write auth=…",
+        "http_user": "write auth=…",
+        "impersonate": "leave it out: a crawl names itself, by the setting user_agent",
+        "max_retry_times": "write attempts=…, where the first attempt counts",
+        "playwright": RENDER,
+        "playwright_context": RENDER,
+        "playwright_context_kwargs": RENDER,
+        "playwright_include_page": RENDER,
+        "playwright_page_goto_kwargs": RENDER,
+        "playwright_page_methods": RENDER,
+        "proxy": "write proxy=…",
+        "referrer_policy": "leave it out: no Referer is sent unless headers={…} sets one",
+        "splash": RENDER,
+        "verbatim_url": "leave it out: URLs are sent in canonical form",
+        "zyte_api": "write proxy=…",
+        "zyte_api_automap": "write proxy=…",
+        "__crawlee": "write the arguments of Request, such as attempts=… or session=…",
+    },
+    "missing key": {
+        "depth": "meta has no key of the framework: use response.depth",
+        "download_latency": "use response.first_byte, or response.elapsed",
+        "is_start_request": "compare response.depth with 0",
+        "playwright_page": "the plugin browser has no page object: its options have actions",
+        "redirect_reasons": "use response.redirects, the URLs",
+        "redirect_urls": "use response.redirects",
+        "retry_times": "use response.attempt",
+    },
     "Crawl": {
         "engine": "the methods are here: self.crawl.stop(reason), self.crawl.add(request)",
         "signals": "a plugin has hooks instead: lifespan(), measure(), failed()",
@@ -206,8 +254,8 @@ OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "a selector found nothing, so .get() returned None; .get('') returns an empty string",
     ),
 }
-"""By what has the name: what follows a command, settings, what is imported from the package, what a class defines, and
-the attributes of objects, by class or base class."""
+"""By what has the name: what follows a command, settings, what is imported from the package, what a class defines, keys
+of `Request.meta`, keys that a callback misses, and the attributes of objects, by class or base class."""
 
 
 def other_name(kind: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import mimetypes
 import os
 import sys
@@ -13,6 +14,7 @@ from crawler.cli.arguments import Argument
 from crawler.cli.configuration import Configuration, parse_pairs
 from crawler.cli.expectations import Expectation, expectations_of, problems_of
 from crawler.cli.logs import log_to_stderr, plural, say
+from crawler.cli.meta_keys import misplaced_options
 from crawler.cli.one_callback import run_callback
 from crawler.cli.options import ArgumentTexts, LogLevel, SettingTexts
 from crawler.cli.standard_streams import show
@@ -23,6 +25,7 @@ from crawler.messages import Request
 from crawler.settings import Settings
 
 if TYPE_CHECKING:
+    from crawler.spiders import Spider
     from crawler.testing import FakeSite
 
 __all__ = ["check"]
@@ -43,17 +46,21 @@ def check(
     """Check the callbacks of a spider against their docstrings.
 
     The lines @url, @page, @returns and @scrapes of a docstring say what the callback does with one page. Pages are read
-    from the files that @page names, so that the check needs no network; --record writes them. The exit code is 1 if a
-    callback does not do what is expected.
+    from the files that @page names, so that the check needs no network; --record writes them. Options of Scrapy and
+    Crawlee in meta={...} are found without running a callback. The exit code is 1 if a callback does not do what is
+    expected, or an option is misplaced.
 
     Example: crawler check quotes.py
     """
     log_to_stderr(log_level)
     configuration = Configuration.load(settings=setting, arguments=parse_pairs(argument, "-a"))
-    expected = list(expectations_of(make_spider(target, configuration.arguments)))
-    if not expected and sys.flags.optimize > 1:
+    spider = make_spider(target, configuration.arguments)
+    expected, source = list(expectations_of(spider)), _source_of(spider)
+    misplaced = [] if source is None else sorted(misplaced_options(source))
+    show(f"{'FAILED':6}  {os.path.relpath(source or '')}:{line}: {problem}" for line, problem in misplaced)
+    if not expected and not misplaced and sys.flags.optimize > 1:
         raise ConfigError("check reads docstrings, which PYTHONOPTIMIZE=2 and python -OO remove: run it without them")
-    if not expected:
+    if not expected and not misplaced:
         raise ConfigError(
             f"no docstring in {target} has a line such as @url https://quotes.example/ or @returns items 1"
         )
@@ -64,7 +71,16 @@ def check(
         show([f"{'FAILED' if problems else 'ok':6}  {expectation.callback}  {expectation.url}"])
         show(f"        {problem}" for problem in problems)
     say(f"{plural(len(expected), 'callback')} checked, {failed} failed\n")
-    return 1 if failed else 0
+    return 1 if failed or misplaced else 0
+
+
+def _source_of(spider: Spider) -> Path | None:
+    """Return the file of a spider's class; `None` if it has none that can be read."""
+    try:
+        file = inspect.getsourcefile(type(spider))
+    except TypeError:  # a class of a session of Python
+        return None
+    return Path(file) if file is not None and Path(file).is_file() else None
 
 
 def _problems(target: str, configuration: Configuration, expected: Expectation, *, record: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ import msgspec
 from crawler.cli.arguments import Argument
 from crawler.cli.logs import plural, say
 from crawler.cli.options import BrowserFlag, LogLevel, PluginOptions, SettingTexts, Url
-from crawler.cli.single_page import get, status_line
+from crawler.cli.single_page import exit_code, get, status_line
 from crawler.cli.standard_streams import show, write
 from crawler.errors import ConfigError
 from crawler.files import error_reason, replace_file
@@ -51,7 +51,7 @@ def fetch(
     """Print the body of a page, or its content in another form.
 
     The page is fetched as in a crawl: redirects are followed, robots.txt is obeyed, and a busy server is asked again
-    later. The last response counts, whatever its status.
+    later. The last response is printed whatever its status; the exit code is 4 from 400 on.
 
     Example: crawler fetch https://books.example/ --as markdown
     """
@@ -77,7 +77,7 @@ def fetch(
         sys.stdout.write(printable(response.text))
     else:
         sys.stdout.buffer.write(response.body)
-    return 0
+    return exit_code(response)
 
 
 def _check_options(forms: list[str], save: Path | None, *, browser: bool) -> None:
@@ -165,4 +165,4 @@ def links(
     else:
         lines = list(dict.fromkeys(link.url for link in found))
     write("".join(f"{line}\n" for line in lines))
-    return 0
+    return exit_code(response)

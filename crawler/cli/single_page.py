@@ -20,6 +20,7 @@ from crawler.spiders import Spider
 
 __all__ = [
     "SinglePage",
+    "exit_code",
     "explain_wait",
     "fetch_page",
     "get",
@@ -132,6 +133,11 @@ def fetch_page(
     if show_status:
         report_status(spider.response)
     return spider.response
+
+
+def exit_code(response: Response) -> int:
+    """Return the exit code for a response: 4, as for a page that failed, if its status is an error."""
+    return 4 if response.status >= 400 else 0
 
 
 def report_status(response: Response) -> None:

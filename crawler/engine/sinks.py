@@ -17,9 +17,11 @@ from msgspec import Struct, field
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
+from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlFailed
 from crawler.files import full_disk_cause
 from crawler.frontier.wakeup import Wakeup
+from crawler.hints import ROW, hint_for
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
 from crawler.logs import get_logger
@@ -35,6 +37,8 @@ __all__ = ["SinkRunner", "keep_positions", "restore_positions"]
 
 BATCH_ITEMS: Final = 1000
 """Items in one call of `persist`, at most: a batch that fails is stored once more, and is in memory until then."""
+MISTAKES: Final = (TypeError, LookupError, AttributeError, NameError)
+"""What a mistake in the code of a sink raises: calling it again would raise the same."""
 log = get_logger("crawler.engine")
 
 
@@ -251,12 +255,16 @@ class SinkRunner:
         return self._complete or self._waiting or self._store.logged - sink.cursor >= BATCH_ITEMS
 
     async def _call(self, sink: _Sink, method: Callable[[], Any]) -> Any:
-        """Call `persist` or `flush`, again after a pause if it raises."""
+        """Call `persist` or `flush`, again after a pause if it raises what an outage may cause."""
         for pause in (0.5, 1.0, 2.0, 4.0, None):
             try:
                 return await call_sink(method, limiter=sink.thread)
             except CrawlFailed:
                 raise  # the sink itself says that another call is of no use
+            except MISTAKES as error:
+                log.error("%s.persist raised:", sink.name, exc_info=user_frames(error) or error)
+                hint = "" if hint_for(error) else f" ({ROW})"
+                raise CrawlFailed(f"{sink.name}.persist cannot store items: {describe_error(error)}{hint}") from error
             except faults() as error:
                 if pause is None or full_disk_cause(error) is not None:
                     raise CrawlFailed(f"{sink.name}.persist cannot store items: {describe_error(error)}") from error

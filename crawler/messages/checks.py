@@ -10,6 +10,7 @@ import msgspec
 
 from crawler.headers import Headers
 from crawler.lazy_pattern import lazy_pattern
+from crawler.other_names import OTHER_NAMES
 from crawler.redaction import redact_field
 from crawler.settings import proxies
 from crawler.settings.headers import OPAQUE, TOKEN, VALUE, misfit, shown_name
@@ -170,6 +171,36 @@ def json_dict(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
             shown = redact_field(key, repr(part))
             raise TypeError(f"{name}[{key!r}] does not survive JSON: {shown} ({type_name(part)})")
     return {key: plain_text(part) for key, part in value.items()}
+
+
+class Meta(dict[str, Any]):
+    """The `meta` of a request. A key by which another program sets an option is refused: it would do nothing here."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        refuse_options(key)
+        super().__setitem__(key, value)
+
+    def update(self, *values: Any, **named: Any) -> None:
+        """Add values, as `dict.update` does."""
+        new = dict(*values, **named)
+        refuse_options(*new)
+        super().update(new)
+
+
+def refuse_options(*keys: str) -> None:
+    """Raise `ValueError` if a key of `meta` is an option in another program."""
+    for key in keys:
+        if meant := OTHER_NAMES["meta"].get(key):
+            raise ValueError(f"meta[{key!r}] has no effect here: {meant} (a value of your own needs another name)")
+
+
+def parse_meta(meta: Mapping[str, Any]) -> Meta:
+    """Return the values of `meta`."""
+    values = json_dict("meta", meta)
+    refuse_options(*values)
+    return Meta(values)
 
 
 def plain_text(value: Any) -> Any:

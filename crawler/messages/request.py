@@ -31,16 +31,19 @@ class _OwnMapping:
     `__getattr__` would do the same, but with it, reading any other attribute takes twice as long.
     """
 
+    def __init__(self, kind: type[dict[str, Any]]) -> None:
+        self._kind = kind
+
     def __set_name__(self, _owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, request: Request | None, _owner: type | None = None) -> Any:
-        return self if request is None else request.__dict__.setdefault(self._name, {})
+        return self if request is None else request.__dict__.setdefault(self._name, self._kind())
 
 
-def _own_mapping() -> Any:
+def _own_mapping(kind: type[dict[str, Any]] = dict) -> Any:
     """Return an `_OwnMapping`, to which the declared type of the attribute does not apply."""
-    return _OwnMapping()
+    return _OwnMapping(kind)
 
 
 class _Draft:
@@ -78,7 +81,8 @@ class Request(_Draft):
             (RFC 6750). Redirects to another origin do not get it.
         proxy: URL of a proxy (``http``, ``https``, ``socks5`` or ``socks5h``), or ``"direct"``. Default:
             `Settings.proxies`.
-        meta: JSON values for your own use. They are `Response.meta` later.
+        meta: JSON values for your own use. They are `Response.meta` later. A key that is an option in Scrapy or
+            Crawlee, such as ``proxy``, is refused: options are arguments here.
         cb_kwargs: Keyword arguments of the callback. They are stored as JSON and converted back by the callback's
             annotations.
         priority: Requests with a higher priority start first on their lane. Default: 0.
@@ -96,7 +100,8 @@ class Request(_Draft):
         plugins: Options by plugin name; ``False`` disables the plugin for this request.
 
     Raises:
-        ValueError: The URL, the method, a header field, a cookie or a number is invalid.
+        ValueError: The URL, the method, a header field, a cookie or a number is invalid, or a key of `meta` is an
+            option of another program.
         TypeError: An argument has the wrong type, does not survive JSON, or does not fit the callback's signature.
     """
 
@@ -116,7 +121,7 @@ class Request(_Draft):
     session: str = ""
     auth: tuple[str, str] | str | None = None
     proxy: str | None = None
-    meta: dict[str, Any] = _own_mapping()
+    meta: dict[str, Any] = _own_mapping(checks.Meta)
     cb_kwargs: dict[str, Any] = _own_mapping()
     priority: int = 0
     dont_filter: bool = False
@@ -198,7 +203,7 @@ class Request(_Draft):
         if proxy:
             own["proxy"] = checks.parse_proxy(proxy)
         if meta is not None:
-            own["meta"] = checks.json_dict("meta", meta)
+            own["meta"] = checks.parse_meta(meta)
         if cb_kwargs is not None:
             own["cb_kwargs"] = handlers.encode_cb_kwargs(cb_kwargs, callback)
         if type(priority) is not int or priority != 0:
@@ -293,6 +298,8 @@ class Request(_Draft):
         stored = {name: value for name in _OPTIONS if (value := getattr(fields, name))}
         if "headers" in stored:
             stored["headers"] = Headers(stored["headers"])
+        if "meta" in stored:
+            stored["meta"] = checks.Meta(stored["meta"])
         if fields.method == "GET":
             del stored["method"]
         return _new(cls, fields.url, fields.callback, fields.depth, stored)

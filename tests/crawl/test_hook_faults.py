@@ -337,6 +337,49 @@ async def test_a_hook_that_hangs_is_named_and_the_next_run_of_the_job_has_everyt
     assert outcome.error is None or isinstance(outcome.error, CrawlFailed)
 
 
+class OfRows(Keep):
+    """Takes each row for its item."""
+
+    name = "keep"
+
+    def __init__(self, items: list[str], use: Callable[[Any], Any]) -> None:
+        super().__init__(items)
+        self._use = use
+        self.calls = 0
+
+    async def persist(self, batch: Any) -> None:
+        self.calls += 1
+        for row in batch:
+            self._use(row)
+
+
+HINT = "a sink gets rows: row.item is the item, a dict"
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda row: row["url"], f"TypeError: 'Row' object is not subscriptable ({HINT})"),
+        (lambda row: row.item["title"], f"KeyError: 'title' ({HINT})"),
+        (lambda row: row.url, f"AttributeError: 'Row' object has no attribute 'url' ({HINT})"),
+    ],
+)
+async def test_a_mistake_in_a_sink_is_shown_once_with_its_line_and_not_tried_again(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, tmp_path: Path, use: Callable[[Any], Any], message: str
+) -> None:
+    items: list[str] = []
+    sink = OfRows(items, use)
+    with pytest.raises(CrawlFailed) as caught:
+        await crawl(Follow(), plugins=[sink], job=tmp_path / "job", transport=FakeSite(SITE).transport)
+    assert str(caught.value) == f"keep.persist cannot store items: {message}"
+    assert sink.calls == 1
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert record.getMessage() == "keep.persist raised:"
+    assert "self._use(row)" in (record.exc_text or "")
+    await crawl(Follow(), plugins=[Keep(items)], job=tmp_path / "job", transport=FakeSite(SITE).transport)
+    assert sorted(items) == ITEMS  # the job has lost nothing
+
+
 @pytest.mark.parametrize(("seconds", "fails"), [(7, False), (30, True)])
 async def test_a_sink_that_loses_its_server_loses_no_item(
     autojump_clock: MockClock, tmp_path: Path, seconds: int, fails: bool

@@ -25,9 +25,9 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58243,
-    "lines of crawler/ without limits": 49792,
-    "files of crawler/": 414,
+    "lines of crawler/": 58433,
+    "lines of crawler/ without limits": 49982,
+    "files of crawler/": 415,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23905,
     "numeric constants of limits": 230,
@@ -36,18 +36,30 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 28000,
+    "lines of the modules of a plain crawl": 28106,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
-RISES: Final[dict[str, str]] = dict.fromkeys(
-    ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
-    "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; blocks "
-    "and resets in milliseconds are recognised",
-) | {"lines of crawler/ without limits": "a 403 is checked by a page that was served, so that a ban loses nothing"}
+RISES: Final[dict[str, str]] = (
+    dict.fromkeys(
+        ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
+        "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; blocks "
+        "and resets in milliseconds are recognised",
+    )
+    | {"lines of crawler/ without limits": "a 403 is checked by a page that was served, so that a ban loses nothing"}
+    | dict.fromkeys(
+        (
+            "lines of crawler/",
+            "lines of crawler/ without limits",
+            "files of crawler/",
+            "lines of the modules of a plain crawl",
+        ),
+        "options of other programs in meta are answered, by a table and a look at the source without a crawl",
+    )
+)
 """Figures that were raised, and why the weight is worth it."""
 
 SLACK: Final = 0.98

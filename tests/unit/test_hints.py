@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from support.cases import each
 
 from crawler import Request, Response, Settings, Spider, crawl_items
 from crawler.hints import MESSAGES, describe_error, hint_for
 from crawler.html import Selector, SelectorList
+from crawler.messages import Row
 from crawler.other_names import OTHER_NAMES
 from crawler.testing import FakeSite
 
@@ -99,6 +102,12 @@ MISTAKES = {
         "pass arguments of the callback in cb_kwargs={…}",
     ),
     "formdata": (lambda self, response: Request(response.url, formdata={}), 'write method="POST", data={…}'),
+    "the depth in meta": (lambda self, response: response.meta["depth"], "use response.depth"),
+    "a proxy in meta": (
+        lambda self, response: Request(response.url, meta={"proxy": "http://p.test"}),
+        "meta['proxy'] has no effect here: write proxy=…",
+    ),
+    "user_data": (lambda self, response: Request(response.url, user_data={}), "write meta={…}"),
     "sys.exit": (lambda self, response: sys.exit("enough"), "to end the crawl, call self.crawl.stop(reason)"),
 }
 
@@ -116,6 +125,12 @@ def test_each_mistake_in_a_callback_has_a_hint(mistake: str, caplog: pytest.LogC
 
 
 CLASSES = [name for name in OTHER_NAMES if name[0].isupper()]
+
+
+ROWS = [
+    (use, " (a sink gets rows: row.item is the item, a dict)")
+    for use in (lambda row: row["a"], lambda row: row.title, lambda row: row.get("a"), json.dumps, dict)
+]
 
 
 def test_each_entry_of_the_tables_is_found() -> None:
@@ -142,6 +157,14 @@ def test_an_argument_without_a_value_has_a_hint() -> None:
         assert hint_for(caught.value) == hint
 
 
+@each(("use", "answer"), ROWS)
+def test_a_row_that_is_taken_for_its_item_has_a_hint(use: Callable[[Any], Any], answer: str) -> None:
+    row = Row(data=b"{}", key="1", page="https://site.test/")
+    with pytest.raises((TypeError, AttributeError)) as caught:
+        use(row)
+    assert hint_for(caught.value) == answer
+
+
 def test_no_attribute_with_a_hint_exists() -> None:
     for kind in (Spider, Response, Selector, SelectorList, Settings):
         table = OTHER_NAMES[kind.__name__.removesuffix("List")]
@@ -155,4 +178,5 @@ def test_an_exception_without_a_message_is_its_class() -> None:
 
 def test_other_exceptions_have_no_hint() -> None:
     assert hint_for(ValueError("no shelf")) == ""
+    assert hint_for(KeyError()) == hint_for(KeyError("shelf")) == hint_for(KeyError(3)) == ""
     assert hint_for(AttributeError("x")) == ""

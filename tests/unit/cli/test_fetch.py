@@ -26,10 +26,13 @@ def test_fetch_can_show_the_status_line_and_the_fields_instead(command, site):
     assert "Content-Type: text/html; charset=utf-8" in fields
 
 
-def test_a_page_of_any_status_is_printed_and_the_status_reported(command, site):
+def test_a_page_of_any_status_is_printed_and_an_error_status_is_exit_code_4(command, site):
     code, out, err = command("fetch", f"{site.url}lost")
-    assert (code, out) == (0, site.answer("/lost").body)
+    assert (code, out) == (4, site.answer("/lost").body)
     assert err == f"crawler: {site.url}lost returned 404 Not Found\n"
+    for options in (["--json"], ["--head"], ["--headers"], ["--as", "text"]):
+        assert command("fetch", f"{site.url}lost", *options)[0] == 4
+    assert command("links", f"{site.url}lost")[0] == 4
 
 
 def test_a_request_without_a_response_is_one_line_and_exit_code_1(command, site):

@@ -7,6 +7,7 @@ import datetime
 import math
 import pickle
 import sys
+from functools import partial
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ from support.shop_requests import FULL, SHOP, URL, Point, kept
 
 from crawler import Headers, Request
 from crawler.messages.request import is_start_page
+from crawler.other_names import OTHER_NAMES
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
@@ -153,6 +155,32 @@ def test_an_empty_callback_name_is_none(name):
 def test_accepted_statuses_may_come_from_anywhere():
     assert Request(URL, accept_status=range(500, 503)).accept_status == (500, 501, 502)
     assert Request(URL, accept_status=iter({404})).accept_status == (404,)
+
+
+@each(("key", "meant"), [*OTHER_NAMES["meta"].items()])
+def test_an_option_of_another_program_in_meta_is_refused_wherever_it_is_put_there(key, meant):
+    own = Request(URL, meta={"shelf": 3})
+    stored = Request.from_json(own.to_json())
+    ways = [
+        lambda: Request(URL, meta={"shelf": 3, key: 1}),
+        lambda: own.replace(meta=own.meta | {key: 1}),
+        lambda: Request(URL).meta.update({key: 1}),
+        *(partial(request.meta.__setitem__, key, 1) for request in (own, stored, Request(URL))),
+    ]
+    for way in ways:
+        with pytest.raises(ValueError, match="has no effect here") as caught:
+            way()
+        assert (
+            str(caught.value) == f"meta[{key!r}] has no effect here: {meant} (a value of your own needs another name)"
+        )
+    assert own.meta == stored.meta == {"shelf": 3}
+
+
+def test_names_that_data_may_have_are_values_of_meta():
+    names = dict.fromkeys(("depth", "label", "lastmod", "timeout", "retries", "session", "download_latency"), 1)
+    request = kept(Request(URL, meta=names))
+    request.meta["Proxy"] = 2
+    assert request.meta == names | {"Proxy": 2}
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
