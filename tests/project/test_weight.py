@@ -46,8 +46,8 @@ MOST: Final = {
 RISES: Final[dict[str, str]] = (
     dict.fromkeys(
         ("lines of crawler/", "lines of the modules of a plain crawl", "numeric constants of limits"),
-        "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; blocks "
-        "and resets in milliseconds are recognised",
+        "one broken page that answers 503 no longer holds its crawl for an hour and a half; bans are waited for; "
+        "blocks and resets in milliseconds are recognised",
     )
     | {"lines of crawler/ without limits": "a 403 is checked by a page that was served, so that a ban loses nothing"}
     | dict.fromkeys(
