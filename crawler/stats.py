@@ -75,6 +75,9 @@ class Stats(Struct):
     samples: dict[str, list[str]] = {}
     """A few URLs of each class and each kind of failure, of each reason in `filtered`, and of each status from 400 that
     no callback accepts."""
+    results: Counter[str] = field(default_factory=Counter)
+    """Requests with a response, by callback and what that gave: ``parse page``, ``parse nothing``, ``parse empty``,
+    ``parse status_403`` or the reason of a wall."""
     counters: Counter[str] = field(default_factory=Counter)
     """Counts by `crawl.count` of spiders and plugins."""
     lanes: dict[str, LaneStats] = {}
@@ -179,7 +182,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     complete: bool
     """Whether nothing was left to do when it ended."""
     problems: int
-    """Number of problems that plugins have reported."""
+    """Number of problems that plugins have reported, and of losses."""
     pages: int
     """Number of responses whose callback succeeded."""
     items: int

@@ -66,6 +66,8 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     if report.no_pages:  # the URLs that were skipped explain why
         samples = ((reason, _samples(report, reason)) for reason in report.filtered)
         yield from (f"  {reason:8}  {shown}" for reason, shown in samples if shown)
+    if report.losses:  # the log has said more
+        yield f"  lost      {', '.join(f'{loss.kind}: {loss.count} of {loss.total}' for loss in report.losses)}"
     if report.dropped:
         yield f"  dropped   {_counts(_largest_first(report.dropped))}"
     if report.counters:

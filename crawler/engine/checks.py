@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from crawler import urls
-from crawler.engine.no_pages import has_begun
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
 from crawler.limits.registry import Limits
+from crawler.losses.no_pages import has_begun
 from crawler.messages import Request
 from crawler.messages.checks import parse_statuses
 from crawler.redaction import hide_userinfo, redact, unsendable

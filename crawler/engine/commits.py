@@ -16,6 +16,7 @@ from crawler.engine.handler_results import describe_error
 from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlerError, CrawlFailed
 from crawler.frontier import StoredTicket
+from crawler.losses.find import EMPTY, NOTHING, PAGE, REFUSED, WALL
 from crawler.stats import Stats
 from crawler.store import CommitResult, Outcome
 from crawler.store.outcome import DONE, RETRY
@@ -147,6 +148,12 @@ class Commits:
         stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():
             stats.counters[name] += n
+        result = _result_of(outcome)
+        if result:
+            key = f"{outcome.ticket.pending.request.callback or 'parse'} {result}"
+            stats.results[key] += 1
+            if result != PAGE:
+                stats.sample(key, outcome.ticket.request.url)
         if outcome.failure is not None:
             stats.fail(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
 
@@ -163,3 +170,15 @@ class Commits:
         counted = Stats()
         self._count(outcome, counted)
         self._stats.subtract(counted)
+
+
+def _result_of(outcome: Outcome) -> str:
+    """Return what the response to a request gave, for `Stats.results`; empty if that is no one's loss."""
+    if outcome.page:
+        effects = outcome.items or outcome.discovered or outcome.repeats or outcome.filtered or outcome.stage
+        if effects or outcome.counters or outcome.state or outcome.dropped:
+            return PAGE
+        return NOTHING if outcome.size else EMPTY
+    if outcome.filtered and outcome.filtered[-1][0].startswith(WALL):
+        return outcome.filtered[-1][0]
+    return f"status_{outcome.status}" if outcome.status in REFUSED and outcome.kind is DONE else ""

@@ -15,6 +15,7 @@ from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
 from crawler.hooks.page_effects import check_counter, check_series, current_page
 from crawler.logs import get_logger
+from crawler.losses.find import Loss, find_losses
 from crawler.messages import Receive, Request, Response
 from crawler.redaction import redact
 from crawler.settings import Settings
@@ -186,12 +187,15 @@ class Control:
 class JobFacts:
     """`crawl.job`: what is kept of a crawl."""
 
-    def __init__(self, store: Store, commits: CommitCalls, runs: Sequence[RunRecord]) -> None:
+    def __init__(
+        self, store: Store, commits: CommitCalls, runs: Sequence[RunRecord], stats: Stats, settings: Settings
+    ) -> None:
         self.runs = tuple(runs)
-        self.problems: list[str] = []
-        """What plugins found to be wrong with the result."""
+        self._problems: list[str] = []
         self._store = store
         self._commits = commits
+        self._stats = stats
+        self._problem_share = settings.problem_share
 
     @property
     def durable(self) -> bool:
@@ -214,11 +218,20 @@ class JobFacts:
             raise TypeError(f"before_commit() takes a plain function, not the async {function.__name__}()")
         self._commits.add(function, value)
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """What plugins have reported so far."""
+        return self._problems
+
+    def losses(self, ending: str = "") -> list[Loss]:
+        """Return what the crawl has lost so far, or if it has ended for a reason."""
+        return find_losses(self._stats, ending, self._problem_share)
+
     def report_problem(self, text: str) -> None:
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
         text = redact(replace_surrogates(text))
         log.error("%s", text)
-        self.problems.append(text)
+        self._problems.append(text)
 
 
 class Cookies:

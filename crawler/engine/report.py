@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from crawler.errors import ConfigError
+from crawler.losses.find import Loss
 
 if TYPE_CHECKING:
     from crawler.stats import LaneStats, Stats
@@ -82,7 +83,9 @@ class Report:
     """Why no start page gave a page (exit code 4), in one line; empty if there is a page, or an item. JSON
     has it only in the first case."""
     problems: list[str] = attrs.field(factory=list)
-    """Problems of the result that plugins reported (exit code 1)."""
+    """What is wrong with the result, in a line each: what plugins have reported (exit code 1), then the `losses`."""
+    losses: list[Loss] = attrs.field(factory=list)
+    """What the crawl has lost, judged from its counts (exit code 4)."""
 
     def __repr__(self) -> str:
         pages = f"{self.pages} page{'s' if self.pages != 1 else ''}"
@@ -117,8 +120,8 @@ class Report:
     def exit_code(self, tolerate: str = "0") -> int:
         """Return the exit code of the command line.
 
-        It is 0 (finished), 1 (has `problems`), 3 (stopped by a limit), 4 (more failures than tolerated, or no page at
-        all) or 130 (interrupted).
+        It is 0 (finished), 1 (a plugin has reported a problem), 3 (stopped by a limit), 4 (more failures than
+        tolerated, no page at all, or `losses`) or 130 (interrupted).
 
         Parameters:
             tolerate: Number of failures that are tolerated, or their share of pages and failures, such as ``5%``.
@@ -129,11 +132,11 @@ class Report:
         max_failed = tolerated(tolerate, self.pages + self.failed)
         if self.interrupted:
             return 130
-        if self.problems:
+        if len(self.problems) > len(self.losses):
             return 1
         if self.stopped_by_limit:
             return 3
-        return 4 if self.failed > max_failed or self.no_pages else 0
+        return 4 if self.failed > max_failed or self.no_pages or self.losses else 0
 
 
 def _counted(counts: Mapping[Any, int]) -> str:

@@ -44,9 +44,9 @@ class RunRecorder:
             self._row,
             after=self._counts(),
             seconds=crawl.clock() - self._row.began,
-            finished="failed" if failed else crawl.reason or "finished",
+            finished="failed" if failed else (reason := crawl.reason or "finished"),
             complete=not failed and store.exhausted and store.live == 0,
-            problems=len(crawl.job.problems),
+            problems=len(crawl.job.problems) + len(crawl.job.losses("" if failed else reason)),
         )
         with trio.move_on_after(FINISH_GRACE, shield=True), suppress(JobError):  # the disk may be full
             await store.record_run(row)

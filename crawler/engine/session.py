@@ -24,7 +24,6 @@ from crawler.engine.forked_copies import ending_copies
 from crawler.engine.handler_results import describe_error
 from crawler.engine.hook_errors import is_fault
 from crawler.engine.lifespans import causes, lifespan
-from crawler.engine.no_pages import reason_for_no_pages
 from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
@@ -36,6 +35,7 @@ from crawler.files import full_disk_cause
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
+from crawler.losses.no_pages import reason_for_no_pages
 from crawler.settings import Settings
 from crawler.sinks.choose import open_output
 from crawler.sinks.if_exists import IfExists
@@ -192,11 +192,15 @@ class CrawlSession:
         if no_pages and not had_finished:
             check_has_begun(self.spider, stats)
             log.warning("%s", no_pages)
+        if not had_finished:
+            for loss in engine.crawl.job.losses(finished):
+                log.warning("%s", loss.message)
         return finished, no_pages
 
     def _report(self, engine: Engine, timer: Timer, finished: str, no_pages: str = "") -> Report:
         """Return the report of a crawl that has ended, or failed."""
         crawl, shutdown = engine.crawl, engine.shutdown
+        losses = crawl.job.losses(finished)
         return timer.report(
             crawl.stats,
             now=crawl.clock(),
@@ -205,7 +209,8 @@ class CrawlSession:
             spider=self.spider.name,
             stopped_by_limit=shutdown.by_limit,
             interrupted=shutdown.interrupted,
-            problems=crawl.job.problems,
+            problems=[*crawl.job.problems, *(loss.message for loss in losses)],
+            losses=losses,
             proxies={} if self.proxies is None else self.proxies.report(),
             others_cpu=0.0 if self._processes is None else self._processes.cpu_seconds,
         )

@@ -139,9 +139,9 @@ def wire(
     inline = Inline(attempts, slots, robots, frontier, policy, settings, stats, clock)
     pages = PageRunner(spider, table, states, admission, store, errors, callbacks)
     handling = _without_repeats(pages, store) if settings.dedup_content else pages
-    calls = CommitCalls()
-    control, job = Control(frontier, store, policy, admission, clock, shutdown), JobFacts(store, calls, resumed.runs)
-    crawl = Crawl(plugins, settings, stats, inline, background, control, job, Cookies(downloader.cookies, clock))
+    calls, control = CommitCalls(), Control(frontier, store, policy, admission, clock, shutdown)
+    job, cookies = JobFacts(store, calls, resumed.runs, stats, settings), Cookies(downloader.cookies, clock)
+    crawl = Crawl(plugins, settings, stats, inline, background, control, job, cookies)
     for plugin, state in zip(plugins, states.all, strict=True):
         plugin.crawl, plugin.state = crawl, state
 

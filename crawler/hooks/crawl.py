@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crawler.hooks.crawl_statistics import CrawlStatistics, UrlFacts
     from crawler.hooks.plugin import Plugin
     from crawler.http.cookies import Cookie
+    from crawler.losses.find import Loss
     from crawler.messages import Receive, Request, Response
     from crawler.settings import Settings
     from crawler.stats import RunRecord, Stats
@@ -178,6 +179,17 @@ class CrawlJob(Protocol):
         values of all requests of the commit at once, must not be async, and an exception in it ends the crawl. The call
         does not happen if the request is interrupted; a resumed job then sends it again. Outside of a request, and for
         a robots.txt, the next commit counts.
+        """
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What plugins have reported so far."""
+
+    def losses(self, ending: str = "") -> Sequence[Loss]:
+        """Return what the crawl has lost so far, judged from its counts.
+
+        Parameters:
+            ending: Why the crawl has ended, as in `Report.finished`; empty while it runs.
         """
 
     def report_problem(self, text: str) -> None:

@@ -28,6 +28,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Timeout = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})
@@ -186,6 +187,9 @@ class Settings:
     """Stop after this many seconds."""
     max_errors: Count | None = None
     """Stop after this many failed requests (exit code 3)."""
+    problem_share: Share = 0.1
+    """Share of the pages of a callback above which the crawl reports them as lost (exit code 4): ten pages at least
+    that were refused, walls, empty, or redirected to known pages. With 1, it reports none."""
     attempts: Count = 3
     """Maximum number of attempts per request, including the first."""
     backoff_base: Wait = 0.5

@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58433,
-    "lines of crawler/ without limits": 49982,
-    "files of crawler/": 415,
+    "lines of crawler/": 58627,
+    "lines of crawler/ without limits": 50176,
+    "files of crawler/": 417,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 23905,
+    "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 239,
+    "numeric constants elsewhere": 241,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
-    "modules of a plain crawl": 189,
-    "lines of the modules of a plain crawl": 28106,
+    "modules of a plain crawl": 191,
+    "lines of the modules of a plain crawl": 28295,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
@@ -58,6 +58,18 @@ RISES: Final[dict[str, str]] = (
             "lines of the modules of a plain crawl",
         ),
         "options of other programs in meta are answered, by a table and a look at the source without a crawl",
+    )
+    | dict.fromkeys(
+        (
+            "lines of crawler/",
+            "lines of crawler/ without limits",
+            "files of crawler/",
+            "lines of plugins/",
+            "numeric constants elsewhere",
+            "modules of a plain crawl",
+            "lines of the modules of a plain crawl",
+        ),
+        "a crawl says what it has lost; most of it is the table and words of one pure room",
     )
 )
 """Figures that were raised, and why the weight is worth it."""

@@ -184,6 +184,8 @@ class Files(Plugin):
             raise max(late, key=lambda error: error.retry_at)
         for result in results:
             self.crawl.count(f"{self.name}/{result['status']}")
+            if result["status"] == "failed":
+                self.crawl.stats.sample(f"{self.name}/failed", f"{result['url']} ({result['error']})")
         failed = next((result for result in results if result["status"] == "failed"), None)
         if self.required and failed is not None:
             raise RequestError(f"{failed['url']}: {failed['error']}")

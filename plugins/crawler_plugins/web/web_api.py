@@ -167,10 +167,11 @@ class _Api:
         }
 
     def log(self, query: dict[str, str]) -> dict[str, Any]:
-        """The last records of the log, and what plugins found to be wrong."""
+        """The last records of the log, what plugins found to be wrong, and what is lost so far."""
+        job = self._crawl.job
         return {
             "records": _latest(self._observer.records, query),
-            "problems": list(getattr(self._crawl, "problems", ())),
+            "problems": [*job.problems, *(loss.message for loss in job.losses())],
         }
 
     def settings(self, query: dict[str, str]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def held() -> None:
 class Held(Spider):
     """Holds the crawl in the way that its argument names."""
 
-    settings = Settings(obey_robots=False, grace=0.3)
+    settings = Settings(obey_robots=False, grace=0.3, problem_share=1)
 
     def __init__(self, how: str, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from crawler.engine.no_pages import reason_for_no_pages
+from crawler.losses.no_pages import reason_for_no_pages
 from crawler.stats import Stats
 
 NO_PAGE = "no start page gave a page: "

@@ -7,7 +7,7 @@ from typing import Final
 
 from crawler.stats import Stats
 
-__all__ = ["has_begun", "reason_for_no_pages"]
+__all__ = ["ENDINGS", "has_begun", "reason_for_no_pages"]
 
 ENDINGS: Final = frozenset({"finished", "max_items", "max_pages", "max_seconds"})
 """Reasons to end that need pages to be a success. A reason that spiders or plugins give to `stop` is their own."""

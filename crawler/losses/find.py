@@ -1,0 +1,132 @@
+"""`find_losses`: what a person would object to at the end of a crawl, as a pure function of its counts.
+
+Rule: the pages of one callback are a class. It has a loss if at least ten of its pages (`MIN_PAGES`), and a larger
+share than the setting `problem_share`, were lost in the same way; or if the crawl has nothing at all, and all of the
+class was lost. Pages that gave nothing, without an error, are a loss if they are the majority.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from crawler.losses.no_pages import ENDINGS
+from crawler.stats import Stats
+
+__all__ = ["EMPTY", "NOTHING", "PAGE", "REFUSED", "WALL", "Loss", "find_losses"]
+
+MIN_PAGES: Final = 10
+"""Pages that a loss must have: of fewer, a share says little."""
+MAX_SAMPLES: Final = 3
+"""URLs of each loss."""
+PAGE, NOTHING, EMPTY = "page", "nothing", "empty"
+"""Results in `Stats.results`: a page that gave something, one that gave nothing, and one without a body. Further ones
+are ``status_403`` and the reasons of walls."""
+WALL: Final = "wall."
+"""The beginning of the reason of a wall."""
+FAILED: Final = "/failed"
+"""The end of a counter of a plugin that counts what it could not have: ``files/failed``."""
+LOGIN_FAILED: Final = "login_failed"
+"""The reason of a crawl that ended because its login was refused."""
+REFUSED: Final = frozenset({401, 403, 407, 429, 451})
+"""Statuses by which a server refuses a client. Those that are still errors after all attempts are failures anyway."""
+
+REFUSED_ADVICE: Final = (
+    "the site blocks the crawl, or wants a login: slow down (delay), say who you are (user_agent), or log in"
+)
+WALL_ADVICE: Final = "the site wants a browser or a person: ask its owner for access, or set accept_walls"
+EMPTY_ADVICE: Final = "look at one of them with crawler fetch URL: the site may want a session or other header fields"
+NOTHING_ADVICE: Final = "compare one of them with a page that gave something: crawler parse SPIDER --url URL"
+BARREN_ADVICE: Final = (
+    "the callback has no yield, yields only None, or its selectors find nothing; if it keeps its results by itself, "
+    "set problem_share=1"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Loss:
+    """What a crawl has lost: pages of one callback, in the same way."""
+
+    kind: str
+    """``refused``, ``redirected``, ``empty``, ``nothing``, a wall such as ``wall.challenge``, ``failed`` for what a
+    plugin could not have, ``login_failed``, or ``plugin`` for what a plugin has reported."""
+    message: str
+    """What happened and where, in one line, with a few URLs and what to do."""
+    count: int = 0
+    """Number of pages that were lost."""
+    total: int = 0
+    """Number of pages of their class."""
+    samples: Sequence[str] = ()
+    """URLs of up to three of them."""
+
+
+def find_losses(stats: Stats, ending: str, share: float) -> list[Loss]:
+    """Return what a crawl has lost that ended for a reason; `share` is the setting `problem_share`."""
+    found = [Loss(kind=LOGIN_FAILED, message="the login was refused")] if ending == LOGIN_FAILED else []
+    if share >= 1:
+        return found
+    has_effects = stats.items or stats.counters or stats.dropped or stats.dealt_with
+    is_barren = ending in ENDINGS and stats.pages > 0 and not has_effects
+    for name, results in _classes(stats.results).items():
+        found += _of_class(name, results, stats, share, is_barren=is_barren)
+    return [*found, *_of_plugins(stats, share)]
+
+
+def _classes(results: Mapping[str, int]) -> dict[str, Counter[str]]:
+    """Return the results by callback."""
+    classes: dict[str, Counter[str]] = {}
+    for key, count in results.items():
+        name, _, result = key.partition(" ")
+        classes.setdefault(name, Counter())[result] = count
+    return classes
+
+
+def _of_class(name: str, results: Counter[str], stats: Stats, share: float, *, is_barren: bool) -> Iterator[Loss]:
+    """Yield the losses of the pages of one callback."""
+    total = results.total()
+    for kind, keys in _kinds(results).items():
+        count = sum(results[key] for key in keys)
+        is_all = count == total and (is_barren or (kind == NOTHING and count >= MIN_PAGES))
+        if is_all or (count >= MIN_PAGES and count > (total / 2 if kind == NOTHING else share * total)):
+            urls = [url for key in keys for url in stats.samples.get(f"{name} {key}", ())][:MAX_SAMPLES]
+            shown = f" ({', '.join(urls)})" if urls else ""
+            what, advice = _words(kind, keys, is_all=is_all)
+            message = f"{what}: {count} of {total} {'page' if total == 1 else 'pages'} for {name}(){shown}; {advice}"
+            yield Loss(kind=kind, message=message, count=count, total=total, samples=urls)
+
+
+def _kinds(results: Counter[str]) -> dict[str, list[str]]:
+    """Return the results that are losses, by their kind; statuses of refusals count together."""
+    kinds: dict[str, list[str]] = {}
+    for key in sorted(results):
+        if key != PAGE:
+            kinds.setdefault("refused" if key.startswith("status_") else key, []).append(key)
+    return kinds
+
+
+def _words(kind: str, keys: Sequence[str], *, is_all: bool) -> tuple[str, str]:
+    """Return what happened to the pages of a loss, and what to do."""
+    if kind == "refused":
+        return f"refused with status {' or '.join(key.removeprefix('status_') for key in keys)}", REFUSED_ADVICE
+    if kind.startswith(WALL):
+        return kind, WALL_ADVICE
+    if kind == EMPTY:
+        return "no body", EMPTY_ADVICE
+    return ("gave nothing", BARREN_ADVICE) if is_all else ("gave nothing, unlike the others", NOTHING_ADVICE)
+
+
+def _of_plugins(stats: Stats, share: float) -> Iterator[Loss]:
+    """Yield what plugins could not have, such as files."""
+    for counter, count in stats.counters.items():
+        if not counter.endswith(FAILED):
+            continue
+        group = counter.removesuffix(FAILED)
+        total = sum(n for other, n in stats.counters.items() if other.startswith(f"{group}/"))
+        if count and (count == total or (count >= MIN_PAGES and count > share * total)):
+            urls = stats.samples.get(counter, [])[:MAX_SAMPLES]
+            shown = f": {'; '.join(urls)}" if urls else ""
+            message = f"{count} of {total} {group} failed{shown}"
+            yield Loss(kind="failed", message=message, count=count, total=total, samples=urls)

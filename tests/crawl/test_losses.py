@@ -1,0 +1,140 @@
+"""A crawl that took a loss for success says so: what is missing, where, and exit code 4."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.trees import FREE, FrontPage
+from trio.testing import MockClock
+
+from crawler import Produced, Request, Response, Settings, Spider, crawl
+from crawler.losses.find import BARREN_ADVICE
+from crawler.testing import FakeSite, Page, collect
+
+LIST = "".join(f"<a href='/{n}'>x</a>" for n in range(40))
+
+
+class Items(Spider):
+    """Follows the links of a list, and yields an item for each page."""
+
+    start_urls = ["https://site.test/"]
+    settings = FREE
+
+    def parse(self, response: Response) -> Produced:
+        yield from response.follow_all("a", callback="item")
+
+    def item(self, response: Response) -> Produced:
+        for title in response.css("h1::text").getall():
+            yield {"title": title}
+
+
+def site(**pages: Any) -> FakeSite:
+    """A list of forty pages, of which some are others."""
+    return FakeSite({"/": LIST} | {f"/{n}": "<h1>x</h1>" for n in range(40)} | {f"/{n[1:]}": pages[n] for n in pages})
+
+
+async def test_a_crawl_that_got_everything_has_lost_nothing(autojump_clock: MockClock, caplog: Any) -> None:
+    found = await collect(Items(), site())
+    assert (len(found.items), found.report.losses, found.report.problems) == (40, [], [])
+    assert found.report.exit_code() == 0
+    assert not caplog.records
+
+
+async def test_pages_that_were_refused_are_lost(autojump_clock: MockClock, caplog: Any) -> None:
+    wanted = site(**{f"_{n}": Page("no", status=401) for n in range(12)})
+    report = (await collect(Items(), wanted)).report
+    [line] = report.problems
+    assert line.startswith("refused with status 401: 12 of 40 pages for item() (https://site.test/")
+    assert report.exit_code() == 4
+    assert [record.message for record in caplog.records] == [line]
+    assert report.to_dict()["losses"][0] | {"message": "", "samples": []} == {
+        "kind": "refused", "message": "", "count": 12, "total": 40, "samples": []
+    }  # fmt: skip
+
+
+async def test_a_setting_makes_a_crawl_silent_or_strict(autojump_clock: MockClock) -> None:
+    wanted = {f"_{n}": Page("no", status=401) for n in range(12)}
+    for share, code in (("0.3", 0), ("0.29", 4), ("1", 0)):
+        settings = FREE | Settings(problem_share=float(share))
+        assert (await collect(Items(), site(**wanted), settings=settings)).report.exit_code() == code
+
+
+async def test_a_few_dead_links_are_no_loss(autojump_clock: MockClock) -> None:
+    wanted = site(**{f"_{n}": Page("gone", status=404) for n in range(12)}, _13=Page("no", status=403))
+    assert (await collect(Items(), wanted)).report.exit_code() == 0
+
+
+async def test_most_pages_give_nothing_if_a_site_has_changed(autojump_clock: MockClock) -> None:
+    wanted = site(**{f"_{n}": "<h2>x</h2>" for n in range(25)})
+    report = (await collect(Items(), wanted)).report
+    assert report.problems[0].startswith(
+        "gave nothing, unlike the others: 25 of 40 pages for item() (https://site.test/"
+    )
+    assert report.exit_code() == 4
+
+
+class Prints(FrontPage):
+    """A callback without `yield`."""
+
+    def parse(self, response: Response) -> Produced:
+        return [None] if response.url.endswith("?none") else None
+
+
+@pytest.mark.parametrize("query", ["", "?none"])
+async def test_a_callback_that_never_yields_has_lost_its_page(autojump_clock: MockClock, query: str) -> None:
+    spider = Prints(start_urls=[f"https://site.test/{query}"])
+    report = (await collect(spider, FakeSite({f"/{query}": "x"}))).report
+    assert report.problems == [f"gave nothing: 1 of 1 page for parse() (https://site.test/{query}); {BARREN_ADVICE}"]
+    assert report.exit_code() == 4
+
+
+class LogsIn(FrontPage):
+    """Sends a form and reads what comes after it."""
+
+    def parse(self, response: Response) -> Produced:
+        yield Request("https://site.test/login", "logged_in", data={"password": "wrong"})
+
+    def logged_in(self, response: Response) -> Produced:
+        yield {"name": response.css("b::text").get()}
+
+
+async def test_a_login_that_is_refused_is_a_loss(autojump_clock: MockClock) -> None:
+    wanted = FakeSite({"/": "x", "/login": Page("wrong password", status=403)})
+    report = (await collect(LogsIn(), wanted)).report
+    [line] = report.problems
+    assert line.startswith("refused with status 403: 1 of 1 page for logged_in() (https://site.test/login); ")
+    assert report.exit_code() == 4
+
+
+async def test_pages_without_a_body_are_lost(autojump_clock: MockClock) -> None:
+    wanted = site(**{f"_{n}": "" for n in range(15)})
+    report = (await collect(Items(), wanted)).report
+    assert report.problems[0].startswith("no body: 15 of 40 pages for item() (https://site.test/")
+    assert report.exit_code() == 4
+
+
+async def test_files_that_all_fail_are_a_loss(autojump_clock: MockClock, tmp_path: Path) -> None:
+    class Pictures(FrontPage):
+        def parse(self, response: Response) -> Produced:
+            yield {"file_urls": [f"https://site.test/{n}.pdf" for n in range(60)]}
+
+    from crawler_plugins.files import Files  # noqa: PLC0415 - only this test needs it
+
+    report = (await collect(Pictures(), FakeSite({"/": "x"}), plugins=[Files(folder=tmp_path)])).report
+    [line] = report.problems
+    assert line.startswith("60 of 60 files failed: https://site.test/")
+    assert "status 404" in line
+    assert report.exit_code() == 4
+
+
+async def test_a_job_that_goes_on_counts_the_losses_of_all_its_runs(autojump_clock: MockClock, tmp_path: Path) -> None:
+    wanted = site(**{f"_{n}": Page("no", status=401) for n in range(12)})
+    runs = [
+        await crawl(Items(), settings=Settings(max_pages=most), job=tmp_path / "job", transport=wanted.transport)
+        for most in (20, 1000, 1000)
+    ]
+    assert [run.finished for run in runs] == ["max_pages", "finished", "finished"]
+    assert [(loss.count, loss.total) for run in runs[1:] for loss in run.losses] == [(12, 40), (12, 40)]
+    assert [run.exit_code() for run in runs[1:]] == [4, 4]
