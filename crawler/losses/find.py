@@ -27,8 +27,9 @@ PAGE, NOTHING, EMPTY = "page", "nothing", "empty"
 are ``status_403`` and the reasons of walls."""
 WALL: Final = "wall."
 """The beginning of the reason of a wall."""
-FAILED: Final = "/failed"
-"""The end of a counter of a plugin that counts what it could not have: ``files/failed``."""
+COUNTERS: Final = {"failed": "failed", "empty": "has no content"}
+"""What counters of spiders and plugins say by their end: ``files/failed``, of all ``files/…``; ``markdown/empty``, of
+all pages."""
 LOGIN_FAILED: Final = "login_failed"
 """The reason of a crawl that ended because its login was refused."""
 REFUSED: Final = frozenset({401, 403, 407, 429, 451})
@@ -51,8 +52,8 @@ class Loss:
     """What a crawl has lost: pages of one callback, in the same way."""
 
     kind: str
-    """``refused``, ``redirected``, ``empty``, ``nothing``, a wall such as ``wall.challenge``, ``failed`` for what a
-    plugin could not have, ``login_failed``, or ``plugin`` for what a plugin has reported."""
+    """``refused``, ``empty``, ``nothing``, a wall such as ``wall.challenge``, ``failed`` for what a plugin could not
+    have, or ``login_failed``."""
     message: str
     """What happened and where, in one line, with a few URLs and what to do."""
     count: int = 0
@@ -92,9 +93,10 @@ def _of_class(name: str, results: Counter[str], stats: Stats, share: float, *, i
         is_all = count == total and (is_barren or (kind == NOTHING and count >= MIN_PAGES))
         if is_all or (count >= MIN_PAGES and count > (total / 2 if kind == NOTHING else share * total)):
             urls = [url for key in keys for url in stats.samples.get(f"{name} {key}", ())][:MAX_SAMPLES]
-            shown = f" ({', '.join(urls)})" if urls else ""
             what, advice = _words(kind, keys, is_all=is_all)
-            message = f"{what}: {count} of {total} {'page' if total == 1 else 'pages'} for {name}(){shown}; {advice}"
+            message = (
+                f"{what}: {count} of {total} {'page' if total == 1 else 'pages'} for {name}(){_shown(urls)}; {advice}"
+            )
             yield Loss(kind=kind, message=message, count=count, total=total, samples=urls)
 
 
@@ -119,14 +121,18 @@ def _words(kind: str, keys: Sequence[str], *, is_all: bool) -> tuple[str, str]:
 
 
 def _of_plugins(stats: Stats, share: float) -> Iterator[Loss]:
-    """Yield what plugins could not have, such as files."""
+    """Yield what spiders and plugins could not have, such as files and texts, by their counters."""
     for counter, count in stats.counters.items():
-        if not counter.endswith(FAILED):
+        group, _, end = counter.rpartition("/")
+        if not group or end not in COUNTERS:
             continue
-        group = counter.removesuffix(FAILED)
         total = sum(n for other, n in stats.counters.items() if other.startswith(f"{group}/"))
+        total = stats.pages if end == EMPTY else total
         if count and (count == total or (count >= MIN_PAGES and count > share * total)):
             urls = stats.samples.get(counter, [])[:MAX_SAMPLES]
-            shown = f": {'; '.join(urls)}" if urls else ""
-            message = f"{count} of {total} {group} failed{shown}"
-            yield Loss(kind="failed", message=message, count=count, total=total, samples=urls)
+            message = f"{group} {COUNTERS[end]}: {count} of {total}{_shown(urls)}"
+            yield Loss(kind=end, message=message, count=count, total=total, samples=urls)
+
+
+def _shown(urls: Sequence[str]) -> str:
+    return f" ({', '.join(urls)})" if urls else ""

@@ -80,7 +80,11 @@ class SiteSpider(Spider):
             "links": len(response.hrefs()),
         }
         if self.content is not None:
-            item[self.content] = page_content(response, self.content)
+            item[self.content] = found = page_content(response, self.content)
+            text = found["markdown"] if isinstance(found, dict) else found
+            if not text and self.content != "links" and response.is_html:
+                self.crawl.count(f"{self.content}/empty")
+                self.crawl.stats.sample(f"{self.content}/empty", response.url)
         yield item
         settings = self.crawl.settings
         found = (yield from linked_urls(response)) if settings.thorough else response.hrefs()

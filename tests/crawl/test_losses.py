@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from crawler import Produced, Request, Response, Settings, Spider, crawl
 from crawler.losses.find import BARREN_ADVICE
+from crawler.spiders import SiteSpider
 from crawler.testing import FakeSite, Page, collect
 
 LIST = "".join(f"<a href='/{n}'>x</a>" for n in range(40))
@@ -124,7 +125,7 @@ async def test_files_that_all_fail_are_a_loss(autojump_clock: MockClock, tmp_pat
 
     report = (await collect(Pictures(), FakeSite({"/": "x"}), plugins=[Files(folder=tmp_path)])).report
     [line] = report.problems
-    assert line.startswith("60 of 60 files failed: https://site.test/")
+    assert line.startswith("files failed: 60 of 60 (https://site.test/")
     assert "status 404" in line
     assert report.exit_code() == 4
 
@@ -138,3 +139,14 @@ async def test_a_job_that_goes_on_counts_the_losses_of_all_its_runs(autojump_clo
     assert [run.finished for run in runs] == ["max_pages", "finished", "finished"]
     assert [(loss.count, loss.total) for run in runs[1:] for loss in run.losses] == [(12, 40), (12, 40)]
     assert [run.exit_code() for run in runs[1:]] == [4, 4]
+
+
+@pytest.mark.parametrize(("form", "code"), [("markdown", 4), ("text", 4), ("article", 4), ("links", 0)])
+async def test_pages_without_text_are_lost_if_a_crawl_wants_their_text(
+    autojump_clock: MockClock, form: Any, code: int
+) -> None:
+    shell = "<div id='app'></div><script src='app.js'></script>"
+    spider = SiteSpider("https://site.test/", content=form)
+    report = (await collect(spider, FakeSite({"/": shell}), settings=FREE)).report
+    lines = [f"{form} has no content: 1 of 1 (https://site.test/)"] if code else []
+    assert (report.problems, report.exit_code()) == (lines, code)

@@ -88,9 +88,17 @@ def test_plugins_count_what_they_could_not_have() -> None:
     stats = Stats(pages=1, items=1, counters=counters, samples={"files/failed": ["https://a.test/1 (status 404)"]})
     [loss] = find_losses(stats, "finished", 0.1)
     assert (loss.kind, loss.count, loss.total) == ("failed", 60, 60)
-    assert loss.message == "60 of 60 files failed: https://a.test/1 (status 404)"
+    assert loss.message == "files failed: 60 of 60 (https://a.test/1 (status 404))"
     counters["images/failed"] = 20
     assert [loss.count for loss in find_losses(stats, "finished", 0.1)] == [60, 20]
+
+
+def test_texts_that_are_empty_are_compared_with_all_pages() -> None:
+    stats = Stats(pages=100, items=100, counters=Counter({"markdown/empty": 10}))
+    assert find_losses(stats, "finished", 0.1) == []
+    stats.counters["markdown/empty"] = 11
+    [loss] = find_losses(stats, "finished", 0.1)
+    assert (loss.kind, loss.count, loss.total) == ("empty", 11, 100)
 
 
 def test_a_login_that_failed_is_a_loss_of_any_share() -> None:
