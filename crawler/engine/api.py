@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import outcome
 import trio
 
 from crawler.async_block import async_block
+from crawler.engine.leaving import leave_loop, run_loop
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
 from crawler.engine.signals import SignalThread
@@ -94,12 +96,20 @@ def run(
     session = CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists)
     try:
         with session.forked():
-            report: Report = trio.run(_run_with_signals, session, transport)
+            result = run_loop(_run_alone, session, transport)
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         raise KeyboardInterrupt from group  # the callers of a function without nurseries expect no group
-    return report
+    return result.unwrap()
+
+
+async def _run_alone(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> outcome.Maybe[Report]:
+    async with trio.open_nursery() as session.outer:
+        result = await outcome.acapture(_run_with_signals, session, transport)
+        if session.outer.child_tasks:
+            await leave_loop(result)
+    return result
 
 
 async def _run_with_signals(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report:

@@ -100,6 +100,8 @@ class CrawlSession:
         self.authorities = trusted_authorities(self.settings.tls_verify, os.environ)
         self.engine: Engine | None = None
         """Set when the crawl has begun."""
+        self.outer: trio.Nursery | None = None
+        """Where a sink is left that does not end."""
         self._processes: Processes | None = None
         self._may_fork = False
 
@@ -137,6 +139,7 @@ class CrawlSession:
                 stack.enter_context(ending_copies())
                 store = await self._open_store(stack)
                 engine = await self._wire(stack, store, transport)
+                engine.shutdown.outer = self.outer
                 timer = Timer(engine.crawl.clock(), engine.crawl.stats)
                 had_finished = await self._restore_positions(store)
                 self.engine = engine  # from here on, a signal stops the crawl; before, it cancels it

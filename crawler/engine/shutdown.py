@@ -32,6 +32,8 @@ class Shutdown:
         """Whether a signal is the reason."""
         self.stopping = trio.Event()
         """Set by the first stop."""
+        self.outer: trio.Nursery | None = None
+        """The nursery around the crawl, for tasks that a stop may leave; `None` if it may leave none."""
         self.stop_at = math.inf
         """When the workers are cancelled, on trio's clock; infinite before the first stop."""
         self._working: list[trio.CancelScope] = []

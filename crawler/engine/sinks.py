@@ -39,6 +39,8 @@ BATCH_ITEMS: Final = 1000
 """Items in one call of `persist`, at most: a batch that fails is stored once more, and is in memory until then."""
 MISTAKES: Final = (TypeError, LookupError, AttributeError, NameError)
 """What a mistake in the code of a sink raises: calling it again would raise the same."""
+LEAVE_SECONDS: Final = 0.1
+"""Seconds that a cancelled sink has before the crawl ends without it: one that awaits trio needs none."""
 log = get_logger("crawler.engine")
 
 
@@ -164,7 +166,7 @@ class SinkRunner:
             cursor, position = await self._store.follow(hook.plugin.name)
             sink = _Sink(hook, cursor, position=position)
             self._sinks.append(sink)
-            nursery.start_soon(self._run, sink)
+            nursery.start_soon(self._run, sink, self._shutdown.outer or nursery)
 
     def finish(self) -> None:
         """Note in each output how many items it has not stored: a crawl that fails leaves some."""
@@ -187,24 +189,48 @@ class SinkRunner:
         finally:
             self._waiting = False
 
-    async def _run(self, sink: _Sink) -> None:
-        in_sink.set(True)
+    async def _run(self, sink: _Sink, outer: trio.Nursery) -> None:
+        """Run a sink in a task that a stop can leave, since its threads may never return."""
+        ended, scope = trio.Event(), trio.CancelScope()
+        raised: BaseException | None = None
+
+        async def store() -> None:
+            nonlocal raised
+            try:
+                with scope:
+                    await self._store_items(sink)
+            except BaseException as error:  # noqa: BLE001 - raised below, in the crawl
+                raised = error
+            ended.set()
+
         with self._shutdown.finishing():
-            while True:
-                seen = self._store.logged, self._complete  # before the read: the log may grow while it waits
-                rows = await self._store.read(sink.cursor, BATCH_ITEMS)
-                if rows:
-                    began = trio.current_time()
-                    await self._keep(sink, rows)
-                    await self._gather(sink, trio.current_time() - began)
-                elif seen != (self._store.logged, self._complete):
-                    continue
-                elif self._complete:
-                    await self._flush(sink)
-                    return
-                else:
-                    await self._changed.wait()
+            outer.start_soon(store)
+            try:
+                await ended.wait()
+            finally:
+                scope.cancel(reason="the crawl has ended")
+                with trio.move_on_after(LEAVE_SECONDS, shield=True):
+                    await ended.wait()
+            if raised is not None:
+                raise raised
         self._report_lag(sink)
+
+    async def _store_items(self, sink: _Sink) -> None:
+        in_sink.set(True)
+        while True:
+            seen = self._store.logged, self._complete  # before the read: the log may grow while it waits
+            rows = await self._store.read(sink.cursor, BATCH_ITEMS)
+            if rows:
+                began = trio.current_time()
+                await self._keep(sink, rows)
+                await self._gather(sink, trio.current_time() - began)
+            elif seen != (self._store.logged, self._complete):
+                continue
+            elif self._complete:
+                await self._flush(sink)
+                return
+            else:
+                await self._changed.wait()
 
     async def _keep(self, sink: _Sink, rows: list[Row]) -> None:
         """Store a batch, and keep its position in the job."""
