@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import outcome
 import trio
 
 from crawler.async_block import async_block
-from crawler.engine.leaving import leave_loop, run_loop
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
+from crawler.engine.shutdown import leave_loop, run_loop
 from crawler.engine.signals import SignalThread
 from crawler.errors import ConfigError, CrawlerError
 from crawler.event_loop import require_trio
@@ -87,8 +86,9 @@ def run(
     """Run a crawl in an event loop of its own. May be called any number of times.
 
     In the main thread SIGINT, SIGTERM and, unless ``nohup`` ignores it, SIGHUP are handled. After the first signal no
-    request is started, and those in flight have `grace` seconds; the second signal cancels them. If the crawl does not
-    end then, a warning names the code that it waits for; the third signal ends the process with exit code 130.
+    request is started, and those in flight have `grace` seconds; the second signal cancels them. A sink that does
+    not end is left, with its thread and the event loop. If the crawl does not end then, a warning names the code that
+    it waits for; the third signal ends the process with exit code 130.
     Parameters and errors are those of `crawl`, but a `KeyboardInterrupt` of a callback or hook is not in a group.
     """
     if trio.lowlevel.in_trio_run():
@@ -101,12 +101,18 @@ def run(
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         raise KeyboardInterrupt from group  # the callers of a function without nurseries expect no group
-    return result.unwrap()
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
-async def _run_alone(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> outcome.Maybe[Report]:
+async def _run_alone(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report | BaseException:
     async with trio.open_nursery() as session.outer:
-        result = await outcome.acapture(_run_with_signals, session, transport)
+        result: Report | BaseException
+        try:
+            result = await _run_with_signals(session, transport)
+        except BaseException as error:
+            result = error
         if session.outer.child_tasks:
             await leave_loop(result)
     return result

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import trio
 
-from crawler.engine.leaving import leave_loop, run_loop
 from crawler.engine.report import Report
 from crawler.engine.session import CrawlSession
+from crawler.engine.shutdown import leave_loop, run_loop
 from crawler.engine.signals import SignalThread
 from crawler.errors import CrawlerError
 

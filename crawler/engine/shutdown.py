@@ -1,21 +1,26 @@
 """`Shutdown`: how a crawl ends: one absolute deadline for all its parts.
 
 After a stop no request is started. Requests in flight have until `stop_at`; then the workers are cancelled, and their
-tickets are put back. The writer and the sinks are shielded and have one second more.
+tickets are put back. The writer and the sinks are shielded and have `FINISH_GRACE` more.
+
+`run_loop` is an event loop that ends although a sink does not: trio waits for each thread that it may not abandon.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar
 
 import trio
 
-__all__ = ["FINISH_GRACE", "Shutdown"]
+__all__ = ["FINISH_GRACE", "Shutdown", "leave_loop", "run_loop"]
 
-FINISH_GRACE = 1.0
-"""Seconds that the writer and the sinks have after the cancellation of the workers."""
+T = TypeVar("T")
+
+FINISH_GRACE = 0.8
+"""Seconds that the writer and the sinks have after the cancellation of the workers. The process has 0.2 more."""
 
 
 class Shutdown:
@@ -45,7 +50,7 @@ class Shutdown:
 
     @contextmanager
     def finishing(self) -> Iterator[trio.CancelScope]:
-        """Open a shielded cancel scope that ends a second after `stop_at`. An exception in it stops the crawl."""
+        """Open a shielded cancel scope that ends `FINISH_GRACE` after `stop_at`. An exception in it stops the crawl."""
         with self._scope(self._finishing, self.stop_at + FINISH_GRACE, shield=True) as scope:
             try:
                 yield scope
@@ -54,7 +59,7 @@ class Shutdown:
                 raise
 
     def around(self) -> trio.CancelScope:
-        """Return a cancel scope for everything, lifespans included. It ends one second after `stop_at`."""
+        """Return a cancel scope for everything, lifespans included. It ends `FINISH_GRACE` after `stop_at`."""
         return self._scope(self._finishing, self.stop_at + FINISH_GRACE, shield=False)
 
     @staticmethod
@@ -82,3 +87,36 @@ class Shutdown:
             scope.deadline = min(scope.deadline, self.stop_at)
         for scope in self._finishing:
             scope.deadline = min(scope.deadline, self.stop_at + FINISH_GRACE)
+
+
+class _Left(BaseException):
+    """Breaks an event loop."""
+
+    kept: ClassVar[list[BaseException]] = []
+    """Their frames hold the coroutines of the tasks that were left, in which Python would run each `finally`."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+def run_loop(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Call `trio.run`, and return also if `leave_loop` was called."""
+    try:
+        return trio.run(function, *args)
+    except trio.TrioInternalError as error:
+        if not isinstance(error.__cause__, _Left):
+            raise
+        _Left.kept.append(error)
+        result: T = error.__cause__.result
+        return result
+
+
+async def leave_loop(result: object) -> None:
+    """Let `run_loop` return a result at once: trio gives up, with all tasks, if one raises while it is cancelled."""
+
+    def refuse(_: object) -> trio.lowlevel.Abort:
+        raise _Left(result)
+
+    with trio.CancelScope() as scope:
+        scope.cancel(reason="the event loop is left")
+        await trio.lowlevel.wait_task_rescheduled(refuse)

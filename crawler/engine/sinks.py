@@ -39,8 +39,8 @@ BATCH_ITEMS: Final = 1000
 """Items in one call of `persist`, at most: a batch that fails is stored once more, and is in memory until then."""
 MISTAKES: Final = (TypeError, LookupError, AttributeError, NameError)
 """What a mistake in the code of a sink raises: calling it again would raise the same."""
-LEAVE_SECONDS: Final = 0.1
-"""Seconds that a cancelled sink has before the crawl ends without it: one that awaits trio needs none."""
+LEAVE_SECONDS: Final = 0.05
+"""Seconds that a cancelled sink has before the crawl ends without it: one that awaits needs a step of the loop."""
 log = get_logger("crawler.engine")
 
 
@@ -199,7 +199,7 @@ class SinkRunner:
             try:
                 with scope:
                     await self._store_items(sink)
-            except BaseException as error:  # noqa: BLE001 - raised below, in the crawl
+            except BaseException as error:  # raised below, in the crawl
                 raised = error
             ended.set()
 

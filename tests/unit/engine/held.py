@@ -42,7 +42,7 @@ class Held(Spider):
         self._how = how
         if how == "resolver":
             Resolver.__init__.__kwdefaults__["getaddrinfo"] = _never
-        self.plugins = [Kept()] if how in ("sink", "sink thread", "plugin thread") else []
+        self.plugins = [Kept()] if how.startswith("sink") or how == "plugin thread" else []
         self.start_urls = ["http://held.test/0", *(f"http://held.test/{n}" for n in range(1, 5) if how != "resolver")]
 
     async def answer(self, request: Request) -> Response | None:
@@ -125,6 +125,8 @@ class Kept(Plugin):
         held()
         if how == "sink thread":
             await trio.to_thread.run_sync(time.sleep, FOREVER, abandon_on_cancel=True)
+        if how == "sink held by a thread":
+            await trio.to_thread.run_sync(time.sleep, FOREVER)
         with trio.CancelScope(shield=True):
             await trio.sleep_forever()
 

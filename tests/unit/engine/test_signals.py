@@ -104,7 +104,6 @@ def test_the_second_signal_names_what_blocks_the_loop_and_the_third_ends_the_pro
     [
         ("hook", r"Held.answer \(.*held.py:\d+\) for http://held.test/2"),
         ("callback", r"Held.hold_in_a_shield \(.*held.py:\d+\) for http://held.test/2"),
-        ("sink", r"Kept.persist \(.*held.py:\d+\) of the plugin kept"),
         ("lifespan", r"Held.lifespan \(.*held.py:\d+\)"),
     ],
 )
@@ -122,7 +121,7 @@ def test_a_hook_that_never_returns_is_named(folder: Path, how: str, place: str) 
     assert seconds < 5.0
 
 
-@pytest.mark.parametrize("how", ["sink thread", "resolver", "opening"])
+@pytest.mark.parametrize("how", ["sink", "sink thread", "sink held by a thread", "resolver", "opening"])
 def test_a_thread_that_never_ends_holds_no_crawl_after_the_second_signal(folder: Path, how: str) -> None:
     run = crawl(folder, how, "--job", "job")
     for _ in range(2):
@@ -131,6 +130,57 @@ def test_a_thread_that_never_ends_holds_no_crawl_after_the_second_signal(folder:
     code, said, seconds = run.end()
     assert code == 130, said
     assert seconds < 5.0
+
+
+def test_one_signal_ends_a_crawl_in_order_whose_sink_waits_for_a_thread(folder: Path) -> None:
+    run = crawl(folder, "sink held by a thread", "--job", "job", "--report", "report.json", "-o", "items.json")
+    run.send(TERM)
+    code, said, seconds = run.end()
+    assert code == 130, said
+    assert "kept did not store the last" in said
+    assert seconds < 0.3 + 1.0
+    assert json.loads((folder / "report.json").read_text())["finished"] == "interrupted"
+    json.loads((folder / "items.json").read_text())  # whole
+    process = Process(
+        ["-m", "crawler", "run", "held.py", "-a", "how=not", "--override", "--quiet", "--job", "job",
+         "-o", "items.json"],
+        cwd=folder, env=environment(), stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.communicate(timeout=10)[0] == ""
+    assert process.returncode == 0
+    assert len(json.loads((folder / "items.json").read_text())) == 5
+
+
+def test_one_signal_ends_several_crawls_one_of_which_has_a_sink_that_waits_for_a_thread(folder: Path) -> None:
+    program = """
+        import logging
+        from crawler.engine.session import CrawlSession
+        from crawler.engine.several import run_several
+        logging.disable()
+        sessions = [CrawlSession(Held(how), None, [], [], how) for how in ("not", "sink held by a thread")]
+        print([report.interrupted for report in run_several(sessions)][1])
+    """
+    run = script(folder, program)
+    run.send(TERM)
+    assert run.process.stdout is not None
+    assert run.process.stdout.read() == "True\n"
+    code, said, seconds = run.end()
+    assert (code, said) == (0, "")
+    assert seconds < 0.3 + 1.0
+
+
+def test_run_returns_in_a_program_whose_sink_waits_for_a_thread(folder: Path) -> None:
+    program = """
+        import logging
+        logging.disable()
+        print(run(Held("sink held by a thread"), job="job").finished)
+        print(run(Held("not")).pages)
+    """
+    run = script(folder, program)
+    run.send(TERM)
+    assert run.process.stdout is not None
+    assert run.process.stdout.read() == "interrupted\n5\n"
+    assert run.end()[:2] == (0, "")
 
 
 def test_a_thread_of_a_plugin_that_holds_the_exit_ends_with_the_next_signal(folder: Path) -> None:
