@@ -96,14 +96,14 @@ def run(
     session = CrawlSession(spider, settings, plugins, outputs, job, limits, if_exists)
     try:
         with session.forked():
-            result = run_loop(_run_alone, session, transport)
+            report = run_loop(_run_alone, session, transport)
+        if isinstance(report, BaseException):
+            raise report
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         raise KeyboardInterrupt from group  # the callers of a function without nurseries expect no group
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    return report
 
 
 async def _run_alone(session: CrawlSession, transport: httpx.AsyncBaseTransport | None) -> Report | BaseException:
@@ -111,7 +111,7 @@ async def _run_alone(session: CrawlSession, transport: httpx.AsyncBaseTransport 
         result: Report | BaseException
         try:
             result = await _run_with_signals(session, transport)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - raised in `run`
             result = error
         if session.outer.child_tasks:
             await leave_loop(result)

@@ -199,7 +199,7 @@ class SinkRunner:
             try:
                 with scope:
                     await self._store_items(sink)
-            except BaseException as error:  # raised below, in the crawl
+            except BaseException as error:  # noqa: ASYNC103 - raised below, in the crawl
                 raised = error
             ended.set()
 

@@ -25,19 +25,19 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58637,
-    "lines of crawler/ without limits": 50186,
+    "lines of crawler/": 58731,
+    "lines of crawler/ without limits": 50280,
     "files of crawler/": 417,
-    "files with fewer than 25 lines of code": 46,
+    "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 241,
+    "numeric constants elsewhere": 242,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 191,
-    "lines of the modules of a plain crawl": 28301,
-    "files that run for a plain page": 76,
+    "lines of the modules of a plain crawl": 28386,
+    "files that run for a plain page": 75,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
 }
