@@ -191,7 +191,7 @@ class SinkRunner:
 
     async def _run(self, sink: _Sink, outer: trio.Nursery) -> None:
         """Run a sink in a task that a stop can leave, since its threads may never return."""
-        ended, scope = trio.Event(), trio.CancelScope()
+        ended, scope = trio.Event(), trio.CancelScope(shield=True)
         raised: BaseException | None = None
 
         async def store() -> None:

@@ -37,7 +37,7 @@ MOST: Final = {
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 191,
     "lines of the modules of a plain crawl": 28386,
-    "files that run for a plain page": 75,
+    "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 105,
 }
