@@ -23,8 +23,8 @@ PORTABLE: Final = frozenset(
     {
         "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-digest",
         "content-encoding", "content-language", "content-length", "content-location", "content-type", "digest", "dnt",
-        "expect", "last-modified", "pragma", "priority", "range", "referer", "repr-digest", "save-data", "sec-gpc",
-        "te", "trailer", "transfer-encoding", "upgrade-insecure-requests", "user-agent",
+        "expect", "last-modified", "pragma", "priority", "range", "repr-digest", "save-data", "sec-gpc", "te",
+        "trailer", "transfer-encoding", "upgrade-insecure-requests", "user-agent",
     }
 )  # fmt: skip
 """Fields that say what a client accepts, or describe a body, and so mean the same to every origin."""

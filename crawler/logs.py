@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from crawler.printable import printable
+from crawler.printable import printable_message, printable_traceback
 from crawler.redaction import redact
 
 __all__ = ["get_logger"]
@@ -30,10 +30,10 @@ def get_logger(name: str) -> logging.Logger:
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    """Remove secrets and control characters from the message and the traceback of a record, and shorten the message."""
-    record.msg, record.args = printable(_shorten(redact(record.getMessage()))), None
+    """Remove secrets from a record, shorten its message to one line, and indent the messages of its traceback."""
+    record.msg, record.args = printable_message(_shorten(redact(record.getMessage()))), None
     if record.exc_info and record.exc_info[1] is not None:
-        record.exc_text = printable(redact(FORMATTER.formatException(record.exc_info)))
+        record.exc_text = printable_traceback(redact(FORMATTER.formatException(record.exc_info)))
     return True
 
 

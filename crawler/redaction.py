@@ -1,18 +1,22 @@
 """Which values are secret, and how they are kept out of logs, messages, reports and representations.
 
 `is_secret` is the only list of names that suggest a secret. `redact` hides in a text what such names, URLs and header
-fields reveal. Everything that the framework shows passes through `redact`: errors when they are made, log records in
-`crawler.logs`, URLs when `Stats` counts them, the rest where it is printed.
+fields reveal, and the values that `learn` and `learn_field` were given. Everything that the framework shows passes
+through `redact`: errors when they are made, log records in `crawler.logs`, URLs when `Stats` counts them, the rest
+where it is printed.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
 from crawler.lazy_pattern import lazy_pattern
+from crawler.secret_values import HIDDEN, KNOWN
 
 __all__ = [
     "HIDDEN",
@@ -21,18 +25,19 @@ __all__ = [
     "hide_secrets_of",
     "hide_userinfo",
     "is_secret",
+    "learn",
+    "learn_field",
     "redact",
     "redact_field",
     "redact_values",
+    "stays_on_origin",
     "unsendable",
 ]
 
-HIDDEN: Final = "***"
-"""Stands for a secret."""
 WORDS: Final = frozenset(
     {
-        "auth", "bearer", "csrf", "hmac", "jwt", "key", "keys", "oauth", "otp", "pass", "pwd", "session", "sessions",
-        "sid", "sig", "xsrf",
+        "auth", "bearer", "csrf", "hmac", "jwt", "key", "keys", "oauth", "otp", "pass", "pin", "pwd", "session",
+        "sessions", "sid", "sig", "xsrf",
     }
 )  # fmt: skip
 """Words that suggest a secret if a name contains them: ``api_key``, ``X-Auth``, ``sessionId``."""
@@ -41,12 +46,20 @@ ENDINGS: Final = lazy_pattern(
     r"|sessid|sessionid|signature|signingkey|token)s?\Z"
 )
 """Endings of such words, which languages and vendors write without a separator: ``accesstoken``, ``phpsessid``."""
+CODES: Final = lazy_pattern(r"(access|pass|pin|secret)[-_. ]?code\Z", re.IGNORECASE)
+"""Names of codes that open something, unlike the code of a country."""
+PERSONAL: Final = lazy_pattern(
+    r"(\A|[-_])(referer|(client|user|account|customer|device|tenant)[-_]?id)\Z", re.IGNORECASE
+)
+"""Header fields that are no secret, but tell another server who the client is, or where it comes from."""
 WORD: Final = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 CONTROLS: Final = lazy_pattern(r"[\0-\x08\x0a-\x1f\x7f]")
 """Characters that no secret contains: a line break would end a header field, and a NUL a text of C."""
 CHARACTERS: Final = {"\n": "a line break", "\r": "a line break", "\0": "a NUL"}
 USERINFO: Final = lazy_pattern(r"(//|(?<=\w:)/)[^/?#\s\"'<>\\]*@")
 """With one slash where a URL has been taken for a path."""
+PASSWORD: Final = lazy_pattern(r"//[^/?#\s:@]*:([^/?#\s]+)@")
+"""The password of a URL; a user alone is no secret."""
 PAIR: Final = lazy_pattern(r"(?<![\w.%~$\[\]-])([\w.%~$\[\]-]{1,64})=('[^']*'|\"[^\"]*\"|[^&#\s\"<>]+)")
 """A parameter of a query, a fragment or a form: ``access_token=abc``."""
 RUN: Final = lazy_pattern(r"[^\s\"'<>]+")
@@ -73,7 +86,66 @@ AFTER: Final = "'),.:;]}"
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Return whether the name of an argument, an option, a header field or a parameter suggests that it is a secret."""
-    return any(word in WORDS or ENDINGS.search(word) for word in map(str.lower, WORD.findall(name)))
+    words = map(str.lower, WORD.findall(name))
+    return any(word in WORDS or ENDINGS.search(word) for word in words) or CODES.search(name) is not None
+
+
+def stays_on_origin(name: str) -> bool:
+    """Return whether a header field of the settings goes to the origins of start pages only."""
+    return is_secret(name) or PERSONAL.search(name) is not None
+
+
+def learn(value: Any, name: str = "") -> None:
+    """Remember the secrets in a JSON value, so that `redact` hides them wherever they appear.
+
+    Parameters:
+        value: With a secret name, each text in it is one. Else these are entries with secret names, and what URLs hold.
+        name: Its name.
+    """
+    if isinstance(value, dict):
+        for key, part in value.items():
+            learn(part, name if is_secret(name) else str(key))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            learn(part, name)
+    elif isinstance(value, str) and "://" in value:
+        _learn_url(value)
+    elif isinstance(value, str) and is_secret(name):
+        learn_field(name, value, is_sent=False)
+
+
+def learn_field(name: str, value: str, *, is_sent: bool = True) -> None:
+    """Remember the secrets in the value of a header field, or of something else with a secret name."""
+    if is_sent and not KNOWN.is_new_field(value):
+        return
+    low = name.lower()
+    if low in ("cookie", "set-cookie"):
+        for pair in value.split(";")[: 1 if low == "set-cookie" else None]:
+            before, mark, after = pair.strip().partition("=")
+            _learn_cookie(*((before, after) if mark else ("", before)), is_sent=is_sent)
+        return
+    scheme, space, credentials = value.partition(" ") if low.endswith("authorization") else ("", "", "")
+    KNOWN.add(credentials if space else value, is_sent=is_sent)
+    if scheme.lower() == "basic":
+        try:
+            KNOWN.add(b64decode(credentials).decode().partition(":")[2], is_sent=is_sent)
+        except (binascii.Error, UnicodeDecodeError):
+            return
+
+
+def _learn_cookie(name: str, value: str, *, is_sent: bool) -> None:
+    """Remember a cookie: one with a secret name, or a value that is no word, such as a language or a currency."""
+    if is_secret(name) or (len(value) >= 8 and any(map(str.isdigit, value))):
+        KNOWN.add(value, is_sent=is_sent)
+
+
+def _learn_url(url: str) -> None:
+    """Remember the password of a URL, and its secret parameters."""
+    found = [match[1] for match in PASSWORD.finditer(url)]
+    found += [match[2] for match in PAIR.finditer(url) if is_secret(unquote(match[1]))]
+    for secret in found:
+        KNOWN.add(secret)
+        KNOWN.add(unquote(secret))
 
 
 def redact(text: str) -> str:
@@ -81,8 +153,10 @@ def redact(text: str) -> str:
 
     Hidden are user and password in URLs, the values of parameters and of entries of mappings with a secret name
     (``?api_key=…``, ``{"X-Api-Key": …}``), the ``code`` of an OAuth redirect, and the header fields ``Authorization``,
-    ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``.
+    ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``. So is each value that is known to be secret.
     """
+    if KNOWN:
+        text = KNOWN.hide(text)
     if "@" in text:
         text = USERINFO.sub(rf"\1{HIDDEN}@", text)
     if "=" in text:

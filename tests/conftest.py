@@ -12,6 +12,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from crawler.secret_values import KNOWN
+
 pytest_plugins = ["support.time_limit"]
 
 SERVED = tuple(
@@ -40,6 +42,13 @@ IN_CI = "CI" in os.environ
 hypothesis.settings.register_profile("project", deadline=None, max_examples=30, derandomize=IN_CI)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> Generator[None]:
+    """Forget the secrets of a test after it: those of a process are known until it ends."""
+    yield
+    KNOWN.clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,14 +7,14 @@ import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
 from crawler.logs import get_logger
-from crawler.printable import printable
+from crawler.printable import printable, printable_message, printable_traceback
 from crawler.redaction import redact
 
 __all__ = ["Level", "log_to_stderr", "log_traceback", "plural", "say", "size"]
@@ -45,6 +45,15 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record, without secrets: it may be one of the user's own loggers."""
         return redact(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is of `logging`
+        """Return the one line of a message."""
+        record.message = printable_message(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is of `logging`
+        """Return a traceback, whose message begins no other record either."""
+        return printable_traceback(super().formatException(ei))
 
 
 class JsonFormatter(logging.Formatter):

@@ -108,7 +108,7 @@ class Crawl:
         """End the crawl: start no further request, and let those in flight finish."""
         if not isinstance(reason, str):
             raise TypeError(f"stop() takes the reason as text, not {reason!r}")
-        self.control.shutdown.stop(replace_surrogates(reason))
+        self.control.shutdown.stop(redact(replace_surrogates(reason)))
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Start a background task. It is cancelled when the crawl ends; an exception in it ends the crawl."""

@@ -16,7 +16,8 @@ from crawler.environment import is_reference, resolve
 from crawler.errors import JobError
 from crawler.files import error_reason
 from crawler.messages.checks import survives_json
-from crawler.redaction import HIDDEN, hide_userinfo, redact_values
+from crawler.redaction import HIDDEN, hide_userinfo, learn, redact_values
+from crawler.secret_values import MIN_LENGTH
 from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.spiders.arguments import is_secret_argument
@@ -46,6 +47,7 @@ def _place(given: str | Path) -> str | Path:
     if not isinstance(given, str):
         return given
     text = resolve(given, "job")
+    learn(text)
     return text if URL.match(text) else Path(text)
 
 
@@ -123,7 +125,7 @@ def identity(spider: Spider, settings: Settings) -> Identity:
     references = {name: _shown_reference(text) for name, text in spider.environment_arguments.items() if name in given}
     hidden = {name for name in given if is_secret_argument(spider, name)}
     texts = {text for name in hidden | references.keys() for text in _texts(given[name])} | spider.given_secrets
-    values = {text for text in texts if len(text) >= 6}  # shorter ones would be found in other attributes by chance
+    values = {text for text in texts if len(text) >= MIN_LENGTH}
     arguments: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, value in given.items():

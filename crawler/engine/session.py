@@ -40,6 +40,7 @@ from crawler.settings import Settings
 from crawler.sinks.choose import open_output
 from crawler.sinks.if_exists import IfExists
 from crawler.spiders import Spider
+from crawler.spiders.arguments import learn_secrets
 from crawler.store import MemoryStore, Store
 from crawler.transport.authorities import trusted_authorities
 from crawler.transport.curl import CurlTransport
@@ -91,6 +92,7 @@ class CrawlSession:
         ]
         self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
+        learn_secrets(spider, self.plugins[1:], self.settings)
         if self.job is None or (folder is not None and not folder.exists()):  # a job may have requests of earlier runs
             written = [hook for hook in self.table.lifespan if not type(hook.plugin).__module__.startswith("crawler.")]
             check_beginning(self.spider, self.settings, has_lifespan=bool(written))

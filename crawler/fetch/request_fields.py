@@ -18,7 +18,7 @@ from crawler.limits.pace import first_match
 from crawler.logs import get_logger
 from crawler.messages import Request
 from crawler.messages.request import NO_FIELDS, mapping_of
-from crawler.redaction import is_secret
+from crawler.redaction import is_secret, learn_field, stays_on_origin
 from crawler.settings.headers import DefaultHeaders, merged
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class DefaultFields:
         self._basic = list(basic.items())
         self._everywhere = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._by_host = {glob: fields for glob, fields in headers.items() if not isinstance(fields, str)}
-        self._secret = {name for name, value in self._everywhere.items() if value and is_secret(name)}
+        self._secret = {name for name, value in self._everywhere.items() if value and stays_on_origin(name)}
         self._start_origins = start_origins
         self._of_origin = lru_cache(maxsize=4096)(self._find)
         self._usual = self._find("", is_start=False)
@@ -108,7 +108,11 @@ class RequestFields:
         is_plain = request.headers is NO_FIELDS and request.auth is None and self._credentials is None
         if is_plain and not (defaults.cookies or self._kept_cookies or mapping_of(request, "cookies")):
             return defaults.encoded
-        return encode_fields(self._merged(request, defaults))
+        fields = self._merged(request, defaults)
+        for name, value in fields:
+            if is_secret(name):
+                learn_field(name, value)
+        return encode_fields(fields)
 
     def _merged(self, request: Request, defaults: FieldSet) -> list[tuple[str, str]]:
         """Return the header fields in order: those of the request replace the defaults, empty ones are left out."""

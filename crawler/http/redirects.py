@@ -125,8 +125,6 @@ def _next_request(
     same_origin = urls.origin(target) == urls.origin(request.url)
     if not same_origin:
         fields = tuple(pair for pair in fields if may_cross_origins(pair[0], portable))
-        if request.url.startswith("https:") and target.startswith("http:"):  # RFC 9110 section 10.1.3
-            fields = tuple(pair for pair in fields if pair[0].lower() != "referer")
     return copy_unchecked(
         request,
         url=target,

@@ -33,8 +33,8 @@ Its static type is `Any`, since no union type fits the annotation of a generator
 
 
 def _storable(reason: Any) -> Any:
-    """Replace lone surrogates, which pages may contain and UTF-8 cannot encode. The validator checks the type."""
-    return replace_surrogates(reason) if isinstance(reason, str) else reason
+    """Hide secrets, and replace lone surrogates, which UTF-8 cannot encode. The validator checks the type."""
+    return redact(replace_surrogates(reason)) if isinstance(reason, str) else reason
 
 
 def _text(_: object, field: attrs.Attribute[str], value: str) -> None:

@@ -11,12 +11,21 @@ import msgspec
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
-from crawler.redaction import HIDDEN, is_secret, redact
+from crawler.redaction import HIDDEN, is_secret, learn, redact
+from crawler.secret_values import MAX_CONFIGURED
+from crawler.settings import Settings
 from crawler.settings.texts import requirement
 from crawler.spiders.spider import Spider
 from crawler.suggest import did_you_mean, either
 
-__all__ = ["check_argument_types", "check_start_urls", "check_urls", "is_secret_argument", "method_name"]
+__all__ = [
+    "check_argument_types",
+    "check_start_urls",
+    "check_urls",
+    "is_secret_argument",
+    "learn_secrets",
+    "method_name",
+]
 
 
 def check_argument_types(spider: Spider, kind: type[Spider]) -> None:
@@ -56,6 +65,24 @@ def check_urls(where: str, values: Iterable[Any]) -> None:
 def is_secret_argument(spider: Spider, name: str) -> bool:
     """Return whether an argument holds a secret, which is never shown and may differ in each run of a job."""
     return name in spider.secret_arguments or is_secret(name)
+
+
+def learn_secrets(spider: Spider, plugins: Iterable[Plugin], settings: Settings) -> None:
+    """Remember the secrets that a crawl is given, so that nothing that is shown or stored later contains them."""
+    learn(list(spider.given_secrets), "secret")
+    learn(spider.start_urls[:MAX_CONFIGURED] if isinstance(spider.start_urls, (list, tuple)) else None)
+    learn(dict(settings.headers))
+    for name in (vars(spider).keys() | spider.declared_arguments().keys()) - {"auth"}:
+        learn(getattr(spider, name, None), "secret" if is_secret_argument(spider, name) else "")
+    for plugin in plugins:
+        for name in filter(is_secret, inspect.signature(type(plugin)).parameters):
+            learn(getattr(plugin, name, getattr(plugin, f"_{name}", None)), "secret")
+    for given in spider.auth.values() if isinstance(spider.auth, dict) else ():
+        if isinstance(given, (str, tuple, list)):
+            learn(given if isinstance(given, str) else given[1:], "authorization")
+        else:  # an `httpx.Auth`
+            for name in filter(is_secret, vars(given)):
+                learn(vars(given)[name], "authorization")
 
 
 def method_name(spider: Spider, handler: Any, where: str) -> str | None:

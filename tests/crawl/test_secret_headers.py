@@ -52,7 +52,9 @@ def settings(headers: dict[str, Any], **more: Any) -> Settings:
 
 
 @pytest.mark.parametrize("kind", [Linked, Begun])
-@pytest.mark.parametrize("name", ["X-Api-Key", "Authorization", "Cookie"])
+@pytest.mark.parametrize(
+    "name", ["X-Api-Key", "Authorization", "Cookie", "X-Pin", "X-Access-Code", "X-Client-Id", "Referer"]
+)
 async def test_links_and_redirects_to_other_origins_go_without_them(
     autojump_clock: MockClock, kind: type[Spider], name: str
 ) -> None:

@@ -287,3 +287,70 @@ def test_nothing_that_the_command_line_shows_contains_a_secret(tmp_path: Path) -
         missing = shown(*(word for word in run if word not in ("--log-level", "debug")), code=2)
         wanted = "crawler: spider Shop: argument category: the environment variable 'SHOP_CATEGORY' is not set\n"
         assert missing == wanted
+
+
+class Leaking(Plugin):
+    """A plugin whose option is a secret, which its errors contain."""
+
+    name = "leaking"
+
+    def __init__(self, password: str = "") -> None:
+        self._password = password
+
+    def measure(self, usage: Any) -> None:
+        logging.getLogger("crawler.engine").warning("measured with %s", self._password)
+
+
+class Leaks(Spider):
+    """Writes its secrets without their names into messages, counters and reasons."""
+
+    name = "leaks"
+    start_urls = (f"{SITE}/",)
+    api_key: str = ""
+    pin_of_ada: str = ""
+    place: str = ""
+    secret_arguments = frozenset({"pin_of_ada"})
+    auth = {SITE: ("ada", f"{MARK}-auth")}
+    settings = Settings(headers={"X-Access-Code": f"{MARK}-code", "Cookie": f"theme=dark; id={MARK}-1"})
+
+    def secrets(self) -> list[str]:
+        own = [self.api_key, self.pin_of_ada, self.place, f"{MARK}-auth", f"{MARK}-code", f"{MARK}-1"]
+        return [*own, f"{MARK}-set2", f"{MARK}-bearer", f"{MARK}-proxy"]
+
+    def parse(self, response: Response) -> Produced:
+        self.crawl.count(f"read {self.api_key}", 1)
+        yield response.follow("/next", self.later, headers={"Authorization": f"Bearer {MARK}-bearer"})
+        yield response.follow("/drop", self.drop)
+
+    def later(self, response: Response) -> Produced:
+        raise ValueError("cannot use\nERROR crawler.engine: forged " + " ".join(self.secrets()))
+
+    def drop(self, response: Response) -> Produced:
+        self.crawl.job.report_problem(f"{self.api_key} is wrong")
+        self.crawl.stop(f"{self.api_key} ended it")
+        return None
+
+
+async def test_a_secret_value_is_hidden_wherever_it_is_shown_or_stored_without_its_name(
+    autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE_OF_ADA", f"{MARK}-env")
+    caplog.set_level(logging.DEBUG, "crawler")
+    cookie = {"Set-Cookie": f"PHPSESSID={MARK}-set2"}
+    site = FakeSite({"/": Page("x", headers=cookie), "/next": "x", "/drop": "x"})
+    spider = Leaks(api_key=f"{MARK}-key", pin_of_ada=f"{MARK}-pin", place="env:PLACE_OF_ADA")
+    report = await crawl(
+        spider, plugins=[Leaking(f"{MARK}-option")], job=tmp_path / "job", transport=site.transport,
+        settings=Settings(proxies={"*.nowhere": f"http://ada:{MARK}-proxy@proxy.test:8080"}, workers=1),
+    )  # fmt: skip
+    assert report.failed == 1
+    assert_hidden(report.to_json(), repr(report), caplog.text, *(record.exc_text for record in caplog.records))
+    assert "measured with ***" in caplog.text
+    assert "read ***" in report.counters
+    records = [line for line in caplog.text.splitlines() if line.startswith("ERROR crawler.engine: forged")]
+    assert not records
+    stored = {path: path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()}
+    own_request = f"Bearer {MARK}-bearer".encode()  # the next run sends them: see the page on secrets
+    for path, data in stored.items():
+        rest = data.replace(own_request, b"").replace(f"{MARK}-set2".encode(), b"")
+        assert MARK.encode() not in rest, path

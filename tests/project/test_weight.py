@@ -25,21 +25,21 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58731,
-    "lines of crawler/ without limits": 50280,
-    "files of crawler/": 417,
+    "lines of crawler/": 58954,
+    "lines of crawler/ without limits": 50503,
+    "files of crawler/": 418,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 242,
+    "numeric constants elsewhere": 245,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
-    "modules of a plain crawl": 191,
-    "lines of the modules of a plain crawl": 28386,
+    "modules of a plain crawl": 192,
+    "lines of the modules of a plain crawl": 28598,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
-    "files that run for a page that is refused once": 105,
+    "files that run for a page that is refused once": 106,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
@@ -70,6 +70,18 @@ RISES: Final[dict[str, str]] = (
             "lines of the modules of a plain crawl",
         ),
         "a crawl says what it has lost; most of it is the table and words of one pure room",
+    )
+    | dict.fromkeys(
+        (
+            "lines of crawler/",
+            "lines of crawler/ without limits",
+            "files of crawler/",
+            "numeric constants elsewhere",
+            "modules of a plain crawl",
+            "lines of the modules of a plain crawl",
+            "files that run for a page that is refused once",
+        ),
+        "secrets are hidden by their values in every text; the values are in one registry, below all rooms",
     )
 )
 """Figures that were raised, and why the weight is worth it."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.printable import printable, printable_line
+from crawler.printable import printable, printable_line, printable_message, printable_traceback
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,32 @@ from crawler.printable import printable, printable_line
 )
 def test_control_characters_are_escaped(text: str, expected: str) -> None:
     assert printable(text) == expected
+
+
+def test_a_message_of_a_log_is_one_line() -> None:
+    assert printable_message("a\tb\nc\x1b") == "a\tb\\u000ac\\u001b"
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    fail()
+ValueError: one
+ERROR x: two
+
+ERROR x: three
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 2, in <module>
+KeyError: 'a'
+a note"""
+
+
+def test_only_the_first_line_of_a_message_in_a_traceback_is_not_indented() -> None:
+    shown = printable_traceback(TRACEBACK).splitlines()
+    assert shown == [f"    {line}" if line.startswith(("ERROR", "a note")) else line for line in TRACEBACK.splitlines()]
+    assert printable_traceback("ValueError: a\x1b") == "ValueError: a\\u001b"
 
 
 def test_a_line_stays_one_line() -> None:

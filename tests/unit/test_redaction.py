@@ -29,6 +29,7 @@ from crawler.redaction import (
         "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Auth-Token", "accessToken", "access_token",
         "client_secret", "user[password]", "PHPSESSID", "JSESSIONID", "sessionid", "X-Amz-Signature", "sig", "OAuth",
         "X-CSRF-Token", "refresh_token", "token2", "AWS_SECRET_ACCESS_KEY", "_pwd",
+        "X-Pin", "pin", "X-Access-Code", "accessCode", "passcode", "pin_code",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
@@ -38,7 +39,8 @@ def test_names_of_secrets(name: str) -> None:
 @each(
     "name",
     ["", "url", "author", "keyword", "monkey", "tokenizer", "secretary", "compass", "bypass", "user", "page",
-     "category", "Accept-Language", "Content-Type", "authority", "cookieconsent", "signal", "inside"],
+     "category", "Accept-Language", "Content-Type", "authority", "cookieconsent", "signal", "inside", "zipcode",
+     "country_code", "ping", "spin", "client_id", "Referer"],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret(name)

@@ -10,7 +10,7 @@ import pytest
 
 from crawler.cli.logs import log_to_stderr, log_traceback, plural, say, size
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.redaction import redact
+from crawler.redaction import learn, redact
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -153,3 +153,17 @@ def test_no_record_of_any_logger_shows_a_secret_and_json_stays_valid(capfd, mess
 )
 def test_sizes(number: float, text: str) -> None:
     assert size(number) == text
+
+
+def test_loggers_of_users_show_no_known_secret_and_no_forged_record(capfd):
+    learn("hunter2hunter2", "api_key")
+    for as_json in (False, True):
+        log_to_stderr(as_json=as_json)
+        try:
+            raise ValueError("refused\nERROR x: hunter2hunter2")
+        except ValueError:
+            logging.getLogger("shop").exception("tab\there\nERROR x: hunter2hunter2")
+        out, err = capfd.readouterr()
+        assert (out, "hunter2" in err) == ("", False)
+        assert not [line for line in err.splitlines() if line.startswith("ERROR x")]
+        assert err.startswith("{" if as_json else "ERROR shop: tab\there\\u000aERROR x: ***\nTraceback")
