@@ -21,8 +21,8 @@ _HOMES = {
     "crawler.engine.report": "Report",
     "crawler.decision.retry_policy": "RetryPolicy",
     "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
-    " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost PluginError Refused RequestError"
-    " WouldExceedDeadline",
+    " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost LoggedOut PluginError Refused"
+    " RequestError WouldExceedDeadline",
     "crawler.headers": "Headers",
     "crawler.hooks.crawl": "Crawl",
     "crawler.hooks.plugin": "Plugin",
@@ -33,6 +33,7 @@ _HOMES = {
     "crawler.limits.registry": "Limits",
     "crawler.messages": "BodyWriter Drop Failure Item Pause Produced Request Response Retry Row Stop Usage",
     "crawler.messages.form": "Form",
+    "crawler.sessions.login": "Login",
     "crawler.settings": "Settings",
     "crawler.spiders": "CrawlSpider Rule SitemapSpider Spider",
 }
@@ -64,6 +65,7 @@ if _typing.TYPE_CHECKING:
     from crawler.errors import JobError as JobError
     from crawler.errors import JobLost as JobLost
     from crawler.errors import LeaseLost as LeaseLost
+    from crawler.errors import LoggedOut as LoggedOut
     from crawler.errors import PluginError as PluginError
     from crawler.errors import Refused as Refused
     from crawler.errors import RequestError as RequestError
@@ -89,6 +91,7 @@ if _typing.TYPE_CHECKING:
     from crawler.messages import Stop as Stop
     from crawler.messages import Usage as Usage
     from crawler.messages.form import Form as Form
+    from crawler.sessions.login import Login as Login
     from crawler.settings import Settings as Settings
     from crawler.spiders import CrawlSpider as CrawlSpider
     from crawler.spiders import Rule as Rule

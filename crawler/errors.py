@@ -18,6 +18,7 @@
        ├─ BadStatus           a status that was not accepted (.status)
        │  └─ BadRedirect      a redirect that cannot be followed
        ├─ Refused             the request was not sent (.by: robots, scope, depth, quota, network)
+       ├─ LoggedOut           the page came back logged out, also after a new login
        ├─ WouldExceedDeadline the wait would exceed the caller's deadline
        └─ HookError           a callback or a hook raised (.plugin .hook .is_callback)
 
@@ -51,6 +52,7 @@ __all__ = [
     "JobError",
     "JobLost",
     "LeaseLost",
+    "LoggedOut",
     "PluginError",
     "Refused",
     "RequestError",
@@ -283,6 +285,10 @@ class Refused(RequestError):
     def __init__(self, message: str = "", *, by: str, request: Request | None = None) -> None:
         super().__init__(message, request=request)
         self.by = self.kind = by
+
+
+class LoggedOut(RequestError):
+    """The page came back logged out, and a new login did not help: the account may not have it. See `Login`."""
 
 
 class WouldExceedDeadline(RequestError):

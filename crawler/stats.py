@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections import Counter
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct, field
@@ -19,6 +20,8 @@ MAX_EVENTS = 20
 """Maximum number of quota events of one lane that are kept."""
 OTHERS = "(others)"
 """The name under which all further lanes are counted."""
+MAX_TARGETS = 50
+"""Maximum number of targets of redirects that are counted one by one: one that many pages lead to stays among them."""
 
 
 class LaneStats(Struct):
@@ -72,6 +75,9 @@ class Stats(Struct):
     kinds: Counter[str] = field(default_factory=Counter)
     """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
     ``status_500``."""
+    redirected: Counter[str] = field(default_factory=Counter)
+    """Redirects by target, for the 50 targets with most of them. Of targets that name the page which led to them, such
+    as ``/login?next=/orders/7``, the query is left out. `samples` has pages that led there, as ``redirected URL``."""
     samples: dict[str, list[str]] = {}
     """A few URLs of each class and each kind of failure, of each reason in `filtered`, and of each status from 400 that
     no callback accepts."""
@@ -158,6 +164,19 @@ class Stats(Struct):
         self.kinds[full_reason or reason] += 1
         if full_reason:
             self.sample(full_reason, url)
+
+    def redirect(self, url: str, target: str) -> None:
+        """Count a redirect."""
+        self.redirects += 1
+        address, _, query = target.partition("?")
+        path = url.partition("://")[2].partition("/")[2].partition("?")[0]
+        target = redact(address if path and path in unquote(query) else target)
+        if target not in self.redirected and len(self.redirected) >= MAX_TARGETS:
+            least = min(self.redirected, key=self.redirected.__getitem__)
+            del self.redirected[least]
+            self.samples.pop(f"redirected {least}", None)
+        self.redirected[target] += 1
+        self.sample(f"redirected {target}", url)
 
     def sample(self, kind: str, url: str, limit: int = 5) -> None:
         """Keep a URL as an example of a kind, unless `limit` are kept already."""

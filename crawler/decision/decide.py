@@ -16,7 +16,16 @@ from msgspec import Struct
 
 from crawler.decision.decisions import Again, Decision, Fail, Follow, Page, Refuse
 from crawler.decision.retry_policy import MAX_WAIT, RetryPolicy, may_repeat
-from crawler.errors import BadRedirect, BadStatus, FetchError, HookError, Refused, RequestError, WouldExceedDeadline
+from crawler.errors import (
+    BadRedirect,
+    BadStatus,
+    FetchError,
+    HookError,
+    LoggedOut,
+    Refused,
+    RequestError,
+    WouldExceedDeadline,
+)
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
@@ -93,6 +102,10 @@ def decide(  # noqa: PLR0911 - a line for each kind of result
             return _decide_refused(result)
         case WouldExceedDeadline():  # as often as it says: the request has lost no attempt
             return Again("waits", max(MIN_PUT_OFF, result.retry_at - now))
+        case LoggedOut(retryable=True) if facts.may_go_free("logged_out"):
+            return Again("logged_out")
+        case LoggedOut():
+            return Fail(result)
         case HookError() if facts.sender == "page":
             return _decide_raised(result, facts, now)
     if not facts.is_sent:

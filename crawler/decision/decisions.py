@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Again", "Decision", "Fail", "Follow", "Page", "Reason", "Refuse"]
 
-Reason: TypeAlias = Literal["attempt", "refused", "held", "stale", "unreachable", "put_off", "waits"]
+Reason: TypeAlias = Literal["attempt", "refused", "held", "stale", "unreachable", "put_off", "logged_out", "waits"]
 """What a retry is booked as. ``attempt`` uses one up. The others are free: as often as `MAX_FREE` says; ``held`` while
 its lane serves nothing; ``waits`` for as long as its host or a hook says."""
 

@@ -144,7 +144,8 @@ class Commits:
             return
         stats.pages += outcome.page
         stats.dealt_with += outcome.is_success
-        stats.redirects += bool(outcome.redirect)
+        if outcome.redirect:
+            stats.redirect(outcome.ticket.request.url, outcome.redirect)
         stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():
             stats.counters[name] += n

@@ -90,7 +90,7 @@ class CrawlSession:
             open_output(output, if_exists=if_exists, job=folder) if isinstance(output, (str, Path)) else output
             for output in outputs
         ]
-        self.plugins: list[Plugin] = [spider, *spider.plugins, *plugins, *sinks]
+        self.plugins: list[Plugin] = [spider, *_sessions(spider, self.settings), *spider.plugins, *plugins, *sinks]
         self.table = HookTable.build(self.plugins)
         learn_secrets(spider, self.plugins[1:], self.settings)
         if self.job is None or (folder is not None and not folder.exists()):  # a job may have requests of earlier runs
@@ -298,6 +298,15 @@ def _credentials(spider: Spider) -> OriginAuth | None:
     from crawler.fetch.auth import OriginAuth  # noqa: PLC0415 - most crawls need none
 
     return OriginAuth(spider.auth)
+
+
+def _sessions(spider: Spider, settings: Settings) -> list[Plugin]:
+    """Return the plugins that log in, and that do not log out."""
+    if spider.login is None and not settings.skip_logout and not settings.headers:
+        return []
+    from crawler.sessions.plugins import session_plugins  # noqa: PLC0415 - most crawls need none
+
+    return session_plugins(spider, settings)
 
 
 def _one_line(error: BaseException) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crawler import urls
@@ -36,6 +37,8 @@ __all__ = ["Form"]
 
 ENCTYPES: Final = (URLENCODED, MULTIPART, PLAIN)
 METHODS: Final = ("get", "post", "dialog")
+MAX_SHOWN: Final = 5
+"""Forms, and fields of each, that an error names: as many as fit on a line."""
 
 
 class Form:
@@ -124,6 +127,11 @@ class Form:
                 dialog.
             TypeError: A value is neither text nor a number, or a file is not given in one of the forms above.
         """
+        for name in ("data", "json", "body"):
+            if name in options:
+                raise TypeError(
+                    f"submit() takes the values of the form first, as in submit({{'user': 'ada'}}): no {name}="
+                )
         pressed = self._pressed(button)
         method = self.method if pressed is None or pressed.method is None else _one_of(pressed.method, METHODS)
         enctype = self.enctype if pressed is None or pressed.enctype is None else _one_of(pressed.enctype, ENCTYPES)
@@ -213,10 +221,18 @@ def forms_on(response: Response, limit: int, *, skip_nofollow: bool = False) -> 
 
 
 def form_of(
-    response: Response, document: Document, css: str | None, name: str | None, identifier: str | None, index: int
+    response: Response,
+    document: Document,
+    css: str | None,
+    name: str | None,
+    identifier: str | None,
+    fields: Iterable[str],
+    index: int,
 ) -> Form:
     """Return a form of a page; see `Response.form`."""
-    forms = forms_of(document) if response.is_html else []
+    if isinstance(fields, str):
+        raise TypeError(f"fields of form() are names: [{fields!r}]")
+    forms = every = forms_of(document) if response.is_html else []
     wanted: list[str] = []
     if css is not None:
         nodes = [selector.root for selector in Selector(root=document).css(css)]
@@ -229,11 +245,34 @@ def form_of(
     if identifier is not None:
         forms = [form for form in forms if form.attr("id") == identifier]
         wanted.append(f"id {identifier!r}")
+    if names := list(fields):
+        forms = _forms_with(names, document, forms)
+        wanted.append(f"the fields {', '.join(map(repr, names))}")
     if not 0 <= index < len(forms):
         which = f" with {' and '.join(wanted)}" if wanted else ""
         there = f"form {index}{which}: the number of forms is {len(forms)}" if forms else f"form{which}"
-        raise ValueError(f"{redact(response.url)} has no {there}")
+        others = ", ".join(_described(Form(response, document, form)) for form in every[:MAX_SHOWN])
+        more = f", and {len(every) - MAX_SHOWN} more" if len(every) > MAX_SHOWN else ""
+        its = f"; it has {others}{more}" if every and not forms else ""
+        raise ValueError(f"{redact(response.url)} has no {there}{its}")
     return Form(response, document, forms[index])
+
+
+def _forms_with(names: Sequence[str], document: Document, forms: Iterable[Element]) -> list[Element]:
+    """Return the forms that have these fields; those with a further password field last."""
+    found: list[tuple[bool, Element]] = []
+    for form in forms:
+        controls = controls_of(document, form)
+        passwords = {control.name for control in controls if control.kind == "password"}
+        if {control.name for control in controls}.issuperset(names):
+            found.append((not passwords <= set(names), form))
+    return [form for _, form in sorted(found, key=itemgetter(0))]
+
+
+def _described(form: Form) -> str:
+    """Return a form as an error shows it: its name and fields."""
+    label = f" {form.id or form.name!r}" if form.id or form.name else ""
+    return f"the form{label} with {', '.join(map(repr, islice(form.fields, MAX_SHOWN))) or 'no fields'}"
 
 
 def _one_of(value: str | None, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from crawler import content
@@ -130,6 +131,7 @@ class PageContent(PageLinks):
         *,
         name: str | None = None,
         id: str | None = None,  # noqa: A002 - the name of the attribute
+        fields: Iterable[str] = (),
         index: int = 0,
     ) -> Form:
         """Return the form of the page that matches all given criteria.
@@ -138,6 +140,8 @@ class PageContent(PageLinks):
             css: A CSS selector of the form, or of an element inside it.
             name: The form's ``name``.
             id: The form's ``id``.
+            fields: Names of fields, all of which the form has: ``["user", "password"]``. A form without any other
+                password field, such as the one to log in rather than the one to sign up, comes first.
             index: Position among the forms that match, from 0.
 
         Raises:
@@ -146,4 +150,4 @@ class PageContent(PageLinks):
         from crawler.messages.form import form_of  # noqa: PLC0415
 
         page = cast("Response", self)
-        return form_of(page, self._beginning() if self.is_html else self.document, css, name, id, index)
+        return form_of(page, self._beginning() if self.is_html else self.document, css, name, id, fields, index)

@@ -168,6 +168,9 @@ class Settings:
     skip_extensions: Texts = attrs.field(default=(), converter=_listed)
     """File extensions of links that are not fetched, such as ``pdf``. ``media`` stands for images, audio, video and
     fonts; ``archives`` for compressed files, packages and programs."""
+    skip_logout: bool | None = None
+    """Whether links that log out are skipped, by words of their paths, queries, texts and ``rel``. `None` means yes if
+    the spider has a `login`, or `headers` a ``Cookie``. `exclude` skips others."""
     max_url_length: Count | None = 4096
     """Maximum length of the URL of a link, in characters. `None` means no limit."""
     traps: bool = True

@@ -62,6 +62,8 @@ class Spider(Plugin):
 
     A value may also be ``"Bearer TOKEN"`` or an `httpx.Auth`. ``https://*.example.com`` means all subdomains.
     `Request.auth` takes precedence."""
+    login: Any = None
+    """A `Login`, or a list of them: how the crawl logs in, and keeps its sessions alive. It may be a property."""
 
     secret_arguments: ClassVar[frozenset[str]] = frozenset()
     """Names of arguments that hold secrets, in addition to those that say so, such as ``token`` and ``api_key``."""
