@@ -20,6 +20,8 @@ MAX_EVENTS = 20
 """Maximum number of quota events of one lane that are kept."""
 OTHERS = "(others)"
 """The name under which all further lanes are counted."""
+MAX_SAMPLES = 5
+"""URLs that are kept as examples of one kind."""
 MAX_TARGETS = 50
 """Maximum number of targets of redirects that are counted one by one: one that many pages lead to stays among them."""
 
@@ -77,7 +79,9 @@ class Stats(Struct):
     ``status_500``."""
     redirected: Counter[str] = field(default_factory=Counter)
     """Redirects by target, for the 50 targets with most of them. Of targets that name the page which led to them, such
-    as ``/login?next=/orders/7``, the query is left out. `samples` has pages that led there, as ``redirected URL``."""
+    as ``/login?next=/orders/7``, the query is left out."""
+    redirected_from: dict[str, list[str]] = {}
+    """A few URLs that led to each of these targets."""
     samples: dict[str, list[str]] = {}
     """A few URLs of each class and each kind of failure, of each reason in `filtered`, and of each status from 400 that
     no callback accepts."""
@@ -106,8 +110,8 @@ class Stats(Struct):
                 self.lanes = {lane: LaneStats(**counts | {"waited": {}}) for lane, counts in value.items()}
             elif name == "statuses":
                 self.statuses = Counter({int(status): count for status, count in value.items()})
-            elif name == "samples":
-                self.samples = {kind: [redact(url) for url in urls] for kind, urls in value.items()}
+            elif name in ("samples", "redirected_from"):
+                setattr(self, name, {kind: [redact(url) for url in urls] for kind, urls in value.items()})
             elif isinstance(value, dict):
                 setattr(self, name, Counter(value))
             else:
@@ -119,6 +123,8 @@ class Stats(Struct):
         for kind, urls in other.samples.items():
             for url in urls:
                 self.sample(kind, url)
+        for target, urls in other.redirected_from.items():
+            self.redirected_from.setdefault(target, urls)
         for name, theirs in other.lanes.items():
             lane = self.lane(name)
             lane.requests += theirs.requests
@@ -174,11 +180,13 @@ class Stats(Struct):
         if target not in self.redirected and len(self.redirected) >= MAX_TARGETS:
             least = min(self.redirected, key=self.redirected.__getitem__)
             del self.redirected[least]
-            self.samples.pop(f"redirected {least}", None)
+            self.redirected_from.pop(least, None)
         self.redirected[target] += 1
-        self.sample(f"redirected {target}", url)
+        urls = self.redirected_from.setdefault(target, [])
+        if len(urls) < MAX_SAMPLES:
+            urls.append(redact(url))
 
-    def sample(self, kind: str, url: str, limit: int = 5) -> None:
+    def sample(self, kind: str, url: str, limit: int = MAX_SAMPLES) -> None:
         """Keep a URL as an example of a kind, unless `limit` are kept already."""
         urls = self.samples.setdefault(kind, [])
         if len(urls) < limit:

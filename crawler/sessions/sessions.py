@@ -73,7 +73,7 @@ class Sessions(Plugin):
         """Send a request in its session."""
         inside = logging_in.get()
         if inside is not None:
-            return await inside.send(request, send, {})
+            return await inside.send(request, send, {})  # type: ignore[no-any-return]
         session = next((session for session in self._sessions if session.has(request)), None)
         return None if session is None else await session.fetch(request, send)
 
@@ -107,7 +107,7 @@ class Session:
 
     async def fetch(self, request: Request, send: Any) -> Any:
         """Send a request of the session. Raise `LoggedOut` if it has to be sent again."""
-        if not self._is_open():
+        if self._done is not None or not self._is_open():
             await self._renew(self._number, request)
         number = self._number
         response = await self.send(request, send, self._fields or {})
