@@ -16,11 +16,10 @@ __all__ = ["MAX_FREE", "Facts", "Sender"]
 
 Sender: TypeAlias = Literal["page", "inline", "robots", "client"]
 """What gets the response: a callback, the caller of an inline fetch, the rules of a robots.txt, that of a client."""
-MAX_FREE: Final = {"refused": 5, "stale": 8, "unreachable": 20, "put_off": 20, "logged_out": 5}
+MAX_FREE: Final = {"refused": 5, "stale": 8, "unreachable": 20, "put_off": 20, "logged_out": 20}
 """How often a request is sent again for each of these reasons without using up an attempt: ``refused`` while its lane
 serves others, so that its page is rather broken than limited after that; ``stale`` as often as a lane has connections,
-all of which its server may have closed; ``logged_out`` so that no session that ends at once keeps a crawl busy; the
-others as often as no page needs that is not the reason itself."""
+all of which its server may have closed; the others as often as no page needs that is not the reason itself."""
 
 
 class Facts(Struct, kw_only=True, eq=False):

@@ -304,7 +304,7 @@ def _sessions(spider: Spider, settings: Settings) -> list[Plugin]:
     """Return the plugins that log in, and that do not log out."""
     if spider.login is None and not settings.skip_logout and not settings.headers:
         return []
-    from crawler.sessions.plugins import session_plugins  # noqa: PLC0415 - most crawls need none
+    from crawler.sessions.sessions import session_plugins  # noqa: PLC0415 - most crawls need none
 
     return session_plugins(spider, settings)
 

@@ -40,7 +40,7 @@ class Login:
         values: Values of the form by name, as `Form.submit` takes them. ``env:NAME`` stands for the value of an
             environment variable. Hidden fields, such as CSRF tokens, keep the values of the page.
         json: A value to be sent to the URL as JSON by POST, instead of a form. ``env:NAME`` works here, too.
-        url: The page to which the site sends whoever is not logged in. Default: the URL of `how`; a method needs it.
+        url: The page to which the site redirects visitors. Default: the URL of `how`; a method needs it.
         check: What shows that the login has succeeded, in the page that it leads to: a CSS selector of which an element
             must be there, a status or several, or a function of the `Response`. Default: the response is no error and
             has not the login form again.
@@ -86,7 +86,7 @@ class Login:
             raise TypeError("headers of a Login is a function of the response: lambda response: {…}")
         address = url or (how if isinstance(how, str) else how.url if isinstance(how, Request) else None)
         if address is None:
-            raise ValueError("Login(method) needs url=, the page to which the site sends whoever is not logged in")
+            raise ValueError("Login(method) needs url=, the login page to which the site redirects visitors")
         self.how = how
         self.values = values
         self.json = json

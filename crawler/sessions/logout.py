@@ -1,4 +1,4 @@
-"""`LogoutLinks`: skips links that log out. Whoever follows one gets the pages of a visitor from then on."""
+"""`LogoutLinks`: skips links that log out. After one of them, the site serves the pages of a visitor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`Sessions`: the plugin that logs in, recognises sessions that have ended, and logs in again.
 
-Rule: one task at a time logs in to a session; whoever needs it waits. A page that comes back logged out is fetched
-again after that, and fails only if a new session does not get it either.
+Rule: one task at a time logs in to a session, and the requests of that session wait for it. A page that comes back
+logged out is fetched again, and fails only if a new session does not get it either.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from crawler.messages.request import copy_unchecked
 from crawler.redaction import HIDDEN, is_secret, redact_values
 from crawler.scope.domains import Domains
 from crawler.sessions.login import Login
+from crawler.sessions.logout import LogoutLinks
+from crawler.settings import Settings
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "session_plugins"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 LONGEST_PAUSE: Final = 30.0
@@ -37,6 +39,20 @@ LONGEST_PAUSE: Final = 30.0
 log = get_logger("crawler.sessions")
 logging_in: ContextVar[Session | None] = ContextVar("logging_in", default=None)
 """The session that this task logs in to: its requests need no login."""
+
+
+def session_plugins(spider: Any, settings: Settings) -> list[Plugin]:
+    """Return the plugins for the `login` of a spider, and for links that log out.
+
+    Raises:
+        ConfigError: The `login` is a URL or a list with something else in it, or a variable of the environment is
+            not set.
+    """
+    logins = _logins(spider.login)
+    plugins: list[Plugin] = [Sessions(spider, logins)] if logins else []
+    if settings.skip_logout or (settings.skip_logout is None and (logins or _has_cookie(settings.headers))):
+        plugins.append(LogoutLinks())
+    return plugins
 
 
 class LoginFailed(Exception):
@@ -108,7 +124,10 @@ class Session:
     async def fetch(self, request: Request, send: Any) -> Any:
         """Send a request of the session. Raise `LoggedOut` if it has to be sent again."""
         if self._done is not None or not self._is_open():
+            is_first = not self._is_open()
             await self._renew(self._number, request)
+            if not is_first:  # those that came back logged out go first, or others would use up each session
+                raise self._refusal(request, "the session has ended", again=True)
         number = self._number
         response = await self.send(request, send, self._fields or {})
         if not isinstance(response, Response):
@@ -123,9 +142,7 @@ class Session:
                 raise self._put_off(self._not_before, request)
             if not await self._renew(number, request):
                 raise self._refusal(request, f"{why}, although the login at {self.login.url} succeeds")
-        error = self._refusal(request, why)
-        error.retryable = True
-        raise error
+        raise self._refusal(request, why, again=True)
 
     async def send(self, request: Request, send: Any, fields: Mapping[str, str]) -> Any:
         """Send a request by the proxy of the session, with its header fields. Its response belongs to the original."""
@@ -145,8 +162,10 @@ class Session:
         scope = self.login.session or urls.host(self.login.url)
         return WouldExceedDeadline(f"{self._shown} has not succeeded", retry_at=at, scope=scope, request=request)
 
-    def _refusal(self, request: Request, why: str) -> LoggedOut:
-        return LoggedOut(f"{request.shown_url} came back logged out: {why}", request=request)
+    def _refusal(self, request: Request, why: str, *, again: bool = False) -> LoggedOut:
+        error = LoggedOut(f"{request.shown_url} came back logged out: {why}", request=request)
+        error.retryable = again
+        return error
 
     def _shows_logged_out(self, request: Request, response: Response) -> str:
         """Return what shows that a page came back logged out; empty if nothing does."""
@@ -232,7 +251,7 @@ class Session:
             if page.status >= 400:
                 raise LoginFailed(f"status {page.status} for the login page")
             if page.redirects and had_cookies and not self._has_form(page):
-                return places  # whoever is logged in is led on
+                return places  # the session is still logged in
             places.add(_place(page.url))
             response = await crawl.fetch(page.form(fields=self._values).submit(self._values, **options))
         if isinstance(response, Response):
@@ -333,3 +352,21 @@ def _domains(login: Login) -> Domains:
 
 def _describe(error: BaseException) -> str:
     return str(error) if isinstance(error, (LoginFailed, RequestError)) else f"{type(error).__name__}: {error}"
+
+
+def _logins(given: Any) -> list[Login]:
+    """Return the logins of a spider. Something else of that name, such as a callback, is its own affair."""
+    if isinstance(given, Login):
+        return [given]
+    if isinstance(given, str) and "://" in given:
+        raise ConfigError('login must be a Login, as in Login("https://site.example/login", {"user": …}), not a URL')
+    if not isinstance(given, (list, tuple)) or not any(isinstance(one, Login) for one in given):
+        return []
+    if not all(isinstance(one, Login) for one in given):
+        raise ConfigError(f"login must be a Login or a list of them, not {given!r}")
+    return list(given)
+
+
+def _has_cookie(headers: Mapping[str, Any]) -> bool:
+    return any(_has_cookie(value) if isinstance(value, Mapping) else name.lower() == "cookie" and bool(value)
+               for name, value in headers.items())  # fmt: skip

@@ -196,7 +196,9 @@ async def test_a_job_with_a_wrong_password_goes_on_with_the_right_one(
     report = await crawl(Members(), job=job, outputs=[items], transport=club.site.transport)
     assert (report.finished, report.pages) == ("login_failed", 0)
     club.users["ada"] = "engine 1"
-    report = await crawl(Members(), settings=Settings(max_pages=9), job=job, outputs=[items], transport=club.site.transport)
+    report = await crawl(
+        Members(), settings=Settings(max_pages=9), job=job, outputs=[items], transport=club.site.transport
+    )
     club.users["ada"] = "changed"  # when the session ends
     report = await crawl(Members(), job=job, outputs=[items], transport=club.site.transport)
     assert report.finished == "login_failed"
