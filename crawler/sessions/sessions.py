@@ -42,12 +42,7 @@ logging_in: ContextVar[Session | None] = ContextVar("logging_in", default=None)
 
 
 def session_plugins(spider: Any, settings: Settings) -> list[Plugin]:
-    """Return the plugins for the `login` of a spider, and for links that log out.
-
-    Raises:
-        ConfigError: The `login` is a URL or a list with something else in it, or a variable of the environment is
-            not set.
-    """
+    """Return the plugins for the `login` of a spider, and for links that log out."""
     logins = _logins(spider.login)
     plugins: list[Plugin] = [Sessions(spider, logins)] if logins else []
     if settings.skip_logout or (settings.skip_logout is None and (logins or _has_cookie(settings.headers))):

@@ -41,7 +41,7 @@ async def test_a_crawl_logs_in_before_the_first_page_and_keeps_csrf_tokens(autoj
     assert len(club.site.visits("/orders")) == 1
 
 
-@pytest.mark.parametrize("lasts", [3, 5, 11])
+@pytest.mark.parametrize("lasts", [4, 5, 11])
 async def test_a_session_that_ends_after_some_pages_loses_none(autojump_clock: MockClock, lasts: int) -> None:
     club = Club(lasts=lasts, extra=NO_HOME)
     found = await collect(Members(), club.site, settings=Settings(per_host=4))
@@ -196,9 +196,8 @@ async def test_a_job_with_a_wrong_password_goes_on_with_the_right_one(
     report = await crawl(Members(), job=job, outputs=[items], transport=club.site.transport)
     assert (report.finished, report.pages) == ("login_failed", 0)
     club.users["ada"] = "engine 1"
-    report = await crawl(
-        Members(), settings=Settings(max_pages=9), job=job, outputs=[items], transport=club.site.transport
-    )
+    nine = Settings(max_pages=9)
+    report = await crawl(Members(), settings=nine, job=job, outputs=[items], transport=club.site.transport)
     club.users["ada"] = "changed"  # when the session ends
     report = await crawl(Members(), job=job, outputs=[items], transport=club.site.transport)
     assert report.finished == "login_failed"

@@ -219,9 +219,10 @@ def test_login(tmp_path):
         target = {"Location": "/home", "Set-Cookie": "id=7; Path=/; HttpOnly"} if right else {"Location": "/login"}
         return Answer(status=303, headers=target)
 
-    def home(asked: Asked) -> str:
-        inside = asked.headers.get("cookie") == "id=7"
-        return "<a class=logout href='/out'>out</a><a class=order href='/order/1'>1</a>" if inside else "who are you?"
+    def home(asked: Asked) -> Answer | str:
+        if asked.headers.get("cookie") != "id=7":
+            return Answer(status=302, headers={"Location": "/login?next=/home"})
+        return "<a class=logout href='/out'>out</a><a class=order href='/order/1'>1</a>"
 
     def order(asked: Asked) -> str:
         return f"<h1>Order 1</h1><p class=total>{asked.headers.get('cookie')}</p>"
@@ -231,10 +232,10 @@ def test_login(tmp_path):
         " value=t7><input name=user><input type=password name=password></form>"
     )
     with local_site({"/login": form, "/enter": enter, "/home": home, "/order/1": order}) as site:
-        start = f"start_urls={site.url}login"
-        items = crawl("login.py", "-a", start, folder=tmp_path, CLUB_PASSWORD="engine 1")
+        places = ("-a", f"start_urls={site.url}home", "-a", f"login_page={site.url}login")
+        items = crawl("login.py", *places, folder=tmp_path, CLUB_PASSWORD="engine 1")
         assert items == [{"order": "Order 1", "total": "id=7"}]
-        refused = crawl("login.py", "-a", start, "--overwrite", folder=tmp_path, code=4, CLUB_PASSWORD="wrong")
+        refused = crawl("login.py", *places, "--overwrite", folder=tmp_path, code=4, CLUB_PASSWORD="wrong")
     assert refused == []
     assert not site.asked("/out")
 

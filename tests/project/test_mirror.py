@@ -28,6 +28,7 @@ COVERED_ELSEWHERE = {
     "engine/wiring.py": ["tests/crawl/test_core.py"],
     "engine/worker.py": ["tests/crawl/test_core.py", "tests/crawl/test_outcomes.py"],
     "engine/writer.py": ["tests/crawl/test_core.py", "tests/crawl/test_large_pages.py"],
+    "sessions/sessions.py": ["tests/crawl/test_sessions.py"],
     # Values without behaviour.
     "engine/processes/wire.py": ["tests/unit/engine/processes/test_packing.py"],
     "hooks/page_effects.py": ["tests/unit/hooks/test_state.py"],

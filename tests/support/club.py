@@ -109,7 +109,8 @@ class Club:
 
 
 def _cookie(request: httpx.Request) -> str:
-    return request.headers.get("cookie", "").removeprefix("id=")
+    field: str = request.headers.get("cookie", "")
+    return field.removeprefix("id=")
 
 
 class Members(Spider):

@@ -403,15 +403,18 @@ def test_a_form_of_a_page(wanted, found):
     assert page(FORMS).form(**wanted).id == found
 
 
+THERE = "the form 'one' with no fields, the form 'two' with no fields"
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
         ({"index": 2}, "^https://site.test/dir/page.old=1 has no form 2: the number of forms is 2$"),
-        ({"css": ".out"}, "^https://site.test/dir/page.old=1 has no form with selector '.out'$"),
+        ({"css": ".out"}, f"^https://site.test/dir/page.old=1 has no form with selector '.out'; it has {THERE}$"),
         ({"css": "form", "index": 5}, "has no form 5 with selector 'form': the number of forms is 2$"),
-        ({"name": "y"}, "has no form with name 'y'$"),
-        ({"id": "no"}, "has no form with id 'no'$"),
-        ({"name": "x", "id": "y"}, "has no form with name 'x' and id 'y'$"),
+        ({"name": "y"}, f"has no form with name 'y'; it has {THERE}$"),
+        ({"id": "no"}, f"has no form with id 'no'; it has {THERE}$"),
+        ({"name": "x", "id": "y"}, f"has no form with name 'x' and id 'y'; it has {THERE}$"),
         ({"css": "form["}, "form\\["),
         ({"index": -1}, "has no form -1: the number of forms is 2$"),
     ],
@@ -505,3 +508,30 @@ def test_no_page_makes_a_form_raise_anything_else(body, charset):
             assert "web URL" in str(error)  # noqa: PT017 - it need not raise
         else:
             assert Request.from_json(request.to_json()) == request
+
+
+LOGIN = """<form id=find><input name=q></form><form id=join><input name=user><input type=password name=password><input
+type=password name=again></form><form id=enter><input name=user><input type=password name=password></form>"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [(["q"], "find"), (["user", "password"], "enter"), (["again"], "join"), (["user", "password", "again"], "join")],
+)
+def test_a_form_is_found_by_its_fields_and_that_to_log_in_before_that_to_sign_up(fields, found):
+    assert page(LOGIN).form(fields=fields).id == found
+
+
+def test_a_form_that_has_not_the_fields_names_those_that_are_there():
+    with pytest.raises(
+        ValueError, match="has no form with the fields 'name'; it has the form 'find' with 'q', the form"
+    ):
+        page(LOGIN).form(fields=["name"])
+    with pytest.raises(TypeError, match="fields of form\\(\\) are names"):
+        page(LOGIN).form(fields="user")
+
+
+@pytest.mark.parametrize("name", ["data", "json", "body"])
+def test_submit_says_that_the_values_come_first(name):
+    with pytest.raises(TypeError, match=rf"submit\(\) takes the values of the form first, .* no {name}="):
+        page(LOGIN).form().submit(**{name: {"q": "x"}})

@@ -26,7 +26,7 @@ async def steps(session: str) -> None:
         ((Request(URL, method="POST", json={"password": "env:CLUB"}),), {}, "env:NAME is not read in a Request"),
         ((Request(URL, method="POST", data={"password": "env:CLUB"}),), {}, "env:NAME is not read in a Request"),
         ((steps,), {}, "needs url="),
-        (("site.test/login", {"user": "ada"}), {}, "not an absolute"),
+        (("site.test/login", {"user": "ada"}), {}, "not a URL"),
         ((URL, {"user": "ada"}), {"expired": 4.5}, "expired of a Login is a function, a status or several"),
         ((URL, {"user": "ada"}), {"check": 42}, "not an HTTP status: 42"),
         ((URL, {"user": "ada"}), {"proxy": "ftp://x"}, "proxy is"),
