@@ -240,6 +240,39 @@ def test_login(tmp_path):
     assert not site.asked("/out")
 
 
+def test_accounts(tmp_path):
+    def token(asked: Asked) -> Answer | str:
+        right = json.loads(asked.body) == {"user": "ada", "password": "engine 1"}
+        return json.dumps({"token": "t7"}) if right else Answer(status=401)
+
+    def listed(asked: Asked) -> Answer | str:
+        return '[{"order": 1}]' if asked.headers.get("authorization") == "Bearer t7" else Answer(status=401)
+
+    def enter(asked: Asked) -> Answer | str:
+        form = {name: value for name, [value] in parse_qs(asked.body).items()}
+        if form == {"user": "ada"}:
+            return "<form action=/pin method=post><input name=pin></form>"
+        user = {"1234": "bank", "a1": "ada", "b1": "bob"}[form.get("pin") or form["password"]]
+        return Answer(status=303, headers={"Location": "/hello", "Set-Cookie": f"id={user}; Path=/"})
+
+    def inside(asked: Asked) -> Answer | str:
+        return asked.headers.get("cookie") or Answer(status=302, headers={"Location": "/login"})
+
+    login = "<form action=/enter method=post><input name=user><input type=password name=password></form>"
+    pages = {"/token": token, "/orders": listed, "/user": "<form action=/enter method=post><input name=user></form>"}
+    pages |= {"/enter": enter, "/pin": enter, "/hello": "hello", "/login": login}
+    with local_site(pages | {"/accounts": inside, "/home": inside}) as site:
+        where = ("-a", f"site={site.url.rstrip('/')}", "--overwrite")
+        secrets = {"API_PASSWORD": "engine 1", "ADA_PASSWORD": "a1", "BOB_PASSWORD": "b1"}
+        found = {
+            name: crawl("accounts.py" + f":{name}", *where, folder=tmp_path, **secrets)
+            for name in ("Tokens", "Bank", "Club")
+        }
+    assert found["Tokens"] == [{"order": 1}]
+    assert found["Bank"] == [{"text": "id=bank"}]
+    assert sorted(found["Club"], key=str) == [{"user": user, "text": f"id={user}"} for user in ("ada", "bob")]
+
+
 def test_moved(tmp_path):
     def to(target: str) -> Answer:
         return Answer(status=301, headers={"Location": target})

@@ -523,9 +523,7 @@ def test_a_form_is_found_by_its_fields_and_that_to_log_in_before_that_to_sign_up
 
 
 def test_a_form_that_has_not_the_fields_names_those_that_are_there():
-    with pytest.raises(
-        ValueError, match="has no form with the fields 'name'; it has the form 'find' with 'q', the form"
-    ):
+    with pytest.raises(ValueError, match="no form with the fields 'name'; it has the form 'find' with 'q', the form"):
         page(LOGIN).form(fields=["name"])
     with pytest.raises(TypeError, match="fields of form\\(\\) are names"):
         page(LOGIN).form(fields="user")
