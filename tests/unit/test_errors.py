@@ -21,6 +21,7 @@ from crawler.errors import (
     FetchTimeout,
     HookError,
     JobError,
+    LoggedOut,
     PluginError,
     Refused,
     RequestError,
@@ -41,6 +42,7 @@ SAMPLES = [
     Refused("x", by="robots"),
     WouldExceedDeadline("x", retry_at=5.0, scope="https://site.test"),
     HookError("x", plugin="quotes", hook="parse"),
+    LoggedOut("x"),
 ]
 
 
