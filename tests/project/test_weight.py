@@ -25,19 +25,19 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 58954,
-    "lines of crawler/ without limits": 50503,
-    "files of crawler/": 418,
+    "lines of crawler/": 59640,
+    "lines of crawler/ without limits": 51189,
+    "files of crawler/": 422,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 245,
+    "numeric constants elsewhere": 251,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 192,
-    "lines of the modules of a plain crawl": 28598,
-    "files that run for a plain page": 76,
+    "lines of the modules of a plain crawl": 28665,
+    "files that run for a plain page": 75,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 106,
 }

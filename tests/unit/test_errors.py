@@ -61,7 +61,7 @@ def test_errors_that_end_a_crawl_are_not_request_errors():
     list(zip(
         SAMPLES,
         ["request_error", "fetch_error", "connect_failed", "fetch_timeout", "broken_exchange", "body_too_large",
-         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error"],
+         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error", "logged_out"],
         strict=True,
     )),
 )  # fmt: skip
