@@ -39,6 +39,7 @@ REFUSED_ADVICE: Final = (
     "the site blocks the crawl, or wants a login: slow down (delay), say who you are (user_agent), or log in"
 )
 WALL_ADVICE: Final = "the site wants a browser or a person: ask its owner for access, or set accept_walls"
+REDIRECTED_ADVICE: Final = "if it is a login page, declare the login of the spider, and follow no link that logs out"
 EMPTY_ADVICE: Final = "look at one of them with crawler fetch URL: the site may want a session or other header fields"
 NOTHING_ADVICE: Final = "compare one of them with a page that gave something: crawler parse SPIDER --url URL"
 BARREN_ADVICE: Final = (
@@ -73,7 +74,7 @@ def find_losses(stats: Stats, ending: str, share: float) -> list[Loss]:
     is_barren = ending in ENDINGS and stats.pages > 0 and not has_effects
     for name, results in _classes(stats.results).items():
         found += _of_class(name, results, stats, share, is_barren=is_barren)
-    return [*found, *_of_plugins(stats, share)]
+    return [*found, *_of_redirects(stats, share), *_of_plugins(stats, share)]
 
 
 def _classes(results: Mapping[str, int]) -> dict[str, Counter[str]]:
@@ -118,6 +119,16 @@ def _words(kind: str, keys: Sequence[str], *, is_all: bool) -> tuple[str, str]:
     if kind == EMPTY:
         return "no body", EMPTY_ADVICE
     return ("gave nothing", BARREN_ADVICE) if is_all else ("gave nothing, unlike the others", NOTHING_ADVICE)
+
+
+def _of_redirects(stats: Stats, share: float) -> Iterator[Loss]:
+    """Yield the targets that many pages were redirected to, such as a login page."""
+    total = stats.pages + stats.redirects
+    for target, count in stats.redirected.items():
+        if count >= MIN_PAGES and count > share * total:
+            urls = stats.redirected_from.get(target, [])[:MAX_SAMPLES]
+            message = f"{count} pages were redirected to {target}{_shown(urls)}; {REDIRECTED_ADVICE}"
+            yield Loss(kind="redirected", message=message, count=count, total=total, samples=urls)
 
 
 def _of_plugins(stats: Stats, share: float) -> Iterator[Loss]:

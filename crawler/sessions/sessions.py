@@ -25,7 +25,7 @@ from crawler.logs import get_logger
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.checks import parse_headers
 from crawler.messages.request import copy_unchecked
-from crawler.redaction import HIDDEN, is_secret, redact_values
+from crawler.redaction import learn, redact_values
 from crawler.scope.domains import Domains
 from crawler.sessions.login import Login
 from crawler.sessions.logout import LogoutLinks
@@ -101,6 +101,7 @@ class Session:
         self._values: dict[str, Any] = resolve_values(dict(login.values or {}), where)
         self._json = resolve_values(login.json, where)
         self._identity = self._digest()
+        learn([self._values, self._json])
         self._domains = _domains(login)
         self._fields: Mapping[str, str] | None = None  # those that the last login has given
         self._served = 0  # pages since the crawl has begun
@@ -254,6 +255,7 @@ class Session:
                 raise LoginFailed(seen)
             if login.headers is not None:
                 self._fields = dict(parse_headers(login.headers(response)).pairs)
+                learn(self._fields)
         elif response is False:
             raise LoginFailed("the method of the spider returned False")
         return places
@@ -282,9 +284,6 @@ class Session:
 
     def _fail(self, seen: str, error: BaseException | None) -> None:
         """End the crawl. Its pages wait for the next run of a job."""
-        for name, value in self._values.items():
-            if is_secret(name) and isinstance(value, str) and value:
-                seen = seen.replace(value, HIDDEN)
         self._failed = seen
         crawl, more = self._owner.crawl, ""
         if crawl.job.durable:

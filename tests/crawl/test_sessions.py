@@ -338,6 +338,32 @@ async def test_redirects_of_many_pages_to_one_target_are_counted_by_target(autoj
             return None
 
     spider = Without()
-    await collect(spider, club.site)
+    found = await collect(spider, club.site)
+    assert found.report.exit_code() == 4
+    [line] = [loss.message for loss in found.report.losses if loss.kind == "redirected"]
+    assert line.startswith(f"{ORDERS} pages were redirected to {HOST}/login (")
     assert spider.stats.redirected == {f"{HOST}/login": ORDERS}
     assert len(spider.stats.redirected_from[f"{HOST}/login"]) == 5
+
+
+async def test_a_crawl_that_logs_itself_out_says_that_its_pages_were_redirected(autojump_clock: MockClock) -> None:
+    club = Club(lasts=12, extra=NO_HOME)
+
+    class ByHand(Members):
+        login = None
+        start_urls = [f"{HOST}/login"]
+
+        def parse(self, response: Response) -> Produced:
+            if response.url == f"{HOST}/login" and not club.logins:
+                form = response.form(fields=["user", "password"])
+                yield form.submit({"user": "ada", "password": "engine 1"}, callback=self.inside)
+            yield from super().parse(response)
+
+        def inside(self, response: Response) -> Produced:
+            yield response.follow("/orders")
+
+    found = await collect(ByHand(), club.site, settings=Settings(skip_logout=True))
+    assert len(found.items) < ORDERS
+    [line] = [loss.message for loss in found.report.losses if loss.kind == "redirected"]
+    assert f" pages were redirected to {HOST}/login (" in line
+    assert found.report.exit_code() == 4

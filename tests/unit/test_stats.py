@@ -90,3 +90,16 @@ def test_samples_and_lanes_of_workers_are_put_together():
     assert one.samples == {"scope": ["/a", "/b"]}
     quotas = {"a": {"limit": 1}, "b": {"limit": 1}}
     assert one.lanes == {"x": LaneStats(requests=4, refusals=2, waited={"pace": 3.0}, quotas=quotas)}
+
+
+def test_the_target_of_many_redirects_stays_among_those_that_are_counted():
+    stats = Stats()
+    for n in range(200):
+        stats.redirect(f"https://site.test/old/{n}", f"https://site.test/new/{n}")
+        stats.redirect(f"https://site.test/order/{n}", f"https://site.test/login?next=/order/{n}")
+    assert stats.redirected["https://site.test/login"] == 200
+    assert (len(stats.redirected), stats.redirects) == (50, 400)
+    assert stats.redirected_from.keys() == stats.redirected.keys()
+    kept = Stats()
+    kept.restore(stats.to_json(lanes=True))
+    assert (kept.redirected, kept.redirected_from) == (stats.redirected, stats.redirected_from)

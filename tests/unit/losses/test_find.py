@@ -103,3 +103,12 @@ def test_texts_that_are_empty_are_compared_with_all_pages() -> None:
 
 def test_a_login_that_failed_is_a_loss_of_any_share() -> None:
     assert [loss.kind for loss in find_losses(Stats(), "login_failed", 1)] == ["login_failed"]
+
+
+@pytest.mark.parametrize(("redirects", "others", "is_loss"), [(9, 0, False), (10, 80, True), (10, 95, False)])
+def test_a_target_that_many_pages_are_redirected_to_is_a_loss(redirects: int, others: int, is_loss: bool) -> None:
+    stats = Stats(pages=others, items=others)
+    for n in range(redirects):
+        stats.redirect(f"https://site.test/order/{n}", f"https://site.test/login?next=%2Forder%2F{n}")
+    kinds = [loss.kind for loss in find_losses(stats, "finished", 0.1)]
+    assert kinds == (["redirected"] if is_loss else [])
