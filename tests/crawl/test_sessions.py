@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from support.callback_threads import use_threads
 from support.club import HOST, ORDERS, Club, Members
 from trio.testing import MockClock
 
 from crawler import (
     ConfigError,
+    Crawl,
     Failure,
     Login,
+    Plugin,
     Produced,
     Request,
     Response,
+    Row,
     Settings,
     Spider,
     crawl,
+    run,
 )
 from crawler.testing import FakeSite, Page, collect
 
+__all__ = ["use_threads"]
 ALL = list(range(ORDERS))
 NO_HOME = {"/home": "hello"}
 
@@ -367,3 +376,67 @@ async def test_a_crawl_that_logs_itself_out_says_that_its_pages_were_redirected(
     [line] = [loss.message for loss in found.report.losses if loss.kind == "redirected"]
     assert f" pages were redirected to {HOST}/login (" in line
     assert found.report.exit_code() == 4
+
+
+@pytest.mark.parametrize("seconds", [0.7, 0.97, 1.3, 1.55])
+async def test_a_job_that_is_interrupted_at_any_time_has_every_page_once(
+    autojump_clock: MockClock, tmp_path: Path, seconds: float
+) -> None:
+    club = Club(lasts=9, extra=NO_HOME)
+    items, job = tmp_path / "orders.jsonl", tmp_path / "job"
+    settings = Settings(per_host=4)
+    with trio.move_on_after(seconds):
+        await crawl(Members(), settings=settings, job=job, outputs=[items], transport=club.site.transport)
+    report = await crawl(Members(), settings=settings, job=job, outputs=[items], transport=club.site.transport)
+    found = [json.loads(line)["order"] for line in items.read_text().splitlines()]
+    assert (report.finished, report.failed, sorted(found)) == ("finished", 0, ALL)
+
+
+@pytest.mark.usefixtures("use_threads")
+def test_callbacks_in_several_processes_have_the_pages_of_the_session() -> None:
+    club = Club(lasts=9, delay=0.0, extra=NO_HOME)
+    items: list[Any] = []
+
+    class Keep(Plugin):
+        name = "keep"
+
+        async def persist(self, batch: Sequence[Row]) -> None:
+            items.extend(row.item for row in batch)
+
+    settings = Settings(processes=2, per_host=4)
+    report = run(Members(), settings=settings, outputs=[Keep()], transport=club.site.transport)
+    assert (report.failed, orders(items)) == (0, ALL)
+    assert report.filtered["logout"] >= 2
+
+
+async def test_a_lifespan_may_fetch_pages_of_the_session(autojump_clock: MockClock) -> None:
+    club = Club(extra=NO_HOME)
+    seen: list[str] = []
+
+    class Early(Members):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
+            seen.append((await crawl.fetch(Request(f"{HOST}/order/3"))).text[:10])
+            yield
+
+    found = await collect(Early(), club.site)
+    assert (seen, orders(found.items), club.logins) == (["<h1>3</h1>"], ALL, {"ada": 1})
+
+
+async def test_the_proxy_of_a_login_is_that_of_all_requests_of_its_session(autojump_clock: MockClock) -> None:
+    club = Club(extra=NO_HOME)
+    seen: set[str | None] = set()
+
+    class Proxied(Members):
+        login = Login(f"{HOST}/login", {"user": "ada", "password": "engine 1"}, proxy="http://proxy.test:3128")
+
+    class Note(Plugin):
+        name = "note"
+
+        async def fetch(self, request: Request, send: Any) -> Any:
+            seen.add(request.proxy)
+            return await send(request.replace(proxy=None))
+
+    found = await collect(Proxied(), club.site, plugins=[Note()])
+    assert orders(found.items) == ALL
+    assert seen == {"http://proxy.test:3128"}
