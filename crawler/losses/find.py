@@ -67,7 +67,9 @@ class Loss:
 
 def find_losses(stats: Stats, ending: str, share: float) -> list[Loss]:
     """Return what a crawl has lost that ended for a reason; `share` is the setting `problem_share`."""
-    found = [Loss(kind=LOGIN_FAILED, message="the login was refused")] if ending == LOGIN_FAILED else []
+    found = []
+    if ending == LOGIN_FAILED:
+        found.append(Loss(kind=LOGIN_FAILED, message=stats.samples.get(LOGIN_FAILED, ["the login was refused"])[0]))
     if share >= 1:
         return found
     has_effects = stats.items or stats.counters or stats.dropped or stats.dealt_with

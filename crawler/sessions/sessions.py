@@ -25,7 +25,7 @@ from crawler.logs import get_logger
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.checks import parse_headers
 from crawler.messages.request import copy_unchecked
-from crawler.redaction import learn, redact_values
+from crawler.redaction import learn, redact, redact_values
 from crawler.scope.domains import Domains
 from crawler.sessions.login import Login
 from crawler.sessions.logout import LogoutLinks
@@ -289,6 +289,7 @@ class Session:
         if crawl.job.durable:
             more = "; the same command continues the job"
         self._owner.state.pop(self.key, None)
+        crawl.stats.samples["login_failed"] = [redact(f"{self._shown} has failed: {seen}")]  # for the losses
         log.error("%s has failed: %s%s", self._shown, seen, more, exc_info=error)
         crawl.stop("login_failed")
 
