@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 59650,
-    "lines of crawler/ without limits": 51199,
+    "lines of crawler/": 59653,
+    "lines of crawler/ without limits": 51202,
     "files of crawler/": 422,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23908,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 192,
-    "lines of the modules of a plain crawl": 28676,
+    "lines of the modules of a plain crawl": 28678,
     "files that run for a plain page": 76,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 106,
