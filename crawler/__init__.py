@@ -22,7 +22,7 @@ _HOMES = {
     "crawler.decision.retry_policy": "RetryPolicy",
     "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
     " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost LoggedOut PluginError Refused"
-    " RequestError WouldExceedDeadline",
+    " RequestError Walled WouldExceedDeadline",
     "crawler.headers": "Headers",
     "crawler.hooks.crawl": "Crawl",
     "crawler.hooks.plugin": "Plugin",
@@ -69,6 +69,7 @@ if _typing.TYPE_CHECKING:
     from crawler.errors import PluginError as PluginError
     from crawler.errors import Refused as Refused
     from crawler.errors import RequestError as RequestError
+    from crawler.errors import Walled as Walled
     from crawler.errors import WouldExceedDeadline as WouldExceedDeadline
     from crawler.headers import Headers as Headers
     from crawler.hooks.crawl import Crawl as Crawl

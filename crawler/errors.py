@@ -17,6 +17,7 @@
        ├─ BodyTooLarge        the decoded body exceeds its limit
        ├─ BadStatus           a status that was not accepted (.status)
        │  └─ BadRedirect      a redirect that cannot be followed
+       ├─ Walled              a wall came in place of the page (.kind: challenge, login, …)
        ├─ Refused             the request was not sent (.by: robots, scope, depth, quota, network)
        ├─ LoggedOut           the page came back logged out, also after a new login
        ├─ WouldExceedDeadline the wait would exceed the caller's deadline
@@ -56,6 +57,7 @@ __all__ = [
     "PluginError",
     "Refused",
     "RequestError",
+    "Walled",
     "WouldExceedDeadline",
 ]
 
@@ -271,6 +273,27 @@ class BadRedirect(BadStatus):
     def reason(self) -> str:
         """The class of failure as the report counts it."""
         return self._reason
+
+
+class Walled(RequestError):
+    """A wall came in place of the page: it is not handled, and not asked for again.
+
+    Kinds: ``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404``, ``parked``; see `Response.wall`.
+
+    Parameters:
+        message: What happened, in one line.
+        kind: The kind of the wall.
+        request: The request that met it.
+    """
+
+    def __init__(self, message: str = "", *, kind: str, request: Request | None = None) -> None:
+        super().__init__(message, request=request)
+        self.kind = kind
+
+    @property
+    def reason(self) -> str:
+        """The class of failure as the report counts it: ``wall``."""
+        return "wall"
 
 
 class Refused(RequestError):

@@ -11,7 +11,7 @@ from crawler.cli.configuration import Configuration
 from crawler.cli.logs import Level, log_to_stderr, say
 from crawler.cli.target import check_url
 from crawler.engine.api import run
-from crawler.errors import BadRedirect, Refused, RequestError
+from crawler.errors import BadRedirect, Refused, RequestError, Walled
 from crawler.hooks.crawl import Crawl
 from crawler.limits.throttle_statistics import ThrottleStatistics
 from crawler.messages import Failure, Produced, Request, Response, Stop, Usage
@@ -59,7 +59,7 @@ class SinglePage(Spider):
     def gave_up(self, failure: Failure) -> Produced:
         """Keep the response if its status is not a success, or the error."""
         self.error = with_hint(failure.error)
-        if not isinstance(failure.error, (BadRedirect, Refused)):
+        if not isinstance(failure.error, (BadRedirect, Refused, Walled)):
             self.response = failure.response
         return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeGuard
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from crawler.decision.decisions import Again, Decision, Fail, Follow, Page, Refuse
 from crawler.decision.retry_policy import MAX_WAIT, RetryPolicy, may_repeat
@@ -24,20 +24,23 @@ from crawler.errors import (
     LoggedOut,
     Refused,
     RequestError,
+    Walled,
     WouldExceedDeadline,
 )
 from crawler.http.redirects import redirect_request, refresh_request
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
-from crawler.messages.request import copy_unchecked
+from crawler.messages.request import copy_unchecked, mapping_of
 from crawler.outages.failed_attempt import given_up_error
+from crawler.walls.suspicion import KnownPages
 
 if TYPE_CHECKING:
     from crawler.decision.facts import Facts
     from crawler.frontier import StartTicket
     from crawler.limits.refusal_budget import Refusal
     from crawler.outages.failed_attempt import Outage
+    from crawler.walls.wall import Wall
 
 __all__ = ["Policy", "bad_status", "decide"]
 
@@ -46,6 +49,15 @@ MIN_PUT_OFF: Final = 1.0
 time keeps no worker busy."""
 KEPT: Final = 2
 """Refusals after which a request keeps its place if its server states the waits. If it does not, one does."""
+WALLS: Final = {
+    "challenge": "a challenge of {} came in place of the page",
+    "login": "a login form of {} came in place of the page",
+    "consent": "a form of {} that asks for consent came in place of the page",
+    "javascript": "the page has no content without JavaScript (the plugin browser runs it)",
+    "soft_404": "{} answers with this page to any path that does not exist",
+    "parked": "the domain is parked by {}",
+}
+"""What has happened, by the kind of the wall and its vendor."""
 BEFORE_PAGES: Final = ("answer", "fetch")
 """Hooks whose exceptions call the errback: no callback had the page."""
 
@@ -63,6 +75,10 @@ class Policy(Struct, eq=False):
     """Longest delay of a refresh that is followed, in seconds. `None` means that no refresh is followed."""
     portable: frozenset[str] = frozenset()
     """Names of header fields that a redirect may carry to another origin, in lower case."""
+    refused_walls: frozenset[str] = frozenset()
+    """Kinds of walls that are no pages."""
+    known: KnownPages = field(default_factory=KnownPages)
+    """The good pages so far."""
 
     def accepts(self, response: Response) -> bool:
         """Return whether a response reaches its callback."""
@@ -72,7 +88,26 @@ class Policy(Struct, eq=False):
 
     def is_plain_page(self, response: Response, ticket: StartTicket) -> bool:
         """Return whether a response is a page, and nothing else has to be known to decide that. Most responses are."""
-        return 200 <= response.status < 300 and self.follow_refresh is None and ticket.permit.refused_by is None
+        if not 200 <= response.status < 300 or self.follow_refresh is not None:
+            return False
+        return ticket.permit.refused_by is None and (response._wall is None or self.wall(response) is None)  # noqa: SLF001
+
+    def wall(self, response: Response) -> Wall | None:
+        """Return the wall that came in place of a page, unless its status or kind is accepted."""
+        if response._wall is None or not self.refused_walls:  # noqa: SLF001 - not for users
+            return None
+        is_plain = response.status == 200 and not response.request.redirects
+        if is_plain and self.known.have(response.body):
+            response._wall = None  # noqa: SLF001
+            return None
+        if (wall := response.wall) is None:
+            if is_plain:
+                self.known.add(response.body)
+            return None
+        if wall.kind not in self.refused_walls:
+            return None
+        is_asked_for = response.status >= 400 and self.accepts(response)
+        return None if is_asked_for or mapping_of(response.request, "plugins").get("walls") is False else wall
 
     def redirect(self, response: Response) -> Request | None:
         """Return the request that a redirect asks for, or raise `BadRedirect`; `None` for any other response."""
@@ -93,7 +128,8 @@ def decide(  # noqa: PLR0911 - a line for each kind of result
     """Return the decision about a request after an attempt, or instead of one, at `now` (seconds since the epoch)."""
     match result:
         case Response():
-            return _decide_response(result, facts, policy, now)
+            wall = policy.wall(result)
+            return _decide_response(result, facts, policy, now) if wall is None else _refuse_wall(wall, result.request)
         case Request():
             return Follow(copy_unchecked(result, depth=facts.request.depth))
         case Drop():
@@ -220,6 +256,13 @@ def bad_status(response: Response, now: float) -> BadStatus:
     )
     error.retryable = is_transient(status)
     return error
+
+
+def _refuse_wall(wall: Wall, request: Request) -> Fail:
+    """Return the decision about a request that has met a wall: no further attempt gets past it."""
+    what = WALLS[wall.kind].format(wall.vendor or "the site")
+    error = Walled(f"{what}; accept_walls takes it as a page", kind=wall.kind, request=request)
+    return Fail(error, counted=False, filtered_by=f"wall.{wall.kind}")
 
 
 def _is_refusal(error: RequestError | Retry) -> TypeGuard[BadStatus | FetchError]:

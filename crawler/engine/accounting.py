@@ -11,12 +11,15 @@ from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.outages import MIN_OUTAGE_STATUS
 from crawler.errors import BrokenExchange, CrawlFailed, FetchError, FetchTimeout, RequestError
+from crawler.frontier import RobotsTicket
 from crawler.messages import Pause, Request, Response, Stop, Usage
+from crawler.walls.challenges import Challenges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crawler.clock import Clock
+    from crawler.decision.decide import Policy
     from crawler.engine.outages import OutageMonitor
     from crawler.engine.quota_events import QuotaEvents
     from crawler.engine.shutdown import Shutdown
@@ -39,6 +42,7 @@ class Accounting:
         shutdown: Shutdown,
         clock: Clock,
         outages: OutageMonitor,
+        policy: Policy,
     ) -> None:
         self._hooks = hooks
         self._frontier = frontier
@@ -46,6 +50,8 @@ class Accounting:
         self._shutdown = shutdown
         self._clock = clock
         self._outages = outages
+        self._policy = policy
+        self._challenges = Challenges()
         self._quota_events: QuotaEvents | None = None
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
@@ -61,15 +67,18 @@ class Accounting:
         network = self._frontier.outages.network
         if now >= network.answered_at + 0.1:  # while nothing fails, ten answers a second prove as much as all
             network.note_online(urls.origin(ticket.request.url), now)
+        status, body = response.status, response.body
+        if (wall := self._policy.wall(response)) is not None and status >= 400 and not isinstance(ticket, RobotsTicket):
+            status, body = 404, b""  # no limit and no ban explains it, and no wait ends it
         events = self._frontier.answered(
-            ticket,
-            now,
-            status=response.status,
-            headers=response.headers,
-            body=response.body,
-            first_byte=response.first_byte,
+            ticket, now, status=status, headers=response.headers, body=body, first_byte=response.first_byte
         )
         self._note_refusal(ticket, events)
+        if wall is not None and wall.kind == "challenge":
+            lane = ticket.lane.name
+            self._frontier.block(lane, self._challenges.meet(lane, ticket.now, now))
+        elif self._challenges and 200 <= status < 300:
+            self._challenges.end(ticket.lane.name)
         return events
 
     def _note_refusal(self, ticket: StartTicket, events: list[QuotaEvent]) -> None:

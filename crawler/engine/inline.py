@@ -138,7 +138,9 @@ class Inline:
                     return response
                 case Follow(target):
                     return target
-                case Fail(why):
+                case Fail(why, filtered_by=by):
+                    if by:
+                        self._stats.filter(by, request.url)
                     raise why
                 case Again(reason, wait):
                     pending.book(reason)

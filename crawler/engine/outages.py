@@ -65,7 +65,7 @@ class OutageMonitor:
         status = response.status
         if _blocks_host(ticket):
             return "gateway" if status == 429 or status >= 500 else None
-        if self._policy.accepts(response):
+        if self._policy.accepts(response) or self._policy.wall(response) is not None:
             return None
         if status in GATEWAY_ERRORS:
             return "gateway"

@@ -52,6 +52,7 @@ from crawler.settings import Settings
 from crawler.spiders import Spider
 from crawler.stats import Stats
 from crawler.store import ResumeState, Store
+from crawler.walls.suspicion import KINDS
 
 if TYPE_CHECKING:
     import httpx
@@ -129,7 +130,7 @@ def wire(
     )
     policy = _policy(spider, settings)
     frontier.budgets.wants_forbidden = FORBIDDEN in policy.accept_status
-    accounting = Accounting(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy))
+    accounting = Accounting(table.measure, frontier, stats, shutdown, clock, OutageMonitor(frontier, policy), policy)
     callbacks: LocalCallbacks | ProcessPool = LocalCallbacks(spider)
     if processes is not None:
         callbacks = pool = processes.pool(spider, states.all[0], known)
@@ -175,6 +176,7 @@ def _policy(spider: Spider, settings: Settings) -> Policy:
         settings.max_redirects,
         settings.follow_refresh,
         frozenset(map(str.lower, settings.cross_origin_headers)),
+        frozenset() if "all" in settings.accept_walls else KINDS - frozenset(settings.accept_walls),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from crawler import urls
 from crawler.headers import Headers
@@ -12,10 +12,12 @@ from crawler.messages.page_links import NO_FILTER, LinkFilter
 from crawler.messages.request import Request
 from crawler.messages.values import Retry
 from crawler.redaction import redact
+from crawler.walls.suspicion import may_be_wall
 
 if TYPE_CHECKING:
     from crawler.html import Selector
     from crawler.messages.exchange import Exchange
+    from crawler.walls.wall import Wall
 
 __all__ = ["Response"]
 
@@ -35,8 +37,8 @@ class Response(PageContent):
     """
 
     __slots__ = (
-        "_exchange", "_wire", "attempt", "elapsed", "first_byte", "original", "pdf", "screenshot", "source", "stages",
-        "status",
+        "_exchange", "_wall", "_wire", "attempt", "elapsed", "first_byte", "original", "pdf", "screenshot", "source",
+        "stages", "status",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +85,7 @@ class Response(PageContent):
         self._joiner: urls.Joiner | None = None
         self._exchange: tuple[Any, ...] | None = None
         self._wire: Exchange | None = None
+        self._wall: Wall | Literal[False] | None = False
 
     @property
     def wire(self) -> Exchange | None:
@@ -97,6 +100,21 @@ class Response(PageContent):
             *head, body, is_complete = self._exchange
             self._wire = Exchange.of(*head, body=body, is_complete=is_complete)
         return self._wire
+
+    @property
+    def wall(self) -> Wall | None:
+        """The wall that takes the place of the page, with its `kind` and `vendor`; `None` if this is the page.
+
+        The kinds are ``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404`` and ``parked``. A callback
+        gets a wall only if the setting `accept_walls` or the request asks for it.
+        """
+        if self._wall is False:
+            self._wall, redirects = None, self.request.redirects
+            if may_be_wall(self.status, self.body, is_redirected=bool(redirects)):
+                from crawler.walls.wall import find_wall  # noqa: PLC0415 - most pages need no look
+
+                self._wall = find_wall(self.url, self.status, self.headers, self.body, redirects, is_html=self.is_html)
+        return self._wall
 
     @property
     def meta(self) -> dict[str, Any]:
