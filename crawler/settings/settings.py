@@ -397,7 +397,7 @@ def _required(name: str, error: Exception, shown: str) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         required = either(choices)
     elif literals and ("enum" in str(error) or "|" in str(error)):
-        required = either(("a whole number", *literals))
+        required = either((*(() if ... in choices else ("a whole number",)), *literals))
     elif "`str` matching regex" in str(error):  # user_agent has the only one
         required = "text of printable ASCII that does not begin with a space"
     else:

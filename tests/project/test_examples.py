@@ -293,6 +293,16 @@ def test_moved(tmp_path):
     }
 
 
+def test_walls(tmp_path):
+    challenge = "<title>Wait</title><script src='/.within.website/x/cmd/anubis/static/js/main.mjs'></script>"
+    with local_site({"/": "<title>Shop</title><a href='/a'>a</a>", "/a": challenge}) as site:
+        items = crawl("walls.py", "-a", f"start_urls={site.url}", folder=tmp_path)
+        options = ("-s", "accept_walls=challenge", "--overwrite")
+        accepted = crawl("walls.py", "-a", f"start_urls={site.url}a", *options, folder=tmp_path)
+    assert items == [{"url": site.url, "title": "Shop"}, {"url": f"{site.url}a", "wall": "challenge"}]
+    assert accepted == [{"url": f"{site.url}a", "title": "Wait"}]
+
+
 def test_search_form(tmp_path):
     def found(asked: Asked) -> str:
         query = parse_qs(asked.path.partition("?")[2])
