@@ -25,21 +25,21 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 59653,
-    "lines of crawler/ without limits": 51202,
-    "files of crawler/": 422,
-    "files with fewer than 25 lines of code": 45,
+    "lines of crawler/": 60112,
+    "lines of crawler/ without limits": 51661,
+    "files of crawler/": 427,
+    "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 251,
+    "numeric constants elsewhere": 261,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
-    "modules of a plain crawl": 192,
-    "lines of the modules of a plain crawl": 28678,
-    "files that run for a plain page": 76,
+    "modules of a plain crawl": 197,
+    "lines of the modules of a plain crawl": 29137,
+    "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
-    "files that run for a page that is refused once": 106,
+    "files that run for a page that is refused once": 109,
 }
 """The most of each; see `FIGURES` for how they are counted."""
 
