@@ -344,17 +344,13 @@ async def test_redirects_of_many_pages_to_one_target_are_counted_by_target(autoj
         login = None
         start_urls = [f"{HOST}/order/{n}" for n in range(ORDERS)]
 
-        def parse(self, response: Response) -> Produced:
-            self.stats = self.crawl.stats
-            return None
-
     spider = Without()
     found = await collect(spider, club.site)
     assert found.report.exit_code() == 4
     [line] = [loss.message for loss in found.report.losses if loss.kind == "redirected"]
     assert line.startswith(f"{ORDERS} pages were redirected to {HOST}/login (")
-    assert spider.stats.redirected == {f"{HOST}/login": ORDERS}
-    assert len(spider.stats.redirected_from[f"{HOST}/login"]) == 5
+    assert spider.crawl.stats.redirected == {f"{HOST}/login": ORDERS}
+    assert len(spider.crawl.stats.redirected_from[f"{HOST}/login"]) == 5
 
 
 async def test_a_crawl_that_logs_itself_out_says_that_its_pages_were_redirected(autojump_clock: MockClock) -> None:

@@ -55,6 +55,20 @@ RISES: Final[dict[str, str]] = (
             "lines of crawler/",
             "lines of crawler/ without limits",
             "files of crawler/",
+            "files with fewer than 25 lines of code",
+            "numeric constants elsewhere",
+            "modules of a plain crawl",
+            "lines of the modules of a plain crawl",
+            "files that run for a plain page",
+            "files that run for a page that is refused once",
+        ),
+        "walls are no pages: a room that knows them by their marks, and a look at each page that costs 0.5 %",
+    )
+    | dict.fromkeys(
+        (
+            "lines of crawler/",
+            "lines of crawler/ without limits",
+            "files of crawler/",
             "lines of the modules of a plain crawl",
         ),
         "options of other programs in meta are answered, by a table and a look at the source without a crawl",
