@@ -70,13 +70,14 @@ class Case:
         self.shutdown = Shutdown(10.0, self.frontier.changed.set)
         self.downloader = FakeDownloader(answer or response(status))
         table = HookTable.build([Spider(), *plugins])
-        outages = OutageMonitor(self.frontier, Policy(RetryPolicy(settings)))
+        policy = Policy(RetryPolicy(settings))
+        outages = OutageMonitor(self.frontier, policy)
         self.attempts = Attempts(
             self.downloader,  # type: ignore[arg-type]
             FetchHooks(table),
             self.frontier,
             Slots(self.frontier, self.clock),
-            Accounting(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages),
+            Accounting(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages, policy),
             NoPeers(MemoryStore()),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)

@@ -73,6 +73,7 @@ def test_every_setting_has_a_default():
         ("headers", 5, "must be a mapping of names to values, not 5"),
         ("cookies", "no", "must be true or false"),
         ("cross_origin_headers", 5, "must be a list"),
+        ("accept_walls", "captcha", "must be all, challenge, login, consent, javascript, soft_404 or parked"),
         ("proxies", 5, "must be a URL, a list of them, or a mapping of globs to them, not 5"),
         ("proxy_env", "no", "must be true or false"),
         ("obey_robots", 1, "must be true or false"),
