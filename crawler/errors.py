@@ -278,7 +278,7 @@ class BadRedirect(BadStatus):
 class Walled(RequestError):
     """A wall came in place of the page: it is not handled, and not asked for again.
 
-    Kinds: ``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404``, ``parked``; see `Response.wall`.
+    Kinds: ``challenge``, ``login``, ``consent``, ``javascript``, ``parked``; see `Response.wall`.
 
     Parameters:
         message: What happened, in one line.

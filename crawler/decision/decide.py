@@ -54,7 +54,6 @@ WALLS: Final = {
     "login": "a login form of {} came in place of the page",
     "consent": "a form of {} that asks for consent came in place of the page",
     "javascript": "the page has no content without JavaScript (the plugin browser runs it)",
-    "soft_404": "{} answers with this page to any path that does not exist",
     "parked": "the domain is parked by {}",
 }
 """What has happened, by the kind of the wall and its vendor."""

@@ -105,7 +105,7 @@ class Response(PageContent):
     def wall(self) -> Wall | None:
         """The wall that takes the place of the page, with its `kind` and `vendor`; `None` if this is the page.
 
-        The kinds are ``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404`` and ``parked``. A callback
+        The kinds are ``challenge``, ``login``, ``consent``, ``javascript`` and ``parked``. A callback
         gets a wall only if the setting `accept_walls` or the request asks for it.
         """
         if self._wall is False:

@@ -29,7 +29,7 @@ Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Timeout = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-WallKind = Literal["all", "challenge", "login", "consent", "javascript", "soft_404", "parked"]
+WallKind = Literal["all", "challenge", "login", "consent", "javascript", "parked"]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})
@@ -155,7 +155,7 @@ class Settings:
     max_headers: Count = 256 * 1024
     """Maximum size of all header lines of one response, in bytes."""
     accept_walls: tuple[WallKind, ...] = attrs.field(default=(), converter=_listed)
-    """Walls that reach callbacks: ``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404``, ``parked``, or
+    """Walls that reach callbacks: ``challenge``, ``login``, ``consent``, ``javascript``, ``parked``, or
     ``all``, which also turns their detection off. Any other wall ends its request with `Walled`, is counted as
     ``wall.challenge`` and so on, and is no page. For one request: ``plugins={"walls": False}``."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10

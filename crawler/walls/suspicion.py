@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 __all__ = ["KINDS", "MAX_SIZE", "Kind", "KnownPages", "may_be_wall"]
 
-Kind: TypeAlias = Literal["challenge", "login", "consent", "javascript", "soft_404", "parked"]
+Kind: TypeAlias = Literal["challenge", "login", "consent", "javascript", "parked"]
 """What a wall asks for, or is."""
 KINDS: Final[frozenset[Kind]] = frozenset(get_args(Kind))
 

@@ -61,7 +61,7 @@ class Wall(NamedTuple):
     """A response that takes the place of the page that was asked for."""
 
     kind: Kind
-    """``challenge``, ``login``, ``consent``, ``javascript``, ``soft_404`` or ``parked``."""
+    """``challenge``, ``login``, ``consent``, ``javascript`` or ``parked``."""
     vendor: str = ""
     """Whose wall it is, such as ``Cloudflare``; empty if that is not known."""
 

@@ -25,6 +25,7 @@ from crawler.errors import (
     PluginError,
     Refused,
     RequestError,
+    Walled,
     WouldExceedDeadline,
 )
 from crawler.messages import Request
@@ -43,6 +44,7 @@ SAMPLES = [
     WouldExceedDeadline("x", retry_at=5.0, scope="https://site.test"),
     HookError("x", plugin="quotes", hook="parse"),
     LoggedOut("x"),
+    Walled("x", kind="challenge"),
 ]
 
 
@@ -61,7 +63,7 @@ def test_errors_that_end_a_crawl_are_not_request_errors():
     list(zip(
         SAMPLES,
         ["request_error", "fetch_error", "connect_failed", "fetch_timeout", "broken_exchange", "body_too_large",
-         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error", "logged_out"],
+         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error", "logged_out", "wall"],
         strict=True,
     )),
 )  # fmt: skip
