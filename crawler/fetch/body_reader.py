@@ -1,25 +1,24 @@
-"""`BodyReader`: reads the body of a response within its limits: size, compression, memory."""
+"""`BodyReader`: reads the body of a response within its limits: size, coding, memory."""
 
 from __future__ import annotations
 
 import io
 import math
-import zlib
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import trio
 from msgspec import Struct
 
-from crawler import urls
-from crawler.errors import BodyTooLarge, BrokenExchange
+from crawler.errors import BodyTooLarge
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.headers import Headers
 from crawler.messages import Drop, Receive, Response
+from crawler.transport.decoded_body import DecodedBody
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
-from crawler.transport.error_kinds import BOMB, ENDLESS
-from crawler.transport.inspection import is_endless
+from crawler.transport.error_kinds import BOMB
 
 if TYPE_CHECKING:
     from crawler.fetch.body_receiver import BodyReceiver
@@ -61,18 +60,13 @@ def receiver_of(receive: Receive) -> BodyReceiver:
 class BodyReader:
     """Reads bodies."""
 
-    def __init__(self, max_body: int, *, wants_wire: bool, is_curl: bool) -> None:
+    def __init__(self, max_body: int, *, wants_wire: bool, keeps_incomplete: bool) -> None:
         self._limit = max_body
         self._wants_wire = wants_wire
-        self._is_curl = is_curl
-        self._decoded_by_curl: set[str] = set()  # origins that use codings that they were not offered
-
-    def may_decode(self, url: str) -> bool:
-        """Return whether the transport may decode the body of a response from a URL."""
-        return not self._wants_wire or urls.origin(url) in self._decoded_by_curl
+        self._keeps_incomplete = keeps_incomplete
 
     def arrived(self, received: Received, handling: BodyHandling) -> bytes | None:
-        """Return the decoded body if it has arrived together with the response, as that of most pages; else `None`."""
+        """Return the body if it needs no decoding and has arrived together with the response; else `None`."""
         if self._wants_wire or received.is_coded or handling.receiver is not None:
             return None
         body = received.take_body()
@@ -117,36 +111,30 @@ class BodyReader:
 
         `write` returns whether further bytes are wanted.
         """
-        headers = response.headers
         next_check = min(max_body, BOMB_CHECK_STEP)
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size, reserve_at = 0, math.inf if reservation is None else LARGE_BODY
-        decoder = _decoder_for(received) if "content-encoding" in headers else None
-        stream = received.stream
+        decoder = self._decoder_for(received, keeps=write is None) if received.is_coded else None
+        stream = received.stream if decoder is None else DecodedBody(received.stream, decoder, received.status)
         try:
-            if self._wants_wire:
-                decoder = self._recording(received, decoder, response.request.url, keeps=write is None)
-            async for chunk in stream:
-                for piece in (chunk,) if decoder is None else decoder.feed(chunk):
-                    size += len(piece)
-                    if size > next_check and truncate_at is None:
-                        next_check = _check_size(size, max_body, decoder or stream)
-                    if write is None:
-                        whole = _appended(whole, piece)
-                    elif not await write(piece):
-                        return b""
+            async for piece in stream:
+                size += len(piece)
+                if size > next_check and truncate_at is None:
+                    next_check = _check_size(size, max_body, stream)
+                    await trio.lowlevel.checkpoint()  # few coded bytes may be many
+                if write is None:
+                    whole = _appended(whole, piece)
+                elif not await write(piece):
+                    return b""
                 if truncate_at is not None and size > truncate_at:
                     break
                 if reservation is not None and size > reserve_at:
-                    reserve_at = _expected_size(headers, size, max_body)
+                    reserve_at = _expected_size(response.headers, size, max_body)
                     await _reserve(reservation, reserve_at)
-                if decoder is not None and is_endless(decoder.received, size):
-                    raise _endless()
-        except zlib.error as error:
-            coding = headers["content-encoding"]
-            broken = BrokenExchange(f"the body is not {coding}: {error}")
-            broken.kind = "bad_coding"
-            raise broken from error
+        except httpx.HTTPError:
+            if self._keeps_incomplete and whole is not None:
+                response.body = whole.getvalue()
+            raise
         finally:
             await stream.aclose()  # noqa: ASYNC102 - it does not wait, or not long
         body = b"" if whole is None else whole.getvalue()
@@ -156,19 +144,14 @@ class BodyReader:
             keep_wire_body(received, response, decoder, body, is_complete=truncate_at is None or size <= truncate_at)
         return body
 
-    def _recording(self, received: Received, decoder: Decoder | None, url: str, *, keeps: bool) -> Decoder | None:
-        """Return a decoder that keeps the coded body. libcurl decodes for origins that use codings unasked."""
-        from crawler.fetch.wire_body import RecordingDecoder, coding_for_libcurl  # noqa: PLC0415 - few crawls need it
+    def _decoder_for(self, received: Received, *, keeps: bool) -> Decoder | None:
+        """Return a decoder for the content codings, which keeps the coded body if need be; `None` if one is unknown."""
+        decoder = make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
+        if decoder is None or not (keeps and self._wants_wire):
+            return decoder
+        from crawler.fetch.wire_body import RecordingDecoder  # noqa: PLC0415 - few crawls need it
 
-        if decoder is not None:
-            return RecordingDecoder(decoder) if keeps else decoder
-        coding = coding_for_libcurl(received)
-        if coding and self._is_curl:
-            self._decoded_by_curl.add(urls.origin(url))
-            error = BrokenExchange(f"the body is {coding}, which was not asked for")
-            error.kind = "bad_coding"
-            raise error
-        return None
+        return RecordingDecoder(decoder)
 
 
 def _appended(whole: io.BytesIO | None, piece: bytes) -> io.BytesIO:
@@ -196,19 +179,6 @@ def _expected_size(headers: Headers, size: int, max_body: int) -> int:
         return min(max(int(declared), size), max_body)
     # A body of undeclared size is expected to be four times as large as what has arrived of it.
     return min(4 * size, max_body)
-
-
-def _endless() -> BrokenExchange:
-    error = BrokenExchange("the server sends compressed data without content and without end")
-    error.kind = ENDLESS
-    return error
-
-
-def _decoder_for(received: Received) -> Decoder | None:
-    """Return a decoder for the content codings; `None` if the transport decodes them, or one is unknown."""
-    if not received.is_coded:
-        return None
-    return make_decoder(parse_content_encoding(received.headers.get_list("content-encoding")))
 
 
 def _check_size(size: int, max_body: int, source: object) -> int:

@@ -20,7 +20,7 @@ from crawler.messages import Request, Response
 from crawler.messages.request import is_start_page
 from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
-from crawler.transport.curl_options import accepted_codings
+from crawler.transport.decoding import ACCEPTED
 from crawler.transport.errors import translate
 from crawler.transport.wire import DEADLINE, EXTENSION, LeanRequest, WireOptions
 
@@ -66,10 +66,10 @@ class Downloader:
         self._sender: Sender = CurlSender(transport) if isinstance(transport, CurlTransport) else HttpxSender(transport)
         self.reports_sending = self._sender.is_curl
         """Whether `on_sent` of `fetch` is called as soon as bytes of a request go out."""
-        self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, is_curl=self._sender.is_curl)
+        self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, keeps_incomplete=False)
         basic = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._sender.is_curl:
-            basic["Accept-Encoding"] = "gzip, deflate" if wants_wire else accepted_codings()
+            basic["Accept-Encoding"] = "gzip, deflate" if wants_wire else ACCEPTED
         origins = StartOrigins()
         defaults = DefaultFields(basic, settings.headers, origins)
         self._fields = RequestFields(defaults, self.cookies, credentials, clock)
@@ -96,7 +96,6 @@ class Downloader:
             is_start_page=guard is not None and is_start_page(request),
             max_body=handling.max_gathered(),
             resend=resend,
-            decode=self._bodies.may_decode(request.url),
             complete_by=started + seconds,
             stages={} if self._wants_stages else None,
         )

@@ -39,7 +39,7 @@ class Received(Protocol):
 
     @property
     def is_coded(self) -> bool:
-        """Whether the body is delivered in its content coding."""
+        """Whether the body is delivered in a content coding."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class Received(Protocol):
         ...
 
     def take_body(self) -> bytes | None:
-        """Return the decoded body, once, if it has arrived together with the headers; else `None`."""
+        """Return the body, once, if it has arrived together with the headers; else `None`."""
         ...
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from crawler.transport.decoding import Decoder, libcurl_codings, parse_content_encoding
+from crawler.transport.decoding import Decoder
 
 if TYPE_CHECKING:
     from crawler.fetch.sender import Received
     from crawler.messages import Response
 
-__all__ = ["RecordingDecoder", "coding_for_libcurl", "keep_wire_body"]
+__all__ = ["RecordingDecoder", "keep_wire_body"]
 
 
 class RecordingDecoder(Decoder):
@@ -40,11 +40,3 @@ def keep_wire_body(
     exchange = response._exchange  # noqa: SLF001 - not for users
     assert exchange is not None
     response._exchange = (*exchange[:-2], coded, is_complete)  # noqa: SLF001
-
-
-def coding_for_libcurl(received: Received) -> str:
-    """Return the coding of a body that only libcurl decodes, although the server was not offered it; else empty."""
-    if not received.is_coded:
-        return ""
-    codings = parse_content_encoding(received.headers.get_list("content-encoding"))
-    return codings[0] if codings and libcurl_codings().issuperset(codings) else ""

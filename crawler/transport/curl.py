@@ -6,26 +6,24 @@
                                ▲                                      │
                                └────── once more, if need be ─────────┘
 
-libcurl implements the protocols (HTTP/1.1, 2 and 3, TLS, proxies, content codings) and keeps the connections.
+libcurl implements the protocols (HTTP/1.1, 2 and 3, TLS, proxies) and keeps the connections.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from typing import Final
 
 import httpx
 import trio
 from msgspec.structs import replace
 
-from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.addresses import Addresses, SlowAddresses
 from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.driver import CurlDriver, TransportStatistics
 from crawler.transport.errors import transport_error
 from crawler.transport.resolver import AddressResolver, Resolver
-from crawler.transport.transfer import Transfer, UnknownCoding
+from crawler.transport.transfer import Transfer
 from crawler.transport.wire import (
     DEADLINE,
     LeanRequest,
@@ -33,15 +31,12 @@ from crawler.transport.wire import (
     failure_of,
     set_failure,
     target_of,
-    wire_options,
 )
 
-__all__ = ["CurlTransport", "TransportStatistics", "may_be_multi_member"]
+__all__ = ["CurlTransport", "TransportStatistics"]
 
 MAX_REMEMBERED: Final = 1024
 """Origins or URLs with a peculiarity that are remembered; the oldest is forgotten first."""
-SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
-GZIP_FILE: Final = lazy_pattern(r"\.(?:gz|bgz|tgz|gzip)(?:[?&#]|\Z)", re.IGNORECASE)
 
 
 class CurlTransport(httpx.AsyncBaseTransport):
@@ -58,7 +53,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
     ``wire_headers`` (name and value pairs as received, while ``headers`` describes the decoded body) and
     ``primary_ip``. Exceptions carry the request and a `TransportFailure`.
 
-    A request is sent a second time in three cases:
+    A request is sent a second time in two cases:
 
     * The server had closed the kept connection. libcurl itself sends an idempotent request again as long as no byte of
       a response has come; after several dead connections in a row it gives up, and the request goes out over a new
@@ -67,9 +62,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
       sends bytes that are no response, such as the body of an earlier 204 or 304.
     * The response has header lines that browsers accept and libcurl rejects. A GET or HEAD without a body is then sent
       by a `LenientTransfer`, unless an HTTP proxy forwards it without a tunnel.
-    * The response has a content coding that libcurl does not know (``Content-Encoding: utf-8``), for which it delivers
-      no body. A safe request is repeated at once, unless `WireOptions.resend` forbids it. From then on requests to this
-      origin accept ``gzip`` and ``deflate`` only, and bodies are delivered undecoded; ``headers`` names the codings.
 
     The body of a request is read into memory first.
     """
@@ -91,7 +83,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._driver = CurlDriver(options, slow, max_connections, self._suspect_connections)
         self._max_headers = max_headers
         self._buffer = buffer
-        self._undecoded: dict[Target, None] = {}  # origins that used a content coding unknown to libcurl
         self._suspect: set[Target] = set()  # origins whose kept connections may be dead: the next request opens one
         self._lenient: dict[str, None] = {}  # URLs whose header lines libcurl rejected: the next request is lenient
 
@@ -134,8 +125,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
                 is_stale = self._note_failure(error, transfer, target)
                 if is_stale:
                     resend = transfer.may_resend and not transfer.new_connection
-                elif isinstance(error, UnknownCoding):
-                    resend = self._learn_coding(transfer, target)
                 else:
                     resend = is_lenient = self._learn_leniency(error, transfer)
                 if not resend:
@@ -161,12 +150,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
             buffer=self._buffer,
             max_headers=self._max_headers,
             drop=self._driver.drop,
-            # libcurl decodes only the first member of a gzip file
-            decode=not (
-                cls.connect_only
-                or (self._undecoded and target in self._undecoded)
-                or may_be_multi_member(_address_of(request))
-            ),
             new_connection=new_connection or cls.connect_only,
         )
 
@@ -197,14 +180,6 @@ class CurlTransport(httpx.AsyncBaseTransport):
         if len(self._suspect) >= MAX_REMEMBERED:
             self._suspect.clear()
         self._suspect.add(target)
-
-    def _learn_coding(self, transfer: Transfer, target: Target) -> bool:
-        """Let requests to an origin be delivered undecoded. Return whether to send this one again at once."""
-        if len(self._undecoded) >= MAX_REMEMBERED:
-            del self._undecoded[next(iter(self._undecoded))]
-        self._undecoded[target] = None
-        request = transfer.request
-        return request.method in SAFE_METHODS and wire_options(request).resend
 
     def _learn_leniency(self, error: httpx.RequestError, transfer: Transfer) -> bool:
         """Return whether to send the request leniently at once, because libcurl rejected a line that browsers accept.
@@ -245,11 +220,3 @@ class CurlTransport(httpx.AsyncBaseTransport):
 def _address_of(request: httpx.Request) -> str:
     """Return the URL of a request, without parsing that of a lean one."""
     return request.address if isinstance(request, LeanRequest) else str(request.url)
-
-
-def may_be_multi_member(url: str) -> bool:
-    """Return whether a URL looks like that of a gzip file, which may have several members.
-
-    Some servers declare a content coding for such files.
-    """
-    return ("gz" in url or "GZ" in url) and GZIP_FILE.search(url) is not None

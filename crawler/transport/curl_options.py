@@ -19,20 +19,16 @@ from msgspec import Struct
 
 from crawler.lazy_pattern import lazy_pattern
 from crawler.settings.proxies import PROXY_PORTS
-from crawler.transport.decoding import libcurl_codings
+from crawler.transport.decoding import ACCEPTED
 from crawler.transport.errors import transport_error
 from crawler.transport.transfer import Transfer
 from crawler.transport.wire import LeanRequest
 
-__all__ = ["CurlOptions", "accepted_codings", "connection_stages", "proxy_of"]
+__all__ = ["CurlOptions", "connection_stages", "proxy_of"]
 
 TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The characters of a method and of a field name (RFC 9110 section 5.6.2)."""
 LINE_BREAK: Final = lazy_pattern(rb"[\r\n\0]")
-CODINGS: Final = ("gzip", "deflate", "br", "zstd")
-"""Content codings in the order in which browsers list them."""
-UNDECODED: Final = b"Accept-Encoding: gzip, deflate"
-"""Sent where libcurl does not decode: the codings that `crawler.transport.decoding` and httpx decode."""
 SUPPRESSED: Final = ((b"accept", b"Accept:"), (b"expect", b"Expect:"), (b"content-type", b"Content-Type:"))
 """Fields that libcurl adds by default, and the option that prevents it."""
 
@@ -62,7 +58,7 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
         setopt(pycurl.PIPEWAIT, 0)  # with 1, requests to a server without HTTP/2 wait for each other
         setopt(pycurl.PATH_AS_IS, 1)
         setopt(pycurl.USERAGENT, "")  # pycurl's own would be sent to proxies too
-        setopt(pycurl.ACCEPT_ENCODING, "")  # all that libcurl can decode
+        setopt(pycurl.HTTP_CONTENT_DECODING, 0)  # libcurl does not say that a coded body ended too early
         setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self.connect_timeout))
         # Seconds for which libcurl keeps the addresses that a request brings. It scans all that it has for each
         # request.
@@ -89,9 +85,7 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
         else:
             url = request.url
             fields, address = request.headers.raw, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
-        lines, can_decode = _header_lines(tuple(fields), len(transfer.body), is_lean)
-        if can_decode and not transfer.decode:
-            lines = tuple([UNDECODED if line[:16].lower() == b"accept-encoding:" else line for line in lines])
+        lines = _header_lines(tuple(fields), len(transfer.body), is_lean)
         setopt = curl.setopt
         setopt(pycurl.URL, address)
         setopt(pycurl.TIMEOUT_MS, _time_left(transfer.complete_by, transfer.clock))
@@ -107,12 +101,6 @@ class CurlOptions(Struct, frozen=True, kw_only=True, eq=False):
             needs_reset = True
         if request.method != "GET" or transfer.body:
             _set_method(curl, transfer)
-            needs_reset = True
-        if not (can_decode and transfer.decode):
-            if not transfer.decode:
-                setopt(pycurl.ACCEPT_ENCODING, UNDECODED.partition(b" ")[2])
-            setopt(pycurl.HTTP_CONTENT_DECODING, 0)
-            transfer.decode = False
             needs_reset = True
         extensions = request.extensions
         if transfer.new_connection or transfer.connect_only or transfer.proxy is not None or "timeout" in extensions:
@@ -179,18 +167,15 @@ def _parse_url(url: str) -> httpx.URL:
 
 
 @lru_cache(maxsize=1024)  # the requests to one site have the same fields
-def _header_lines(
-    fields: tuple[tuple[bytes, bytes], ...], body_size: int, is_lean: bool
-) -> tuple[tuple[bytes, ...], bool]:
-    """Return the header lines in the given order and spelling, and whether libcurl decodes all codings they accept.
+def _header_lines(fields: tuple[tuple[bytes, bytes], ...], body_size: int, is_lean: bool) -> tuple[bytes, ...]:
+    """Return the header lines in the given order and spelling.
 
-    The fields of a lean request are complete; to others libcurl adds the codings that it accepts.
+    The fields of a lean request are complete; others accept all codings unless they say so.
     """
     lines = []
-    can_decode = True
     suppressed = dict(SUPPRESSED)
-    if is_lean:
-        suppressed[b"accept-encoding"] = b"Accept-Encoding:"
+    if not is_lean:
+        suppressed[b"accept-encoding"] = b"Accept-Encoding: " + ACCEPTED.encode()
     for name, padded in fields:
         value = padded.strip(b" \t")
         if not name or name.translate(None, TOKEN):
@@ -200,11 +185,9 @@ def _header_lines(
         lines.append(b"%b: %b" % (name, value) if value else b"%b;" % name)
         lowered = name.lower()
         suppressed.pop(lowered, None)
-        if lowered == b"accept-encoding":
-            can_decode = _can_decode(value)
-        elif lowered == b"content-length" and value != b"%d" % body_size:
+        if lowered == b"content-length" and value != b"%d" % body_size:
             raise ValueError(f"a Content-Length of {value!r} for a body of {body_size} bytes")
-    return (*lines, *suppressed.values()), can_decode
+    return (*lines, *suppressed.values())
 
 
 def _request_target(address: bytes, proxy: httpx.URL | None) -> bytes:
@@ -238,18 +221,6 @@ def _set_method(curl: Any, transfer: Transfer) -> None:
         curl.setopt(pycurl.MAXAGE_CONN, 1)
         curl.setopt(pycurl.VERBOSE, 1)
         curl.setopt(pycurl.DEBUGFUNCTION, transfer.on_debug)
-
-
-def _can_decode(accepted: bytes) -> bool:
-    """Return whether libcurl decodes every coding that an ``Accept-Encoding`` value accepts."""
-    codings = {coding.partition(b";")[0].strip().lower().decode("latin-1") for coding in accepted.split(b",")}
-    codings.discard("identity")
-    return bool(codings) and codings <= libcurl_codings()
-
-
-def accepted_codings() -> str:
-    """Return the codings that this libcurl decodes, as an ``Accept-Encoding`` value."""
-    return ", ".join(coding for coding in CODINGS if coding in libcurl_codings())
 
 
 def _time_left(deadline: float, clock: Callable[[], float]) -> int:

@@ -14,12 +14,27 @@ import pycurl
 from crawler.lazy_pattern import lazy_pattern
 from crawler.transport.wire import failure_of
 
-__all__ = ["BOMB", "CALM", "ENDLESS", "FINAL_KINDS", "TOO_LARGE", "is_unknown_host", "kind_of", "kind_of_code"]
+__all__ = [
+    "BOMB",
+    "CALM",
+    "CLOSED",
+    "ENDLESS",
+    "FINAL_KINDS",
+    "INCOMPLETE",
+    "TOO_LARGE",
+    "is_unknown_host",
+    "kind_of",
+    "kind_of_code",
+]
 
 HTTP2_STREAM: Final = 92
 PROXY: Final = 97
-TOO_LARGE: Final = 100  # of header lines, and of an unpacked body
+TOO_LARGE: Final = 100  # of header lines
 """Codes that pycurl has no name for (include/curl/curl.h)."""
+CLOSED: Final = "closed"
+"""The kind of a connection that was closed before a response."""
+INCOMPLETE: Final = "incomplete"
+"""The kind of a body that was cut, by its framing or by its content coding."""
 BY_CODE: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
     pycurl.E_COULDNT_RESOLVE_PROXY: "proxy",
@@ -31,8 +46,8 @@ BY_CODE: Final = {
     pycurl.E_RECV_ERROR: "reset",
     pycurl.E_SEND_ERROR: "reset",
     HTTP2_STREAM: "reset",
-    pycurl.E_GOT_NOTHING: "closed",
-    pycurl.E_PARTIAL_FILE: "closed",
+    pycurl.E_GOT_NOTHING: CLOSED,
+    pycurl.E_PARTIAL_FILE: INCOMPLETE,
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "bad_header",
     pycurl.E_BAD_FUNCTION_ARGUMENT: "bad_header",
     pycurl.E_UNSUPPORTED_PROTOCOL: "no_http",
@@ -53,7 +68,7 @@ BY_MESSAGE: Final = (
 """Words of TLS libraries, whose codes do not differ; the first match counts."""
 CALM: Final = "enhance_your_calm"
 """The kind of a request that the server refused by the error code ENHANCE_YOUR_CALM of HTTP/2, and libcurl's words."""
-RESETS: Final = (("unexpected eof", "closed"), (CALM.upper(), CALM))
+RESETS: Final = (("unexpected eof", CLOSED), (CALM.upper(), CALM))
 """Words about connections and streams that have ended: without a TLS close_notify (RFC 9112 section 9.8), and by an
 error code."""
 MANY_FIELDS: Final = lazy_pattern("too many (response headers|continuation frames)", re.IGNORECASE)

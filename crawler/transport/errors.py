@@ -175,8 +175,6 @@ _FINAL_CODES = frozenset(
     }
 )
 
-_TOO_MANY_CODINGS = "content encodings"  # in a message of libcurl, whose code is that of a body with a wrong coding
-
 # After sending, the response is at fault, not the request: HTTP/0.9, HTTP/1.2, SSH …, or a malformed header line.
 _SERVERS_IF_SENT = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_BAD_FUNCTION_ARGUMENT)
 
@@ -271,7 +269,7 @@ def curl_error(
     """Return the httpx exception for a transfer that failed in libcurl."""
     cls = _BY_CODE.get(code, httpx.TransportError)
     kind = kind_of_code(code, curl_message, os_errno)
-    is_final = code in _FINAL_CODES or kind in FINAL_KINDS or _TOO_MANY_CODINGS in curl_message
+    is_final = code in _FINAL_CODES or kind in FINAL_KINDS
     retryable = False if is_final else None
     if sent and code in _SERVERS_IF_SENT:
         cls, retryable = httpx.RemoteProtocolError, None

@@ -8,6 +8,7 @@ such lines, and ``http`` URLs through an HTTP proxy, which forwards messages ins
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,7 +17,7 @@ import httpx
 import pycurl
 import trio
 
-from crawler.transport.error_kinds import kind_of_code
+from crawler.transport.error_kinds import CLOSED, kind_of_code
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 from crawler.transport.transfer import Transfer
 from crawler.transport.wire import LeanRequest
@@ -26,7 +27,7 @@ __all__ = ["LenientTransfer", "can_send_leniently", "is_tolerable"]
 TOLERABLE: Final = re.compile("without colon|carriage return", re.IGNORECASE)
 """Words of libcurl about lines that browsers accept."""
 METHODS: Final = ("GET", "HEAD")
-REPLACED_FIELDS: Final = (b"connection", b"accept-encoding", b"host")
+REPLACED_FIELDS: Final = (b"connection", b"host")
 FINAL_KINDS: Final = ("bad_header", "headers_too_large")
 """Kinds that the next attempt would meet again."""
 
@@ -44,12 +45,13 @@ def can_send_leniently(request: httpx.Request, *, body: bytes, proxy: httpx.URL 
 
 
 class LenientTransfer(Transfer):
-    """A GET or HEAD over a connection of its own, whose response is parsed here. The body is not decoded."""
+    """A GET or HEAD over a connection of its own, whose response is parsed here."""
 
     connect_only = True
 
     def __init__(self, request: httpx.Request, *, max_headers: int, **options: Any) -> None:
         super().__init__(request, max_headers=max_headers, **options)
+        self._max_size = math.inf  # the body is delivered as it comes
         self._socket: int | None = None  # the descriptor, while connected
         self._unsent = _request_head(request)
         self._parser = LenientHTTP11Parser(has_body=request.method != "HEAD", max_headers=max_headers)
@@ -71,7 +73,7 @@ class LenientTransfer(Transfer):
 
     @property
     def received(self) -> int:
-        """Bytes of the body received so far, before decoding."""
+        """Bytes of the body received so far."""
         return self._body_size
 
     async def wait(self) -> None:
@@ -108,7 +110,7 @@ class LenientTransfer(Transfer):
             return bytes(await self._call("recv", 65_536, trio.lowlevel.wait_readable))
         except pycurl.error as error:
             code, message = error.args
-            if kind_of_code(code, message, 0) == "closed":  # without a TLS close_notify
+            if kind_of_code(code, message, 0) == CLOSED:  # without a TLS close_notify
                 return b""
             raise
 
@@ -140,5 +142,4 @@ def _request_head(request: httpx.Request) -> bytes:
     host = next((value for name, value in fields if name.lower() == b"host"), request.url.netloc)
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path), b"Host: " + host]
     lines += [b"%b: %b" % (name, value) for name, value in fields if name.lower() not in REPLACED_FIELDS]
-    lines += [b"Accept-Encoding: gzip, deflate", b"Connection: close"]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n"

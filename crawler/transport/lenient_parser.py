@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from crawler.transport.error_kinds import ENDLESS
+from crawler.transport.error_kinds import CLOSED, ENDLESS, INCOMPLETE
 from crawler.transport.inspection import ALLOWANCE, MAX_RATIO
 
 __all__ = ["LenientHTTP11Parser", "ParseError"]
@@ -62,9 +62,9 @@ class LenientHTTP11Parser:
             message = (
                 "closed in the middle of the headers" if self.lines or self._buffer else "closed without a response"
             )
-            raise ParseError(f"the connection was {message}", "closed")
+            raise ParseError(f"the connection was {message}", CLOSED)
         if not self.is_complete and (self._chunked or self._left is not None):
-            raise ParseError("the connection was closed in the middle of the body", "closed")
+            raise ParseError("the connection was closed in the middle of the body", INCOMPLETE)
         self.is_complete = True
 
     def _step(self, body: bytearray) -> bool:

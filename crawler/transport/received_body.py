@@ -80,7 +80,7 @@ class ReceivedBody(Awaited):
     """Holds what has arrived of a body and was not read. If that is too much, libcurl pauses."""
 
     __slots__ = (
-        "_body_size", "_buffer", "_chunks", "_chunks_size", "_ended", "_error", "_is_coded", "_max_size", "_paused",
+        "_body_size", "_buffer", "_chunks", "_chunks_size", "_ended", "_error", "_is_limited", "_max_size", "_paused",
         "_whole", "has_response",
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ class ReceivedBody(Awaited):
         """Whether the waiting task gets the response now, or an error."""
         self._buffer = buffer
         self._max_size = max_size
-        self._is_coded = False  # whether the body has a content coding: paused, libcurl would hold all that it decodes
+        self._is_limited = True  # whether the reader wants `max_size` bytes of this at most
         self._body_size = 0  # bytes delivered by libcurl
         self._whole: io.BytesIO | None = None  # a body that is delivered in one piece
         self._chunks: deque[bytes] = deque()  # of the body, not yet read
@@ -102,12 +102,12 @@ class ReceivedBody(Awaited):
 
     @enable_ki_protection
     def on_body(self, chunk: bytes) -> int | None:
-        """WRITEFUNCTION: take decoded bytes, or pause libcurl when too many are unread."""
+        """WRITEFUNCTION: take bytes, or pause libcurl when too many are unread."""
         if self._whole is not None:
             self._body_size += self._whole.write(chunk)
-            if self._body_size > MAX_WHOLE and not self._is_coded:
+            if self._body_size > MAX_WHOLE:
                 self._deliver_in_pieces(self._whole)
-            return None if self._body_size <= self._max_size else WRITEFUNC_ERROR
+            return WRITEFUNC_ERROR if self._body_size > self._max_size and self._is_limited else None
         if self._chunks_size >= self._buffer:
             self._paused = True
             return WRITEFUNC_PAUSE

@@ -16,18 +16,27 @@ from typing import Any, ClassVar, Final, Self
 import httpx
 import pycurl
 import trio
+from msgspec.structs import replace
 from trio.lowlevel import enable_ki_protection
 
 from crawler.headers import Headers, ReceivedHeaders
 from crawler.http.retry_safety import is_idempotent
 from crawler.lazy_pattern import lazy_pattern
-from crawler.transport.decoding import unknown_coding
-from crawler.transport.error_kinds import BOMB, ENDLESS, TOO_LARGE, kind_of_code
+from crawler.transport.decoding import make_decoder, parse_content_encoding
+from crawler.transport.error_kinds import CLOSED, ENDLESS, INCOMPLETE, kind_of_code
 from crawler.transport.errors import curl_error, transport_error
 from crawler.transport.received_body import WRITEFUNC_ERROR, ReceivedBody
-from crawler.transport.wire import DEADLINE, STALE, ProxyFault, delivered_fields, wire_options
+from crawler.transport.wire import (
+    DEADLINE,
+    STALE,
+    ProxyFault,
+    delivered_fields,
+    failure_of,
+    set_failure,
+    wire_options,
+)
 
-__all__ = ["Transfer", "UnknownCoding", "parse_status_line"]
+__all__ = ["Transfer", "parse_status_line"]
 
 PREREQFUNC_OK: Final[int] = pycurl.PREREQFUNC_OK
 PREREQFUNC_ABORT: Final[int] = pycurl.PREREQFUNC_ABORT
@@ -36,16 +45,9 @@ STREAM_REFUSED: Final = lazy_pattern(rb"HTTP/[23] stream \d+ refused by server")
 """What libcurl says of a stream with REFUSED_STREAM, or after the last one of a GOAWAY."""
 INTERIM: Final = re.compile(rb"\S+ 1(?!01)")
 """An interim response (RFC 9110 section 15.2). 101 is not one: it is the last response in this protocol."""
-MAX_PAUSED_BODY: Final = 64 * 1024 * 1024
-"""Bytes of a body that libcurl buffers at most while it is paused."""
 ALL_STALE: Final = "Connection died, tried"
 """What libcurl says when several kept connections in a row were closed."""
-BODILESS: Final = (204, 304)
 NO_TIMEOUT: Final[dict[str, float | None]] = {}
-
-
-class UnknownCoding(httpx.DecodingError):
-    """libcurl delivers no body, because it does not know the content coding; it does when it need not decode."""
 
 
 class Transfer(ReceivedBody, httpx.AsyncByteStream):
@@ -53,8 +55,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
 
     __slots__ = (
         "_drop", "_has_headers", "_lines", "_lines_size", "_max_headers", "_primary_ip", "_read_timeout", "_reason",
-        "_sent_size", "_version", "_was_refused", "_write_timeout", "body", "clock", "complete_by", "curl", "decode",
-        "headers", "headers_at", "needs_reset", "new_connection", "options", "peer", "proxy", "proxy_fault", "request",
+        "_sent_size", "_version", "_was_refused", "_write_timeout", "body", "clock", "complete_by", "curl", "headers",
+        "headers_at", "is_coded", "needs_reset", "new_connection", "options", "peer", "proxy", "proxy_fault", "request",
         "sent", "sent_at", "stages", "status", "status_line", "used_kept_connection", "was_inspected",
     )  # fmt: skip
 
@@ -72,7 +74,6 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         buffer: int,
         max_headers: int,
         drop: Callable[[Transfer], None],
-        decode: bool = True,
         new_connection: bool = False,
     ) -> None:
         self.options = options = wire_options(request)
@@ -84,7 +85,6 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         self.body = body
         self.proxy = proxy
         self.new_connection = new_connection
-        self.decode = decode and options.decode
         self.complete_by = options.complete_by
         self.stages = options.stages
         self._max_headers = max_headers
@@ -112,6 +112,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         """Its status code."""
         self.headers_at = 0.0
         """Seconds on trio's clock at which the header fields were complete."""
+        self.is_coded = False
+        """Whether the body has a content coding, in which it is delivered."""
         self._lines: list[bytes] = []  # of the current header block; later trailers, which are ignored
         self._has_headers = False  # whether the header fields are complete
         self._version = self._reason = b""
@@ -200,8 +202,10 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         self.headers = headers = ReceivedHeaders(lines)
         self._has_headers = True
         self.headers_at = self.clock()
-        self._is_coded = "content-encoding" in headers
-        if self._max_size <= MAX_PAUSED_BODY and self.decode:  # paused, libcurl would hold as much
+        if "content-encoding" in headers:
+            self.is_coded = True
+            self._is_limited = False  # its reader decodes, and counts
+        if self._max_size != math.inf:
             self._gather()
             if self.proxy is None and "set-cookie" not in headers:  # the body may break off: cookies are stored before
                 return
@@ -212,7 +216,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
 
     @property
     def delivered(self) -> int:
-        """Bytes of header fields and of the decoded body that libcurl has delivered."""
+        """Bytes of header fields and of the body that libcurl has delivered."""
         return self._lines_size + sum(map(len, self._lines)) + self._body_size
 
     @property
@@ -240,15 +244,11 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         if code == pycurl.E_OK and self._has_headers:
             self._finish()
             return
-        if code == pycurl.E_WRITE_ERROR and self._has_headers and not self._paused:
-            # The body is complete and bytes follow its compressed data, which browsers ignore; or it is large enough.
+        if code == pycurl.E_WRITE_ERROR and self._has_headers:  # the body is large enough
             code = pycurl.E_OK
         # Seconds by which libcurl's clock may be ahead of trio's.
         if code == pycurl.E_OPERATION_TIMEDOUT and trio.current_time() >= self.complete_by - 0.05:
             self.fail(self.late())
-        elif code == TOO_LARGE and self._paused:
-            message = f"a small body that unpacks to more than {MAX_PAUSED_BODY} bytes: a decompression bomb"
-            self.fail(self._failure(httpx.DecodingError, message, retryable=False, kind=BOMB))
         elif code == pycurl.E_SEND_ERROR and ALL_STALE in message and not self._has_headers:
             self.fail(self._stale())
         elif self.used_kept_connection and not self.delivered and kind_of_code(code, message, os_errno) == "no_http":
@@ -256,12 +256,14 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         elif self._lines_size + sum(map(len, self._lines)) > self._max_headers:  # libcurl found that they are too many
             self.fail(self._too_many_lines())
         elif code != pycurl.E_OK:
-            self.fail(
-                curl_error(code, message, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
-            )
+            error = curl_error(code, message, request=self.request, proxy=self.proxy, sent=self.sent, os_errno=os_errno)
+            failure = failure_of(error)
+            if self._has_headers and failure is not None and failure.kind == CLOSED:  # a TLS connection, by a mere FIN
+                set_failure(error, replace(failure, kind=INCOMPLETE))
+            self.fail(error)
         elif not self._has_headers:
             message = "the connection was closed in the middle of the headers"
-            self.fail(self._failure(httpx.RemoteProtocolError, message, kind="closed"))
+            self.fail(self._failure(httpx.RemoteProtocolError, message, kind=CLOSED))
         else:
             self._finish()
 
@@ -269,6 +271,8 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         """End the transfer with an error, unless it has one already, of which this may be a mere consequence."""
         if self._error is None:
             self._error = error
+        if self._whole is not None:
+            self._deliver_in_pieces(self._whole)
         self._finish()
 
     def detach(self) -> None:
@@ -299,11 +303,6 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
             message = "invalid status line: the status does not have three digits"
             raise self._failure(httpx.RemoteProtocolError, message, kind="no_http")
         self.status = status
-        if self._is_coded and self.decode and status not in BODILESS:
-            unknown = unknown_coding(self.headers["content-encoding"]) if self.request.method != "HEAD" else ""
-            if unknown:
-                message = f"its content coding {unknown!r} is unknown; the next attempt takes the body undecoded"
-                raise self._failure(UnknownCoding, message, retryable=True)
 
     @property
     def extensions(self) -> dict[str, Any]:
@@ -311,33 +310,31 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         return {"http_version": self._version, "reason_phrase": self._reason, "primary_ip": self._primary_ip}
 
     @property
-    def is_coded(self) -> bool:
-        """Whether the body is delivered in a content coding."""
-        return self._is_coded and not self.decode
-
-    @property
     def stream(self) -> Self:
         """The body as it comes."""
         return self
 
     def as_response(self) -> httpx.Response:
-        """Return the response, whose stream is this transfer."""
+        """Return the response, with its body decoded if its codings are known."""
+        from crawler.transport.decoded_body import DecodedBody  # noqa: PLC0415 - it is for clients of httpx
+
         fields = self.headers.encode()
+        decoder = make_decoder(parse_content_encoding(self.headers.get_list("content-encoding")))
         return httpx.Response(
             self.status,
-            headers=delivered_fields(fields, decoded=self.decode),
-            stream=self,
+            headers=delivered_fields(fields, decoded=decoder is not None),
+            stream=self if decoder is None else DecodedBody(self, decoder, self.status),
             extensions=self.extensions | {"wire_headers": fields},
             request=self.request,
         )
 
     @property
     def received(self) -> int:
-        """Bytes of the body received so far, before decoding; 0 after the end."""
+        """Bytes of the body received so far; 0 after the end."""
         return 0 if self.curl is None else int(self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
 
     def _unpause(self) -> None:
-        """Let libcurl continue. It calls `on_body` at once with what it buffered, and may fail to decode that."""
+        """Let libcurl continue. It calls `on_body` at once with what it buffered."""
         self._paused = False
         try:
             if self.curl is not None:

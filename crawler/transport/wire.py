@@ -60,13 +60,10 @@ class WireOptions(Struct, kw_only=True):  # one is made for every request, and f
     is_start_page: bool = False
     """Whether this is a start page, which opens the network of its host to the crawl."""
     max_body: float = math.inf
-    """Bytes of the decoded body that the caller will read."""
+    """Bytes of the decoded body that the caller will read; infinite if it takes them as they come."""
     resend: bool = True
     """Whether the transport may send an idempotent request a second time at once, over a new connection or in another
     way."""
-    decode: bool = True
-    """Whether the transport may decode the body. If not, it comes in ``gzip`` or ``deflate``, or in any coding that the
-    server uses although it was not offered it."""
     complete_by: float = math.inf
     """Seconds on trio's clock by which the response must be complete. A later one fails with the kind `DEADLINE`."""
     stages: dict[str, float] | None = None
