@@ -72,7 +72,7 @@ class Awaited:
 WRITEFUNC_PAUSE: Final[int] = pycurl.WRITEFUNC_PAUSE
 WRITEFUNC_ERROR: Final = -1
 """What a callback of libcurl returns to end its transfer."""
-MAX_WHOLE: Final = 1024 * 1024
+MAX_WHOLE: Final = 512 * 1024
 """Bytes of a body that are gathered, before they are delivered."""
 
 

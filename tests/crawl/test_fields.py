@@ -16,10 +16,10 @@ from crawler import Produced, Request, Response, Settings, Spider, crawl
 from crawler.fetch.downloader import DEFAULT_ACCEPT
 from crawler.settings.headers import merged
 from crawler.testing import FakeSite, collect
-from crawler.transport.curl_options import accepted_codings
+from crawler.transport.decoding import ACCEPTED
 
 AGENT = "User-Agent: me/1"
-USUAL = [AGENT, f"Accept: {DEFAULT_ACCEPT}", f"Accept-Encoding: {accepted_codings()}"]
+USUAL = [AGENT, f"Accept: {DEFAULT_ACCEPT}", f"Accept-Encoding: {ACCEPTED}"]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def sent(serve: Serve, settings: Settings | None = None, answer: bytes = b
 
 async def test_default_header_fields(serve: Serve) -> None:
     assert await sent(serve) == USUAL
-    codings = accepted_codings().split(", ")
+    codings = ACCEPTED.split(", ")
     assert codings[:2] == ["gzip", "deflate"]
 
 

@@ -31,7 +31,6 @@ from crawler.limits.headers.vendors import VENDOR_PARSERS
 from crawler.scope.domains import Domains
 from crawler.scope.patterns import FileTypes, Patterns
 from crawler.scope.traps import session_template, template, trap_of
-from crawler.transport.curl import may_be_multi_member
 from crawler.transport.decoding import parse_content_encoding
 from crawler.transport.lenient_parser import LenientHTTP11Parser, ParseError
 
@@ -182,7 +181,6 @@ PARSERS: Final[dict[str, Parser]] = {
     "robots.txt of a URL": (_check_robots, URL_PARTS, (("", ""),)),
     "scope and traps": (_check_scope, URL_PARTS, (("", ""),)),
     "cookies of a URL": (_send_cookies, URL_PARTS, (("//", "/"),)),
-    "gzip files": (may_be_multi_member, (*URL_PARTS, ".gz", "gz", "GZ"), (("", ""),)),
     "header fields": (_read_fields, FIELD_PARTS, (("", ""),)),
     "Set-Cookie": (lambda text: parse_set_cookie(text, PAGE, NOW), COOKIE_PARTS, (("", ""), ("a=b; expires=", ""))),
     "cookie jar": (_store_cookies, COOKIE_PARTS, (("", ""),)),

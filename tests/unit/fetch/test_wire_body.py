@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support.rawserver import answers
 
-from crawler import BrokenExchange, Request, Settings
+from crawler import Request, Settings
 from crawler.fetch.body_reader import BodyHandling
 from crawler.fetch.downloader import Downloader
 
@@ -67,15 +67,11 @@ async def test_a_body_that_is_cut_is_not_complete(serve, transport):
     assert response.wire.is_complete
 
 
-async def test_an_unrequested_coding_costs_an_attempt_and_is_then_decoded_by_libcurl(serve, transport):
+async def test_a_coding_that_was_not_asked_for_is_decoded_and_kept_too(serve, transport):
     server = await serve(answers(message(BR, "Content-Encoding: br")))
-    downloads = loader(transport)
-    with pytest.raises(BrokenExchange, match="the body is br, which was not asked for") as caught:
-        await downloads.fetch(Request(server.url))
-    assert (caught.value.kind, caught.value.retryable) == ("bad_coding", True)
-    response = await downloads.fetch(Request(server.url))
+    response = await loader(transport).fetch(Request(server.url))
     assert response.body == b"<p>hello</p>" * 50
-    assert response.wire.body is None
+    assert response.wire.body == BR
 
 
 async def test_an_unknown_coding_is_delivered_and_kept_as_it_came(serve, transport):

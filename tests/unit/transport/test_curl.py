@@ -12,7 +12,7 @@ import trio
 from support.rawserver import answers, get, ok, until
 
 from crawler import urls
-from crawler.transport.curl import CurlTransport, may_be_multi_member
+from crawler.transport.curl import CurlTransport
 from crawler.transport.inspection import Inspection
 from crawler.transport.wire import EXTENSION, LeanRequest, WireOptions, failure_of
 
@@ -505,20 +505,3 @@ async def test_a_deadline_that_has_passed_ends_the_request_at_once(serve, transp
     far = {EXTENSION: WireOptions(complete_by=trio.current_time() + 1e12)}
     assert (await get(transport, server.url, extensions=far)).content == b"ok"
     assert (await get(transport, server.url)).content == b"ok", "the deadline does not stay with the handle"
-
-
-@pytest.mark.parametrize(
-    ("url", "may"),
-    [
-        ("https://a.test/log.gz", True),
-        ("https://a.test/LOG.GZ?v=2", True),
-        ("https://a.test/x.tgz#part", True),
-        ("https://a.test/export?file=a.gz&t=1", True),
-        ("https://a.test/gz", False),
-        ("https://a.test/log.gz/page", False),
-        ("https://a.test/a.gzz", False),
-        ("https://a.test/", False),
-    ],
-)
-def test_a_gzip_file_is_known_by_its_name(url, may):
-    assert may_be_multi_member(url) is may

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cases import each
 
-from crawler.transport.curl_options import CurlOptions, accepted_codings, proxy_of
+from crawler.transport.curl_options import CurlOptions, proxy_of
 from crawler.transport.transfer import Transfer
 from crawler.transport.wire import LeanRequest
 
@@ -78,13 +78,12 @@ def test_http_3_is_tried_only_on_request(http3, version):
 
 
 def test_a_plain_get_leaves_nothing_in_the_handle_that_the_next_one_does_not_replace():
-    options, needs_reset, made = configured(lean(fields=[(b"X-A", b" b "), (b"x-empty", b"")]))
+    options, needs_reset, _ = configured(lean(fields=[(b"X-A", b" b "), (b"x-empty", b"")]))
     assert not needs_reset
-    assert made.decode
     assert options[pycurl.URL] == b"http://site.test/a?b"
     lines = options[pycurl.HTTPHEADER]
     assert lines[:2] == (b"X-A: b", b"x-empty;")
-    assert set(lines[2:]) == {b"Accept:", b"Expect:", b"Content-Type:", b"Accept-Encoding:"}
+    assert set(lines[2:]) == {b"Accept:", b"Expect:", b"Content-Type:"}
     assert pycurl.RESOLVE not in options
 
 
@@ -103,9 +102,6 @@ def test_addresses_are_handed_over():
         (lean(method="POST"), {}, pycurl.POST, 1),
         (lean(method="PURGE"), {}, pycurl.CUSTOMREQUEST, "PURGE"),
         (lean(method="PUT", body=b"abc"), {}, pycurl.CUSTOMREQUEST, "PUT"),
-        (lean(fields=[(b"Accept-Encoding", b"identity")]), {}, pycurl.HTTP_CONTENT_DECODING, 0),
-        (lean(fields=[(b"Accept-Encoding", b"gzip, rot13")]), {}, pycurl.HTTP_CONTENT_DECODING, 0),
-        (lean(), {"decode": False}, pycurl.ACCEPT_ENCODING, b"gzip, deflate"),
         (lean(proxy="socks5h://p.test"), {}, pycurl.PROXYPORT, 1080),
         (lean("http://site.test/%c3?%41"), {}, pycurl.REQUEST_TARGET, b"/%c3?%41"),
         (lean("http://a.test/%Fa", proxy="http://p.test"), {}, pycurl.REQUEST_TARGET, b"http://a.test/%Fa"),
@@ -120,11 +116,13 @@ def test_special_options_are_set_and_require_a_reset(request_, more, option, val
     assert needs_reset
 
 
-def test_only_common_codings_are_accepted_if_libcurl_must_not_decode():
-    request = lean(fields=[(b"accept-encoding", b"gzip")])
-    options, _, made = configured(request, decode=False)
-    assert b"Accept-Encoding: gzip, deflate" in options[pycurl.HTTPHEADER]
-    assert not made.decode
+def test_libcurl_does_not_decode_and_a_client_that_says_nothing_accepts_all_codings():
+    handle = Handle()
+    CurlOptions(connect_timeout=1, tls_verify=True, http3=False).configure_handle(handle)
+    assert handle.options[pycurl.HTTP_CONTENT_DECODING] == 0
+    options, needs_reset, _ = configured(httpx.Request("GET", "http://site.test/"))
+    assert b"Accept-Encoding: gzip, deflate, br, zstd" in options[pycurl.HTTPHEADER]
+    assert not needs_reset
 
 
 def test_behind_a_proxy_http_3_is_not_tried():
@@ -181,12 +179,6 @@ def test_the_proxy_of_a_request(proxy, found):
 def test_an_invalid_proxy_is_refused(proxy):
     with pytest.raises(httpx.UnsupportedProtocol, match="not a proxy"):
         proxy_of(httpx.Request("GET", "http://site.test/", extensions={"proxy": proxy}))
-
-
-def test_the_accepted_codings_are_those_of_libcurl_in_the_order_of_browsers():
-    codings = accepted_codings().split(", ")
-    assert codings[:2] == ["gzip", "deflate"]
-    assert codings == [coding for coding in ("gzip", "deflate", "br", "zstd") if coding in codings]
 
 
 @pytest.mark.parametrize(
