@@ -17,11 +17,14 @@ __all__ = ["DecodedBody"]
 class DecodedBody(httpx.AsyncByteStream):
     """Reads a coded body to its end, which has to be that of its coding, in pieces of at most 64 KiB."""
 
-    def __init__(self, coded: httpx.AsyncByteStream, decoder: Decoder, status: int) -> None:
+    def __init__(
+        self, coded: httpx.AsyncByteStream, decoder: Decoder, status: int, request: httpx.Request | None = None
+    ) -> None:
         self._coded = coded
         self._chunks = aiter(coded)
         self._decoder = decoder
         self._status = status
+        self._request = request
         self._pieces: Iterator[bytes] = iter(())
         self._size = 0
 
@@ -35,6 +38,14 @@ class DecodedBody(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         """Return the next bytes; no checkpoint if they have arrived already."""
+        try:
+            return await self._next()
+        except CodingError as error:
+            if self._request is not None:
+                error.request = self._request
+            raise
+
+    async def _next(self) -> bytes:
         while True:
             for piece in self._pieces:
                 self._size += len(piece)

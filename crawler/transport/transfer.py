@@ -323,7 +323,7 @@ class Transfer(ReceivedBody, httpx.AsyncByteStream):
         return httpx.Response(
             self.status,
             headers=delivered_fields(fields, decoded=decoder is not None),
-            stream=self if decoder is None else DecodedBody(self, decoder, self.status),
+            stream=self if decoder is None else DecodedBody(self, decoder, self.status, self.request),
             extensions=self.extensions | {"wire_headers": fields},
             request=self.request,
         )

@@ -172,7 +172,7 @@ HTTP2: Final = (
     ),
     _case(
         "reset-no-error-sized", "RST_STREAM with NO_ERROR inside a body of known length",
-        _speaks(headers(("content-length", "1000")), data(HALF), reset(NO_ERROR)), kind="closed",
+        _speaks(headers(("content-length", "1000")), data(HALF), reset(NO_ERROR)), kind="incomplete",
     ),
     _case(
         "short", "a stream that ends before its Content-Length",

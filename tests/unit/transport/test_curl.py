@@ -37,10 +37,10 @@ async def test_the_request_keeps_the_order_and_the_case_of_its_headers_and_nothi
     ]
 
 
-async def test_a_request_without_accept_encoding_accepts_the_codings_of_libcurl(serve, transport):
+async def test_a_request_without_accept_encoding_accepts_all_codings(serve, transport):
     server = await serve(answers(ok()))
     await get(transport, server.url)
-    assert b"\r\nAccept-Encoding: deflate, gzip" in server.head
+    assert b"\r\nAccept-Encoding: gzip, deflate, br, zstd" in server.head
 
 
 async def test_dots_and_user_and_fragment_of_a_url_go_out_as_a_browser_sends_them(serve, transport):
@@ -368,15 +368,10 @@ async def test_a_coded_body_is_decoded_once(serve, transport, coding):
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip, zstd, rot13"])
-async def test_a_body_in_a_coding_that_libcurl_lacks_is_delivered_coded(serve, transport, accepted):
-    body = gzip.compress(b"hello")
-    server = await serve(answers(ok(body, "Content-Encoding: gzip")))
-    request = httpx.Request("GET", server.url, headers={"Accept-Encoding": accepted})
-    response = await transport.handle_async_request(request)
-    assert b"".join([chunk async for chunk in response.aiter_raw()]) == body
-    assert response.headers["content-encoding"] == "gzip"
-    assert (await get(transport, server.url)).content == b"hello"  # the same handle decodes again
-    assert f"\r\nAccept-Encoding: {accepted}" in server.heads[0].decode()
+async def test_a_body_is_decoded_whatever_the_request_accepts(serve, transport, accepted):
+    server = await serve(answers(ok(gzip.compress(b"hello"), "Content-Encoding: gzip")))
+    assert (await get(transport, server.url, headers={"Accept-Encoding": accepted})).content == b"hello"
+    assert f"\r\nAccept-Encoding: {accepted}" in server.head.decode()
 
 
 async def test_a_request_that_accepts_gzip_itself_is_decoded_too(serve, transport):
@@ -475,7 +470,7 @@ async def test_a_large_body_comes_in_pieces_and_waits_for_its_reader(serve, tran
         Inspection.connections(transfers) == Inspection.connections(transfers) == []
     )  # unread bytes are no framing without end
     pieces = [await anext(response.stream)]
-    assert 1024 * 1024 < len(pieces[0]) < 1_200_000
+    assert 512 * 1024 < len(pieces[0]) < 600_000
     read.set()
     pieces += [piece async for piece in response.stream]
     assert b"".join(pieces) == body
@@ -486,8 +481,10 @@ async def test_a_body_that_breaks_off_leaves_the_headers_of_its_response(serve, 
     request = LeanRequest("GET", server.url, [], b"", {EXTENSION: WireOptions(max_body=1000)})
     response = await transport.exchange(request)
     assert response.headers["x"] == "y"
-    with pytest.raises(httpx.RemoteProtocolError):
+    assert await anext(response.stream) == b"begun"
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
         await anext(response.stream)
+    assert failure_of(caught.value).kind == "incomplete"
 
 
 async def test_a_deadline_that_has_passed_ends_the_request_at_once(serve, transport):

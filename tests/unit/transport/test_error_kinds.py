@@ -32,7 +32,7 @@ KINDS = {
     (pycurl.E_RECV_ERROR, "unexpected eof while reading", 0): "closed",
     (pycurl.E_RECV_ERROR, "chunk hex-length char not a hex digit", 0): "bad_chunk",
     (pycurl.E_GOT_NOTHING, "", 0): "closed",
-    (pycurl.E_PARTIAL_FILE, "", 0): "closed",
+    (pycurl.E_PARTIAL_FILE, "", 0): "incomplete",
     (pycurl.E_FTP_WEIRD_SERVER_REPLY, "Header without colon", 0): "bad_header",
     (pycurl.E_FTP_WEIRD_SERVER_REPLY, "Invalid status line", 0): "no_http",
     (pycurl.E_UNSUPPORTED_PROTOCOL, "", 0): "no_http",

@@ -64,10 +64,10 @@ def test_an_answer_to_head_has_no_body():
 
 
 BAD = {
-    "closed": (b"", OK, OK + b"A", OK + b"Content-Length: 3\r\n\r\nok",
-               OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
-               OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\no",
-               b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "closed": (b"", OK, OK + b"A", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "incomplete": (OK + b"Content-Length: 3\r\n\r\nok",
+                   OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+                   OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\no"),
     "no_http": (b"hello\n", b"HTTP/1.1 20 OK\n", b"HTTP/1.1 2000 OK\n", b"HTTP/1.7 200 OK\n", b"\r\n",
                 b"HTTP/1.1 000\n"),
     "bad_header": (OK + b"A: \0\r\n\r\n", OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
