@@ -212,6 +212,7 @@ class BrokenExchange(FetchError):
     Kinds:
 
     * ``closed``, ``reset``: the connection ended before the response did, by FIN or by RST;
+    * ``incomplete``: the response began, but its body was cut, as its framing or the end of its content coding shows;
     * ``stale``: the server had closed a kept-alive connection, or had sent bytes on it that belong to no response; sent
       again at once, which does not count as an attempt;
     * ``no_http``: the response does not begin with a status line;

@@ -195,7 +195,7 @@ TLS: Final = (
     FaultCase(
         name="tls-no-close-notify", about="a body that ends when the connection closes, without close_notify",
         scheme="https", host="localhost", accept=encrypted("good", _close_without_notify), certified=True,
-        error="broken_exchange", kind="closed",
+        error="broken_exchange", kind="incomplete",
     ),
     FaultCase(
         name="tls-line-no-colon", about="a header line without a colon, over TLS", scheme="https", host="localhost",
