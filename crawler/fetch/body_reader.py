@@ -16,7 +16,6 @@ from crawler.errors import BodyTooLarge
 from crawler.frontier.body_budget import LARGE_BODY
 from crawler.headers import Headers
 from crawler.messages import Drop, Receive, Response
-from crawler.transport.decoded_body import DecodedBody
 from crawler.transport.decoding import Decoder, make_decoder, parse_content_encoding
 from crawler.transport.error_kinds import BOMB
 
@@ -115,7 +114,11 @@ class BodyReader:
         whole: io.BytesIO | None = None  # joining a list of pieces would hold the body twice
         size, reserve_at = 0, math.inf if reservation is None else LARGE_BODY
         decoder = self._decoder_for(received, keeps=write is None) if received.is_coded else None
-        stream = received.stream if decoder is None else DecodedBody(received.stream, decoder, received.status)
+        stream = received.stream
+        if decoder is not None:
+            from crawler.transport.decoded_body import DecodedBody  # noqa: PLC0415 - the modules of a plain page are few
+
+            stream = DecodedBody(stream, decoder, received.status)
         try:
             async for piece in stream:
                 size += len(piece)

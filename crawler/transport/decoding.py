@@ -14,7 +14,6 @@ import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
 from typing import Any, Final
 
 import httpx
@@ -179,7 +178,10 @@ class _Zstd(_Stage):
 
     def __init__(self, coding: str) -> None:
         super().__init__(coding)
-        zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        if sys.version_info >= (3, 14):  # few servers send it
+            from compression import zstd  # noqa: PLC0415
+        else:
+            from backports import zstd  # noqa: PLC0415
         self.error = zstd.ZstdError
         options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
         self._new: Callable[[], Any] = lambda: zstd.ZstdDecompressor(options=options)
@@ -213,7 +215,8 @@ class _Brotli(_Stage):
 
     def __init__(self, coding: str) -> None:
         super().__init__(coding)
-        brotli = import_module("brotli")
+        import brotli  # noqa: PLC0415 - not every server sends it
+
         self.error = brotli.error
         self._new: Callable[[], Any] = brotli.Decompressor
         self._decompressor = self._new()
