@@ -183,7 +183,7 @@ class _Zstd(_Stage):
         else:
             from backports import zstd  # noqa: PLC0415
         self.error = zstd.ZstdError
-        options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+        options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
         self._new: Callable[[], Any] = lambda: zstd.ZstdDecompressor(options=options)
         self._frame = self._new()
         self._start = b""  # after a frame: bytes too few to tell what they are

@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60112,
-    "lines of crawler/ without limits": 51661,
-    "files of crawler/": 427,
+    "lines of crawler/": 60225,
+    "lines of crawler/ without limits": 51774,
+    "files of crawler/": 428,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 23908,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 261,
+    "numeric constants elsewhere": 266,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29137,
+    "lines of the modules of a plain crawl": 29194,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -106,6 +106,16 @@ RISES: Final[dict[str, str]] = (
             "lines of the modules of a plain crawl",
         ),
         "a room for logins: sessions that end, accounts and links that log out, which only crawls with a login import",
+    )
+    | dict.fromkeys(
+        (
+            "lines of crawler/",
+            "lines of crawler/ without limits",
+            "files of crawler/",
+            "numeric constants elsewhere",
+            "lines of the modules of a plain crawl",
+        ),
+        "br and zstd are decoded here too, since libcurl does not say that a coded body was cut",
     )
 )
 """Figures that were raised, and why the weight is worth it."""
