@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 51774,
     "files of crawler/": 428,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 23908,
+    "lines of plugins/": 24060,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 266,
     "arguments of a constructor of the engine": 8,
@@ -117,6 +117,7 @@ RISES: Final[dict[str, str]] = (
         ),
         "br and zstd are decoded here too, since libcurl does not say that a coded body was cut",
     )
+    | {"lines of plugins/": "the token of a web page goes to no other server; serve is the one door to its crawls"}
 )
 """Figures that were raised, and why the weight is worth it."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -78,7 +79,7 @@ class JobEntry(Struct, frozen=True, kw_only=True):
     process: int | None = None
     """Number of its process; `None` if it does not run."""
     page: str = ""
-    """Address of its own web page; empty if it has none."""
+    """Path of its own web page, which this server passes on; empty if it has none."""
     message: str = ""
     """Why it could not begin or be read; empty otherwise."""
 
@@ -194,8 +195,17 @@ class JobFolders:
             began=began,
             ended=None if state == "running" else ended,
             process=process,
-            page="" if process is None else _page(folder, process),
+            page=f"/crawl/{quote(name)}/" if process is not None and _page(folder, process) else "",
         )
+
+    def page(self, name: str, running: Mapping[Path, int | None]) -> str:
+        """Return the address of the web page of a job that runs, with its token."""
+        folder = self.folder(name)
+        process = running.get(folder) or owner_of(folder)
+        address = "" if process is None else _page(folder, process)
+        if not address:
+            raise ConfigError(f"{name} has no web page: it has ended, or was started without --ui")
+        return address
 
     def arguments(self, folder: Path) -> dict[str, str]:
         """Return the arguments of a job as text."""

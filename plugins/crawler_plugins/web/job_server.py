@@ -79,6 +79,10 @@ class JobServer:
         known = {"arguments": state.arguments, "failures": state.failed_by_reason, "waiting": state.waiting_by_lane}
         return found | known | {"runs": list(compared(runs_of(folder)))}
 
+    def page(self, name: str) -> str:
+        """Return the address of the web page of a crawl that runs, with its token."""
+        return self.folders.page(name, self._numbers())
+
     async def export(self, name: str, ending: str) -> tuple[Path, TemporaryDirectory[str]]:
         """Write the items of a job to a new file. Return it, and the folder to remove when it has been read."""
         folder = self.folders.folder(name)

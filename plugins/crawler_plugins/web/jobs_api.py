@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from crawler import CrawlerError
+from crawler_plugins.web.crawl_page import CrawlPage
 from crawler_plugins.web.scrapyd import scrapyd_routes
 from crawler_plugins.web.web_json import Problem, acting, json_response, reading, text_of
 
@@ -42,6 +43,8 @@ def make_jobs_app(jobs: JobServer) -> Starlette:
                 Route(f"/api/{function.__name__}", acting(function), methods=["POST"])
                 for function in (api.schedule, api.resume, api.stop)
             ),
+            Route("/crawl/{name:path}/api/{call}", CrawlPage(jobs.page)),
+            Route("/crawl/{name:path}/", _crawl),
             *scrapyd_routes(jobs),
         ]
     )
@@ -49,6 +52,10 @@ def make_jobs_app(jobs: JobServer) -> Starlette:
 
 async def _index(_request: Request) -> Response:  # noqa: ASYNC124 - a plain function would run in a thread
     return FileResponse(STATIC / "jobs.html")
+
+
+async def _crawl(_request: Request) -> Response:  # noqa: ASYNC124 - a plain function would run in a thread
+    return FileResponse(STATIC / "index.html")
 
 
 class _JobsApi:

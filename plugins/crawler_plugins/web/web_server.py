@@ -38,7 +38,7 @@ class WebServer:
         if token and len(token) < 8:
             raise ConfigError("web: token must have at least 8 characters")
         if not (token.isascii() and token.isprintable()):
-            raise ConfigError("web: token must consist of printable ASCII characters, which a cookie can carry")
+            raise ConfigError("web: token must consist of printable ASCII characters, which a header field can carry")
         self._host = host
         self._port = port
         self._token = token or secrets.token_urlsafe(16)
@@ -100,7 +100,7 @@ class WebServer:
         from crawler_plugins.web.web_guard import Guard  # noqa: PLC0415 - an extra
 
         port = listening.getsockname()[1]
-        guarded = Guard(app, self._token, self._names(port))
+        guarded = Guard(app, self._token, self._names(port), port)
         await serve(guarded, _config(listening), shutdown_trigger=ended, task_status=task_status, mode="asgi")  # type: ignore[arg-type]
 
 

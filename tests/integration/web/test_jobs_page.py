@@ -83,6 +83,11 @@ def test_a_crawl_is_started_watched_stopped_resumed_and_exported(server: Server)
         page.wait(
             lambda: page.run("return [...document.querySelectorAll('main a')].some(a => a.text === 'watch')"), "watch"
         )
+        page.click("main a[href^='/crawl/']")
+        page.wait_for_text("walk", "#spider")
+        page.wait_for_text("running", "#state")
+        page.open(f"{server.url}/")
+        page.wait_for_text("1 running", "#state")
         page.click("main button[aria-label^=Stop]")
         page.wait_for_text("stopped", "main tbody")
         before = int(str(server.job()["pages"]))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_the_page_updates_when_the_state_of_the_crawl_changes(page: Browser) -> 
     assert "token" not in page.call("GET", "url"), "the token stays out of the history of the browser"
 
 
+def test_another_page_in_the_same_browser_ends_no_session(
+    page: Browser, crawl: Crawl, site: ManyPages, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Crawl(tmp_path / "other", site.url)
+    try:
+        page.open(f"{other.url}/?token={TOKEN}")
+        page.wait_for_text("running", "#state")
+        for address in (crawl.url, other.url):
+            page.open(f"{address}/")
+            page.wait_for_text("running", "#state")
+    finally:
+        other.end()
+
+
 def test_pause_really_pauses_and_resume_resumes(page: Browser, crawl: Crawl) -> None:
     page.wait(crawl.pages, "no pages")
     page.click("#pause")
@@ -182,10 +198,10 @@ def test_every_view_is_accessible_and_fits(page: Browser, crawl: Crawl, width: i
     ("fields", "status"),
     [
         ({"Authorization": f"Bearer {TOKEN}"}, 200),
-        ({"Cookie": f"crawler_token={TOKEN}"}, 200),
+        ({"Authorization": f"Basic {b64encode(f':{TOKEN}'.encode()).decode()}"}, 200),
         ({}, 403),
         ({"Authorization": "Bearer wrong-token"}, 403),
-        ({"Cookie": "crawler_token=wrong"}, 403),
+        ({"Cookie": f"crawler_token={TOKEN}; crawler_page_0={TOKEN}"}, 403),
         ({"Authorization": f"Bearer {TOKEN}", "Host": "evil.test"}, 403),
         ({"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1"}, 403),
     ],

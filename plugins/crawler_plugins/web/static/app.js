@@ -246,10 +246,21 @@ $("pause").addEventListener("click", async () => { await act(now.paused ? "resum
 $("stop").addEventListener("click", async () => { if (confirm("End the crawl?")) await act("stop"); });
 $("nav").append(...Object.entries(TITLES).map(([name, title]) => make("li", {}, make("a", { href: `#${name}` }, title))));
 
-const events = new EventSource("/api/events");
-events.onmessage = (event) => tick(JSON.parse(event.data));
-events.onerror = () => {
-  if (now === null) return;
+function lost(reason) {
+  setTimeout(listen, 3000);
+  if (now === null) {
+    $("state").textContent = reason;
+    return;
+  }
   ended = true;
   $("state").textContent = "the crawl has ended, or cannot be reached; this is what it did last";
-};
+}
+
+async function listen() {
+  try {
+    const events = new EventSource(await linkTo("api/events"));
+    events.onmessage = (event) => { ended = false; tick(JSON.parse(event.data)); };
+    events.onerror = () => { events.close(); lost("the crawl cannot be reached"); }; // its link opens once
+  } catch (error) { lost(error.message); }
+}
+listen();

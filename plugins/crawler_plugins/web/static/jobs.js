@@ -66,7 +66,7 @@ async function view(name) {
   const failures = Object.entries(found.failures).map(([kind, n]) => [kind, count(n)]);
   const given = Object.entries(found.arguments).map(([argument, value]) => [argument, typeof value === "string" ? value : JSON.stringify(value)]);
   const exports = now.exports.flatMap((ending) =>
-    [link(`/api/export?${new URLSearchParams({ name, as: ending })}`, ending), " "]);
+    [button(ending, `Items of ${name} as ${ending}`, async () => { location.href = await linkTo("api/export", { name, as: ending }); }), " "]);
   return [make("h2", {}, name), make("p", {}, state(job), " ", job.message ? make("span", { class: "bad" }, job.message) : null), controls(job),
     make("div", { class: "tiles" }, tile("pages", count(job.pages)), tile("items", count(job.items)), tile("failed", count(job.failed)),
       tile("waiting", count(job.waiting)), tile("runs", job.runs)),

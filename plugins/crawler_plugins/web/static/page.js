@@ -15,8 +15,28 @@ function make(tag, options = {}, ...children) {
   return element;
 }
 
+// The address has the token once. It stays in this tab, for this port; a cookie would go to every port of this machine.
+const BASE = location.pathname; // "/", or that of a crawl of crawler serve
+const given = new URLSearchParams(location.search).get("token");
+if (given !== null) {
+  sessionStorage.setItem("token", given);
+  history.replaceState(null, "", BASE + location.hash);
+}
+
+async function call(path, options = {}) {
+  const headers = { Authorization: `Bearer ${sessionStorage.getItem("token") ?? ""}` };
+  const response = await fetch(path, { ...options, headers });
+  if (response.status === 403) throw new Error((await response.text()).trim());
+  return response;
+}
+
+async function linkTo(path, query = {}) { // opens once, within 30 s, for what sends no header fields
+  const response = await call("/api/link", { method: "POST", body: JSON.stringify({ path: BASE + path }) });
+  return `${BASE}${path}?${new URLSearchParams({ ...query, link: (await response.json()).link })}`;
+}
+
 async function ask(path, query = {}) {
-  const response = await fetch(`/api/${path}?${new URLSearchParams(query)}`);
+  const response = await call(`${BASE}api/${path}?${new URLSearchParams(query)}`);
   const value = await response.json();
   if (!response.ok) throw new Error(value.error);
   return value;
@@ -24,7 +44,7 @@ async function ask(path, query = {}) {
 
 async function act(path, values = {}) {
   try {
-    const response = await fetch(`/api/${path}`, { method: "POST", body: JSON.stringify(values) });
+    const response = await call(`${BASE}api/${path}`, { method: "POST", body: JSON.stringify(values) });
     const value = await response.json();
     say(response.ok ? "" : value.error);
     return response.ok ? value : null;

@@ -56,7 +56,7 @@ async def test_a_job_that_a_process_has_locked_runs_and_links_to_its_page(autoju
     with locked(folder / "lock"):
         (folder / "web-page").write_text(f"{os.getpid()} http://127.0.0.1:1/?token=x\n")
         [entry] = JobFolders([jobs]).entries({})
-        assert (entry.state, entry.process, entry.page) == ("running", os.getpid(), "http://127.0.0.1:1/?token=x")
+        assert (entry.state, entry.process, entry.page) == ("running", os.getpid(), f"/crawl/{entry.name}/")
         (folder / "web-page").write_text("1 http://127.0.0.1:1/?token=x\n")  # left behind by an earlier process
         assert JobFolders([jobs]).entries({})[0].page == ""
     assert JobFolders([jobs]).entries({})[0].state == "finished"
