@@ -62,7 +62,7 @@ RISES: Final[dict[str, str]] = (
             "files that run for a plain page",
             "files that run for a page that is refused once",
         ),
-        "walls are no pages: a room that knows them by their marks, and a look at each page that costs 0.5 %",
+        "walls are no pages: a room that knows them by their marks, and a look at each page that costs 0.1 to 0.8 %",
     )
     | dict.fromkeys(
         (
