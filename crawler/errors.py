@@ -35,7 +35,7 @@ from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.engine.report import Report
-    from crawler.messages import Request
+    from crawler.messages import Request, Response
     from crawler.outages.failed_attempt import Outage
 
 __all__ = [
@@ -178,6 +178,9 @@ class FetchError(RequestError):
     def is_refusal(self) -> bool:
         """Whether the server refused the request because of too many requests, as HTTP/2 can without a response."""
         return self.kind == "enhance_your_calm"
+
+    partial: Response | None = None
+    """The response with what came of its body, if that was cut and the setting ``incomplete`` keeps it."""
 
     outage: Outage | None = None
     """The known outage of the host; `None` if the failure counts as an attempt."""

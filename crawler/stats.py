@@ -52,6 +52,8 @@ class Stats(Struct):
     """Responses whose callback succeeded."""
     dealt_with: int = 0
     """Requests that a plugin dropped because there was nothing to do, such as pages that had not changed."""
+    incomplete: int = 0
+    """The pages whose body was cut, with the setting ``incomplete="keep"``."""
     items: int = 0
     """Items that were committed."""
     requests: int = 0

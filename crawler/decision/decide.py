@@ -145,7 +145,11 @@ def decide(  # noqa: PLR0911 - a line for each kind of result
             return _decide_raised(result, facts, now)
     if not facts.is_sent:
         return Fail(_as_error(result, facts.request))
-    return _retry(result, facts, policy.retries)
+    decision = _retry(result, facts, policy.retries)
+    part = result.partial if isinstance(result, FetchError) and facts.sender != "robots" else None
+    if isinstance(decision, Fail) and part is not None and policy.accepts(part):
+        return Page(part)
+    return decision
 
 
 def _decide_response(response: Response, facts: Facts, policy: Policy, now: float) -> Decision:

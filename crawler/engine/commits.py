@@ -143,6 +143,9 @@ class Commits:
             stats.retries += 1
             return
         stats.pages += outcome.page
+        if outcome.is_incomplete:
+            stats.incomplete += 1
+            stats.sample("incomplete", outcome.ticket.request.url)
         stats.dealt_with += outcome.is_success
         if outcome.redirect:
             stats.redirect(outcome.ticket.request.url, outcome.redirect)

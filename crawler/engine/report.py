@@ -66,6 +66,8 @@ class Report:
     """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and, if
     there were any, the latest `events` of these and the `checks`, which are requests that were sent only to find out
     whether the network is up."""
+    incomplete: int = 0
+    """Number of `pages` whose body was cut, with the setting ``incomplete="keep"``."""
     redirects: int = 0
     """Number of responses that redirect, including those to known or refused URLs."""
     proxies: dict[str, dict[str, int]] = attrs.field(factory=dict)
@@ -176,6 +178,7 @@ class Timer:
             items=stats.items,
             requests=stats.requests,
             retries=stats.retries,
+            incomplete=stats.incomplete,
             redirects=stats.redirects,
             failed=stats.failed,
             filtered=dict(stats.filtered),

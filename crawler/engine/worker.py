@@ -5,6 +5,7 @@ A worker changes neither the store nor the frontier, except that it puts back a 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -62,6 +63,7 @@ class Worker:
         self._policy = policy
         self._clock = clock
         self._commits = commits
+        self._cut_lanes: set[str] = set()  # those of which a page was cut
 
     async def run(self, inbox: Inbox, outbox: Outbox) -> None:
         """Work until the scheduler closes its end of `inbox`."""
@@ -120,6 +122,8 @@ class Worker:
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
             decision = self._decide(result, ticket, outcome)
+            if isinstance(decision, Page) and not decision.response.complete:
+                self._note_incomplete(decision.response, outcome)
             if isinstance(decision, Page) and (fault := await self._run_page(decision.response, outcome)) is not None:
                 decision = self._decide(fault, ticket, outcome)
         if not isinstance(decision, Page):
@@ -148,6 +152,14 @@ class Worker:
         error = self._robots.refusal(ticket) if ticket.error is None else ticket.error
         facts = Facts(request=ticket.request, attempts=ticket.pending.attempts, is_sent=False)
         return decide(error, facts, self._policy, self._clock())
+
+    def _note_incomplete(self, response: Response, outcome: Outcome) -> None:
+        """Let a page that was cut be counted, and warn of the first of each lane."""
+        outcome.status, outcome.size, outcome.is_incomplete = response.status, len(response.body), True
+        lane = outcome.ticket.lane.name
+        level = logging.DEBUG if lane in self._cut_lanes else logging.WARNING
+        self._cut_lanes.add(lane)
+        log.log(level, "kept the %d bytes that came of a page of %s: %s", outcome.size, lane, response.url)
 
     async def _run_page(self, response: Response, outcome: Outcome) -> Retry | RequestError | None:
         """Run the handlers of a page. Return why its request is not done; `None`: it is."""

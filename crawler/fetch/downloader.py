@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import httpx
 import trio
 
-from crawler.errors import FetchError, FetchTimeout, RequestError
+from crawler.errors import BrokenExchange, FetchError, FetchTimeout, RequestError
 from crawler.fetch.body_reader import BodyHandling, BodyReader
 from crawler.fetch.request_fields import DefaultFields, RequestFields, StartOrigins
 from crawler.fetch.sender import CurlSender, HttpxSender, Sender
@@ -21,6 +21,7 @@ from crawler.messages.request import is_start_page
 from crawler.settings.proxies import DIRECT, label
 from crawler.transport.curl import CurlTransport
 from crawler.transport.decoding import ACCEPTED
+from crawler.transport.error_kinds import INCOMPLETE
 from crawler.transport.errors import translate
 from crawler.transport.wire import DEADLINE, EXTENSION, LeanRequest, WireOptions
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Downloader"]
 
+CUT: Final = (INCOMPLETE, "reset")
+"""The kinds of errors by which a body ends too early."""
 DEFAULT_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 Send: TypeAlias = Callable[[str | None], Coroutine[Any, Any, Response]]
 """Sends a request through the proxy of a URL; `None` means directly."""
@@ -66,7 +69,9 @@ class Downloader:
         self._sender: Sender = CurlSender(transport) if isinstance(transport, CurlTransport) else HttpxSender(transport)
         self.reports_sending = self._sender.is_curl
         """Whether `on_sent` of `fetch` is called as soon as bytes of a request go out."""
-        self._bodies = BodyReader(settings.max_body, wants_wire=wants_wire, keeps_incomplete=False)
+        self._bodies = BodyReader(
+            settings.max_body, wants_wire=wants_wire, keeps_incomplete=settings.incomplete == "keep"
+        )
         basic = {"User-Agent": settings.user_agent, "Accept": DEFAULT_ACCEPT}
         if self._sender.is_curl:
             basic["Accept-Encoding"] = "gzip, deflate" if wants_wire else ACCEPTED
@@ -109,6 +114,10 @@ class Downloader:
         except FetchTimeout as error:
             if error.kind == DEADLINE:
                 error.args = (f"no complete response within {seconds:g} s",)
+            raise
+        except BrokenExchange as error:
+            if error.partial is not None:
+                error.partial.attempt, error.partial.elapsed = attempt, trio.current_time() - started
             raise
         response.attempt = attempt
         response.elapsed = trio.current_time() - started
@@ -175,10 +184,10 @@ class Downloader:
                 handling.reservation.resize(len(response.body))
         except RequestError as error:
             error.request = error.request or request
-            _mark_response(error)
+            _mark_response(error, response)
             raise
         except Exception as error:
-            raise _mark_response(translate(error, request)) from error
+            raise _mark_response(translate(error, request), response) from error
         response.first_byte = max(0.0, received.headers_at - received.sent_at)
         if options.stages is not None:
             took = max(0.0, trio.current_time() - received.headers_at)
@@ -195,8 +204,13 @@ async def _send_by_deadline(send: Send, request: Request, deadline: float, proxy
     raise late
 
 
-def _mark_response(error: RequestError) -> RequestError:
-    """Note that the header section of a response had arrived before an error."""
+def _mark_response(error: RequestError, response: Response) -> RequestError:
+    """Note that the header section of a response had arrived before an error, and what came of its body."""
     if isinstance(error, FetchError):
         error.has_response = True
+    if isinstance(error, BrokenExchange) and not error.kind:  # other transports do not say more
+        error.kind = INCOMPLETE
+    if isinstance(error, BrokenExchange) and error.kind in CUT and response.body:
+        response.complete = False
+        error.partial = response
     return error

@@ -37,8 +37,8 @@ class Response(PageContent):
     """
 
     __slots__ = (
-        "_exchange", "_wall", "_wire", "attempt", "elapsed", "first_byte", "original", "pdf", "screenshot", "source",
-        "stages", "status",
+        "_exchange", "_wall", "_wire", "attempt", "complete", "elapsed", "first_byte", "original", "pdf", "screenshot",
+        "source", "stages", "status",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,8 @@ class Response(PageContent):
         self.elapsed = elapsed
         self.attempt = attempt
         self.source = source
+        self.complete = True
+        """Whether the body came whole; it did not with the setting ``incomplete="keep"`` only."""
         self.first_byte = elapsed
         """Seconds from the end of sending to the first byte of the response."""
         self.stages: Mapping[str, float] | None = None
@@ -151,6 +153,7 @@ class Response(PageContent):
         """Return a copy with some constructor arguments changed."""
         names = ("url", "status", "headers", "body", "request", "elapsed", "attempt", "source")
         copy = Response(**({name: getattr(self, name) for name in names} | changes))
+        copy.complete = self.complete
         copy.first_byte = self.first_byte
         copy.stages = self.stages
         copy.original, copy.screenshot, copy.pdf = self.original, self.screenshot, self.pdf

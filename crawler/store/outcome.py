@@ -124,6 +124,8 @@ class Outcome(Struct, kw_only=True, eq=False):
     """Size of the decoded body in bytes."""
     page: bool = False
     """Whether a callback succeeded."""
+    is_incomplete: bool = False
+    """Whether the body of the page was cut."""
     is_success: bool = False
     """For `REFUSED`: whether the request counts as dealt with nevertheless."""
     digest: bytes = b""
