@@ -209,8 +209,8 @@ class Settings:
     """Range of the random wait: ``full`` from zero to the longest, ``equal`` from half of it, ``decorrelated`` from
     `backoff_base` to three times the previous wait."""
     incomplete: Literal["fail", "keep"] = "fail"
-    """What happens to a page whose body was cut in each attempt: it fails, or what came of it is handled as a page whose
-    `Response.complete` is false. Bodies that are written to files fail in both cases."""
+    """The end of a page whose body was cut in each attempt: it fails, or the part that came is handled as a page with
+    `Response.complete` false. Bodies that are written to files fail in both cases."""
     outage_patience: Seconds | None = 600.0
     """Seconds for which a host that has answered before may be unreachable until its requests fail. Until then they
     wait, and lose no attempts. `None` means no limit; 0 that each failed connection is an attempt."""

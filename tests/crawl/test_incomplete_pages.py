@@ -62,7 +62,7 @@ async def crawled(serve: Serve, coding: str, framing: str, cut: int, **settings:
         nonlocal sent
         while await peer.request():
             sent += 1
-            await peer.send(reply(body[: len(body) // 2] if sent <= cut else body, coding, framing))
+            await peer.send(reply(body[: len(body) * 3 // 4] if sent <= cut else body, coding, framing))
             if framing == "close":
                 return
 

@@ -111,6 +111,7 @@ def test_every_setting_has_a_default():
         ("quota_patience", -1, "must be a number of seconds, at least 0"),
         ("grace", -1, "must be a number of seconds, at least 0"),
         ("durability", "forever", "must be process or power"),
+        ("incomplete", "drop", "must be fail or keep"),
         ("skip_logout", "yes", "must be true, false or none"),
         ("slow_start", "yes", "must be true, false or none"),
         ("private_network", "yes", "must be true, false or none"),
