@@ -61,7 +61,9 @@ class BodyStream:
 CHUNK_SIZE: Final = 64 * 1024
 """Characters per chunk of a text that was decoded as a whole."""
 STATEFUL: Final = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "iso-2022-jp", "shift_jis", "replacement"})
-"""Encodings in which the meaning of a byte depends on those before it. They are decoded as a whole."""
+"""Encodings in which the meaning of a byte depends on those before it, but not on those before its line."""
+MAX_UNSPLIT: Final = 1024 * 1024
+"""Bytes of such a text that are decoded at once, if it has line ends; eight times as many, if it has none."""
 INCREMENTAL: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
 """Encodings that Python's incremental decoders decode as the WHATWG Encoding Standard specifies."""
 
@@ -69,8 +71,9 @@ INCREMENTAL: Final = frozenset({"utf-8", "utf-16le", "utf-16be"})
 def decode_stream(chunks: Iterable[bytes], label: str) -> Iterator[str]:
     """Yield the text of a file, without a byte order mark. Undecodable bytes become U+FFFD."""
     if label in STATEFUL:
-        whole = decode(b"".join(chunks), label)
-        yield from (whole[at : at + CHUNK_SIZE] for at in range(0, len(whole), CHUNK_SIZE))
+        for piece in _whole_lines(chunks):
+            text = decode(piece, label)
+            yield from (text[at : at + CHUNK_SIZE] for at in range(0, len(text), CHUNK_SIZE))
         return
     if label not in INCREMENTAL:
         for chunk in chunks:
@@ -86,3 +89,17 @@ def decode_stream(chunks: Iterable[bytes], label: str) -> Iterator[str]:
             yield text
     if last := decoder.decode(b"", final=True):
         yield last
+
+
+def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a text in pieces that end with a line, unless a line is very long."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        if len(held) < MAX_UNSPLIT:
+            continue
+        end = held.rfind(b"\n") + 1 or (len(held) if len(held) >= 8 * MAX_UNSPLIT else 0)
+        if end:
+            yield bytes(held[:end])
+            del held[:end]
+    yield bytes(held)

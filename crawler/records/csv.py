@@ -99,16 +99,18 @@ def _first_line(lines: Iterator[str]) -> Generator[Pause, None, str]:
 
 def _lines(chunks: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
+    size = 0
     for chunk in chunks:
         if "\n" not in chunk and "\r" not in chunk and not (held and held[-1].endswith("\r")):
-            held.append(chunk)
+            held.append(chunk if size <= MAX_ROW else chunk[-1:])  # what a line has beyond the maximum is not kept
+            size += len(chunk)
             continue
         text = "".join([*held, chunk])
         start = 0
         for found in LINE_END.finditer(text):
             yield text[start : found.end()]
             start = found.end()
-        held = [text[start:]]
+        held, size = [text[start:]], len(text) - start
     if rest := "".join(held):
         yield rest
 

@@ -39,7 +39,7 @@ class FeedSpider(Spider):
     A file of broken records only is a failed page; a file without records is counted as ``files without a record``.
 
     A file is in memory as it was sent, up to `Settings.max_body`, which is 256 MiB here. Decompression and records are
-    streamed. Only the text of a JSON array is in memory as a whole.
+    streamed; a row, a line or an element of more than some megabytes is a broken record.
 
     Raises:
         ConfigError: An argument is invalid, or arguments contradict each other.
@@ -196,11 +196,7 @@ class FeedSpider(Spider):
         elif kind == "jsonl":
             yield from records.json_lines_records(texts)
         else:
-            parts: list[str] = []
-            for text in texts:
-                parts.append(text)
-                yield records.PAUSE
-            yield from records.json_array_records("".join(parts), parse_keys(self.items) or ())
+            yield from records.json_array_records(texts, parse_keys(self.items) or ())
         if source.fault is not None:
             yield records.BrokenRecord(source.fault)
 

@@ -177,7 +177,7 @@ def _select_xml(text: str) -> None:
 
 def _read_array(text: str, path: tuple[str, ...] = ()) -> None:
     with suppress(ValueError):
-        without_pauses(json_array_records(text, path))
+        without_pauses(json_array_records(_chunks(text), path))
 
 
 def _read_limits(text: str) -> None:

@@ -37,8 +37,8 @@ def collections() -> Iterator[list[str]]:
         pytest.param(lambda: decode_json(LISTS.encode()), id="bytes"),
         pytest.param(lambda: Response("http://a.test/", 200, {}, LISTS.encode()).json(), id="response"),
         pytest.param(lambda: list(json_lines_records([LISTS, "\n"])), id="lines"),
-        pytest.param(lambda: list(json_array_records(f"[{LISTS}]")), id="array"),
-        pytest.param(lambda: list(json_array_records(f'{{"a":{LISTS},"b":[1]}}', ("b",))), id="skipped"),
+        pytest.param(lambda: list(json_array_records([f"[{LISTS}]"])), id="array"),
+        pytest.param(lambda: list(json_array_records([f'{{"a":{LISTS},"b":[1]}}'], ("b",))), id="skipped"),
         pytest.param(lambda: read_feed(f'{{"items":[],"a":{LISTS}}}'.encode(), "http://a.test/"), id="feed"),
     ],
 )

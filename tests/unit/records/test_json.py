@@ -19,17 +19,17 @@ JSON = st.recursive(st.none() | st.integers() | st.text(max_size=4) | st.just([]
 DAMAGE = st.sampled_from(["", "", "", ",", "}", "]", "{", "[", '"', "x", " 1", ":", "\\"])
 
 
-@given(st.lists(st.tuples(JSON, DAMAGE)))
-def test_after_many_errors_elements_are_read_as_before(elements):
+@given(st.lists(st.tuples(JSON, DAMAGE)), st.integers(1, 9))
+def test_an_array_reads_alike_in_parts_of_any_size(elements, size):
     text = "[" + ",".join(json.dumps(value) + damage for value, damage in elements) + "]"
-    quick = without_pauses(json_array_records(text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crawler.records.json.MAX_QUICK_ERRORS", -1)
-        careful = without_pauses(json_array_records(text))
-    assert [value for value in quick if not isinstance(value, BrokenRecord)] == [
-        value for value in careful if not isinstance(value, BrokenRecord)
+        patch.setattr("crawler.records.json.MIN_PART", 1)
+        in_parts = without_pauses(json_array_records(text[at : at + size] for at in range(0, len(text), size)))
+    whole = without_pauses(json_array_records([text]))
+    assert [one for one in in_parts if not isinstance(one, BrokenRecord)] == [
+        one for one in whole if not isinstance(one, BrokenRecord)
     ]
-    assert len(quick) == len(careful)
+    assert len(in_parts) == len(whole)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_an_array_that_was_written_comes_back(values, path):
     document = values
     for key in reversed(path):
         document = {"x": {key: 1}, key: document}
-    assert without_pauses(json_array_records(json.dumps(document, indent=1), path)) == values
+    assert without_pauses(json_array_records([json.dumps(document, indent=1)], path)) == values
 
 
 def test_elements_come_before_the_rest_is_decoded():
-    records = json_array_records('[{"a": 1}, {"a": ' + "[" * 1000)
-    assert next(records) == {"a": 1}
+    records = json_array_records(['[{"a": 1}, {"a": ' + "[" * 1000])
+    assert next(record for record in records if record is not PAUSE) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -86,24 +86,43 @@ def test_elements_come_before_the_rest_is_decoded():
 )
 def test_a_document_without_the_array_is_refused(text, path, message):
     with pytest.raises(ValueError, match="^the document|^expected") as caught:
-        without_pauses(json_array_records(text, path))
+        without_pauses(json_array_records([text], path))
     assert str(caught.value).startswith(message)
 
 
 def test_an_array_that_ends_early_says_so():
-    assert without_pauses(json_array_records("[1, 2")) == [1, 2, BrokenRecord("the array is truncated after element 2")]
-    assert without_pauses(json_array_records("[]")) == without_pauses(json_array_records(" [ ] ")) == []
+    assert without_pauses(json_array_records(["[1, 2"])) == [
+        1,
+        2,
+        BrokenRecord("the array is truncated after element 2"),
+    ]
+    assert without_pauses(json_array_records(["[]"])) == without_pauses(json_array_records([" [ ] "])) == []
 
 
 def test_many_errors_take_linear_time():
     text = "[" + "{,},\n" * 20_000 + "1]"
     start = time.process_time()
-    *broken, last = without_pauses(json_array_records(text))
+    *broken, last = without_pauses(json_array_records([text]))
     assert (len(broken), last) == (20_000, 1)
     assert time.process_time() - start < 5.0
 
 
 def test_other_tasks_run_while_the_members_before_the_array_are_skipped():
     text = "{" + "".join(f'"k{n}":{n},' for n in range(30_000)) + '"items":[1]}'
-    found = list(json_array_records(text, ("items",)))
+    found = list(json_array_records([text], ("items",)))
     assert found == [PAUSE, PAUSE, PAUSE, 1]
+
+
+@pytest.mark.parametrize("text", ['["' + "x" * 99, "[" * 99, '{"a": "' + "x" * 99, "[1" + "1" * 99, '{"a' + "a" * 99])
+def test_a_value_without_end_is_not_collected(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crawler.records.json.MAX_RECORD", 40)
+        patch.setattr("crawler.records.json.MIN_PART", 8)
+        chunks = iter([*text])
+        if text.startswith("["):
+            [broken] = without_pauses(json_array_records(chunks))
+            assert broken == BrokenRecord("the array is not read beyond element 1: a value of more than 40 characters")
+        else:
+            with pytest.raises(ValueError, match="the document has a value of more than 40 characters before its rec"):
+                without_pauses(json_array_records(chunks, ("items",)))
+        assert len([*chunks]) > 10
