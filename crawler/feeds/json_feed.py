@@ -14,10 +14,10 @@ from crawler.urls import join
 __all__ = ["read_json_feed"]
 
 
-def read_json_feed(text: str, url: str) -> Feed | None:
+def read_json_feed(text: bytes, url: str) -> Feed | None:
     """Parse a JSON Feed; `None` if the text is not one."""
     try:
-        found = decode_json(text.encode("utf-8", "replace"))
+        found = decode_json(text)
     except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(found, dict):

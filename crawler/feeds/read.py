@@ -6,6 +6,7 @@ Malformed XML is read as far as possible, and invalid dates become `None`. URLs 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from itertools import chain
 from typing import Final
 
@@ -39,7 +40,9 @@ def read_feed(
         if head:
             break
     if head.startswith("{"):
-        return read_json_feed("".join(chain((head,), chunks)), url)
+        whole = BytesIO()  # joining a list would hold the text twice
+        whole.writelines(text.encode("utf-8", "replace") for text in chain((head,), chunks))
+        return read_json_feed(whole.getvalue(), url)
     reader = FeedReader(url)
     for chunk in chain((head,), chunks):
         reader.stream.feed(chunk)

@@ -21,6 +21,8 @@ MAX_DEPTH: Final = 200
 """Maximum depth of elements in a record. A deeper record is broken."""
 MAX_ELEMENTS: Final = 500_000
 """Maximum number of elements in a record, which is converted in one step. A larger record is broken."""
+MAX_TEXT: Final = 32 * 1024 * 1024
+"""Maximum number of characters of text in a record, as of a record of JSON. A larger record is broken."""
 MAX_TAG: Final = 1024 * 1024
 """Bytes of one tag or comment. expat reads an incomplete one again with each chunk."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
@@ -129,7 +131,7 @@ class _Reader:
 
     def _open(self) -> None:
         self._builder: TreeBuilder | None = None
-        self._depth = self._elements = self._fed = 0
+        self._depth = self._elements = self._size = self._fed = 0
         self._wrong, self._begun = "", False
         parser = expat.ParserCreate("utf-8", "}")
         parser.buffer_text = True
@@ -187,10 +189,15 @@ class _Reader:
         if self._depth == 0:
             wrong = self._wrong
             self._found.append(BrokenRecord(f"record {self._seen}: {wrong}") if wrong else self._builder.close())
-            self._builder, self._wrong, self._elements = None, "", 0
+            self._builder, self._wrong, self._elements, self._size = None, "", 0, 0
 
     def _text(self, text: str) -> None:
-        if self._builder is not None and self._depth <= MAX_DEPTH and self._elements <= MAX_ELEMENTS:
+        if self._builder is None or self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
+            return
+        self._size += len(text)
+        if self._size > MAX_TEXT:
+            self._wrong = f"more than {MAX_TEXT} characters"
+        else:
             self._builder.data(text)
 
     def _declare(self, prefix: str | None, uri: str | None) -> None:

@@ -53,7 +53,7 @@ def test_json_feed():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"items": 1}', '{"title": "x"}', "{", "\ud800", "[" * 10_000])
 def test_other_json_is_not_a_json_feed(text):
-    assert read_json_feed(text, URL) is None
+    assert read_json_feed(text.encode("utf-8", "replace"), URL) is None
 
 
 @each(
@@ -76,7 +76,7 @@ def test_other_json_is_not_a_json_feed(text):
     ],
 )
 def test_fields_of_an_item(item, entry):
-    assert read_json_feed(json.dumps({"items": [item]}), URL) == Feed(entries=[entry])
+    assert read_json_feed(json.dumps({"items": [item]}).encode(), URL) == Feed(entries=[entry])
 
 
 JSON = st.recursive(
@@ -93,6 +93,6 @@ FIELDS = st.sampled_from(
 
 @given(st.lists(JSON | st.dictionaries(FIELDS, JSON), max_size=3), JSON)
 def test_no_values_raise(items, title):
-    feed = read_json_feed(json.dumps({"title": title, "next_url": title, "items": items}), URL)
+    feed = read_json_feed(json.dumps({"title": title, "next_url": title, "items": items}).encode(), URL)
     assert feed is not None
     assert len(feed.entries) == sum(isinstance(item, dict) for item in items)

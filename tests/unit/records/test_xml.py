@@ -111,3 +111,11 @@ def test_a_record_of_very_many_elements_is_broken_and_the_next_one_is_read(monke
     assert [isinstance(record, BrokenRecord) for record in found] == [True, False, True, False]
     assert found[0].reason == "record 1: more than 5 elements"
     assert element_to_dict(found[3]) == {"a": ["1", "2"], "b": {"c": ""}}
+
+
+def test_the_text_of_a_record_is_bounded_while_it_is_read(monkeypatch):
+    monkeypatch.setattr("crawler.records.xml.MAX_TEXT", 100)
+    texts = ["<r><b>", *["x" * 10] * 20, "</b><b>good</b><b>", "x" * 100, "</b></r>"]
+    broken, good, longest = without_pauses(xml_records(texts, "b"))
+    assert broken == BrokenRecord("record 1: more than 100 characters")
+    assert (good.text, len(longest.text)) == ("good", 100)
