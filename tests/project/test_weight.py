@@ -25,13 +25,13 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60273,
-    "lines of crawler/ without limits": 51822,
+    "lines of crawler/": 60343,
+    "lines of crawler/ without limits": 51892,
     "files of crawler/": 428,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24060,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 266,
+    "numeric constants elsewhere": 268,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
