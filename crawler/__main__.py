@@ -16,7 +16,7 @@ INTERRUPTED: Final = 130
 """The exit code of an interrupted command."""
 DEPENDENCIES: Final = frozenset(
     {
-        "ada_url", "attr", "attrs", "certifi", "h11", "httpx", "msgspec", "publicsuffixlist", "pycurl",
+        "ada_url", "attr", "attrs", "brotli", "certifi", "h11", "httpx", "msgspec", "publicsuffixlist", "pycurl",
         "rich", "trio", "trio_util", "turbohtml",
     }
 )  # fmt: skip
