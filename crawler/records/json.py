@@ -113,7 +113,7 @@ class _Document:
         self._at = 0
 
     def _read_on(self) -> Generator[Pause, None, bool]:
-        """Read until there is twice as much to decode as now; return whether there was any more."""
+        """Read until there is twice as much to decode as now; return whether there was more."""
         size = len(self._text) - self._at
         if size > MAX_RECORD:
             raise TooLongError(f"a value of more than {MAX_RECORD} characters")
