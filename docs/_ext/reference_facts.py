@@ -25,7 +25,7 @@ from crawler.sinks.choose import output_names
 API = {
     "Run a crawl": {"crawler": "run crawl crawl_items stream ItemStream Report Job"},
     "Spiders": {
-        "crawler": "Spider CrawlSpider Rule SitemapSpider",
+        "crawler": "Spider CrawlSpider Rule SitemapSpider Login",
         "crawler.spiders": "SiteSpider FeedSpider ApiSpider",
     },
     "Requests and responses": {"crawler": "Request Response Headers Form"},

@@ -68,7 +68,7 @@ async def test_the_line_shows_the_counts_and_is_removed_at_the_end(autojump_cloc
 
 class Slow(Spider):
     start_urls = [f"https://site.test/{n}" for n in range(100)]
-    settings = Settings(delay=1.0, obey_robots=False)
+    settings = Settings(delay=1.0, obey_robots=False, problem_share=1)
 
     def parse(self, response: Response):
         return None

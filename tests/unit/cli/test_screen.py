@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 
 class Short(Spider):
     start_urls = [f"https://short.test/{n}" for n in range(5)]
-    settings = Settings(delay=1.0, obey_robots=False)
+    settings = Settings(delay=1.0, obey_robots=False, problem_share=1)
 
     def parse(self, response):
         return None
