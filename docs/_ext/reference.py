@@ -41,8 +41,8 @@ TOPICS = {
     "Speed and politeness": "workers processes per_host slow_start delay jitter pacing obey_robots obey_nofollow",
     "Scope": "max_depth include exclude skip_extensions skip_logout accept_walls thorough srcset max_url_length traps"
     " max_per_template dedup_content private_network",
-    "Time and size of a response": "connect_timeout request_deadline max_body incomplete max_active_size max_headers max_redirects"
-    " follow_refresh",
+    "Time and size of a response": "connect_timeout request_deadline max_body incomplete max_active_size max_headers"
+    " max_redirects follow_refresh",
     "Failures": "attempts backoff_base backoff_max backoff_jitter outage_patience quota_patience inline_wait",
     "The end of a crawl": "max_pages max_items max_seconds max_errors problem_share grace",
     "Jobs and outputs": "durability sink_lag",
