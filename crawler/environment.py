@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from crawler.errors import ConfigError
 from crawler.lazy_pattern import lazy_pattern
-from crawler.redaction import learn
+from crawler.redaction import add_secrets
 
 __all__ = ["is_reference", "resolve", "resolve_credentials", "resolve_values"]
 
@@ -33,7 +33,7 @@ def resolve(value: str, where: str) -> str:
     name = value.removeprefix(PREFIX)
     if not os.environ.get(name):
         raise ConfigError(f"{where}: the environment variable {name!r} is not set")
-    learn(os.environ[name], "secret")
+    add_secrets(os.environ[name], "secret")
     return os.environ[name]
 
 

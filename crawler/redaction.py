@@ -1,9 +1,9 @@
 """Which values are secret, and how they are kept out of logs, messages, reports and representations.
 
 `is_secret` is the only list of names that suggest a secret. `redact` hides in a text what such names, URLs and header
-fields reveal, and the values that `learn` and `learn_field` were given. Everything that the framework shows passes
-through `redact`: errors when they are made, log records in `crawler.logs`, URLs when `Stats` counts them, the rest
-where it is printed.
+fields reveal, and the values that `add_secrets` and `add_secret_field` were given. Everything that the framework shows
+passes through `redact`: errors when they are made, log records in `crawler.logs`, URLs when `Stats` counts them, the
+rest where it is printed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from crawler.lazy_pattern import lazy_pattern
-from crawler.secret_values import HIDDEN, KNOWN
+from crawler.secret_values import HIDDEN, SECRET_VALUES
 
 __all__ = [
     "HIDDEN",
+    "add_secret_field",
+    "add_secrets",
     "character_at",
     "describe",
     "hide_secrets_of",
     "hide_userinfo",
     "is_secret",
-    "learn",
-    "learn_field",
     "redact",
     "redact_field",
     "redact_values",
@@ -95,7 +95,7 @@ def stays_on_origin(name: str) -> bool:
     return is_secret(name) or PERSONAL.search(name) is not None
 
 
-def learn(value: Any, name: str = "") -> None:
+def add_secrets(value: Any, name: str = "") -> None:
     """Remember the secrets in a JSON value, so that `redact` hides them wherever they appear.
 
     Parameters:
@@ -104,48 +104,48 @@ def learn(value: Any, name: str = "") -> None:
     """
     if isinstance(value, dict):
         for key, part in value.items():
-            learn(part, name if is_secret(name) else str(key))
+            add_secrets(part, name if is_secret(name) else str(key))
     elif isinstance(value, (list, tuple)):
         for part in value:
-            learn(part, name)
+            add_secrets(part, name)
     elif isinstance(value, str) and "://" in value:
-        _learn_url(value)
+        _add_secrets_of_url(value)
     elif isinstance(value, str) and is_secret(name):
-        learn_field(name, value, is_sent=False)
+        add_secret_field(name, value, is_sent=False)
 
 
-def learn_field(name: str, value: str, *, is_sent: bool = True) -> None:
+def add_secret_field(name: str, value: str, *, is_sent: bool = True) -> None:
     """Remember the secrets in the value of a header field, or of something else with a secret name."""
-    if is_sent and not KNOWN.is_new_field(value):
+    if is_sent and not SECRET_VALUES.is_new_field(value):
         return
     low = name.lower()
     if low in ("cookie", "set-cookie"):
         for pair in value.split(";")[: 1 if low == "set-cookie" else None]:
             before, mark, after = pair.strip().partition("=")
-            _learn_cookie(*((before, after) if mark else ("", before)), is_sent=is_sent)
+            _add_cookie(*((before, after) if mark else ("", before)), is_sent=is_sent)
         return
     scheme, space, credentials = value.partition(" ") if low.endswith("authorization") else ("", "", "")
-    KNOWN.add(credentials if space else value, is_sent=is_sent)
+    SECRET_VALUES.add(credentials if space else value, is_sent=is_sent)
     if scheme.lower() == "basic":
         try:
-            KNOWN.add(b64decode(credentials).decode().partition(":")[2], is_sent=is_sent)
+            SECRET_VALUES.add(b64decode(credentials).decode().partition(":")[2], is_sent=is_sent)
         except (binascii.Error, UnicodeDecodeError):
             return
 
 
-def _learn_cookie(name: str, value: str, *, is_sent: bool) -> None:
+def _add_cookie(name: str, value: str, *, is_sent: bool) -> None:
     """Remember a cookie: one with a secret name, or a value that is no word, such as a language or a currency."""
     if is_secret(name) or (len(value) >= 8 and any(map(str.isdigit, value))):
-        KNOWN.add(value, is_sent=is_sent)
+        SECRET_VALUES.add(value, is_sent=is_sent)
 
 
-def _learn_url(url: str) -> None:
+def _add_secrets_of_url(url: str) -> None:
     """Remember the password of a URL, and its secret parameters."""
     found = [match[1] for match in PASSWORD.finditer(url)]
     found += [match[2] for match in PAIR.finditer(url) if is_secret(unquote(match[1]))]
     for secret in found:
-        KNOWN.add(secret)
-        KNOWN.add(unquote(secret))
+        SECRET_VALUES.add(secret)
+        SECRET_VALUES.add(unquote(secret))
 
 
 def redact(text: str) -> str:
@@ -155,8 +155,8 @@ def redact(text: str) -> str:
     (``?api_key=…``, ``{"X-Api-Key": …}``), the ``code`` of an OAuth redirect, and the header fields ``Authorization``,
     ``Proxy-Authorization``, ``Cookie`` and ``Set-Cookie``. So is each value that is known to be secret.
     """
-    if KNOWN:
-        text = KNOWN.hide(text)
+    if SECRET_VALUES:
+        text = SECRET_VALUES.hide(text)
     if "@" in text:
         text = USERINFO.sub(rf"\1{HIDDEN}@", text)
     if "=" in text:

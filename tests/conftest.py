@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from crawler.secret_values import KNOWN
+from crawler.secret_values import SECRET_VALUES
 
 pytest_plugins = ["support.time_limit"]
 
@@ -48,7 +48,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project")
 def no_known_secrets() -> Generator[None]:
     """Forget the secrets of a test after it: those of a process are known until it ends."""
     yield
-    KNOWN.clear()
+    SECRET_VALUES.clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,7 +16,7 @@ from crawler.environment import is_reference, resolve
 from crawler.errors import JobError
 from crawler.files import error_reason
 from crawler.messages.checks import survives_json
-from crawler.redaction import HIDDEN, hide_userinfo, learn, redact_values
+from crawler.redaction import HIDDEN, add_secrets, hide_userinfo, redact_values
 from crawler.secret_values import MIN_LENGTH
 from crawler.settings import Settings
 from crawler.spiders import Spider
@@ -47,7 +47,7 @@ def _place(given: str | Path) -> str | Path:
     if not isinstance(given, str):
         return given
     text = resolve(given, "job")
-    learn(text)
+    add_secrets(text)
     return text if URL.match(text) else Path(text)
 
 

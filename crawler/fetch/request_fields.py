@@ -18,7 +18,7 @@ from crawler.limits.pace import first_match
 from crawler.logs import get_logger
 from crawler.messages import Request
 from crawler.messages.request import NO_FIELDS, mapping_of
-from crawler.redaction import is_secret, learn_field, stays_on_origin
+from crawler.redaction import add_secret_field, is_secret, stays_on_origin
 from crawler.settings.headers import DefaultHeaders, merged
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class RequestFields:
         fields = self._merged(request, defaults)
         for name, value in fields:
             if is_secret(name):
-                learn_field(name, value)
+                add_secret_field(name, value)
         return encode_fields(fields)
 
     def _merged(self, request: Request, defaults: FieldSet) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crawler.content import replace_surrogates
 from crawler.messages import Request
-from crawler.secret_values import KNOWN
+from crawler.secret_values import SECRET_VALUES
 
 __all__ = ["MISSING", "PageEffects", "check_counter", "check_series", "current_page"]
 
@@ -50,7 +50,7 @@ def check_counter(name: str, n: int) -> str:
     """Return the name of a counter as a report can have it; what is no name and number is a `TypeError`."""
     if not isinstance(name, str) or not isinstance(n, int):
         raise TypeError(f"count() takes a name and a whole number, not {name!r} and {n!r}")
-    return KNOWN.hide(replace_surrogates(name))
+    return SECRET_VALUES.hide(replace_surrogates(name))
 
 
 current_page: ContextVar[PageEffects | None] = ContextVar("current_page", default=None)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from crawler import urls
 from crawler.http.set_cookie import Cookie, is_expired, parse_set_cookie, path_matches, path_of, site_of
 from crawler.logs import get_logger
-from crawler.redaction import learn_field
+from crawler.redaction import add_secret_field
 
 __all__ = ["Cookie", "CookieJar"]
 
@@ -100,7 +100,7 @@ class CookieJar:
                 self._number += 1
                 cookie = replace(cookie, number=self._number)
             if cookie != old:
-                learn_field("Set-Cookie", f"{cookie.name}={cookie.value}")
+                add_secret_field("Set-Cookie", f"{cookie.name}={cookie.value}")
                 self._put(place, cookie)
                 self._changes.append((session, cookie, True))
                 self._make_room(place, now)

@@ -25,7 +25,7 @@ from crawler.logs import get_logger
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.checks import parse_headers
 from crawler.messages.request import copy_unchecked
-from crawler.redaction import learn, redact, redact_values
+from crawler.redaction import add_secrets, redact, redact_values
 from crawler.scope.domains import Domains
 from crawler.sessions.login import Login
 from crawler.sessions.logout import LogoutLinks
@@ -101,7 +101,7 @@ class Session:
         self._values: dict[str, Any] = resolve_values(dict(login.values or {}), where)
         self._json = resolve_values(login.json, where)
         self._identity = self._digest()
-        learn([self._values, self._json])
+        add_secrets([self._values, self._json])
         self._domains = _domains(login)
         self._fields: Mapping[str, str] | None = None  # those that the last login has given
         self._served = 0  # pages since the crawl has begun
@@ -255,7 +255,7 @@ class Session:
                 raise LoginFailed(seen)
             if login.headers is not None:
                 self._fields = dict(parse_headers(login.headers(response)).pairs)
-                learn(self._fields)
+                add_secrets(self._fields)
         elif response is False:
             raise LoginFailed("the method of the spider returned False")
         return places

@@ -10,7 +10,7 @@ import ada_url
 from crawler.environment import is_reference
 from crawler.errors import ConfigError
 from crawler.lazy_pattern import lazy_pattern
-from crawler.redaction import describe, hide_userinfo, learn
+from crawler.redaction import add_secrets, describe, hide_userinfo
 
 __all__ = ["DIRECT", "PROXY_PORTS", "label", "proxy_url", "routes_of"]
 
@@ -30,7 +30,7 @@ def proxy_url(text: str) -> str:
         url = None
     if url is None or not url.hostname or url.pathname not in ("", "/") or url.search or url.hash:
         raise ValueError(f"not the URL of an http, https, socks5 or socks5h proxy: {_shown(text)}")
-    learn(text)
+    add_secrets(text)
     return text
 
 

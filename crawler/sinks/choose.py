@@ -17,7 +17,7 @@ from crawler.hooks.load import construct, entry_points_of, load_entry_point, opt
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.requirements import require
 from crawler.lazy_pattern import lazy_pattern
-from crawler.redaction import hide_userinfo, learn
+from crawler.redaction import add_secrets, hide_userinfo
 from crawler.sinks.compression import COMPRESSIONS
 from crawler.sinks.file_sink import FileSink
 from crawler.sinks.if_exists import IfExists
@@ -128,7 +128,7 @@ def _open_file(kind: type[Plugin], place: str | Path, options: Mapping[str, str]
 
 def _open_url(text: str, scheme: str, given: Mapping[str, Any]) -> Plugin:
     what = f"output {hide_userinfo(text)}"
-    learn(text)
+    add_secrets(text)
     kind = find_output(scheme)
     if kind is None:
         schemes = [name for name in output_names() if not name.startswith(".")]

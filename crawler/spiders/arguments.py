@@ -11,7 +11,7 @@ import msgspec
 from crawler import urls
 from crawler.errors import ConfigError
 from crawler.hooks.plugin import Plugin
-from crawler.redaction import HIDDEN, is_secret, learn, redact
+from crawler.redaction import HIDDEN, add_secrets, is_secret, redact
 from crawler.secret_values import MAX_CONFIGURED
 from crawler.settings import Settings
 from crawler.settings.texts import requirement
@@ -69,20 +69,20 @@ def is_secret_argument(spider: Spider, name: str) -> bool:
 
 def learn_secrets(spider: Spider, plugins: Iterable[Plugin], settings: Settings) -> None:
     """Remember the secrets that a crawl is given, so that nothing that is shown or stored later contains them."""
-    learn(list(spider.given_secrets), "secret")
-    learn(spider.start_urls[:MAX_CONFIGURED] if isinstance(spider.start_urls, (list, tuple)) else None)
-    learn(dict(settings.headers))
+    add_secrets(list(spider.given_secrets), "secret")
+    add_secrets(spider.start_urls[:MAX_CONFIGURED] if isinstance(spider.start_urls, (list, tuple)) else None)
+    add_secrets(dict(settings.headers))
     for name in (vars(spider).keys() | spider.declared_arguments().keys()) - {"auth"}:
-        learn(getattr(spider, name, None), "secret" if is_secret_argument(spider, name) else "")
+        add_secrets(getattr(spider, name, None), "secret" if is_secret_argument(spider, name) else "")
     for plugin in plugins:
         for name in filter(is_secret, inspect.signature(type(plugin)).parameters):
-            learn(getattr(plugin, name, getattr(plugin, f"_{name}", None)), "secret")
+            add_secrets(getattr(plugin, name, getattr(plugin, f"_{name}", None)), "secret")
     for given in spider.auth.values() if isinstance(spider.auth, dict) else ():
         if isinstance(given, (str, tuple, list)):
-            learn(given if isinstance(given, str) else given[1:], "authorization")
+            add_secrets(given if isinstance(given, str) else given[1:], "authorization")
         else:  # an `httpx.Auth`
             for name in filter(is_secret, vars(given)):
-                learn(vars(given)[name], "authorization")
+                add_secrets(vars(given)[name], "authorization")
 
 
 def method_name(spider: Spider, handler: Any, where: str) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from crawler.cli.logs import log_to_stderr, log_traceback, plural, say, size
 from crawler.errors import ConfigError, CrawlFailed
-from crawler.redaction import learn, redact
+from crawler.redaction import add_secrets, redact
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -156,7 +156,7 @@ def test_sizes(number: float, text: str) -> None:
 
 
 def test_loggers_of_users_show_no_known_secret_and_no_forged_record(capfd):
-    learn("hunter2hunter2", "api_key")
+    add_secrets("hunter2hunter2", "api_key")
     for as_json in (False, True):
         log_to_stderr(as_json=as_json)
         try:
