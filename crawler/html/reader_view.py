@@ -1,7 +1,9 @@
 """`reader_view`: a copy of a page with what readers see. `with_safe_links`: a part of it that is safe to pass on.
 
-Scripts, styles, form controls, drawings and hidden elements are left out. Each link and image has an absolute http or
-https URL; the text of other links stays, without the link. The copy may be changed; the page stays as it is.
+Scripts, styles, form controls, drawings and hidden elements are left out. A ``<noscript>`` with most of the text of
+the page counts, as in forums of Discourse, unless it is a short note that asks for JavaScript. Each link and image has
+an absolute http or https URL; the text of other links stays, without the link. The copy may be changed; the page stays
+as it is.
 """
 
 from __future__ import annotations
@@ -15,16 +17,21 @@ from turbohtml import Document, Element, Text
 
 from crawler.content.encoding import replace_surrogates
 from crawler.html.links import base_url, join_links
+from crawler.html.streamed import put_in_place
 from crawler.html.tidy_tables import tidy_tables
 from crawler.urls import origin
 
 __all__ = ["reader_view", "with_safe_links"]
 
 UNSEEN: Final = (
-    "script,style,template,noscript,svg,canvas,object,embed,iframe,frameset,audio,video,map,button,input,select,"
+    "script,style,template,svg,canvas,object,embed,iframe,frameset,audio,video,map,button,input,select,"
     "textarea,datalist,dialog:not([open]),[hidden]:not([hidden=until-found i])"
 )
 """Elements that have no text for readers, or that hide it."""
+MAX_NOTE: Final = 500
+"""Characters of a ``<noscript>`` that asks for JavaScript, at most: such a note in several languages has 400, …"""
+FEW_LINKS: Final = 4
+"""… and links to instructions for a few browsers. The menu of a forum has five."""
 SELF_LINKS: Final = frozenset({"", "#", "¶", "§", "🔗", "∞", "link"})
 """Texts of links that a heading has to itself."""
 MARKUP: Final = {ord(sign): f"%{ord(sign):02X}" for sign in "()[]<>`|"}
@@ -38,9 +45,26 @@ FRAGMENT: Final = "!$&'*+,;=:@/?-._~%"
 def reader_view(document: Document) -> Document:
     """Return a copy of a page without what readers do not see, and with tables that Markdown can have."""
     view = deepcopy(document)
+    put_in_place(view)
     view.remove(UNSEEN)
+    _show_noscript(view)
     tidy_tables(view)
     return view
+
+
+def _show_noscript(view: Document) -> None:
+    """Show what is there for readers without scripts, if it is most of the page."""
+    found = [(element, len(_collapsed(element))) for element in view.select("noscript:not(noscript noscript)")]
+    body = view.select_one("body") if any(length for _, length in found) else None
+    if body is not None and sum(length for _, length in found) > len(_collapsed(body)) / 2:
+        for element, length in found:
+            if length > MAX_NOTE or len(element.select("a[href]")) > FEW_LINKS:
+                element.unwrap()
+    view.remove("noscript")
+
+
+def _collapsed(element: Element) -> str:
+    return " ".join(element.text.split())
 
 
 def with_safe_links(part: Element, document: Document, url: str, encoding: str = "utf-8") -> Element:

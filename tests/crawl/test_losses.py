@@ -150,3 +150,49 @@ async def test_pages_without_text_are_lost_if_a_crawl_wants_their_text(
     report = (await collect(spider, FakeSite({"/": shell}), settings=FREE)).report
     lines = [f"{form} has no content: 1 of 1 (https://site.test/)"] if code else []
     assert (report.problems, report.exit_code()) == (lines, code)
+
+
+POST = """
+<div id='post_{n}' itemprop='comment' itemscope itemtype='http://schema.org/Comment' class='topic-body crawler-post'>
+  <div class='crawler-post-meta'>
+    <span class="creator" itemprop="author" itemscope itemtype="http://schema.org/Person">
+      <a itemprop="url" rel='nofollow' href='/u/ada'><span itemprop='name'>ada</span></a></span>
+    <link itemprop="mainEntityOfPage" href="/t/topic/1"><time datetime='2024-05-0{n}T10:00:00Z'>May 2024</time>
+  </div>
+  <div class='post' itemprop='text'><p>The answer of post {n}.</p></div>
+</div>"""
+FORUM = """<!DOCTYPE html><html lang="en"><head><title>A topic - Forum</title></head><body class="crawler">
+<discourse-assets-stylesheets></discourse-assets-stylesheets>
+<noscript data-path="/t/topic/1">
+  <header class="d-header"><div class="wrap"><div class="contents"><div class="title">
+    <a href="/"><h2>Forum</h2></a></div></div></div></header>
+  <div id="main-outlet" class="wrap" role="main">
+    <div id="topic-title"><h1><a href="/t/topic/1">A topic</a></h1></div>
+    {posts}
+  </div>
+  <footer class="container wrap"><nav class='crawler-nav'><ul>
+    <li><a href='/'>Home</a></li><li><a href='/categories'>Categories</a></li>
+    <li><a href='/guidelines'>Guidelines</a></li>
+  </ul></nav><p class='powered-by-link'>Powered by Discourse, best viewed with JavaScript enabled</p></footer>
+</noscript>
+<div id="d-splash"><style>.dots {{}}</style><noscript><style>html {{ overflow-y: revert; }}</style></noscript></div>
+<section id='main'></section><div class="hidden" id="data-preloaded" data-preloaded="{{}}"></div></body></html>"""
+STREAMED = """<!DOCTYPE html><html><head><title>Shop</title></head><body><div hidden=""><!--$--><!--/$--></div>
+<!--$?--><template id="B:0"></template><!--/$--><script src="/_next/static/chunks/webpack.js" async=""></script>
+<div hidden id="S:0"><main><h1>A topic</h1><!--$?--><template id="B:1"></template><p>Loading</p><!--/$--></main></div>
+<script>$RB=[];$RV=function(a){{}};$RC=function(a,b){{}};$RC("B:0","S:0")</script>
+<div hidden id="S:1">{posts}</div><script>$RC("B:1","S:1")</script></body></html>"""
+
+
+@pytest.mark.parametrize("template", [FORUM, STREAMED])
+@pytest.mark.parametrize("form", ["markdown", "text", "article"])
+async def test_the_text_of_a_forum_and_of_a_streamed_page_is_there(
+    autojump_clock: MockClock, form: Any, template: str
+) -> None:
+    page = template.format(posts="".join(POST.format(n=n) for n in range(1, 4)))
+    found = await collect(SiteSpider("https://site.test/t/topic/1", content=form), FakeSite({"/t/topic/1": page}))
+    text = str(found.items[0][form])
+    assert all(f"The answer of post {n}." in text for n in range(1, 4))
+    assert "A topic" in text
+    assert not any(word in text for word in ("Loading", "JavaScript", "Categories"))
+    assert found.report.exit_code() == 0

@@ -55,7 +55,11 @@ ARTICLE_PARTS: Final[tuple[Unit, ...]] = (
     "<caption>", "<a href=javascript:x>y</a>",
     "<img alt=a src=b>", "<img alt=a src=data:b>", "<div itemscope itemprop=a>", "<div itemscope itemref='a b' id=a>",
     "<div typeof=a property=b>", "<div vocab=a{n} typeof=b>", "<meta property=og:image content={n}>", "<time>x</time>",
-    "text. ", "<div>text ", ("<div>", "text</div>"), "<del>",
+    "text. ", "<div>text ", ("<div>", "text</div>"), "<del>", "<noscript>x", "<noscript><a href=x>y</a></noscript>",
+    "<!--$?--><template id=B:{n}></template>", "<!--/$-->", "<template id=P:{n}></template><div hidden id=S:{n}>",
+    '<script>$RC("B:{n}","S:{n}")</script>',
+    '<template id=B:{n}></template><div hidden id=S:{n}>x</div><script>$RC("B:{n}","S:{n}")</script>',
+    '<div hidden id=S:{n}><template id=P:{n}></template><script>$RS("S:{n}","P:{n}")</script>',
 )  # fmt: skip
 JSON_LD_PARTS: Final[tuple[Unit, ...]] = (
     "[",

@@ -25,13 +25,13 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60350,
-    "lines of crawler/ without limits": 51899,
-    "files of crawler/": 428,
+    "lines of crawler/": 60434,
+    "lines of crawler/ without limits": 51983,
+    "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24060,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 268,
+    "numeric constants elsewhere": 270,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
@@ -54,6 +54,7 @@ RISES: Final = (
     "a room for logins: sessions that end, accounts and links that log out, which only crawls with a login import",
     "br and zstd are decoded here too, since libcurl does not say that a coded body was cut; the rest may be kept",
     "the token of a web page goes to no other server; serve is the one door to its crawls",
+    "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
 )
 """What was added that is worth its weight: a line for each figure that was raised since the package is weighed."""
 

@@ -79,3 +79,44 @@ def test_the_page_stays_as_it_is():
     before = page.html
     with_safe_links(reader_view(page).select_one("body"), page, "https://site.example/")
     assert page.html == before
+
+
+NOTE = "You need to enable JavaScript to run this app."
+POSTS = "<h1>Topic</h1>" + "<p>A post of the forum.</p>" * 30
+
+
+@each(
+    "page",
+    [
+        f"<noscript>{POSTS}</noscript><section id=main></section>",
+        f"<noscript>{NOTE}</noscript><noscript>{POSTS}</noscript><div id=app></div>",
+        f"<header>Our forum</header><noscript><img src=pixel><style>a{{}}</style>{POSTS}</noscript>",
+    ],
+)
+def test_a_noscript_with_most_of_the_text_is_seen(page):
+    assert view(page).removeprefix("<header>Our forum</header>").startswith("<h1>Topic</h1><p>A post")
+    assert "JavaScript" not in view(page)
+
+
+@each(
+    "note",
+    [
+        NOTE,
+        f"<p>{NOTE}</p><p>Für diese Seite muss JavaScript aktiviert sein.</p><a href=/how>How?</a>",
+        "<img src=pixel><iframe src=https://tags.example>text</iframe>",
+        "<style>.lazy{display:none}</style>",
+    ],
+)
+@each("around", ["<div id=app></div>", "<p>Short.</p>", f"<main>{POSTS}</main>"])
+def test_a_noscript_with_a_note_or_a_pixel_is_not_seen(around, note):
+    assert view(f"<noscript>{note}</noscript>{around}") == view(around)
+
+
+def test_a_noscript_beside_a_page_of_its_own_is_not_seen():
+    assert view(f"<main>{POSTS}</main><noscript>{POSTS}</noscript>") == f"<main>{POSTS}</main>"
+
+
+def test_a_short_topic_of_a_forum_is_no_note_although_its_footer_mentions_javascript():
+    menu = "".join(f"<a href=/{n}>{n}</a>" for n in "12345")
+    page = f"<noscript><h1>Hi</h1><p>Thanks!</p><nav>{menu}</nav><p>best viewed with JavaScript enabled</p></noscript>"
+    assert "Thanks!" in view(page)
