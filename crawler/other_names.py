@@ -12,7 +12,7 @@ FEED_SPIDER: Final = "write from crawler.spiders import FeedSpider"
 RUN: Final = "write run(Quotes()), which waits for the end of the crawl"
 RENDER: Final = 'write plugins={"browser": {…}}, and run it with -p browser'
 COMMANDS: Final = {
-    "crawl": "crawler run --scrapy PROJECT SPIDER",
+    "crawl": "crawler run URL, or crawler run --scrapy PROJECT SPIDER",
     "edit": "open the file in an editor",
     "genspider": "crawler new NAME URL",
     "runspider": "crawler run FILE.py",

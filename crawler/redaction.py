@@ -85,7 +85,12 @@ AFTER: Final = "'),.:;]}"
 
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
-    """Return whether the name of an argument, an option, a header field or a parameter suggests that it is a secret."""
+    """Return whether the name of an argument, an option, a header field or a parameter suggests that it is a secret.
+
+    A path or URL is no name, although mappings have them as keys.
+    """
+    if "/" in name:
+        return False
     words = map(str.lower, WORD.findall(name))
     return any(word in WORDS or ENDINGS.search(word) for word in words) or CODES.search(name) is not None
 

@@ -15,7 +15,7 @@ __all__ = ["EXIT_CODES", "first_page", "show_help", "usage", "words_of"]
 
 EXIT_CODES: Final = (
     "Exit codes: 0 finished; 1 the crawl failed; 2 wrong usage or configuration; 3 stopped by a quota, a budget or "
-    "max_errors; 4 more failures than --tolerate allows, or no page; 130 interrupted."
+    "max_errors; 4 more failures than --tolerate allows, no page, or pages lost; 130 interrupted."
 )
 WIDEST: Final = 100
 """Columns of the longest line: longer ones are hard to read."""

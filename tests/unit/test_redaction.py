@@ -40,7 +40,7 @@ def test_names_of_secrets(name: str) -> None:
     "name",
     ["", "url", "author", "keyword", "monkey", "tokenizer", "secretary", "compass", "bypass", "user", "page",
      "category", "Accept-Language", "Content-Type", "authority", "cookieconsent", "signal", "inside", "zipcode",
-     "country_code", "ping", "spin", "client_id", "Referer"],
+     "country_code", "ping", "spin", "client_id", "Referer", "/secret/", "https://token.test/session"],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret(name)

@@ -42,7 +42,7 @@ FILES = {
 
 REFUSED = [
     (["rnu"], 'unknown command "rnu" (did you mean run?)'),
-    (["crawl", "quotes"], 'unknown command "crawl" (here: crawler run --scrapy PROJECT SPIDER)'),
+    (["crawl", "quotes"], 'unknown command "crawl" (here: crawler run URL, or crawler run --scrapy PROJECT SPIDER)'),
     (["run", "one.py", "-O", "x.json"], "unknown option: -O (here: -o FILE --overwrite)"),
     (["run", "one.py", "--nolog"], "unknown option: --nolog (here: --quiet)"),
     (["fetch", "--nolog", "http://site.test/"], "unknown option: --nolog (see crawler fetch --help)"),
@@ -60,7 +60,7 @@ REFUSED = [
     (["completion", "dash"], 'invalid value "dash" for SHELL: choose from bash, zsh, fish'),
     (["parse", "http://site.test/"], "--spider is missing (see crawler parse --help)"),
     (["new", "project"], "NAME is missing (see crawler new project --help)"),
-    (["scrapy", "crawl", "."], "for ACTION: choose from check (here: crawler run --scrapy PROJECT SPIDER)"),
+    (["scrapy", "crawl", "."], "for ACTION: choose from check (here: crawler run URL, or crawler run --scrapy PROJECT SPIDER)"),
     (["run", "one.py", "--log-level", "loud"], 'invalid value "loud" for --log-level'),
     # targets
     (["run", "nothing.py"], "no such file: nothing.py"),
