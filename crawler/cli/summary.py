@@ -44,6 +44,9 @@ def summary(
 ) -> str:
     """Return the summary of a crawl."""
     lines = [*_lines(report, outputs, causes or {})]
+    if report.waiting:
+        kept = "" if job else "; a crawl with --job DIR keeps them"
+        lines.append(f"  left      {plural(report.waiting, 'request')}{kept}")
     if job and (report.interrupted or report.finished == "failed"):
         lines.append(f"  job       {job}: the same command resumes it")
     return "".join(f"{printable_line(line)}\n" for line in lines)

@@ -212,6 +212,11 @@ class JobFacts:
         """Number of times that the crawl has begun."""
         return self._store.round
 
+    @property
+    def waiting(self) -> int:
+        """Number of requests that are not settled, those in flight included."""
+        return self._store.live
+
     def before_commit(self, function: Callable[[list[Any]], object], value: object) -> None:
         """Call ``function([value, …])`` right before the current request is settled, if it is."""
         if inspect.iscoroutinefunction(function):

@@ -66,6 +66,8 @@ class Report:
     """By lane or budget: `requests`, `refusals`, `waited` (seconds by reason, in this run), `quotas` and, if
     there were any, the latest `events` of these and the `checks`, which are requests that were sent only to find out
     whether the network is up."""
+    waiting: int = 0
+    """Number of requests that were left when the crawl ended. A job keeps them for its next run."""
     incomplete: int = 0
     """Number of `pages` whose body was cut, with the setting ``incomplete="keep"``."""
     redirects: int = 0

@@ -210,6 +210,7 @@ class CrawlSession:
             crawl.stats,
             now=crawl.clock(),
             finished=finished,
+            waiting=crawl.job.waiting,
             no_pages=no_pages,
             spider=self.spider.name,
             stopped_by_limit=shutdown.by_limit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.trees import FREE, FrontPage
 from trio.testing import MockClock
@@ -38,7 +39,7 @@ def site(**pages: Any) -> FakeSite:
 
 async def test_a_crawl_that_got_everything_has_lost_nothing(autojump_clock: MockClock, caplog: Any) -> None:
     found = await collect(Items(), site())
-    assert (len(found.items), found.report.losses, found.report.problems) == (40, [], [])
+    assert (len(found.items), found.report.losses, found.report.problems, found.report.waiting) == (40, [], [], 0)
     assert found.report.exit_code() == 0
     assert not caplog.records
 
@@ -137,6 +138,7 @@ async def test_a_job_that_goes_on_counts_the_losses_of_all_its_runs(autojump_clo
         for most in (20, 1000, 1000)
     ]
     assert [run.finished for run in runs] == ["max_pages", "finished", "finished"]
+    assert [run.waiting for run in runs] == [9, 0, 0]
     assert [(loss.count, loss.total) for run in runs[1:] for loss in run.losses] == [(12, 40), (12, 40)]
     assert [run.exit_code() for run in runs[1:]] == [4, 4]
 
@@ -196,3 +198,19 @@ async def test_the_text_of_a_forum_and_of_a_streamed_page_is_there(
     assert "A topic" in text
     assert not any(word in text for word in ("Loading", "JavaScript", "Categories"))
     assert found.report.exit_code() == 0
+
+
+async def test_a_site_that_forbids_everything_after_some_pages_is_asked_for_a_while_and_its_pages_are_failures(
+    autojump_clock: MockClock,
+) -> None:
+    served = iter(range(19))
+
+    def page(_: httpx.Request) -> Page:
+        return Page("<h1>x</h1>") if next(served, None) is not None else Page("no", status=403)
+
+    wanted = FakeSite({"/": "".join(f"<a href='/{n}'>x</a>" for n in range(300))} | {f"/{n}": page for n in range(300)})
+    report = (await collect(Items(), wanted)).report
+    assert (report.pages, report.items, report.failed, report.waiting) == (20, 19, 281, 0)
+    assert set(report.kinds) == {"status_403", "refused.quota"}
+    assert report.samples["refused.quota"]
+    assert report.exit_code() == 4

@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60434,
-    "lines of crawler/ without limits": 51983,
+    "lines of crawler/": 60450,
+    "lines of crawler/ without limits": 51999,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24060,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29249,
+    "lines of the modules of a plain crawl": 29262,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -50,13 +50,14 @@ RISES: Final = (
     "walls are no pages: a room that knows them by their marks, and a look at each page that costs 0.1 to 0.8 %",
     "options of other programs in meta are answered, by a table and a look at the source without a crawl",
     "a crawl says what it has lost; most of it is the table and words of one pure room",
+    "a report says how many requests were left",
     "secrets are hidden by their values in every text; the values are in one registry, below all rooms",
     "a room for logins: sessions that end, accounts and links that log out, which only crawls with a login import",
     "br and zstd are decoded here too, since libcurl does not say that a coded body was cut; the rest may be kept",
     "the token of a web page goes to no other server; serve is the one door to its crawls",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
 )
-"""What was added that is worth its weight: a line for each figure that was raised since the package is weighed."""
+"""Additions that are worth their weight, for each figure that was raised since the package is weighed."""
 
 SLACK: Final = 0.98
 """A figure below this share of its ratchet lowers the ratchet."""

@@ -60,7 +60,10 @@ REFUSED = [
     (["completion", "dash"], 'invalid value "dash" for SHELL: choose from bash, zsh, fish'),
     (["parse", "http://site.test/"], "--spider is missing (see crawler parse --help)"),
     (["new", "project"], "NAME is missing (see crawler new project --help)"),
-    (["scrapy", "crawl", "."], "for ACTION: choose from check (here: crawler run URL, or crawler run --scrapy PROJECT SPIDER)"),
+    (
+        ["scrapy", "crawl", "."],
+        "for ACTION: choose from check (here: crawler run URL, or crawler run --scrapy PROJECT SPIDER)",
+    ),
     (["run", "one.py", "--log-level", "loud"], 'invalid value "loud" for --log-level'),
     # targets
     (["run", "nothing.py"], "no such file: nothing.py"),

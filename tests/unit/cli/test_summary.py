@@ -44,6 +44,12 @@ def test_an_interrupted_job_can_be_resumed_and_a_finished_one_cannot():
     assert "job" not in summary(report(finished="interrupted", interrupted=True))
 
 
+def test_requests_that_are_left_are_counted_and_a_job_keeps_them():
+    left = report(finished="max_pages", waiting=2)
+    assert summary(left).splitlines()[1:] == ["  left      2 requests; a crawl with --job DIR keeps them"]
+    assert summary(left, job="books.job").splitlines()[1:] == ["  left      2 requests"]
+
+
 def test_failing_proxies_are_named_the_worst_first():
     proxies = {
         "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
