@@ -317,6 +317,9 @@ class Refused(RequestError):
 class LoggedOut(RequestError):
     """The page came back logged out, and a new login did not help: the account may not have it. See `Login`."""
 
+    renewed: bool = False
+    """Whether the session was renewed meanwhile: the response says nothing about the new one."""
+
 
 class WouldExceedDeadline(RequestError):
     """The request would have to wait longer than the deadline of the caller's cancel scope allows.

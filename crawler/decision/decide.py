@@ -137,6 +137,8 @@ def decide(  # noqa: PLR0911 - a line for each kind of result
             return _decide_refused(result)
         case WouldExceedDeadline():  # as often as it says: the request has lost no attempt
             return Again("waits", max(MIN_PUT_OFF, result.retry_at - now))
+        case LoggedOut(renewed=True):
+            return Again("waits")
         case LoggedOut(retryable=True) if facts.may_go_free("logged_out"):
             return Again("logged_out")
         case LoggedOut():

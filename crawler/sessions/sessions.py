@@ -34,6 +34,8 @@ from crawler.settings import Settings
 __all__ = ["Sessions", "session_plugins"]
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
+MAX_UNUSED: Final = 10
+"""Logins in a row whose sessions end before they serve a page: more would not get any either."""
 LONGEST_PAUSE: Final = 30.0
 """Most seconds between two logins of which the first was in vain: two a minute lock no account."""
 log = get_logger("crawler.sessions")
@@ -105,6 +107,8 @@ class Session:
         self._domains = _domains(login)
         self._fields: Mapping[str, str] | None = None  # those that the last login has given
         self._served = 0  # pages since the crawl has begun
+        self._served_before = 0  # those before the last login
+        self._unused = 0  # logins in a row whose sessions have ended before they served a page
         self._in_vain = 0  # logins in a row that did not help the page that asked for them
         self._not_before = 0.0
         self._done: trio.Event | None = None  # set when the login that runs has ended
@@ -123,7 +127,7 @@ class Session:
             is_first = not self._is_open()
             await self._renew(self._number, request)
             if not is_first:  # those that came back logged out go first, or others would use up each session
-                raise self._refusal(request, "the session has ended", again=True)
+                raise self._refusal(request, "the session has ended", renewed=True)
         number = self._number
         response = await self.send(request, send, self._fields or {})
         if not isinstance(response, Response):
@@ -132,13 +136,13 @@ class Session:
         if not why:
             self._served += 1
             return response
-        if self._number == number:  # else another page has noticed it before
-            now = self._owner.crawl.clock()
-            if self._done is None and now < self._not_before:
+        is_known = self._number != number or self._done is not None  # another page has noticed it before
+        if self._number == number:
+            if not is_known and self._owner.crawl.clock() < self._not_before:
                 raise self._put_off(self._not_before, request)
             if not await self._renew(number, request):
                 raise self._refusal(request, f"{why}, although the login at {self.login.url} succeeds")
-        raise self._refusal(request, why, again=True)
+        raise self._refusal(request, why, again=True, renewed=is_known)
 
     async def send(self, request: Request, send: Any, fields: Mapping[str, str]) -> Any:
         """Send a request by the proxy of the session, with its header fields. Its response belongs to the original."""
@@ -158,9 +162,9 @@ class Session:
         scope = self.login.session or urls.host(self.login.url)
         return WouldExceedDeadline(f"{self._shown} has not succeeded", retry_at=at, scope=scope, request=request)
 
-    def _refusal(self, request: Request, why: str, *, again: bool = False) -> LoggedOut:
+    def _refusal(self, request: Request, why: str, *, again: bool = False, renewed: bool = False) -> LoggedOut:
         error = LoggedOut(f"{request.shown_url} came back logged out: {why}", request=request)
-        error.retryable = again
+        error.retryable, error.renewed = again, renewed
         return error
 
     def _shows_logged_out(self, request: Request, response: Response) -> str:
@@ -223,6 +227,11 @@ class Session:
         except RequestError:
             return True  # its next attempt will say
         why = self._shows_logged_out(request, response)
+        if not why:
+            self._unused = 0 if self._served > self._served_before else self._unused + 1
+            self._served_before = self._served
+        if self._unused == MAX_UNUSED:
+            raise LoginFailed(f"the last {MAX_UNUSED} sessions have ended before they served a page")
         self._in_vain = self._in_vain + 1 if why else 0
         self._not_before = crawl.clock() + min(2.0**self._in_vain, LONGEST_PAUSE) if why else 0.0
         if why and not self._served:
