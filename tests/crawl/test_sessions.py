@@ -58,6 +58,28 @@ async def test_a_session_that_ends_after_some_pages_loses_none(autojump_clock: M
     assert (found.report.failed, found.report.exit_code()) == (0, 0)
 
 
+@pytest.mark.parametrize("per_host", [4, 8, 16])
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+async def test_sessions_of_two_pages_lose_none_however_many_requests_share_them(
+    autojump_clock: MockClock, per_host: int, delay: float
+) -> None:
+    club = Club(lasts=2, extra=NO_HOME, delay=delay)
+    found = await collect(Members(), club.site, settings=Settings(per_host=per_host, slow_start=False))
+    assert orders(found.items) == ALL
+    assert (found.report.failed, found.report.exit_code()) == (0, 0)
+    assert club.logins["ada"] <= ORDERS
+
+
+async def test_sessions_that_end_before_they_serve_a_page_end_the_crawl(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    club = Club(lasts=1, extra=NO_HOME)
+    found = await collect(Members(), club.site)
+    assert (found.report.finished, found.report.exit_code()) == ("login_failed", 4)
+    assert club.logins["ada"] <= 13
+    assert found.report.losses[0].message.endswith("the last 10 sessions have ended before they served a page")
+
+
 async def test_eight_requests_that_come_back_logged_out_at_once_cause_one_login(autojump_clock: MockClock) -> None:
     club = Club(extra=NO_HOME, delay=1.0)
 

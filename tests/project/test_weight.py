@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60450,
-    "lines of crawler/ without limits": 51999,
+    "lines of crawler/": 60464,
+    "lines of crawler/ without limits": 52013,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24060,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 270,
+    "numeric constants elsewhere": 271,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29262,
+    "lines of the modules of a plain crawl": 29267,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -55,9 +55,11 @@ RISES: Final = (
     "a room for logins: sessions that end, accounts and links that log out, which only crawls with a login import",
     "br and zstd are decoded here too, since libcurl does not say that a coded body was cut; the rest may be kept",
     "the token of a web page goes to no other server; serve is the one door to its crawls",
+    "short sessions with many requests lose no page: the login counts sessions that serve none",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""
+"""Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 
 SLACK: Final = 0.98
 """A figure below this share of its ratchet lowers the ratchet."""

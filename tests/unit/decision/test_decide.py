@@ -15,6 +15,7 @@ from crawler import (
     ConnectFailed,
     Drop,
     HookError,
+    LoggedOut,
     Refused,
     Request,
     RequestError,
@@ -372,6 +373,16 @@ def test_a_page_is_put_off_twenty_times_at_most() -> None:
     error, most = raised(late(60.0)), MAX_FREE["put_off"]
     assert decide(error, facts(free=("put_off",) * (most - 1)), POLICY, NOW) == Again("put_off", 60.0)
     assert decide(error, facts(free=("put_off",) * most), POLICY, NOW) == Fail(error, calls_errback=False)
+
+
+def test_a_page_that_came_back_logged_out_is_fetched_again_for_as_long_as_others_renew_its_session() -> None:
+    error, most = LoggedOut("x"), ("logged_out",) * MAX_FREE["logged_out"]
+    assert decide(error, facts(), POLICY, NOW) == Fail(error)
+    error.retryable = True
+    assert decide(error, facts(free=most[1:]), POLICY, NOW) == Again("logged_out")
+    assert decide(error, facts(free=most), POLICY, NOW) == Fail(error)
+    error.renewed = True
+    assert decide(error, facts(free=most), POLICY, NOW) == Again("waits")
 
 
 def test_a_retry_by_a_callback_uses_up_an_attempt() -> None:
