@@ -9,6 +9,7 @@ from typing import Any, Final
 from crawler.cli.logs import plural, size
 from crawler.engine.report import Report
 from crawler.http.address_guard import network_of
+from crawler.losses.find import Loss
 from crawler.printable import printable_line
 from crawler.settings import Settings
 
@@ -70,7 +71,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         samples = ((reason, _samples(report, reason)) for reason in report.filtered)
         yield from (f"  {reason:8}  {shown}" for reason, shown in samples if shown)
     if report.losses:  # the log has said more
-        yield f"  lost      {', '.join(f'{loss.kind}: {loss.count} of {loss.total}' for loss in report.losses)}"
+        yield f"  lost      {', '.join(_count_of(loss) for loss in report.losses)}"
     if report.dropped:
         yield f"  dropped   {_counts(_largest_first(report.dropped))}"
     if report.counters:
@@ -87,6 +88,10 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
     yield from _waits(report)
     if outputs:
         yield f"  output    {', '.join(outputs)}"
+
+
+def _count_of(loss: Loss) -> str:
+    return f"{loss.kind}: {loss.count} of {loss.total}" if loss.total else loss.kind
 
 
 def _waits(report: Report) -> Iterator[str]:

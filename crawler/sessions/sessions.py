@@ -211,7 +211,8 @@ class Session:
         except WouldExceedDeadline:  # the crawl ends, or this worker is about to
             log.debug("%s has to wait", self._shown)
         except Exception as error:
-            self._fail(_describe(error), None if isinstance(error, (LoginFailed, RequestError, ValueError)) else error)
+            is_told = isinstance(error, (LoginFailed, RequestError, ValueError))  # the text says it all
+            self._fail(str(error) if is_told else f"{type(error).__name__}: {error}", None if is_told else error)
         finally:
             logging_in.reset(token)
             self._done = None
@@ -298,8 +299,9 @@ class Session:
         if crawl.job.durable:
             more = "; the same command continues the job"
         self._owner.state.pop(self.key, None)
-        crawl.stats.samples["login_failed"] = [redact(f"{self._shown} has failed: {seen}")]  # for the losses
-        log.error("%s has failed: %s%s", self._shown, seen, more, exc_info=error)
+        crawl.stats.samples["login_failed"] = [redact(f"{self._shown} has failed: {seen}{more}")]  # for the losses
+        if error is not None:
+            log.error("%s has failed: %s", self._shown, seen, exc_info=error)
         crawl.stop("login_failed")
 
     # ---- what a job keeps --------------------------------------------------------------------------------------------
@@ -352,10 +354,6 @@ def _domains(login: Login) -> Domains:
         return Domains([f"~{host}"])
     except ConfigError:  # a single label
         return Domains([host])
-
-
-def _describe(error: BaseException) -> str:
-    return str(error) if isinstance(error, (LoginFailed, RequestError)) else f"{type(error).__name__}: {error}"
 
 
 def _logins(given: Any) -> list[Login]:

@@ -119,7 +119,7 @@ async def test_a_wrong_password_ends_the_crawl_with_one_line_that_does_not_have_
     assert found.report.exit_code() == 4
     [loss] = found.report.losses
     assert loss.message.startswith(f"the login at {HOST}/login has failed: ")
-    [line] = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    [line] = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert line.startswith(f"the login at {HOST}/login has failed: {'the login form again (' if again else ''}status ")
     assert "engine 1" not in caplog.text
 

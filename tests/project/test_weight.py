@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60464,
-    "lines of crawler/ without limits": 52013,
+    "lines of crawler/": 60467,
+    "lines of crawler/ without limits": 52016,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24060,
