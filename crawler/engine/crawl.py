@@ -15,7 +15,7 @@ from crawler.engine.attempt import current_observer
 from crawler.engine.inline import with_child_depth
 from crawler.hooks.page_effects import check_counter, check_series, current_page
 from crawler.logs import get_logger
-from crawler.losses.find import Loss, find_losses
+from crawler.losses.find import MIN_PAGES, Loss, find_losses
 from crawler.messages import Receive, Request, Response
 from crawler.redaction import redact
 from crawler.settings import Settings
@@ -228,9 +228,9 @@ class JobFacts:
         """What plugins have reported so far."""
         return self._problems
 
-    def losses(self, ending: str = "") -> list[Loss]:
+    def losses(self, ending: str = "", *, share: float | None = None, least: int = MIN_PAGES) -> list[Loss]:
         """Return what the crawl has lost so far, or if it has ended for a reason."""
-        return find_losses(self._stats, ending, self._problem_share)
+        return find_losses(self._stats, ending, self._problem_share if share is None else share, least)
 
     def report_problem(self, text: str) -> None:
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""

@@ -185,11 +185,13 @@ class CrawlJob(Protocol):
     def problems(self) -> Sequence[str]:
         """What plugins have reported so far."""
 
-    def losses(self, ending: str = "") -> Sequence[Loss]:
+    def losses(self, ending: str = "", *, share: float | None = None, least: int = 10) -> Sequence[Loss]:
         """Return what the crawl has lost so far, judged from its counts.
 
         Parameters:
             ending: Why the crawl has ended, as in `Report.finished`; empty while it runs.
+            share: Share of a class of pages that must be lost, from 0 to 1. Default: the setting `problem_share`.
+            least: Number of pages that must be lost.
         """
 
     def report_problem(self, text: str) -> None:

@@ -65,8 +65,11 @@ class Loss:
     """URLs of up to three of them."""
 
 
-def find_losses(stats: Stats, ending: str, share: float) -> list[Loss]:
-    """Return what a crawl has lost that ended for a reason; `share` is the setting `problem_share`."""
+def find_losses(stats: Stats, ending: str, share: float, least: int = MIN_PAGES) -> list[Loss]:
+    """Return what a crawl has lost that ended for a reason: `least` pages, and a larger share of a class than `share`.
+
+    The share is the setting `problem_share`.
+    """
     found = []
     if ending == LOGIN_FAILED:
         found.append(Loss(kind=LOGIN_FAILED, message=stats.samples.get(LOGIN_FAILED, ["the login was refused"])[0]))
@@ -75,8 +78,8 @@ def find_losses(stats: Stats, ending: str, share: float) -> list[Loss]:
     has_effects = stats.items or stats.counters or stats.dropped or stats.dealt_with
     is_barren = ending in ENDINGS and stats.pages > 0 and not has_effects
     for name, results in _classes(stats.results).items():
-        found += _of_class(name, results, stats, share, is_barren=is_barren)
-    return [*found, *_of_redirects(stats, share), *_of_plugins(stats, share)]
+        found += _of_class(name, results, stats, share, least, is_barren=is_barren)
+    return [*found, *_of_redirects(stats, share), *_of_plugins(stats, share, least)]
 
 
 def _classes(results: Mapping[str, int]) -> dict[str, Counter[str]]:
@@ -88,13 +91,15 @@ def _classes(results: Mapping[str, int]) -> dict[str, Counter[str]]:
     return classes
 
 
-def _of_class(name: str, results: Counter[str], stats: Stats, share: float, *, is_barren: bool) -> Iterator[Loss]:
+def _of_class(
+    name: str, results: Counter[str], stats: Stats, share: float, least: int, *, is_barren: bool
+) -> Iterator[Loss]:
     """Yield the losses of the pages of one callback."""
     total = results.total()
     for kind, keys in _kinds(results).items():
         count = sum(results[key] for key in keys)
-        is_all = count == total and (is_barren or (kind == NOTHING and count >= MIN_PAGES))
-        if is_all or (count >= MIN_PAGES and count > (total / 2 if kind == NOTHING else share * total)):
+        is_all = count == total and (is_barren or (kind == NOTHING and count >= least))
+        if is_all or (count >= least and count > (total / 2 if kind == NOTHING else share * total)):
             urls = [url for key in keys for url in stats.samples.get(f"{name} {key}", ())][:MAX_SAMPLES]
             what, advice = _words(kind, keys, is_all=is_all)
             message = (
@@ -127,13 +132,13 @@ def _of_redirects(stats: Stats, share: float) -> Iterator[Loss]:
     """Yield the targets that many pages were redirected to, such as a login page."""
     total = stats.pages + stats.redirects
     for target, count in stats.redirected.items():
-        if count >= MIN_PAGES and count > share * total:
+        if count >= MIN_PAGES and count > share * total:  # of fewer pages, they are usual
             urls = stats.redirected_from.get(target, [])[:MAX_SAMPLES]
             message = f"{count} pages were redirected to {target}{_shown(urls)}; {REDIRECTED_ADVICE}"
             yield Loss(kind="redirected", message=message, count=count, total=total, samples=urls)
 
 
-def _of_plugins(stats: Stats, share: float) -> Iterator[Loss]:
+def _of_plugins(stats: Stats, share: float, least: int) -> Iterator[Loss]:
     """Yield what spiders and plugins could not have, such as files and texts, by their counters."""
     for counter, count in stats.counters.items():
         group, _, end = counter.rpartition("/")
@@ -141,7 +146,7 @@ def _of_plugins(stats: Stats, share: float) -> Iterator[Loss]:
             continue
         total = sum(n for other, n in stats.counters.items() if other.startswith(f"{group}/"))
         total = stats.pages if end == EMPTY else total
-        if count and (count == total or (count >= MIN_PAGES and count > share * total)):
+        if count and (count == total or (count >= least and count > share * total)):
             urls = stats.samples.get(counter, [])[:MAX_SAMPLES]
             message = f"{group} {COUNTERS[end]}: {count} of {total}{_shown(urls)}"
             yield Loss(kind=end, message=message, count=count, total=total, samples=urls)

@@ -30,6 +30,8 @@ class Expect(Plugin):
     Parameters:
         min_items: Minimum number of items. In a job, those of all runs count.
         max_error_rate: Maximum share of failed requests among pages and failures.
+        max_loss: Maximum share of the pages of a callback that may be lost. With 0, one page is too many; the `losses`
+            of the report begin at ten pages.
         coverage: Minimum share of items with a value, by field (``title``, or ``Book.title`` for one class of items).
             It needs the plugin `coverage`.
         finish_reason: Reasons for which the crawl may end, such as ``finished,max_pages``. Empty: any reason.
@@ -47,6 +49,7 @@ class Expect(Plugin):
         *,
         min_items: int | None = None,
         max_error_rate: str | float | None = None,
+        max_loss: str | float | None = None,
         coverage: Mapping[str, str | float] | None = None,
         finish_reason: tuple[str, ...] = (),
         max_drop: str | float | None = None,
@@ -56,13 +59,15 @@ class Expect(Plugin):
             raise ConfigError(f"expect: min_items must be 0 or more, not {min_items}")
         self.min_items = min_items
         self.max_error_rate = None if max_error_rate is None else _share("max_error_rate", max_error_rate)
+        self.max_loss = None if max_loss is None else _share("max_loss", max_loss)
         self.coverage = {field: _share(f"coverage.{field}", share) for field, share in (coverage or {}).items()}
         self.finish_reason = finish_reason
         self.max_drop = None if max_drop is None else _share("max_drop", max_drop)
         self.history = history
         if history is not None and max_drop is None:
             raise ConfigError("expect: history is only used with max_drop")
-        if not (finish_reason or self.coverage) and min_items is self.max_error_rate is self.max_drop is None:
+        shares = (self.max_error_rate, self.max_loss, self.max_drop)
+        if not (finish_reason or self.coverage) and {min_items, *shares} == {None}:
             raise ConfigError("expect: give at least one expectation, such as expect.min_items=100")
 
     @asynccontextmanager
@@ -79,7 +84,7 @@ class Expect(Plugin):
         yield
         if crawl.reason == "interrupted":
             return
-        problems = [*self._totals(crawl), *(self._fields(counted) if counted is not None else ())]
+        problems = [*self._totals(crawl), *self._losses(crawl), *(self._fields(counted) if counted is not None else ())]
         if self.max_drop is not None and stats.requests > requests:
             made = stats.items - items + _cut_off(crawl.job.runs)
             if baseline is not None and made < baseline * (1 - self.max_drop):
@@ -102,6 +107,12 @@ class Expect(Plugin):
         settled = stats.pages + stats.failed
         if self.max_error_rate is not None and stats.failed > self.max_error_rate * settled:
             yield f"{stats.failed / settled:.1%} of the requests failed (expected at most {self.max_error_rate:.1%})"
+
+    def _losses(self, crawl: Crawl) -> Iterator[str]:
+        """Yield the losses that are too large."""
+        if self.max_loss is not None:
+            for loss in crawl.job.losses(crawl.reason or "finished", share=self.max_loss, least=1):
+                yield f"{loss.message} (expected at most {self.max_loss:.1%})"
 
     def _fields(self, counted: Coverage) -> Iterator[str]:
         """Yield the fields that too few items have."""

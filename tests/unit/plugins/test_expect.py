@@ -59,6 +59,15 @@ async def test_all_problems_are_reported(autojump_clock):
     assert len(await problems({"min_items": 9, "max_error_rate": 0, "finish_reason": ("x",)})) == 3
 
 
+async def test_one_page_of_many_is_too_many_if_none_may_be_lost(autojump_clock):
+    site = FakeSite(SITE | {"/b": Page("no", status=403)})
+    silent = [Expect(max_loss=0.5), Expect(max_loss=1)]
+    assert [(await collect(Books(), site, plugins=[each])).report.problems for each in silent] == [[], []]
+    [problem] = (await collect(Books(), site, plugins=[Expect(max_loss="49%")])).report.problems
+    assert problem.startswith("expect: refused with status 403: 1 of 2 pages for parse() (https://site.test/b); ")
+    assert problem.endswith(" (expected at most 49.0%)")
+
+
 async def test_a_crawl_without_items_covers_no_field(autojump_clock):
     plugins = [Coverage(), Expect(coverage={"title": 0.1}, max_error_rate=0)]
     found = await collect(Books(), FakeSite({}), plugins=plugins)
@@ -168,6 +177,7 @@ def test_expect_is_installed_and_its_options_are_converted_from_text():
         ({"min_items": "-1"}, "min_items must be 0 or more"),
         ({"max_error_rate": "2"}, "max_error_rate must be a share, such as 0.2 or 20%, not '2'"),
         ({"max_error_rate": "nan"}, "must be a share"),
+        ({"max_loss": "2"}, "max_loss must be a share, such as 0.2 or 20%, not '2'"),
         ({"max_drop": "120%"}, "max_drop must be a share"),
         ({"coverage.title": "most"}, r"coverage\.title must be a share"),
         ({"min_items": "1", "history": "x.json"}, "history is only used with max_drop"),
