@@ -11,8 +11,14 @@ import msgspec
 from msgspec import Struct, field
 
 from crawler.redaction import redact
+from crawler.urls import part_of_site
 
-__all__ = ["LaneStats", "RunRecord", "Stats"]
+__all__ = ["PAGE", "LaneStats", "RunRecord", "Stats"]
+
+PAGE = "page"
+"""The result of a page that gave something."""
+MAX_PARTS = 50
+"""Parts of sites that are counted: those of a site are few, unless each page has a name of its own there."""
 
 MAX_LANES = 10_000
 """Maximum number of lanes that are counted one by one."""
@@ -90,6 +96,8 @@ class Stats(Struct):
     results: Counter[str] = field(default_factory=Counter)
     """Requests with a response, by callback and what that gave: ``parse page``, ``parse nothing``, ``parse empty``,
     ``parse status_403`` or the reason of a wall."""
+    parts: Counter[str] = field(default_factory=Counter)
+    """Pages that gave something, by the first segment of their path, for the first 50 of these."""
     counters: Counter[str] = field(default_factory=Counter)
     """Counts by `crawl.count` of spiders and plugins."""
     lanes: dict[str, LaneStats] = {}
@@ -172,6 +180,15 @@ class Stats(Struct):
         self.kinds[full_reason or reason] += 1
         if full_reason:
             self.sample(full_reason, url)
+
+    def result(self, name: str, result: str, url: str) -> None:
+        """Count what the response to a request gave to a callback."""
+        key = f"{name} {result}"
+        self.results[key] += 1
+        if result != PAGE:
+            self.sample(key, url)
+        elif (part := part_of_site(url)) in self.parts or len(self.parts) < MAX_PARTS:
+            self.parts[part] += 1
 
     def redirect(self, url: str, target: str) -> None:
         """Count a redirect."""

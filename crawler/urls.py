@@ -16,6 +16,7 @@ from crawler.lazy_pattern import lazy_pattern
 from crawler.redaction import hide_userinfo
 
 __all__ = [
+    "LOGIN_URL",
     "Joiner",
     "authority",
     "host",
@@ -27,6 +28,7 @@ __all__ = [
     "join_all",
     "normalize",
     "origin",
+    "part_of_site",
     "scheme_hint",
     "split_userinfo",
     "without_fragment",
@@ -52,6 +54,13 @@ internationalised, without a port, and a plain path."""
 
 IPV6_ZONE: Final = lazy_pattern(r"//(?:[^/?#]*@)?\[[0-9A-Fa-f:.]+%")
 """The beginning of an authority such as ``[fe80::1%25eth0]`` (RFC 6874), which the WHATWG standard does not know."""
+LOGIN_URL: Final = lazy_pattern(
+    r"(?:^|[/._-])(?:log-?in|log_in|sign-?in|sign_in|logon|auth(?:enticate|entication)?|sso|anmeld(?:en|ung)"
+    r"|einloggen|connexion|identification|iniciar-sesion|acceso|accedi|entrar|aanmelden|servicelogin|wp-login)"
+    r"(?:$|[/._-])",
+    2,
+)
+"""Host and path of a login page."""
 HOST_AND_PORT: Final = lazy_pattern(r"[\w.-]+:\d+(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?")
 """A URL without its scheme."""
 NOT_A_HOST: Final = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:|/(?!/)|\.")
@@ -129,6 +138,12 @@ def is_web(url: str) -> bool:
 def is_plain(href: str) -> bool:
     """Return whether a reference can be joined without a URL parser, in a third of the time."""
     return PLAIN_PATH.fullmatch(href) is not None or PLAIN_URL.fullmatch(href) is not None
+
+
+def part_of_site(url: str) -> str:
+    """Return the first segment of the path of a normalized URL: ``orders`` for ``https://club.example/orders/7``."""
+    parts = url.split("/", 4)
+    return parts[3].partition("?")[0] if len(parts) > 3 else ""
 
 
 def without_fragment(href: str) -> str:

@@ -154,10 +154,9 @@ class Commits:
             stats.counters[name] += n
         result = _result_of(outcome)
         if result:
-            key = f"{outcome.ticket.pending.request.callback or 'parse'} {result}"
-            stats.results[key] += 1
-            if result != PAGE:
-                stats.sample(key, outcome.ticket.request.url)
+            request = outcome.ticket.pending.request
+            url = request.redirects[0] if request.redirects and result.startswith(WALL) else request.url
+            stats.result(request.callback or "parse", result, url)
         if outcome.failure is not None:
             stats.fail(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
 

@@ -35,6 +35,7 @@ from crawler.files import full_disk_cause
 from crawler.hooks.page_effects import current_page
 from crawler.hooks.table import HookTable
 from crawler.logs import get_logger
+from crawler.losses.find import find_objections
 from crawler.losses.no_pages import reason_for_no_pages
 from crawler.settings import Settings
 from crawler.sinks.choose import open_output
@@ -198,8 +199,8 @@ class CrawlSession:
             check_has_begun(self.spider, stats)
             log.warning("%s", no_pages)
         if not had_finished:
-            for loss in engine.crawl.job.losses(finished):
-                log.warning("%s", loss.message)
+            for line in find_objections(stats, finished, self.settings.problem_share):
+                log.warning("%s", line)
         return finished, no_pages
 
     def _report(self, engine: Engine, timer: Timer, finished: str, no_pages: str = "") -> Report:

@@ -14,22 +14,28 @@ from typing import Final
 import attrs
 
 from crawler.losses.no_pages import ENDINGS
-from crawler.stats import Stats
+from crawler.stats import PAGE, Stats
+from crawler.urls import LOGIN_URL, part_of_site
 
-__all__ = ["EMPTY", "NOTHING", "PAGE", "REFUSED", "WALL", "Loss", "find_losses"]
+__all__ = ["EMPTY", "NOTHING", "PAGE", "REFUSED", "WALL", "Loss", "find_losses", "find_objections"]
 
 MIN_PAGES: Final = 10
 """Pages that a loss must have: of fewer, a share says little."""
 MAX_SAMPLES: Final = 3
 """URLs of each loss."""
-PAGE, NOTHING, EMPTY = "page", "nothing", "empty"
-"""Results in `Stats.results`: a page that gave something, one that gave nothing, and one without a body. Further ones
-are ``status_403`` and the reasons of walls."""
+NOTHING, EMPTY = "nothing", "empty"
+"""Results in `Stats.results`, beside `PAGE`: a page that gave nothing, and one without a body. Further ones are
+``status_403`` and the reasons of walls."""
 WALL: Final = "wall."
 """The beginning of the reason of a wall."""
 COUNTERS: Final = {"failed": "failed", "empty": "has no content"}
 """What counters of spiders and plugins say by their end: ``files/failed``, of all ``files/…``; ``markdown/empty``, of
 all pages."""
+LOGIN_WALL: Final = "wall.login"
+FOR_MEMBERS: Final = "for members"
+"""The kind of pages that want a login although no crawl without one would have them: that is no loss."""
+MAX_PARTS: Final = 2
+"""Parts of a site that are for members, such as the forms to reply and to vote. More are rather all of its pages."""
 LOGIN_FAILED: Final = "login_failed"
 """The reason of a crawl that ended because its login was refused."""
 REFUSED: Final = frozenset({401, 403, 407, 429, 451})
@@ -39,6 +45,9 @@ REFUSED_ADVICE: Final = (
     "the site blocks the crawl, or wants a login: slow down (delay), say who you are (user_agent), or log in"
 )
 WALL_ADVICE: Final = "the site wants a browser or a person: ask its owner for access, or set accept_walls"
+MEMBERS_ADVICE: Final = (
+    "no page of this part of the site was served, so it is for members; declare the login of the spider if you want it"
+)
 REDIRECTED_ADVICE: Final = "if it is a login page, declare the login of the spider, and follow no link that logs out"
 EMPTY_ADVICE: Final = "look at one of them with crawler fetch URL: the site may want a session or other header fields"
 NOTHING_ADVICE: Final = "compare one of them with a page that gave something: crawler parse SPIDER --url URL"
@@ -70,6 +79,16 @@ def find_losses(stats: Stats, ending: str, share: float, least: int = MIN_PAGES)
 
     The share is the setting `problem_share`.
     """
+    return [loss for loss in _find(stats, ending, share, least) if loss.kind != FOR_MEMBERS]
+
+
+def find_objections(stats: Stats, ending: str, share: float) -> list[str]:
+    """Return the losses, and what looks like one, in a line each. The parameters are those of `find_losses`."""
+    return [loss.message for loss in _find(stats, ending, share, MIN_PAGES)]
+
+
+def _find(stats: Stats, ending: str, share: float, least: int) -> list[Loss]:
+    """Return the losses, and what looks like one."""
     found = []
     if ending == LOGIN_FAILED:
         found.append(Loss(kind=LOGIN_FAILED, message=stats.samples.get(LOGIN_FAILED, ["the login was refused"])[0]))
@@ -101,6 +120,9 @@ def _of_class(
         is_all = count == total and (is_barren or (kind == NOTHING and count >= least))
         if is_all or (count >= least and count > (total / 2 if kind == NOTHING else share * total)):
             urls = [url for key in keys for url in stats.samples.get(f"{name} {key}", ())][:MAX_SAMPLES]
+            if kind == LOGIN_WALL and _is_for_members(urls, stats):
+                yield _for_members(count, total, urls)
+                continue
             what, advice = _words(kind, keys, is_all=is_all)
             message = (
                 f"{what}: {count} of {total} {'page' if total == 1 else 'pages'} for {name}(){_shown(urls)}; {advice}"
@@ -134,8 +156,23 @@ def _of_redirects(stats: Stats, share: float) -> Iterator[Loss]:
     for target, count in stats.redirected.items():
         if count >= MIN_PAGES and count > share * total:  # of fewer pages, they are usual
             urls = stats.redirected_from.get(target, [])[:MAX_SAMPLES]
+            if LOGIN_URL.search(target.partition("://")[2].partition("?")[0]) and _is_for_members(urls, stats):
+                yield _for_members(count, total, urls)
+                continue
             message = f"{count} pages were redirected to {target}{_shown(urls)}; {REDIRECTED_ADVICE}"
             yield Loss(kind="redirected", message=message, count=count, total=total, samples=urls)
+
+
+def _is_for_members(urls: Sequence[str], stats: Stats) -> bool:
+    """Return whether pages that want a login are of parts of a site of which no page was served, unlike of others."""
+    parts = {part_of_site(url) for url in urls}
+    good = sum(count for key, count in stats.results.items() if key.endswith(f" {PAGE}"))
+    return good >= MIN_PAGES and 0 < len(parts) <= MAX_PARTS and not any(stats.parts[part] for part in parts)
+
+
+def _for_members(count: int, total: int, urls: Sequence[str]) -> Loss:
+    message = f"{count} pages want a login{_shown(urls)}: {MEMBERS_ADVICE}"
+    return Loss(kind=FOR_MEMBERS, message=message, count=count, total=total, samples=urls)
 
 
 def _of_plugins(stats: Stats, share: float, least: int) -> Iterator[Loss]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from crawler.lazy_pattern import lazy_pattern
+from crawler.urls import LOGIN_URL
 from crawler.walls.signatures import FIELDS, SIGNATURES, WIDGETS
 from crawler.walls.suspicion import MAX_SIZE, Kind
 
@@ -39,12 +40,6 @@ ASKS_SCRIPTS: Final = lazy_pattern(
 )
 HAS_DATA: Final = lazy_pattern(
     rb"ld\+json|application/json|__\w+_(?:state|data)__|__nuxt__|__next_f|<i?frame\b|<form\b"
-)
-LOGIN_URL: Final = lazy_pattern(
-    r"(?:^|[/._-])(?:log-?in|log_in|sign-?in|sign_in|logon|auth(?:enticate|entication)?|sso|anmeld(?:en|ung)"
-    r"|einloggen|connexion|identification|iniciar-sesion|acceso|accedi|entrar|aanmelden|servicelogin|wp-login)"
-    r"(?:$|[/._-])",
-    2,
 )
 RETURN: Final = lazy_pattern(
     r"(?:^|&)(?:next|return\w*|redirect\w*|continue|url|dest\w*|back\w*|goto|target|service|referr?er|from|retour|zurueck"

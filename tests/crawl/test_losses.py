@@ -214,3 +214,52 @@ async def test_a_site_that_forbids_everything_after_some_pages_is_asked_for_a_wh
     assert set(report.kinds) == {"status_403", "refused.quota"}
     assert report.samples["refused.quota"]
     assert report.exit_code() == 4
+
+
+def forum(topics: int, *, reply: str = "/reply/{n}", login: str = "/login", ends_after: int = 10**9) -> FakeSite:
+    """A public forum: each topic has a link to reply, which leads visitors to the login page."""
+    served = 0
+
+    def topic(n: int) -> Any:
+        def answer(_: Any) -> Any:
+            nonlocal served
+            served += 1
+            if served > ends_after:
+                return Page("", 302, headers={"Location": login.format(n=n)})
+            return f"<h1>Topic {n}</h1><a href='{reply.format(n=n)}'>Reply</a><a href='/login'>Log in</a>"
+
+        return answer
+
+    form = "<form><input name=user><input type=password name=password></form>"
+    pages: dict[str, Any] = {"/": "".join(f"<a href='/t/{n}'>x</a>" for n in range(topics)), "/login": form}
+    for n in range(topics):
+        pages |= {f"/t/{n}": topic(n), login.format(n=n): form}
+        pages[reply.format(n=n)] = Page("", 302, headers={"Location": login.format(n=n)})
+    return FakeSite(pages)
+
+
+@pytest.mark.parametrize("login", ["/login", "/login?next=/reply/{n}"])
+async def test_links_for_members_of_a_public_forum_are_no_loss_but_are_said(
+    autojump_clock: MockClock, caplog: Any, login: str
+) -> None:
+    report = (await collect(SiteSpider("https://site.test/"), forum(40, login=login), settings=FREE)).report
+    assert (report.losses, report.problems, report.exit_code()) == ([], [], 0)
+    lines = [record.message for record in caplog.records if "want a login" in record.message]
+    assert lines
+    assert all(line.startswith("40 pages want a login (https://site.test/") for line in lines)
+    assert "declare the login of the spider" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        forum(40, ends_after=20),  # topics were served before
+        forum(8, reply="/r/{n}?a"),  # nearly nothing else was served
+        forum(40, reply="/reply-{n}"),  # pages with names of their own
+    ],
+)
+async def test_pages_that_want_a_login_are_lost_if_others_like_them_were_served_or_hardly_any(
+    autojump_clock: MockClock, site: FakeSite
+) -> None:
+    report = (await collect(SiteSpider("https://site.test/"), site, settings=FREE)).report
+    assert report.exit_code() == 4 or report.redirects < 10

@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60474,
-    "lines of crawler/ without limits": 52023,
+    "lines of crawler/": 60538,
+    "lines of crawler/ without limits": 52087,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24071,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 271,
+    "numeric constants elsewhere": 273,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29274,
+    "lines of the modules of a plain crawl": 29338,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -56,6 +56,7 @@ RISES: Final = (
     "br and zstd are decoded here too, since libcurl does not say that a coded body was cut; the rest may be kept",
     "the token of a web page goes to no other server; serve is the one door to its crawls",
     "short sessions with many requests lose no page: the login counts sessions that serve none",
+    "pages that want a login are told from those for members only, by the parts of the site that were served",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""
