@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 52087,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 24071,
+    "lines of plugins/": 24089,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 273,
     "arguments of a constructor of the engine": 8,
@@ -57,6 +57,7 @@ RISES: Final = (
     "the token of a web page goes to no other server; serve is the one door to its crawls",
     "short sessions with many requests lose no page: the login counts sessions that serve none",
     "pages that want a login are told from those for members only, by the parts of the site that were served",
+    "caches keep no wall, and a wall in place of a file is a failed file",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""

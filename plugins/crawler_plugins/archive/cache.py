@@ -18,7 +18,8 @@ class Cache(Plugin):
     """Keeps all responses in an SQLite file and answers later requests from it, whatever its server says about caching.
 
     Each spider has a cache of its own. A request is found by method, URL, body and session. Responses without a body
-    are kept only where they are expected: redirects, and those with ``Content-Length: 0``.
+    are kept only where they are expected: redirects, and those with ``Content-Length: 0``. Walls, such as challenges,
+    are not kept.
 
     Parameters:
         path: The file; it is created if it is missing.
@@ -58,15 +59,19 @@ class Cache(Plugin):
         """Return the response of an earlier run."""
         for stored in self._store.find(self._key(request)):
             if self.max_age is None or self.crawl.clock() - stored.at < self.max_age:
-                self.crawl.count("cached")
-                return Response(request.url, stored.status, stored.fields, stored.body)
+                response = Response(request.url, stored.status, stored.fields, stored.body, request=request)
+                if response.wall is None:  # an older version has kept those, too
+                    self.crawl.count("cached")
+                    return response
         return None
 
     async def fetch(self, request: Request, send: Any) -> Response | Retry | Drop | None:
         """Keep the response."""
         at = self.crawl.clock()
         result: Response | Retry | Drop = await send(request)
-        if isinstance(result, Response) and result.status not in self.ignore_statuses and _is_whole(result, request):
+        if not isinstance(result, Response) or result.status in self.ignore_statuses:
+            return result
+        if result.wall is None and _is_whole(result, request):
             fields = list(result.headers.pairs)
             stored = Stored(at=at, request_fields=[], status=result.status, fields=fields, body=result.body)
             self._store.add(self._key(request), stored, replaces=True)

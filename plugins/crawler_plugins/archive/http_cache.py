@@ -22,7 +22,8 @@ class HttpCache(Plugin):
 
     Fresh responses are answered without the network. Stale ones are validated by ``If-None-Match`` and
     ``If-Modified-Since``: an unchanged page costs a response without a body. The library hishel has the rules.
-    Responses that vary by cookies, and bodies that ``crawl.fetch(receive=…)`` takes, are not kept.
+    Responses that vary by cookies, bodies that ``crawl.fetch(receive=…)`` takes, and walls, such as challenges, are not
+    kept.
 
     Parameters:
         path: The file; it is created if it is missing.
@@ -144,6 +145,6 @@ def _pairs(headers: Any) -> list[tuple[str, str]]:
 
 
 def _may_be_kept(response: Response) -> bool:
-    """Return whether the body is whole, and nothing else than the known fields decides which response is sent."""
+    """Return whether it is a whole page, no wall, and only the known fields decide which response is sent."""
     varies = {name.strip().lower() for name in response.headers.get("vary", "").split(",")}
-    return bool(response.body) and varies.isdisjoint({"*", "cookie", "authorization"})
+    return bool(response.body) and response.wall is None and varies.isdisjoint({"*", "cookie", "authorization"})

@@ -47,6 +47,8 @@ MAX_PREPARED: Final = 2
 TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
 """Statuses that another item may not meet again."""
 BLANK: Final = {"path": None, "digest": None, "size": None, "type": None}
+MAX_WALL: Final = 524_288
+"""Bytes of a page that is looked at: `Response.wall` is `None` for larger ones."""
 MAX_FAILURES: Final = 10_000
 """Failed URLs that are remembered, so that they are not requested again."""
 
@@ -275,12 +277,22 @@ class Files(Plugin):
             reason = f"status {response.status}"
             return reason if response.status in TRANSIENT else self._remember(request.url, reason)
         found: dict[str, Any] | str = download.refusal or await download.finish(names.media_type(response))
+        if not found and response.is_html and unfinished.size <= MAX_WALL:
+            found = await self._wall(response, unfinished)
         if not found:
             found = await self._keep(request.url, response, unfinished)
         if isinstance(found, str):
             await trio.to_thread.run_sync(unfinished.clear)
             return self._remember(request.url, found)
         return found
+
+    async def _wall(self, response: Response, unfinished: PartialFile) -> str:
+        """Return which wall came in place of a file; empty if none did, or walls of its kind are accepted."""
+        body = await trio.to_thread.run_sync(unfinished.path.read_bytes)
+        wall, accepted = response.replace(body=body).wall, self.crawl.settings.accept_walls
+        if wall is None or "all" in accepted or wall.kind in accepted:
+            return ""
+        return f"a {wall.kind} of {wall.vendor or 'the site'} came in its place"
 
     async def _fetch(self, request: Request, download: Download) -> Response:
         """Send the request of a file, again from its beginning if the server cannot continue it.

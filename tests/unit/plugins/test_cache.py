@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from crawler_plugins.archive.cache import Cache
+from support.walls import CHALLENGE
 from trio.testing import MockClock
 
 from crawler import ConfigError, Request, Response, Settings, Spider
@@ -104,3 +105,26 @@ async def test_a_body_that_was_written_elsewhere_is_not_kept_as_empty(
 def test_bad_options_are_refused_before_the_crawl(options: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         construct(Cache, options, what="plugin cache")
+
+
+@pytest.mark.parametrize("status", [200, 403])
+async def test_a_wall_is_not_kept_so_that_the_page_can_come_later(
+    autojump_clock: MockClock, tmp_path: Path, status: int
+) -> None:
+    path, site = tmp_path / "cache.sqlite", FakeSite({"/": [Page(CHALLENGE, status), Page("the page")]})
+    runs = [await collect(Everything(), site, plugins=[Cache(path)]) for _ in range(3)]
+    assert [run.report.filtered.get("wall.challenge", 0) for run in runs] == [1, 0, 0]
+    texts = [[item["text"] for item in run.items if item["url"] == "https://site.test/"] for run in runs]
+    assert texts == [[], ["the page"], ["the page"]]
+    assert len(site.visits("/")) == 2
+
+
+async def test_a_wall_that_an_older_version_has_kept_is_fetched_again(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, site = tmp_path / "cache.sqlite", FakeSite({"/": [CHALLENGE, "the page"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(Response, "wall", None)
+        await collect(Everything(), site, plugins=[Cache(path)])
+    found = await collect(Everything(), site, plugins=[Cache(path)])
+    assert [item["text"] for item in found.items if item["url"] == "https://site.test/"] == ["the page"]

@@ -20,6 +20,7 @@ from crawler_plugins.files.index import FileIndex
 from crawler_plugins.files.partial import place
 from support.cases import each
 from support.trees import FREE
+from support.walls import CHALLENGE
 from trio.testing import MockClock
 
 from crawler import ConfigError, CrawlFailed, Report, Request, Response, Settings, Spider, crawl
@@ -613,3 +614,26 @@ async def test_a_folder_that_cannot_be_used_is_refused_before_the_first_request(
         with pytest.raises(ConfigError, match=f"the folder .*{name} cannot be used"):
             await download(site, tmp_path / name)
     assert site.log == []
+
+
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+
+
+async def test_a_wall_in_place_of_a_file_is_a_failed_file(autojump_clock: MockClock, tmp_path: Path) -> None:
+    pages: dict[str, Any] = {"/": page(*(f"/{n}.pdf" for n in range(12)))}
+    pages |= {f"/{n}.pdf": Page(CHALLENGE, headers=HTML) for n in range(11)} | {"/11.pdf": Page(b"%PDF", headers=PDF)}
+    found = await download(FakeSite(pages), tmp_path)
+    assert list(stored(tmp_path).values()) == [b"%PDF"]
+    results = found.items[0]["files"]
+    assert [result["status"] for result in results] == ["failed"] * 11 + ["downloaded"]
+    assert {result.get("error") for result in results} == {"a challenge of Anubis came in its place", None}
+    assert left_over(tmp_path) == []
+    assert found.report.exit_code() == 4
+    assert found.report.problems[0].startswith("files failed: 11 of 12 (https://site.test/0.pdf (a challenge of Anubis")
+
+
+async def test_a_page_that_is_wanted_as_a_file_is_stored(autojump_clock: MockClock, tmp_path: Path) -> None:
+    site = FakeSite({"/": page("/a.html", "/b.html"), "/a.html": "<h1>A page</h1>", "/b.html": CHALLENGE})
+    found = await download(site, tmp_path, settings=Settings(accept_walls=("challenge",)))
+    assert sorted(stored(tmp_path).values()) == sorted([b"<h1>A page</h1>", CHALLENGE.encode()])
+    assert found.report.exit_code() == 0

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from crawler_plugins.archive.http_cache import HttpCache
+from support.walls import CHALLENGE
 from trio.testing import MockClock
 
 from crawler import ConfigError, Response, Settings, Spider
@@ -114,3 +115,12 @@ async def test_conditions_do_not_follow_a_redirect(autojump_clock: MockClock, tm
 def test_a_missing_folder_is_refused_before_the_crawl() -> None:
     with pytest.raises(ConfigError, match="no such folder"):
         construct(HttpCache, {"path": "missing/x"}, what="plugin http_cache")
+
+
+async def test_a_wall_is_not_kept_so_that_the_page_can_come_later(autojump_clock: MockClock, tmp_path: Path) -> None:
+    fresh = {"Cache_Control": "max-age=3600"}
+    site = FakeSite({"/": [page(CHALLENGE, **fresh), page("the page", **fresh)]})
+    runs = [await collect(One(), site, plugins=[HttpCache(tmp_path / "x.sqlite")]) for _ in range(3)]
+    assert [run.report.filtered.get("wall.challenge", 0) for run in runs] == [1, 0, 0]
+    assert [[item["text"] for item in run.items] for run in runs] == [[], ["the page"], ["the page"]]
+    assert len(site.visits("/")) == 2

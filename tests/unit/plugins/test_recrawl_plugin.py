@@ -14,6 +14,7 @@ import httpx
 import pytest
 from crawler_plugins.recrawl import Recrawl
 from support.trees import FREE, Follow
+from support.walls import CHALLENGE
 from trio.testing import MockClock
 
 from crawler import (
@@ -523,3 +524,22 @@ async def test_changes_that_somebody_deleted_are_missed(autojump_clock: MockCloc
     (tmp_path / "changes.jsonl").unlink()
     with pytest.raises(JobError, match="has lost changes that the job wrote to it"):
         await rounds.run()
+
+
+@pytest.mark.parametrize("options", [{}, {"bodies": True}, {"changed_only": True}])
+@pytest.mark.parametrize("order", ["page first", "wall first"])
+async def test_a_wall_with_status_200_is_no_version_of_a_page(
+    autojump_clock: MockClock, tmp_path: Path, options: dict[str, Any], order: str
+) -> None:
+    pages = {"/": "<a href=/a>a</a>", "/a": "<p>a</p>"}
+    rounds = Rounds(tmp_path, FakeSite(dict(pages)))
+    answers = ["<p>a</p>", CHALLENGE] if order == "page first" else [CHALLENGE, "<p>a</p>"]
+    changes: list[str | None] = []
+    for answer in (*answers, "<p>a</p>", "<p>b</p>"):
+        rounds.site.pages[f"{HOST}/a"] = answer
+        await rounds.run(**options)
+        changes.append(rounds.changes.get("/a"))
+        assert ("wall.challenge" in rounds.report.filtered) == (answer is CHALLENGE)
+        if options.get("bodies"):
+            assert ("/a" in rounds.items) == (answer is not CHALLENGE)
+    assert changes == (["new", None, None, "changed"] if order == "page first" else [None, "new", None, "changed"])

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from crawler_plugins.archive.replay import Replay
 from crawler_plugins.archive.warc import Warc
+from support.walls import CHALLENGE
 from trio.testing import MockClock
 
 from crawler import ConfigError, Failure, Request, Response, Settings, Spider
@@ -111,3 +112,10 @@ async def test_a_record_that_is_damaged_later_fails_its_page(autojump_clock: Moc
 def test_bad_options_are_refused_before_the_crawl(path: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         construct(Replay, {"path": path}, what="plugin replay")
+
+
+async def test_an_archived_wall_is_a_wall_again(autojump_clock: MockClock, tmp_path: Path) -> None:
+    path = tmp_path / "site.warc"
+    first = await items(Warc(path), FakeSite({"/": CHALLENGE}))
+    for found, report in (first, await items(Replay([path]), NoNetwork())):
+        assert (found, report.filtered) == ([], {"wall.challenge": 1})
