@@ -68,6 +68,7 @@ class RequestTranslator:
         self._is_free = is_free
         self._default = spider.parse if type(spider)._parse is Spider._parse else None  # noqa: SLF001 - it calls `parse`
         self._headers = list(headers.items())
+        self._added = {(name.lower(), value) for name, value in self._headers} | {("cookie", "")}
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
         self._merges_cookies = settings.getbool("COOKIES_ENABLED")
@@ -246,10 +247,9 @@ class RequestTranslator:
                 dont_filter="n" in kept if self.keeps_repeats else bool(request.dont_filter),
                 **{name: decode(value) for name, value in kept.get("x", {}).items()},
             )
-            if request.headers.pairs:
-                found.headers = scrapy_headers(request.headers.pairs)
-                if found.meta.get("dont_merge_cookies") and not found.headers.get("Cookie"):
-                    found.headers.pop("Cookie", None)
+            own = [pair for pair in request.headers.pairs if (pair[0].lower(), pair[1]) not in self._added]
+            if own:
+                found.headers = scrapy_headers(own)
         found.meta["depth"] = kept.get("d", request.depth)
         if MARKS_STARTS and request.depth == 0 and "d" not in kept:
             found.meta["is_start_request"] = True

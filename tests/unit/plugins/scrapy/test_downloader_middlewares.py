@@ -167,3 +167,42 @@ async def test_a_wrong_result_is_named(caplog):
 
     ran = await crawl(Lost, Wrong)
     assert ran.items == [{"error": "TypeError", "url": f"{SITE}/"}]
+
+
+def _set(request):
+    request.headers["User-Agent"] = "mine/1"
+
+
+def _default(request):
+    request.headers.setdefault("User-Agent", "mine/1")
+
+
+def _if_missing(request):
+    if "User-Agent" not in request.headers:
+        request.headers[b"User-Agent"] = b"mine/1"
+
+
+@pytest.mark.parametrize("choose", [_set, _default, _if_missing])
+@pytest.mark.parametrize("callback", ["parse", "own"])
+async def test_a_middleware_in_the_place_of_the_user_agent_middleware_chooses_one(choose, callback):
+    class Agents:
+        def process_request(self, request):
+            choose(request)
+
+    class Asks(scrapy.Spider):
+        name = "asks"
+
+        async def start(self):
+            yield scrapy.Request(f"{SITE}/", callback=self.parse if callback == "parse" else lambda _: None)
+
+        def parse(self, response):
+            yield {"agent": response.request.headers.get("User-Agent")}
+
+    places = {"scrapy.downloadermiddlewares.useragent.UserAgentMiddleware": None, Agents: 400}
+    settings = {"DOWNLOADER_MIDDLEWARES": places, "DEFAULT_REQUEST_HEADERS": {"Host": "other.test", "Accept": "*/*"}}
+    ran = await run_scrapy(Asks, PAGES, settings)
+    assert [visit.headers["user-agent"] for visit in ran.visits] == ["mine/1"]
+    assert ran.visits[0].headers["host"] == "other.test"
+    assert ran.items == ([{"agent": "mine/1"}] if callback == "parse" else [])
+    ran = await run_scrapy(Asks, PAGES, settings | {"DOWNLOADER_MIDDLEWARES": dict.fromkeys(list(places)[:1])})
+    assert not ran.visits[0].headers.get("user-agent")
