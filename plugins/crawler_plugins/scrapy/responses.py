@@ -49,6 +49,8 @@ def to_scrapy(response: crawler.Response, request: Any, wire: Any = None) -> Any
                 dict.__setitem__(request.headers, b"Cookie", [value.encode("latin-1")])
     if response.source in CACHES:
         made["flags"] = ["cached"]
+    elif not response.complete:
+        made["flags"] = ["dataloss"]
     found = (FastHtmlResponse if kind is HtmlResponse else kind)(url, **made)
     found.headers = headers  # the constructor would copy them
     return found

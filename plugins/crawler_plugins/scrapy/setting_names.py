@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["IGNORED", "READ", "TAKEN"]
+__all__ = ["CHANGE_REQUESTS", "IGNORED", "READ", "TAKEN"]
 
 TAKEN: Final = {
     "AUTOTHROTTLE_ENABLED": "slow_start",
@@ -19,9 +19,11 @@ TAKEN: Final = {
     "DEPTH_PRIORITY": "Request.priority",
     "DOWNLOAD_DELAY": "delay",
     "DOWNLOAD_DELAY_JITTER": "jitter",
+    "DOWNLOAD_FAIL_ON_DATALOSS": "incomplete",
     "DOWNLOAD_MAXSIZE": "max_body",
     "DOWNLOAD_SLOTS": "pacing",
     "DOWNLOAD_TIMEOUT": "request_deadline",
+    "DOWNLOAD_VERIFY_CERTIFICATES": "tls_verify",
     "HTTPAUTH_DOMAIN": "Request.auth",
     "HTTPAUTH_PASS": "Request.auth",
     "HTTPAUTH_USER": "Request.auth",
@@ -94,10 +96,8 @@ IGNORED: Final = {
     "DOWNLOADER_CLIENT_TLS_METHOD": _TLS,
     "DOWNLOADER_CLIENT_TLS_VERBOSE_LOGGING": _TLS,
     "DOWNLOADER_HTTPCLIENTFACTORY": "the crawl has a downloader of its own",
-    "DOWNLOAD_FAIL_ON_DATALOSS": "an incomplete body is always an error",
     "DOWNLOAD_TLS_MAX_VERSION": _TLS,
     "DOWNLOAD_TLS_MIN_VERSION": _TLS,
-    "DOWNLOAD_VERIFY_CERTIFICATES": _TLS,
     "DOWNLOAD_WARNSIZE": "-s max_body is the only limit",
     "DUPEFILTER_DEBUG": _LOGS,
     "EDITOR": "the crawl edits no files",
@@ -156,3 +156,12 @@ IGNORED: Final = {
     "WARN_ON_GENERATOR_RETURN_VALUE": _LOGS,
 }
 """Settings without effect, with the reason or what to use instead."""
+
+CHANGE_REQUESTS: Final = frozenset(
+    """
+    DNS_RESOLVER DOWNLOADER DOWNLOADER_CLIENTCONTEXTFACTORY DOWNLOADER_CLIENT_TLS_CIPHERS DOWNLOADER_CLIENT_TLS_METHOD
+    DOWNLOADER_HTTPCLIENTFACTORY DOWNLOAD_BIND_ADDRESS DOWNLOAD_TLS_MAX_VERSION DOWNLOAD_TLS_MIN_VERSION
+    HTTPCACHE_IGNORE_MISSING HTTPCACHE_IGNORE_SCHEMES ROBOTSTXT_USER_AGENT TWISTED_DNS_RESOLVER
+    """.split()  # noqa: SIM905 - one name a line is too long to read
+)
+"""Those of them without which other requests are sent, or from elsewhere: the log warns of each."""

@@ -86,6 +86,10 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     }
     if settings.getbool("RANDOMIZE_DOWNLOAD_DELAY") and taken["delay"]:
         taken["jitter"] = min(1.0, settings.getfloat("DOWNLOAD_DELAY_JITTER", 0.5))
+    if not settings.getbool("DOWNLOAD_FAIL_ON_DATALOSS", True):
+        taken["incomplete"] = "keep"
+    if is_given(settings, "DOWNLOAD_VERIFY_CERTIFICATES"):
+        taken["tls_verify"] = settings.getbool("DOWNLOAD_VERIFY_CERTIFICATES")
     agent = user_agent or _user_agent(settings)
     if agent:
         taken["user_agent"] = agent

@@ -36,6 +36,7 @@ from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
 from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.scraper import Scraper
+from crawler_plugins.scrapy.setting_names import CHANGE_REQUESTS
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
 from crawler_plugins.scrapy.start import Start
 from crawler_plugins.scrapy.start_items import StartItems
@@ -311,7 +312,8 @@ class ScrapySpider(crawler.Spider):
         self._scraper.crawl = self._start.crawl = crawl
         crawl.control.retries = StatusRetryPolicy(crawl.settings, are_on=self._retries.are_on)
         for name, reason in mapped.ignored_settings(self.scrapy.settings):
-            log.info("setting %s has no effect: %s", name, reason)
+            level = logging.WARNING if name in CHANGE_REQUESTS else logging.INFO
+            log.log(level, "setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()
         async with trio.open_nursery() as nursery:
             await nursery.start(self._reactor.keep, nursery)

@@ -40,6 +40,13 @@ def test_url_status_and_fields_are_kept_without_the_coding():
     assert "Content-Encoding" not in response.headers
 
 
+def test_a_body_that_was_cut_has_the_flag_of_scrapy():
+    source = crawler.Response(URL, body=b"x")
+    assert to_scrapy(source, scrapy.Request(URL)).flags == []
+    source.complete = False
+    assert to_scrapy(source, scrapy.Request(URL)).flags == ["dataloss"]
+
+
 def test_a_response_of_a_middleware_is_one_of_the_crawl():
     request = crawler.Request(URL)
     made = to_crawl(HtmlResponse(URL, status=201, headers={"X-A": "1"}, body=b"x"), request)

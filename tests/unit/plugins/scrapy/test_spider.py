@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import httpx
 import pytest
 import scrapy
@@ -251,3 +253,12 @@ async def test_stats_dump_logs_the_stats_of_the_project_and_is_not_a_setting_wit
     assert ran.stats["books/seen"] == 1
     assert ("'books/seen': 1" in caplog.text) is dump
     assert list(ignored_settings(Settings({"STATS_DUMP": dump}))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("HTTPCACHE_IGNORE_MISSING", logging.WARNING), ("HTTPCACHE_GZIP", logging.INFO)]
+)
+async def test_a_setting_without_which_other_requests_are_sent_is_a_warning(name, level, caplog):
+    caplog.set_level(logging.INFO)
+    await run_scrapy(Quotes, {"/": "x"}, {name: True})
+    assert [record.levelno for record in caplog.records if f"setting {name} has" in record.getMessage()] == [level]
