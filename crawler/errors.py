@@ -14,6 +14,7 @@
        │  ├─ ConnectFailed    no connection: DNS, refused, unreachable, TLS           retryable
        │  ├─ FetchTimeout     a deadline passed                                       retryable
        │  └─ BrokenExchange   the peer closed the connection, or sent no valid HTTP   retryable
+       │     └─ IncompleteBody  the response was whole, but the file in it stops in the middle
        ├─ BodyTooLarge        the decoded body exceeds its limit
        ├─ BadStatus           a status that was not accepted (.status)
        │  └─ BadRedirect      a redirect that cannot be followed
@@ -50,6 +51,7 @@ __all__ = [
     "FetchError",
     "FetchTimeout",
     "HookError",
+    "IncompleteBody",
     "JobError",
     "JobLost",
     "LeaseLost",
@@ -226,6 +228,22 @@ class BrokenExchange(FetchError):
     * ``endless``: framing without content and without end: chunk extensions, empty compressed blocks, empty frames;
     * ``bad_coding``: the compressed body cannot be decoded.
     """
+
+
+class IncompleteBody(BrokenExchange, ValueError):
+    """The file in a response stops in the middle, although the response itself came whole.
+
+    A callback that raises it says that its own page was cut. The page is then fetched again, and after the last attempt
+    it fails as ``broken_exchange.incomplete``, or is handled with `Response.complete` false if the setting `incomplete`
+    keeps it. `FeedSpider`, `SitemapSpider`, `Response.feed` and `Response.json` raise it; a reader of your own may, too.
+    """
+
+    kind = "incomplete"
+
+    @property
+    def reason(self) -> str:
+        """The reason of its class: ``broken_exchange``."""
+        return "broken_exchange"
 
 
 class BodyTooLarge(RequestError):

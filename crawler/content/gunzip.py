@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-__all__ = ["Gunzipped"]
+__all__ = ["CUT_GZIP", "Gunzipped", "is_cut"]
 
 CHUNK_SIZE: Final = 64 * 1024
 """Bytes that are read or decompressed at once."""
@@ -15,6 +15,8 @@ GUNZIP_STEP: Final = 1024
 """Bytes of gzip data that are passed to the decompressor at once. All of a step is lost if it is damaged."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 """The first bytes of gzip data (RFC 1952 section 2.3.1)."""
+CUT_GZIP: Final = "truncated gzip"
+"""The fault of a body that stops in the middle."""
 WITH_GZIP_HEADER: Final = 16 + zlib.MAX_WBITS
 
 
@@ -70,4 +72,9 @@ class Gunzipped:
                 if content:
                     yield content
         if not member.eof:
-            self.fault = "truncated gzip"
+            self.fault = CUT_GZIP
+
+
+def is_cut(fault: str | None) -> bool:
+    """Return whether the fault of a file is that it stops in the middle: ``truncated gzip``, XML or JSON."""
+    return fault is not None and fault.startswith("truncated ")

@@ -11,13 +11,16 @@ import msgspec
 
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["LARGE", "collector_paused", "decode_json"]
+__all__ = ["LARGE", "TOKEN", "collector_paused", "decode_json", "stops_within"]
 
 LARGE: Final = 256 * 1024
 """Size of a text from which the garbage collector is paused."""
 SURROGATE: Final = lazy_pattern(r"\\u[dD][89a-fA-F]")
 SURROGATE_IN_BYTES: Final = lazy_pattern(rb"\\u[dD][89a-fA-F]")
 """A half of a character beyond U+FFFF. Servers that cut texts send one without the other (RFC 8259 section 8.2)."""
+
+TOKEN: Final = lazy_pattern(r'(?s)"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]')
+"""Tokens that decide where a JSON value ends: strings, brackets and commas."""
 
 
 def decode_json(text: bytes | str) -> Any:
@@ -51,6 +54,22 @@ def _decode(text: bytes | str) -> Any:
 def _refuse(constant: str) -> None:
     """Refuse a constant that JSON does not have, such as ``NaN``."""
     raise msgspec.DecodeError(constant)
+
+
+def stops_within(text: str) -> bool:
+    """Return whether a text that is not JSON has an object, array or string that is not closed at its end.
+
+    A text that ends with a bracket inside of a string lacks a quotation mark further up instead.
+    """
+    if not text.lstrip().startswith(("{", "[", '"')):
+        return False
+    depth = 0
+    for token in TOKEN.finditer(text):
+        sign = token[0]
+        if sign.startswith('"') and not token["closed"]:
+            return not text.rstrip().endswith(("}", "]"))
+        depth += (sign in "[{") - (sign in "]}")
+    return depth > 0
 
 
 @contextmanager

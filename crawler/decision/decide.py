@@ -76,6 +76,8 @@ class Policy(Struct, eq=False):
     """Names of header fields that a redirect may carry to another origin, in lower case."""
     refused_walls: frozenset[str] = frozenset()
     """Kinds of walls that are no pages."""
+    keeps_incomplete: bool = False
+    """Whether a page that was cut in each attempt is handled as far as it came."""
     known: KnownPages = field(default_factory=KnownPages)
     """The good pages so far."""
 
@@ -149,7 +151,7 @@ def decide(  # noqa: PLR0911 - a line for each kind of result
         return Fail(_as_error(result, facts.request))
     decision = _retry(result, facts, policy.retries)
     part = result.partial if isinstance(result, FetchError) and facts.sender != "robots" else None
-    if isinstance(decision, Fail) and part is not None and policy.accepts(part):
+    if policy.keeps_incomplete and isinstance(decision, Fail) and part is not None and policy.accepts(part):
         return Page(part)
     return decision
 

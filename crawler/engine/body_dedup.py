@@ -11,6 +11,7 @@ import trio
 
 if TYPE_CHECKING:
     from crawler.engine.page import PageRunner
+    from crawler.errors import IncompleteBody
     from crawler.messages import Response, Retry
     from crawler.store import Outcome, Store
 
@@ -38,11 +39,11 @@ class BodyDeduplicator:
         self._claims: dict[bytes, _Claim] = {}
         self.fail = pages.fail
 
-    def run(self, response: Response, outcome: Outcome) -> Coroutine[Any, Any, Retry | None]:
+    def run(self, response: Response, outcome: Outcome) -> Coroutine[Any, Any, Retry | IncompleteBody | None]:
         """Run the handlers of a page unless another page has the same body; see `PageRunner.run`."""
         return (self._run_if_new if self._is_compared(response) else self._pages.run)(response, outcome)
 
-    async def _run_if_new(self, response: Response, outcome: Outcome) -> Retry | None:
+    async def _run_if_new(self, response: Response, outcome: Outcome) -> Retry | IncompleteBody | None:
         digest = await self.claim(response.body)
         if digest is None:
             outcome.filtered.append(("duplicate_content", response.url))

@@ -19,7 +19,7 @@ from crawler.frontier import StoredTicket
 from crawler.losses.find import EMPTY, NOTHING, PAGE, REFUSED, WALL
 from crawler.stats import Stats
 from crawler.store import CommitResult, Outcome
-from crawler.store.outcome import DONE, RETRY
+from crawler.store.outcome import DONE, INCOMPLETE, RETRY
 from crawler.store.protocol import OK
 
 if TYPE_CHECKING:
@@ -143,9 +143,6 @@ class Commits:
             stats.retries += 1
             return
         stats.pages += outcome.page
-        if outcome.is_incomplete:
-            stats.incomplete += 1
-            stats.sample("incomplete", outcome.ticket.request.url)
         stats.dealt_with += outcome.is_success
         if outcome.redirect:
             stats.redirect(outcome.ticket.request.url, outcome.redirect)
@@ -157,14 +154,17 @@ class Commits:
             request = outcome.ticket.pending.request
             url = request.redirects[0] if request.redirects and result.startswith(WALL) else request.url
             stats.result(request.callback or "parse", result, url)
-        if outcome.failure is not None:
-            stats.fail(outcome.failure.reason, outcome.ticket.request.url, outcome.failure.full_reason)
+        if (failure := outcome.failure) is not None and outcome.page:
+            stats.incomplete += 1
+            stats.sample(INCOMPLETE, outcome.ticket.request.url)
+        elif failure is not None:
+            stats.fail(failure.reason, outcome.ticket.request.url, failure.full_reason)
 
     def _count_again(self, outcome: Outcome, result: CommitResult) -> None:
         """Correct the counts by an outcome that was not committed, or not with its effects."""
         self._discount(outcome)
         if result is CommitResult.SAME_CONTENT:
-            effects = {"page": False, "items": [], "staged_items": 0, "filtered": []}
+            effects = {"page": False, "items": [], "staged_items": 0, "filtered": [], "failure": None}
             self._count(replace(outcome, **effects), self._stats)
             self._stats.filter("duplicate_content", outcome.ticket.request.url)
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from crawler.engine.callbacks import Callbacks
 from crawler.engine.handler_results import NOT_ITEMS, PageResult, collect, describe_wrong, encoded
 from crawler.engine.hook_errors import HookErrors, faults, raise_hook_error
-from crawler.errors import HookError, RequestError
+from crawler.errors import HookError, IncompleteBody, RequestError
 from crawler.hooks.page_effects import current_page
 from crawler.logs import get_logger
 from crawler.messages import Drop, Failure, Item, Request, Response, Retry
@@ -72,10 +72,10 @@ class PageRunner:
 
     # ---- pages -------------------------------------------------------------------------------------------------------
 
-    async def run(self, response: Response, outcome: Outcome) -> Retry | None:
+    async def run(self, response: Response, outcome: Outcome) -> Retry | IncompleteBody | None:
         """Run the handlers of a page. Their effects become part of its outcome, all of them or none.
 
-        Returns the wish of a handler to fetch the page again, if it has one.
+        Returns why the page is to be fetched again, if a handler says so.
         """
         links = self._admission.link_filter()
         response._bind(links)  # noqa: SLF001 - not for users
@@ -85,8 +85,13 @@ class PageRunner:
         try:
             await self._call_handlers(response, result, outcome)
             requests = self._checked_requests(result, response.request)
-        except HookError:
+        except HookError as error:
             _discard_spilled(outcome)
+            cut = error.__cause__
+            if isinstance(cut, IncompleteBody) and _is_about(cut, response):
+                cut.request, cut.partial = response.request, response if response.complete else None
+                response.complete = False
+                return cut
             raise
         if result.retry is not None:
             _discard_spilled(outcome)
@@ -296,6 +301,11 @@ def _set_depths(requests: list[Request], page: Request) -> None:
     for index, request in enumerate(requests):
         if request.depth == 0:
             requests[index] = copy_unchecked(request, depth=page.depth + 1)
+
+
+def _is_about(cut: IncompleteBody, response: Response) -> bool:
+    """Return whether a page itself was cut, rather than a response that its handlers have fetched."""
+    return cut.request is None or cut.request.url == response.request.url
 
 
 def _discard_spilled(outcome: Outcome) -> None:

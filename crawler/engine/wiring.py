@@ -177,6 +177,7 @@ def _policy(spider: Spider, settings: Settings) -> Policy:
         settings.follow_refresh,
         frozenset(map(str.lower, settings.cross_origin_headers)),
         frozenset() if "all" in settings.accept_walls else KINDS - frozenset(settings.accept_walls),
+        settings.incomplete == "keep",
     )
 
 

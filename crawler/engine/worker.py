@@ -19,8 +19,8 @@ from crawler.files import full_disk_cause
 from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response, Retry
-from crawler.store import Kind, Outcome
-from crawler.store.outcome import DONE
+from crawler.store import FailureRow, Kind, Outcome
+from crawler.store.outcome import DONE, INCOMPLETE
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -122,11 +122,13 @@ class Worker:
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
             decision = self._decide(result, ticket, outcome)
-            if isinstance(decision, Page) and not decision.response.complete:
-                self._note_incomplete(decision.response, outcome)
-            if isinstance(decision, Page) and (fault := await self._run_page(decision.response, outcome)) is not None:
+            # twice if its reader finds that the page was cut, and it is to be kept
+            while isinstance(decision, Page) and (fault := await self._run_page(decision.response, outcome)) is not None:
                 decision = self._decide(fault, ticket, outcome)
-        if not isinstance(decision, Page):
+        if isinstance(decision, Page):
+            if outcome.page and not decision.response.complete:
+                self._note_incomplete(decision.response, outcome)
+        else:
             await self._carry_out(decision, response, outcome)
         if outcome.state and isinstance(ticket, PageTicket):
             ticket.kept = result
@@ -155,11 +157,14 @@ class Worker:
 
     def _note_incomplete(self, response: Response, outcome: Outcome) -> None:
         """Let a page that was cut be counted, and warn of the first of each lane."""
-        outcome.status, outcome.size, outcome.is_incomplete = response.status, len(response.body), True
+        outcome.status, outcome.size = response.status, len(response.body)
+        length, is_coded = response.headers.get("content-length"), "content-encoding" in response.headers
+        came = f"{outcome.size} bytes" if length is None or is_coded else f"{outcome.size} of {length} bytes"
+        outcome.failure = FailureRow(reason=INCOMPLETE, message=f"kept {came}")
         lane = outcome.ticket.lane.name
         level = logging.DEBUG if lane in self._cut_lanes else logging.WARNING
         self._cut_lanes.add(lane)
-        log.log(level, "kept the %d bytes that came of a page of %s: %s", outcome.size, lane, response.url)
+        log.log(level, "kept what came of a page of %s, %s: %s", lane, came, response.url)
 
     async def _run_page(self, response: Response, outcome: Outcome) -> Retry | RequestError | None:
         """Run the handlers of a page. Return why its request is not done; `None`: it is."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.content.json_values import decode_json
+from crawler.content.json_values import decode_json, stops_within
 from crawler.feeds.dates import parse_date
 from crawler.feeds.feed import Enclosure, Feed, FeedEntry
 from crawler.urls import join
@@ -19,7 +19,8 @@ def read_json_feed(text: bytes, url: str) -> Feed | None:
     try:
         found = decode_json(text)
     except (msgspec.DecodeError, RecursionError):
-        return None
+        looks_like_one = b"jsonfeed.org" in text or b'"items"' in text
+        return Feed(fault="truncated JSON") if looks_like_one and stops_within(text.decode("utf-8", "replace")) else None
     if not isinstance(found, dict):
         return None
     items = found.get("items")

@@ -90,7 +90,7 @@ class FeedReader:
             url=self._resolve(feed, feed.links.get("alternate") or texts.get("link") or feed.about),
             entries=self._entries,
             next=self._resolve(feed, feed.links.get("next")),
-            fault=self.stream.fault or fault,
+            fault=fault or self.stream.fault,
         )
 
     # Elements

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from crawler import content, html
+from crawler.errors import IncompleteBody
 from crawler.headers import Headers
 from crawler.logs import get_logger
 from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from crawler.html import Selector, SelectorList
+    from crawler.messages import Response
 
 __all__ = ["PageBody"]
 
@@ -133,8 +135,9 @@ class PageBody:
 
         Raises:
             ValueError: The body is not valid JSON.
+            IncompleteBody: It stops in the middle. That is a `ValueError`, too.
         """
-        from crawler.content.json_values import decode_json  # noqa: PLC0415 - few crawls need it
+        from crawler.content.json_values import decode_json, stops_within  # noqa: PLC0415 - few crawls need it
 
         try:
             return decode_json(self.body)
@@ -143,6 +146,9 @@ class PageBody:
         try:
             return decode_json(self.text)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            if isinstance(error, msgspec.DecodeError) and stops_within(self.text):
+                message = f"the body of {self.url} is not JSON: it stops in the middle ({error})"
+                raise IncompleteBody(message, request=cast("Response", self).request) from None
             raise ValueError(f"the body of {self.url} is not JSON: {error}") from None
 
     def jmespath(self, expression: str) -> SelectorList:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from crawler import content
+from crawler.errors import IncompleteBody
 from crawler.messages.page_links import PageLinks
 
 if TYPE_CHECKING:
@@ -117,12 +118,17 @@ class PageContent(PageLinks):
 
         Raises:
             ValueError: The body is not a feed.
+            IncompleteBody: The feed stops in the middle, and `complete` is true. It is a `ValueError`, too.
         """
+        from crawler.content.gunzip import is_cut  # noqa: PLC0415
         from crawler.feeds.read import read_feed  # noqa: PLC0415
 
         feed = read_feed(self.body, self.url, content_type=self.headers.get("content-type"))
         if feed is None:
             raise ValueError(f"the body of {self.url} is not a feed")
+        page = cast("Response", self)
+        if page.complete and is_cut(feed.fault):
+            raise IncompleteBody(f"the feed {self.url} stops in the middle: {feed.fault}", request=page.request)
         return feed
 
     def form(

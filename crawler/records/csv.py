@@ -61,7 +61,8 @@ def csv_records(
                 yield PAUSE
             continue
         if row[-1].endswith(SENTINEL):
-            yield BrokenRecord(f"line {line}: a quotation mark is never closed")
+            is_cut = not row[-1][:-1].endswith(("\n", "\r"))  # a file that ends with a line lacks the mark further up
+            yield BrokenRecord(f"line {line}: a quotation mark is never closed", is_cut=is_cut)
             continue
         if names is None:
             names = _distinct(row)

@@ -13,15 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from crawler.content.json_values import LARGE, collector_paused, decode_json
+from crawler.content.json_values import LARGE, TOKEN, collector_paused, decode_json, stops_within
 from crawler.records.source import PAUSE, BrokenRecord, Pause
 
 __all__ = ["json_array_records", "json_lines_records"]
 
 DECODER: Final = json.JSONDecoder()
 SPACE: Final = re.compile(r"[ \t\r\n]*+")
-TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>")?|[][{},]', re.DOTALL)
-"""Tokens that decide where a JSON value ends: strings, brackets and commas."""
 MAX_RECORD: Final = 32 * 1024 * 1024
 """Maximum length of a line or an element, in characters: it is decoded in one step."""
 MIN_PART: Final = 64 * 1024
@@ -44,9 +42,9 @@ def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
     """
     number = size = 0
     held: list[str] = []
-    for chunk in itertools.chain(chunks, ("\n",)):
+    for chunk in itertools.chain(chunks, (None,)):
         yield PAUSE
-        *lines, rest = chunk.split("\n")
+        *lines, rest = ("\n" if chunk is None else chunk).split("\n")
         if lines:
             lines[0] = "".join([*held, lines[0]])
             held, size = [], 0
@@ -60,7 +58,8 @@ def json_lines_records(chunks: Iterable[str]) -> Iterator[Any]:
                 try:
                     record = _decode_line(text)
                 except (*DECODE_ERRORS, msgspec.DecodeError) as error:
-                    record = BrokenRecord(f"line {number}: {error}")
+                    is_cut = chunk is None and len(text) <= MAX_RECORD and stops_within(text.lstrip("\x1e"))
+                    record = BrokenRecord(f"line {number}: {error}", is_cut=is_cut)
                 yield record
 
 
@@ -74,13 +73,19 @@ def json_array_records(chunks: Iterable[str], path: Sequence[str] = ()) -> Itera
     """Yield the elements of a JSON array, decoded one at a time.
 
     An element that cannot be decoded becomes a `BrokenRecord`, and reading continues after the next comma; but it ends
-    with an element that is too long.
+    with an element that is too long. What follows the array is not read.
     """
     document = _Document(chunks)
     try:
+        has_begun = bool((yield from document.next_sign()))
         yield from document.go_to_array(path)
     except TooLongError as error:
         raise ValueError(f"the document has {error} before its records") from None
+    except ValueError as error:
+        if not has_begun or not document.stops():
+            raise
+        yield BrokenRecord(str(error), is_cut=True)
+        return
     if (yield from document.next_sign(1)) == "]":
         return
     for number in itertools.count(1):
@@ -91,8 +96,9 @@ def json_array_records(chunks: Iterable[str], path: Sequence[str] = ()) -> Itera
                 if sign not in ("", ",", "]"):
                     raise ValueError(f"expected a comma, found {sign!r}")
             except DECODE_ERRORS as error:
-                record = BrokenRecord(f"element {number}: {getattr(error, 'msg', error)}")
                 sign = yield from document.skip_rest()
+                is_cut = not sign and not document.lacks_quote()
+                record = BrokenRecord(f"element {number}: {getattr(error, 'msg', error)}", is_cut=is_cut)
             yield record
             if sign != ",":
                 break
@@ -101,7 +107,7 @@ def json_array_records(chunks: Iterable[str], path: Sequence[str] = ()) -> Itera
             yield BrokenRecord(f"the array is not read beyond element {number}: {error}")
             return
     if not sign and not isinstance(record, BrokenRecord):
-        yield BrokenRecord(f"the array is truncated after element {number}")
+        yield BrokenRecord(f"the array is truncated after element {number}", is_cut=True)
 
 
 class _Document:
@@ -128,6 +134,14 @@ class _Document:
         if parts:
             self._text, self._at = "".join((self._text[self._at :], *parts)), 0
         return bool(parts)
+
+    def stops(self) -> bool:
+        """Return whether everything was read, and does not end with a bracket."""
+        return self._at >= len(self._text) and not self._text.rstrip().endswith(("]", "}"))
+
+    def lacks_quote(self) -> bool:
+        """Return whether the document ends with a bracket inside of a string."""
+        return self._text.rstrip().endswith(("]", "}")) and not stops_within(f"[{self._text}")
 
     def next_sign(self, skipped: int = 0) -> Generator[Pause, None, str]:
         """Go to the next character that is not white space, and return it; empty at the end."""

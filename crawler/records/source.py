@@ -51,6 +51,8 @@ class BrokenRecord:
 
     reason: str
     """The error, in one line."""
+    is_cut: bool = False
+    """Whether the file ends in it, as one does that was cut."""
 
 
 class Pause(Enum):

@@ -25,6 +25,8 @@ MAX_TEXT: Final = 32 * 1024 * 1024
 """Maximum number of characters of text in a record, as of a record of JSON. A larger record is broken."""
 MAX_TAG: Final = 1024 * 1024
 """Bytes of one tag or comment. expat reads an incomplete one again with each chunk."""
+ENDS_EARLY: Final = frozenset({3, 5, 6, 20})
+"""Errors of expat: no element found, unclosed token, partial character, unclosed CDATA section."""
 NAME: Final = r"[^\s<>&/{}:=\"']+"
 
 
@@ -92,7 +94,7 @@ class _Reader:
         self._found: list[Element | BrokenRecord] = []
         self._seen = 0
         self._lost = b""
-        self._searching = self._resumed = self._begun = False
+        self._searching = self._resumed = self._begun = self._has_text = False
         self._open()
 
     def take(self) -> list[Element | BrokenRecord]:
@@ -103,6 +105,7 @@ class _Reader:
     def read(self, data: bytes, *, last: bool = False) -> None:
         """Parse the next chunk, in UTF-8."""
         at = 0
+        self._has_text = self._has_text or not (data.isspace() or not data)
         while True:
             if self._searching:
                 if self._lost:
@@ -117,7 +120,7 @@ class _Reader:
             try:
                 self._parser.Parse(memoryview(data)[at:], last)
             except expat.ExpatError as error:
-                self._report(expat.errors.messages.get(error.code, str(error.code)))
+                self._report(expat.errors.messages.get(error.code, str(error.code)), is_early=error.code in ENDS_EARLY)
                 stopped = at + max(self._parser.ErrorByteIndex - self._fed, 1)
                 at, self._searching = min(stopped, len(data)), True
                 if last and at == len(data):
@@ -152,16 +155,17 @@ class _Reader:
         self._parser.Parse(root, False)
         self._fed = len(root)
 
-    def _report(self, reason: str) -> None:
+    def _report(self, reason: str, *, is_early: bool = False) -> None:
         """Report an error inside a record or its tag as a broken record, but not the end of a resumed document."""
         if self._builder is None and self._begun:  # it resumed at a tag, which was complete
             return
+        is_cut = is_early and self._has_text and (self._builder is not None or not self._resumed)
         if self._builder is not None or self._resumed:
             self._seen += self._builder is None
             where = f"record {self._seen}"
         else:
             where = "the document"
-        self._found.append(BrokenRecord(f"{where}: {reason}"))
+        self._found.append(BrokenRecord(f"{where}: {reason}", is_cut=is_cut))
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         if self._builder is None:

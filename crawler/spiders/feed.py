@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from crawler import content, records
-from crawler.errors import ConfigError
+from crawler.content.gunzip import CUT_GZIP
+from crawler.errors import ConfigError, IncompleteBody
 from crawler.hooks.crawl import Crawl
 from crawler.logs import get_logger
 from crawler.messages import Produced, Request, Response
@@ -36,7 +37,8 @@ class FeedSpider(Spider):
 
     Without a `parse_record` of your own, each record is an item. A record that cannot be read, or for which
     `parse_record` raises, is counted as ``broken records``; the first ones of a file are logged, and reading continues.
-    A file of broken records only is a failed page; a file without records is counted as ``files without a record``.
+    A file of broken records only is a failed page; a file without records is counted as ``files without a record``. A
+    file that stops in the middle is fetched again; see the setting `incomplete`.
 
     A file is in memory as it was sent, up to `Settings.max_body`, which is 256 MiB here. Decompression and records are
     streamed; a row, a line or an element of more than some megabytes is a broken record.
@@ -142,21 +144,23 @@ class FeedSpider(Spider):
 
         Raises:
             ValueError: No record can be read, or the file must not be read further.
+            IncompleteBody: The file stops in the middle.
         """
         response = self.adapt(response)
         good = broken = 0
-        first = ""
+        first = cut = ""
         for record in self._records(response):
             if record is records.PAUSE:
                 yield None
                 continue
             if isinstance(record, records.BrokenRecord):
                 reason = record.reason
+                cut = reason if record.is_cut else ""
             else:
                 try:
                     produced = list(as_iterable(self.parse_record(response, record)))
                 except Exception as error:
-                    reason = f"record {good + broken + 1}: parse_record raised {type(error).__name__}: {error}"
+                    reason, cut = f"record {good + broken + 1}: parse_record raised {type(error).__name__}: {error}", ""
                 else:
                     good += 1
                     yield from produced or (None,)
@@ -164,8 +168,10 @@ class FeedSpider(Spider):
             broken += 1
             yield None
             first = first or reason
-            if broken <= 5:  # further ones of a file are counted, not logged
+            if broken <= 5 and not cut:  # further ones of a file are counted, not logged
                 log.warning("%s: broken record: %s", response.url, reason)
+        if cut and response.complete:
+            raise IncompleteBody(f"the file {response.url} stops in the middle: {cut}", request=response.request)
         if broken:
             if not good:
                 raise ValueError(f"no record of {response.url} could be read: {first}")
@@ -198,7 +204,7 @@ class FeedSpider(Spider):
         else:
             yield from records.json_array_records(texts, parse_keys(self.items) or ())
         if source.fault is not None:
-            yield records.BrokenRecord(source.fault)
+            yield records.BrokenRecord(source.fault, is_cut=source.fault == CUT_GZIP)
 
 
 def _separator(response: Response) -> str:

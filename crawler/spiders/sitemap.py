@@ -12,7 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crawler import urls
-from crawler.errors import ConfigError, RequestError
+from crawler.content.gunzip import is_cut
+from crawler.errors import ConfigError, IncompleteBody, RequestError
 from crawler.feeds.dates import parse_w3c_date
 from crawler.feeds.sitemap import MAX_SITEMAP_BYTES, sitemaps
 from crawler.feeds.sitemap_entry import SitemapEntry
@@ -142,6 +143,9 @@ class SitemapSpider(Spider):
                 yield None
             else:
                 yield from self._entry_requests(entry, allowed, max(response.depth, 1), left_out)
+        if response.complete and is_cut(listed.fault):
+            message = f"the sitemap {response.url} stops in the middle: {listed.fault}"
+            raise IncompleteBody(message, request=response.request)
         for reason, n in left_out.items():
             self.crawl.count(f"sitemap entries left out: {reason}", n)
         if listed.fault is not None:

@@ -17,7 +17,8 @@ from crawler.messages import Item, Request
 from crawler.store.checkpoint import Checkpoint
 
 __all__ = [
-    "OUTDATED", "CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome", "RobotsAnswer",
+    "INCOMPLETE", "OUTDATED", "CookieChange", "FailureRow", "ItemRow", "Kind", "Observations", "Outcome",
+    "RobotsAnswer",
 ]  # fmt: skip
 
 
@@ -38,6 +39,8 @@ DONE: Final = Kind.DONE
 RETRY: Final = Kind.RETRY
 """The kinds that are compared for each page. Python 3.11 takes as long to find a member as for ten comparisons."""
 
+INCOMPLETE: Final = "incomplete"
+"""The reason of a page that was cut and kept, and the kind of one that failed."""
 OUTDATED: Final = -1
 """The version of states that is older than every change."""
 
@@ -64,6 +67,11 @@ class FailureRow(Struct, frozen=True, kw_only=True, eq=False):
     """The traceback of an exception in a callback or hook; otherwise empty."""
     full_reason: str = ""
     """`reason` with its finer kind, such as ``connect_failed.dns``; empty if there is no finer kind."""
+
+    @property
+    def kept_reason(self) -> str:
+        """The reason as a job keeps it: with its kind if the page was cut, since those pages are listed."""
+        return self.full_reason if self.full_reason.endswith(INCOMPLETE) else self.reason
 
 
 class RobotsAnswer(Struct, frozen=True):
@@ -124,8 +132,6 @@ class Outcome(Struct, kw_only=True, eq=False):
     """Size of the decoded body in bytes."""
     page: bool = False
     """Whether a callback succeeded."""
-    is_incomplete: bool = False
-    """Whether the body of the page was cut."""
     is_success: bool = False
     """For `REFUSED`: whether the request counts as dealt with nevertheless."""
     digest: bytes = b""
@@ -133,7 +139,7 @@ class Outcome(Struct, kw_only=True, eq=False):
     redirect: str = ""
     """The target of a redirect; otherwise empty."""
     failure: FailureRow | None = None
-    """For `FAILED`: why."""
+    """For `FAILED`: why. Of a page: that it was cut, and kept."""
     filtered: list[tuple[str, str]] = []
     """Reason and URL of each request that was not made."""
     repeats: int = 0

@@ -182,7 +182,7 @@ class SqliteStore(SqliteJob):
             self._database.execute(
                 "INSERT OR REPLACE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *key, pending.request.url, failure.reason, _utf8(failure.message), _utf8(failure.traceback),
+                    *key, pending.request.url, failure.kept_reason, _utf8(failure.message), _utf8(failure.traceback),
                     outcome.attempts, time.time(), pending.request.to_json(),
                 ),
             )  # fmt: skip

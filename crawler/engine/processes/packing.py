@@ -50,6 +50,7 @@ def pack_response(
         response.elapsed,
         response.first_byte,
         response.attempt,
+        response.complete,
         response.source,
         None if response.stages is None else dict(response.stages),
         response._exchange is not None,  # noqa: SLF001 - not for users
@@ -74,6 +75,7 @@ def unpack_response(page: Page, kind: type[Response] = Response, body: bytes | N
         attempt=page.attempt,
         source=page.source,
     )
+    response.complete = page.complete
     response.first_byte = page.first_byte
     response.stages = page.stages
     if page.original is not None:

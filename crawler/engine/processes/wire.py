@@ -46,6 +46,7 @@ class Page(Struct, tag=1, array_like=True, frozen=True, eq=False):
     elapsed: float
     first_byte: float
     attempt: int
+    complete: bool
     source: str
     stages: dict[str, float] | None
     has_exchange: bool

@@ -154,7 +154,7 @@ def batch(job: str, outcomes: Sequence[Outcome], states: _States, lanes: LaneNum
     failures = [
         {
             "page": page,
-            "reason": failure.reason,
+            "reason": failure.kept_reason,
             "message": _text(failure.message),
             "traceback": _text(failure.traceback),
             "request": outcome.ticket.request.to_json().decode(),

@@ -241,7 +241,7 @@ def _outcome_row(name: str, outcome: Outcome, requests: Sequence[Request], at: f
         digest=outcome.digest.hex() or None,
         state=state,
         failure=_failure_row(outcome, at),
-        reason=outcome.failure.reason if outcome.failure is not None else None,
+        reason=outcome.failure.kept_reason if outcome.failure is not None else None,
         again=_again(pending.request) if outcome.failure is not None else None,
         stage=str(outcome.stage) if outcome.stage else None,
     )
@@ -258,7 +258,7 @@ def _failure_row(outcome: Outcome, at: float) -> str | None:
         return None
     row = {
         "url": outcome.ticket.pending.request.url,
-        "reason": failure.reason,
+        "reason": failure.kept_reason,
         "message": _utf8(failure.message),
         "traceback": _utf8(failure.traceback),
         "attempts": outcome.attempts,
