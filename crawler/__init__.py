@@ -21,8 +21,8 @@ _HOMES = {
     "crawler.engine.report": "Report",
     "crawler.decision.retry_policy": "RetryPolicy",
     "crawler.errors": "BadRedirect BadStatus BodyTooLarge BrokenExchange ConfigError ConnectFailed CrawlFailed"
-    " CrawlerError FetchError FetchTimeout HookError JobError JobLost LeaseLost LoggedOut PluginError Refused"
-    " RequestError Walled WouldExceedDeadline",
+    " CrawlerError FetchError FetchTimeout HookError IncompleteBody JobError JobLost LeaseLost LoggedOut PluginError"
+    " Refused RequestError Walled WouldExceedDeadline",
     "crawler.headers": "Headers",
     "crawler.hooks.crawl": "Crawl",
     "crawler.hooks.plugin": "Plugin",
@@ -62,6 +62,7 @@ if _typing.TYPE_CHECKING:
     from crawler.errors import FetchError as FetchError
     from crawler.errors import FetchTimeout as FetchTimeout
     from crawler.errors import HookError as HookError
+    from crawler.errors import IncompleteBody as IncompleteBody
     from crawler.errors import JobError as JobError
     from crawler.errors import JobLost as JobLost
     from crawler.errors import LeaseLost as LeaseLost

@@ -235,7 +235,7 @@ class IncompleteBody(BrokenExchange, ValueError):
 
     A callback that raises it says that its own page was cut. The page is then fetched again, and after the last attempt
     it fails as ``broken_exchange.incomplete``, or is handled with `Response.complete` false if the setting `incomplete`
-    keeps it. `FeedSpider`, `SitemapSpider`, `Response.feed` and `Response.json` raise it; a reader of your own may, too.
+    keeps it. `FeedSpider`, `SitemapSpider`, `Response.feed` and `Response.json` raise it, and readers of your own may.
     """
 
     kind = "incomplete"

@@ -122,8 +122,9 @@ class Worker:
                 response = result
                 outcome.status, outcome.size = response.status, len(response.body)
             decision = self._decide(result, ticket, outcome)
-            # twice if its reader finds that the page was cut, and it is to be kept
-            while isinstance(decision, Page) and (fault := await self._run_page(decision.response, outcome)) is not None:
+            while isinstance(decision, Page):  # twice if a reader finds that the page was cut, and it is to be kept
+                if (fault := await self._run_page(decision.response, outcome)) is None:
+                    break
                 decision = self._decide(fault, ticket, outcome)
         if isinstance(decision, Page):
             if outcome.page and not decision.response.complete:
@@ -158,8 +159,8 @@ class Worker:
     def _note_incomplete(self, response: Response, outcome: Outcome) -> None:
         """Let a page that was cut be counted, and warn of the first of each lane."""
         outcome.status, outcome.size = response.status, len(response.body)
-        length, is_coded = response.headers.get("content-length"), "content-encoding" in response.headers
-        came = f"{outcome.size} bytes" if length is None or is_coded else f"{outcome.size} of {length} bytes"
+        length = None if "content-encoding" in response.headers else response.headers.get("content-length")
+        came = f"{outcome.size} bytes" if length in (None, str(outcome.size)) else f"{outcome.size} of {length} bytes"
         outcome.failure = FailureRow(reason=INCOMPLETE, message=f"kept {came}")
         lane = outcome.ticket.lane.name
         level = logging.DEBUG if lane in self._cut_lanes else logging.WARNING

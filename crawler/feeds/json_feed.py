@@ -19,8 +19,8 @@ def read_json_feed(text: bytes, url: str) -> Feed | None:
     try:
         found = decode_json(text)
     except (msgspec.DecodeError, RecursionError):
-        looks_like_one = b"jsonfeed.org" in text or b'"items"' in text
-        return Feed(fault="truncated JSON") if looks_like_one and stops_within(text.decode("utf-8", "replace")) else None
+        is_feed = b"jsonfeed.org" in text or b'"items"' in text
+        return Feed(fault="truncated JSON") if is_feed and stops_within(text.decode("utf-8", "replace")) else None
     if not isinstance(found, dict):
         return None
     items = found.get("items")

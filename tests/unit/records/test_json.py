@@ -94,7 +94,7 @@ def test_an_array_that_ends_early_says_so():
     assert without_pauses(json_array_records(["[1, 2"])) == [
         1,
         2,
-        BrokenRecord("the array is truncated after element 2"),
+        BrokenRecord("the array is truncated after element 2", is_cut=True),
     ]
     assert without_pauses(json_array_records(["[]"])) == without_pauses(json_array_records([" [ ] "])) == []
 

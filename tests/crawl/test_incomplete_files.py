@@ -1,0 +1,249 @@
+"""A file that stops in the middle of a response that came whole is incomplete: sitemaps, feeds, JSON, tables, gzip."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from crawler import IncompleteBody, Produced, Report, Request, Response, Settings, Spider
+from crawler.spiders import ApiSpider, FeedSpider, SitemapSpider
+from crawler.testing import FakeSite, Page, collect
+
+ROWS = [{"a": str(number), "b": f'row "{number}"'} for number in range(3000)]  # more than is held before the store
+URLS = [f"/{number}" for number in range(20)]
+FILES: dict[str, tuple[str, str]] = {
+    "jsonl": ("application/jsonl", "".join(json.dumps(row) + "\n" for row in ROWS)),
+    "json": ("application/json", json.dumps(ROWS)),
+    "csv": ("text/csv", "a,b\n" + "".join(f'{row["a"]},"row ""{row["a"]}"""\n' for row in ROWS)),
+    "xml": ("text/xml", "<r>" + "".join(f"<item><a>{r['a']}</a><b>{r['b']}</b></item>" for r in ROWS) + "</r>"),
+}
+URL = "https://site.test/file"
+
+
+class Flaky:
+    """Sends a cut file some times, then the whole one."""
+
+    def __init__(self, whole: bytes, cut: bytes, times: int, kind: str) -> None:
+        self._bodies = [cut] * times + [whole]
+        self._kind = kind
+
+    def __call__(self, _request: object) -> Page:
+        body = self._bodies.pop(0) if len(self._bodies) > 1 else self._bodies[0]
+        return Page(body, headers={"Content-Type": self._kind})
+
+
+async def crawled(
+    spider: Spider, whole: bytes, cut: bytes, times: int, kind: str, incomplete: str = "fail", **others: Any
+) -> tuple[list[Any], Report]:
+    """Crawl a file whose first `times` responses stop in the middle."""
+    site = FakeSite({URL: Flaky(whole, cut, times, kind), **others})
+    found = await collect(spider, site, settings=Settings(incomplete=incomplete, obey_robots=False))
+    return found.items, found.report
+
+
+def packed(text: str, is_gzip: bool) -> bytes:
+    """Return a file, perhaps compressed itself."""
+    return gzip.compress(text.encode()) if is_gzip else text.encode()
+
+
+def cut_short(whole: bytes) -> bytes:
+    """Return a file that stops in its last record."""
+    return whole[:-20] if whole.startswith(b"\x1f\x8b") else whole[:-5]
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_that_stops_once_is_fetched_again_and_gives_each_record_once(
+    autojump_clock: object, name: str, is_gzip: bool
+) -> None:
+    kind, text = FILES[name]
+    whole = packed(text, is_gzip)
+    items, report = await crawled(FeedSpider(url=URL), whole, cut_short(whole), 1, kind)
+    assert items == ROWS
+    assert (report.pages, report.failed, report.retries, report.counters) == (1, 0, 1, {})
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_that_always_stops_fails_as_incomplete(autojump_clock: object, name: str, is_gzip: bool) -> None:
+    kind, text = FILES[name]
+    whole = packed(text, is_gzip)
+    items, report = await crawled(FeedSpider(url=URL), whole, cut_short(whole), 99, kind)
+    assert items == []
+    assert (report.pages, report.kinds, report.exit_code()) == (0, {"broken_exchange.incomplete": 1}, 4)
+    assert report.samples["broken_exchange.incomplete"] == [URL]
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize("name", FILES)
+async def test_the_records_that_came_are_kept_by_wish(autojump_clock: object, name: str, is_gzip: bool) -> None:
+    kind, text = FILES[name]
+    whole = packed(text, is_gzip)
+    items, report = await crawled(FeedSpider(url=URL), whole, cut_short(whole), 99, kind, "keep")
+    assert 2000 < len(items) <= len(ROWS)
+    assert items == ROWS[: len(items)]
+    assert (report.pages, report.failed, report.incomplete) == (1, 0, 1)
+    assert report.samples["incomplete"] == [URL]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "count"),
+    [
+        (b"", "text/csv", 0),
+        (b"", "application/jsonl", 0),
+        (b" \n ", "text/xml", 0),
+        (b'{"a": 1}\n{"a": 2}', "application/jsonl", 2),
+        (b'{"a": 1}\n\n \n', "application/jsonl", 1),
+        (b'{"a": 1}\n{"a": 2,,}', "application/jsonl", 1),
+        (b'{"a": 1}\n{"a": "x\n{"a": 2}\n', "application/jsonl", 2),
+        (b"[1, 2] \n", "application/json", 2),
+        (b"[1, 2] garbage [", "application/json", 2),
+        (b'[{"a": "open}, {"a": 2}, {"a": 3}]', "application/json", 0),
+        (b'[1, {"a": "open}, {"a": 2}, {"a": 3}]', "application/json", 1),
+        (b'a,b\n1,2\n3,"x\n4,y\n', "text/csv", 1),
+        (b"a,b\n1,2\n3,4", "text/csv", 2),
+        (b"a,b\n1,2\nin all: 1", "text/csv", 1),
+        (b"<r><item>1</item><item><b>2</item><item>3</item></r>\n\n", "text/xml", 2),
+        (b"<r><item>1</item></r> garbage <", "text/xml", 1),
+        (gzip.compress(b"a\n1\n") + gzip.compress(b"2\n"), "text/csv", 2),
+        (gzip.compress(b"a\n1\n") + b"\0" * 1024, "text/csv", 1),
+        (gzip.compress(b"a\n1\n")[:-8] + b"\1" * 8, "text/csv", 0),
+    ],
+)
+async def test_a_file_that_is_whole_or_malformed_is_fetched_once(
+    autojump_clock: object, body: bytes, kind: str, count: int
+) -> None:
+    items, report = await crawled(FeedSpider(url=URL), body, body, 9, kind)
+    assert (len(items), report.retries) == (count, 0)
+    assert "broken_exchange.incomplete" not in report.kinds
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"a": 1}\n{"a', "application/jsonl"),
+        (b"[", "application/json"),
+        (b"[1, ", "application/json"),
+        (b'[1, "op', "application/json"),
+        (b'a,b\n1,2\n3,"x\n4,y', "text/csv"),
+        (b"<r><item>1</item>", "text/xml"),
+        (b"<r><item>1</it", "text/xml"),
+        (b"<?xml version='1.0'?>", "text/xml"),
+        (gzip.compress(b"a\n1\n") + gzip.compress(b"2\n")[:-4], "text/csv"),
+        (gzip.compress(b"")[:2], "text/csv"),
+    ],
+)
+async def test_a_file_that_stops_is_incomplete_wherever_it_stops(
+    autojump_clock: object, body: bytes, kind: str
+) -> None:
+    _, report = await crawled(FeedSpider(url=URL), body, body, 9, kind)
+    assert report.kinds == {"broken_exchange.incomplete": 1}
+
+
+async def test_an_array_that_is_not_reached_is_incomplete(autojump_clock: object) -> None:
+    whole = b'{"n": "x", "data": {"rows": [{"a": 1}]}}'
+    for end in (5, 8, 12, 20, 30, 36):
+        items, report = await crawled(FeedSpider(url=URL, items="data.rows"), whole, whole[:end], 1, "application/json")
+        assert (items, report.retries) == ([{"a": 1}], 1)
+
+
+SITEMAP = "<urlset>" + "".join(f"<url><loc>https://site.test{url}</loc></url>" for url in URLS) + "</urlset>"
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+async def test_a_sitemap_that_stops_once_gives_all_its_pages(autojump_clock: object, is_gzip: bool) -> None:
+    whole = packed(SITEMAP, is_gzip)
+    items, report = await crawled(
+        SitemapSpider(sitemap_urls=[URL]), whole, whole[:-10], 1, "text/xml", **dict.fromkeys(URLS, "<title>x</title>")
+    )
+    assert (len(items), report.pages, report.retries, report.counters) == (20, 21, 1, {})
+
+
+@pytest.mark.parametrize(("incomplete", "count"), [("fail", 0), ("keep", 19)])
+async def test_a_sitemap_that_always_stops_fails_or_gives_the_pages_that_came(
+    autojump_clock: object, incomplete: str, count: int
+) -> None:
+    whole = SITEMAP.encode()
+    items, report = await crawled(
+        SitemapSpider(sitemap_urls=[URL]), whole, whole[:-20], 99, "text/xml", incomplete,
+        **dict.fromkeys(URLS, "<title>x</title>"),
+    )  # fmt: skip
+    assert len(items) == count
+    assert report.incomplete == (incomplete == "keep")
+    assert report.kinds == ({} if incomplete == "keep" else {"broken_exchange.incomplete": 1})
+
+
+class Feeds(Spider):
+    """Reads a feed."""
+
+    start_urls = (URL,)
+
+    def parse(self, response: Response) -> Produced:
+        yield from ({"title": entry.title} for entry in response.feed().entries)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"<rss><channel><item><title>1</title></item><item><title>2</title></item></channel></rss>",
+        b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><title>1</title></entry><entry><title>2</title></entry></feed>",
+        b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"title": "1"}, {"title": "2"}]}',
+    ],
+)
+async def test_a_feed_that_stops_once_has_all_its_entries(autojump_clock: object, whole: bytes) -> None:
+    items, report = await crawled(Feeds(), whole, whole[:-10], 1, "")
+    assert (items, report.retries) == ([{"title": "1"}, {"title": "2"}], 1)
+    items, report = await crawled(Feeds(), whole, whole[:-20], 99, "")
+    assert (items, report.kinds) == ([], {"broken_exchange.incomplete": 1})
+    items, report = await crawled(Feeds(), whole, whole[:-20], 99, "", "keep")
+    assert (items in ([], [{"title": "1"}]), report.incomplete, report.failed) == (True, 1, 0)
+
+
+async def test_json_of_an_api_that_stops_is_fetched_again(autojump_clock: object) -> None:
+    whole = json.dumps({"results": ROWS[:5]}).encode()
+    items, report = await crawled(ApiSpider(url=URL, items="results"), whole, whole[:-10], 1, "application/json")
+    assert (items, report.retries) == (ROWS[:5], 1)
+    for incomplete in ("fail", "keep"):  # there is no part of a JSON text
+        _, report = await crawled(
+            ApiSpider(url=URL, items="results"), whole, whole[:-10], 9, "application/json", incomplete
+        )
+        assert (report.incomplete, report.kinds) == (0, {"broken_exchange.incomplete": 1})
+
+
+class Inner(Spider):
+    """Reads a second response."""
+
+    start_urls = ("https://site.test/",)
+
+    async def parse(self, _response: Response) -> Produced:
+        inner = await self.crawl.fetch(Request(URL))
+        return {"data": inner.json()}
+
+
+@pytest.mark.parametrize("incomplete", ["fail", "keep"])
+async def test_the_page_of_a_response_that_was_fetched_inline_is_not_the_one_that_was_cut(
+    autojump_clock: object, incomplete: str
+) -> None:
+    _, report = await crawled(Inner(), b"[1", b"[1", 9, "", incomplete, **{"/": "<title>x</title>"})
+    assert (report.pages, report.retries, list(report.kinds)) == (0, 0, ["callback_error.parse"])
+
+
+class Own(Spider):
+    """Has a reader of its own."""
+
+    start_urls = (URL,)
+
+    def parse(self, response: Response) -> Produced:
+        yield {"line": response.text.splitlines()[0]}
+        if response.complete and not response.text.endswith("END\n"):
+            raise IncompleteBody("the file has no END")
+
+
+async def test_a_reader_of_ones_own_says_that_a_file_stops(autojump_clock: object) -> None:
+    items, report = await crawled(Own(), b"a\nEND\n", b"a\nE", 1, "")
+    assert (items, report.retries) == ([{"line": "a"}], 1)
+    items, report = await crawled(Own(), b"a\nEND\n", b"a\nE", 99, "", "keep")
+    assert (items, report.incomplete) == ([{"line": "a"}], 1)
