@@ -27,6 +27,7 @@ from crawler.store.job_folder import (
     locked_folder,
     owner_of,
 )
+from crawler.store.outcome import INCOMPLETE
 from crawler.store.runs import read_runs
 from crawler.store.schema import INSERT_PENDING, pack
 from crawler.store.spool import read_rows
@@ -65,7 +66,7 @@ class JobState:
     waiting_by_lane: dict[str, int]
     """Number of requests that are not settled, by lane: the hundred lanes with most requests, in descending order."""
     failed_by_reason: dict[str, int]
-    """Number of requests that failed permanently, by kind of failure."""
+    """Number of requests that failed permanently, by kind of failure. ``incomplete``: pages that were cut and kept."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +155,7 @@ def read_items(folder: Path, n: int = 1000) -> Iterator[list[Row]]:
 
 
 def retry_failed(folder: Path) -> int:
-    """Queue all requests again that failed permanently, and return their number."""
+    """Queue all requests again that failed permanently or were cut, and return their number."""
     check_is_job(folder)
     with locked_folder(folder), closing(connect(folder)) as database:
         try:
@@ -180,8 +181,9 @@ def retry_failed(folder: Path) -> int:
             if stats is not None:
                 counts = msgspec.json.decode(stats[0])
                 failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
+                failed |= {INCOMPLETE}
                 samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
-                counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
+                counts |= {"failed": 0, INCOMPLETE: 0, "failures": {}, "kinds": {}, "samples": samples}
                 database.execute("UPDATE meta SET value = ? WHERE name = ?", (msgspec.json.encode(counts), STATS_NOTE))
             database.execute("COMMIT")
         except SQLITE_ERRORS as error:

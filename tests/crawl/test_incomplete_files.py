@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,6 +20,7 @@ FILES: dict[str, tuple[str, str]] = {
     "csv": ("text/csv", "a,b\n" + "".join(f'{row["a"]},"row ""{row["a"]}"""\n' for row in ROWS)),
     "xml": ("text/xml", "<r>" + "".join(f"<item><a>{r['a']}</a><b>{r['b']}</b></item>" for r in ROWS) + "</r>"),
 }
+EITHER: tuple[Literal["fail"], Literal["keep"]] = ("fail", "keep")
 URL = "https://site.test/file"
 
 
@@ -36,10 +37,16 @@ class Flaky:
 
 
 async def crawled(
-    spider: Spider, whole: bytes, cut: bytes, times: int, kind: str, incomplete: str = "fail", **others: Any
+    spider: Spider,
+    whole: bytes,
+    cut: bytes,
+    times: int,
+    kind: str,
+    incomplete: Literal["fail", "keep"] = "fail",
+    **others: Any,
 ) -> tuple[list[Any], Report]:
     """Crawl a file whose first `times` responses stop in the middle."""
-    site = FakeSite({URL: Flaky(whole, cut, times, kind), **others})
+    site = FakeSite({URL: Flaky(whole, cut, times, kind), **(others or {})})
     found = await collect(spider, site, settings=Settings(incomplete=incomplete, obey_robots=False))
     return found.items, found.report
 
@@ -157,19 +164,24 @@ SITEMAP = "<urlset>" + "".join(f"<url><loc>https://site.test{url}</loc></url>" f
 async def test_a_sitemap_that_stops_once_gives_all_its_pages(autojump_clock: object, is_gzip: bool) -> None:
     whole = packed(SITEMAP, is_gzip)
     items, report = await crawled(
-        SitemapSpider(sitemap_urls=[URL]), whole, whole[:-10], 1, "text/xml", **dict.fromkeys(URLS, "<title>x</title>")
+        SitemapSpider(sitemap_urls=[URL]),
+        whole,
+        whole[:-10],
+        1,
+        "text/xml",
+        others=dict.fromkeys(URLS, "<title>x</title>"),
     )
     assert (len(items), report.pages, report.retries, report.counters) == (20, 21, 1, {})
 
 
 @pytest.mark.parametrize(("incomplete", "count"), [("fail", 0), ("keep", 19)])
 async def test_a_sitemap_that_always_stops_fails_or_gives_the_pages_that_came(
-    autojump_clock: object, incomplete: str, count: int
+    autojump_clock: object, incomplete: Literal["fail", "keep"], count: int
 ) -> None:
     whole = SITEMAP.encode()
     items, report = await crawled(
         SitemapSpider(sitemap_urls=[URL]), whole, whole[:-20], 99, "text/xml", incomplete,
-        **dict.fromkeys(URLS, "<title>x</title>"),
+        others=dict.fromkeys(URLS, "<title>x</title>"),
     )  # fmt: skip
     assert len(items) == count
     assert report.incomplete == (incomplete == "keep")
@@ -206,7 +218,7 @@ async def test_json_of_an_api_that_stops_is_fetched_again(autojump_clock: object
     whole = json.dumps({"results": ROWS[:5]}).encode()
     items, report = await crawled(ApiSpider(url=URL, items="results"), whole, whole[:-10], 1, "application/json")
     assert (items, report.retries) == (ROWS[:5], 1)
-    for incomplete in ("fail", "keep"):  # there is no part of a JSON text
+    for incomplete in EITHER:  # there is no part of a JSON text
         _, report = await crawled(
             ApiSpider(url=URL, items="results"), whole, whole[:-10], 9, "application/json", incomplete
         )
@@ -225,9 +237,9 @@ class Inner(Spider):
 
 @pytest.mark.parametrize("incomplete", ["fail", "keep"])
 async def test_the_page_of_a_response_that_was_fetched_inline_is_not_the_one_that_was_cut(
-    autojump_clock: object, incomplete: str
+    autojump_clock: object, incomplete: Literal["fail", "keep"]
 ) -> None:
-    _, report = await crawled(Inner(), b"[1", b"[1", 9, "", incomplete, **{"/": "<title>x</title>"})
+    _, report = await crawled(Inner(), b"[1", b"[1", 9, "", incomplete, {"/": "<title>x</title>"})
     assert (report.pages, report.retries, list(report.kinds)) == (0, 0, ["callback_error.parse"])
 
 

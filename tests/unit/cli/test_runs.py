@@ -93,7 +93,9 @@ def test_the_command_compares_the_runs(command, books, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--json"], "--json needs --runs"),
+        (["--json"], "--json needs --runs or --incomplete"),
+        (["--runs", "--incomplete"], "--runs cannot be combined with --incomplete"),
+        (["--incomplete", "--retry-failed"], "--incomplete cannot be combined with --export or --retry-failed"),
         (["--runs", "--export", "-"], "--runs cannot be combined with --export or --retry-failed"),
         (["--runs", "--retry-failed"], "--runs cannot be combined with --export or --retry-failed"),
         (["--runs"], "is not a job folder"),

@@ -100,9 +100,10 @@ async def retry_failed(url: str) -> int:
 def without_failures(counts: str) -> str:
     """Return counts without those of the requests that failed."""
     stats: dict[str, Any] = msgspec.json.decode(counts)
-    failed = stats["failures"].keys() | stats.get("kinds", {}).keys()
+    failed = stats["failures"].keys() | stats.get("kinds", {}).keys() | {"incomplete"}
     samples = {kind: urls for kind, urls in stats["samples"].items() if kind not in failed}
-    return msgspec.json.encode(stats | {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}).decode()
+    none = {"failed": 0, "incomplete": 0, "failures": {}, "kinds": {}}
+    return msgspec.json.encode(stats | none | {"samples": samples}).decode()
 
 
 @asynccontextmanager
