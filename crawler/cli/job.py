@@ -163,8 +163,9 @@ def show_incomplete(place: str, failures: Iterable[FailedRequest], *, as_json: b
     """List the pages of a job that were cut."""
     found = [failure for failure in failures if failure.reason in CUT]
     if as_json:
-        rows = ({"url": row.url, "kept": row.reason == INCOMPLETE, "message": row.message} for row in found)
-        write("".join(f"{redact(msgspec.json.encode(row).decode())}\n" for row in rows))
+        for row in found:
+            fields = {"url": redact(row.url), "kept": row.reason == INCOMPLETE, "message": redact(row.message)}
+            write(f"{msgspec.json.encode(fields | {'attempts': row.attempts, 'at': row.at}).decode()}\n")
         return
     kept = sum(row.reason == INCOMPLETE for row in found)
     lines = [f"{place}: {plural(len(found), 'page')} {_were(len(found))} cut, {kept} of them kept"]
@@ -199,8 +200,8 @@ def summary_lines(place: str, state: JobState) -> Iterator[str]:
     yield f"{place}: {'finished' if state.finished else plural(state.waiting, 'request') + ' waiting'}"
     yield f"  spider    {state.spider}{f' with {arguments}' if arguments else ''}"
     yield f"  runs      {state.runs}"
-    pages, kept = plural(stats.get("pages", 0), "page"), plural(state.items, "item")
-    yield f"  so far    {pages}, {kept}, {stats.get('failed', 0)} failed"
+    pages, items = plural(stats.get("pages", 0), "page"), plural(state.items, "item")
+    yield f"  so far    {pages}, {items}, {stats.get('failed', 0)} failed"
     if kept := state.failed_by_reason.get(INCOMPLETE):
         yield f"  cut       {plural(kept, 'page')} kept as far as {'it' if kept == 1 else 'they'} came (--incomplete)"
     if state.waiting_by_lane:

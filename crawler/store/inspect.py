@@ -183,7 +183,8 @@ def retry_failed(folder: Path) -> int:
                 failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
                 failed |= {INCOMPLETE}
                 samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
-                counts |= {"failed": 0, INCOMPLETE: 0, "failures": {}, "kinds": {}, "samples": samples}
+                counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
+                counts.pop(INCOMPLETE, None)
                 database.execute("UPDATE meta SET value = ? WHERE name = ?", (msgspec.json.encode(counts), STATS_NOTE))
             database.execute("COMMIT")
         except SQLITE_ERRORS as error:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from crawler import IncompleteBody, Produced, Report, Request, Response, Settings, Spider
+from crawler import IncompleteBody, Produced, Report, Request, Response, Settings, Spider, crawl
+from crawler.cli.job import job
 from crawler.spiders import ApiSpider, FeedSpider, SitemapSpider
 from crawler.testing import FakeSite, Page, collect
 
 ROWS = [{"a": str(number), "b": f'row "{number}"'} for number in range(3000)]  # more than is held before the store
 URLS = [f"/{number}" for number in range(20)]
+PAGES = dict.fromkeys(URLS, "<title>x</title>")
 FILES: dict[str, tuple[str, str]] = {
     "jsonl": ("application/jsonl", "".join(json.dumps(row) + "\n" for row in ROWS)),
     "json": ("application/json", json.dumps(ROWS)),
@@ -43,7 +46,7 @@ async def crawled(
     times: int,
     kind: str,
     incomplete: Literal["fail", "keep"] = "fail",
-    **others: Any,
+    others: dict[str, str] | None = None,
 ) -> tuple[list[Any], Report]:
     """Crawl a file whose first `times` responses stop in the middle."""
     site = FakeSite({URL: Flaky(whole, cut, times, kind), **(others or {})})
@@ -169,7 +172,7 @@ async def test_a_sitemap_that_stops_once_gives_all_its_pages(autojump_clock: obj
         whole[:-10],
         1,
         "text/xml",
-        others=dict.fromkeys(URLS, "<title>x</title>"),
+        others=PAGES,
     )
     assert (len(items), report.pages, report.retries, report.counters) == (20, 21, 1, {})
 
@@ -180,8 +183,7 @@ async def test_a_sitemap_that_always_stops_fails_or_gives_the_pages_that_came(
 ) -> None:
     whole = SITEMAP.encode()
     items, report = await crawled(
-        SitemapSpider(sitemap_urls=[URL]), whole, whole[:-20], 99, "text/xml", incomplete,
-        others=dict.fromkeys(URLS, "<title>x</title>"),
+        SitemapSpider(sitemap_urls=[URL]), whole, whole[:-20], 99, "text/xml", incomplete, PAGES,
     )  # fmt: skip
     assert len(items) == count
     assert report.incomplete == (incomplete == "keep")
@@ -239,7 +241,7 @@ class Inner(Spider):
 async def test_the_page_of_a_response_that_was_fetched_inline_is_not_the_one_that_was_cut(
     autojump_clock: object, incomplete: Literal["fail", "keep"]
 ) -> None:
-    _, report = await crawled(Inner(), b"[1", b"[1", 9, "", incomplete, {"/": "<title>x</title>"})
+    _, report = await crawled(Inner(), b"[1", b"[1", 9, "", incomplete, {"/": "x"})
     assert (report.pages, report.retries, list(report.kinds)) == (0, 0, ["callback_error.parse"])
 
 
@@ -259,3 +261,47 @@ async def test_a_reader_of_ones_own_says_that_a_file_stops(autojump_clock: objec
     assert (items, report.retries) == ([{"line": "a"}], 1)
     items, report = await crawled(Own(), b"a\nEND\n", b"a\nE", 99, "", "keep")
     assert (items, report.incomplete) == ([{"line": "a"}], 1)
+
+
+@pytest.mark.parametrize("incomplete", EITHER)
+async def test_a_job_lists_the_pages_that_were_cut_and_fetches_them_again(
+    autojump_clock: object, tmp_path: Path, capsys: pytest.CaptureFixture[str], incomplete: Literal["fail", "keep"]
+) -> None:
+    folder, name = tmp_path / "feed.job", str(tmp_path / "feed.job")
+    output = tmp_path / "rows.jsonl"
+    whole, is_kept = b'{"a": 1}\n{"a": 2}\n', incomplete == "keep"
+
+    async def run(*bodies: bytes) -> Report:
+        site = FakeSite({URL: Flaky(bodies[-1], bodies[0], len(bodies) - 1, "application/jsonl")})
+        settings = Settings(incomplete=incomplete, obey_robots=False, attempts=2)
+        return await crawl(
+            FeedSpider(url=URL), job=folder, outputs=[output], settings=settings, transport=site.transport
+        )
+
+    report = await run(whole[:12])
+    assert (report.incomplete, report.failed) == ((1, 0) if is_kept else (0, 1))
+    assert report.exit_code() == (0 if is_kept else 4)
+
+    assert job(name, incomplete=True) == 0
+    shown = capsys.readouterr().out
+    assert f"1 page was cut, {int(is_kept)} of them kept\n" in shown
+    ending = "kept 12 bytes after 2 attempts" if is_kept else "failed after 2 attempts: the file"
+    assert f"Z {URL} {ending}" in shown
+    assert shown.endswith(f"crawler job {folder} --retry-failed, then run the job again\n")
+    assert job(name, incomplete=True, as_json=True) == 0
+    [row] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (row["url"], row["kept"], row["attempts"]) == (URL, is_kept, 2)
+    assert job(name) == 0
+    shown = capsys.readouterr().out
+    assert ("  cut       1 page kept as far as it came (--incomplete)\n" in shown) == is_kept
+    assert ("  failed    broken_exchange.incomplete: 1\n" in shown) == (not is_kept)
+
+    assert job(name, retry_failed=True) == 0
+    said = capsys.readouterr().err
+    assert ("and 1 page that was cut again" in said) == is_kept
+    report = await run(whole)
+    assert (report.incomplete, report.failed, report.exit_code()) == (0, 0, 0)
+    rows = [json.loads(line)["a"] for line in output.read_text().splitlines()]
+    assert rows == ([1, 1, 2] if is_kept else [1, 2])
+    assert job(name, incomplete=True) == 0
+    assert "0 pages were cut, 0 of them kept\n" in capsys.readouterr().out

@@ -102,8 +102,8 @@ def without_failures(counts: str) -> str:
     stats: dict[str, Any] = msgspec.json.decode(counts)
     failed = stats["failures"].keys() | stats.get("kinds", {}).keys() | {"incomplete"}
     samples = {kind: urls for kind, urls in stats["samples"].items() if kind not in failed}
-    none = {"failed": 0, "incomplete": 0, "failures": {}, "kinds": {}}
-    return msgspec.json.encode(stats | none | {"samples": samples}).decode()
+    stats.pop("incomplete", None)
+    return msgspec.json.encode(stats | {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}).decode()
 
 
 @asynccontextmanager

@@ -35,8 +35,8 @@ BEGIN
     )
     SELECT count(*) INTO queued FROM queued_again;
     UPDATE worker SET live = live + queued, failed = 0 WHERE id = 0;
-    UPDATE past_worker SET failed = 0, counts = (c || jsonb_build_object(
-            'failed', 0, 'incomplete', 0, 'failures', '{}'::jsonb, 'kinds', '{}'::jsonb,
+    UPDATE past_worker SET failed = 0, counts = (c - 'incomplete' || jsonb_build_object(
+            'failed', 0, 'failures', '{}'::jsonb, 'kinds', '{}'::jsonb,
             'samples', (c -> 'samples') - 'incomplete' - ARRAY(SELECT jsonb_object_keys((c -> 'failures') || (c -> 'kinds')))
         ))::text
     FROM (SELECT id AS of, counts::jsonb AS c FROM past_worker WHERE counts IS NOT NULL) AS kept
