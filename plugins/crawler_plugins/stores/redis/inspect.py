@@ -99,10 +99,9 @@ async def retry_failed(url: str) -> int:
 
 def without_failures(counts: str) -> str:
     """Return counts without those of the requests that failed."""
-    stats: dict[str, Any] = msgspec.json.decode(counts)
+    stats: dict[str, Any] = {name: n for name, n in msgspec.json.decode(counts).items() if name != "incomplete"}
     failed = stats["failures"].keys() | stats.get("kinds", {}).keys() | {"incomplete"}
     samples = {kind: urls for kind, urls in stats["samples"].items() if kind not in failed}
-    stats.pop("incomplete", None)
     return msgspec.json.encode(stats | {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}).decode()
 
 
