@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60540,
-    "lines of crawler/ without limits": 52089,
+    "lines of crawler/": 60717,
+    "lines of crawler/ without limits": 52266,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24106,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29340,
+    "lines of the modules of a plain crawl": 29396,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -60,6 +60,7 @@ RISES: Final = (
     "pages that want a login are told from those for members only, by the parts of the site that were served",
     "caches keep no wall, and a wall in place of a file is a failed file",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
+    "a file that stops in the middle is known by each reader, and fetched again; a job lists the pages that were cut",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
