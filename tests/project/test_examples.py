@@ -414,6 +414,12 @@ def test_errors_and_retries(tmp_path):
     assert (report["failed"], report["failures"], report["retries"]) == (1, {"status_500": 1}, 4)
 
 
+def test_own_reader(tmp_path):
+    with local_site({"/prices": ["7 tea\n8 cu", "7 tea\n8 cup\nEND\n"]}) as site:
+        words = ("-a", f"start_urls={site.url}prices", "-s", "backoff_base=0.05")
+        assert crawl("own_reader.py", *words, folder=tmp_path) == [{"line": "7 tea"}, {"line": "8 cup"}]
+
+
 def test_state_and_counts(tmp_path):
     pages = {
         "/": "<html lang=en><title>Home</title><a href='/a'>a</a><a href='/b'>b</a><a href='/c'>c</a>",
