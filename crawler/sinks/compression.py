@@ -17,8 +17,6 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from msgspec import Struct
 
-from crawler.hooks.requirements import require
-
 __all__ = ["COMPRESSIONS", "BrokenMember", "Compression", "Content", "compression_of", "first_lost_block"]
 
 CHUNK: Final = 16 * 1024
@@ -72,8 +70,6 @@ def _gzip() -> Compression:
 
 def _zstd() -> Compression:
     module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    if sys.version_info < (3, 14):
-        require(".zst", {module: "trio-crawler[zstd]"})
     zstd: Any = importlib.import_module(module)
     return Compression(
         ending=".zst", compress=zstd.compress, decompressor=zstd.ZstdDecompressor, errors=(zstd.ZstdError,)

@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60717,
-    "lines of crawler/ without limits": 52266,
+    "lines of crawler/": 60713,
+    "lines of crawler/ without limits": 52262,
     "files of crawler/": 429,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 24106,
+    "lines of plugins/": 24095,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 273,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29396,
+    "lines of the modules of a plain crawl": 29392,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 import zlib
 from collections.abc import Callable
@@ -18,9 +17,9 @@ Compression = Literal["", "gz", "zst"]
 
 CHUNK: Final = 65_536
 GZIP: Final = 31
+"""Window bits of zlib for gzip."""
 MAX_DIGITS: Final = 20
 """Characters of a Content-Length."""
-"""Window bits of zlib for gzip."""
 ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 ENDINGS: Final[dict[str, Compression]] = {".warc": "", ".warc.gz": "gz", ".warc.zst": "zst"}
 
@@ -37,21 +36,12 @@ def compression_of(path: Path, plugin: str) -> Compression:
         plugin: The name of the plugin, for messages.
 
     Raises:
-        ConfigError: The name has another ending, or the package for its compression is not installed.
+        ConfigError: The name has another ending.
     """
     for ending, compression in ENDINGS.items():
         if path.name.endswith(ending) and len(path.name) > len(ending):
-            if compression == "zst" and not _has_zstd():
-                raise ConfigError(f"{plugin}: {path} needs an extra: pip install 'trio-crawler[zstd]'")
             return compression
     raise ConfigError(f"{plugin}: path must end in {', '.join(ENDINGS)}, not {path.name!r}")
-
-
-def _has_zstd() -> bool:
-    try:
-        return importlib.util.find_spec(ZSTD) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def compressor(compression: Compression, level: int) -> Callable[[bytes, bool], bytes]:

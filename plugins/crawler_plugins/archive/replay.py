@@ -49,8 +49,8 @@ class Replay(Plugin):
         path: The files, separated by commas. Further files of the same archive (``NAME-00001.warc.gz``) are found.
 
     Raises:
-        ConfigError: A file is missing, has another ending than ``.warc.gz``, ``.warc.zst`` (extra ``zstd``) or
-            ``.warc``, or is not an archive.
+        ConfigError: A file is missing, has another ending than ``.warc.gz``, ``.warc.zst`` or ``.warc``, or
+            is not an archive.
     """
 
     def __init__(self, path: Sequence[Path]) -> None:

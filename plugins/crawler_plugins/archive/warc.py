@@ -72,8 +72,7 @@ class Warc(Plugin):
     says how many there were.
 
     Parameters:
-        path: The first file, ending in ``.warc.gz``, ``.warc.zst`` (extra ``zstd``) or ``.warc``. Its folder must
-            exist.
+        path: The first file, ending in ``.warc.gz``, ``.warc.zst`` or ``.warc``. Its folder must exist.
         max_size: Bytes of a file after which the next one begins, ``NAME-00001.warc.gz``; at least 1.
         level: Level of the compression, 1 to 9; bodies that came compressed are not compressed again.
         revisits: Write equal bodies once.

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.errors import ConfigError
 from crawler.sinks.compression import COMPRESSIONS, BrokenMember, Content, compression_of, first_lost_block
 
 KINDS = [load() for load in COMPRESSIONS.values()]
@@ -69,18 +68,6 @@ def test_the_extension_selects_the_compression(monkeypatch):
         ".zst",
         None,
     ]
-
-
-def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr("crawler.hooks.requirements.importlib.import_module", _missing)
-    with pytest.raises(
-        ConfigError, match=r"\.zst needs .*, which is not installed: pip install 'trio-crawler\[zstd\]'"
-    ):
-        compression_of("items.csv.zst")
-
-
-def _missing(name):
-    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def test_blocks_that_were_not_written_are_found_from_a_start_and_at_block_borders():
