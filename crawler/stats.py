@@ -73,6 +73,8 @@ class Stats(Struct):
     """Requests that failed in all attempts, and pages whose handler raised."""
     bytes: int = 0
     """Decoded bytes of all bodies."""
+    soft_404_kept: int = 0
+    """Pages that were handled before the host was found to answer a random path in the same way."""
     filtered: Counter[str] = field(default_factory=Counter)
     """Requests that were not made, by reason: ``duplicate``, ``scope``, ``depth``, ``robots``, ``network``,
     ``include``, ``trap_repeats``, …, or the reason that a plugin gave."""

@@ -33,7 +33,8 @@ from crawler.limits.headers.retry_after import parse_retry_after
 from crawler.messages import Drop, Request, Response, Retry
 from crawler.messages.request import copy_unchecked, mapping_of
 from crawler.outages.failed_attempt import given_up_error
-from crawler.walls.suspicion import KnownPages
+from crawler.walls.soft_404 import LookAlikes
+from crawler.walls.suspicion import NEAR, KnownPages
 
 if TYPE_CHECKING:
     from crawler.decision.facts import Facts
@@ -55,6 +56,7 @@ WALLS: Final = {
     "consent": "a form of {} that asks for consent came in place of the page",
     "javascript": "the page has no content without JavaScript (the plugin browser runs it)",
     "parked": "the domain is parked by {}",
+    "soft_404": "{} answers any path that does not exist with this page",
 }
 """What has happened, by the kind of the wall and its vendor."""
 BEFORE_PAGES: Final = ("answer", "fetch")
@@ -80,6 +82,8 @@ class Policy(Struct, eq=False):
     """Whether a page that was cut in each attempt is handled as far as it came."""
     known: KnownPages = field(default_factory=KnownPages)
     """The good pages so far."""
+    alike: LookAlikes = field(default_factory=LookAlikes)
+    """Those that look alike."""
 
     def accepts(self, response: Response) -> bool:
         """Return whether a response reaches its callback."""
@@ -97,18 +101,29 @@ class Policy(Struct, eq=False):
         """Return the wall that came in place of a page, unless its status or kind is accepted."""
         if response._wall is None or not self.refused_walls:  # noqa: SLF001 - not for users
             return None
-        is_plain = response.status == 200 and not response.request.redirects
-        if is_plain and self.known.have(response.body):
-            response._wall = None  # noqa: SLF001
-            return None
-        if (wall := response.wall) is None:
-            if is_plain:
-                self.known.add(response.body)
-            return None
-        if wall.kind not in self.refused_walls:
+        if response._wall is False and response.status == 200 and not response.request.redirects:  # noqa: SLF001
+            self._look(response)
+        if (wall := response.wall) is None or wall.kind not in self.refused_walls:
             return None
         is_asked_for = response.status >= 400 and self.accepts(response)
         return None if is_asked_for or mapping_of(response.request, "plugins").get("walls") is False else wall
+
+    def _look(self, response: Response) -> None:
+        """Look for a wall in a page that no redirect led to, unless there are good ones like it."""
+        spare = self.known.spare(response.body)
+        if spare >= 0:
+            response._wall = None  # noqa: SLF001
+            if spare > NEAR:
+                return
+        elif response.wall is None:
+            self.known.add(response.body)
+        else:
+            return
+        may_be_soft = response.request.depth > 0 and response.is_html and "soft_404" in self.refused_walls
+        if may_be_soft and self.alike.is_soft_404(response.url, response.body):
+            from crawler.walls.wall import Wall  # noqa: PLC0415 - few sites need it
+
+            response._wall = Wall("soft_404")  # noqa: SLF001
 
     def redirect(self, response: Response) -> Request | None:
         """Return the request that a redirect asks for, or raise `BadRedirect`; `None` for any other response."""

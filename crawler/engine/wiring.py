@@ -46,6 +46,7 @@ from crawler.hooks.state import State, States
 from crawler.hooks.table import HookTable
 from crawler.limits.headers.refusal_status import FORBIDDEN
 from crawler.limits.registry import Limits
+from crawler.messages import Request
 from crawler.messages.checks import parse_statuses
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -97,7 +98,7 @@ def wire(
     frontier.reports_sending, frontier.outages.route = downloader.reports_sending, downloader.route
     if downloader.start_origins is not None:
         downloader.start_origins.add_all(spider.start_urls)
-    slots = Slots(frontier, clock)
+    slots, known = Slots(frontier, clock), partial(getattr, store, "known")  # a store may replace the container
     all_states = [State(plugin.name, resumed.states.get(plugin.name)) for plugin in plugins]
     if store.shared:
         peers, states, resumed = _join(store, frontier, downloader, slots, clock, all_states, resumed, table)
@@ -118,7 +119,6 @@ def wire(
     if store.durable:
         background.start_soon(make_checkpoints, store)
 
-    known = partial(getattr, store, "known")  # a store may replace the container
     admission = Admission(
         Scope.of(spider.allowed_domains, settings),
         table,
@@ -143,6 +143,7 @@ def wire(
     calls, control = CommitCalls(), Control(frontier, store, policy, admission, clock, shutdown)
     job, cookies = JobFacts(store, calls, resumed.runs, stats, settings), Cookies(downloader.cookies, clock)
     crawl = Crawl(plugins, settings, stats, inline, background, control, job, cookies)
+    policy.alike.ask = lambda url: crawl.start_soon(policy.alike.learn, Request(url, attempts=1), crawl.fetch, stats)
     for plugin, state in zip(plugins, states.all, strict=True):
         plugin.crawl, plugin.state = crawl, state
 

@@ -32,6 +32,7 @@ COUNTERS: Final = {"failed": "failed", "empty": "has no content"}
 """What counters of spiders and plugins say by their end: ``files/failed``, of all ``files/…``; ``markdown/empty``, of
 all pages."""
 LOGIN_WALL: Final = "wall.login"
+SOFT_404: Final = "wall.soft_404"
 FOR_MEMBERS: Final = "for members"
 """The kind of pages that want a login although no crawl without one would have them: that is no loss."""
 MAX_PARTS: Final = 2
@@ -45,6 +46,9 @@ REFUSED_ADVICE: Final = (
     "the site blocks the crawl, or wants a login: slow down (delay), say who you are (user_agent), or log in"
 )
 WALL_ADVICE: Final = "the site wants a browser or a person: ask its owner for access, or set accept_walls"
+SOFT_404_ADVICE: Final = (
+    "the site answers a random path with the same page, so they are dead links; {} more were kept before that was seen"
+)
 MEMBERS_ADVICE: Final = (
     "no page of this part of the site was served, so it is for members; declare the login of the spider if you want it"
 )
@@ -123,7 +127,7 @@ def _of_class(
             if kind == LOGIN_WALL and _is_for_members(urls, stats):
                 yield _for_members(count, total, urls)
                 continue
-            what, advice = _words(kind, keys, is_all=is_all)
+            what, advice = _words(kind, keys, stats, is_all=is_all)
             message = (
                 f"{what}: {count} of {total} {'page' if total == 1 else 'pages'} for {name}(){_shown(urls)}; {advice}"
             )
@@ -139,10 +143,12 @@ def _kinds(results: Counter[str]) -> dict[str, list[str]]:
     return kinds
 
 
-def _words(kind: str, keys: Sequence[str], *, is_all: bool) -> tuple[str, str]:
+def _words(kind: str, keys: Sequence[str], stats: Stats, *, is_all: bool) -> tuple[str, str]:
     """Return what happened to the pages of a loss, and what to do."""
     if kind == "refused":
         return f"refused with status {' or '.join(key.removeprefix('status_') for key in keys)}", REFUSED_ADVICE
+    if kind == SOFT_404:
+        return kind, SOFT_404_ADVICE.format(stats.soft_404_kept)
     if kind.startswith(WALL):
         return kind, WALL_ADVICE
     if kind == EMPTY:

@@ -29,7 +29,7 @@ Wait = Annotated[float, Meta(ge=0, le=86_400)]
 Timeout = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-WallKind = Literal["all", "challenge", "login", "consent", "javascript", "parked"]
+WallKind = Literal["all", "challenge", "login", "consent", "javascript", "parked", "soft_404"]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 PRINTABLE = r"^[!-~][ -~]*\Z"
 SECRET = frozenset({"headers", "proxies"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias, get_args
 
-__all__ = ["KINDS", "MAX_SIZE", "Kind", "KnownPages", "may_be_wall"]
+__all__ = ["KINDS", "MAX_SIZE", "NEAR", "Kind", "KnownPages", "may_be_wall"]
 
-Kind: TypeAlias = Literal["challenge", "login", "consent", "javascript", "parked"]
+Kind: TypeAlias = Literal["challenge", "login", "consent", "javascript", "parked", "soft_404"]
 """What a wall asks for, or is."""
 KINDS: Final[frozenset[Kind]] = frozenset(get_args(Kind))
 
@@ -22,6 +22,8 @@ DENSE: Final = 32
 """… and more than so many tags. Most pages have; to count all of their tags would cost several times as much."""
 END: Final = 64
 """Bytes at the end of a page that show its template."""
+NEAR: Final = 256
+"""Bytes by which a page that says nothing may be larger than the smallest with its end: it has its address in it."""
 MAX_ENDS: Final = 1000
 """Ends that are remembered: those of a site are few, unless each has a time or a number in it."""
 
@@ -44,9 +46,9 @@ class KnownPages:
         self._smallest: dict[bytes, int] = {}
         """The size of the smallest good page with an end: an empty shell of the same template is smaller."""
 
-    def have(self, body: bytes) -> bool:
-        """Return whether a page is like a good one."""
-        return len(body) >= self._smallest.get(body[-END:], MAX_SIZE)
+    def spare(self, body: bytes) -> int:
+        """Return the bytes by which a page is larger than the smallest good one like it; below 0: none is like it."""
+        return len(body) - self._smallest.get(body[-END:], MAX_SIZE)
 
     def add(self, body: bytes) -> None:
         """Note a good page."""

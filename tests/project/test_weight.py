@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60713,
-    "lines of crawler/ without limits": 52262,
-    "files of crawler/": 429,
+    "lines of crawler/": 60890,
+    "lines of crawler/ without limits": 52439,
+    "files of crawler/": 430,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24095,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 273,
+    "numeric constants elsewhere": 278,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
-    "modules of a plain crawl": 197,
-    "lines of the modules of a plain crawl": 29392,
+    "modules of a plain crawl": 198,
+    "lines of the modules of a plain crawl": 29569,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -59,6 +59,7 @@ RISES: Final = (
     "short sessions with many requests lose no page: the login counts sessions that serve none",
     "pages that want a login are told from those for members only, by the parts of the site that were served",
     "caches keep no wall, and a wall in place of a file is a failed file",
+    "soft 404s: a host is asked once for a random path if its pages are the same; a page costs one comparison more",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
     "a file that stops in the middle is known by each reader, and fetched again; a job lists the pages that were cut",
 )
