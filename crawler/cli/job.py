@@ -93,11 +93,12 @@ def job(
 
 def _say_queued(count: int, kept: int) -> None:
     """Say how many requests are queued again, and how many of them are pages that were cut and kept."""
+    failed, cut = plural(count - kept, "failed request"), f"{plural(kept, 'page')} that {_were(kept)} cut"
     if kept:
-        queued = f"{plural(count - kept, 'failed request')} and {plural(kept, 'page')} that {_were(kept)} cut"
+        queued = f"{failed} and {cut}" if count > kept else cut
         say(f"queued {queued} again: run the job to retry; items of such a page are kept, and may come twice\n")
     elif count:
-        say(f"queued {plural(count, 'failed request')} again: run the job to retry\n")
+        say(f"queued {failed} again: run the job to retry\n")
     else:
         say("nothing to retry: no request of the job has failed\n")
 

@@ -97,6 +97,24 @@ def counts(report: Report) -> dict[str, Any]:
     return {name: getattr(report, name) for name in names}
 
 
+class Numbers(Spider):
+    """Reads JSON, or what came of it."""
+
+    start_urls = (URL,)
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        yield {"whole": response.complete}
+        yield {"numbers": response.json() if response.complete else None}
+
+
+def test_a_page_that_was_cut_is_cut_in_every_process() -> None:
+    pages: dict[str, Any] = {"/": "[1, 2"}
+    report, items = result(Numbers(), pages, settings={"incomplete": "keep"})
+    assert (items, report.incomplete, report.retries) == ([{"whole": False}, {"numbers": None}], 1, 2)
+    report, items = result(Numbers(), pages)
+    assert (items, report.kinds) == ([], {"broken_exchange.incomplete": 1})
+
+
 def test_a_crawl_has_the_same_result_as_in_one_process(use_threads: list[ThreadLauncher]) -> None:
     spider = Tree()
     one, items_of_one = result(Tree(), SITE, 1)

@@ -198,6 +198,35 @@ def test_the_command_job_shows_and_exports_a_job_and_queues_failed_requests_agai
     assert (code, said) == (0, "wrote 0 items to items.jsonl\n")
 
 
+CUT = """
+from crawler.spiders import FeedSpider
+
+class Rows(FeedSpider):
+    pass
+"""
+
+
+@pytest.mark.parametrize("kind", [postgresql, redis])
+def test_pages_that_were_cut_are_listed_and_fetched_again(
+    kind: Callable[[], AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.py").write_text(CUT)
+    whole = '{"a": 1}\n{"a": 2}\n'
+    with kind() as server, local_site({"/rows.jsonl": [whole[:12], whole]}) as site:
+        url = job_url(server, "cut")
+        words = ("-a", f"url={site.url}rows.jsonl", "-s", "incomplete=keep", "-s", "attempts=1")
+        code, _, said = crawler(tmp_path, "run", "rows.py", "--job", url, *words)
+        assert code == 0, said
+        assert "kept 12 bytes after 1 attempt" in crawler(tmp_path, "job", url, "--incomplete")[1]
+        assert "cut       1 page kept as far as it came (--incomplete)" in crawler(tmp_path, "job", url)[1]
+        code, _, said = crawler(tmp_path, "job", url, "--retry-failed")
+        assert (code, said.startswith("queued 1 page that was cut again: ")) == (0, True)
+        code, _, said = crawler(tmp_path, "run", "rows.py", "--job", url, *words)
+        assert code == 0, said
+        assert ": 0 pages were cut, 0 of them kept\n" in crawler(tmp_path, "job", url, "--incomplete")[1]
+        assert "so far    2 pages, 3 items, 0 failed" in crawler(tmp_path, "job", url)[1]
+
+
 def crawler(folder: Path, *words: str) -> tuple[int, str, str]:
     """Run a command; return its exit code and what it writes."""
     done = run(["-m", "crawler", *words], cwd=folder, env=environment())
