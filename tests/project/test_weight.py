@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 52440,
     "files of crawler/": 430,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 24095,
+    "lines of plugins/": 24096,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 278,
     "arguments of a constructor of the engine": 8,

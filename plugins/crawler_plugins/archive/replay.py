@@ -117,6 +117,7 @@ class Replay(Plugin):
             failure.kind = "bad_archive"
             raise failure from error
         response.request, response.source = request, self.name
+        response.complete = "warc-truncated" not in record.fields
         return response
 
     def _read(self, place: Location) -> Record:

@@ -119,3 +119,13 @@ async def test_an_archived_wall_is_a_wall_again(autojump_clock: MockClock, tmp_p
     first = await items(Warc(path), FakeSite({"/": CHALLENGE}))
     for found, report in (first, await items(Replay([path]), NoNetwork())):
         assert (found, report.filtered) == ([], {"wall.challenge": 1})
+
+
+async def test_a_page_that_was_cut_when_it_was_archived_is_marked(autojump_clock: MockClock, tmp_path: Path) -> None:
+    path = tmp_path / "site.warc"
+    await items(Warc(path), FakeSite({"/": "<p>cut"}))
+    mark = b"WARC-Type: response\r\n"
+    path.write_bytes(path.read_bytes().replace(mark, mark + b"WARC-Truncated: length\r\n"))
+    _, report = await items(Replay([path]), NoNetwork())
+    assert report.incomplete == 1
+    assert report.samples["incomplete"] == ["https://site.test/"]
