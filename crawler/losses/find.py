@@ -47,7 +47,8 @@ REFUSED_ADVICE: Final = (
 )
 WALL_ADVICE: Final = "the site wants a browser or a person: ask its owner for access, or set accept_walls"
 SOFT_404_ADVICE: Final = (
-    "the site answers a random path with the same page, so they are dead links; {} more were kept before that was seen"
+    "the site answers a random path with the same page: they are dead links, or it shows that instead of its pages; "
+    "{} more were kept before that was seen"
 )
 MEMBERS_ADVICE: Final = (
     "no page of this part of the site was served, so it is for members; declare the login of the spider if you want it"
