@@ -14,12 +14,12 @@ from crawler.urls import join
 __all__ = ["read_json_feed"]
 
 
-def read_json_feed(text: bytes, url: str) -> Feed | None:
-    """Parse a JSON Feed; `None` if the text is not one."""
+def read_json_feed(text: bytes, url: str, *, is_all: bool = True) -> Feed | None:
+    """Parse a JSON Feed; `None` if the text, which may be less than the file, is not one."""
     try:
         found = decode_json(text)
     except (msgspec.DecodeError, RecursionError):
-        is_feed = b"jsonfeed.org" in text or b'"items"' in text
+        is_feed = is_all and (b"jsonfeed.org" in text or b'"items"' in text)
         return Feed(fault="truncated JSON") if is_feed and stops_within(text.decode("utf-8", "replace")) else None
     if not isinstance(found, dict):
         return None

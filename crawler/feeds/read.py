@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Final
 
 from crawler.content.body_stream import BodyStream
+from crawler.content.gunzip import is_cut
 from crawler.feeds.feed import Feed
 from crawler.feeds.json_feed import read_json_feed
 from crawler.feeds.rss_atom import FeedReader
@@ -42,7 +43,7 @@ def read_feed(
     if head.startswith("{"):
         whole = BytesIO()  # joining a list would hold the text twice
         whole.writelines(text.encode("utf-8", "replace") for text in chain((head,), chunks))
-        return read_json_feed(whole.getvalue(), url)
+        return read_json_feed(whole.getvalue(), url, is_all=stream.fault is None or is_cut(stream.fault))
     reader = FeedReader(url)
     for chunk in chain((head,), chunks):
         reader.stream.feed(chunk)

@@ -92,3 +92,12 @@ PIECES = st.sampled_from([
 def test_no_input_raises(body):
     feed = read(body)
     assert feed is None or all(entry.url is None or entry.url.startswith("http") for entry in feed.entries)
+
+
+def test_a_feed_that_is_too_large_is_not_one_that_was_cut():
+    large = b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"title": "%b"}]}' % (b"x" * 5000)
+    assert read_feed(large[:-3], URL) == Feed(fault="truncated JSON")
+    assert read_feed(large, URL, max_bytes=1000) is None
+    found = read_feed(b"<rss><channel><item><title>%b</title></item></channel></rss>" % large, URL, max_bytes=1000)
+    assert found is not None
+    assert found.fault == "larger than 1000 bytes"
