@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60892,
-    "lines of crawler/ without limits": 52441,
+    "lines of crawler/": 60893,
+    "lines of crawler/ without limits": 52442,
     "files of crawler/": 430,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,
