@@ -45,6 +45,8 @@ def summary(
 ) -> str:
     """Return the summary of a crawl."""
     lines = [*_lines(report, outputs, causes or {})]
+    if report.incomplete:
+        lines.append(f"  cut       {plural(report.incomplete, 'page')}, kept as far as their bodies came")
     if report.waiting:
         kept = "" if job else "; a crawl with --job DIR keeps them"
         lines.append(f"  left      {plural(report.waiting, 'request')}{kept}")

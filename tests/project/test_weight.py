@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60893,
-    "lines of crawler/ without limits": 52442,
+    "lines of crawler/": 60895,
+    "lines of crawler/ without limits": 52444,
     "files of crawler/": 430,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,

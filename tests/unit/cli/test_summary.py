@@ -50,6 +50,11 @@ def test_requests_that_are_left_are_counted_and_a_job_keeps_them():
     assert summary(left, job="books.job").splitlines()[1:] == ["  left      2 requests"]
 
 
+def test_pages_that_were_cut_and_kept_are_counted():
+    assert "  cut       1 page, kept as far as their bodies came\n" in summary(report(pages=1, incomplete=1))
+    assert "  cut " not in summary(report(pages=1))
+
+
 def test_failing_proxies_are_named_the_worst_first():
     proxies = {
         "one:3128": {"requests": 9, "failures": 1}, "two:3128": {"requests": 40, "failures": 0},
