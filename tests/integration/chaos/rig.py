@@ -37,7 +37,7 @@ OUTPUTS: Final = ("a.jsonl", "b.csv", "c.json", "d.sqlite", "e.jsonl.gz")
 ENDINGS: Final = {"kill": 10, "pause": 2, "signal": 3, "signal and kill": 3, "full disk": 1}
 """How a run is ended, and how often: by SIGKILL, after SIGSTOP or not; by SIGTERM; by both; by a disk of 60 kB."""
 SMALL: Final = 60_000
-LONGEST: Final = 120.0
+LONGEST: Final = 300.0
 """Seconds of a run, at most."""
 RUNS: Final = 4
 """Runs after the last kill, at most: a disk that was full may need one more."""

@@ -92,8 +92,8 @@ class Site:
         self.pages = [self._page(number, chance) for number in range(PAGES)]
 
     def _page(self, number: int, chance: random.Random) -> Page:
-        retried = (*RETRIED, *LIMITED) if self.seed % 10 == 0 else RETRIED
-        kind = chance.choices(("good", *retried, *LOST), (60, *[3] * len(retried), *[1] * len(LOST)))[0]
+        rare = (*LOST, *LIMITED) if self.seed % 10 == 0 else LOST
+        kind = chance.choices(("good", *RETRIED, *rare), (60, *[3] * len(RETRIED), *[1] * len(rare)))[0]
         if self.sick and chance.random() < 0.25:
             kind = self.sick
         links = tuple(chance.sample(range(PAGES), 4))
@@ -147,7 +147,7 @@ def _fault(kind: str, body: bytes) -> bytes | None:
 
 
 def _lost(page: Page) -> bytes:
-    """Return what is always sent for a page that gives no item."""
+    """Return the response to each request for a page without an item."""
     status = {"gone": 404 if page.number % 2 else 410, "forbidden": 403, "broken": 500}.get(page.kind)
     if status is not None:
         return _response(status, b"no")
