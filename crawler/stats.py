@@ -192,9 +192,11 @@ class Stats(Struct):
         elif (part := part_of_site(url)) in self.parts or len(self.parts) < MAX_PARTS:
             self.parts[part] += 1
 
-    def redirect(self, url: str, target: str) -> None:
-        """Count a redirect."""
+    def redirect(self, url: str, target: str, chain: tuple[str, ...] = ()) -> None:
+        """Count a redirect that follows others of a `chain`; a loop is one page, so its target is not counted again."""
         self.redirects += 1
+        if target == url or target in chain:
+            return
         address, _, query = target.partition("?")
         path = url.partition("://")[2].partition("/")[2].partition("?")[0]
         target = redact(address if path and path in unquote(query) else target)

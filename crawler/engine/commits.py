@@ -145,7 +145,7 @@ class Commits:
         stats.pages += outcome.page
         stats.dealt_with += outcome.is_success
         if outcome.redirect:
-            stats.redirect(outcome.ticket.request.url, outcome.redirect)
+            stats.redirect(outcome.ticket.request.url, outcome.redirect, outcome.ticket.request.redirects)
         stats.items += len(outcome.items) + outcome.staged_items
         for name, n in outcome.counters.items():
             stats.counters[name] += n

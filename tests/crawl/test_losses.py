@@ -77,6 +77,16 @@ async def test_most_pages_give_nothing_if_a_site_has_changed(autojump_clock: Moc
     assert report.exit_code() == 4
 
 
+async def test_a_page_that_redirects_in_a_loop_is_one_failure_and_not_many_pages(autojump_clock: MockClock) -> None:
+    loops = {f"_{n}": Page(status=302, headers={"Location": f"/{n}"}) for n in range(3)}
+    loops |= {
+        "_3": Page(status=302, headers={"Location": "/turn"}),
+        "_turn": Page(status=302, headers={"Location": "/3"}),
+    }
+    report = (await collect(Items(), site(**loops), settings=FREE | Settings(max_redirects=30))).report
+    assert (report.losses, report.kinds, report.exit_code()) == ([], {"redirect_loop": 4}, 4)
+
+
 class Prints(FrontPage):
     """A callback without `yield`."""
 

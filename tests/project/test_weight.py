@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60895,
-    "lines of crawler/ without limits": 52444,
+    "lines of crawler/": 60897,
+    "lines of crawler/ without limits": 52446,
     "files of crawler/": 430,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 198,
-    "lines of the modules of a plain crawl": 29570,
+    "lines of the modules of a plain crawl": 29572,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -62,6 +62,7 @@ RISES: Final = (
     "soft 404s: a host is asked once for a random path if its pages are the same; a page costs one comparison more",
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
     "a file that stops in the middle is known by each reader, and fetched again; a job lists the pages that were cut",
+    "a page that redirects in a loop is not said to be ten pages that were lost",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
