@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from crawler.errors import CrawlerError, CrawlFailed, JobError
 from crawler.files import PRIVATE, create_private, disk_is_full, error_reason, locked, sync_folder
@@ -20,11 +20,13 @@ __all__ = [
     "SPOOL",
     "SQLITE_ERRORS",
     "WAL",
+    "boot_id",
     "check_is_job",
     "connect",
     "connect_without_wal",
     "create_folder",
     "describe_error",
+    "has_crashed",
     "is_new",
     "locked_folder",
     "owner_of",
@@ -41,6 +43,21 @@ LOCK: Final = "lock"
 SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """Raised by SQLite. The message about a damaged database may quote bytes that are not UTF-8."""
 FILES: Final = frozenset({DATABASE, WAL, f"{DATABASE}-shm", f"{DATABASE}-journal", SPOOL, LOCK})
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+"""Names one run of the kernel; only Linux has it."""
+
+
+def boot_id() -> str | None:
+    """Return which run of the system this is; `None` if the system does not say."""
+    with suppress(OSError):
+        return BOOT.read_text("ascii").strip()
+    return None
+
+
+def has_crashed(meta: Mapping[str, Any]) -> bool:
+    """Return whether the system went down while a process used the job, as far as the system says."""
+    then, now = meta.get("boot"), boot_id()
+    return meta.get("clean") == 0 and then is not None and now is not None and then != now
 
 
 @contextmanager

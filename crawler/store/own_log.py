@@ -14,6 +14,7 @@ class OwnLog:
     """The base class of stores without a folder: no sink of an earlier run has written anything of their logs."""
 
     folder: Final = None
+    crashed: Final = False
 
     async def checkpoint(self) -> None:
         """Do nothing: if the store survives the process, it decides when it writes to its disk."""
@@ -35,3 +36,5 @@ class OwnLog:
     def written_behind(self, sink: str) -> Iterator[Row]:
         """Return nothing: the log has no earlier sinks."""
         return iter(())
+
+    written_before = written_behind

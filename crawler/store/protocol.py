@@ -186,6 +186,10 @@ class Store(Protocol):
         """Whether `start()` has no more requests, and all of them are stored. From then on, ``live == 0`` is final."""
 
     @property
+    def crashed(self) -> bool:
+        """Whether the system went down during the last run, so that outputs may lack what the job says they have."""
+
+    @property
     def durable(self) -> bool:
         """Whether committed data outlives the process."""
 
@@ -269,6 +273,9 @@ class Store(Protocol):
 
         They include items of commits that a power failure took.
         """
+
+    def written_before(self, sink: str) -> Iterator[Row]:
+        """Iterate over the items before the position of a sink, from the first one on."""
 
     async def follow(self, sink: str) -> tuple[int, Any]:
         """Return the number of the next item of a sink, and the sink's position. A new sink is registered."""

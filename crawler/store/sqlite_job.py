@@ -26,8 +26,10 @@ from crawler.store.job_folder import (
     SPOOL,
     SQLITE_ERRORS,
     WAL,
+    boot_id,
     connect,
     describe_error,
+    has_crashed,
     is_new,
     locked_folder,
     size,
@@ -62,6 +64,8 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         self.exhausted = False
         self.unclean = False
         """Whether the previous process was killed."""
+        self.crashed = False
+        """Whether the system went down with it."""
         self.round = 1
         """Number of times that the crawl has begun."""
         self._identity = identity
@@ -99,10 +103,12 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
                 self._begin()
                 self._log.begin()
                 self._log.save()
+                self._database.execute("COMMIT")
+                self._checkpoint_wal()
+                self._begin()  # what is clean is on the disk
                 if self._has_leased or not self.unclean:
                     self._set("clean", 1)  # else what the killed process had in flight is still not known
                 self._database.execute("COMMIT")
-                self._checkpoint_wal()
             except (*SQLITE_ERRORS, OSError, JobError):
                 pass  # nothing committed is lost: the next run finds the job unclean
 
@@ -115,6 +121,7 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         self.live = int(meta.get("live", 0))
         self.exhausted = EXHAUSTED_NOTE in meta
         self.unclean = meta.get("clean") == 0
+        self.crashed = has_crashed(meta)
         self.round = int(meta.get("round", 1))
         self._log = ItemLog(self._database, self.folder / SPOOL, meta, sync=self._power)
         stack.callback(self._log.close)
@@ -122,6 +129,8 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         self._begin()
         for name, value in (("name", self._name), ("opened", self._opened), ("clean", 0)):
             self._set(name, value)
+        if not self.crashed:
+            self._set("boot", boot_id())
         if self._identity is not None:
             kept = msgspec.json.decode(meta["identity"]) if "identity" in meta else None
             stored = accepted(self._identity, kept, str(self.folder), override=True)  # `check_job` has compared them
@@ -227,6 +236,7 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         """Record what this run of the job does."""
         async with self._transaction():
             write_run(self._database, self._opened, run)
+            self._set("boot", boot_id())  # after a crash not before: until now, a run may be refused
 
     async def begin_again(self) -> None:
         """Begin a finished crawl again: forget its requests and its counts, and keep everything else."""
