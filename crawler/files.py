@@ -24,6 +24,7 @@ __all__ = [
     "is_replaced",
     "locked",
     "replace_file",
+    "set_aside",
     "sync_data",
     "sync_folder",
     "write_all",
@@ -78,6 +79,15 @@ def replace_file(
         undo.pop_all()
     if sync:
         sync_folder(target.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file to the first free name of ``NAME.damaged``, ``NAME.damaged-2`` …, and return it."""
+    kept, number = path.with_name(f"{path.name}.damaged"), 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.damaged-{number}")
+    return path.rename(kept)
 
 
 def is_replaced(path: Path) -> bool:

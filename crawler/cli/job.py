@@ -14,6 +14,7 @@ import trio
 from crawler.cli.arguments import Argument
 from crawler.cli.export import export_items
 from crawler.cli.logs import plural, say
+from crawler.cli.repair import repair_outputs
 from crawler.cli.runs import json_lines, table
 from crawler.cli.standard_streams import show, write
 from crawler.engine.job import Job
@@ -49,6 +50,10 @@ def job(
             hyphen=True,
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        Argument("Write outputs that are lost or damaged again; old files are kept as NAME.damaged."),
+    ] = False,
     overwrite: Annotated[bool, Argument("Replace the file of --export if it exists.")] = False,
     runs: Annotated[bool, Argument("Compare the runs of the job.")] = False,
     incomplete: Annotated[bool, Argument("List the pages that were cut, failed or kept.")] = False,
@@ -60,21 +65,21 @@ def job(
 
     Example: crawler job books.job --export books.csv
     """
-    if overwrite and export is None:
-        raise ConfigError("--overwrite needs --export OUT")
-    if as_json and not (runs or incomplete):
-        raise ConfigError("--json needs --runs or --incomplete")
-    if runs and incomplete:
-        raise ConfigError("--runs cannot be combined with --incomplete")
-    if (runs or incomplete) and (export is not None or retry_failed):
-        raise ConfigError(f"{'--runs' if runs else '--incomplete'} cannot be combined with --export or --retry-failed")
+    check_options(
+        retry_failed=retry_failed, export=export, repair=repair, overwrite=overwrite, runs=runs, incomplete=incomplete,
+        json=as_json,
+    )  # fmt: skip
     where = Job(job)
     if where.folder is None:
+        if repair:
+            raise ConfigError("--repair needs a job in a folder: --export OUT writes all items of a shared job")
         return shared_job(
             where, retry_failed=retry_failed, export=export, overwrite=overwrite, runs=runs, incomplete=incomplete,
             json=as_json,
         )  # fmt: skip
     folder = where.folder
+    if repair:
+        return trio.run(repair_outputs, folder)
     if incomplete:
         show_incomplete(str(folder), failed_requests(folder), as_json=as_json)
         return 0
@@ -89,6 +94,22 @@ def job(
     if export is None and not retry_failed:
         show(redact(line) for line in _lines(folder, inspect_job(folder)))
     return 0
+
+
+def check_options(
+    *, retry_failed: bool, export: str | None, repair: bool, overwrite: bool, runs: bool, incomplete: bool, json: bool
+) -> None:
+    """Refuse options that do not belong together."""
+    if overwrite and export is None:
+        raise ConfigError("--overwrite needs --export OUT")
+    if json and not (runs or incomplete):
+        raise ConfigError("--json needs --runs or --incomplete")
+    if runs and incomplete:
+        raise ConfigError("--runs cannot be combined with --incomplete")
+    if (runs or incomplete) and (export is not None or retry_failed):
+        raise ConfigError(f"{'--runs' if runs else '--incomplete'} cannot be combined with --export or --retry-failed")
+    if repair and (runs or incomplete or export is not None or retry_failed):
+        raise ConfigError("--repair cannot be combined with other actions")
 
 
 def _say_queued(count: int, kept: int) -> None:

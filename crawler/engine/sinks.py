@@ -18,7 +18,7 @@ from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
 from crawler.engine.tracebacks import user_frames
-from crawler.errors import CrawlFailed
+from crawler.errors import CrawlFailed, JobError
 from crawler.files import full_disk_cause
 from crawler.frontier.wakeup import Wakeup
 from crawler.hints import ROW, hint_for
@@ -57,10 +57,22 @@ async def restore_positions(hooks: Sequence[Hook], store: Store) -> int:
         plugin.resumes = store.follows(plugin.name)
         cursor, plugin.position = await store.follow(plugin.name)
         behind = max(behind, store.logged - cursor)
+    torn: list[Sink] = []
     for sink in sinks:
         if sink.resumes:
-            sink.verify(partial(store.written_behind, sink.name))
+            try:
+                sink.verify(partial(store.written_behind, sink.name))
+            except JobError:
+                if not store.crashed or not sink.is_remnant(partial(store.written_before, sink.name)):
+                    raise
+                torn.append(sink)
         store.sync_with(sink.sync)
+    for sink in torn:  # after all checks
+        cursor, _ = await store.follow(sink.name)
+        sink.position, said = await sink.rewrite(partial(store.written_before, sink.name))
+        await store.advance(sink.name, cursor, sink.position)
+        await store.commit([])
+        log.warning("the system went down during the last run of the job: %s", said)
     return behind
 
 

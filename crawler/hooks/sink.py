@@ -118,6 +118,25 @@ class Sink(Plugin):
             JobError: Items that the job has stored are missing or have been changed.
         """
 
+    def is_remnant(self, rows: Callable[[], Iterator[Row]]) -> bool:
+        """Return whether a crash of the system explains why `verify` refuses the output: nobody else has changed it.
+
+        Parameters:
+            rows: Iterates over the items that the job has written to it.
+        """
+        return False
+
+    async def rewrite(self, rows: Callable[[], Iterator[Row]]) -> tuple[Any, str]:
+        """Write an output that `verify` refuses again, and keep what it held beside it.
+
+        Parameters:
+            rows: Iterates over the items that the job has written to it.
+
+        Returns:
+            The position after them, and what the log says.
+        """
+        raise NotImplementedError
+
     def sync(self) -> None:
         """Wait until everything stored survives a power failure. Called in a thread before the job relies on it."""
 

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import FileIO
 from itertools import islice
@@ -22,7 +22,6 @@ from crawler.messages import Row
 from crawler.sinks.compression import BrokenMember, Content
 from crawler.sinks.file_sink import FileSink
 from crawler.sinks.position import TAIL, Position, digest
-from crawler.sinks.resumable_file import REMEDY
 
 __all__ = ["Csv"]
 
@@ -73,6 +72,7 @@ class Csv(FileSink):
         """Return the end of the file, and read the columns from its header."""
         end = self.file.seek(0, os.SEEK_END)
         self._rows, self._last = -1, b""
+        self._columns = self._columns if end else None
         if end:
             with self.open_content() as file:
                 for record in _records(file):
@@ -141,7 +141,7 @@ class Csv(FileSink):
             raw = getattr(file, "raw", None)
             offset = raw.end_at(end) if isinstance(raw, Content) else end
         if offset is None:
-            raise JobError(f"{self.path} was compressed again since the job wrote it: {REMEDY}")
+            raise JobError(f"{self.path} was compressed again since the job wrote it: {self.remedy}")
         return offset, last
 
     def _header(self) -> dict[str, None]:
@@ -161,6 +161,21 @@ class Csv(FileSink):
         for data in items:
             item = msgspec.json.decode(data)
             if not item.keys() <= columns.keys():
+                return
+            yield _record(_cell(item.get(name)) for name in columns)
+
+    def whole(self, items: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """Yield the header, as wide as that of the file, and the records that it had before another column came."""
+        found = list(self._header())
+        if any("\0" in name for name in found):
+            return  # the header was lost
+        known = list(dict.fromkeys(name for data in items() for name in msgspec.json.decode(data)))
+        columns = known[: len(found)] + found[len(known) :]  # items that the job has lost may have added some
+        yield _record(columns)
+        for data in items():
+            item = msgspec.json.decode(data)
+            if not item.keys() <= set(columns):
+                yield b"\0"  # nothing may follow
                 return
             yield _record(_cell(item.get(name)) for name in columns)
 

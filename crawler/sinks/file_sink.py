@@ -7,28 +7,38 @@ crawl. A batch is written completely or not at all: a partial write is cut off, 
 from __future__ import annotations
 
 import copy
+import filecmp
 import os
+import shlex
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO, ClassVar
 
 import trio
 
 from crawler.errors import ConfigError, CrawlFailed, JobError
-from crawler.files import disk_is_full, error_reason, sync_data, sync_folder, write_all
+from crawler.files import disk_is_full, error_reason, replace_file, set_aside, sync_data, sync_folder, write_all
 from crawler.hooks.crawl import Crawl
 from crawler.hooks.sink import Sink
 from crawler.messages import Row
+from crawler.settings import Settings
 from crawler.sinks.compression import BrokenMember, Content, compression_of
 from crawler.sinks.if_exists import IfExists, check_target
 from crawler.sinks.names import part_of
 from crawler.sinks.position import Position, as_text, place_of
-from crawler.sinks.resumable_file import MAX_EMPTY, ResumableFile
+from crawler.sinks.resumable_file import MAX_EMPTY, REMEDY, ResumableFile
 
 __all__ = ["FileSink"]
+
+BATCH = 1000
+"""Items that are written again at once: as many as a sink gets at most."""
+EMPTY = b"[\n]\n\0"
+"""Bytes of a file without items."""
 
 GATHER = 1.0
 """Seconds in which items gather for a member of a compressed file: members of few items compress badly."""
@@ -59,6 +69,9 @@ class FileSink(ResumableFile, Sink):
     def __init__(self, path: Path, if_exists: IfExists = "error", *, job: Path | None = None) -> None:
         self.path = Path(path)
         self.in_job = job is not None
+        self.remedy = REMEDY
+        if job is not None:
+            self.remedy += f"; or crawler job {shlex.quote(os.fspath(job))} --repair writes it again"
         self.place = "" if job is None else as_text(os.path.relpath(self.path.resolve(), Path(job).resolve()))
         self.name = f"{type(self).name}:{as_text(path)}"
         self.given = self.path
@@ -183,6 +196,9 @@ class FileSink(ResumableFile, Sink):
         if os.fstat(self.file.fileno()).st_size < length:
             raise CrawlFailed(f"{self.path} was truncated while the crawl ran: it does not have all items")
 
+    def _is_blank(self) -> bool:
+        return not self.path.read_bytes().strip(EMPTY) or self.compression is not None
+
     def _has_no_items(self) -> bool:
         if self.compression is None:
             return self.path.stat().st_size <= MAX_EMPTY
@@ -198,6 +214,8 @@ class FileSink(ResumableFile, Sink):
         Raises:
             ConfigError: It cannot be written, must not be, or cannot be continued in this format.
         """
+        if self.in_job and self.path.is_file() and self._has_no_items() and self._is_blank():
+            self._if_exists, self._create = "overwrite", False  # of a run that ended before the job knew of it
         check_target(self.path, self._if_exists, in_job=self.in_job)
         if self.continues:
             try:
@@ -229,6 +247,44 @@ class FileSink(ResumableFile, Sink):
         """Check that the file is as the job left it, if the job has kept a position."""
         if self.position is not None:
             self.compare(Position.of(self.position), (row.data for row in rows()))
+
+    def is_remnant(self, rows: Callable[[], Iterator[Row]]) -> bool:
+        """Return whether the file is what the job wrote, with zeros in place of what did not reach the disk."""
+        if not self.path.exists():
+            return next(rows(), None) is None  # a crash removes no name that has been on the disk
+        ignored = self.ignored + self.ignored_content
+        with suppress(BrokenMember), self.open_content() as file:
+            for part in self.whole(lambda: (row.data for row in rows())):
+                found = file.read(len(part))
+                if any(one != other and one not in ignored for one, other in zip(found, part, strict=False)):
+                    return False
+                if len(found) < len(part):
+                    break
+        return True
+
+    def whole(self, items: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """Yield the content of a file with some items."""
+        return self.encode(items(), 0)
+
+    async def rewrite(self, rows: Callable[[], Iterator[Row]]) -> tuple[Any, str]:
+        """Write the file again. The old one stays in its place until the new one is complete."""
+        target = self.path.resolve()
+        new = copy.copy(self)
+        new.resumes, new.position, new.continues = False, None, False
+        new._if_exists = "overwrite"  # noqa: SLF001 - its own class
+        crawl: Any = SimpleNamespace(settings=Settings())
+        count, source, said = 0, rows(), ""
+        with replace_file(self.path, sync=True, sole_writer=True) as file:
+            new.path = Path(file.name)
+            async with new.lifespan(crawl):
+                while batch := list(islice(source, BATCH)):
+                    await new.persist(batch)
+                    count += len(batch)
+                new.sync()
+                position = new.here()
+            if target.exists() and target.stat().st_size and not filecmp.cmp(target, new.path, shallow=False):
+                said = f"; what it held is in {set_aside(target)}"
+        return position, f"{self.path} is written again with {count} items of the job{said}"
 
     def sync(self) -> None:
         """Wait until the file and its name are on the disk. It may be closed or removed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO, Final
 
@@ -67,6 +67,11 @@ class Json(FileSink):
             yield (b"\n" if first else b",\n") + item
             first = False
         yield CLOSING
+
+    def whole(self, items: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """Yield the array, as far as it does not end."""
+        for number, item in enumerate(items()):
+            yield (b",\n" if number else b"[\n") + item
 
     async def write(self, batch: Sequence[Row]) -> None:
         """Add items to the array."""

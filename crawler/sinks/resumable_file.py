@@ -57,8 +57,8 @@ def last_line(file: BinaryIO) -> bytes:
 
 MAX_EMPTY = len(b"[\n]\n")
 """Bytes of the longest file without items: a run may be killed before the job knows its position."""
-REMEDY = f"restore it, or {OTHER}"
-"""Advice in the errors of a file that does not have what the job has written."""
+REMEDY: Final = f"restore it, or {OTHER}"
+"""The beginning of this advice."""
 
 
 class ResumableFile(ABC):
@@ -68,6 +68,8 @@ class ResumableFile(ABC):
     """The file."""
     place: str
     """Path of the file from the folder of the job."""
+    remedy: str
+    """Advice in the errors of a file that does not have what the job has written."""
     compression: Compression | None
     """The compression of the file, by its name."""
     file: FileIO
@@ -151,7 +153,9 @@ class ResumableFile(ABC):
                 if (position.tail and not position.ends_with(tail)) or (
                     entirely and position.checksum and not self.is_unchanged(file, position)
                 ):
-                    raise JobError(f"{self.path} has changed before byte {end}, up to which the job wrote it: {REMEDY}")
+                    raise JobError(
+                        f"{self.path} has changed before byte {end}, up to which the job wrote it: {self.remedy}"
+                    )
                 if self._differs(file, end, self.encode(items, position.end)):
                     raise JobError(
                         f"{self.path} has content after byte {end} that the job did not write: truncate -s {end} "
@@ -191,8 +195,8 @@ class ResumableFile(ABC):
 
     def too_short(self, why: str) -> JobError:
         """Return the error for a file that lacks items of the job."""
-        return JobError(f"{self.path} has lost items that the job wrote to it ({why}): {REMEDY}")
+        return JobError(f"{self.path} has lost items that the job wrote to it ({why}): {self.remedy}")
 
     def missing(self) -> JobError:
         """Return the error for a file that does not exist."""
-        return JobError(f"{self.path} is missing, and the job has written to it: {REMEDY}")
+        return JobError(f"{self.path} is missing, and the job has written to it: {self.remedy}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import trio
 from msgspec import Struct
 
 from crawler.errors import ConfigError, JobError
@@ -94,7 +97,6 @@ class Series(Sink):
         self._first: dict[str, int] = {}  # parts of other crawls, by type
         self._begun: set[str] = set()  # types whose old parts are deleted
         self._written: dict[str, int] = {}  # rows of a batch that failed, by type
-        self._unsynced: list[FileSink] = []
         first = self.names.path(1)
         makes_folders = self.names.fields & {"type", "spider"} and first.parent != Path(self.names.template).parent
         folder = next(folder for folder in first.parents if folder.exists()) if makes_folders else first.parent
@@ -158,6 +160,35 @@ class Series(Sink):
             sink = self._sink(kind, n, position)
             sink.compare(Position.of(position), (row.data for row in rows() if self.names.kind(row.type) == kind))
 
+    def is_remnant(self, rows: Callable[[], Iterator[Row]]) -> bool:
+        """Return whether the last part of each type is what the job wrote, or less. The parts before are complete."""
+        if self.position["limits"] != self._limits:
+            return False
+        parts = self.position["parts"].items()
+        return all(
+            self._sink(kind, n, position).is_remnant(partial(self._last_rows, kind, count, rows))
+            for kind, (n, count, _, position) in parts
+        )
+
+    async def rewrite(self, rows: Callable[[], Iterator[Row]]) -> tuple[Any, str]:
+        """Write the last part of each type again."""
+        self.names.spider, self.names.time = self.position["names"]
+        lines = []
+        for kind, part in self.position["parts"].items():
+            sink = self._sink(kind, part[0], part[3])
+            sink.path.parent.mkdir(parents=True, exist_ok=True)
+            part[3], said = await sink.rewrite(partial(self._last_rows, kind, part[1], rows))
+            lines.append(said)
+        return self.position, "; ".join(lines)
+
+    def _last_rows(self, kind: str, count: int, rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+        """Iterate over the last items of a type."""
+
+        def of_kind() -> Iterator[Row]:
+            return (row for row in rows() if self.names.kind(row.type) == kind)
+
+        return islice(of_kind(), sum(1 for _ in of_kind()) - count, None)
+
     @asynccontextmanager
     async def lifespan(self, crawl: Crawl) -> AsyncIterator[None]:
         """Open the last part of each type, and close the parts at the end."""
@@ -220,6 +251,8 @@ class Series(Sink):
         elif self._is_full(part):
             full, part = part, await self._open(kind, part.n + 1)
             await self._close(full)
+            if self._job is not None:
+                await trio.to_thread.run_sync(full.sink.sync)  # a crash of the system costs no part before the last
         count, before = 0, (part.rows, part.size)
         while count < len(rows) and not self._is_full(part):
             part.rows += 1
@@ -250,7 +283,6 @@ class Series(Sink):
         return part
 
     async def _close(self, part: _Part) -> None:
-        self._unsynced.append(part.sink)
         await part.stack.aclose()
 
     def _here(self) -> dict[str, Any]:
@@ -261,7 +293,6 @@ class Series(Sink):
         return {"limits": self._limits, "names": names, "first": self._first, "parts": parts} | place
 
     def sync(self) -> None:
-        """Wait until all parts are on the disk."""
-        closed, self._unsynced = self._unsynced, []
-        for sink in (*closed, *[part.sink for part in list(self._parts.values())]):
-            sink.sync()
+        """Wait until all open parts are on the disk: the others are."""
+        for part in list(self._parts.values()):
+            part.sink.sync()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,6 +118,10 @@ class ItemLog:
     def written_behind(self, sink: str) -> Iterator[Row]:
         """Iterate over the items after the position of a sink, committed or not, as far as they are whole."""
         return (row for _, row in read_ahead(self._path, self._sinks[sink][1]))
+
+    def written_before(self, sink: str) -> Iterator[Row]:
+        """Iterate over the items before the position of a sink, from the first one on."""
+        return (row for _, row in islice(read_ahead(self._path, 0), self._sinks[sink][0]))
 
     def position_of(self, sink: str) -> tuple[int, Any]:
         """Return the number of the next item of a sink, and the sink's own position. The sink reads on from there."""

@@ -300,6 +300,10 @@ class SqliteStore(SqliteJob):
         """Iterate over the items that a sink may have stored after its position, also those of lost commits."""
         return self._log.written_behind(sink)
 
+    def written_before(self, sink: str) -> Iterator[Row]:
+        """Iterate over the items before the position of a sink, from the first one on."""
+        return self._log.written_before(sink)
+
     async def read(self, after: int, n: int) -> list[Row]:
         """Return up to `n` items from number `after` on."""
         return self._log.read(after, n)

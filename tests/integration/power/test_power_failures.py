@@ -1,7 +1,7 @@
 """The power fails at any sync of a crawl, with any part of what was not synced on the disk: the job resumes.
 
-Under ``durability=power`` the same command completes it, and nothing committed is lost. Under ``durability=process`` a
-run may be refused with one line; its advice leads to a complete job.
+The same command completes it after the system has started again. Where the system does not say that it has, a run may
+be refused with one line under ``durability=process``; its advice leads to a complete job.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from integration.power.disk import Disk, Keep, everything, nothing, only, random
 from integration.power.recording import Operation, record
 
 from crawler import ConfigError, JobError
+from crawler.store import job_folder
 from crawler.store.inspect import inspect_job, read_items
 
 EXTREMES: dict[str, Keep] = {
@@ -127,7 +128,14 @@ def test_a_recording_replays_to_the_files_of_the_crawl(folder: Path, operations:
     assert any(operation.kind == "rename" for operation in operations)  # of the table that got a column
 
 
-def test_a_job_resumes_after_any_power_failure(folder: Path, operations: list[Operation], durability: str) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_job_resumes_after_any_power_failure(
+    folder: Path, operations: list[Operation], durability: str, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = folder.with_name("boot")
+    if is_known:
+        boot.write_text("another")
+    monkeypatch.setattr(job_folder, "BOOT", boot)
     disk = Disk(str(folder))
     replayed = failures(operations)
     refused: list[str] = []
@@ -136,14 +144,14 @@ def test_a_job_resumes_after_any_power_failure(folder: Path, operations: list[Op
             disk.write(keep, folder)
             lines, requests = complete(folder)
             assert requests <= len(URLS)
-            if durability == "power":
+            if durability == "power" or is_known:
                 assert lines == [], (number, name)
             refused += lines
             shutil.rmtree(folder)
         if operation is not None:
             disk.apply(operation)
     assert sum(map(len, replayed.values())) >= 200
-    assert bool(refused) == (durability == "process")
+    assert bool(refused) == (durability == "process" and not is_known)
 
 
 @pytest.mark.parametrize("durability", ["power"], indirect=True)

@@ -7,8 +7,10 @@ import gzip
 import json
 import shlex
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from trio.testing import MockClock
 
 from crawler import ConfigError, JobError, Produced, Response, Settings, Spider, crawl
 from crawler.cli.open_outputs import open_outputs
+from crawler.store import job_folder
 from crawler.testing import FakeSite
 
 PAGES = 12
@@ -243,3 +246,59 @@ async def test_a_missing_output_is_refused(base: Path, kind: str) -> None:
     with pytest.raises(JobError, match="is missing, and the job has written to it: restore it, or name another output"):
         await run(base, base / f"items.{kind}")
     assert not (base / f"items.{kind}").exists()
+
+
+# ---- the system went down --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crashed(base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a job with five pages of twelve, during whose last run the system went down."""
+    with closing(sqlite3.connect(base / "job" / "job.sqlite")) as database, database:
+        database.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
+    boot = base / "boot"
+    boot.write_text("another")
+    monkeypatch.setattr(job_folder, "BOOT", boot)
+    return base
+
+
+async def test_an_output_that_a_crash_of_the_system_has_cut_is_written_again(
+    crashed: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = crashed / f"items.{kind}"
+    output.write_bytes(output.read_bytes()[:20])
+    await run(crashed, output)
+    assert read(output) == ALL
+    assert "is written again with 5 items of the job; what it held is in" in caplog.text
+    assert output.with_name(f"{output.name}.damaged").stat().st_size == 20
+
+
+async def test_no_crash_removes_an_output_so_it_is_refused_and_repair_is_named(crashed: Path, kind: str) -> None:
+    output = crashed / f"items.{kind}"
+    output.unlink()
+    with pytest.raises(JobError, match="is missing, .*; or crawler job .*job --repair writes it again"):
+        await run(crashed, output)
+    assert not output.exists()
+
+
+async def test_an_output_that_was_edited_is_refused_also_after_a_crash_of_the_system(crashed: Path, kind: str) -> None:
+    output = crashed / f"items.{kind}"
+    edited = packed(kind, content_of(output).replace(b"xxxx", b"mine"))
+    output.write_bytes(edited)
+    with pytest.raises(JobError):
+        await run(crashed, output)
+    assert output.read_bytes() == edited
+    with pytest.raises(JobError):  # and again
+        await run(crashed, output)
+
+
+async def test_an_output_is_changed_only_if_no_other_is_refused(crashed: Path, kind: str) -> None:
+    cut, edited = crashed / f"items.{kind}", crashed / "edited.jsonl"
+    before = cut.read_bytes()[:20]
+    cut.write_bytes(before)
+    edited.write_text("mine")
+    with pytest.raises(ConfigError):
+        await run(crashed, edited)
+    with pytest.raises(ConfigError):
+        await run(crashed, cut, edited)
+    assert cut.read_bytes() == before
