@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -29,6 +29,7 @@ from crawler.store.spool import DamagedSpool, check_rows, read_ahead
 
 __all__ = ["check_job"]
 
+RESTORE: Final = "restore {} from a copy, or name another folder"
 log = get_logger("crawler.store")
 
 
@@ -84,11 +85,9 @@ def _check_items(folder: Path, meta: Mapping[str, Any]) -> None:
     except DamagedSpool as damage:
         raise _remedy(folder, damage) from None
     if count is not None and count != logged:
-        raise JobError(f"{spool} is damaged: it has {count} items, but {logged} were committed; {_restore(folder)}")
-
-
-def _restore(folder: Path) -> str:
-    return f"restore {folder} from a copy, or name another folder"
+        raise JobError(
+            f"{spool} is damaged: it has {count} items, but {logged} were committed; {RESTORE.format(folder)}"
+        )
 
 
 def _remedy(folder: Path, damage: DamagedSpool) -> JobError:
@@ -105,7 +104,7 @@ def _remedy(folder: Path, damage: DamagedSpool) -> JobError:
                 f"{damage}; if the power failed, truncate -s 0 {shlex.quote(str(wal))} takes the job back to its last "
                 "checkpoint, and the pages since then are fetched again"
             )
-    return JobError(f"{damage}; {_restore(folder)}")
+    return JobError(f"{damage}; {RESTORE.format(folder)}")
 
 
 def _check_commits(folder: Path, meta: Mapping[str, Any]) -> None:

@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 60897,
-    "lines of crawler/ without limits": 52446,
-    "files of crawler/": 430,
+    "lines of crawler/": 61256,
+    "lines of crawler/ without limits": 52805,
+    "files of crawler/": 431,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 278,
+    "numeric constants elsewhere": 279,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 198,
-    "lines of the modules of a plain crawl": 29572,
+    "lines of the modules of a plain crawl": 29683,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -63,6 +63,7 @@ RISES: Final = (
     "texts that pages send in noscript or stream after their place are read: 28 of 1,497 real pages had none, now 11",
     "a file that stops in the middle is known by each reader, and fetched again; a job lists the pages that were cut",
     "a page that redirects in a loop is not said to be ten pages that were lost",
+    "a job goes on by itself after a power failure, and writes outputs that were lost again",
 )
 """Additions that are worth their weight, for each figure that was raised since the package is weighed."""
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
