@@ -24,18 +24,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 from integration.chaos.site import LATE_PAGES, PAGES, SICK, Site, serve
+from integration.kills.everything import STEPS
+from integration.kills.harness import SPIDER as STEP_SPIDER
 from integration.kills.results import read_output
 from support.environments import environment
 from support.processes import DEVNULL, PIPE, Process
 
+from crawler.store.inspect import failed_requests
+
 __all__ = ["OUTPUTS", "Outcome", "crawl", "judge"]
 
-OUTPUTS: Final = ("a.jsonl", "b.csv", "c.json", "d.sqlite", "e.jsonl.gz")
-ENDINGS: Final = {"kill": 10, "pause": 2, "signal": 3, "signal and kill": 3, "full disk": 1}
-"""How a run is ended, and how often: by SIGKILL, after SIGSTOP or not; by SIGTERM; by both; by a disk of 60 kB."""
+OUTPUTS: Final = (
+    "a.jsonl", "b.csv", "c.json", "d.sqlite", "e.jsonl.gz", "f.parquet?rows=17&seconds=0.1", "g-%(n)03d.csv?max_rows=15"
+)  # fmt: skip
+ENDINGS: Final = {"kill": 10, "pause": 2, "step": 4, "signal": 3, "signal and kill": 3, "full disk": 1}
+"""How a run is ended, and how often: by SIGKILL, after SIGSTOP or not, or right after a step of a commit or an output;
+by SIGTERM; by both; by a disk of 60 kB."""
 SMALL: Final = 60_000
 LONGEST: Final = 300.0
 """Seconds of a run, at most."""
@@ -63,11 +71,20 @@ class Outcome:
     report: Mapping[str, Any]
     numbers: Mapping[str, Sequence[int]]
     """The number of each item, by output."""
+    failed: Sequence[int]
+    """The number of the page of each failed request that the job lists."""
 
 
 def judge(site: Site, outcome: Outcome) -> list[str]:
     """Return what is lost, twice, or missing without a word; empty if the crawl holds."""
-    return [*_of_outputs(site, outcome), *_of_report(site, outcome)]
+    return [*_of_outputs(site, outcome), *_of_report(site, outcome), *_of_failed(site, outcome)]
+
+
+def _of_failed(site: Site, outcome: Outcome) -> list[str]:
+    wanted = [page.number for page in site.pages if page.kind in FAILURES]
+    if sorted(outcome.failed) == wanted:
+        return []
+    return [f"the job lists failures of {sorted(outcome.failed)} instead of {wanted}"]
 
 
 def _of_outputs(site: Site, outcome: Outcome) -> list[str]:
@@ -123,6 +140,7 @@ class Crawl:
         self.late = self.chance.choice((0.0, 1.0, 2.0))
         self.kills: Counter[str] = Counter()
         self._folder = folder
+        (folder / STEP_SPIDER.name).write_bytes(STEP_SPIDER.read_bytes())
         self._settings = {
             "per_host": self.chance.choice((2, 4, 8)), "slow_start": "false",
             "durability": self.chance.choice(("process", "process", "power")),
@@ -142,7 +160,8 @@ class Crawl:
         if not report:
             return [f"exit code {code}: {said}"]
         numbers = {name: [number for _, number in read_output(self._folder / name)] for name in OUTPUTS}
-        return judge(self.site, Outcome(code, report, numbers))
+        failed = [int(urlsplit(row.url).path.split("/")[2]) for row in failed_requests(self._folder / "job")]
+        return judge(self.site, Outcome(code, report, numbers, failed))
 
     def _words(self, front: str, late: str) -> list[str]:
         words = ["-m", "crawler", "run", str(SPIDER), "--job", "job", "--report", "report.json", "--quiet"]
@@ -170,7 +189,12 @@ class Crawl:
     def _end_one(self, words: list[str]) -> None:
         """Start a run, and end it at a random moment."""
         [how] = self.chance.choices(list(ENDINGS), list(ENDINGS.values()))
-        process = self._start(words, small=how == "full disk")
+        step, call = self.chance.choice(list(STEPS)), self.chance.randint(1, 12)
+        dies = ["-p", f"{STEP_SPIDER.stem}:Dies", "-P", f"dies.step={step}", "-P", f"dies.call={call}"]
+        process = self._start([*words, *(dies if how == "step" else ())], small=how == "full disk")
+        if how == "step":
+            self.kills[how] += self._wait(process)[0] == -signal.SIGKILL  # else it ended before
+            return
         time.sleep(self.chance.choice((self.chance.uniform(0.0, 0.3), self.chance.uniform(0.2, 1.2))))
         if process.poll() is None:
             self.kills[how] += 1

@@ -151,8 +151,9 @@ def _lost(page: Page) -> bytes:
     status = {"gone": 404 if page.number % 2 else 410, "forbidden": 403, "broken": 500}.get(page.kind)
     if status is not None:
         return _response(status, b"no")
-    if page.kind == "loop":
-        return _response(302, b"", f"Location: /p/{page.number}/{'b' if page.failures == 1 else 'a'}")
+    if page.kind == "loop":  # to itself, or to a side of it that leads to the other one
+        side = "" if page.number % 3 == 0 else "/b" if page.failures == 1 else "/a"
+        return _response(302, b"", f"Location: /p/{page.number}{side}")
     if page.kind == "moved":
         return _response(301, b"", "Location: /")
     if page.kind == "wall":

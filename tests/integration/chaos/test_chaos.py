@@ -21,7 +21,8 @@ def whole() -> Outcome:
         "filtered": {"wall.challenge": SITE.count("wall")}, "statuses": {"404": SITE.count("gone")},
         "losses": [{"kind": "wall.challenge", "count": SITE.count("wall")}], "items": len(list(SITE.numbers())),
     }  # fmt: skip
-    return Outcome(4, report, {name: list(SITE.numbers()) for name in OUTPUTS})
+    failed = [page.number for page in SITE.pages if page.kind in FAILURES]
+    return Outcome(4, report, {name: list(SITE.numbers()) for name in OUTPUTS}, failed)
 
 
 def test_the_oracle_is_silent_about_a_crawl_that_holds() -> None:
@@ -54,6 +55,12 @@ def test_the_oracle_sees_one_line_too_few_or_too_many(change: Callable[[list[int
 def test_the_oracle_sees_what_a_report_does_not_say(silence: dict[str, Any]) -> None:
     outcome = whole()
     assert judge(SITE, attrs.evolve(outcome, report={**outcome.report, **silence}))
+
+
+def test_the_oracle_sees_a_failure_that_the_job_does_not_list() -> None:
+    outcome = whole()
+    assert judge(SITE, attrs.evolve(outcome, failed=outcome.failed[1:]))
+    assert judge(SITE, attrs.evolve(outcome, failed=[*outcome.failed, outcome.failed[0]]))
 
 
 def test_the_oracle_sees_a_wrong_exit_code() -> None:
