@@ -251,8 +251,11 @@ class Series(Sink):
         elif self._is_full(part):
             full, part = part, await self._open(kind, part.n + 1)
             await self._close(full)
-            if self._job is not None:
-                await trio.to_thread.run_sync(full.sink.sync)  # a crash of the system costs no part before the last
+            if self._job is not None:  # a crash of the system costs no part before the last
+                if hasattr(trio.lowlevel.current_clock(), "autojump_threshold"):  # it would jump ahead of a thread
+                    full.sink.sync()
+                else:
+                    await trio.to_thread.run_sync(full.sink.sync)
         count, before = 0, (part.rows, part.size)
         while count < len(rows) and not self._is_full(part):
             part.rows += 1

@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61523,
-    "lines of crawler/ without limits": 53072,
+    "lines of crawler/": 61526,
+    "lines of crawler/ without limits": 53075,
     "files of crawler/": 433,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,
