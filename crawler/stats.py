@@ -87,8 +87,6 @@ class Stats(Struct):
     kinds: Counter[str] = field(default_factory=Counter)
     """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
     ``status_500``."""
-    unreachable: Counter[str] = field(default_factory=Counter)
-    """Those of `kinds` whose host was given up, which the next run of a job fetches. `samples` has their origins."""
     redirected: Counter[str] = field(default_factory=Counter)
     """Redirects by target, for the 50 targets with most of them. Of targets that name the page which led to them, such
     as ``/login?next=/orders/7``, the query is left out."""
@@ -214,7 +212,7 @@ class Stats(Struct):
     def sample(self, kind: str, url: str, limit: int = MAX_SAMPLES) -> None:
         """Keep a URL as an example of a kind, unless `limit` are kept already."""
         urls = self.samples.setdefault(kind, [])
-        if len(urls) < limit and (kind != "unreachable" or url not in urls):
+        if len(urls) < limit:
             urls.append(redact(url))
 
 

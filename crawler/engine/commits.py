@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec.structs import replace
 
-from crawler import urls
 from crawler.engine.admission import count_filtered
 from crawler.engine.handler_results import describe_error
 from crawler.engine.slots import current_ticket
@@ -20,7 +19,7 @@ from crawler.frontier import StoredTicket
 from crawler.losses.find import EMPTY, NOTHING, PAGE, REFUSED, WALL
 from crawler.stats import Stats
 from crawler.store import CommitResult, Outcome
-from crawler.store.outcome import DONE, INCOMPLETE, RETRY, FailureRow
+from crawler.store.outcome import DONE, INCOMPLETE, RETRY
 from crawler.store.protocol import OK
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ class Commits:
             stats.incomplete += 1
             stats.sample(INCOMPLETE, outcome.ticket.request.url)
         elif failure is not None:
-            _count_failure(failure, outcome.ticket.request.url, stats)
+            stats.fail(failure.reason, outcome.ticket.request.url, failure.full_reason)
 
     def _count_again(self, outcome: Outcome, result: CommitResult) -> None:
         """Correct the counts by an outcome that was not committed, or not with its effects."""
@@ -174,13 +173,6 @@ class Commits:
         counted = Stats()
         self._count(outcome, counted)
         self._stats.subtract(counted)
-
-
-def _count_failure(failure: FailureRow, url: str, stats: Stats) -> None:
-    stats.fail(failure.reason, url, failure.full_reason)
-    if failure.is_unreachable:
-        stats.unreachable[failure.full_reason or failure.reason] += 1
-        stats.sample("unreachable", urls.origin(url))
 
 
 def _result_of(outcome: Outcome) -> str:

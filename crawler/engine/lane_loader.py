@@ -6,8 +6,7 @@ Rule: a lane is in memory, with a window of its requests, or free in the store, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crawler.http.robots import ROBOTS_MAX_AGE, Robots
 
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["LaneLoader"]
 
 
-LOOK: Final = 0.5
-"""Seconds between two looks whether all that is left waits for hosts that have never answered: each sees all lanes."""
-
-
 class LaneLoader:
     """Claims lanes, refills their windows, and releases them."""
 
@@ -33,7 +28,6 @@ class LaneLoader:
         self._peers = peers
         self._clock = clock
         self._look_at = 0.0
-        self._look_for_work_at = 0.0
 
     def has_unclaimed(self) -> bool:
         """Return whether the frontier has room for lanes that wait in the store."""
@@ -46,8 +40,6 @@ class LaneLoader:
     async def keep_up(self) -> None:
         """Refill windows that run low, and claim as many lanes as the frontier has room for."""
         frontier, store, peers = self._frontier, self._store, self._peers
-        if frontier.outages.active and frontier.outages.alone_since == math.inf:
-            peers.rest()
         while low := frontier.windows.to_refill():
             for lane in low:
                 share, after = frontier.windows.share(), lane.after
@@ -90,19 +82,6 @@ class LaneLoader:
                     await self._peers.release(lane.name, lane.epoch, lane.throttle)
             self._look_at = now + 1.0  # each search looks at every lane in memory
         return self._look_at
-
-    def give_up_unreachable(self, has_more: Callable[[], bool]) -> float:
-        """Give up the hosts that have never answered if nothing else is left. Return when to look again (epoch)."""
-        outages, now = self._frontier.outages, self._clock()
-        if not outages.active:
-            return math.inf
-        if now >= self._look_for_work_at:
-            self._look_for_work_at = now + LOOK
-            is_busy = has_more() or self._store.unclaimed or self._frontier.lanes.have_work()
-            if outages.be_alone(now, is_alone=not is_busy and outages.network.breaker is None):
-                self._peers.look_again()
-                self._frontier.wake_all()
-        return self._look_for_work_at
 
     async def end(self) -> None:
         """Release all lanes."""

@@ -119,11 +119,6 @@ class Feeder:
             return False
         return not self._background.has_requests() and not self._ingest.arriving
 
-    def has_more(self) -> bool:
-        """Return whether requests may still come, other than by those that wait: `start()` is held back by many."""
-        is_held = min(self._ingest.starts, self._store.live) > MAX_STARTS
-        return not (self._store.exhausted or is_held) or self._background.has_requests() or self._ingest.arriving > 0
-
     def close(self) -> None:
         """Bring no more: what brings start requests may be shielded from a cancellation."""
         self._background.is_closed = True

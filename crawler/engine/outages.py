@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from crawler import urls
 from crawler.decision.retry_policy import may_repeat
 from crawler.errors import BodyTooLarge, BrokenExchange, ConnectFailed, FetchError, FetchTimeout, RequestError
-from crawler.frontier import InlineTicket, PageTicket, RobotsTicket, StartTicket
+from crawler.frontier import PageTicket, RobotsTicket, StartTicket
 from crawler.http.retry_safety import is_transient
 from crawler.limits.headers.refusal_status import REFUSAL_STATUSES
 from crawler.logs import get_logger
@@ -127,7 +127,6 @@ class OutageMonitor:
             may_be_alone=may_be_alone and self._policy.retries.allows_for_chance(request),
             blocks_host=_blocks_host(ticket),
             is_proxy=is_proxy,
-            in_place=isinstance(ticket, InlineTicket),
         )
         outage = self._outages.failed(attempt, now)
         self._log_outage(scope)

@@ -5,21 +5,18 @@ Rule: nothing else in the engine and in the frontier knows whether a job is shar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 
-from crawler.frontier.ticket import START
-from crawler.store.protocol import Group
-
 if TYPE_CHECKING:
     from crawler.frontier import StartTicket
-    from crawler.frontier.resting import RestingHosts
     from crawler.limits.throttle import Throttle
     from crawler.messages import Response
-    from crawler.store import Committed, Observations, Outcome, Store
+    from crawler.store import Committed, Group, Observations, Outcome, Store
 
 __all__ = ["Exchange", "NoPeers", "Peers"]
 
@@ -53,12 +50,6 @@ class Peers(Protocol):
     async def claim(self, lanes: int, n: int) -> Sequence[Group]:
         """Lease lanes from the store, each with its first `n` requests."""
 
-    def rest(self) -> None:
-        """Let the lanes of hosts that have never answered leave memory, if nobody else would claim them."""
-
-    def look_again(self) -> None:
-        """Note that the times have changed at which such hosts are tried."""
-
     async def release(self, name: str, epoch: int, throttle: Throttle) -> None:
         """Give the lease of a lane back to the store."""
 
@@ -84,11 +75,8 @@ class NoPeers:
     counts: Final[Mapping[str, int]] = MappingProxyType({})
     has_left_items: Final = False
 
-    def __init__(self, store: Store, resting: RestingHosts) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._resting = resting
-        self.rest, self.look_again = resting.rest, resting.look_again
-        self.due_at = resting.due_at
         self.commit = store.commit
         self.seeds = trio.Event()
         self.seeds.set()
@@ -99,13 +87,13 @@ class NoPeers:
     async def keep_up(self) -> None:
         """Do nothing."""
 
+    def due_at(self) -> float:
+        """Return that this is never needed."""
+        return math.inf
+
     async def claim(self, lanes: int, n: int) -> Sequence[Group]:
-        """Lease lanes: they are nobody else's. Those of hosts that are to be tried again are still leased."""
-        groups = []
-        for name, epoch in self._resting.take(lanes):
-            rows = await self._store.more(name, epoch, START, n + 1)
-            groups.append(Group(name=name, epoch=epoch, state={}, head=rows[:n], more=len(rows) > n))
-        return [*groups, *(await self._store.claim(lanes - len(groups), n)).groups]
+        """Lease lanes: they are nobody else's."""
+        return (await self._store.claim(lanes, n)).groups
 
     async def release(self, name: str, epoch: int, throttle: Throttle) -> None:
         """Let the store keep what is known of a lane."""

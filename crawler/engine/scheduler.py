@@ -85,7 +85,6 @@ class Scheduler:
                 if has_changed and lanes.has_unclaimed():
                     continue
                 look_again = min(look_again, lanes.due_at())  # after pop, which finds what they hold
-                look_again = min(look_again, lanes.give_up_unreachable(self.feeder.has_more))
                 if clock() < look_again < math.inf:
                     self._waits.note(clock())
                     if self._shutdown.stopping.is_set():

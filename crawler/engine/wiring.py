@@ -39,7 +39,6 @@ from crawler.engine.worker import Worker
 from crawler.engine.writer import Writer
 from crawler.fetch.downloader import Downloader
 from crawler.frontier import Frontier
-from crawler.frontier.resting import RestingHosts
 from crawler.headers import product_token
 from crawler.hooks.plugin import Plugin
 from crawler.hooks.sink import Sink
@@ -104,7 +103,7 @@ def wire(
     if store.shared:
         peers, states, resumed = _join(store, frontier, downloader, slots, clock, all_states, resumed, table)
     else:
-        peers, states = NoPeers(store, RestingHosts(frontier, clock)), States(all_states)
+        peers, states = NoPeers(store), States(all_states)
     background.start_soon(peers.run)
     checkpointer = Checkpointer(
         stats,

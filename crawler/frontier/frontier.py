@@ -66,7 +66,7 @@ class Frontier:
         """The throttles of lanes and budgets, by name."""
         self.shares_limits = limits is not None
         """Whether other crawls and clients use these limits."""
-        self.outages = Outages(settings.outage_patience, chance)
+        self.outages = Outages(settings.outage_patience, settings.attempts, chance)
         """The hosts and proxies that are down, and the network."""
         self.starts_until = math.inf
         """Nothing starts from then on, in seconds since the epoch. Only other workers of the job make it finite."""

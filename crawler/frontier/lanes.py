@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,19 +70,6 @@ class Lanes(dict[str, Lane]):
         head = lane.head()
         # after a minute: to release it and claim it again are two transactions
         return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + 60.0
-
-    def have_work(self) -> bool:
-        """Return whether a lane in memory has anything to do but to wait for hosts that have never answered."""
-        return any(map(self._has_work, self.values()))
-
-    def _has_work(self, lane: Lane) -> bool:
-        outages, head = self._frontier.outages, lane.head()
-        if outages.awaits(lane.name):
-            return False
-        if head is None:  # while nothing else is left, what is in flight may be the probe of a proxy
-            return lane.more or (lane.open_tickets > 0 and outages.alone_since == math.inf)
-        heads = [head] if head.request.lane is None else lane.first(len(lane))  # such a lane may have many hosts
-        return not all(outages.is_hopeless(pending.request) for pending in heads)
 
     def close(self, lane: Lane) -> None:
         """Let a lane leave memory."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from crawler import urls
-from crawler.outages.breaker import MAX_REST, MIN_REST, Breaker, OutageStatistics
+from crawler.outages.breaker import Breaker, OutageStatistics
 from crawler.outages.failed_attempt import SENT, FailedAttempt, Outage, given_up_error
-from crawler.outages.network import NEW, Network
+from crawler.outages.network import Network
 
 if TYPE_CHECKING:
     from crawler.errors import FetchError
@@ -28,16 +28,14 @@ OPEN_SECONDS: Final = 1.0
 """Seconds without a response before a few failures open a breaker: a host may also fail at random."""
 OPEN_AT_ONCE: Final = 10
 """Failures in a row, or pages, that open a breaker at once: more than are usually in flight together."""
-ABSENT: Final = 5.0
-"""As `NEW`, for a name that does not exist, a proxy, and a port of this machine: a mistyped one ends a crawl soon."""
-LAST_TRY: Final = 5.0
-"""Seconds for the last try of each, after which all are given up: workers may be too few for thousands of them."""
-NAME_TRIES: Final = 3
-"""Lookups of a name that does not exist, each of which may be an error of a resolver."""
-NAME_REST: Final = 120.0
-"""Seconds between the first two of them while the crawl has other work: a zone is being set up."""
-ANSWERING: Final = 90.0
-"""As `NEW`, for a host that accepts connections, or whose gateway answers: it is probably starting."""
+NEW: Final = 5.0
+"""Seconds after which a host that has never answered is given up: most such hosts do not exist."""
+NEW_UNPROVEN: Final = 30.0
+"""The same if it may exist and be starting, as nothing has ever answered; or if its name cannot be looked up."""
+NEW_ANSWERING: Final = 90.0
+"""The same if it exists and is probably starting: its gateway answers, or its robots.txt is an error."""
+MIN_TRIES: Final = 2
+"""Failures one after the other, at least, before a host that has never answered is given up."""
 UNANSWERED: Final = 5.0
 """Seconds before a page is sent again for which a gateway answered, the second or a later one in a row: it would use up
 its attempts in the first second of an outage. Connections that break at random are no outage."""
@@ -50,8 +48,6 @@ GIVEN_UP: Final = 300.0
 """Seconds for which the requests of a host that was given up fail at once."""
 PUT_OFF: Final = 1.0
 """Seconds for which a request is put off whose lane has other hosts, while its own host is probed."""
-MAX_WAIT: Final = 1.0
-"""Seconds for which a request to a new host is put off by itself; for longer, its breaker keeps it."""
 NETWORK: Final = "network"
 """The name of the network in statistics."""
 MAX_SCOPES: Final = 10_000
@@ -65,7 +61,7 @@ def _direct(_request: Request) -> str:
 class Outages:
     """Decides which requests may start while hosts, proxies or the network are down."""
 
-    def __init__(self, patience: float | None, rng: random.Random) -> None:
+    def __init__(self, patience: float | None, attempts: int, rng: random.Random) -> None:
         self.active = False
         """Whether any scope has a breaker. If not, only `failed` matters."""
         self.route: Callable[[Request], str] = _direct
@@ -73,10 +69,7 @@ class Outages:
         self._patience = math.inf if patience is None else patience
         self.network = Network(self._patience)
         """The network of this machine."""
-        self.alone_since = math.inf
-        """Since when the crawl has nothing left but hosts that have never answered, in seconds since the epoch."""
-        self.failing: dict[str, None] = {}
-        """Those of these hosts that have just failed."""
+        self._tries = max(MIN_TRIES, attempts)
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
         self._probes: dict[object, list[Breaker]] = {}  # tickets that are probes
@@ -93,38 +86,6 @@ class Outages:
     def breaker_of(self, scope: str) -> Breaker | None:
         """Return the breaker of a scope; `None` if it has answered since its last failure."""
         return self._breakers.get(scope)
-
-    # ---- hosts that have never answered ------------------------------------------------------------------------------
-
-    def awaits(self, scope: str) -> bool:
-        """Return whether a scope has never answered, and is tried again."""
-        breaker = self._breakers.get(scope)
-        return breaker is not None and breaker.is_open and breaker.new_for > 0
-
-    def ready_at_of(self, scope: str) -> float:
-        """Return when such a scope is tried next, in seconds since the epoch."""
-        return self._breakers[scope].probe_at if self.awaits(scope) else -math.inf
-
-    def is_hopeless(self, request: Request) -> bool:
-        """Return whether a request waits for such a scope."""
-        return any(self.awaits(scope) for scope in self.scopes(request))
-
-    def give_up(self, scope: str, now: float) -> None:
-        """Let all requests of a scope fail."""
-        self._breakers[scope].give_up(now + GIVEN_UP)
-
-    def be_alone(self, now: float, *, is_alone: bool) -> bool:
-        """Note whether nothing else is left to do: then each is tried for `new_for`. Return whether times change."""
-        is_first = self.alone_since == math.inf
-        self.alone_since = min(now, self.alone_since) if is_alone else math.inf
-        has_changed = is_alone and is_first
-        for breaker in [self._breakers[scope] for scope in self._breakers if self.awaits(scope)] if is_alone else ():
-            if is_first:
-                breaker.probe_at = min(breaker.probe_at, now + max(0.0, breaker.new_for - breaker.down_for))
-            elif now >= self.alone_since + breaker.new_for + LAST_TRY:
-                breaker.give_up(now + GIVEN_UP)
-                has_changed = True
-        return has_changed
 
     # ---- before a request --------------------------------------------------------------------------------------------
 
@@ -147,7 +108,7 @@ class Outages:
     def put_off_until(self, request: Request, now: float) -> float:
         """Return the time until which a request that names its lane is put off, in seconds since the epoch."""
         at = -math.inf if request.lane is None else self._ready_at(request, now)
-        return now + PUT_OFF if at == math.inf else min(at, now + MAX_REST)
+        return now + PUT_OFF if at == math.inf else at
 
     def _ready_at(self, request: Request, now: float) -> float:
         if self.network.breaker is not None:  # only its probes count; see `network_ready_at`
@@ -194,7 +155,6 @@ class Outages:
 
         What failed while the network was down says nothing about its host, so all breakers are removed.
         """
-        self.alone_since = math.inf
         was_offline = self.network.breaker is not None
         self.network.note_online(scopes[0], now)
         self.network.end_outage()
@@ -236,7 +196,7 @@ class Outages:
                 given_up.give_up(now + GIVEN_UP)
         if self.network.breaker is not None:
             return Outage(_wait(self.network.breaker, now))
-        if attempt.contact in SENT and (breaker.is_known or attempt.contact != "sent"):
+        if attempt.contact in SENT:
             return self._judge_page(breaker, attempt, now, is_late=is_late)
         return self._judge_connection(breaker, attempt, now, is_late=is_late)
 
@@ -247,36 +207,33 @@ class Outages:
             if len(self._breakers) >= MAX_SCOPES:
                 del self._breakers[next(iter(self._breakers))]
             found = self._breakers[attempt.scope] = Breaker(now, attempt.started, attempt.is_known)
-            found.down_for = min(max(0.0, now - attempt.started), ABSENT)  # no more: this machine may have slept
+            found.down_for = min(max(0.0, now - attempt.started), NEW)  # no more: this machine may have slept
         return found
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
     def _judge_connection(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage:
-        """Return what it means that nothing was sent, or that a new host did not respond: it is down, or absent."""
+        """Return what it means that nothing was sent: the host is down, or does not exist."""
         is_known = attempt.is_known or (attempt.is_proxy and self.network.has_answered)
-        limit, is_over = self._patience, False
+        limit = self._patience
         if not is_known:
-            is_absent = attempt.contact == "name" or attempt.is_proxy or urls.is_loopback(attempt.scope)
-            seconds = ABSENT if is_absent else ANSWERING if attempt.contact == "sent" else NEW
-            limit = breaker.new_for = min(seconds, self._patience)
-            is_last = attempt.in_place or self.alone_since < math.inf
-            is_over = not is_last and attempt.contact == "name" and breaker.probes + (not is_late) >= NAME_TRIES
-            limit = limit if is_last and breaker.probes + (not is_late) > 1 else math.inf
-        if now < breaker.given_up_until or breaker.down_for >= limit or is_over:
+            is_tried = breaker.probes + (not is_late) >= self._tries
+            limit = min(self._seconds_for_new(attempt), limit) if is_tried else math.inf
+        if now < breaker.given_up_until or breaker.down_for >= limit:
             breaker.give_up(max(breaker.given_up_until, now + GIVEN_UP))
             return Outage(0.0, gives_up=True, down_for=breaker.down_for)
         if is_known and not (breaker.is_open or _is_enough(breaker.failures, breaker, now)):
             return Outage(breaker.rest(self._rng), is_open=False)
-        self._open(breaker, now, limit, is_late=is_late, base=MIN_REST if is_known else self._first_rest(attempt))
-        if not is_known and not attempt.is_proxy:
-            self.failing[attempt.scope] = None
-        return Outage(_wait(breaker, now) if is_known else min(_wait(breaker, now), MAX_WAIT))
+        self._open(breaker, now, limit, is_late=is_late)
+        return Outage(_wait(breaker, now))
 
-    def _first_rest(self, attempt: FailedAttempt) -> float:
-        """Return the seconds between the first two tries of a host that has never answered."""
-        is_last = attempt.in_place or self.alone_since < math.inf
-        return NAME_REST if attempt.contact == "name" and not is_last else MIN_REST
+    def _seconds_for_new(self, attempt: FailedAttempt) -> float:
+        """Return the seconds after which a host that has never answered is given up."""
+        network = self.network
+        is_first = not (network.has_answered or attempt.is_proxy or urls.is_loopback(attempt.scope))
+        if attempt.contact == "lookup" or (is_first and attempt.contact != "name"):
+            return min(NEW_UNPROVEN, network.longest())
+        return NEW
 
     def _judge_page(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response of use: its page may be to blame."""
@@ -285,8 +242,8 @@ class Outages:
         is_own = failed_before is not None and was_up < failed_before < breaker.since  # others were answered since
         if not is_own:
             breaker.pages.add(attempt.url)
-        breaker.new_for = 0.0
-        may_be_page = not (attempt.blocks_host or self.network.is_suspected)
+        may_serve = breaker.is_known or attempt.contact != "sent"
+        may_be_page = may_serve and not (attempt.blocks_host or self.network.is_suspected)
         limit = self._seconds_for_page(breaker, attempt, may_be_page=may_be_page)
         if breaker.down_for >= limit:
             breaker.waited_in_vain |= breaker.is_open
@@ -310,14 +267,16 @@ class Outages:
         is_few = may_be_page and breaker.is_known and len(breaker.pages) < OPEN_AFTER
         if attempt.contact == "error" or is_few:
             seconds = PAGE / 2.0 ** self._in_vain.get(attempt.scope, 0)
+        elif breaker.is_known:
+            seconds = math.inf
         else:
-            seconds = math.inf if breaker.is_known else ANSWERING
+            seconds = NEW_ANSWERING if attempt.blocks_host or attempt.contact == "gateway" else NEW
         return min(seconds, self._patience)
 
-    def _open(self, breaker: Breaker, now: float, limit: float, *, is_late: bool, base: float = MIN_REST) -> None:
+    def _open(self, breaker: Breaker, now: float, limit: float, *, is_late: bool) -> None:
         """Let requests wait for a probe; the last one is sent when the limit is reached."""
         if not (is_late and breaker.is_open):
-            breaker.open(now, rest=max(0.0, min(breaker.rest(self._rng, base=base), limit - breaker.down_for)))
+            breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
 
 
 def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:

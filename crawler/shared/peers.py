@@ -108,13 +108,6 @@ class SharedPeers:
             self.seeds.set()
         return [group for group in claimed.groups if self._lanes.take_over(group)]
 
-    def rest(self) -> None:
-        """Let all lanes stay in memory: another worker would claim what this one releases."""
-        self._frontier.outages.failing.clear()
-
-    def look_again(self) -> None:
-        """Do nothing: none rests."""
-
     async def release(self, name: str, epoch: int, throttle: Throttle) -> None:
         """End the lease of a lane. The store leases it again when something may start."""
         await self._lanes.release(name, epoch, throttle)

@@ -14,7 +14,6 @@ from msgspec import Struct, field
 
 from crawler.frontier import StoredTicket
 from crawler.messages import Item, Request
-from crawler.outages.failed_attempt import GIVEN_UP_END
 from crawler.store.checkpoint import Checkpoint
 
 __all__ = [
@@ -73,11 +72,6 @@ class FailureRow(Struct, frozen=True, kw_only=True, eq=False):
     def kept_reason(self) -> str:
         """The reason as a job keeps it: with its kind if the page was cut, since those pages are listed."""
         return self.full_reason if self.full_reason.endswith(INCOMPLETE) else self.reason
-
-    @property
-    def is_unreachable(self) -> bool:
-        """Whether its host was given up: the next run of a job tries it again."""
-        return self.message.endswith(GIVEN_UP_END)
 
 
 class RobotsAnswer(Struct, frozen=True):

@@ -37,7 +37,6 @@ from crawler.store.job_folder import (
     sync_names,
 )
 from crawler.store.protocol import ResumeState
-from crawler.store.queue_failed import queue_failed
 from crawler.store.runs import RunRow, end_last_run, read_runs, write_run
 from crawler.store.sqlite_lanes import SqliteLanes
 from crawler.store.verify import check_job
@@ -57,13 +56,7 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
     durable: Final = True
 
     def __init__(
-        self,
-        folder: Path,
-        identity: Identity | None = None,
-        *,
-        power: bool = False,
-        override: bool = False,
-        again: bool = False,
+        self, folder: Path, identity: Identity | None = None, *, power: bool = False, override: bool = False
     ) -> None:
         self.folder = folder
         self.known = RecentKeys(MAX_RECENT_KEYS)
@@ -78,7 +71,6 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         self._identity = identity
         self._power = power
         self._override = override
-        self._again = again  # whether to queue the requests whose hosts an earlier run gave up
         self._stack = ExitStack()
         self._lock = trio.Lock()
         self._wal = folder / WAL
@@ -121,10 +113,6 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
                 pass  # nothing committed is lost: the next run finds the job unclean
 
     def _load(self, stack: ExitStack) -> None:
-        if self._again:
-            self._begin()
-            queue_failed(self._database, unreachable=True)
-            self._database.execute("COMMIT")
         meta = dict(self._database.execute("SELECT name, value FROM meta"))
         self._name = meta.get("name") or secrets.token_hex(6)
         self._opened = int(meta.get("opened", 0)) + 1

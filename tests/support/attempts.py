@@ -26,7 +26,6 @@ from crawler.engine.peers import NoPeers
 from crawler.engine.shutdown import Shutdown
 from crawler.engine.slots import Slots
 from crawler.frontier import Frontier, InlineTicket, PageTicket, Pending
-from crawler.frontier.resting import RestingHosts
 from crawler.hooks.table import HookTable
 from crawler.stats import Stats
 from crawler.store import MemoryStore
@@ -79,7 +78,7 @@ class Case:
             self.frontier,
             Slots(self.frontier, self.clock),
             Accounting(table.measure, self.frontier, self.stats, self.shutdown, self.clock, outages, policy),
-            NoPeers(MemoryStore(), RestingHosts(self.frontier, self.clock)),
+            NoPeers(MemoryStore()),
         )
         pending = Pending((0, 1), Request(f"{A}/"), A)
         self.lane = self.frontier.lanes.open(A, epoch=1, head=[pending], more=False)

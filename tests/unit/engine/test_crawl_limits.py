@@ -22,11 +22,7 @@ class Case:
 
     def __init__(self, *, others: dict[str, int] | None = None, **settings: Any) -> None:
         self.stats, self.shutdown = Stats(), Shutdown(1.0, lambda: None)
-        peers = (
-            NoPeers(MemoryStore(), cast("Any", SimpleNamespace(rest=None, look_again=None, due_at=None)))
-            if others is None
-            else cast("NoPeers", SimpleNamespace(counts=others))
-        )
+        peers = NoPeers(MemoryStore()) if others is None else cast("NoPeers", SimpleNamespace(counts=others))
         self.limits = CrawlLimits(Settings(**settings), self.stats, peers, self.shutdown)
 
     def reason(self) -> str | None:

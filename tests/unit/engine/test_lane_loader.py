@@ -13,7 +13,6 @@ from crawler.clock import Clock
 from crawler.engine.lane_loader import LaneLoader
 from crawler.engine.peers import NoPeers
 from crawler.frontier import Frontier, Pending
-from crawler.frontier.resting import RestingHosts
 from crawler.frontier.ticket import Order
 from crawler.messages import Request
 from crawler.settings import Settings
@@ -51,7 +50,7 @@ def requests(numbers: Sequence[int], host: str = HOST) -> list[Request]:
 async def test_a_window_that_is_reloaded_while_it_is_refilled_loses_nothing(autojump_clock: MockClock) -> None:
     made, clock = frontier(window=8), Clock()
     store = Slow()
-    loader = LaneLoader(made, store, NoPeers(store, RestingHosts(made, clock)), clock)
+    loader = LaneLoader(made, store, NoPeers(store), clock)
     seen: list[str] = []
     await store.ingest(requests(range(12)))
     await loader.keep_up()
@@ -69,7 +68,7 @@ async def test_a_lane_that_is_loaded_while_another_leaves_stays(autojump_clock: 
     made, clock = frontier(max_lanes=2), Clock()
     store = Slow(lambda: made.push(late))
     late: list[Pending] = []
-    loader = LaneLoader(made, store, NoPeers(store, RestingHosts(made, clock)), clock)
+    loader = LaneLoader(made, store, NoPeers(store), clock)
     await store.ingest([Request("http://a.test/"), Request("http://b.test/"), Request("http://c.test/")])
     await loader.keep_up()
     for _ in range(2):

@@ -6,22 +6,16 @@ import math
 from typing import Any, cast
 
 from crawler import Request
-from crawler.clock import Clock
 from crawler.engine.peers import NoPeers
 from crawler.frontier import Frontier
-from crawler.frontier.resting import RestingHosts
 from crawler.settings import Settings
 from crawler.store import MemoryStore
 
 A = "http://a.test"
 
 
-def resting() -> RestingHosts:
-    return RestingHosts(Frontier(Settings()), Clock())
-
-
 async def test_the_only_worker_runs_start_and_counts_for_itself() -> None:
-    peers = NoPeers(MemoryStore(), resting())
+    peers = NoPeers(MemoryStore())
     assert peers.seeds.is_set()
     assert (dict(peers.counts), peers.has_left_items, peers.due_at()) == ({}, False, math.inf)
     await peers.run()
@@ -31,7 +25,7 @@ async def test_the_only_worker_runs_start_and_counts_for_itself() -> None:
 
 async def test_a_lane_that_is_given_back_keeps_its_limits() -> None:
     store = MemoryStore()
-    peers = NoPeers(store, resting())
+    peers = NoPeers(store)
     await store.ingest([Request(f"{A}/")])
     [group] = await peers.claim(1, 10)
     throttle = Frontier(Settings(delay=5.0)).throttle(A)
@@ -41,6 +35,6 @@ async def test_a_lane_that_is_given_back_keeps_its_limits() -> None:
     assert again.state == throttle.state() != {}
 
 
-async def test_an_exchange_is_what_it_was() -> None:
+def test_an_exchange_is_what_it_was() -> None:
     exchange = cast("Any", object())
-    assert NoPeers(MemoryStore(), resting()).guard(exchange, cast("Any", None), lambda _: None) is exchange
+    assert NoPeers(MemoryStore()).guard(exchange, cast("Any", None), lambda _: None) is exchange

@@ -10,14 +10,14 @@ import pytest
 from crawler.errors import ConnectFailed
 from crawler.messages import Request
 from crawler.outages.failed_attempt import Contact, FailedAttempt, Outage
-from crawler.outages.network import MANY_NEW, NEW, PROBE_REST, PROVEN_AFTER, SILENCE, UNPROVEN
-from crawler.outages.outages import Outages
+from crawler.outages.network import LOCAL_ONLY, MANY_NEW, PROBE_REST, PROVEN_AFTER, SILENCE, UNPROVEN
+from crawler.outages.outages import NEW, Outages
 
 A, B, C, D = (f"https://{name}.test" for name in "abcd")
 
 
 def outages(patience: float = 600.0) -> Outages:
-    return Outages(patience, random.Random(1))
+    return Outages(patience, 3, random.Random(1))
 
 
 def fail(made: Outages, scope: str, now: float, contact: Contact = "none", **more: Any) -> Outage | None:
@@ -91,8 +91,7 @@ def test_without_a_route_the_network_is_down_before_anything_has_answered() -> N
     assert is_down(made)
     made = outages()
     made.answered((B,), 0.0)
-    made.be_alone(0.0, is_alone=True)
-    for now in (0.0, 3.0, 1.0 + NEW):
+    for now in (0.0, 3.0, 7.0):
         found = fail(made, A, now, "local", is_known=False)
     assert found is not None
     assert found.gives_up, "others can be reached, so this host has no address that we can use"
@@ -116,7 +115,6 @@ def test_new_hosts_that_fail_together_show_an_outage_at_the_start_and_after_othe
 def test_fewer_new_hosts_are_dead() -> None:
     made = outages()
     made.answered((C,), 99.8)
-    made.be_alone(100.0, is_alone=True)
     for now in (100.0, 103.0, 100.0 + NEW):
         found = new_hosts_fail(made, now, hosts=MANY_NEW - 1)
     assert not is_down(made)
@@ -127,8 +125,7 @@ def test_new_hosts_that_failed_while_others_answered_are_dead_however_many() -> 
     made = outages()
     new_hosts_fail(made, 100.0, hosts=50)
     made.answered((C,), 100.0 + PROVEN_AFTER)
-    made.be_alone(103.0, is_alone=True)
-    for now in (103.0, 100.0 + NEW):
+    for now in (103.0, 106.0):
         found = new_hosts_fail(made, now, hosts=50)
     assert not is_down(made)
     assert all(one is not None and one.gives_up for one in found)
@@ -195,7 +192,7 @@ def test_an_outage_before_anything_has_ever_answered_is_given_up_earlier() -> No
     assert UNPROVEN <= probe_until_given_up(made, "https://h0.test", 3.0, **new) <= UNPROVEN + 3 * PROBE_REST
 
 
-@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", NEW), (C, 600.0)])
+@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", LOCAL_ONLY), (C, 600.0)])
 def test_loopback_says_nothing_about_the_network(answered: str, waits: float) -> None:
     made, new = outages(), {"is_known": False, "contact": "lookup"}
     made.network.note_online(answered)

@@ -13,11 +13,11 @@ from crawler.errors import ConnectFailed
 from crawler.messages import Request
 from crawler.outages.failed_attempt import Contact, FailedAttempt, Outage
 from crawler.outages.outages import (
-    ABSENT,
-    ANSWERING,
     GIVEN_UP,
     MAX_SCOPES,
     NEW,
+    NEW_ANSWERING,
+    NEW_UNPROVEN,
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
@@ -30,8 +30,8 @@ A, B, C, D = (f"https://{name}.test" for name in "abcd")
 PROXY = "proxy.test:3128"
 
 
-def outages(patience: float | None = 600.0) -> Outages:
-    return Outages(patience, random.Random(1))
+def outages(patience: float | None = 600.0, attempts: int = 3) -> Outages:
+    return Outages(patience, attempts, random.Random(1))
 
 
 def fail(made: Outages, scope: str, now: float, contact: Contact = "refused", **more: Any) -> Outage | None:
@@ -293,69 +293,39 @@ def test_after_the_patience_requests_without_response_are_attempts_again() -> No
 # ---- a host that has never answered ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("contact", ["none", "lookup", "local", "refused", "sent"])
-def test_a_new_host_is_tried_with_growing_pauses_while_the_crawl_has_other_work(contact: Contact) -> None:
-    made, tries, now = outages(), 0, 0.0
+@pytest.mark.parametrize("contact", ["none", "name"])
+def test_a_new_host_is_given_up_after_seconds(contact: Contact) -> None:
+    made = outages()
     answer(made, B)
-    while now < 7200.0:
-        found = fail(made, A, now, contact, is_known=False)
-        assert found is not None
-        assert not found.gives_up
-        tries += 1
-        now = max(ready_at(made, A, now), now + 0.1)
-    assert 20 <= tries <= 40
+    at, found = fail_for(made, A, 0.0, 100.0, contact=contact, is_known=False)
+    assert found is not None
+    assert found.gives_up
+    assert NEW <= at <= NEW + 4.0
+    assert refused(made, A, at + 1.0)
 
 
 @pytest.mark.parametrize(
     ("scope", "contact", "is_proxy", "seconds"),
     [
-        (A, "none", False, NEW),
-        (A, "sent", False, ANSWERING),
-        (A, "name", False, ABSENT),
-        ("http://127.0.0.1:9", "none", False, ABSENT),
-        (A, "none", True, ABSENT),
+        (A, "none", False, NEW_UNPROVEN),
+        (A, "name", False, NEW),
+        ("http://127.0.0.1:9", "none", False, NEW),
+        (A, "none", True, NEW),
     ],
 )
-@pytest.mark.parametrize("in_place", [True, False])
-def test_a_new_host_is_given_up_when_nothing_else_is_left_or_a_handler_waits(
-    scope: str, contact: Contact, seconds: float, *, is_proxy: bool, in_place: bool
+def test_a_host_with_an_address_has_more_time_while_none_has_ever_answered(
+    scope: str, contact: Contact, seconds: float, *, is_proxy: bool
 ) -> None:
-    made = outages()
-    made.be_alone(0.0, is_alone=not in_place)
-    more: dict[str, Any] = {"is_known": False, "is_proxy": is_proxy, "in_place": in_place}
-    at, found = fail_for(made, scope, 0.0, 200.0, contact=contact, **more)
+    at, found = fail_for(outages(), scope, 0.0, 100.0, contact=contact, is_known=False, is_proxy=is_proxy)
     assert found is not None
     assert found.gives_up
-    assert seconds <= at <= seconds + 1.0
-    assert refused(made, A, at + 1.0) == (scope == A)
+    assert at == seconds
 
 
-def test_when_nothing_else_is_left_each_new_host_is_tried_once_more_and_all_end_together() -> None:
+def test_a_new_host_that_takes_long_to_fail_is_tried_as_often_as_a_request() -> None:
     made = outages()
-    for now in (0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0):
-        for scope in (A, B):
-            fail(made, scope, now, is_known=False)
-    assert ready_at(made, A, 64.0) > 90.0
-    assert made.be_alone(64.0, is_alone=True)
-    assert ready_at(made, A, 64.0) == ready_at(made, B, 64.0) == 64.0
-    assert not made.be_alone(64.0 + NEW, is_alone=True)
-    found = fail(made, A, 64.5, is_known=False)
-    assert found is not None
-    assert found.gives_up
-    assert made.be_alone(64.0 + NEW + 5.0, is_alone=True)
-    assert refused(made, B, 64.0 + NEW + 5.0)
-
-
-def test_a_name_that_does_not_exist_is_looked_up_three_times_while_the_crawl_has_other_work() -> None:
-    made, now = outages(), 0.0
-    answer(made, B)
-    results = []
-    for _ in range(3):
-        found = fail(made, A, now, "name", is_known=False, started=now)
-        assert found is not None
-        results.append(found.gives_up)
-        now = ready_at(made, A, now) + 0.1
-    assert results == [False, False, True]
+    results = [fail(made, A, 20.0 * number, is_known=False) for number in range(1, 4)]
+    assert [found is not None and found.gives_up for found in results] == [False, False, True]
 
 
 def test_failures_in_flight_together_are_one_try() -> None:
@@ -366,6 +336,13 @@ def test_failures_in_flight_together_are_one_try() -> None:
         assert not found.gives_up
 
 
+def test_a_failed_lookup_of_a_new_host_costs_no_attempt_for_longer() -> None:
+    at, found = fail_for(outages(), A, 0.0, 100.0, contact="lookup", is_known=False)
+    assert found is not None
+    assert found.gives_up
+    assert NEW_UNPROVEN <= at <= 2 * NEW_UNPROVEN
+
+
 def test_without_a_route_the_network_is_down_before_anything_has_answered() -> None:
     made = outages()
     fail(made, A, 0.0, "local", is_known=False)
@@ -373,25 +350,27 @@ def test_without_a_route_the_network_is_down_before_anything_has_answered() -> N
     assert made.network.breaker is not None
     made = outages()
     answer(made, B)
-    fail_for(made, A, 0.0, 100.0, contact="local", is_known=False)
-    assert made.network.breaker is None, "others can be reached, so this host has no address that we can use"
+    at, found = fail_for(made, A, 0.0, 100.0, contact="local", is_known=False)
+    assert found is not None
+    assert found.gives_up, "others can be reached, so this host has no address that we can use"
+    assert at == NEW
 
 
-def test_requests_to_a_new_host_whose_gateway_answers_become_attempts() -> None:
+@pytest.mark.parametrize(("contact", "doubt"), [("sent", NEW), ("gateway", NEW_ANSWERING)])
+def test_requests_to_a_new_host_without_response_become_attempts(contact: Contact, doubt: float) -> None:
     made, now, found = outages(), 0.0, None
     for number in range(200):
-        # it has answered, but only with errors of its gateway
-        found = fail(made, A, now, "gateway", url=f"{A}/{number}", is_known=number > 0)
+        known = contact == "gateway" and number > 0  # it has answered, but only with errors of its gateway
+        found = fail(made, A, now, contact, url=f"{A}/{number}", is_known=known)
         if found is None and number > 3:
             break
         now += max(0.5, 0.0 if found is None else found.wait)
-    assert ANSWERING <= now <= ANSWERING + 60.0
+    assert doubt <= now <= doubt + 60.0
     assert not refused(made, A, now), "its pages may be to blame"
 
 
-@pytest.mark.parametrize(
-    ("contact", "known", "patience"), [("gateway", False, ANSWERING), ("gateway", True, 600.0), ("sent", True, 600.0)]
-)
+@pytest.mark.parametrize(("known", "patience"), [(False, NEW_ANSWERING), (True, 600.0)])
+@pytest.mark.parametrize("contact", ["sent", "gateway"])
 def test_a_request_for_which_all_others_wait_is_tried_for_long(known: bool, patience: float, contact: Contact) -> None:
     made, now = outages(), 0.0
     while True:
@@ -408,7 +387,6 @@ def test_a_request_for_which_all_others_wait_is_tried_for_long(known: bool, pati
 
 def test_a_proxy_that_has_never_worked_is_given_up_and_one_that_has_is_waited_for() -> None:
     made = outages()
-    made.be_alone(0.0, is_alone=True)
     for now in range(20):
         found = fail(made, PROXY, float(now), is_known=False, is_proxy=True)
     assert found is not None
