@@ -65,7 +65,6 @@ RISES: Final = (
     "a page that redirects in a loop is not said to be ten pages that were lost",
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
 )
-"""Additions that are worth their weight, for each figure that was raised since the package is weighed."""
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 
 SLACK: Final = 0.98
