@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61259,
-    "lines of crawler/ without limits": 52808,
+    "lines of crawler/": 61261,
+    "lines of crawler/ without limits": 52810,
     "files of crawler/": 431,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24096,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 198,
-    "lines of the modules of a plain crawl": 29683,
+    "lines of the modules of a plain crawl": 29685,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,

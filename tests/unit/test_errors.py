@@ -20,6 +20,7 @@ from crawler.errors import (
     FetchError,
     FetchTimeout,
     HookError,
+    IncompleteBody,
     JobError,
     LoggedOut,
     PluginError,
@@ -45,6 +46,7 @@ SAMPLES = [
     HookError("x", plugin="quotes", hook="parse"),
     LoggedOut("x"),
     Walled("x", kind="challenge"),
+    IncompleteBody("x"),
 ]
 
 
@@ -63,7 +65,8 @@ def test_errors_that_end_a_crawl_are_not_request_errors():
     list(zip(
         SAMPLES,
         ["request_error", "fetch_error", "connect_failed", "fetch_timeout", "broken_exchange", "body_too_large",
-         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error", "logged_out", "wall"],
+         "status_404", "redirect_loop", "refused", "would_exceed_deadline", "hook_error", "logged_out", "wall",
+         "broken_exchange"],
         strict=True,
     )),
 )  # fmt: skip
@@ -82,6 +85,7 @@ def test_only_transient_errors_are_retryable():
         ConnectFailed,
         FetchTimeout,
         BrokenExchange,
+        IncompleteBody,
     }
 
 

@@ -74,7 +74,7 @@ def test_every_setting_has_a_default():
         ("cookies", "no", "must be true or false"),
         ("cross_origin_headers", 5, "must be a list"),
         ("problem_share", 1.5, "must be a number, at most 1"),
-        ("accept_walls", ("captcha",), "must be all, challenge, login, consent, javascript or parked"),
+        ("accept_walls", ("captcha",), "must be all, challenge, login, consent, javascript, parked or soft_404"),
         ("proxies", 5, "must be a URL, a list of them, or a mapping of globs to them, not 5"),
         ("proxy_env", "no", "must be true or false"),
         ("obey_robots", 1, "must be true or false"),
