@@ -52,6 +52,8 @@ RUNS: Final = 4
 SPIDER: Final = Path(__file__).with_name("spider.py")
 MIN_PAGES: Final = 10
 """Pages of one kind that are a loss if they are more than a tenth of all."""
+MAX_SAMPLES: Final = 5
+"""URLs of each status, at most."""
 FAILURES: Final = {
     "cut_always": "broken_exchange.incomplete",
     "broken": "status_500",
@@ -73,11 +75,18 @@ class Outcome:
     """The number of each item, by output."""
     failed: Sequence[int]
     """The number of the page of each failed request that the job lists."""
+    has_login: bool = False
+    """Whether the crawl logged in. A login that is renewed looks at a page, whose response counts as well."""
 
 
 def judge(site: Site, outcome: Outcome) -> list[str]:
     """Return what is lost, twice, or missing without a word; empty if the crawl holds."""
-    return [*_of_outputs(site, outcome), *_of_report(site, outcome), *_of_failed(site, outcome)]
+    return [
+        *_of_outputs(site, outcome),
+        *_of_report(site, outcome),
+        *_of_failed(site, outcome),
+        *_of_samples(site, outcome),
+    ]
 
 
 def _of_failed(site: Site, outcome: Outcome) -> list[str]:
@@ -85,6 +94,22 @@ def _of_failed(site: Site, outcome: Outcome) -> list[str]:
     if sorted(outcome.failed) == wanted:
         return []
     return [f"the job lists failures of {sorted(outcome.failed)} instead of {wanted}"]
+
+
+def _of_samples(site: Site, outcome: Outcome) -> list[str]:
+    """Pages that are gone are named: all of them, or five of each status."""
+    found = []
+    for status, odd in (("404", 1), ("410", 0)):
+        gone = {page.number for page in site.pages if page.kind == "gone" and page.number % 2 == odd}
+        shown = {_number(url) for url in outcome.report["samples"].get(f"status_{status}", ())}
+        if len(shown) < min(MAX_SAMPLES, len(gone)) or not shown <= gone:
+            found.append(f"the report names {sorted(shown)} with status {status}, of {sorted(gone)}")
+    return found
+
+
+def _number(url: str) -> int:
+    """Return the number of the page at a URL."""
+    return int(urlsplit(url).path.split("/")[2])
 
 
 def _of_outputs(site: Site, outcome: Outcome) -> list[str]:
@@ -110,11 +135,11 @@ def _of_report(site: Site, outcome: Outcome) -> list[str]:
             found.append(f"no URL is named of {kind}")
     if report["failed"] != sum(failed.values()):
         found.append(f"{sum(failed.values())} pages failed, the report has {report['failed']}")
-    if report["filtered"].get("wall.challenge", 0) < site.count("wall"):  # a login may have looked at one as well
-        found.append(f"{site.count('wall')} walls, the report has {report['filtered']}")
     gone = sum(report["statuses"].get(status, 0) for status in ("404", "410"))
-    if gone != site.count("gone"):
-        found.append(f"{site.count('gone')} pages are gone, the report has {gone}")
+    for name, count in (("wall", report["filtered"].get("wall.challenge", 0)), ("gone", gone)):
+        extra = count - site.count(name)
+        if extra < 0 or (extra > 0 and not outcome.has_login):  # a login may have looked at one as well
+            found.append(f"{site.count(name)} pages are {name}, the report has {count}")
     losses = {loss["kind"]: loss for loss in report["losses"]}
     for name, kind in LOSSES.items():
         count = site.count(name)
@@ -160,8 +185,8 @@ class Crawl:
         if not report:
             return [f"exit code {code}: {said}"]
         numbers = {name: [number for _, number in read_output(self._folder / name)] for name in OUTPUTS}
-        failed = [int(urlsplit(row.url).path.split("/")[2]) for row in failed_requests(self._folder / "job")]
-        return judge(self.site, Outcome(code, report, numbers, failed))
+        failed = [_number(row.url) for row in failed_requests(self._folder / "job")]
+        return judge(self.site, Outcome(code, report, numbers, failed, self.needs_login))
 
     def _words(self, front: str, late: str) -> list[str]:
         words = ["-m", "crawler", "run", str(SPIDER), "--job", "job", "--report", "report.json", "--quiet"]

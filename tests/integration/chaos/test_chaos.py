@@ -15,9 +15,13 @@ SITE = Site(2, "wall")
 
 def whole() -> Outcome:
     """What a crawl of `SITE` has to end with."""
+    gone: dict[str, list[str]] = {"status_404": [], "status_410": []}
+    for page in SITE.pages:
+        if page.kind == "gone":
+            gone["status_404" if page.number % 2 else "status_410"].append(f"http://x/p/{page.number}")
     kinds = {kind: SITE.count(name) for name, kind in FAILURES.items()}
     report: dict[str, Any] = {
-        "kinds": kinds, "failed": sum(kinds.values()), "samples": {kind: ["http://x"] for kind in kinds},
+        "kinds": kinds, "failed": sum(kinds.values()), "samples": {kind: ["http://x"] for kind in kinds} | gone,
         "filtered": {"wall.challenge": SITE.count("wall")}, "statuses": {"404": SITE.count("gone")},
         "losses": [{"kind": "wall.challenge", "count": SITE.count("wall")}], "items": len(list(SITE.numbers())),
     }  # fmt: skip
@@ -61,6 +65,21 @@ def test_the_oracle_sees_a_failure_that_the_job_does_not_list() -> None:
     outcome = whole()
     assert judge(SITE, attrs.evolve(outcome, failed=outcome.failed[1:]))
     assert judge(SITE, attrs.evolve(outcome, failed=[*outcome.failed, outcome.failed[0]]))
+
+
+def test_the_oracle_sees_a_page_that_is_gone_without_its_name() -> None:
+    outcome = whole()
+    named = outcome.report["samples"]
+    [*_, key] = (key for key in ("status_404", "status_410") if named[key])
+    for urls in (named[key][1:], ["http://x/p/0", *named[key][1:]]):
+        assert judge(SITE, attrs.evolve(outcome, report={**outcome.report, "samples": {**named, key: urls}}))
+
+
+def test_the_oracle_takes_a_response_too_many_for_one_that_a_login_looked_at_only_if_there_is_a_login() -> None:
+    more = {"statuses": {"404": SITE.count("gone") + 1}}
+    outcome = attrs.evolve(whole(), report={**whole().report, **more})
+    assert judge(SITE, outcome)
+    assert judge(SITE, attrs.evolve(outcome, has_login=True)) == []
 
 
 def test_the_oracle_sees_a_wrong_exit_code() -> None:
