@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from backports import zstd
 from trio.testing import MockClock
@@ -35,10 +36,17 @@ class Numbers(Spider):
         yield {"url": response.url, "text": "x" * 40}
 
 
-async def run(base: Path, *outputs: Path, most: int | None = None, job: str = "job", if_exists: Any = "error") -> None:
+async def run(
+    base: Path,
+    *outputs: Path,
+    most: int | None = None,
+    job: str = "job",
+    if_exists: Any = "error",
+    spider: Spider | None = None,
+) -> None:
     folder = base / job
     await crawl(
-        Numbers(),
+        spider or Numbers(),
         settings=Settings(max_pages=most),
         outputs=open_outputs([str(output) for output in outputs], if_exists, job=folder),
         job=folder,
@@ -254,12 +262,17 @@ async def test_a_missing_output_is_refused(base: Path, kind: str) -> None:
 @pytest.fixture
 def crashed(base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a job with five pages of twelve, during whose last run the system went down."""
-    with closing(sqlite3.connect(base / "job" / "job.sqlite")) as database, database:
+    crash(base / "job", monkeypatch)
+    return base
+
+
+def crash(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it seem that the system went down during the last run of a job."""
+    with closing(sqlite3.connect(job / "job.sqlite")) as database, database:
         database.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
-    boot = base / "boot"
+    boot = job.with_name("boot")
     boot.write_text("another")
     monkeypatch.setattr(job_folder, "BOOT", boot)
-    return base
 
 
 async def test_an_output_that_a_crash_of_the_system_has_cut_is_written_again(
@@ -302,3 +315,54 @@ async def test_an_output_is_changed_only_if_no_other_is_refused(crashed: Path, k
     with pytest.raises(ConfigError):
         await run(crashed, cut, edited)
     assert cut.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["csv"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace("text", "words", 1),  # a header
+        lambda text: "".join(f"{line.partition(',')[0]}\n" for line in text.splitlines()),  # a column less
+        lambda text: text.replace("/3,", "/3!,"),
+    ],
+    ids=["header", "column", "value"],
+)
+async def test_a_table_that_was_edited_is_refused_after_a_crash_of_the_system(
+    crashed: Path, edit: Callable[[str], str], kind: str
+) -> None:
+    output = crashed / f"items.{kind}"
+    output.write_text(edited := edit(output.read_text()))
+    with pytest.raises((JobError, ConfigError)):
+        await run(crashed, output)
+    assert output.read_text() == edited
+
+
+@attrs.frozen
+class Number:
+    url: str
+
+
+@attrs.frozen
+class Word:
+    url: str
+
+
+class Types(Numbers):
+    def parse(self, response: Response) -> Produced:
+        yield Number(response.url)
+        yield Word(response.url)
+
+
+@pytest.mark.parametrize("kind", ["jsonl"])
+async def test_the_last_part_of_each_type_of_a_series_is_written_again_after_a_crash_of_the_system(
+    base: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    series = base / f"%(type)s-%(n)d.{kind}?max_rows=4"
+    await run(base, series, most=6, job="typed", spider=Types())
+    (base / "Number-2.jsonl").write_text("")
+    crash(base / "typed", monkeypatch)
+    await run(base, series, job="typed", spider=Types())
+    for name in ("Number", "Word"):
+        parts = sorted(base.glob(f"{name}-?.jsonl"))
+        assert [len(read(part)) for part in parts] == [4, 4, 4]
+        assert sorted(url for part in parts for url in read(part)) == ALL
