@@ -107,9 +107,10 @@ class Scheduling:
         try:
             made = self._requests.to_crawl(request, depth if self._is_bare else 0)
         except ValueError as error:
-            log.error("%s cannot be sent: %s", request, error)
             self.crawl.count("invalid_request")
-            if misfits is not None:
+            if misfits is None:
+                log.error("%s cannot be sent: %s", request, error)
+            else:
                 misfits.append((request, error))
             return None
         if request.cookies and self.crawl.settings.cookies and not request.meta.get("dont_merge_cookies"):

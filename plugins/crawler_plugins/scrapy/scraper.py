@@ -57,7 +57,7 @@ class _Outputs:
 
     def __init__(self, request: Any, depth: int, response: Any, is_known: Callable[[str], bool] = _is_known) -> None:
         self.response = response
-        self.depth = request.meta["depth"]
+        self.depth = request.meta.setdefault("depth", 0)  # a response of a middleware may have another request
         self.is_shifted = self.depth != depth
         self.misfits: list[tuple[Any, ValueError]] = []
         self.is_known = is_known
@@ -128,23 +128,29 @@ class Scraper:
         cause = error.__cause__
         is_theirs = isinstance(error, crawler.HookError) or isinstance(cause, IgnoreRequest)
         raised = cause if is_theirs and cause is not None else exception_of(error)
-        if request.errback is None:
-            if not isinstance(raised, IgnoreRequest):
-                log.info("Error downloading %s: %s", request, raised)
-            return []
         responses.note_retries(failure.attempts, request.meta)
         outputs = _Outputs(request, failure.request.depth, None)
         await self._fail(request, raised, outputs)
         return self._finished(outputs)
 
     async def _fail(self, request: Any, raised: BaseException, outputs: _Outputs) -> None:
-        """Collect what the errback of a request produces."""
+        """Collect what the errback of a request produces. An error that it does not handle is logged."""
         try:
             produced = await result_of(iterate_spider_output(await result_of(_call_errback(request, raised))))
             await self._collect(produced, outputs)
         except Exception as caught:
+            if not isinstance(raised, IgnoreRequest):
+                self._log_download_error(request, raised)
             if caught is not raised:
                 self.note_error(failure_of(caught, request), None)
+
+    def _log_download_error(self, request: Any, raised: BaseException) -> None:
+        """Log why a request failed, in one line: the crawl logs the tracebacks of hooks."""
+        spider = self._scrapy.spider
+        is_ours = isinstance(raised, (crawler.RequestError, NotSupported)) or raised.__cause__ is not None
+        message = str(raised) if is_ours else f"{type(raised).__name__}: {raised}"
+        entry = self._scrapy.logformatter.download_error(failure_of(raised, request), request, spider, message)
+        log_result(log, entry, spider)
 
     def note_error(self, failure: Any, response: Any) -> None:
         """Log what a callback raised, count it, and send the signal; end the crawl if it is a `CloseSpider`."""

@@ -61,7 +61,7 @@ async def test_a_request_that_cannot_be_sent_is_logged_and_counted(caplog):
     ran = await run_scrapy(Bad, PAGES)
     assert ran.paths == ["/", "/b"]
     assert ran.report.counters["invalid_request"] == 1
-    assert "cannot be sent" in caplog.text
+    assert "Error downloading <B C https://site.test/a>: method is not an HTTP method" in caplog.text
 
 
 async def test_cookies_of_a_request_are_sent_with_later_ones():

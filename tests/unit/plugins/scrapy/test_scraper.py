@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 import scrapy
 from crawler_plugins.scrapy import scraper
 from scrapy import signals
+from scrapy.logformatter import LogFormatter
 from scrapy.spidermiddlewares.httperror import HttpError
 from support.scrapy_site import SITE, run_scrapy
 from twisted.internet.error import ConnectionRefusedError as TwistedRefused
@@ -154,3 +156,90 @@ async def test_what_is_no_item_is_refused_before_scrapy_takes_any_value(caplog, 
     monkeypatch.setattr(scraper, "ANY_ITEM", False)
     assert (await run_scrapy(Wrong, PAGES)).items == []
     assert "Spider must return request, item, or None, got 'int'" in caplog.text
+
+
+def _refuse(request):
+    raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+
+class Unnoted(scrapy.Spider):
+    name = "unnoted"
+    custom_settings = {"RETRY_ENABLED": False}
+    errback = None
+
+    def start_requests(self):
+        yield scrapy.Request(f"{SITE}/refused", errback=self.errback)
+
+
+class Returned(Unnoted):
+    def errback(self, failure):
+        return failure
+
+
+class Raising(Unnoted):
+    def errback(self, failure):
+        raise ValueError("in the errback")
+
+
+class Handling(Unnoted):
+    def errback(self, failure):
+        return None
+
+
+@pytest.mark.parametrize(("kind", "errors"), [(Unnoted, 1), (Returned, 1), (Raising, 1), (Handling, 0)])
+async def test_a_download_error_that_no_errback_handles_is_logged_as_an_error(kind, errors, autojump_clock, caplog):
+    ran = await run_scrapy(kind, {"/refused": _refuse})
+    noted = [record for record in caplog.records if record.name == "scrapy.core.scraper"]
+    assert [record.levelname for record in noted] == ["ERROR"] * errors
+    assert ran.stats.get("log_count/ERROR", 0) == errors
+    for record in noted:
+        assert record.getMessage().startswith(f"Error downloading <GET {SITE}/refused>: ")
+        assert record.exc_info is None
+        assert record.spider is ran.spider
+
+
+class Formatter(LogFormatter):
+    def download_error(self, failure, request, spider, errmsg=None):
+        return {"level": 35, "msg": "own: %s", "args": (type(failure.value).__name__,)}
+
+
+async def test_the_log_formatter_of_a_project_says_how_a_download_error_is_logged(autojump_clock, caplog):
+    await run_scrapy(Unnoted, {"/refused": _refuse}, {"LOG_FORMATTER": Formatter})
+    [record] = [record for record in caplog.records if record.name == "scrapy.core.scraper"]
+    assert record.levelno == 35
+    assert record.getMessage().startswith("own: Download")
+
+
+class Breaking:
+    def process_request(self, request):
+        raise ValueError("of the project")
+
+
+async def test_what_a_middleware_raises_is_a_download_error_whose_traceback_is_logged_once(caplog):
+    await run_scrapy(Unnoted, {}, {"DOWNLOADER_MIDDLEWARES": {Breaking: 500}})
+    [record] = [record for record in caplog.records if record.name == "scrapy.core.scraper"]
+    assert record.getMessage() == f"Error downloading <GET {SITE}/refused>: ValueError: of the project"
+    assert caplog.text.count("in process_request") == 1
+
+
+class Elsewhere:
+    """Answers with the response to another request, which has no depth."""
+
+    def process_response(self, request, response):
+        return response.replace(request=request.replace(meta={}, url=f"{request.url}#other"))
+
+
+@pytest.mark.parametrize("settings", [{}, {"SPIDER_MIDDLEWARES": {Breaking: 500}}])
+async def test_a_response_to_another_request_reaches_its_callback(settings):
+    class Links(scrapy.Spider):
+        name = "links"
+        start_urls = [f"{SITE}/"]
+
+        def parse(self, response):
+            yield {"url": response.url, "depth": response.meta["depth"]}
+            yield scrapy.Request(f"{SITE}/b")
+
+    given = {"DOWNLOADER_MIDDLEWARES": {Elsewhere: 500}, **settings}
+    ran = await run_scrapy(Links, {"/": "a", "/b": "b"}, given)
+    assert ran.items == [{"url": f"{SITE}/", "depth": 0}, {"url": f"{SITE}/b", "depth": 0}]
+    assert not ran.stats.get("spider_exceptions/count")
