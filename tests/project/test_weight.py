@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 52810,
     "files of crawler/": 431,
     "files with fewer than 25 lines of code": 46,
-    "lines of plugins/": 24096,
+    "lines of plugins/": 24103,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 279,
     "arguments of a constructor of the engine": 8,
