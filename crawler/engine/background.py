@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 import trio
 
 from crawler.engine.new_requests import START_BATCH
-from crawler.engine.slots import current_ticket
+from crawler.frontier import current_ticket
 from crawler.frontier.wakeup import Wakeup
 from crawler.hooks.page_effects import current_page
 from crawler.messages import Request

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 
 from crawler.engine.admission import count_filtered
 from crawler.engine.handler_results import describe_error
-from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlerError, CrawlFailed
-from crawler.frontier import StoredTicket
+from crawler.frontier import StoredTicket, current_ticket
 from crawler.losses.find import EMPTY, NOTHING, PAGE, REFUSED, WALL
 from crawler.stats import Stats
 from crawler.store import CommitResult, Outcome

@@ -12,10 +12,9 @@ from crawler import urls
 from crawler.decision.decide import decide
 from crawler.decision.decisions import Again, Fail, Follow, Page
 from crawler.decision.facts import Facts
-from crawler.engine.slots import current_ticket
 from crawler.errors import Refused, RequestError, WouldExceedDeadline
 from crawler.fetch.body_reader import BodyHandling, receiver_of
-from crawler.frontier import InlineTicket, Lane, Pending, RobotsRules, lane_name
+from crawler.frontier import InlineTicket, Lane, Pending, RobotsRules, current_ticket, lane_name
 from crawler.headers import product_token
 from crawler.http.robots import DISALLOW_ALL, Robots
 from crawler.messages import Drop, Receive, Request, Response, Retry

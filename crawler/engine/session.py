@@ -28,7 +28,6 @@ from crawler.engine.report import Report, Timer
 from crawler.engine.runs import RunRecorder
 from crawler.engine.shutdown import FINISH_GRACE
 from crawler.engine.sinks import keep_positions, restore_positions
-from crawler.engine.watchdog import Watchdog
 from crawler.engine.wiring import wire
 from crawler.errors import ConfigError, CrawlerError, CrawlFailed, JobError, JobLost, LeaseLost, PluginError
 from crawler.files import full_disk_cause
@@ -45,6 +44,7 @@ from crawler.spiders.arguments import learn_secrets
 from crawler.store import MemoryStore, Store
 from crawler.transport.authorities import trusted_authorities
 from crawler.transport.curl import CurlTransport
+from crawler.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import httpx

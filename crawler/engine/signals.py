@@ -25,8 +25,8 @@ from typing import Any, Final, Self
 import trio
 
 from crawler.engine.shutdown import FINISH_GRACE
-from crawler.engine.watchdog import describe_step, describe_tasks
 from crawler.logs import get_logger
+from crawler.watchdog import describe_step, describe_tasks
 
 __all__ = ["INTERRUPTED", "SignalThread", "ending_signals"]
 

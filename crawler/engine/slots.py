@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import trio
 
 from crawler.errors import WouldExceedDeadline
-from crawler.frontier import InlineTicket, StartTicket
+from crawler.frontier import InlineTicket, StartTicket, current_ticket
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
-    from crawler.frontier import Frontier, Lane, StoredTicket
+    from crawler.frontier import Frontier, Lane
     from crawler.messages import Request
 
-__all__ = ["SharedTokens", "Slots", "current_ticket"]
-
-current_ticket: ContextVar[StoredTicket | None] = ContextVar("current_ticket", default=None)
-"""The ticket that the worker of this task works on, if the task is a worker."""
+__all__ = ["SharedTokens", "Slots"]
 
 
 class Slots:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from crawler.logs import get_logger
+from crawler.watchdog.frames import FRAMEWORK_PACKAGES
 
 if TYPE_CHECKING:
     from crawler.errors import HookError
@@ -16,8 +17,6 @@ __all__ = ["ErrorLog", "ExcInfo", "user_frames"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 """An exception as `logging` takes it."""
-FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "outcome", "trio"})
-"""Packages whose frames lead to the code of users."""
 MAX_PLACES: Final = 1000
 """Places in the code of users that are remembered: messages with values in them are as many as pages."""
 log = get_logger("crawler.engine")

@@ -13,10 +13,9 @@ import trio
 from crawler.decision.decide import decide
 from crawler.decision.decisions import Again, Decision, Fail, Follow, Page, Refuse
 from crawler.decision.facts import Facts
-from crawler.engine.slots import current_ticket
 from crawler.errors import CrawlFailed, HookError, Refused, RequestError
 from crawler.files import full_disk_cause
-from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket
+from crawler.frontier import PageTicket, RefusedTicket, RobotsTicket, current_ticket
 from crawler.logs import get_logger
 from crawler.messages import Failure, Request, Response, Retry
 from crawler.store import FailureRow, Kind, Outcome

@@ -20,9 +20,10 @@ from crawler.frontier.ticket import (
     StartTicket,
     StoredTicket,
     Ticket,
+    current_ticket,
 )
 
 __all__ = [
     "Frontier", "InlineTicket", "Lane", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
-    "RobotsRules", "RobotsTicket", "StartTicket", "StoredTicket", "Ticket", "lane_name",
+    "RobotsRules", "RobotsTicket", "StartTicket", "StoredTicket", "Ticket", "current_ticket", "lane_name",
 ]  # fmt: skip

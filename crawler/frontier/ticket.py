@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "START", "InlineTicket", "Order", "PageTicket", "Pending", "PoppedTicket", "RefusedTicket",
-    "RobotsTicket", "StartTicket", "StoredTicket", "Ticket",
+    "RobotsTicket", "StartTicket", "StoredTicket", "Ticket", "current_ticket",
 ]  # fmt: skip
 
 Order: TypeAlias = tuple[int, int]
@@ -147,3 +148,6 @@ StoredTicket: TypeAlias = PageTicket | RefusedTicket
 """A ticket whose request the store has, so its result is committed."""
 PoppedTicket: TypeAlias = PageTicket | RobotsTicket | RefusedTicket
 """A ticket that `Frontier.pop` returns."""
+
+current_ticket: ContextVar[StoredTicket | None] = ContextVar("current_ticket", default=None)
+"""The ticket that the worker of this task works on, if the task is a worker."""

@@ -11,7 +11,7 @@ Scrapy takes minutes. The kernel is not counted. `crawl only` subtracts the inst
 of one page.
 
 The watchdog looks five times a second, so fifty times as often a page as outside of valgrind: with ``LOOK`` of
-`crawler.engine.watchdog` at ten seconds, the figures are those of a page.
+`crawler.watchdog.watchdog` at ten seconds, the figures are those of a page.
 """
 # ruff: noqa: T201  # a program that prints
 

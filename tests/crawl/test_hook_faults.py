@@ -18,10 +18,10 @@ from trio.testing import MockClock
 
 from crawler import CrawlerError, CrawlFailed, Plugin, PluginError, Report, Request, Response, Settings, crawl
 from crawler import run as run_crawl
-from crawler.engine import watchdog
 from crawler.hooks.table import HOOKS
 from crawler.sinks import Held
 from crawler.testing import FakeSite, Page
+from crawler.watchdog import watchdog
 
 SITE = {"/": "<a href='/a'>x</a><a href='/gone'>x</a>", "/a": "x", "/gone": Page(status=410)}
 ITEMS = ["https://site.test/", "https://site.test/a"]

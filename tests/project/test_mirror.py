@@ -43,6 +43,7 @@ COVERED_ELSEWHERE = {
         "tests/integration/databases/test_postgres_store.py",
         "tests/integration/fleet/test_redis.py",
     ],
+    "watchdog/frames.py": ["tests/unit/watchdog/test_watchdog.py", "tests/unit/watchdog/test_tasks.py"],
     # What a throttle and a crawl return.
     "hooks/crawl_statistics.py": ["tests/unit/engine/test_statistics.py", "tests/crawl/test_controls.py"],
     "limits/throttle_statistics.py": ["tests/unit/limits/test_throttle.py"],

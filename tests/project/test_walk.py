@@ -129,7 +129,7 @@ def test_a_request_passes_through_six_files() -> None:
 
 def test_every_file_that_runs_for_a_page_is_named_and_every_file_that_is_named_runs(trace: Trace) -> None:
     # trio may run the task for `crawl.add` before `start()`, where the trace begins; the watchdog is a thread
-    either_way = {"engine/crawl.py", "engine/background.py", "engine/watchdog.py"}
+    either_way = {"engine/crawl.py", "engine/background.py", "watchdog/watchdog.py"}
     assert set(trace.files) | either_way == named(WALK) | either_way
 
 

@@ -64,6 +64,7 @@ RISES: Final = (
     "a file that stops in the middle is known by each reader, and fetched again; a job lists the pages that were cut",
     "a page that redirects in a loop is not said to be ten pages that were lost",
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
+    "the watchdog is a room of its own, out of the engine, in three files instead of one",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

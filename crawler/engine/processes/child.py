@@ -30,7 +30,6 @@ from crawler.engine.processes.packing import needs_objects, pack_part, pack_requ
 from crawler.engine.processes.remote_crawl import RemoteCrawl, RemoteResponse, page_number
 from crawler.engine.processes.shared_bodies import BodyReader
 from crawler.engine.processes.state import ReadState
-from crawler.engine.watchdog import Watchdog
 from crawler.errors import HookError
 from crawler.headers import product_token
 from crawler.hooks.page_effects import MISSING, PageEffects, current_page
@@ -38,6 +37,7 @@ from crawler.logs import get_logger
 from crawler.messages.page_links import LinkFilter
 from crawler.scope import Scope
 from crawler.store.compact_keys import RecentKeys
+from crawler.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from crawler.hooks.plugin import Plugin
