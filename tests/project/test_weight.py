@@ -25,9 +25,9 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61261,
-    "lines of crawler/ without limits": 52810,
-    "files of crawler/": 431,
+    "lines of crawler/": 61305,
+    "lines of crawler/ without limits": 52854,
+    "files of crawler/": 434,
     "files with fewer than 25 lines of code": 46,
     "lines of plugins/": 24103,
     "numeric constants of limits": 230,
@@ -35,8 +35,8 @@ MOST: Final = {
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
-    "modules of a plain crawl": 198,
-    "lines of the modules of a plain crawl": 29685,
+    "modules of a plain crawl": 201,
+    "lines of the modules of a plain crawl": 29729,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
