@@ -88,7 +88,7 @@ def run(
     In the main thread SIGINT, SIGTERM and, unless ``nohup`` ignores it, SIGHUP are handled. After the first signal no
     request is started, and those in flight have `grace` seconds; the second signal cancels them. A sink that does
     not end is left, with its thread and the event loop. If the crawl does not end then, a warning names the code that
-    it waits for; the third signal ends the process with exit code 130.
+    it waits for; the third signal, or a single SIGTERM or SIGHUP, ends the process with exit code 130.
     Parameters and errors are those of `crawl`, but a `KeyboardInterrupt` of a callback or hook is not in a group.
     """
     if trio.lowlevel.in_trio_run():

@@ -1,7 +1,8 @@
 """`SignalThread`: SIGINT, SIGTERM and SIGHUP end a crawl, whatever its event loop does.
 
 The first signal stops the crawl, and the second cancels what is in flight. If the crawl does not end, a warning names
-the code that it waits for. The third signal ends the process at once.
+the code that it waits for, and the third signal ends the process at once. Only a person asks three times: after a
+single SIGTERM or SIGHUP, of Docker or systemd for instance, the process ends when the warning is logged.
 
 Python runs the handlers of signals in the main thread between two instructions, so never while that thread is in a
 function written in C. Therefore a thread of its own reads the numbers of the signals from the wake-up descriptor, which
@@ -40,6 +41,7 @@ REACTION_SECONDS: Final = 0.7
 END_AFTER: Final = FINISH_GRACE - 0.05
 """Seconds from the second signal to the end of a crawl that nothing holds."""
 WAY_OUT: Final = "the third signal ends the process at once"
+ENDED: Final = "the process is ended as by `kill -9`; a job can be resumed"
 log = get_logger("crawler.engine")
 
 
@@ -53,8 +55,11 @@ class SignalThread(AbstractContextManager["SignalThread"]):
         self._received = 0
         self._handled = 0  # by the event loop
         self._times: dict[int, float] = {}  # of the last signal of each number
-        self._checks: list[float] = []  # when to look whether the crawl has ended
+        self._checks: list[tuple[float, Callable[[], None]]] = []  # when to look whether the crawl has ended
+        self._answered = False  # whether the event loop has given a sign since the end of the grace
+        self._is_blocked = False  # whether it gave none
         self._has_reported = False
+        self._has_logged = threading.Event()
         self._is_closing = False
         self._late: int | None = None  # a signal that came when the crawl had ended
 
@@ -110,11 +115,11 @@ class SignalThread(AbstractContextManager["SignalThread"]):
     def _read(self) -> None:
         """Read the numbers of signals until the other end is closed."""
         while True:
-            self._reader.settimeout(max(self._checks[0] - time.monotonic(), 0.001) if self._checks else None)
+            self._reader.settimeout(max(self._checks[0][0] - time.monotonic(), 0.001) if self._checks else None)
             try:
                 numbers = self._reader.recv(64)
             except TimeoutError:
-                self._check()
+                self._checks.pop(0)[1]()
                 continue
             if not numbers:
                 return
@@ -137,43 +142,76 @@ class SignalThread(AbstractContextManager["SignalThread"]):
             os._exit(INTERRUPTED)
         at_once = self._received == 2
         self._token.run_sync_soon(self._handle, at_once)
+        end = now + self._grace
         self._checks = (
-            [now + REACTION_SECONDS, now + END_AFTER]
+            [(now + REACTION_SECONDS, self._check), (now + END_AFTER, self._report)]
             if at_once
-            else [now + self._grace + FINISH_GRACE + REACTION_SECONDS]
+            else [
+                (end, self._ask),
+                (end + FINISH_GRACE + 0.1, self._check_answer),
+                (end + FINISH_GRACE + REACTION_SECONDS, self._report),
+            ]
         )
         if at_once and not self._handled and now - first > REACTION_SECONDS:
             self._report()  # at once, since a C function may let no thread run until the next signal
 
     def _check(self) -> None:
-        """Report what holds the crawl, unless it still has time and the event loop has reacted."""
-        self._checks.pop(0)
-        if not self._checks or self._handled < self._received:
+        """Report what holds the crawl if the event loop has not reacted to a signal."""
+        if self._handled < self._received:
+            self._report()
+
+    def _ask(self) -> None:
+        """Ask the event loop for a sign."""
+        self._token.run_sync_soon(self._answer)
+
+    def _answer(self) -> None:
+        """Give a sign. It runs in the event loop."""
+        self._answered = True
+
+    def _check_answer(self) -> None:
+        """End the process if its event loop has been blocked since the end of the grace."""
+        self._is_blocked = not self._answered
+        if self._is_blocked and self._is_last_word:
             self._report()
 
     def _report(self) -> None:
         """Log what holds the crawl, in one more thread: a log that is blocked must not block the third signal."""
         self._checks.clear()
         threading.Thread(target=self._log, name="crawler signals log", daemon=True).start()
+        if self._is_last_word:
+            self._has_logged.wait(2 * REACTION_SECONDS)
+            if not self._is_closing:
+                os._exit(INTERRUPTED)
+
+    @property
+    def _is_last_word(self) -> bool:
+        """Whether no further signal will come: that one was not typed by a person."""
+        return self._received == 1 and signal.SIGINT not in self._times
+
+    @property
+    def _way_out(self) -> str:
+        return ENDED if self._is_last_word else WAY_OUT
 
     # ---- in the thread of the log ------------------------------------------------------------------------------------
 
     def _log(self) -> None:
         logged = threading.Event()
         with suppress(trio.RunFinishedError):
-            if self._handled == self._received:
+            if self._handled == self._received and not self._is_blocked:
                 self._token.run_sync_soon(self._log_tasks, logged)
                 logged.wait(REACTION_SECONDS)
             if not logged.is_set() and (step := describe_step(self._loop_thread, self._task)) is not None:
                 self._has_reported = True
-                log.warning("the crawl cannot stop: %s blocks the event loop; %s", step, WAY_OUT)
+                log.warning("the crawl cannot stop: %s blocks the event loop; %s", step, self._way_out)
+                self._has_logged.set()
 
     def _log_tasks(self, logged: threading.Event) -> None:
         """Log the tasks that have not ended. It runs in the event loop."""
         logged.set()
         if not self._is_closing:
             self._has_reported = True
-            log.warning("the crawl has not stopped: it waits for %s; %s", describe_tasks(self._task), WAY_OUT)
+            log.warning("the crawl has not stopped: it waits for %s; %s", describe_tasks(self._task), self._way_out)
+            self._has_logged.set()
 
 
 def ending_signals() -> Iterator[int]:

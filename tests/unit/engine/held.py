@@ -125,6 +125,8 @@ class Kept(Plugin):
         held()
         if how == "sink thread":
             await trio.to_thread.run_sync(time.sleep, FOREVER, abandon_on_cancel=True)
+        if how == "sink in the loop":
+            time.sleep(FOREVER)  # noqa: ASYNC251 - the mistake
         if how == "sink held by a thread":
             await trio.to_thread.run_sync(time.sleep, FOREVER)
         with trio.CancelScope(shield=True):

@@ -195,14 +195,37 @@ def test_a_thread_of_a_plugin_that_holds_the_exit_ends_with_the_next_signal(fold
     assert seconds < 5.0
 
 
-def test_a_crawl_that_one_signal_does_not_end_within_its_grace_says_so(folder: Path) -> None:
+def test_a_crawl_that_ctrl_c_does_not_end_within_its_grace_says_so(folder: Path) -> None:
     run = crawl(folder, "loop")
-    run.send(TERM)
+    run.send(INT)
     line = run.read_line()
     assert time.monotonic() - run.sent > 0.3
     assert re.match(BLOCKS.format("Held.parse .*"), line), line
     run.process.kill()
     assert run.end()[:2] == (-signal.SIGKILL, "")
+
+
+@pytest.mark.parametrize("number", [TERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("loop", r"the crawl cannot stop: Held.parse .* blocks the event loop"),
+        ("hash", r"the crawl cannot stop: Held.parse .* blocks the event loop"),
+        ("sink in the loop", r"the crawl cannot stop: Kept.persist .* blocks the event loop"),
+        ("hook", r"the crawl has not stopped: it waits for Held.answer .*"),
+        ("callback", r"the crawl has not stopped: it waits for Held.hold_in_a_shield .*"),
+        ("lifespan", r"the crawl has not stopped: it waits for Held.lifespan .*"),
+    ],
+)
+def test_one_signal_of_a_program_ends_the_process_whatever_holds_the_crawl(
+    folder: Path, how: str, line: str, number: signal.Signals
+) -> None:
+    run = crawl(folder, how, "--job", "job")
+    run.send(number)
+    code, said, seconds = run.end()
+    assert code == 130, said
+    assert re.fullmatch(rf"WARNING crawler.engine: {line}; the process is ended as by `kill -9`.*\n", said), said
+    assert seconds < 0.3 + 1.0 + 0.7  # the machine may be busy
 
 
 @pytest.mark.parametrize(("ignored", "code"), [(False, 130), (True, 0)])
