@@ -1,15 +1,23 @@
-"""`get_logger`: a logger whose records contain no secrets and command no terminal, whichever handler writes them."""
+"""`get_logger`: a logger whose records contain no secrets and command no terminal, whichever handler writes them.
+
+`user_frames`: the traceback of an error as it is logged, without the frames of the framework.
+"""
 
 from __future__ import annotations
 
 import logging
+from types import TracebackType
 from typing import Final
 
 from crawler.printable import printable_message, printable_traceback
 from crawler.redaction import redact
 
-__all__ = ["get_logger"]
+__all__ = ["FRAMEWORK_PACKAGES", "ExcInfo", "get_logger", "user_frames"]
 
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+"""An exception as `logging` takes it."""
+FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "outcome", "trio"})
+"""Packages whose frames lead to the code of users."""
 FORMATTER: Final = logging.Formatter()
 MAX_MESSAGE: Final = 10_000
 """Characters of a message that are logged at most: a server may send a URL of megabytes."""
@@ -43,3 +51,11 @@ def _shorten(message: str) -> str:
     if left_out <= 0:
         return message
     return f"{message[: MAX_MESSAGE - KEPT_END]}… ({left_out:,} characters left out) …{message[-KEPT_END:]}"
+
+
+def user_frames(error: BaseException | None) -> ExcInfo | None:
+    """Return the traceback of an error from the first frame outside of the framework; `None` if there is none."""
+    trace = None if error is None else error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in FRAMEWORK_PACKAGES:
+        trace = trace.tb_next
+    return None if error is None or trace is None else (type(error), error, trace)

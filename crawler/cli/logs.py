@@ -11,9 +11,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlerError
-from crawler.logs import get_logger
+from crawler.logs import get_logger, user_frames
 from crawler.printable import printable, printable_message, printable_traceback
 from crawler.redaction import redact
 

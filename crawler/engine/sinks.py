@@ -17,14 +17,13 @@ from msgspec import Struct, field
 from crawler.engine.handler_results import describe_error, describe_wrong
 from crawler.engine.hook_errors import faults
 from crawler.engine.inline import in_sink
-from crawler.engine.tracebacks import user_frames
 from crawler.errors import CrawlFailed, JobError
 from crawler.files import full_disk_cause
 from crawler.frontier.wakeup import Wakeup
 from crawler.hints import ROW, hint_for
 from crawler.hooks.sink import Held, Sink, call_sink
 from crawler.hooks.table import Hook
-from crawler.logs import get_logger
+from crawler.logs import get_logger, user_frames
 from crawler.sinks.file_sink import FileSink
 from crawler.sinks.position import Position
 

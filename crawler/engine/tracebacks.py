@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from crawler.logs import get_logger
-from crawler.watchdog.frames import FRAMEWORK_PACKAGES
+from crawler.logs import get_logger, user_frames
 
 if TYPE_CHECKING:
     from crawler.errors import HookError
 
-__all__ = ["ErrorLog", "ExcInfo", "user_frames"]
+__all__ = ["ErrorLog"]
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
-"""An exception as `logging` takes it."""
 MAX_PLACES: Final = 1000
 """Places in the code of users that are remembered: messages with values in them are as many as pages."""
 log = get_logger("crawler.engine")
-
-
-def user_frames(error: BaseException | None) -> ExcInfo | None:
-    """Return the traceback of an error from the first frame outside of the framework; `None` if there is none."""
-    trace = None if error is None else error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in FRAMEWORK_PACKAGES:
-        trace = trace.tb_next
-    return None if error is None or trace is None else (type(error), error, trace)
 
 
 class ErrorLog:

@@ -10,18 +10,17 @@ import trio
 
 from crawler.frontier import current_ticket
 from crawler.hooks.plugin import Plugin
+from crawler.logs import FRAMEWORK_PACKAGES
 from crawler.messages import Request
 from crawler.spiders import Spider
 
 __all__ = [
-    "FRAMEWORK_PACKAGES", "call_elsewhere", "call_of", "hook_name", "innermost", "is_fetch", "is_handler", "module_of",
+    "call_elsewhere", "call_of", "hook_name", "innermost", "is_fetch", "is_handler", "module_of",
     "name_of", "named", "of_plugin", "url_of",
 ]  # fmt: skip
 
 FETCHES: Final = frozenset({"fetch", "sitemaps_of", "send"})
 """The functions of the engine in which a handler waits for the network or for a limit: `Crawl.fetch`, and `send`."""
-FRAMEWORK_PACKAGES: Final = frozenset({"contextlib", "crawler", "outcome", "trio"})
-"""Packages whose frames lead to the code of users."""
 
 
 def call_of(frames: Iterable[FrameType]) -> list[FrameType]:

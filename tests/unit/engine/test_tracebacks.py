@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from crawler import HookError
-from crawler.engine.tracebacks import MAX_PLACES, ErrorLog, user_frames
+from crawler.engine.tracebacks import MAX_PLACES, ErrorLog
+from crawler.logs import user_frames
 
 
 def compiled(module: str) -> dict[str, Any]:
