@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent
 VENV = ROOT / ".venv"
 FAST = ("frontier", "limits", "messages", "scope", "store")
 """The rooms whose unit tests need neither sockets nor child processes."""
-STEPS = ("tests", "coverage", "scrapy", "lint", "format", "trio", "imports", "types", "docs", "notes")
+STEPS = ("tests", "coverage", "scrapy", "scrapy_suite", "lint", "format", "trio", "imports", "types", "docs", "notes")
 """The steps of ``.ci/run`` that need no external servers."""
 
 nox.needs_version = ">=2024.3.2"
