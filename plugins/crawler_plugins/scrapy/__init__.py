@@ -1,4 +1,4 @@
-"""Scrapy projects on the engine of the crawl: the user's own Scrapy objects, without a Twisted reactor and asyncio."""
+"""Scrapy projects on the engine of the crawl: the user's own Scrapy objects; trio runs their event loop."""
 
 from __future__ import annotations
 

@@ -17,11 +17,15 @@ import crawler
 from crawler import Drop, Retry
 from crawler_plugins.scrapy import responses
 from crawler_plugins.scrapy.components import build_components
-from crawler_plugins.scrapy.downloader_middlewares import DownloaderMiddlewares, is_done_by_the_crawl
+from crawler_plugins.scrapy.downloader_middlewares import (
+    DownloaderMiddlewares,
+    is_done_around_handlers,
+    is_done_by_the_crawl,
+)
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.fast_responses import begins_with
-from crawler_plugins.scrapy.handlers import ORIGIN, Handlers
+from crawler_plugins.scrapy.handlers import ORIGIN, Handlers, web_handlers
 from crawler_plugins.scrapy.reception import Reception
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
 from crawler_plugins.scrapy.retries import Retries, is_for_robots
@@ -64,7 +68,8 @@ class Attempts:
         retries: Retries,
         handlers: Handlers,
     ) -> None:
-        found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=is_done_by_the_crawl)
+        skip = is_done_around_handlers if web_handlers(scrapy.settings) else is_done_by_the_crawl
+        found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=skip)
         self.middlewares = DownloaderMiddlewares(scrapy.spider, found)
         self._scrapy = scrapy
         self._signals = sender
@@ -106,7 +111,7 @@ class Attempts:
         if self._failed and (reason := self._failed.pop(id(request), "")):
             self._retries.count(self._scrapy.stats, reason)
         attempt = _Attempt(self, request, send)
-        if self.middlewares or self._is_heard or request.url.startswith(ORIGIN):
+        if self.middlewares or self._is_heard or self._handlers.takes(request.url):
             return await self._through_middlewares(attempt)
         try:
             answer = attempt.answer = await self._exchange(request, send, request)
@@ -240,8 +245,10 @@ class Attempts:
         try:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
-            if request.url.startswith(ORIGIN):
+            if self._handlers.takes(request.url):
                 self.count_request(request.method)
+                if not request.url.startswith(ORIGIN):
+                    self._scheduling.crawl.control.mark_sent()
                 received = await self._handlers.download(changed)
                 answer = responses.to_crawl(received, request)
             else:

@@ -73,7 +73,7 @@ def _driven(awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
     loop = asyncio_loop()
     while True:
         try:
-            trap = step(value) if loop is None else loop.run(step, value)
+            trap = step(value)
         except StopIteration as end:
             return end.value
         step, value = steps.send, None

@@ -17,7 +17,7 @@ from scrapy.http import Request, Response
 from crawler_plugins.scrapy.components import path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
 
-__all__ = ["RETRY", "DownloaderMiddlewares", "is_done_by_the_crawl"]
+__all__ = ["RETRY", "DownloaderMiddlewares", "is_done_around_handlers", "is_done_by_the_crawl"]
 
 BUILT_IN: Final = "scrapy.downloadermiddlewares."
 RETRY: Final = f"{BUILT_IN}retry.RetryMiddleware"
@@ -26,11 +26,22 @@ FIELDS: Final = (f"{BUILT_IN}defaultheaders.DefaultHeadersMiddleware", f"{BUILT_
 """They give default fields to requests."""
 THEIRS: Final = (f"{BUILT_IN}redirect.RedirectMiddleware", f"{BUILT_IN}redirect.MetaRefreshMiddleware", *FIELDS)
 """Middlewares of Scrapy that run as they are."""
+OFFSITE: Final = f"{BUILT_IN}offsite."
+AROUND: Final = (RETRY, STATS, f"{BUILT_IN}robotstxt.RobotsTxtMiddleware", f"{BUILT_IN}httpcache.HttpCacheMiddleware")
+"""Middlewares whose work the crawl does around a handler of the project."""
 
 
 def is_done_by_the_crawl(path: str) -> bool:
     """Return whether a path is that of a middleware of Scrapy whose work the crawl does itself."""
     return path.startswith(BUILT_IN) and path not in THEIRS
+
+
+def is_done_around_handlers(path: str) -> bool:
+    """Return the same where a handler of the project takes the place of the network: the crawl has less to do there.
+
+    Cookies, authentication, proxies, codings and timeouts are part of a request that the handler sends.
+    """
+    return path in AROUND or path.startswith(OFFSITE)
 
 
 class DownloaderMiddlewares:

@@ -1,29 +1,34 @@
-"""`Handlers`: responses to requests that do not go to the web, such as those for ``data:`` and ``file:`` URLs.
+"""`Handlers`: the download handlers of a project, for the web and for other schemes.
 
-The crawl has web URLs only. Such a request enters it under a URL of a host that does not exist, and the download
-handler of its scheme answers it, which is one of Scrapy or of the project.
+The crawl has web URLs only. A request for another one, such as a ``data:`` URL, enters it under a URL of a host that
+does not exist, and the download handler of its scheme answers it. A handler of the project for ``http`` or ``https``
+takes the place of the network, with the limits of the crawl around it.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from scrapy.exceptions import NotSupported
+from scrapy.exceptions import NotConfigured, NotSupported
 from scrapy.utils.misc import load_object
 
 from crawler_plugins.scrapy.components import build_component, path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
+from crawler_plugins.scrapy.reactor import asyncio_loop
 
-__all__ = ["NETWORK", "ORIGIN", "WEB", "Handlers", "entered_url", "host_of"]
+__all__ = ["NETWORK", "ORIGIN", "WEB", "Handlers", "entered_url", "host_of", "web_handlers"]
 
 ORIGIN: Final = "http://handler.invalid/"
 """Beginning of the URLs. No host has this name (RFC 6761 section 6.4)."""
 WEB: Final = ("http", "https")
-"""Schemes that the crawl fetches itself."""
+"""Schemes that the crawl fetches itself, unless the project has a handler for them."""
+REPLACED: Final = ("scrapy.core.downloader.handlers.", "scrapy_playwright.")
+"""Beginnings of web handlers whose work the crawl does itself."""
 PORT: Final = re.compile(r":\d*\Z")
 FTP: Final = "scrapy.core.downloader.handlers.ftp."
 S3: Final = "scrapy.core.downloader.handlers.s3."
@@ -61,8 +66,23 @@ def _bare(place: str) -> str:
     return PORT.sub("", place.rpartition("@")[2]).lower()
 
 
+def web_handlers(settings: Any) -> dict[str, Any]:
+    """Return the handlers of the project for ``http`` and ``https``, without those whose work the crawl does itself.
+
+    Parameters:
+        settings: The `scrapy.settings.Settings`.
+    """
+    given = settings.getwithbase("DOWNLOAD_HANDLERS")
+    return {scheme: given[scheme] for scheme in WEB if given.get(scheme) and not _is_replaced(given[scheme])}
+
+
+def _is_replaced(handler: Any) -> bool:
+    """Return whether the crawl does the work of a web handler."""
+    return path_of(handler).startswith(REPLACED)
+
+
 class Handlers:
-    """The download handlers of a project, but for those of the web.
+    """The download handlers of a project, but for those whose work the crawl does itself.
 
     Parameters:
         scrapy: The `scrapy.crawler.Crawler`.
@@ -73,9 +93,19 @@ class Handlers:
         self._scrapy = scrapy
         self._fetch = fetch
         given = scrapy.settings.getwithbase("DOWNLOAD_HANDLERS")
-        self._paths = {scheme: given[scheme] for scheme in given if given[scheme] is not None and scheme not in WEB}
+        others = {scheme: given[scheme] for scheme in given if given[scheme] is not None and scheme not in WEB}
+        self._web = web_handlers(scrapy.settings)
+        self._paths = {**others, **self._web}
         self._is_off = frozenset(scheme for scheme in WEB if given.get(scheme) is None)
         self._made: dict[str, Any] = {}
+
+    def takes(self, url: str) -> bool:
+        """Return whether a request of the crawl is answered by a handler, not by the network of the crawl.
+
+        Parameters:
+            url: The URL of the request.
+        """
+        return url.startswith(ORIGIN) or (bool(self._web) and url.partition(":")[0] in self._web)
 
     def require(self, url: str) -> None:
         """Check that the project does not turn off the scheme of a web URL.
@@ -90,7 +120,7 @@ class Handlers:
             raise ValueError(f"DOWNLOAD_HANDLERS turns off {url.partition(':')[0]}")
 
     async def download(self, request: Any) -> Any:
-        """Return the response of Scrapy to a request that does not go to the web.
+        """Return the response of Scrapy to a request, as a handler answers it.
 
         Parameters:
             request: The request of Scrapy.
@@ -106,7 +136,10 @@ class Handlers:
             self._made[scheme] = self._handler(self._paths[scheme])
         method = self._made[scheme].download_request
         arguments = {"spider": self._scrapy.spider} if takes_spider(method) else {}
-        return await result_of(method(request, **arguments))
+        produced, loop = method(request, **arguments), asyncio_loop()
+        if scheme in self._web and loop is not None and inspect.iscoroutine(produced):
+            produced = loop.create_task(produced)  # libraries for asyncio look for the current task
+        return await result_of(produced)
 
     def _handler(self, given: Any) -> Any:
         """Return the handler for what ``DOWNLOAD_HANDLERS`` has."""
@@ -119,7 +152,10 @@ class Handlers:
             from crawler_plugins.scrapy.s3 import S3Handler  # noqa: PLC0415 - few projects need it
 
             return S3Handler(self._scrapy.settings, self._fetch)
-        return build_component(load_object(given), self._scrapy)
+        try:
+            return build_component(load_object(given), self._scrapy)
+        except NotConfigured as error:
+            raise NotSupported(f"{path}: {error}") from error
 
     async def close(self) -> None:
         """Close the handlers."""

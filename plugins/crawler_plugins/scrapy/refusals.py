@@ -13,7 +13,7 @@ from scrapy.utils.misc import load_object
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of
-from crawler_plugins.scrapy.handlers import NETWORK, WEB
+from crawler_plugins.scrapy.handlers import NETWORK, WEB, web_handlers
 from crawler_plugins.scrapy.redis_job import PACKAGE, uses_scrapy_redis
 
 __all__ = ["error_of", "missing_arguments", "refusals", "spider_refusals"]
@@ -30,18 +30,13 @@ OWN: Final = {
 INSTEAD: Final = {
     "scrapy_splash": "Splash is not used; leave it out for pages without scripts",
     "scrapy_cluster": "queues in Redis are not shared with Scrapy; --job redis://host/NAME shares a crawl",
-    "scrapy_zyte_api": "requests go to the sites themselves; leave it out, or run the project with Scrapy",
-    "scrapy_impersonate": "the crawl fetches http and https itself; leave it out, or run the project with Scrapy",
     "scrapyd": "run the command on the machine itself",
 }
 """Packages that replace a part of the engine, with what to do."""
 OWN_INSTEAD: Final = "the crawl has its own; leave it out, or run the project with Scrapy"
 COLLECTING: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-LOOPS: Final = frozenset(
-    {"aiohttp", "async_playwright", "create_subprocess_exec", "create_subprocess_shell", "open_connection",
-     "open_unix_connection", "treq"}
-)  # fmt: skip
-"""Names in async code that need an event loop of asyncio, or a reactor, with sockets or subprocesses."""
+LOOPS: Final = frozenset({"aiohttp", "async_playwright"})
+"""Names in async code that need the current task of asyncio."""
 
 
 def error_of(reasons: Iterable[str]) -> ConfigError:
@@ -76,19 +71,16 @@ def refusals(settings: Any, spider_class: Any = None) -> Iterator[str]:
 
 
 def _handler_refusals(settings: Any) -> Iterator[str]:
-    """Yield the reason why a download handler of the project cannot run, one for both schemes of the web."""
+    """Yield the reason why a download handler of the project cannot run."""
     given = settings.getdict("DOWNLOAD_HANDLERS") or {}
-    handlers = {scheme: path_of(handler) for scheme, handler in given.items() if handler is not None}
-    for scheme in WEB:
-        path = handlers.get(scheme, "")
-        if path and not path.startswith(("scrapy.", "scrapy_playwright.")):
-            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path}: {_instead(path, INSTEAD['scrapy_impersonate'])}"
-            break
-    for scheme in sorted(handlers.keys() - {*WEB}):
-        if reason := _import_error(given[scheme]):
-            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {handlers[scheme]} {reason}"
-        elif not handlers[scheme].startswith(NETWORK):
-            yield from _own_handler_refusals(load_object(given[scheme]), f"DOWNLOAD_HANDLERS[{scheme!r}]")
+    for scheme, handler in sorted(given.items()):
+        path = "" if handler is None else path_of(handler)
+        if not path or (scheme in WEB and scheme not in web_handlers(settings)):
+            continue
+        if reason := _import_error(handler):
+            yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path} {reason}"
+        elif scheme not in WEB and not path.startswith(NETWORK):
+            yield from _own_handler_refusals(load_object(handler), f"DOWNLOAD_HANDLERS[{scheme!r}]")
 
 
 def _own_handler_refusals(kind: Any, what: str) -> Iterator[str]:
@@ -171,7 +163,7 @@ def _code_refusals(kind: Any, what: str) -> Iterator[str]:
                 used = sorted(LOOPS.intersection(function.__code__.co_names))
                 if used:
                     where = f"{base.__module__}.{base.__qualname__}.{name}()"
-                    yield f"{what}: {where} uses {used[0]}, which needs {_loop_of(used[0])}: the crawl runs on trio"
+                    yield f"{what}: {where} uses {used[0]}, which needs an asyncio event loop: the crawl runs on trio"
             if _reads_certificate(function):
                 where = f"{base.__module__}.{base.__qualname__}.{name}()"
                 yield f"{what}: {where} reads response.certificate, which is not known here: run it with Scrapy"
@@ -187,10 +179,6 @@ def _reads_certificate(function: Any) -> bool:
         before[0].startswith("LOAD_FAST") and before[1] == "response" and step == ("LOAD_ATTR", "certificate")
         for before, step in pairwise(steps)
     )
-
-
-def _loop_of(name: str) -> str:
-    return "the connections of Twisted" if name == "treq" else "an asyncio event loop"
 
 
 def _instead(path: str, otherwise: str) -> str:

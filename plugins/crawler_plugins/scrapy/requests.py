@@ -15,7 +15,7 @@ import crawler
 from crawler_plugins.scrapy.codec import decode, encode
 from crawler_plugins.scrapy.duplicates import keeps_all
 from crawler_plugins.scrapy.equivalents import rendering
-from crawler_plugins.scrapy.handlers import Handlers, entered_url, host_of
+from crawler_plugins.scrapy.handlers import Handlers, entered_url, host_of, web_handlers
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 
 __all__ = ["REDIRECTS", "RequestTranslator", "canonical", "given_cookies", "with_depth"]
@@ -71,7 +71,7 @@ class RequestTranslator:
         self._added = {(name.lower(), value) for name, value in self._headers} | {("cookie", "")}
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
-        self._merges_cookies = settings.getbool("COOKIES_ENABLED")
+        self._merges_cookies = settings.getbool("COOKIES_ENABLED") and not web_handlers(settings)
         self._depth_priority = settings.getint("DEPTH_PRIORITY")
         self._auth = _http_auth(spider, settings)
         self.durable = False

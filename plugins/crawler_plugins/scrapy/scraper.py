@@ -23,6 +23,7 @@ from crawler_plugins.scrapy.deferreds import iterate, result_of
 from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 from crawler_plugins.scrapy.failures import exception_of, failure_of
 from crawler_plugins.scrapy.pipelines import Pipelines, plain_item
+from crawler_plugins.scrapy.reactor import asyncio_loop
 from crawler_plugins.scrapy.requests import RequestTranslator, with_depth
 from crawler_plugins.scrapy.scheduling import Scheduling
 from crawler_plugins.scrapy.spider_middlewares import SpiderMiddlewares
@@ -205,6 +206,8 @@ class Scraper:
         while outputs.misfits:
             unsent, misfit = outputs.misfits.pop()
             await self._fail(unsent, NotSupported(str(misfit)), outputs)
+        if (loop := asyncio_loop()) is not None:
+            await loop.catch_up()  # a receiver of a signal may have ended the crawl
         return self._finished(outputs)
 
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:

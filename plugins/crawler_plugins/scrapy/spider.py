@@ -316,7 +316,7 @@ class ScrapySpider(crawler.Spider):
             log.log(level, "setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._reactor.keep, nursery)
+            await nursery.start(self._reactor.keep)
             nursery.start_soon(self._start.report_empty)
             self._engine.open(crawl, nursery.start_soon)
             await self._lifecycle.open(crawl)

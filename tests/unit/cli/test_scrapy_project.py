@@ -81,7 +81,7 @@ def test_a_file_may_import_removed_names_of_scrapy_and_the_reactor(project):
         "class Books(BaseSpider):\n    name = 'books'\n    reactor = reactor\n"
     )
     spider = make_spider("books.py", {}, {})
-    assert type(spider.scrapy.spider.reactor) is TrioReactor
+    assert spider.scrapy.spider.reactor is TrioReactor.install().reactor
 
 
 def test_settings_of_scrapy_are_refused_for_other_spiders(in_process, tmp_path):

@@ -1,4 +1,4 @@
-"""`TimerLoop`: async code of a project that uses asyncio runs on trio."""
+"""`GuestLoop`: async code of a project that uses asyncio runs on trio."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import pytest
 import scrapy
 import trio
-from crawler_plugins.scrapy.asyncio_loop import TimerLoop
+from crawler_plugins.scrapy.asyncio_loop import GuestLoop
 from crawler_plugins.scrapy.deferreds import result_of
 from crawler_plugins.scrapy.reactor import TrioReactor
 from support.scrapy_site import SITE, run_scrapy
@@ -64,21 +64,71 @@ async def test_components_may_sleep_too(autojump_clock):
     assert trio.current_time() - began >= 3
 
 
-async def test_sockets_of_asyncio_are_not_there():
-    async def connects():
-        await asyncio.open_connection("127.0.0.1", 9)
+@pytest.fixture
+async def loop(nursery):
+    installed = TrioReactor.install()
+    await nursery.start(installed.keep)
+    yield installed.loop
+    nursery.cancel_scope.cancel()
+    await trio.sleep(0)
+    TrioReactor.uninstall()
 
-    TrioReactor.install()
-    try:
-        with pytest.raises(NotImplementedError):
-            await result_of(connects())
-    finally:
-        TrioReactor.uninstall()
+
+async def test_sockets_of_asyncio_are_served(loop):
+    async def echo(reader, writer):
+        writer.write(await reader.readline())
+        writer.close()
+
+    async def asks():
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"hello\n")
+        found = await reader.read()
+        writer.close()
+        server.close()
+        return found
+
+    assert await result_of(asks()) == b"hello\n"
+
+
+async def test_a_subprocess_of_asyncio_is_awaited(loop):
+    async def prints():
+        process = await asyncio.create_subprocess_exec("echo", "hello", stdout=asyncio.subprocess.PIPE)
+        return await process.communicate()
+
+    assert await result_of(prints()) == (b"hello\n", None)
+
+
+async def test_a_function_that_another_thread_calls_wakes_the_loop(loop):
+    called = asyncio.Event()
+    await trio.to_thread.run_sync(loop.call_soon_threadsafe, called.set)
+    with trio.fail_after(5):
+        await result_of(called.wait())
+
+
+async def test_a_task_of_asyncio_has_a_timeout(loop, autojump_clock):
+    async def late():
+        async with asyncio.timeout(3):
+            await asyncio.sleep(10)
+
+    with pytest.raises(TimeoutError):
+        await result_of(loop.create_task(late()))
+    assert 3 <= loop.time() < 9
+
+
+async def test_the_time_of_the_loop_stands_still_between_crawls(autojump_clock):
+    loop, called = GuestLoop(), []
+    loop.call_later(5, called.append, 1)
+    for _ in range(2):
+        await trio.sleep(100)
+        with trio.move_on_after(3):
+            await loop.keep()
+    loop.close()
+    assert called == [1]
 
 
 async def test_a_cancelled_task_cancels_the_future_that_it_awaits(autojump_clock):
-    reactor = TrioReactor.install()
-    future = reactor.asyncio.create_future()
+    future = TrioReactor.install().loop.create_future()
 
     async def waits():
         await future
@@ -92,5 +142,7 @@ async def test_a_cancelled_task_cancels_the_future_that_it_awaits(autojump_clock
 
 
 def test_an_exception_that_no_code_awaits_is_logged(caplog):
-    TimerLoop(None).call_exception_handler({"message": "lost", "exception": ValueError("x")})
+    loop = GuestLoop()
+    loop.call_exception_handler({"message": "lost", "exception": ValueError("x")})
+    loop.close()
     assert "lost" in caplog.text
