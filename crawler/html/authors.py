@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
+from itertools import islice
 from typing import Any, Final
 
 from turbohtml import Document, Element
 
 from crawler.html.dates import iso_date
-from crawler.html.inner_text import inner_text
+from crawler.html.inner_text import short_text
 from crawler.html.live import select_live
 from crawler.lazy_pattern import lazy_pattern
 
@@ -45,8 +46,8 @@ MAX_TEXT: Final = 300
 """Characters of an element, …"""
 MAX_LINES_OF_ONE: Final = 3
 """… and lines among which a name is looked for: the first may be the initials of a portrait."""
-MAX_LINES: Final = 1000
-"""Lines of a page among which its byline is looked for."""
+MAX_STRINGS: Final = 2000
+"""Texts of a page among which its byline is looked for."""
 
 _BY: Final = lazy_pattern(
     r"(?i)^\W*(?:(?:(?:written|posted|published|authored|story|words|text|article)\s+)?"
@@ -71,6 +72,7 @@ _BYLINE: Final = lazy_pattern(
     r"(?:(?:[Ww]ritten |[Pp]osted |[Pp]ublished )?(?:By|by|BY)|Von|Par|Por|Door|Author|Autor|Text)(?:\s*:)?\s+"
     r"(?:[^\W\d_a-z][^\s,]*[^\S\n]?(?:d[aei]\s|v[ao]n\s|de[lnr]?\s|and\s|und\s|&\s|,\s(?=[^\W\d_a-z]))?){2,8}$"
 )
+_BY_ALONE: Final = lazy_pattern(r"(?i)(?:(?:written|posted|published)\s+)?(?:by|von|par|por|door|authors?|autor|text)\s*:?")
 
 
 def authors(
@@ -101,12 +103,15 @@ def _sources(
         yield [_first_name_first(text) if name in LAST_NAME_FIRST else text for text in meta.get(name, ())]
     for query in MARKED:
         for element in _of_page(document, query):
-            text = element.attr("content") or element.attr("data-author") or inner_text(element)
-            yield from ([line] for line in text[:MAX_TEXT].split("\n")[:MAX_LINES_OF_ONE])
+            text = element.attr("content") or element.attr("data-author") or short_text(element, MAX_TEXT)
+            yield from ([line] for line in text.split("\n")[:MAX_LINES_OF_ONE])
     body = document.select_one("body")
-    if body is not None:
-        lines = inner_text(body).split("\n", MAX_LINES)[:MAX_LINES]
-        yield next(([line] for line in lines if len(line) < 120 and _BYLINE.match(line.strip())), [])
+    before = ""
+    for text in islice(body.strings, MAX_STRINGS) if body is not None else ():
+        line = " ".join(f"{before} {text}".split()) if len(text) <= MAX_TEXT else ""
+        if _BYLINE.match(line):
+            yield [line]
+        before = text.strip() if len(text) < 30 and _BY_ALONE.fullmatch(text.strip()) else ""
 
 
 def _of_json(value: Any, objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from turbohtml import Document, Element
 
-from crawler.html.inner_text import inner_text
+from crawler.html.inner_text import short_text
 from crawler.html.live import select_live
 from crawler.html.month_names import MONTHS, MONTHS_OF
 from crawler.lazy_pattern import lazy_pattern
@@ -67,7 +67,9 @@ _DIGITS: Final = {0x660 + n: str(n) for n in range(10)} | {0x6F0 + n: str(n) for
     0x966 + n: str(n) for n in range(10)
 }
 """Digits of Arabic, Persian and Devanagari."""
-_IN_URL: Final = lazy_pattern(r"[/_-]((?:19|20)\d\d)[/_-]?([01]\d)[/_-]?([0-3]\d)(?![\d])|/((?:19|20)\d\d)[/-]([01]\d)/")
+_IN_URL: Final = lazy_pattern(
+    r"[/_-]((?:19|20)\d\d)(?:([/_-]?)([01]\d)\2([0-3]\d)|/(1?\d)/([1-3]?\d))(?!\d)|/((?:19|20)\d\d)[/-]([01]\d)/"
+)
 
 
 def iso_date(text: str, language: str | None = None) -> str | None:
@@ -175,7 +177,7 @@ def page_dates(
 
 def _written(element: Element) -> str:
     machine = element.attr("datetime") or element.attr("content") or ""
-    return machine if iso_date(machine) else inner_text(element)[:MAX_TEXT]
+    return machine if iso_date(machine) else short_text(element, MAX_TEXT)
 
 
 def _of_page(document: Document, query: str) -> Iterator[Element]:
@@ -186,7 +188,7 @@ def _of_page(document: Document, query: str) -> Iterator[Element]:
 
 def _in_url(url: str) -> str | None:
     for found in _IN_URL.finditer(url):
-        whole = _checked(found[1] or found[4], found[2] or found[5], found[3] or "")
+        whole = _checked(found[1] or found[7], found[3] or found[5] or found[8], found[4] or found[6] or "")
         if whole is not None:
             return whole
     return None
@@ -195,9 +197,7 @@ def _in_url(url: str) -> str | None:
 def _texts(document: Document) -> Iterator[str]:
     """Yield short texts that may be the date of the page: the likely ones first, then all with a year."""
     for element in _of_page(document, LIKELY):
-        text = inner_text(element)
-        if len(text) <= MAX_TEXT:
-            yield text
+        yield short_text(element, MAX_TEXT)
     body = document.select_one("body")
     for text in body.strings if body is not None else ():
         if len(text) <= MAX_TEXT and _YEAR.search(text) is not None and "©" not in text:

@@ -73,7 +73,7 @@ def _meta(document: Document) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for element in select_live(document, "meta[content]")[:MAX_METADATA]:
         content = replace_surrogates(element.attr("content") or "").strip()
-        names = f"{element.attr('property') or ''} {element.attr('name') or ''} {element.attr('itemprop') or ''}"
+        names = f"{element.attr('property') or ''} {element.attr('name') or ''}"
         for name in names.lower().split() if content else ():
             found.setdefault(name, []).append(content)
     return found
@@ -85,7 +85,6 @@ def _objects(document: Document) -> Iterator[dict[str, Any]]:
     for one in json_ld_objects(json_ld(document)):
         main = one.get("mainEntity")
         found += [inner for inner in (main, one) if isinstance(inner, dict) and not NOT_THE_PAGE & _types(inner)]
-        found += []
     return iter(sorted(found, key=lambda one: not any(name.endswith(ARTICLES) for name in _types(one))))
 
 
