@@ -171,7 +171,8 @@ def page_dates(
     modified = modified or first(map(_written, select_live(document, "[itemprop~=dateModified]")[:MAX_ELEMENTS]))
     published = published or first(map(_written, _of_page(document, MARKED))) or _in_url(url)
     if published is None or len(published) < 10:
-        published = first(_texts(document)) or published
+        found = list(filter(None, (iso_date(text, language) for text in _texts(document))))
+        published = next((one for one in found if len(one) == 10), None) or published or next(iter(found), None)
     return published, modified
 
 
