@@ -164,7 +164,8 @@ def page_dates(
         dates = (iso_date(text, language) for text in texts if isinstance(text, str))
         return next((one for one in dates if one is not None), None)
 
-    published = first(one.get(name) for name in ("datePublished", "uploadDate", "dateCreated") for one in objects)
+    declared = [one.get(name) for name in ("datePublished", "uploadDate", "dateCreated") for one in objects]
+    published = first(text for text in declared if isinstance(text, str) and _ISO.match(text))
     published = published or first(text for name in PUBLISHED for text in meta.get(name, ()))
     modified = first(one.get("dateModified") for one in objects)
     modified = modified or first(text for name in MODIFIED for text in meta.get(name, ()))
@@ -172,7 +173,7 @@ def page_dates(
     published = published or first(map(_written, _of_page(document, MARKED))) or _in_url(url)
     if published is None or len(published) < 10:
         found = list(filter(None, (iso_date(text, language) for text in _texts(document))))
-        published = next((one for one in found if len(one) == 10), None) or published or next(iter(found), None)
+        published = next((one for one in found if len(one) == 10), None) or published or first(declared) or next(iter(found), None)
     return published, modified
 
 
