@@ -72,7 +72,9 @@ _BYLINE: Final = lazy_pattern(
     r"(?:(?:[Ww]ritten |[Pp]osted |[Pp]ublished )?(?:By|by|BY)|Von|Par|Por|Door|Author|Autor|Text)(?:\s*:)?\s+"
     r"(?:[^\W\d_a-z][^\s,]*[^\S\n]?(?:d[aei]\s|v[ao]n\s|de[lnr]?\s|and\s|und\s|&\s|,\s(?=[^\W\d_a-z]))?){2,8}$"
 )
-_BY_ALONE: Final = lazy_pattern(r"(?i)(?:(?:written|posted|published)\s+)?(?:by|von|par|por|door|authors?|autor|text)\s*:?")
+_BY_ALONE: Final = lazy_pattern(
+    r"(?i)(?:(?:written|posted|published)\s+)?(?:by|von|par|por|door|authors?|autor|text)\s*:?"
+)
 
 
 def authors(
@@ -154,7 +156,8 @@ def _names(texts: Iterable[str]) -> list[str]:
 
 def _is_name(text: str) -> bool:
     return (
-        2 < len(text) <= MAX_NAME
+        1 < len(text) <= MAX_NAME
+        and not (len(text) == 2 and text.isupper())  # initials in a portrait
         and len(text.split()) <= MAX_WORDS
         and _NO_NAME.search(text) is None
         and iso_date(f"{text} 2000") is None

@@ -63,9 +63,11 @@ _FILLERS: Final = frozenset(
     {"st", "nd", "rd", "th", "er", "º", "ª", "de", "del", "do", "da", "of", "the", "den", "ta", "a", "г", "р", "m",
      "gada", "d", "di", "le"}
 )  # fmt: skip
-_DIGITS: Final = {0x660 + n: str(n) for n in range(10)} | {0x6F0 + n: str(n) for n in range(10)} | {
-    0x966 + n: str(n) for n in range(10)
-}
+_DIGITS: Final = (
+    {0x660 + n: str(n) for n in range(10)}
+    | {0x6F0 + n: str(n) for n in range(10)}
+    | {0x966 + n: str(n) for n in range(10)}
+)
 """Digits of Arabic, Persian and Devanagari."""
 _IN_URL: Final = lazy_pattern(
     r"[/_-]((?:19|20)\d\d)(?:([/_-]?)([01]\d)\2([0-3]\d)|/(1?\d)/([1-3]?\d))(?!\d)|/((?:19|20)\d\d)[/-]([01]\d)/"
@@ -173,7 +175,12 @@ def page_dates(
     published = published or first(map(_written, _of_page(document, MARKED))) or _in_url(url)
     if published is None or len(published) < 10:
         found = list(filter(None, (iso_date(text, language) for text in _texts(document))))
-        published = next((one for one in found if len(one) == 10), None) or published or first(declared) or next(iter(found), None)
+        published = (
+            next((one for one in found if len(one) == 10), None)
+            or published
+            or first(declared)
+            or next(iter(found), None)
+        )
     return published, modified
 
 

@@ -52,7 +52,12 @@ def page_facts(document: Document, url: str, language: str | None) -> Facts:
     tongue = _first([declared]) or (None if language is None or "," in language else _first([language]))
     site_name = _first([*meta.get("og:site_name", ()), *_named(objects, "WebSite"), *meta.get("application-name", ())])
     host = urlsplit(url).hostname or ""
-    of_site = [site_name, host, host.removeprefix("www."), *_named(objects, "Organization", "WebSite", "NewsMediaOrganization")]
+    of_site = [
+        site_name,
+        host,
+        host.removeprefix("www."),
+        *_named(objects, "Organization", "WebSite", "NewsMediaOrganization"),
+    ]
     sites = frozenset(name.lower() for name in of_site if name)
     published, modified = page_dates(document, objects, meta, url, tongue)
     return Facts(
@@ -61,7 +66,9 @@ def page_facts(document: Document, url: str, language: str | None) -> Facts:
         date=published or modified,
         modified=modified,
         language=tongue,
-        description=_first([*meta.get("og:description", ()), *meta.get("description", ()), *meta.get("dc.description", ())]),
+        description=_first(
+            [*meta.get("og:description", ()), *meta.get("description", ()), *meta.get("dc.description", ())]
+        ),
         site_name=site_name,
         image=_image(objects, meta, base_url(document, url)),
         tags=_tags(document, objects, meta),
@@ -98,13 +105,22 @@ def _named(objects: Sequence[Mapping[str, Any]], *types: str) -> list[str]:
     found = []
     for one in objects:
         for inner in (one, one.get("publisher")):
-            name = inner.get("name") if isinstance(inner, dict) and (inner is not one or _types(inner) & set(types)) else None
+            name = (
+                inner.get("name")
+                if isinstance(inner, dict) and (inner is not one or _types(inner) & set(types))
+                else None
+            )
             found += [name] if isinstance(name, str) else []
     return found
 
 
 def _image(objects: Sequence[Mapping[str, Any]], meta: Mapping[str, Sequence[str]], base: str) -> str | None:
-    found = [*meta.get("og:image", ()), *meta.get("og:image:url", ()), *meta.get("twitter:image", ()), *meta.get("image", ())]
+    found = [
+        *meta.get("og:image", ()),
+        *meta.get("og:image:url", ()),
+        *meta.get("twitter:image", ()),
+        *meta.get("image", ()),
+    ]
     for one in objects:
         image = one.get("image")
         image = image[0] if isinstance(image, list) and image else image

@@ -40,7 +40,7 @@ def json_ld(document: Document) -> list[Any]:
     for script in select_live(document, 'script[type^="application/ld+json" i]'):
         text = replace_surrogates(script.text)
         value = _decoded(text)
-        for marks in (_MARKS, _COMMENTS) if value is None else ():
+        for marks in (_MARKS, *([_COMMENTS] if "<!--" in text else ())) if value is None else ():
             value = _decoded(_COMMA.sub(_string, marks.sub(_string, text)).strip(" \t\r\n;"))
             if value is not None:
                 break

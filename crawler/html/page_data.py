@@ -148,7 +148,7 @@ def _with_content(document: Document) -> Document:
 
 def _rdfa_items(document: Document, base: str) -> list[RdfaItem]:
     subjects = SUBJECTS if document.select_one(f"[typeof],{SUBJECTS}") is not None else "body"
-    if document.select_one("body [property]") is None:
+    if document.select_one("[typeof],body [property]") is None:
         return []
     if document.select_one(subjects) is not None:
         document = deepcopy(document)

@@ -37,10 +37,13 @@ def page_title(document: Document, meta: Mapping[str, Sequence[str]], sites: fro
     headings = [" ".join(inner_text(one).split()) for one in select_live(document, "h1")[:MAX_HEADINGS]]
     headings = [one.rstrip(LINK_SIGNS) or one for one in headings if one]
     names = {_words(name) for name in sites}
-    short = [without_site(text, names | {_words(one) for one in headings if not _begins(one, declared)}) for text in declared]
-    for heading in headings:
-        if _words(heading) not in names and _begins(heading, short):
-            return heading
+    names |= {_words(one) for one in headings if declared and not _begins(one, declared) and _ends(one, declared)}
+    short = [without_site(text, names) for text in declared]
+    headings = [one for one in headings if _words(one) not in names]
+    for text in short:
+        for heading in headings:
+            if _begins(heading, [text]):
+                return heading
     for text in short:
         if text.count(" ") and any(f" {_words(text)} " in f" {_words(one)} " for one in headings):
             return text
@@ -48,11 +51,15 @@ def page_title(document: Document, meta: Mapping[str, Sequence[str]], sites: fro
         own = set(_words(heading).split())
         if len(own) > 1 and any(len(own & set(_words(text).split())) >= SIMILAR * len(own) for text in short):
             return heading
-    return (short or headings or [""])[0]
+    return ((headings if len(headings) == 1 and not is_home else []) + short + headings + [""])[0]
 
 
 def _begins(heading: str, declared: Sequence[str]) -> bool:
     return any(f"{_words(text)} ".startswith(f"{_words(heading)} ") for text in declared)
+
+
+def _ends(heading: str, declared: Sequence[str]) -> bool:
+    return any(f" {_words(text)}".endswith(f" {_words(heading)}") for text in declared)
 
 
 def without_site(text: str, names: set[str]) -> str:
