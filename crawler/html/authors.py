@@ -7,33 +7,31 @@ from html import unescape
 from itertools import islice
 from typing import Any, Final
 
-from turbohtml import Document, Element
+from turbohtml import Document
 
 from crawler.html.dates import iso_date
 from crawler.html.inner_text import short_text
-from crawler.html.live import select_live
+from crawler.html.live import of_page
 from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["authors"]
 
 NAMES: Final = (
-    "author", "article:author", "og:article:author", "citation_author", "dc.creator", "dcterms.creator", "dc.contributor",
-    "parsely-author", "sailthru.author", "byl", "article.author", "rbauthors", "authors", "creator", "cxenseparse:author",
+    "author", "article:author", "og:article:author", "citation_author", "dc.creator", "dcterms.creator",
+    "dc.contributor", "parsely-author", "sailthru.author", "byl", "article.author", "rbauthors", "authors", "creator",
+    "cxenseparse:author",
 )  # fmt: skip
 """Names of ``<meta>`` elements with authors: OpenGraph, Dublin Core, Highwire Press, publishers."""
 LAST_NAME_FIRST: Final = frozenset({"citation_author", "dc.creator", "dcterms.creator"})
 """Names of ``<meta>`` elements of libraries, with one author each: ``Doe, Ann``."""
 MARKED: Final = (
     "[itemprop~=author] [itemprop~=name]", "[itemprop~=author],[itemprop~=creator]", "[rel~=author]",
-    ".p-author,.h-card .p-name,.h-card .fn,.vcard .fn", ".author-name,.authorname,.byline-name,.author__name,.post-author",
+    ".p-author,.h-card .p-name,.h-card .fn,.vcard .fn",
+    ".author-name,.authorname,.byline-name,.author__name,.post-author",
     ".author,.byline,.entry-author,.article-author,.by-author,#author",
     "[class*=author i],[class*=byline i],[data-testid*=author i]", ".username,[data-author]",
 )  # fmt: skip
 """Selectors of elements with the authors of a page, the most reliable first."""
-OTHERS: Final = (
-    "nav,aside,footer,.comments,.comment,.comment-list,#comments,.related,.related-posts,.sidebar,#sidebar,#secondary"
-)
-"""Elements around authors of something else than the page."""
 MAX_AUTHORS: Final = 20
 """Authors of a byline."""
 MAX_NAME: Final = 50
@@ -51,8 +49,9 @@ MAX_STRINGS: Final = 2000
 
 _BY: Final = lazy_pattern(
     r"(?i)^\W*(?:(?:(?:written|posted|published|authored|story|words|text|article)\s+)?"
-    r"by(?:\s|:|(?-i:(?=[A-Z][a-z])))|(?:view )?(?:all )?posts (?:by|from)\b|(?:text|foto|words|authors?|autor(?:in|en|a|es)?|auteur|autore|kirjoittaja|"
-    r"verfasst von|posté par|publié par|écrit par|escrito por|publicado por|scritto da|geschrieben von|автор)\s*:|"
+    r"by(?:\s|:|(?-i:(?=[A-Z][a-z])))|(?:view )?(?:all )?posts (?:by|from)\b|"
+    r"(?:text|foto|words|authors?|autor(?:in|en|a|es)?|auteur|autore|kirjoittaja|verfasst von|"
+    r"posté par|publié par|écrit par|escrito por|publicado por|scritto da|geschrieben von|автор)\s*:|"
     r"(?:von|par|por|door|av|af)\s)[\s:]*"
 )
 """What a byline begins with, in a few languages."""
@@ -104,7 +103,7 @@ def _sources(
     for name in NAMES:
         yield [_first_name_first(text) if name in LAST_NAME_FIRST else text for text in meta.get(name, ())]
     for query in MARKED:
-        for element in _of_page(document, query):
+        for element in of_page(document, query, MAX_ELEMENTS):
             text = element.attr("content") or element.attr("data-author") or short_text(element, MAX_TEXT)
             yield from ([line] for line in text.split("\n")[:MAX_LINES_OF_ONE])
     body = document.select_one("body")
@@ -125,12 +124,6 @@ def _of_json(value: Any, objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         name = name[0] if isinstance(name, list) and name else name
         if isinstance(name, str):
             yield name
-
-
-def _of_page(document: Document, query: str) -> Iterator[Element]:
-    for element in select_live(document, query)[:MAX_ELEMENTS]:
-        if element.closest(OTHERS) is None:
-            yield element
 
 
 def _first_name_first(text: str) -> str:

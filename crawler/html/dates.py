@@ -13,7 +13,7 @@ from typing import Any, Final
 from turbohtml import Document, Element
 
 from crawler.html.inner_text import short_text
-from crawler.html.live import select_live
+from crawler.html.live import of_page, select_live
 from crawler.html.month_names import MONTHS, MONTHS_OF
 from crawler.lazy_pattern import lazy_pattern
 
@@ -24,8 +24,10 @@ PUBLISHED: Final = (
     "publishdate", "publish-date", "publish_date", "publication_date", "publication-date", "published",
     "dc.date.issued", "dcterms.issued", "dcterms.date", "dc.date", "dc.date.created", "dcterms.created", "date.created",
     "dcterms.available", "citation_publication_date", "citation_online_date", "citation_date", "bt:pubdate",
-    "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime", "rnews:datepublished", "originalpublicationdate",
-    "article.published", "article_date_original", "article:post_date", "created", "release_date", "displaydate", "ptime",
+    "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime",
+    "rnews:datepublished",
+    "originalpublicationdate", "article.published", "article_date_original", "article:post_date", "created", "release_date",
+    "displaydate", "ptime",
 )  # fmt: skip
 """Names of ``<meta>`` elements with the date of publication: OpenGraph, Dublin Core, Highwire Press, publishers."""
 MODIFIED: Final = (
@@ -39,10 +41,6 @@ MARKED: Final = (
 """Elements that hold the date of a page."""
 LIKELY: Final = "[class*=date i],[id*=date i],[class*=publish i],[class*=posted i],[class*=byline i],[class*=meta i]"
 """Elements that may hold it in a text."""
-OTHERS: Final = (
-    "nav,aside,footer,.comments,.comment,.comment-list,#comments,.related,.related-posts,.sidebar,#sidebar,#secondary"
-)
-"""Elements around dates of something else than the page."""
 FIRST_YEAR: Final = 1990
 """No page was published before the web."""
 MAX_TEXT: Final = 160
@@ -60,8 +58,8 @@ _YEAR_LAST: Final = lazy_pattern(r"(?<![\d.])(\d\d?)\s?([./-])\s?(\d\d?)\s?\2\s?
 _YEAR: Final = lazy_pattern(r"(?<!\d)(?:19|20|25)\d\d(?!\d)")
 _WORD: Final = lazy_pattern(r"\d+|[^\W\d_][^\s\d,;:()\[\]/|–—.-]*")
 _FILLERS: Final = frozenset(
-    {"st", "nd", "rd", "th", "er", "º", "ª", "de", "del", "do", "da", "of", "the", "den", "ta", "a", "г", "р", "m",
-     "gada", "d", "di", "le"}
+    {"st", "nd", "rd", "th", "er", "º", "ª", "de", "del", "do", "da", "of", "the", "den", "ta", "a", "\u0433",
+     "\u0440", "m", "gada", "d", "di", "le"}
 )  # fmt: skip
 _DIGITS: Final = (
     {0x660 + n: str(n) for n in range(10)}
@@ -172,7 +170,7 @@ def page_dates(
     modified = first(one.get("dateModified") for one in objects)
     modified = modified or first(text for name in MODIFIED for text in meta.get(name, ()))
     modified = modified or first(map(_written, select_live(document, "[itemprop~=dateModified]")[:MAX_ELEMENTS]))
-    published = published or first(map(_written, _of_page(document, MARKED))) or _in_url(url)
+    published = published or first(map(_written, of_page(document, MARKED, MAX_ELEMENTS))) or _in_url(url)
     if published is None or len(published) < 10:
         found = list(filter(None, (iso_date(text, language) for text in _texts(document))))
         published = (
@@ -189,12 +187,6 @@ def _written(element: Element) -> str:
     return machine if iso_date(machine) else short_text(element, MAX_TEXT)
 
 
-def _of_page(document: Document, query: str) -> Iterator[Element]:
-    for element in select_live(document, query)[:MAX_ELEMENTS]:
-        if element.closest(OTHERS) is None:
-            yield element
-
-
 def _in_url(url: str) -> str | None:
     for found in _IN_URL.finditer(url):
         whole = _checked(found[1] or found[7], found[3] or found[5] or found[8], found[4] or found[6] or "")
@@ -205,7 +197,7 @@ def _in_url(url: str) -> str | None:
 
 def _texts(document: Document) -> Iterator[str]:
     """Yield short texts that may be the date of the page: the likely ones first, then all with a year."""
-    for element in _of_page(document, LIKELY):
+    for element in of_page(document, LIKELY, MAX_ELEMENTS):
         yield short_text(element, MAX_TEXT)
     body = document.select_one("body")
     for text in body.strings if body is not None else ():

@@ -42,7 +42,7 @@ class PageData:
     json_ld: list[Any]
     """The value of each JSON-LD block, in document order, without those that are not JSON."""
     opengraph: dict[str, list[str]]
-    """The values of each property of OpenGraph, its types and Twitter (``og:``, ``article:``, …), with absolute URLs."""
+    """The values of each property of OpenGraph and Twitter (``og:``, ``article:``, …), with absolute URLs."""
     microdata: list[dict[str, Any]]
     """Top-level items in the JSON form of the HTML Standard: ``type``, ``id`` and ``properties``, a list per name."""
     rdfa: list[dict[str, Any]]

@@ -19,7 +19,7 @@ MAX_HEADINGS: Final = 12
 """Headings of the first level that are looked at."""
 SIMILAR: Final = 0.6
 """Share of the words of a heading that the declared title has, if it is the same title in other words."""
-_SEPARATOR: Final = lazy_pattern(r"\s+[|\-–—·»«•/:~›>]+\s+|\s*[|»«]\s*")
+_SEPARATOR: Final = lazy_pattern(r"\s+[|\-–—·»«•/:~>]+\s+|\s*[|»«]\s*")
 _WORD: Final = lazy_pattern(r"\w+")
 
 

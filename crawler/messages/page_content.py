@@ -107,7 +107,8 @@ class PageContent(PageLinks):
     def data(self) -> PageData:
         """Return the structured data of the page: JSON-LD, OpenGraph, Dublin Core, microdata, RDFa and microformats.
 
-        JSON-LD with comments or trailing commas is repaired; blocks that stay broken are left out. All values survive JSON, so the result can be yielded as an item.
+        JSON-LD with comments or trailing commas is repaired; blocks that stay broken are left out. All values
+        survive JSON, so the result can be yielded as an item.
         """
         from crawler.html.page_data import page_data  # noqa: PLC0415 - few crawls need it
 

@@ -86,11 +86,11 @@ def samples(folder: Path) -> Iterator[Sample]:
         yield from sample(
             "mixed web", file, page.get("url") or "", *map(facts.get, ("title", "author", "publish_date"))
         )
-    for name, file in (
+    for name, file_name in (
         ("trafilatura", "evaldata.json"), ("htmldate", "eval_default.json"), ("htmldate", "eval_mediacloud_2020.json")
     ):  # fmt: skip
         root = folder / name / "tests"
-        pages = json.loads((root / file).read_text()) if (root / file).is_file() else {}
+        pages = json.loads((root / file_name).read_text()) if (root / file_name).is_file() else {}
         for url, page in pages.items():
             places = [root / place / page["file"] for place in ("cache", "test_set", "eval")]
             here = next(filter(Path.is_file, places), places[0])
@@ -156,8 +156,8 @@ def main() -> None:
     for (group, fact, tool), answers in sorted(right.items()):
         halves = [[good for half, good, _ in answers if half == number] for number in (0, 1)]
         shares = [f"{fmean(half):.3f}" if half else "–" for half in [*halves, [good for _, good, _ in answers]]]
-        exact = f"{fmean(same for _, _, same in answers):.3f}" if fact != "date" else "–"
-        print(f"| {group} | {fact} | {tool} | {len(answers)} | {' | '.join(shares)} | {exact} |")
+        equal = f"{fmean(one[2] for one in answers):.3f}" if fact != "date" else "–"
+        print(f"| {group} | {fact} | {tool} | {len(answers)} | {' | '.join(shares)} | {equal} |")
     for tool in results[0]:
         print(f"{tool}: {1000 * fmean(result[tool]['seconds'] for result in results):.2f} ms of CPU time per page")
 

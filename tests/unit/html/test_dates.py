@@ -1,5 +1,7 @@
 """Dates of pages: many languages, their precision, and where they come from."""
 
+# ruff: noqa: RUF001  # letters of other alphabets
+
 from __future__ import annotations
 
 import pytest
