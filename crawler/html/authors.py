@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from turbohtml import Document
 
-from crawler.html.dates import iso_date
+from crawler.html.dates import iso_date, of_page
 from crawler.html.inner_text import short_text
-from crawler.html.live import of_page
 from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["authors"]
@@ -79,11 +78,7 @@ _BY_ALONE: Final = lazy_pattern(
 def authors(
     document: Document, objects: Iterable[Mapping[str, Any]], meta: Mapping[str, Sequence[str]], sites: frozenset[str]
 ) -> list[str]:
-    """Return the names of the authors of a page.
-
-    Parameters:
-        sites: Names of the site and its publisher in lower case: they count if there is no other author.
-    """
+    """Return the names of the authors of a page. `sites`, names of the site in lower case, count if there is no other."""
     of_site: list[str] = []
     for texts in _sources(document, objects, meta):
         names = _names(texts)

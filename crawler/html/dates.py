@@ -13,11 +13,11 @@ from typing import Any, Final
 from turbohtml import Document, Element
 
 from crawler.html.inner_text import short_text
-from crawler.html.live import of_page, select_live
+from crawler.html.live import select_live
 from crawler.html.month_names import MONTHS, MONTHS_OF
 from crawler.lazy_pattern import lazy_pattern
 
-__all__ = ["iso_date", "page_dates"]
+__all__ = ["iso_date", "of_page", "page_dates"]
 
 PUBLISHED: Final = (
     "article:published_time", "og:published_time", "og:article:published_time", "datepublished", "date", "pubdate",
@@ -26,8 +26,8 @@ PUBLISHED: Final = (
     "dcterms.available", "citation_publication_date", "citation_online_date", "citation_date", "bt:pubdate",
     "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime",
     "rnews:datepublished",
-    "originalpublicationdate", "article.published", "article_date_original", "article:post_date", "created", "release_date",
-    "displaydate", "ptime",
+    "originalpublicationdate", "article.published", "article_date_original", "article:post_date", "created",
+    "release_date", "displaydate", "ptime",
 )  # fmt: skip
 """Names of ``<meta>`` elements with the date of publication: OpenGraph, Dublin Core, Highwire Press, publishers."""
 MODIFIED: Final = (
@@ -41,6 +41,10 @@ MARKED: Final = (
 """Elements that hold the date of a page."""
 LIKELY: Final = "[class*=date i],[id*=date i],[class*=publish i],[class*=posted i],[class*=byline i],[class*=meta i]"
 """Elements that may hold it in a text."""
+OTHERS: Final = (
+    "nav,aside,footer,.comments,.comment,.comment-list,#comments,.related,.related-posts,.sidebar,#sidebar,#secondary"
+)
+"""Elements around dates and authors of something else than the page."""
 FIRST_YEAR: Final = 1990
 """No page was published before the web."""
 MAX_TEXT: Final = 160
@@ -73,11 +77,7 @@ _IN_URL: Final = lazy_pattern(
 
 
 def iso_date(text: str, language: str | None = None) -> str | None:
-    """Return the first date of a text as ISO 8601: ``2024-02``, ``2024-02-09`` or with a time; `None` without one.
-
-    Parameters:
-        language: Language tag of the text: ``1/2/2024`` is in January in ``en`` and ``en-US``, in February elsewhere.
-    """
+    """Return the first date of a text as ISO 8601: ``2024-02``, ``2024-02-09`` or with a time; `None` without one."""
     text = text[:500]  # characters in which a date is looked for
     if not text.isascii():
         text = text.translate(_DIGITS)
@@ -120,6 +120,7 @@ def _numeric(text: str, language: str) -> str | None:
     day, sign, month, year = found.groups()
     if len(year) == 2:
         year = f"20{year}"
+    # ``1/2/2024`` is in January in the United States, in February elsewhere.
     if sign == "/" and language.lower() in ("en", "en-us", "") and int(day) < 13:
         day, month = month, day
     return _checked(year, month, day) or _checked(year, day, month)
@@ -185,6 +186,11 @@ def page_dates(
 def _written(element: Element) -> str:
     machine = element.attr("datetime") or element.attr("content") or ""
     return machine if iso_date(machine) else short_text(element, MAX_TEXT)
+
+
+def of_page(document: Document, query: str, most: int) -> list[Element]:
+    """Return those of the first elements of a selector that are about the page: not in navigation or comments."""
+    return [element for element in select_live(document, query)[:most] if element.closest(OTHERS) is None]
 
 
 def _in_url(url: str) -> str | None:

@@ -10,17 +10,12 @@ from typing import Final
 
 from turbohtml import Document, Element
 
-__all__ = ["INERT", "MAX_METADATA", "of_page", "select_live"]
+__all__ = ["INERT", "MAX_METADATA", "select_live"]
 
 INERT: Final = "template:not([shadowrootmode])"
 """Elements whose content is inert (HTML Standard section 4.12.3). The content of a declarative shadow root is not."""
 MAX_METADATA: Final = 100_000
 """Elements of one kind, such as ``meta`` and ``link``, that are read for what a page says about itself."""
-
-OTHERS: Final = (
-    "nav,aside,footer,.comments,.comment,.comment-list,#comments,.related,.related-posts,.sidebar,#sidebar,#secondary"
-)
-"""Elements around dates and authors of something else than the page."""
 
 
 def select_live(document: Document, query: str, outside: str = INERT) -> list[Element]:
@@ -33,8 +28,3 @@ def select_live(document: Document, query: str, outside: str = INERT) -> list[El
         if container not in inside:  # what it contains is known already
             inside.update(container.select(f"{query},{outside}"))
     return [element for element in found if element not in inside]
-
-
-def of_page(document: Document, query: str, most: int) -> list[Element]:
-    """Return those of the first elements of a selector that are about the page: not in navigation or comments."""
-    return [element for element in select_live(document, query)[:most] if element.closest(OTHERS) is None]

@@ -24,11 +24,9 @@ _WORD: Final = lazy_pattern(r"\w+")
 
 
 def page_title(document: Document, meta: Mapping[str, Sequence[str]], sites: frozenset[str], *, is_home: bool) -> str:
-    """Return the title of a page: a heading that the declared title confirms, or the declared title without the site.
+    """Return the title of a page: a heading that the declared title confirms, or the declared title without the site. `sites` are in lower case.
 
-    Parameters:
-        sites: Names of the site in lower case.
-        is_home: Whether it is the front page of a site, whose first heading is often a slogan.
+    The first heading of a front page (`is_home`) is often a slogan.
     """
     element = document.select_one("title:not(svg title)")
     written = " ".join((element.text if element is not None else "").split())
