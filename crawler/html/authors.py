@@ -64,7 +64,7 @@ _NO_NAME: Final = lazy_pattern(
     r"anonymous|n/a|posted|published|updated|edited|comments?|editor|staff writer|subscribe|log ?in|sign)\b.*$|"
     r"https?:|www\.|@|\.(?:com|org|net)\b|[{}<>=?!]|\d.*\s\d|^[\W\d]*$"
 )
-"""Texts at the place of a name that are none: addresses, labels of links, dates."""
+"""Texts beside a byline that name nobody: addresses, labels of links, dates."""
 _CREDENTIAL: Final = lazy_pattern(r"(?:[A-Z]{1,3}\.?){1,5}|Ph\.?D\.?|Jr\.?|M\.?Sc\.?|Dr\.?|[A-Z]{2,5}(?:-[A-Z]+)?")
 _BYLINE: Final = lazy_pattern(
     r"(?:(?:[Ww]ritten |[Pp]osted |[Pp]ublished )?(?:By|by|BY)|Von|Par|Por|Door|Author|Autor|Text)(?:\s*:)?\s+"
@@ -78,7 +78,7 @@ _BY_ALONE: Final = lazy_pattern(
 def authors(
     document: Document, objects: Iterable[Mapping[str, Any]], meta: Mapping[str, Sequence[str]], sites: frozenset[str]
 ) -> list[str]:
-    """Return the names of the authors of a page. `sites`, names of the site in lower case, count if there is no other."""
+    """Return the names of the authors. `sites`, names of the site in lower case, count if there is no other."""
     of_site: list[str] = []
     for texts in _sources(document, objects, meta):
         names = _names(texts)

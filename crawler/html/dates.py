@@ -48,7 +48,7 @@ OTHERS: Final = (
 FIRST_YEAR: Final = 1990
 """No page was published before the web."""
 MAX_TEXT: Final = 160
-"""Characters of a text that holds the date of a page. A longer one tells of something else."""
+"""Characters of a text that holds the date of a page. A longer one is prose."""
 MAX_ELEMENTS: Final = 50
 """Elements of a page that are looked at for its date."""
 

@@ -24,9 +24,9 @@ _WORD: Final = lazy_pattern(r"\w+")
 
 
 def page_title(document: Document, meta: Mapping[str, Sequence[str]], sites: frozenset[str], *, is_home: bool) -> str:
-    """Return the title of a page: a heading that the declared title confirms, or the declared title without the site. `sites` are in lower case.
+    """Return the title of a page: a heading that the declared title confirms, or the declared title without the site.
 
-    The first heading of a front page (`is_home`) is often a slogan.
+    `sites` are its names in lower case. The first heading of a front page (`is_home`) is often a slogan.
     """
     element = document.select_one("title:not(svg title)")
     written = " ".join((element.text if element is not None else "").split())

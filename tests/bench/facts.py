@@ -142,7 +142,7 @@ def main() -> None:
     pages = list(samples(parser.parse_args().folder))
     if not pages:
         raise SystemExit("the folder has none of the sets; --help names them")
-    results = others(python_with(["trafilatura", "htmldate"], "trafilatura"), pages)
+    results = others(python_with(["trafilatura", "htmldate"], "htmldate"), pages)
     for page, result in zip(pages, results, strict=True):
         result["trio-crawler"] = ours(page)
     print("| set | fact | tool | pages | first half | second half | all | exact |\n|---|---|---|---|---|---|---|---|")
