@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 62171,
-    "lines of crawler/ without limits": 53720,
-    "files of crawler/": 440,
-    "files with fewer than 25 lines of code": 44,
+    "lines of crawler/": 61344,
+    "lines of crawler/ without limits": 52893,
+    "files of crawler/": 434,
+    "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 24070,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 293,
+    "numeric constants elsewhere": 279,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 201,
-    "lines of the modules of a plain crawl": 29770,
+    "lines of the modules of a plain crawl": 29769,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -65,7 +65,6 @@ RISES: Final = (
     "a page that redirects in a loop is not said to be ten pages that were lost",
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
-    "facts: authors and dates in sixty languages, right on 81 % and 87 % of pages instead of 50 % and 61 %; microformats",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

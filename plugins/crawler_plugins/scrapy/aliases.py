@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.abc import Loader, MetaPathFinder
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Final
 
@@ -58,17 +59,17 @@ MODULES: Final = {
     "scrapy.xlib.pydispatch": ("pydispatch",),
 }
 """Modules that Scrapy has removed, with those that have their names now."""
-MIDDLEWARES: Final = {
-    "scrapy.contrib.downloadermiddleware.": "scrapy.downloadermiddlewares.",
-    "scrapy.contrib.spidermiddleware.": "scrapy.spidermiddlewares.",
-}
-"""Prefixes of removed modules, which have kept their last part."""
+MIDDLEWARES: Final = ("downloadermiddleware", "spidermiddleware")
+"""Removed packages, whose modules have kept their names."""
+GONE: Final = ("scrapy.contrib", "scrapy.xlib")
+"""Beginnings of modules that no version has that runs here."""
 
 
 def install() -> None:
     """Make the removed names available in this process. Further calls have no effect."""
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+    for name in _removed_modules():
+        if name not in sys.modules:
+            _add_module(name)
     for module, names in _missing_names().items():
         found: Any = importlib.import_module(module)
         for place, value in names.items():
@@ -78,36 +79,44 @@ def install() -> None:
                 setattr(target, name, value)
 
 
-class _Finder(MetaPathFinder):
-    """Finds the removed modules; it is asked last."""
+class _Removed(ModuleType):
+    """A removed module, which gets the names of those that replace it when one of them is read."""
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return where a removed module comes from; `None` for any other module."""
-        if fullname in MODULES or _moved(fullname):
-            return ModuleSpec(fullname, _Loader(), is_package=True)
-        return None
-
-
-class _Loader(Loader):
-    """Fills a removed module with the names of those that replace it."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Copy the names."""
-        name = module.__name__
-        for source in (_moved(name),) if _moved(name) else MODULES[name]:
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":  # the import system asks for some
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        for source in _sources(self.__name__):
             found = vars(importlib.import_module(source))
-            vars(module).update({key: value for key, value in found.items() if not key.startswith("__")})
-        vars(module).update(_extra_names(name))
+            vars(self).update({key: value for key, value in found.items() if not key.startswith("__")})
+        vars(self).update(_extra_names(self.__name__))
+        return getattr(self, name)
 
 
-def _moved(name: str) -> str:
-    """Return where a middleware of Scrapy is now; empty for any other module."""
-    for prefix, present in MIDDLEWARES.items():
-        if name.startswith(prefix):
-            return present + name.removeprefix(prefix)
-    return ""
+def _add_module(name: str) -> None:
+    """Let a module be imported, unless the installed Scrapy has it."""
+    if not name.startswith(GONE) and find_spec(name) is not None:
+        return
+    made: Any = _Removed(name)
+    made.__spec__, made.__path__ = ModuleSpec(name, None, is_package=True), []
+    sys.modules[name] = made
+    parent, _, last = name.rpartition(".")
+    if parent in sys.modules and last not in vars(sys.modules[parent]):
+        setattr(sys.modules[parent], last, made)
+
+
+def _removed_modules() -> Iterator[str]:
+    """Yield the names of the removed modules, packages first."""
+    yield from MODULES
+    for package in MIDDLEWARES:
+        present = importlib.import_module(f"scrapy.{package}s")
+        yield from (f"scrapy.contrib.{package}.{name}" for _, name, _ in iter_modules(present.__path__))
+
+
+def _sources(name: str) -> tuple[str, ...]:
+    """Return the modules that have the names of a removed one."""
+    *_, package, last = name.split(".")
+    return MODULES.get(name, (f"scrapy.{package}s.{last}",))
 
 
 def _extra_names(module: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from crawler_plugins.scrapy.downloader_middlewares import (
 )
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.failures import exception_of
-from crawler_plugins.scrapy.fast_responses import begins_with
+from crawler_plugins.scrapy.fast_responses import HEAD
 from crawler_plugins.scrapy.handlers import ORIGIN, Handlers, web_handlers
 from crawler_plugins.scrapy.reception import Reception
 from crawler_plugins.scrapy.requests import REDIRECTS, RequestTranslator
@@ -189,7 +189,7 @@ class Attempts:
         """Return whether one of Scrapy's own middlewares may do something about a response."""
         if answer.status in REDIRECTS or answer.status in self._retries.codes:
             return True
-        return self.middlewares.refreshes and begins_with(answer.body, b"refresh")
+        return self.middlewares.refreshes and b"refresh" in answer.body[:HEAD].lower()
 
     async def _through_middlewares(self, attempt: _Attempt) -> Any:
         """Return what the crawl gets: a response, a request to send instead, or a decision of another plugin."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from scrapy.crawler import Crawler
 
 from crawler import ConfigError
+from crawler_plugins.scrapy.private import SETS_ATTRIBUTES, apply_settings
 from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
 from crawler_plugins.scrapy.settings import is_given
 
@@ -30,9 +31,8 @@ ATTRIBUTES: Final = {
     "max_concurrent_requests": "CONCURRENT_REQUESTS_PER_DOMAIN",
 }
 """Attributes of spiders that stand for settings, and take precedence over them."""
-BRIDGE: Final = "_apply_deprecated_spider_attr"
-"""The method by which Scrapy itself turns some of them into settings, which the command line then overrides."""
-BRIDGED: Final = frozenset({"download_delay", "max_concurrent_requests"}) if hasattr(Crawler, BRIDGE) else frozenset()
+BRIDGED: Final = frozenset({"download_delay", "max_concurrent_requests"} if SETS_ATTRIBUTES else ())
+"""Those that Scrapy itself turns into settings, which the command line then overrides."""
 FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
 """Settings that have these values whatever the project says."""
 
@@ -67,10 +67,8 @@ def create_crawler(
             for attribute, setting in ATTRIBUTES.items():
                 if hasattr(made.spider, attribute) and attribute not in BRIDGED:
                     made.settings.set(setting, getattr(made.spider, attribute), priority="cmdline")
-            apply = getattr(made, "_apply_settings", None)
-            if apply is not None:  # since Scrapy 2.11
-                apply()
-                _refuse(name, made.settings, spider_class)  # add-ons have changed them
+            apply_settings(made)
+            _refuse(name, made.settings, spider_class)  # add-ons have changed them
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:

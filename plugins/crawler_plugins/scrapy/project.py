@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from scrapy.settings import Settings
-from scrapy.spiderloader import SpiderLoader
 
 from crawler import ConfigError
 from crawler_plugins.scrapy import aliases, processes
+from crawler_plugins.scrapy.private import ModuleLoader
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.refusals import error_of
 
@@ -89,18 +89,19 @@ class Project:
         return self._loader
 
 
-class _Loader(SpiderLoader):
+class _Loader(ModuleLoader):
     """A loader that skips each module that cannot be imported, and keeps the reason in `failed`."""
 
-    def _load_all_spiders(self) -> None:
+    def load_modules(self) -> None:
+        """Take the spiders of all modules that can be imported."""
         self.failed: dict[str, str] = {}
         for name in self.spider_modules:
             for module in self._modules(name):
-                self._load_spiders(module)
+                self.load_spiders(module)
 
     def twins(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each name that several spiders have, with their classes."""
-        for name, places in self._found.items():
+        for name, places in self.places().items():
             classes = [f"{module}.{kind}" for module, kind in places]
             if len(set(classes)) > 1:
                 yield name, classes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from scrapy import Spider, version_info
+from scrapy import version_info
 from scrapy.http import Request
 from scrapy.utils.misc import load_object
 
@@ -17,6 +17,7 @@ from crawler_plugins.scrapy.duplicates import keeps_all
 from crawler_plugins.scrapy.equivalents import rendering
 from crawler_plugins.scrapy.handlers import Handlers, entered_url, host_of, web_handlers
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
+from crawler_plugins.scrapy.private import has_default_parse
 
 __all__ = ["REDIRECTS", "RequestTranslator", "canonical", "given_cookies", "with_depth"]
 
@@ -66,7 +67,7 @@ class RequestTranslator:
         self._spider = spider
         self._handlers = handlers
         self._is_free = is_free
-        self._default = spider.parse if type(spider)._parse is Spider._parse else None  # noqa: SLF001 - it calls `parse`
+        self._default = spider.parse if has_default_parse(spider) else None
         self._headers = list(headers.items())
         self._added = {(name.lower(), value) for name, value in self._headers} | {("cookie", "")}
         self._numbers = itertools.count(1)

@@ -23,6 +23,7 @@ from crawler_plugins.scrapy.deferreds import iterate, result_of
 from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 from crawler_plugins.scrapy.failures import exception_of, failure_of
 from crawler_plugins.scrapy.pipelines import Pipelines, plain_item
+from crawler_plugins.scrapy.private import default_callback
 from crawler_plugins.scrapy.reactor import asyncio_loop
 from crawler_plugins.scrapy.requests import RequestTranslator, with_depth
 from crawler_plugins.scrapy.scheduling import Scheduling
@@ -195,7 +196,7 @@ class Scraper:
         if self._has_depths and not outputs.depth:
             del request.meta["depth"]  # the middleware sets it, and counts the page
         try:
-            callback = request.callback or self._scrapy.spider._parse  # noqa: SLF001 - Scrapy's default callback
+            callback = request.callback or default_callback(self._scrapy.spider)
             call = partial(callback, response, **request.cb_kwargs)
             produced = await self._middlewares.call(response, call, partial(_call_errback, request))
             await self._collect(produced, outputs)

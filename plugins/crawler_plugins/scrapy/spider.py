@@ -17,7 +17,7 @@ from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
 import crawler
 from crawler import ConfigError
 from crawler.sinks import IfExists
-from crawler_plugins.scrapy import acceleration, aliases, components, processes, responses
+from crawler_plugins.scrapy import aliases, components, processes, replaced, responses
 from crawler_plugins.scrapy import settings as mapped
 from crawler_plugins.scrapy.attempts import Attempts
 from crawler_plugins.scrapy.creation import create_crawler
@@ -29,6 +29,7 @@ from crawler_plugins.scrapy.feeds import feeds, given_feeds
 from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.lifecycle import Lifecycle
 from crawler_plugins.scrapy.pipelines import Pipelines
+from crawler_plugins.scrapy.private import note_version
 from crawler_plugins.scrapy.project import Project, root_near, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
 from crawler_plugins.scrapy.redis_job import redis_job
@@ -166,7 +167,8 @@ class ScrapySpider(crawler.Spider):
             arguments: Arguments of the spider.
             overrides: Settings that override others.
         """
-        acceleration.install()
+        note_version()
+        replaced.install()
         self.scrapy = create_crawler(spider_class, merged, arguments, overrides)
         """The `scrapy.crawler.Crawler`, with ``settings``, ``stats``, ``signals`` and ``spider``."""
         spider, settings = self.scrapy.spider, self.scrapy.settings

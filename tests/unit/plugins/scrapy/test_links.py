@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from crawler_plugins.scrapy import links
+from crawler_plugins.scrapy import links, replaced
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from scrapy.http import HtmlResponse
 from scrapy.linkextractors import LinkExtractor
@@ -34,7 +34,7 @@ EXTRACTORS = {
 
 @pytest.fixture(autouse=True)
 def installed():
-    links.install()
+    replaced.install()
 
 
 def both(extractor, body, base="", **options):
@@ -112,5 +112,5 @@ def test_pages_that_the_parsers_read_differently_are_left_to_the_extractor(body)
 
 def test_the_link_extractor_is_replaced_once():
     before = LinkExtractor.extract_links
-    links.install()
+    replaced.install()
     assert LinkExtractor.extract_links is before

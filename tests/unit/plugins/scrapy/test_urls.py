@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
-from crawler_plugins.scrapy import joins
+from crawler_plugins.scrapy import urls
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy.utils.response import get_base_url
 from support.cases import each
+from w3lib.url import safe_url_string
 
 BASES = [
     "http://a.test/b/c/d.html", "http://a.test/b/", "http://a.test/", "http://a.test", "https://a.test:8080/b//c",
@@ -34,13 +36,15 @@ def page(url: str) -> FastHtmlResponse:
 def test_a_reference_leads_where_it_leads_without_memory(base):
     response = page(base)
     for _ in range(2):
-        assert [response.urljoin(one) for one in REFERENCES] == [urljoin(response.base, one) for one in REFERENCES]
+        assert [response.urljoin(one) for one in REFERENCES] == [
+            urljoin(get_base_url(response), one) for one in REFERENCES
+        ]
 
 
 @given(parts=st.lists(PARTS, max_size=8), base=st.sampled_from(BASES))
 def test_any_reference_does(parts, base):
     response, reference = page(base), "".join(parts)
-    assert _outcome(response.urljoin, reference) == _outcome(urljoin, response.base, reference)
+    assert _outcome(response.urljoin, reference) == _outcome(urljoin, get_base_url(response), reference)
 
 
 def _outcome(function, *args):
@@ -51,14 +55,20 @@ def _outcome(function, *args):
 
 
 def test_the_pages_of_a_folder_share_joined_references():
-    one, two, other = map(joins.folder_of, ("http://a.test/b/c", "http://a.test/b/d", "http://a.test/e"))
+    one, two, other = map(urls.folder_of, ("http://a.test/b/c", "http://a.test/b/d", "http://a.test/e"))
     assert one is two
     assert (one["x"], other["x"], one["x?y"], one["#x"]) == ("http://a.test/b/x", "http://a.test/x", None, None)
     assert "#x" not in one
 
 
 def test_no_more_references_are_remembered_than_a_crawl_has_use_for(monkeypatch):
-    monkeypatch.setattr(joins, "MAX_KNOWN", 3)
-    folder = joins.Folder(["http://a.test/"])
+    monkeypatch.setattr(urls, "MAX_KNOWN", 3)
+    folder = urls.Folder(["http://a.test/"])
     assert [folder[f"x{n}"] for n in range(9)] == [f"http://a.test/x{n}" for n in range(9)]
     assert len(folder) <= 3
+
+
+@given(parts=st.lists(PARTS, max_size=8))
+def test_any_url_is_made_safe_as_by_w3lib(parts):
+    url = f"https://a.test/{''.join(parts)}"
+    assert _outcome(urls.safe_url, url) == _outcome(urls.safe_url, url) == _outcome(safe_url_string, url)

@@ -1,4 +1,4 @@
-"""`joined`: the URL to which a reference of a page leads, as `urljoin` has it.
+"""What the URL of a link costs: `Folder` joins references as `urljoin` does, and `safe_url` is `safe_url_string`, kept.
 
 Most references of a page are plain and on other pages of its folder, too. They are joined once.
 """
@@ -10,14 +10,34 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urljoin
 
-from crawler_plugins.scrapy.quick_requests import FRAGMENT, PLAIN_URL
+from w3lib.url import safe_url_string
 
-__all__ = ["PLAIN", "Folder", "folder_of", "folders_above", "plain_page"]
+__all__ = ["FRAGMENT", "Folder", "folder_of", "plain_page", "safe_url"]
 
+_SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
+_PORT: Final = "(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+{_PORT}(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
+"""A URL that `safe_url_string` and `urljoin` leave as it is."""
+FRAGMENT: Final = re.compile(r"[A-Za-z0-9_.~:/?@!$&'()*+,;=-]+")  # a set of single characters is the fastest
+"""A fragment that `safe_url_string` leaves as it is."""
 PLAIN: Final = re.compile(r"((?:\.\./)*)((?:[\w~-][\w.~-]*/)*(?:[\w~-][\w.~-]*)?)", re.ASCII)
 """A reference that is joined as it is to the folder of the page, or to one above it."""
 MAX_KNOWN: Final = 20_000
 """References of a folder that are remembered."""
+
+
+def safe_url(url: str, encoding: str = "utf-8") -> str:
+    """Return what `safe_url_string` returns."""
+    page, _, fragment = url.partition("#")
+    if page[-1:] > " " and fragment and FRAGMENT.fullmatch(fragment):  # spaces before it would be stripped
+        return f"{_safe_page(page, encoding)}#{fragment}"
+    return _safe_page(url, encoding)
+
+
+@lru_cache(maxsize=50_000)  # most links of a page are on other pages, too
+def _safe_page(url: str, encoding: str) -> str:
+    safe: str = url if PLAIN_URL.fullmatch(url) else safe_url_string(url, encoding)
+    return safe
 
 
 class Folder(dict[str, "str | None"]):
@@ -68,19 +88,10 @@ def folder_of(page: str) -> Folder:
 @lru_cache(maxsize=256)
 def _folder(url: str) -> Folder:
     """Return the folder with a URL."""
-    return Folder(folders_above(url, url[: url.find("/", url.find("://") + 3) + 1]))
-
-
-def folders_above(folder: str, origin: str) -> list[str]:
-    """Return a folder and those above it, up to the origin; none if plain references cannot be joined to them.
-
-    Parameters:
-        folder: Its URL, with the slash at the end.
-        origin: The URL of its origin, with the slash at the end.
-    """
-    if folder.count("/") < 3:
-        return []
-    above = [folder]
+    if url.count("/") < 3:
+        return Folder([])
+    origin = url[: url.find("/", url.find("://") + 3) + 1]
+    above = [url]
     while len(above[-1]) > len(origin):
         above.append(above[-1][: above[-1].rindex("/", 0, -1) + 1])
-    return above if all(urljoin(one, "a") == f"{one}a" for one in above) else []
+    return Folder(above if all(urljoin(one, "a") == f"{one}a" for one in above) else [])
