@@ -184,7 +184,7 @@ def _with_parameters(scrapy: Any, uri: str, options: Mapping[str, Any]) -> str:
     if function:
         values = load_object(function)(values, spider) or values
     try:
-        return uri % values if "%(" in uri else uri
+        return re.sub(r"%(?!\()", "%%", uri) % values  # a percent sign may also encode a character
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"FEEDS: {_shown(uri)}: {type(error).__name__}: {error}") from None
 

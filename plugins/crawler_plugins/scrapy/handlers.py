@@ -63,7 +63,7 @@ def host_of(url: str) -> str:
 @lru_cache(maxsize=4096)
 def _bare(place: str) -> str:
     """Return the host in a part of a URL."""
-    return PORT.sub("", place.rpartition("@")[2]).lower()
+    return PORT.sub("", place.rpartition("@")[2]).strip("[]").lower()
 
 
 def web_handlers(settings: Any) -> dict[str, Any]:

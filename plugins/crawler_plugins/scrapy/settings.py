@@ -17,6 +17,8 @@ __all__ = ["crawl_settings", "has_retries", "ignored_settings", "is_given", "req
 
 COMPONENTS: Final = ("SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "EXTENSIONS")
 """Settings of components that `crawl_settings` does not read."""
+NUMBERS: Final = ("DEPTH_LIMIT", "DEPTH_PRIORITY", "REDIRECT_MAX_TIMES", "REDIRECT_PRIORITY_ADJUST", "RETRY_TIMES")
+"""Settings that parts of the bridge or of Scrapy read as numbers when the crawl is set up."""
 NOT_DEFAULTS: Final = frozenset({"connection", "content-length", "host", "proxy-authorization", "transfer-encoding"})
 """Header fields that the crawl does not take as defaults. `request_headers` returns those that requests may have."""
 MIDDLEWARES: Final = "scrapy.downloadermiddlewares."
@@ -66,6 +68,9 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
         ConfigError: A value is out of range, or not one of its setting.
     """
     settings = _Named(settings)
+    for name in NUMBERS:
+        settings.getint(name)
+    _check_level(settings.get("LOG_LEVEL"))
     get = settings.getfloat
     deadline = get("DOWNLOAD_TIMEOUT") or 180.0
     taken: dict[str, Any] = {
@@ -96,6 +101,12 @@ def crawl_settings(settings: Any, user_agent: str | None = None) -> Settings:
     if is_given(settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE"):
         taken["max_active_size"] = max(1, settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE"))
     return Settings(**taken, **_concurrency(settings))
+
+
+def _check_level(level: Any) -> None:
+    """Raise `ConfigError` unless the logging module knows a level."""
+    if isinstance(level, str) and not level.isdecimal() and level not in logging.getLevelNamesMapping():
+        raise ConfigError(f"setting LOG_LEVEL: {level!r} is no level: DEBUG, INFO, WARNING, ERROR or CRITICAL")
 
 
 class _Named:
@@ -144,7 +155,8 @@ def _slots(settings: Any) -> dict[str, Pace]:
             given["concurrency"] = int(options["concurrency"])
         if options.get("delay") is not None:
             given["delay"] = float(options["delay"])
-            given["jitter"] = 0.5 if options.get("randomize_delay", True) else 0.0
+            usual = 0.5 if options.get("randomize_delay", True) else 0.0
+            given["jitter"] = min(1.0, float(options.get("jitter", usual)))
         paces[slot] = Pace(**given)
     return paces
 

@@ -78,7 +78,10 @@ class ScrapySpider(crawler.Spider):
         super().__init__()
         found = Project(Path(project))
         self.project = str(found.folder)
-        self._set_up(found.spider_class(spider), found.settings, arguments or {}, settings or {})
+        kind = found.spider_class(spider)
+        for module, why in found.failed_modules.items():
+            log.warning("%s cannot be imported, and its spiders are not there: %s", module, why)
+        self._set_up(kind, found.settings, arguments or {}, settings or {})
 
     @classmethod
     def of(

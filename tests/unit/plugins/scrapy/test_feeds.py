@@ -70,6 +70,12 @@ async def test_the_old_settings_name_a_feed(tmp_path):
     assert ":" not in path.name
 
 
+async def test_a_uri_may_have_encoded_characters_beside_its_parameters(tmp_path):
+    await crawl({f"file://{tmp_path}/a%20b-%(name)s.jl": {"format": "jsonlines"}})
+    [path] = tmp_path.glob("*.jl")
+    assert path.name.startswith("a b-")
+
+
 @pytest.mark.parametrize(
     ("uri", "options", "message"),
     [

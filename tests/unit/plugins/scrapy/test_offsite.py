@@ -56,3 +56,30 @@ def test_hosts_that_are_not_allowed_are_counted_and_logged_once(caplog):
         "Filtered offsite request to 'c.test': <GET https://c.test/1>",
         "Filtered offsite request to 'd.test': <GET https://d.test/>",
     ]
+
+
+DOMAINS = (
+    ["example.com"], ["example.com", "b.test"], ["www.example.com"], ["example.com:8080"], ["https://example.com"],
+    ["EXAMPLE.com"], ["127.0.0.1"], ["::1"], [None], "b.test",
+)  # fmt: skip
+URLS = (
+    "https://example.com/", "http://www.example.com/a", "https://example.com:8080/", "http://u:p@example.com/",
+    "https://EXAMPLE.COM/", "https://notexample.com/", "http://b.test", "http://b.test?u=//example.com/",
+    "http://127.0.0.1:8000/", "http://[::1]:8000/", "https://example.com.evil.test/", "data:,example.com",
+    "http://example.com./", "http://evil.test/@example.com", "http://evil.test\\@example.com/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("domains", DOMAINS, ids=str)
+def test_it_allows_what_scrapy_allows(domains):
+    from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware  # noqa: PLC0415 - old versions have none
+
+    class Given(scrapy.Spider):
+        name = "given"
+        allowed_domains = domains
+
+    theirs = OffsiteMiddleware(MemoryStatsCollector(Crawler(Given)))
+    theirs._allowed_domains = None
+    spider = Given()
+    allowed = {url for url in URLS if theirs.should_follow(scrapy.Request(url), spider)}
+    assert {url for url in URLS if Offsite(spider).allows(scrapy.Request(url).url)} == allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.project import Project, settings_near
 from crawler_plugins.scrapy.reactor import TrioReactor
 
@@ -95,3 +96,12 @@ def test_a_broken_project_is_one_line(project, write, message):
 def test_a_folder_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         Project(tmp_path / "none")
+
+
+def test_a_module_that_cannot_be_imported_is_warned_of(project, caplog):
+    (project / "shop" / "spiders" / "broken.py").write_text("import no_such_module\n")
+    ScrapySpider(project, "books")
+    [record] = [record for record in caplog.records if "broken" in record.getMessage()]
+    assert record.levelname == "WARNING"
+    assert "shop.spiders.broken cannot be imported, and its spiders are not there: " in record.getMessage()
+    assert "No module named 'no_such_module'" in record.getMessage()

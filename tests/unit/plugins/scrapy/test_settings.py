@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from crawler_plugins.scrapy.settings import crawl_settings, ignored_settings, is_given, request_headers
 from scrapy.settings import Settings
 from support.cases import each
 
-from crawler import Pace
+from crawler import ConfigError, Pace
 
 
 @each(
@@ -39,6 +40,10 @@ from crawler import Pace
             {"DOWNLOAD_SLOTS": {"books.test": {"concurrency": 1, "delay": 2}}},
             {"pacing": {"books.test": Pace(concurrency=1, delay=2.0, jitter=0.5)}},
         ),
+        (
+            {"DOWNLOAD_SLOTS": {"books.test": {"delay": 2, "jitter": 0}}},
+            {"pacing": {"books.test": Pace(delay=2.0, jitter=0.0)}},
+        ),
     ],
 )
 def test_a_setting_is_taken_over(given, expected):
@@ -68,3 +73,9 @@ def test_a_setting_is_given_or_a_default():
     settings = Settings({"BOT_NAME": "x"})
     assert is_given(settings, "BOT_NAME")
     assert not is_given(settings, "CONCURRENT_REQUESTS")
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEPTH_LIMIT", "x"), ("RETRY_TIMES", "many"), ("LOG_LEVEL", "FOO")])
+def test_a_value_that_a_setting_cannot_have_is_named(name, value):
+    with pytest.raises(ConfigError, match=f"setting {name}: .*'{value}'"):
+        crawl_settings(Settings({name: value}))
