@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import Any, Final
 
 import trio
@@ -26,6 +27,10 @@ STARTS_SCRAPY: Final = (
     'it starts a crawl of Scrapy when it is imported: put that below if __name__ == "__main__", or run it with Python'
 )
 """Why a file cannot be run."""
+CLOSING: Final = 10.0
+"""Seconds that components have to end, at most, as those of a crawl that was cancelled."""
+PAUSE: Final = 0.001
+"""Seconds between two rounds meanwhile."""
 LAST_ROUNDS: Final = 3
 """The first one takes the result of a thread, the second one calls its Deferred, and the third one its futures."""
 
@@ -96,8 +101,14 @@ class TrioReactor:
         await self.loop.keep(task_status=task_status)
 
     def close(self) -> None:
-        """Close connections and threads, and pass on the last results of these."""
+        """Close connections and threads, when components have ended what they want to: mails, for instance."""
+        ended: list[bool] = []
+        self.reactor.addSystemEventTrigger("after", "shutdown", ended.append, True)
         self.reactor.fireSystemEvent("shutdown")
+        give_up_at = time.monotonic() + CLOSING
+        while not ended and time.monotonic() < give_up_at:
+            self.loop.run_round()
+            time.sleep(PAUSE)
         for _ in range(LAST_ROUNDS):
             self.loop.run_round()
         for reader in self.reactor.removeAll():
