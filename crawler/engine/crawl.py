@@ -232,10 +232,10 @@ class JobFacts:
         """Return what the crawl has lost so far, or if it has ended for a reason."""
         return find_losses(self._stats, ending, self._problem_share if share is None else share, least)
 
-    def report_problem(self, text: str) -> None:
+    def report_problem(self, text: str, error: BaseException | None = None) -> None:
         """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
         text = redact(replace_surrogates(text))
-        log.error("%s", text)
+        log.error("%s", text, exc_info=error)
         self._problems.append(text)
 
 

@@ -194,8 +194,13 @@ class CrawlJob(Protocol):
             least: Number of pages that must be lost.
         """
 
-    def report_problem(self, text: str) -> None:
-        """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1."""
+    def report_problem(self, text: str, error: BaseException | None = None) -> None:
+        """Log that the result of the crawl is not acceptable, and add it to the report: the exit code becomes 1.
+
+        Parameters:
+            text: What is not.
+            error: The cause, whose traceback is logged.
+        """
 
 
 class CrawlCookies(Protocol):

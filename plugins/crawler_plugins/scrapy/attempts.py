@@ -84,7 +84,7 @@ class Attempts:
         self._is_heard = False
         self._are_parts_heard = False
         self._made: dict[int, tuple[Any, Any]] = {}
-        self._failed: dict[int, str] = {}
+        self._failed: dict[int, _Failed] = {}
         self._raised: dict[int, int] = {}
         self._begun: dict[int, int] = {}
 
@@ -99,8 +99,9 @@ class Attempts:
 
     def give_up(self, request: crawler.Request, *, is_retried: bool) -> None:
         """Count a request that has failed in all its attempts, of which it may have several."""
-        if self._failed.pop(id(request), "") and is_retried and self._retries.has_attempts(request, 0):
-            self._scrapy.stats.inc_value("retry/max_reached")
+        failed = self._failed.pop(id(request), None)
+        if failed is not None and failed.kind and is_retried and self._retries.has_attempts(request, 0):
+            self._retries.give_up(request, failed.attempts, failed.reason)
 
     async def make(self, request: crawler.Request, send: Any) -> Any:
         """Make an attempt: the hook `fetch` of the spider."""
@@ -108,8 +109,9 @@ class Attempts:
             return StartItems.answer(request)
         if self._obeys_robots and is_for_robots(request):
             return await self._robots(request, send)
-        if self._failed and (reason := self._failed.pop(id(request), "")):
-            self._retries.count(self._scrapy.stats, reason)
+        if self._failed and (failed := self._failed.get(id(request))) and failed.kind:
+            self._retries.repeat(request, failed.attempts, failed.reason, failed.kind)
+            failed.kind = ""
         attempt = _Attempt(self, request, send)
         if self.middlewares or self._is_heard or self._handlers.takes(request.url):
             return await self._through_middlewares(attempt)
@@ -164,9 +166,16 @@ class Attempts:
             if isinstance(error, crawler.FetchError):
                 error.retryable = self._retries.repeats(exception_of(error))
             if error.retryable and self._retries.codes:
-                self._failed[id(original)] = global_object_name(type(exception_of(error)))
-                weakref.finalize(original, self._failed.pop, id(original), None)
+                self._note_failed(original, str(error), global_object_name(type(exception_of(error))))
             raise
+
+    def _note_failed(self, request: crawler.Request, reason: str = "", kind: str = "") -> None:
+        """Note that an attempt has failed; with a kind, that it is not known yet whether another one follows."""
+        if id(request) not in self._failed:
+            self._failed[id(request)] = _Failed()
+            weakref.finalize(request, self._failed.pop, id(request), None)
+        failed = self._failed[id(request)]
+        failed.attempts, failed.reason, failed.kind = failed.attempts + 1, reason, kind
 
     def count_request(self, method: str) -> None:
         """Count a request by its method."""
@@ -303,9 +312,10 @@ class Attempts:
         if self._retries.is_up_to_the_crawl(answer, self._accepted.__contains__):
             raise _Decided(answer)
         if self._retries.has_attempts(attempt.request, answer.attempt):
-            self._retries.count(self._scrapy.stats, reason)
+            self._note_failed(attempt.request)
+            self._retries.repeat(attempt.request, answer.attempt, reason)
             raise _Decided(Retry(reason))
-        self._scrapy.stats.inc_value("retry/max_reached")
+        self._retries.give_up(attempt.request, answer.attempt, reason)
 
     def _is_repeated(self, request: crawler.Request, error: crawler.RequestError) -> bool:
         """Return whether the crawl sends a request again after a network error."""
@@ -325,9 +335,22 @@ class Attempts:
                 weakref.finalize(request, self._raised.pop, id(request), None)
             self._raised[id(request)] = attempt
             reason = global_object_name(type(error))
-            self._retries.count(self._scrapy.stats, reason)
+            self._retries.repeat(request, attempt, str(error) or reason, reason)
             raise _Decided(Retry(reason))
-        self._scrapy.stats.inc_value("retry/max_reached")
+        self._retries.give_up(request, attempt, str(error))
+
+
+class _Failed:
+    """The attempts of a request that have failed.
+
+    `kind` is the name of the last one's exception until another one follows; `reason` is its message.
+    """
+
+    __slots__ = ("attempts", "kind", "reason")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.kind = self.reason = ""
 
 
 class _Attempt:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from scrapy import version_info
-from scrapy.exceptions import NotConfigured
+from scrapy.exceptions import NotConfigured, ScrapyDeprecationWarning
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
+from scrapy.utils.python import global_object_name
+from twisted.internet.defer import Deferred
 
 from crawler import ConfigError
 
-__all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider"]
+__all__ = ["build_component", "build_components", "component_paths", "path_of", "takes_spider", "warn_of_deferred"]
 
 PASSES_SPIDER: Final = version_info < (2, 14)
 """Whether the installed Scrapy passes the spider to methods that need not take it."""
@@ -87,3 +90,12 @@ def takes_spider(method: Callable[..., Any]) -> bool:
     """
     spider = inspect.signature(method).parameters.get("spider")
     return spider is not None and (PASSES_SPIDER or spider.default is spider.empty)
+
+
+def warn_of_deferred(result: Any, method: Callable[..., Any], what: str) -> Any:
+    """Return what a method of a project returned. Scrapy warns of a Deferred since 2.14."""
+    if isinstance(result, Deferred) and not PASSES_SPIDER:
+        name = global_object_name(getattr(method, "func", method))
+        message = f"{name} returned a Deferred. Returning Deferreds from {what} is deprecated"
+        warnings.warn(message, ScrapyDeprecationWarning, stacklevel=2)
+    return result

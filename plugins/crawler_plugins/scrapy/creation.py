@@ -21,6 +21,7 @@ EXTENSIONS: Final = frozenset(
 """Extensions of Scrapy that run as they are. The crawl does itself what most others do."""
 TIMED: Final = {
     "scrapy.extensions.logstats.LogStats": ("LOGSTATS_INTERVAL",),
+    "scrapy.extensions.memdebug.MemoryDebugger": ("MEMDEBUG_ENABLED",),
     "scrapy.extensions.memusage.MemoryUsage": ("MEMUSAGE_LIMIT_MB", "MEMUSAGE_WARNING_MB"),
 }
 """Extensions that run if the project gives one of their settings: a timer of Twisted takes 14 MB."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable
 from typing import Any, Final
 
 import trio
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from crawler_plugins.scrapy.asyncio_loop import wait_for_future
 from crawler_plugins.scrapy.reactor import asyncio_loop
 
-__all__ = ["async_iterable", "is_pending", "iterate", "result_of"]
+__all__ = ["AsyncIterable", "is_pending", "iterate", "result_of"]
 
 NEEDS_ASYNCIO: Final = (
     "this code awaits a future of another asyncio event loop, and the crawl runs on trio: await Deferreds, or "
@@ -59,10 +59,19 @@ async def iterate(produced: Any) -> AsyncGenerator[Any, None]:  # noqa: ASYNC900
         yield value
 
 
-async def async_iterable(produced: Iterable[Any]) -> AsyncIterator[Any]:  # noqa: ASYNC124, ASYNC900 - as Scrapy does
-    """Yield the values of an iterable to components that take async iterables only."""
-    for value in produced:
-        yield value
+class AsyncIterable:
+    """The values of an iterable, for components that take async iterables only. It need not be read to its end."""
+
+    def __init__(self, produced: Iterable[Any]) -> None:
+        self._values = iter(produced)
+
+    def __aiter__(self) -> AsyncIterable:
+        return self
+
+    async def __anext__(self) -> Any:
+        for value in self._values:
+            return value
+        raise StopAsyncIteration
 
 
 @types.coroutine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,11 +45,18 @@ class Slot:
 
     Parameters:
         statistics: Returns the statistics of the crawl.
+        add: Adds a request of Scrapy to the crawl.
     """
 
-    def __init__(self, statistics: Callable[[], Any]) -> None:
+    def __init__(self, statistics: Callable[[], Any], add: Callable[[Any], None]) -> None:
         self._statistics = statistics
+        self._add = add
         self.scheduler = self
+
+    def enqueue_request(self, request: Any) -> bool:
+        """Add a request to the crawl."""
+        self._add(request)
+        return True
 
     def __len__(self) -> int:
         """Return how many requests wait."""
@@ -79,6 +86,7 @@ class Engine:
         fetch: Fetches a request of Scrapy now.
         components: The downloader middlewares, the spider middlewares and the pipelines, for the methods of the crawler
             that find one of them.
+        scraping: The responses in callbacks and pipelines.
     """
 
     def __init__(
@@ -87,12 +95,18 @@ class Engine:
         add: Callable[[Any], None],
         fetch: Callable[[Any], Awaitable[Any]],
         components: tuple[list[Any], list[Any], list[Any]],
+        scraping: Collection[Any],
     ) -> None:
         downloader, spider, pipelines = (SimpleNamespace(middlewares=found) for found in components)
-        self.slot = self._slot = Slot(self._statistics)
+        self.slot = self._slot = Slot(self._statistics, add)
         slots = DownloadSlots(scrapy.settings, lambda: self._running)
         self.downloader = Downloader(downloader, slots, self._statistics)
-        self.scraper = SimpleNamespace(spidermw=spider, itemproc=pipelines)
+        self.scraper = SimpleNamespace(
+            spidermw=spider,
+            itemproc=pipelines,
+            is_idle=lambda: not scraping,
+            slot=SimpleNamespace(active=scraping, queue=()),
+        )
         self.crawler = scrapy
         self.settings = scrapy.settings
         self.signals = scrapy.signals

@@ -79,6 +79,9 @@ class Signals:
             except Exception as error:
                 if not isinstance(error, (quiet, StopDownload)):
                     log.exception("Error caught on signal handler: %s", receiver, extra={"spider": spider})
+                if isinstance(error, StopDownload):
+                    name = getattr(receiver, "__qualname__", receiver)
+                    log.debug("Download stopped for %s from signal handler %s", arguments.get("request"), name)
                 result = Failure()
             results.append(result)
         return results

@@ -106,11 +106,14 @@ def _check(scrapy: Any, uri: str, options: Mapping[str, Any]) -> None:
 def _check_file(uri: str, path: Path) -> None:
     """Raise `ConfigError` if a file cannot be written."""
     is_new = not path.exists()
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
         if is_new:
             path.unlink()
+            for folder in made:
+                folder.rmdir()
     except OSError as error:
         raise ConfigError(f"FEEDS: {_shown(uri)}: {path} cannot be written: {error.strerror}") from error
 

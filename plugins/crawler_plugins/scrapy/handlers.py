@@ -131,7 +131,7 @@ class Handlers:
         """
         scheme = request.url.partition(":")[0].lower()
         if scheme not in self._paths:
-            raise NotSupported(f"no download handler for the scheme {scheme!r}")
+            raise NotSupported(f"Unsupported URL scheme {scheme!r}: DOWNLOAD_HANDLERS has none for it")
         if scheme not in self._made:
             self._made[scheme] = self._handler(self._paths[scheme])
         method = self._made[scheme].download_request

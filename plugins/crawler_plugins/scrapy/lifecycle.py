@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 from scrapy import signals
-from scrapy.exceptions import CloseSpider, IgnoreRequest
+from scrapy.exceptions import CloseSpider, IgnoreRequest, ScrapyDeprecationWarning
 from scrapy.utils.python import global_object_name
 from twisted.python.failure import Failure
 
 import crawler
 from crawler_plugins.scrapy.attempts import Attempts
-from crawler_plugins.scrapy.components import takes_spider
+from crawler_plugins.scrapy.components import PASSES_SPIDER, path_of, takes_spider
 from crawler_plugins.scrapy.events import Signals
 from crawler_plugins.scrapy.final_stats import note_memory, note_rates
 from crawler_plugins.scrapy.handlers import Handlers
@@ -65,7 +65,7 @@ class Lifecycle:
             await self._pipelines.open()
         except CloseSpider as closing:
             crawl.stop(closing.reason)
-        _call_stats(scrapy.stats.open_spider, spider=scrapy.spider)
+        _call_stats(scrapy.stats, "open_spider", spider=scrapy.spider)
         for result in await self._signals.send_async(signals.spider_opened):
             if isinstance(result, Failure) and isinstance(result.value, CloseSpider):
                 crawl.stop(result.value.reason)
@@ -91,7 +91,7 @@ class Lifecycle:
         await self._signals.send_async(signals.spider_closed, reason=reason)
         note_rates(self._scrapy.stats, self._scrapy.spider)
         note_memory(self._scrapy.stats, "memusage/max")
-        _call_stats(self._scrapy.stats.close_spider, spider=self._scrapy.spider, reason=reason)
+        _call_stats(self._scrapy.stats, "close_spider", spider=self._scrapy.spider, reason=reason)
         log.info("Spider closed (%s)", reason, extra=about)
         await self._signals.send_async(signals.engine_stopped)
         self._scrapy.crawling = False
@@ -116,8 +116,12 @@ class Lifecycle:
                 self._scrapy.stats.inc_value(name, n)
 
 
-def _call_stats(method: Callable[..., Any], **arguments: Any) -> None:
+def _call_stats(stats: Any, name: str, **arguments: Any) -> None:
     """Call a method of a stats collector, which must be given the spider before Scrapy 2.14 only."""
+    method = getattr(stats, name)
     if not takes_spider(method):
         arguments.pop("spider")
+    elif not PASSES_SPIDER:
+        message = f"The {name}() method of {path_of(stats)} requires a spider argument, which is deprecated"
+        warnings.warn(message, ScrapyDeprecationWarning, stacklevel=2)
     method(**arguments)

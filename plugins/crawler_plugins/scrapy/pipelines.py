@@ -14,7 +14,7 @@ from scrapy.exceptions import CloseSpider, DropItem
 from twisted.python.failure import Failure
 
 from crawler import ConfigError
-from crawler_plugins.scrapy.components import path_of, takes_spider
+from crawler_plugins.scrapy.components import path_of, takes_spider, warn_of_deferred
 from crawler_plugins.scrapy.deferreds import is_pending, result_of
 from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 
@@ -48,6 +48,11 @@ class Pipelines:
             return method
         return partial(method, spider=self._crawler.spider)
 
+    @staticmethod
+    async def _result(method: Any) -> None:
+        """Call a method of a pipeline."""
+        await result_of(warn_of_deferred(method(), method, "pipelines"))
+
     async def open(self) -> None:
         """Open the pipelines, first to last.
 
@@ -58,7 +63,7 @@ class Pipelines:
         for pipeline in self.components:
             if hasattr(pipeline, "open_spider"):
                 try:
-                    await result_of(self._bound(pipeline, "open_spider")())
+                    await self._result(self._bound(pipeline, "open_spider"))
                 except CloseSpider:
                     raise
                 except Exception as error:
@@ -70,7 +75,7 @@ class Pipelines:
         for pipeline in reversed(self.components):
             if hasattr(pipeline, "close_spider"):
                 try:
-                    await result_of(self._bound(pipeline, "close_spider")())
+                    await self._result(self._bound(pipeline, "close_spider"))
                 except Exception:
                     logging.getLogger("crawler.plugins.scrapy").exception("%s.close_spider", type(pipeline).__name__)
 
@@ -87,7 +92,7 @@ class Pipelines:
             for step in self._steps:
                 output = step(output)
                 if is_pending(output):
-                    output = await result_of(output)
+                    output = await result_of(warn_of_deferred(output, step, "pipelines"))
         except DropItem as dropped:
             log_result(log, crawler.logformatter.dropped(item, dropped, response, spider), spider, item=item)
             await self._signals.send_async(signals.item_dropped, item=item, response=response, exception=dropped)

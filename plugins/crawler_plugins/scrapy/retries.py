@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from scrapy.utils.misc import load_object
 
 import crawler
+from crawler_plugins.scrapy.handlers import ORIGIN
 from crawler_plugins.scrapy.settings import has_retries
 
 __all__ = ["Retries", "StatusRetryPolicy", "is_for_robots"]
+
+log = logging.getLogger("scrapy.downloadermiddlewares.retry")
 
 UNAVAILABLE: Final = 503
 LIMITS: Final = frozenset({429, UNAVAILABLE})
@@ -21,10 +25,13 @@ class Retries:
     """Decides which responses are followed by another attempt.
 
     Parameters:
-        settings: The `scrapy.settings.Settings`.
+        scrapy: The `scrapy.crawler.Crawler`.
     """
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, scrapy: Any) -> None:
+        settings = scrapy.settings
+        self._scrapy = scrapy
+        self._level = _level_of(settings.get("RETRY_GIVE_UP_LOG_LEVEL", "ERROR"))
         try:
             self.codes = frozenset(int(code) for code in settings.getlist("RETRY_HTTP_CODES"))
         except (ValueError, TypeError) as error:
@@ -50,11 +57,29 @@ class Retries:
         allowed = request.attempts if request.attempts is not None else 1 + self._times
         return bool(self.codes) and attempt < allowed
 
-    def count(self, stats: Any, reason: str) -> None:
-        """Count a retry in the statistics of Scrapy."""
+    def repeat(self, request: crawler.Request, failed: int, reason: str, kind: str = "") -> None:
+        """Log and count that a request is sent again, as Scrapy's own middleware does.
+
+        Parameters:
+            request: The request.
+            failed: How many attempts have failed.
+            reason: Why the last one has, in the log.
+            kind: The same in the statistics. Default: `reason`.
+        """
         self.counted += 1
-        stats.inc_value("retry/count")
-        stats.inc_value(f"retry/reason_count/{reason}")
+        log.debug("Retrying %s (failed %d times): %s", _shown(request), failed, reason, extra=self._about)
+        self._scrapy.stats.inc_value("retry/count")
+        self._scrapy.stats.inc_value(f"retry/reason_count/{kind or reason}")
+
+    def give_up(self, request: crawler.Request, failed: int, reason: str) -> None:
+        """Log and count that a request is not sent again. Parameters are those of `repeat`."""
+        message = "Gave up retrying %s (failed %d times): %s"
+        log.log(self._level, message, _shown(request), failed, reason, extra=self._about)
+        self._scrapy.stats.inc_value("retry/max_reached")
+
+    @property
+    def _about(self) -> dict[str, Any]:
+        return {"spider": self._scrapy.spider}
 
     @staticmethod
     def is_up_to_the_crawl(response: crawler.Response, is_accepted: Callable[[int], bool]) -> bool:
@@ -93,6 +118,22 @@ class StatusRetryPolicy(crawler.RetryPolicy):
         """Return whether a refused request is sent again without using up an attempt."""
         is_silent = error.status == UNAVAILABLE and error.retry_after is None
         return not is_silent and super().goes_back(request, error, refusals)
+
+
+def _level_of(given: Any) -> int:
+    """Return a level of the log by its name or number.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    known = logging.getLevelNamesMapping()
+    if not isinstance(given, int) and given not in known:
+        raise crawler.ConfigError(f"setting RETRY_GIVE_UP_LOG_LEVEL: no level {given!r}: use one of {', '.join(known)}")
+    return given if isinstance(given, int) else known[given]
+
+
+def _shown(request: crawler.Request) -> str:
+    return f"<{request.method} {request.url.removeprefix(ORIGIN)}>"
 
 
 def is_for_robots(request: crawler.Request) -> bool:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 import crawler
 from crawler_plugins.scrapy import responses
 from crawler_plugins.scrapy.attempts import Attempts
+from crawler_plugins.scrapy.components import warn_of_deferred
 from crawler_plugins.scrapy.deferreds import iterate, result_of
 from crawler_plugins.scrapy.events import Signals, is_logged, log_result
 from crawler_plugins.scrapy.failures import exception_of, failure_of
@@ -104,13 +105,14 @@ class Scraper:
         self._middlewares = middlewares
         self._pipelines = pipelines
         self._items = items
+        self.active: set[Any] = set()
+        """Responses in callbacks, and in pipelines."""
         self._has_depths = any(isinstance(one, DepthMiddleware) for one in middlewares.components)
 
     async def page(self, response: crawler.Response, **_: Any) -> list[Any]:
         """Return what the callback of a page produces; of a start item, what the pipelines make of it."""
         if self._items.is_carrier(response.url):
-            item = await self._pipelines.process(self._items.item_of(response.request), None)
-            return [] if item is None else [plain_item(item)]
+            return await self._through_pipelines(self._items.item_of(response.request), None)
         if "#" in response.request.meta:
             self.crawl.job.before_commit(self._requests.forget, response.request)
         return await self._scrape(self._received(response), response.request.depth, response.is_known)
@@ -161,8 +163,9 @@ class Scraper:
         if isinstance(error, CloseSpider):
             self.crawl.stop(error.reason or "cancelled")
             return
-        if response is not None:
-            entry = scrapy.logformatter.spider_error(failure, response.request, response, scrapy.spider)
+        request = getattr(failure, "request", None)
+        if request is not None:
+            entry = scrapy.logformatter.spider_error(failure, request, response or failure, scrapy.spider)
             log_result(log, entry, scrapy.spider, exc_info=(type(error), error, error.__traceback__))
         self._signals.send(signals.spider_error, failure=failure, response=response)
         if COUNTS_ALL:
@@ -193,17 +196,20 @@ class Scraper:
         """Return what the callback of a response produces, or its errback if its status is refused."""
         request = response.request
         outputs = _Outputs(request, depth, response, is_known)
+        self.active.add(response)
         if self._has_depths and not outputs.depth:
             del request.meta["depth"]  # the middleware sets it, and counts the page
         try:
             callback = request.callback or default_callback(self._scrapy.spider)
-            call = partial(callback, response, **request.cb_kwargs)
+            call = partial(_call, callback, response, **request.cb_kwargs)
             produced = await self._middlewares.call(response, call, partial(_call_errback, request))
             await self._collect(produced, outputs)
         except crawler.CrawlerError:
             raise
         except Exception as error:
             self.note_error(failure_of(error, request), response)
+        finally:
+            self.active.discard(response)
         while outputs.misfits:
             unsent, misfit = outputs.misfits.pop()
             await self._fail(unsent, NotSupported(str(misfit)), outputs)
@@ -236,14 +242,19 @@ class Scraper:
         if isinstance(value, Request):
             self._take_request(value, outputs)
         elif is_item(value) or (value is not None and ANY_ITEM):
-            item = await self._pipelines.process(value, outputs.response)
-            if is_item(item):
-                outputs.values.append(plain_item(item))
-            elif item is not None:
-                log.error("outputs take no item of type %r, which %s yielded", type(item).__name__, outputs.response)
+            outputs.values += await self._through_pipelines(value, outputs.response)
         elif value is not None:
             kind = type(value).__name__
             log.error("Spider must return request, item, or None, got %r in %s", kind, outputs.response)
+
+    async def _through_pipelines(self, value: Any, response: Any) -> list[Any]:
+        """Return what the pipelines make of an item; nothing if they drop it, or if no output takes that."""
+        item = await self._pipelines.process(value, response)
+        if is_item(item):
+            return [plain_item(item)]
+        if item is not None:
+            log.warning("outputs take no item of type %r, from %s", type(item).__name__, response or "the start")
+        return []
 
     def _take_request(self, request: Any, outputs: _Outputs) -> None:
         depth = outputs.depth + 1
@@ -259,6 +270,10 @@ class Scraper:
         return outputs.values
 
 
+def _call(callback: Callable[..., Any], response: Any, /, **arguments: Any) -> Any:
+    return warn_of_deferred(callback(response, **arguments), callback, "spider callbacks")
+
+
 def _call_errback(request: Any, error: BaseException) -> Any:
     """Call the errback of a request with an exception.
 
@@ -267,7 +282,7 @@ def _call_errback(request: Any, error: BaseException) -> Any:
     """
     if request.errback is None:
         raise error
-    produced = request.errback(failure_of(error, request))
+    produced = warn_of_deferred(request.errback(failure_of(error, request)), request.errback, "spider errbacks")
     if isinstance(produced, Failure):
         produced.raiseException()
     return produced

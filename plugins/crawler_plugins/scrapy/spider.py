@@ -190,7 +190,7 @@ class ScrapySpider(crawler.Spider):
         """Create the parts of the bridge."""
         scrapy = self.scrapy
         self._signals = Signals(scrapy)
-        self._retries = Retries(settings)
+        self._retries = Retries(scrapy)
         self._handlers = Handlers(scrapy, self._fetch_for_handler)
         fields = mapped.request_headers(settings)
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
@@ -225,6 +225,7 @@ class ScrapySpider(crawler.Spider):
                 [*self._middlewares.components, *([referer] if referer else [])],
                 self._pipelines.components,
             ),
+            self._scraper.active,
         )
         self._lifecycle = Lifecycle(
             scrapy,

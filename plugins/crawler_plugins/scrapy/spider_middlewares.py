@@ -19,7 +19,7 @@ from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
 from scrapy.utils.spider import iterate_spider_output
 
 from crawler_plugins.scrapy.components import takes_spider
-from crawler_plugins.scrapy.deferreds import async_iterable, iterate, result_of
+from crawler_plugins.scrapy.deferreds import AsyncIterable, iterate, result_of
 
 __all__ = ["SpiderMiddlewares"]
 
@@ -47,7 +47,7 @@ class SpiderMiddlewares:
         """Return the start requests as the middlewares change them."""
         for middleware in self._starts:
             if hasattr(middleware, "process_start"):
-                source = produced if hasattr(produced, "__aiter__") else async_iterable(produced or ())
+                source = produced if hasattr(produced, "__aiter__") else AsyncIterable(produced or ())
                 produced = middleware.process_start(source)
             elif hasattr(middleware, "process_start_requests"):
                 process = partial(middleware.process_start_requests, spider=self._spider)
@@ -170,7 +170,7 @@ class _Layer:
         """Return an output as the middleware changes it; `None` if it changes none."""
         is_async = hasattr(produced, "__aiter__")
         if self.output_async is not None and (is_async or self.output is None):
-            return self.output_async(response=response, result=produced if is_async else async_iterable(produced or ()))
+            return self.output_async(response=response, result=produced if is_async else AsyncIterable(produced or ()))
         if self.output is None:
             return None
         process = partial(self.output, response)

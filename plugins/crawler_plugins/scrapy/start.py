@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any, Final
@@ -32,7 +31,6 @@ EMPTY: Final = getattr(signals, "scheduler_empty", None)
 """The signal of a scheduler that has no requests, which Scrapy has since 2.13."""
 HAS_START_ERROR: Final = version_info >= (2, 19)
 """Whether a start that raised is a reason of its own."""
-log = logging.getLogger("crawler.plugins.scrapy")
 
 
 class Start:
@@ -77,8 +75,11 @@ class Start:
 
     def requests(self) -> Any:
         """Return the start requests as an iterator, or as an async one if the start has to be awaited."""
-        produced = self._middlewares.start(start_output(self._scrapy.spider))
-        if hasattr(produced, "__aiter__") or is_pending(produced) or self._signals.is_heard(signals.spider_idle):
+        given = start_output(self._scrapy.spider)
+        if given is None or is_pending(given):
+            given = _awaited(self._scrapy.spider, given)
+        produced = self._middlewares.start(given)
+        if hasattr(produced, "__aiter__") or self._signals.is_heard(signals.spider_idle):
             return self._from_async(produced)
         return self._from(produced)
 
@@ -94,7 +95,7 @@ class Start:
 
     async def _from_async(self, produced: Any) -> AsyncIterator[crawler.Request]:  # noqa: ASYNC900 - the crawl closes it
         try:
-            async with aclosing(iterate(await result_of(produced))) as values:
+            async with aclosing(iterate(produced)) as values:
                 async for value in values:
                     request = self._entering(value)
                     if request is not None:
@@ -108,14 +109,19 @@ class Start:
     def _entering(self, value: Any) -> crawler.Request | None:
         """Return a start request for the crawl; `None` if it is refused."""
         if isinstance(value, Request):
-            return self._scheduling.enter_start(value)
+            try:
+                return self._scheduling.enter_start(value)
+            except Exception as error:
+                self._note_error(error, "processing requests from start()")
+                self.crawl.stop("shutdown")
+                return None
         return None if value is None else self._items.carry(value)
 
-    def _note_error(self, error: Exception) -> None:
+    def _note_error(self, error: Exception, while_: str = "reading start items and requests") -> None:
         if not isinstance(error, CloseSpider):
             self._is_broken = True
-            log.error("Error while reading start items and requests: %s", error, exc_info=error)
-            self.crawl.job.report_problem(f"the start of the spider raised {type(error).__name__}: {error}")
+            kind = type(error).__name__
+            self.crawl.job.report_problem(f"Error while {while_}: {kind}: {error}", error)
         self._scraper.note_error(failure_of(error, None), None)
 
     async def report_empty(self) -> None:
@@ -151,6 +157,21 @@ class Start:
     def _is_idle(self) -> bool:
         statistics = self.crawl.control.statistics()
         return not (statistics.in_flight or statistics.waiting)
+
+
+async def _awaited(spider: Any, given: Any) -> AsyncIterator[Any]:  # noqa: ASYNC900 - as those of spiders
+    """Yield what a start results in that is no iterable itself.
+
+    Raises:
+        TypeError: It results in none.
+    """
+    produced = await result_of(given)
+    if produced is None:
+        form = "an asynchronous generator, i.e. an async def method with yield statements"
+        raise TypeError(f"{type(spider).__name__}.start() must be {form}, got {type(given)}")
+    async with aclosing(iterate(produced)) as values:
+        async for value in values:
+            yield value  # noqa: ASYNC119 - the crawl closes it
 
 
 def start_output(spider: Any) -> Any:

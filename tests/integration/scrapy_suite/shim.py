@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import scrapy.crawler
 import trio
 from crawler_plugins.scrapy import ScrapySpider, creation, processes
 from crawler_plugins.scrapy import spider as bridge
@@ -25,7 +24,7 @@ from scrapy.crawler import Crawler
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.python.failure import Failure
 
-from crawler import crawl
+from crawler import ConfigError, crawl
 
 DEADLINE: Final = 60.0
 """Seconds that a test has, at most: the slowest takes 10 s."""
@@ -65,7 +64,7 @@ async def _in_trio(function: Callable[[], Any]) -> None:
     raised: BaseException | None = TimeoutError(f"the test takes longer than {DEADLINE:g} s")
     with trio.move_on_after(DEADLINE):
         async with trio.open_nursery() as nursery:
-            await nursery.start(reactor.keep, nursery)
+            await nursery.start(reactor.keep)
             nurseries.append(nursery)
             try:
                 await result_of(function())
@@ -86,8 +85,8 @@ async def _in_trio(function: Callable[[], Any]) -> None:
 async def crawl_async(self: Any, *args: Any, **kwargs: Any) -> None:
     """Crawl: takes the place of `Crawler.crawl_async`."""
     done = start(self, *args, **kwargs)
-    task = asyncio.current_task(TrioReactor.install().asyncio)
-    await (done if task is None else done.asFuture(TrioReactor.install().asyncio))
+    loop = TrioReactor.install().loop
+    await (done if asyncio.current_task(loop) is None else done.asFuture(loop))
 
 
 def start(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,11 +108,18 @@ def start(self: Any, *args: Any, **kwargs: Any) -> Any:
 async def _finish(done: Any, crawler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
         await _crawl(crawler, args, kwargs)
-    except Exception:
+    except Exception as error:
         crawler.crawling = False
-        done.errback(Failure())
+        done.errback(Failure(_cause_of(error)))
     else:
         done.callback(None)
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Return what a component of the project raised, which Scrapy passes on: the cause of a `ConfigError`."""
+    if isinstance(error, BaseExceptionGroup):
+        return _cause_of(error.exceptions[0])
+    return error if not isinstance(error, ConfigError) or error.__cause__ is None else _cause_of(error.__cause__)
 
 
 async def _crawl(crawler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -167,5 +173,4 @@ def pytest_configure(config: Any) -> None:
     processes.install = lambda: None  # tests start crawls with `CrawlerRunner` while the reactor is installed
     ScrapySpider.prepare()
     decorators.coroutine_test, decorators.inline_callbacks_test = coroutine_test, inline_callbacks_test
-    scrapy.crawler.is_asyncio_reactor_installed = lambda: True  # which `AsyncCrawlerRunner` wants
     Crawler.crawl, Crawler.crawl_async, Crawler._apply_settings = start, crawl_async, _apply_settings

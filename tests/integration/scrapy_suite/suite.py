@@ -55,7 +55,7 @@ def main() -> int:
     named = selected()
     expected = deviations()
     failed = run(python, folder, named, "-n", "2")
-    surprises = sorted(set(failed) - set(expected))
+    surprises = sorted(failed ^ set(expected))
     if surprises:  # once more, alone: some measure time
         failed = failed - set(surprises) | run(python, folder, surprises)
     lost = [f"fails: {test}" for test in sorted(failed - set(expected))]

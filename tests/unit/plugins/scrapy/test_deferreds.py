@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 import trio
-from crawler_plugins.scrapy.deferreds import async_iterable, is_pending, iterate, result_of
+from crawler_plugins.scrapy.deferreds import AsyncIterable, is_pending, iterate, result_of
 from twisted.internet.defer import Deferred, fail, inlineCallbacks, succeed
 
 
@@ -77,4 +77,4 @@ async def test_both_kinds_of_iterables_are_iterated():
     assert [value async for value in iterate(numbers())] == [1, 2]
     assert [value async for value in iterate([1, 2])] == [1, 2]
     assert [value async for value in iterate(None)] == []
-    assert [value async for value in async_iterable([3])] == [3]
+    assert [value async for value in AsyncIterable([3])] == [3]

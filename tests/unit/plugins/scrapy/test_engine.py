@@ -93,7 +93,7 @@ def test_before_the_crawl_it_says_so():
         settings = signals = spider = None
 
     with pytest.raises(RuntimeError, match="from the signal spider_opened on"):
-        Engine(Scrapy(), print, print, ([], [], [])).pause()
+        Engine(Scrapy(), print, print, ([], [], []), ()).pause()
 
 
 async def test_the_crawler_says_whether_it_crawls():
@@ -105,3 +105,20 @@ async def test_the_crawler_says_whether_it_crawls():
 
     ran = await run_scrapy(Asks, PAGES)
     assert [*said, ran.spider.crawler.crawling] == [True, False]
+
+
+async def test_its_status_is_known_in_a_callback():
+    said = []
+
+    class Asks(One):
+        def parse(self, response):
+            engine = self.crawler.engine
+            said.append((len(engine.scraper.slot.active), engine.scraper.is_idle()))
+            engine.slot.scheduler.enqueue_request(scrapy.Request(f"{SITE}/b", callback=self.later))
+
+        def later(self, response):
+            said.append(response.url)
+
+    ran = await run_scrapy(Asks, {**PAGES, "/b": "b"})
+    assert said == [(1, False), f"{SITE}/b"]
+    assert ran.spider.crawler.engine.scraper.is_idle()

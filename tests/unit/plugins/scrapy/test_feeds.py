@@ -116,3 +116,19 @@ def test_a_job_refuses_a_feed_that_it_cannot_resume(option, tmp_path):
     TrioReactor.uninstall()
     with pytest.raises(ConfigError, match=f"a job cannot resume a feed with {option}"):
         spider.feeds(job=tmp_path / "job")
+
+
+async def test_a_feed_without_items_leaves_no_folder(tmp_path):
+    await crawl(
+        {f"{tmp_path}/new/of/%(batch_id)d.jl": {"batch_item_count": 1, "item_filter": Nothing}},
+        {"FEED_STORE_EMPTY": False},
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+class Nothing:
+    def __init__(self, options):
+        """Take the options of the feed."""
+
+    def accepts(self, item):
+        return False

@@ -100,7 +100,9 @@ async def test_a_scheme_without_a_handler_fails_as_in_scrapy(url):
 
     ran = await run_scrapy(Other, {}, {"DOWNLOAD_HANDLERS": {"ftp": None}})
     scheme = url.partition(":")[0]
-    assert ran.items == [{"error": f"NotSupported: no download handler for the scheme {scheme!r}"}]
+    assert ran.items == [
+        {"error": f"NotSupported: Unsupported URL scheme {scheme!r}: DOWNLOAD_HANDLERS has none for it"}
+    ]
     assert ran.stats["downloader/exception_type_count/scrapy.exceptions.NotSupported"] == 1
 
 

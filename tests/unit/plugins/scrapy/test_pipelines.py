@@ -72,6 +72,7 @@ def clean():
     events.clear()
 
 
+@pytest.mark.filterwarnings("ignore:.*returned a Deferred:scrapy.exceptions.ScrapyDeprecationWarning")
 async def test_plain_async_and_deferred_pipelines_run_in_their_order():
     ran = await run_scrapy(One, PAGES, {"ITEM_PIPELINES": {Async: 2, Plain: 1, ByDeferred: 3, Fired: 4}})
     assert ran.items == [{"n": 20, "d": "x"}]

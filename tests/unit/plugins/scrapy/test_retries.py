@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import httpx
 import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.retries import Retries, StatusRetryPolicy
+from scrapy.settings import Settings
 from support.scrapy_site import SITE, run_scrapy
 
 import crawler
+from crawler import ConfigError
 from crawler.transport.errors import transport_error
 
 
@@ -151,3 +155,28 @@ async def test_network_errors_are_retried_as_retry_exceptions_says(settings, err
         )
     ran = await run_scrapy(One, {"/": raising(error, 2)}, settings)
     assert ran.items == items
+
+
+async def test_retries_are_logged_as_by_the_middleware_of_scrapy(autojump_clock, caplog):
+    class Retried(scrapy.Spider):
+        name = "retried"
+        custom_settings = {"RETRY_TIMES": 1, "RETRY_GIVE_UP_LOG_LEVEL": "WARNING"}
+        start_urls = [f"{SITE}/503", f"{SITE}/refused"]
+
+    def refuse(request):
+        raise httpx.ConnectError("no", request=request) from ConnectionRefusedError()
+
+    caplog.set_level("DEBUG")
+    ran = await run_scrapy(Retried, {"/503": lambda _: httpx.Response(503), "/refused": refuse})
+    logged = [record for record in caplog.records if record.name == "scrapy.downloadermiddlewares.retry"]
+    for path, reason in (("503", "503 Service Unavailable"), ("refused", "")):
+        found = [record for record in logged if f"{SITE}/{path}>" in record.getMessage()]
+        assert [record.levelname for record in found] == ["DEBUG", "WARNING"]
+        assert found[0].getMessage().startswith(f"Retrying <GET {SITE}/{path}> (failed 1 times): {reason}")
+        assert found[1].getMessage().startswith(f"Gave up retrying <GET {SITE}/{path}> (failed 2 times): {reason}")
+        assert all(record.spider is ran.spider for record in found)
+
+
+def test_an_unknown_level_of_the_log_is_refused():
+    with pytest.raises(ConfigError, match="RETRY_GIVE_UP_LOG_LEVEL: no level 'LOUD'"):
+        Retries(SimpleNamespace(settings=Settings({"RETRY_GIVE_UP_LOG_LEVEL": "LOUD"})))

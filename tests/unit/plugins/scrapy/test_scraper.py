@@ -142,7 +142,7 @@ async def test_a_value_that_is_not_an_item_is_logged(caplog):
             yield 3
 
     assert (await run_scrapy(Wrong, PAGES)).items == []
-    assert "outputs take no item of type 'int', which <200 https://site.test/> yielded" in caplog.text
+    assert "outputs take no item of type 'int', from <200 https://site.test/>" in caplog.text
 
 
 async def test_what_is_no_item_is_refused_before_scrapy_takes_any_value(caplog, monkeypatch):
@@ -186,15 +186,16 @@ class Handling(Unnoted):
         return None
 
 
-@pytest.mark.parametrize(("kind", "errors"), [(Unnoted, 1), (Returned, 1), (Raising, 1), (Handling, 0)])
+@pytest.mark.parametrize(("kind", "errors"), [(Unnoted, 1), (Returned, 1), (Raising, 2), (Handling, 0)])
 async def test_a_download_error_that_no_errback_handles_is_logged_as_an_error(kind, errors, autojump_clock, caplog):
     ran = await run_scrapy(kind, {"/refused": _refuse})
     noted = [record for record in caplog.records if record.name == "scrapy.core.scraper"]
     assert [record.levelname for record in noted] == ["ERROR"] * errors
     assert ran.stats.get("log_count/ERROR", 0) == errors
-    for record in noted:
-        assert record.getMessage().startswith(f"Error downloading <GET {SITE}/refused>: ")
-        assert record.exc_info is None
+    begun = [f"Error downloading <GET {SITE}/refused>: ", f"Spider error processing <GET {SITE}/refused> (referer"]
+    for record, beginning in zip(noted, begun, strict=False):
+        assert record.getMessage().startswith(beginning)
+        assert (record.exc_info is None) == (record is noted[0])
         assert record.spider is ran.spider
 
 

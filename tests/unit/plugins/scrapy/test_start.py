@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import scrapy
 from crawler_plugins.scrapy.start import start_output
 from support.scrapy_site import SITE, run_scrapy
@@ -59,7 +60,7 @@ async def test_a_start_that_raises_is_a_problem_and_keeps_its_earlier_requests()
         ran = await run_scrapy(kind, PAGES)
         assert ran.paths == ["/"]
         assert ran.report.exit_code() == 1
-        assert ran.report.problems == ["the start of the spider raised KeyError: 'list'"]
+        assert ran.report.problems == ["Error while reading start items and requests: KeyError: 'list'"]
         assert ran.stats["spider_exceptions/KeyError"] == 1
 
 
@@ -89,3 +90,47 @@ async def test_a_job_knows_its_start_pages(tmp_path):
 
     assert (await run_scrapy(Twice, PAGES, job=tmp_path / "job")).paths == ["/"]
     assert (await run_scrapy(Twice, PAGES, job=tmp_path / "job")).paths == []
+
+
+@pytest.mark.parametrize("kind", [None, "coroutine"])
+async def test_a_start_that_results_in_nothing_is_a_problem(kind):
+    class Nothing(One):
+        def start(self):
+            return None if kind is None else nothing()
+
+    async def nothing():
+        return None
+
+    report = (await run_scrapy(Nothing, PAGES)).report
+    [problem] = report.problems
+    assert "Nothing.start() must be an asynchronous generator" in problem
+    assert report.exit_code() == 1
+
+
+async def test_a_start_whose_request_cannot_be_scheduled_ends_the_crawl():
+    class Fingerprinter:
+        def fingerprint(self, request):
+            raise ValueError("no fingerprint")
+
+    class Unscheduled(One):
+        custom_settings = {"REQUEST_FINGERPRINTER_CLASS": Fingerprinter}
+
+        async def start(self):
+            yield scrapy.Request(f"{SITE}/")
+
+    ran = await run_scrapy(Unscheduled, PAGES)
+    assert ran.paths == []
+    assert ran.report.problems == ["Error while processing requests from start(): ValueError: no fingerprint"]
+    assert ran.stats["finish_reason"] == "shutdown"
+
+
+async def test_a_text_as_start_item_passes_the_pipelines(caplog):
+    class Text(One):
+        async def start(self):
+            yield "text"
+            yield scrapy.Request(f"{SITE}/")
+
+    ran = await run_scrapy(Text, PAGES)
+    assert ran.stats["item_scraped_count"] == 2
+    assert ran.items == [{"url": f"{SITE}/"}]
+    assert "outputs take no item of type 'str', from the start" in caplog.text
