@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61344,
-    "lines of crawler/ without limits": 52893,
+    "lines of crawler/": 61349,
+    "lines of crawler/ without limits": 52898,
     "files of crawler/": 434,
     "files with fewer than 25 lines of code": 45,
-    "lines of plugins/": 23336,
+    "lines of plugins/": 23487,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 279,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 201,
-    "lines of the modules of a plain crawl": 29769,
+    "lines of the modules of a plain crawl": 29774,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
