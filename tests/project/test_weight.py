@@ -65,6 +65,7 @@ RISES: Final = (
     "a page that redirects in a loop is not said to be ten pages that were lost",
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
+    "Scrapy projects log retries and errors of errbacks as with Scrapy, and the causes of problems are logged once",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

@@ -160,7 +160,7 @@ class Start:
 
 
 async def _awaited(spider: Any, given: Any) -> AsyncIterator[Any]:  # noqa: ASYNC900 - as those of spiders
-    """Yield what a start results in that is no iterable itself.
+    """Yield the values of a start that has to be awaited.
 
     Raises:
         TypeError: It results in none.
