@@ -51,18 +51,20 @@ class GuestLoop(asyncio.SelectorEventLoop):
         """
         self._keepers += 1
         try:
-            if is_second := self._keepers > 1:
+            is_first = self._keepers == 1
+            if not is_first:
                 task_status.started()
             async with self._turn:
-                await self._keep(trio.TASK_STATUS_IGNORED if is_second else task_status)
+                await self._run(task_status.started if is_first else None)
         finally:
             self._keepers -= 1
 
-    async def _keep(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _run(self, started: Callable[[], None] | None) -> None:
         self._shift = self._stood - trio.current_time()
         try:
             self.run_round()
-            task_status.started()
+            if started is not None:
+                started()
             while True:
                 await self._wait()
                 self.run_round()

@@ -90,7 +90,9 @@ class TrioReactor:
         main.installReactor = INSTALL
         installed.close()
 
-    async def keep(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def keep(  # noqa: ASYNC128 - the loop calls `started`
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Run the reactor until the task is cancelled.
 
         Parameters:
