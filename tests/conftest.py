@@ -20,7 +20,7 @@ SERVED = tuple(
     Path(__file__).parent / "integration" / name
     for name in (
         "nginx", "rate_limiters", "limit_models", "kills", "power", "outage", "databases", "web", "browser", "notebook",
-        "fleet", "manual",
+        "fleet", "manual", "scrapy_extensions",
     )
 )  # fmt: skip
 """Folders of tests that need real servers, strace, or root, or that compute for a minute."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -49,6 +51,12 @@ TOPICS = {
 }
 """Sections of the settings page: fields of `crawler.Settings`."""
 HOOKS = ("Plugin", "Crawl")
+EXTENSIONS = json.loads((Path(__file__).parents[1] / "reference" / "scrapy_extensions.json").read_text())
+EXTENSIONS_TESTED = (
+    "A test crawls a site on the loopback with each of these packages, once with Scrapy and once here, and compares "
+    "the requests with their header fields, the items, the stats and the files. The Scrapy is the newest of 2.19 and "
+    "2.11 that the package itself runs with; with a dash it runs with neither."
+)
 CRAWL_PARTS = ("CrawlControl", "CrawlJob", "CrawlCookies")
 
 
@@ -149,6 +157,10 @@ def scrapy_page() -> Iterator[str]:
         yield ""
     title = "Settings that Scrapy's objects read, as before"
     yield from [title, "-" * len(title), "", ", ".join(f"``{name}``" for name in sorted(names.READ)) + "."]
+    yield from ["", "Extensions", "----------", "", EXTENSIONS_TESTED, "", ".. list-table::", "   :header-rows: 1", ""]
+    rows = [(f"``{one['package']}`` {one['version']}", one["scrapy"] or "–", one["here"]) for one in EXTENSIONS]
+    for package, version, here in [("Package", "Scrapy", "Here"), *rows]:
+        yield from [f"   * - {package}", f"     - {version}", f"     - {here}"]
 
 
 PAGES = {

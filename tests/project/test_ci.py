@@ -42,7 +42,18 @@ def test_the_workflow_runs_every_step():
     assert {step for steps in named for step in steps.split()} == defined()
 
 
-WITH_SERVERS = ("sites", "limited", "power", "outages", "databases", "fleet", "web", "browser", "notebook")
+WITH_SERVERS = (
+    "sites",
+    "limited",
+    "power",
+    "outages",
+    "databases",
+    "fleet",
+    "web",
+    "browser",
+    "notebook",
+    "extensions",
+)
 
 
 def test_nox_runs_every_step_that_needs_no_servers():

@@ -80,7 +80,8 @@ class Attempts:
         self._handlers = handlers
         self._is_cached = scrapy.settings.getbool("HTTPCACHE_ENABLED")
         self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
-        self._stats = scrapy.stats if scrapy.settings.getbool("DOWNLOADER_STATS") else None
+        self.counts = scrapy.settings.getbool("DOWNLOADER_STATS") and self.middlewares.counts
+        """Whether requests and responses are counted as by `DownloaderStats`."""
         self._is_heard = False
         self._are_parts_heard = False
         self._made: dict[int, tuple[Any, Any]] = {}
@@ -179,20 +180,20 @@ class Attempts:
 
     def count_request(self, method: str) -> None:
         """Count a request by its method."""
-        if self._stats is not None:
-            self._stats.inc_value("downloader/request_count")
-            self._stats.inc_value(f"downloader/request_method_count/{method}")
+        if self.counts:
+            self._scrapy.stats.inc_value("downloader/request_count")
+            self._scrapy.stats.inc_value(f"downloader/request_method_count/{method}")
 
     def count(self, result: int | Exception) -> None:
         """Count the status of a response, or an exception."""
-        if self._stats is None or isinstance(result, _Decided):
+        if not self.counts or isinstance(result, _Decided):
             return
         if isinstance(result, int):
-            self._stats.inc_value("downloader/response_count")
-            self._stats.inc_value(f"downloader/response_status_count/{result}")
+            self._scrapy.stats.inc_value("downloader/response_count")
+            self._scrapy.stats.inc_value(f"downloader/response_status_count/{result}")
         else:
-            self._stats.inc_value("downloader/exception_count")
-            self._stats.inc_value(f"downloader/exception_type_count/{global_object_name(type(result))}")
+            self._scrapy.stats.inc_value("downloader/exception_count")
+            self._scrapy.stats.inc_value(f"downloader/exception_type_count/{global_object_name(type(result))}")
 
     def _concerns_middlewares(self, answer: crawler.Response) -> bool:
         """Return whether one of Scrapy's own middlewares may do something about a response."""

@@ -59,6 +59,8 @@ class DownloaderMiddlewares:
         """Those that run."""
         self.refreshes = any(isinstance(component, MetaRefreshMiddleware) for component in self.middlewares)
         """Whether a page may lead to another one by a refresh."""
+        self.counts = STATS in self._components
+        """Whether Scrapy's own middleware counts requests and responses, and not one of the project in its place."""
         self._has_others = any(path_of(component) not in THEIRS for component in self.middlewares)
         self.default_fields = self._fields()
         """The header fields that requests get unless they have them, with their values."""

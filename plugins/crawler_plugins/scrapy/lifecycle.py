@@ -105,7 +105,7 @@ class Lifecycle:
             "dupefilter/filtered": counted.filtered["duplicate"],
             "robotstxt/forbidden": forbidden,
         }
-        if self._scrapy.settings.getbool("DOWNLOADER_STATS"):
+        if self._attempts.counts:
             found |= {
                 "downloader/exception_count": forbidden,
                 f"downloader/exception_type_count/{global_object_name(IgnoreRequest)}": forbidden,
