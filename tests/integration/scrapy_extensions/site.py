@@ -28,7 +28,7 @@ class Site:
         self._counts: Counter[str] = Counter()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget the requests."""
         self.requests.clear()
         self._counts.clear()
 
