@@ -9,6 +9,7 @@ from typing import Any, Final
 from scrapy.crawler import Crawler
 
 from crawler import ConfigError
+from crawler_plugins.scrapy.handlers import WEB
 from crawler_plugins.scrapy.private import SETS_ATTRIBUTES, apply_settings
 from crawler_plugins.scrapy.refusals import error_of, missing_arguments, refusals
 from crawler_plugins.scrapy.settings import is_given
@@ -36,6 +37,7 @@ BRIDGED: Final = frozenset({"download_delay", "max_concurrent_requests"} if SETS
 """Those that Scrapy itself turns into settings, which the command line then overrides."""
 FORCED: Final = {"TWISTED_REACTOR": None, "TELNETCONSOLE_ENABLED": False}
 """Settings that have these values whatever the project says."""
+CRAWL_HANDLER: Final = "crawler_plugins.scrapy.handlers.CrawlHandler"
 
 
 def create_crawler(
@@ -63,6 +65,8 @@ def create_crawler(
             warnings.simplefilter("ignore")  # deprecations of Scrapy are not the user's problem here
             made = Crawler(spider_class, settings)
             _choose_extensions(made.settings)
+            for scheme in WEB:
+                made.settings["DOWNLOAD_HANDLERS_BASE"].set(scheme, CRAWL_HANDLER, priority="cmdline")
             _refuse(name, made.settings, spider_class)
             made.spider = spider_class.from_crawler(made, **arguments)
             for attribute, setting in ATTRIBUTES.items():

@@ -84,6 +84,7 @@ class Engine:
         scrapy: The `scrapy.crawler.Crawler`.
         add: Adds a request of Scrapy to the crawl.
         fetch: Fetches a request of Scrapy now.
+        fetch_plainly: The same, past the components.
         components: The downloader middlewares, the spider middlewares and the pipelines, for the methods of the crawler
             that find one of them.
         scraping: The responses in callbacks and pipelines.
@@ -94,6 +95,7 @@ class Engine:
         scrapy: Any,
         add: Callable[[Any], None],
         fetch: Callable[[Any], Awaitable[Any]],
+        fetch_plainly: Callable[[Any], Awaitable[Any]],
         components: tuple[list[Any], list[Any], list[Any]],
         scraping: Collection[Any],
     ) -> None:
@@ -116,6 +118,7 @@ class Engine:
         self.start_time: float | None = None
         self._add = add
         self._fetch = fetch
+        self._fetch_plainly = fetch_plainly
         self._crawl: crawler.Crawl | None = None
         self._start_soon: Any = None
 
@@ -137,18 +140,26 @@ class Engine:
 
     def download(self, request: Any, spider: Any = None) -> Any:
         """Fetch a request through the downloader middlewares, and return a Deferred of its response."""
+        return self._fetched(self._fetch(request))
+
+    def fetch_for_handler(self, request: Any) -> Any:
+        """Fetch a request past the components, and return a Deferred of its response."""
+        return self._fetched(self._fetch_plainly(request))
+
+    def _fetched(self, fetching: Awaitable[Any]) -> Any:
+        """Return a Deferred of a response."""
+        if self._start_soon is None:
+            raise RuntimeError(NOT_RUNNING)
         done: Any = Deferred()
 
         async def fetch() -> None:
             try:
-                response = await self._fetch(request)
+                response = await fetching
             except Exception:
                 done.errback(Failure())
             else:
                 done.callback(response)
 
-        if self._start_soon is None:
-            raise RuntimeError(NOT_RUNNING)
         self._start_soon(fetch)
         return done
 

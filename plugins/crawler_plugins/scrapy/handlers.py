@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
 from scrapy.exceptions import NotConfigured, NotSupported
+from scrapy.utils.defer import maybe_deferred_to_future
 from scrapy.utils.misc import load_object
 
 from crawler_plugins.scrapy.components import build_component, path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
 from crawler_plugins.scrapy.reactor import asyncio_loop
 
-__all__ = ["NETWORK", "ORIGIN", "WEB", "Handlers", "entered_url", "host_of", "web_handlers"]
+__all__ = ["ORIGIN", "WEB", "CrawlHandler", "Handlers", "entered_url", "host_of", "web_handlers"]
 
 ORIGIN: Final = "http://handler.invalid/"
 """Beginning of the URLs. No host has this name (RFC 6761 section 6.4)."""
 WEB: Final = ("http", "https")
 """Schemes that the crawl fetches itself, unless the project has a handler for them."""
-REPLACED: Final = ("scrapy.core.downloader.handlers.", "scrapy_playwright.")
+REPLACED: Final = ("scrapy.core.downloader.handlers.", "scrapy_playwright.", "crawler_plugins.scrapy.handlers.")
 """Beginnings of web handlers whose work the crawl does itself."""
 PORT: Final = re.compile(r":\d*\Z")
-FTP: Final = "scrapy.core.downloader.handlers.ftp."
-S3: Final = "scrapy.core.downloader.handlers.s3."
-NETWORK: Final = (FTP, S3)
-"""Beginnings of handlers of Scrapy that need the network of Twisted. Others take their place."""
 
 
 def entered_url(url: str) -> str | None:
@@ -86,12 +82,10 @@ class Handlers:
 
     Parameters:
         scrapy: The `scrapy.crawler.Crawler`.
-        fetch: Fetches a web request of Scrapy for a handler, and returns its response.
     """
 
-    def __init__(self, scrapy: Any, fetch: Callable[[Any], Awaitable[Any]]) -> None:
+    def __init__(self, scrapy: Any) -> None:
         self._scrapy = scrapy
-        self._fetch = fetch
         given = scrapy.settings.getwithbase("DOWNLOAD_HANDLERS")
         others = {scheme: given[scheme] for scheme in given if given[scheme] is not None and scheme not in WEB}
         self._web = web_handlers(scrapy.settings)
@@ -133,32 +127,42 @@ class Handlers:
         if scheme not in self._paths:
             raise NotSupported(f"Unsupported URL scheme {scheme!r}: DOWNLOAD_HANDLERS has none for it")
         if scheme not in self._made:
-            self._made[scheme] = self._handler(self._paths[scheme])
+            try:
+                self._made[scheme] = build_component(load_object(self._paths[scheme]), self._scrapy)
+            except NotConfigured as error:
+                raise NotSupported(f"Unsupported URL scheme {scheme!r}: {error}") from error
         method = self._made[scheme].download_request
         arguments = {"spider": self._scrapy.spider} if takes_spider(method) else {}
         produced, loop = method(request, **arguments), asyncio_loop()
-        if scheme in self._web and loop is not None and inspect.iscoroutine(produced):
+        if loop is not None and inspect.iscoroutine(produced):
             produced = loop.create_task(produced)  # libraries for asyncio look for the current task
         return await result_of(produced)
-
-    def _handler(self, given: Any) -> Any:
-        """Return the handler for what ``DOWNLOAD_HANDLERS`` has."""
-        path = path_of(given)
-        if path.startswith(FTP):
-            from crawler_plugins.scrapy.ftp import FtpHandler  # noqa: PLC0415 - few projects need it
-
-            return FtpHandler(self._scrapy.settings)
-        if path.startswith(S3):
-            from crawler_plugins.scrapy.s3 import S3Handler  # noqa: PLC0415 - few projects need it
-
-            return S3Handler(self._scrapy.settings, self._fetch)
-        try:
-            return build_component(load_object(given), self._scrapy)
-        except NotConfigured as error:
-            raise NotSupported(f"{path}: {error}") from error
 
     async def close(self) -> None:
         """Close the handlers."""
         for handler in self._made.values():
             if hasattr(handler, "close"):
                 await result_of(handler.close())
+
+
+class CrawlHandler:
+    """The handler for ``http`` and ``https`` that the handlers of other schemes find: the crawl fetches for them.
+
+    Parameters:
+        scrapy: The `scrapy.crawler.Crawler`.
+    """
+
+    def __init__(self, scrapy: Any) -> None:
+        self._engine = scrapy.engine
+
+    @classmethod
+    def from_crawler(cls, crawler: Any) -> CrawlHandler:
+        """Return one for a crawler."""
+        return cls(crawler)
+
+    async def download_request(self, request: Any) -> Any:
+        """Return the response of Scrapy to a request, which no component of the project sees."""
+        return await maybe_deferred_to_future(self._engine.fetch_for_handler(request))
+
+    async def close(self) -> None:
+        """Close nothing."""

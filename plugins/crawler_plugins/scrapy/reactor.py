@@ -117,6 +117,9 @@ class TrioReactor:
             reader.connectionLost(None)
         self.reactor.waker.connectionLost(None)
         self.loop.close()
+        for name, module in list(sys.modules.items()):
+            if name.startswith("twisted.") and vars(module).get("reactor") is self.reactor:
+                del sys.modules[name]  # Twisted's FTP client, for one: it is imported again with the next reactor
         asyncio.set_event_loop(None)
         self._log.stop()
 

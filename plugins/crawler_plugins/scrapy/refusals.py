@@ -13,7 +13,7 @@ from scrapy.utils.misc import load_object
 
 from crawler import ConfigError
 from crawler_plugins.scrapy.components import path_of
-from crawler_plugins.scrapy.handlers import NETWORK, WEB, web_handlers
+from crawler_plugins.scrapy.handlers import WEB, web_handlers
 from crawler_plugins.scrapy.redis_job import PACKAGE, uses_scrapy_redis
 
 __all__ = ["error_of", "missing_arguments", "refusals", "spider_refusals"]
@@ -79,17 +79,6 @@ def _handler_refusals(settings: Any) -> Iterator[str]:
             continue
         if reason := _import_error(handler):
             yield f"DOWNLOAD_HANDLERS[{scheme!r}] = {path} {reason}"
-        elif scheme not in WEB and not path.startswith(NETWORK):
-            yield from _own_handler_refusals(load_object(handler), f"DOWNLOAD_HANDLERS[{scheme!r}]")
-
-
-def _own_handler_refusals(kind: Any, what: str) -> Iterator[str]:
-    """Yield the reasons why a download handler of the project for another scheme cannot run."""
-    for base in getattr(kind, "__mro__", ()):
-        if path_of(base).startswith(NETWORK):
-            yield f"{what}: {path_of(kind)} derives from {path_of(base)}, which needs the connections of Twisted"
-            return
-    yield from _code_refusals(kind, what)
 
 
 def _component_refusals(settings: Any, name: str) -> Iterator[str]:

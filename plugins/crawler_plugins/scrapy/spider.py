@@ -191,7 +191,7 @@ class ScrapySpider(crawler.Spider):
         scrapy = self.scrapy
         self._signals = Signals(scrapy)
         self._retries = Retries(scrapy)
-        self._handlers = Handlers(scrapy, self._fetch_for_handler)
+        self._handlers = Handlers(scrapy)
         fields = mapped.request_headers(settings)
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
         paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
@@ -220,6 +220,7 @@ class ScrapySpider(crawler.Spider):
             scrapy,
             self._scheduling.add,
             self._fetch_inline,
+            self._fetch_plainly,
             (
                 self._attempts.middlewares.middlewares,
                 [*self._middlewares.components, *([referer] if referer else [])],
@@ -359,7 +360,7 @@ class ScrapySpider(crawler.Spider):
         """Handle a request without an errback that has failed."""
         return None if failure.request.errback else await self._scraper.lost(failure)
 
-    async def _fetch_for_handler(self, request: Any) -> Any:
+    async def _fetch_plainly(self, request: Any) -> Any:
         """Return the response to a web request of a download handler, which no component sees."""
         made = self._requests.to_crawl(request)
         try:

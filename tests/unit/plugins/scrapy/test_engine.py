@@ -93,7 +93,7 @@ def test_before_the_crawl_it_says_so():
         settings = signals = spider = None
 
     with pytest.raises(RuntimeError, match="from the signal spider_opened on"):
-        Engine(Scrapy(), print, print, ([], [], []), ()).pause()
+        Engine(Scrapy(), print, print, print, ([], [], []), ()).pause()
 
 
 async def test_the_crawler_says_whether_it_crawls():

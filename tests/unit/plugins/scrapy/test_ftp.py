@@ -1,4 +1,4 @@
-"""`FtpHandler`: files of an FTP server, as Scrapy's own handler downloads them."""
+"""Files of an FTP server: Scrapy's own handler downloads them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import scrapy
+from scrapy.core.downloader.handlers.ftp import FTPDownloadHandler
 from support.scrapy_site import run_scrapy
 
 FILES = {"/a b.txt": b"hello", "/page.html": b"<a href='page.html'>again</a>", "/busy": None}
@@ -145,7 +146,7 @@ async def test_a_file_that_cannot_be_had_has_a_status(path, status, words):
 
 async def test_a_refused_user_is_an_error():
     items, _ = await items_of("/a%20b.txt", settings={"FTP_PASSWORD": "wrong"})
-    assert items == [{"error": "error_perm", "status": None}]
+    assert items == [{"error": "ConnectionLost", "status": None}]
 
 
 async def test_a_server_that_is_not_there_is_an_error():
@@ -157,3 +158,11 @@ async def test_a_server_that_is_not_there_is_an_error():
 
     [item] = (await run_scrapy(Gone, {}, {"RETRY_TIMES": 0})).items
     assert item == {"error": "ConnectionRefusedError", "status": None}
+
+
+async def test_a_handler_that_derives_from_scrapys_own_is_run():
+    class Strict(FTPDownloadHandler):
+        CODE_MAPPING = {"default": 500}
+
+    [item], _ = await items_of("/none", settings={"RETRY_TIMES": 0, "DOWNLOAD_HANDLERS": {"ftp": Strict}})
+    assert item["status"] == [500, "['550 no such file']"]

@@ -6,7 +6,6 @@ import pytest
 import scrapy
 from crawler_plugins.scrapy import ScrapySpider
 from crawler_plugins.scrapy.refusals import missing_arguments, refusals
-from scrapy.core.downloader.handlers.ftp import FTPDownloadHandler
 from scrapy.settings import Settings
 
 from crawler import ConfigError
@@ -26,10 +25,6 @@ class Middleware:
         from playwright.async_api import async_playwright  # noqa: PLC0415 - it is never run
 
         await async_playwright()
-
-
-class OwnFtp(FTPDownloadHandler):
-    CODE_MAPPING = {"default": 500}
 
 
 class Certificates(scrapy.Spider):
@@ -63,10 +58,6 @@ class Courses(scrapy.Spider):
         ({"ADDONS": {"no.such.Addon": 1}}, "ADDONS: no.such.Addon cannot be imported"),
         ({"STATS_CLASS": "no.such.Stats"}, "STATS_CLASS = no.such.Stats cannot be imported"),
         ({"ITEM_PIPELINES": {Middleware: 1}}, "ITEM_PIPELINES: "),
-        (
-            {"DOWNLOAD_HANDLERS": {"ftps": OwnFtp}},
-            f"DOWNLOAD_HANDLERS['ftps']: {OwnFtp.__module__}.OwnFtp derives from scrapy.core.downloader.handlers.ftp.",
-        ),
     ],
 )
 def test_a_part_that_the_crawl_replaces_is_named(settings, line):

@@ -31,7 +31,7 @@ class Spider(scrapy.Spider):
 
 def translator(spider=None, settings=None, *, durable=True):
     given = Settings(settings or {})
-    handlers = Handlers(SimpleNamespace(settings=given), None)
+    handlers = Handlers(SimpleNamespace(settings=given))
     found = RequestTranslator(spider or Spider(), given, lambda name: name != "start", {}, handlers)
     found.durable = durable
     return found
@@ -155,7 +155,7 @@ def test_a_header_value_that_is_not_ascii_is_sent_as_scrapy_sends_it(value):
 
 
 def test_a_field_of_a_request_replaces_that_of_all_requests():
-    handlers = Handlers(SimpleNamespace(settings=Settings()), None)
+    handlers = Handlers(SimpleNamespace(settings=Settings()))
     requests = RequestTranslator(Spider(), Settings(), bool, {"Host": "all.test", "X-Default": "1"}, handlers)
     made = requests.to_crawl(scrapy.Request(URL, headers={"host": "own.test", "X-A": ["1", "2"]}))
     assert made.headers.pairs == (("X-Default", "1"), ("Host", "own.test"), ("X-A", "1"), ("X-A", "2"))

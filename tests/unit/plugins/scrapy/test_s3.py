@@ -1,4 +1,4 @@
-"""`S3Handler`: objects of S3 are fetched by the crawl over https, signed as Scrapy signs them."""
+"""Objects of S3: Scrapy's own handler signs requests, and the crawl fetches them over https."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ async def test_a_request_is_signed_with_the_keys_of_the_settings():
     assert "date" in visit.headers
 
 
+@pytest.mark.filterwarnings("ignore:Passing is_secure=False")
 async def test_http_is_used_if_the_request_says_so():
     class Plain(Objects):
         meta = {"is_secure": False}
