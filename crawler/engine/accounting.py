@@ -56,7 +56,10 @@ class Accounting:
 
     def note_sent(self, ticket: StartTicket, at: float) -> None:
         """Note that bytes of a request may have gone out, for the first time or again, at a time of trio's clock."""
-        self._frontier.sent(ticket, self._clock.from_trio(at))
+        now = self._clock.from_trio(at)
+        if not ticket.permit.is_open:  # a hook that sends by itself: its start was returned to another request
+            ticket.permit.take(now, reports=True)
+        self._frontier.sent(ticket, now)
         counts = self._stats.lane(ticket.lane.name)
         self._stats.requests += 1
         counts.requests += 1

@@ -88,7 +88,7 @@ class Attempts:
                 response = result
                 log.debug("%s %s %s", response.status, request.method, request.url)
             elif observer is not None:  # a hook dropped, repeats or replaces the network's response: the limits
-                response, failure = observer.response, observer.failure  # still learn from it
+                response = observer.response  # still learn from it
         except RequestError as error:
             failure = error
             error.request = request
@@ -100,6 +100,8 @@ class Attempts:
             if response is not None and ticket.permit.sent_at is None:  # a plugin answered
                 self._downloader.note_start_page(request)
             self._frontier.release(ticket)
+            if observer is not None and observer.failure is not None:  # it is recorded, whatever a hook made of it
+                failure = None
             if response is not None or failure is not None:
                 events = () if observer is None else observer.events
                 self._accounting.record(ticket, request, response, failure, events)
@@ -178,6 +180,8 @@ class Attempts:
 
         async def send(request: Request) -> Response:
             await self._slots.tokens.take_back(ticket)
+            if not ticket.permit.is_open:  # its start was returned to another request
+                await self._slots.start(ticket)
             try:
                 return await network(request)
             finally:
@@ -227,6 +231,7 @@ class _ExchangeObserver(Struct, eq=False):
                 self.response = await network(request)
             except RequestError as error:
                 self.failure = error
+                self.accounting.record(self.ticket, request, None, error)
                 raise
             if self.ticket.permit.is_open and self.ticket.is_sent:
                 self.events = self.accounting.learn(self.ticket, self.response)

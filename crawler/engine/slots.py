@@ -9,6 +9,7 @@ import trio
 
 from crawler.errors import WouldExceedDeadline
 from crawler.frontier import InlineTicket, StartTicket, current_ticket
+from crawler.messages.request import mapping_of
 
 if TYPE_CHECKING:
     from crawler.clock import Clock
@@ -30,9 +31,12 @@ class Slots:
     def wait(self, lane: Lane, request: Request) -> float:
         """Return the seconds until the limits allow a request; infinite until a request in flight ends."""
         now = self._clock()
-        if lane.is_draining and ((page := current_ticket.get()) is None or page.lane is not lane):
+        is_closed = lane.is_draining and lane not in self.tokens.idle  # a hook of it may wait for this request
+        if is_closed and ((page := current_ticket.get()) is None or page.lane is not lane):
             return math.inf
-        return self._frontier.ready_at(lane, request, now) - now
+        if (at := self._frontier.ready_at(lane, request, now)) > now and self.tokens.return_starts(lane, request):
+            at = self._frontier.ready_at(lane, request, now)
+        return at - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
         """Fail at once if a wait is too long."""
@@ -99,13 +103,15 @@ class SharedTokens:
 
     def __init__(self, frontier: Frontier) -> None:
         self._frontier = frontier
-        self._idle: dict[Lane, dict[StartTicket, None]] = {}
+        self.idle: dict[Lane, dict[StartTicket, None]] = {}
+        """Tickets whose hooks run and have no request in flight."""
         self._waiting: dict[Lane, dict[trio.CancelScope, None]] = {}
         self._borrowed: dict[InlineTicket, StartTicket] = {}
 
     def lend(self, ticket: StartTicket) -> None:
         """Note that a hook runs that has no request in flight: its token may be borrowed."""
-        self._idle.setdefault(ticket.lane, {})[ticket] = None
+        self.idle.setdefault(ticket.lane, {})[ticket] = None
+        self._frontier.changed.set()  # its start may be returned
         self._wake(ticket.lane)
 
     async def take_back(self, ticket: StartTicket) -> None:
@@ -114,12 +120,26 @@ class SharedTokens:
         while ticket in self._borrowed.values():
             await self._frontier.changed.wait()
 
+    def return_starts(self, lane: Lane, request: Request) -> bool:
+        """Refund the starts for which a request waits, and of which hooks have sent nothing. Return whether there are.
+
+        Those of other lanes count in quotas and in an outage only.
+        """
+        shares = self._frontier.outages.active or mapping_of(request, "quotas")
+        lanes = self.idle.values() if shares else [self.idle.get(lane, {})]
+        found = [one for tickets in lanes for one in tickets if one.permit.is_open and not one.is_sent]
+        for one in found:
+            self._frontier.refund(one)
+            if self._frontier.outages.end(one):
+                self._frontier.wake_all()
+        return bool(found)
+
     def end(self, ticket: StartTicket) -> None:
         """Note that the hooks of a ticket have ended, or send a request: its token is no longer lent."""
-        tickets = self._idle.get(ticket.lane, {})
+        tickets = self.idle.get(ticket.lane, {})
         tickets.pop(ticket, None)
         if not tickets:
-            self._idle.pop(ticket.lane, None)
+            self.idle.pop(ticket.lane, None)
 
     async def acquire(self, ticket: InlineTicket) -> None:
         """Acquire a token of the ticket's lane, or borrow one."""
@@ -150,7 +170,7 @@ class SharedTokens:
 
     def _lender(self, lane: Lane) -> StartTicket | None:
         """Return a ticket whose token may be borrowed, if hooks without a request in flight hold all tokens."""
-        idle = self._idle.get(lane)
+        idle = self.idle.get(lane)
         if not idle or lane.limiter.available_tokens > 0 or len(idle) < lane.limiter.borrowed_tokens:
             return None
         return next((ticket for ticket in idle if not ticket.is_lent), None)

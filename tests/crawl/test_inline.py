@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -11,10 +13,24 @@ import trio
 from support.trees import FREE, Follow
 from trio.testing import MockClock
 
-from crawler import ConnectFailed, Plugin, Refused, Request, Response, Settings, Spider, WouldExceedDeadline
+from crawler import (
+    ConnectFailed,
+    Plugin,
+    Refused,
+    Request,
+    RequestError,
+    Response,
+    Settings,
+    Spider,
+    Usage,
+    WouldExceedDeadline,
+)
 from crawler.engine import wiring
 from crawler.frontier import Frontier
 from crawler.testing import FakeSite, Page, collect
+
+WAIT = {"Retry-After": "10"}
+CUT = httpx.ReadError("reset")
 
 
 class Inline(Spider):
@@ -370,3 +386,155 @@ async def test_the_limits_learn_from_a_page_before_its_fetch_hook_ends(autojump_
     with trio.fail_after(1000):
         found = await collect(Follow(), site, plugins=[Embedding()])
     assert (found.report.pages, found.report.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+@pytest.mark.parametrize("refused", [*(Page("no", status, headers=WAIT) for status in (429, 503)), CUT])
+@pytest.mark.parametrize("tokens", [1, 4])
+async def test_a_fetch_hook_may_fetch_from_its_host_while_that_refuses_or_is_down(
+    in_background: bool, refused: Any, tokens: int, autojump_clock: MockClock
+) -> None:
+    """After a refusal one request goes alone: that is the one of the hook, whose page has sent nothing yet."""
+
+    class Signing(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/key" not in request.url:
+                ended = trio.Event()
+                if in_background:
+                    self.crawl.start_soon(self._fetch_key, ended)
+                    await ended.wait()
+                else:
+                    await self._fetch_key(ended)
+            return await send(request)
+
+        async def _fetch_key(self, ended: trio.Event) -> None:
+            await self.crawl.fetch(Request("https://site.test/key"))
+            ended.set()
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(6)]
+
+    site = FakeSite({f"/{n}": [refused, refused, refused, "x"] for n in range(6)} | {"/key": ["key", refused, "key"]})
+    with trio.fail_after(10_000):
+        settings = Settings(per_host=tokens, slow_start=False, inline_wait=1000)
+        report = (await collect(Many(), site, settings=settings, plugins=[Signing()])).report
+    assert (report.pages, report.failed) == (6, 0)
+    assert site.peak["https://site.test"] <= tokens
+
+
+async def test_a_fetch_hook_may_fetch_from_its_host_after_its_page_has_failed(autojump_clock: MockClock) -> None:
+    class Status(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            try:
+                return await send(request)
+            except RequestError:
+                ended = trio.Event()
+                self.crawl.start_soon(self._fetch_status, ended)
+                await ended.wait()
+                raise
+
+        async def _fetch_status(self, ended: trio.Event) -> None:
+            await self.crawl.fetch(Request("https://site.test/status"))
+            ended.set()
+
+    refused = Page(status=429, headers=WAIT)
+    site = FakeSite({"/": [refused, httpx.ReadError("reset"), "x"], "/status": "up"})
+    with trio.fail_after(1000):
+        report = (await collect(Follow(), site, plugins=[Status()])).report
+    assert (report.pages, report.failed) == (1, 0)
+
+
+async def test_a_fetch_hook_keeps_its_start_while_a_request_to_another_host_waits(autojump_clock: MockClock) -> None:
+    """Such a hook sends by itself whenever it is ready: the delay holds because no other page starts before."""
+    sent: list[float] = []
+
+    class Sends(Plugin):
+        @asynccontextmanager
+        async def lifespan(self, crawl: Any) -> AsyncIterator[None]:
+            self.crawl = crawl
+            crawl.start_soon(self._poll)
+            yield
+
+        async def _poll(self) -> None:
+            for _ in range(5):
+                await self.crawl.fetch(Request("https://other.test/news"))
+
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/news" in request.url:
+                return None
+            await trio.sleep(3.0)  # its browser starts
+            self.crawl.control.mark_sent()
+            sent.append(trio.current_time())
+            return Response(request.url, body=b"x", request=request)
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(4)]
+
+    site = FakeSite({"https://other.test/news": "news"})
+    settings = Settings(delay=1.0, per_host=8, slow_start=False, obey_robots=False)
+    report = (await collect(Many(), site, settings=settings, plugins=[Sends()])).report
+    assert (report.pages, len(site.visits("https://other.test/news"))) == (4, 5)
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in itertools.pairwise(sent))
+
+
+async def test_a_failure_that_a_fetch_hook_translates_is_recorded_once(autojump_clock: MockClock) -> None:
+    class Translating(Plugin):
+        def __init__(self) -> None:
+            self.events: list[tuple[str, str]] = []
+
+        async def fetch(self, request: Request, send: Any) -> Any:
+            try:
+                return await send(request)
+            except RequestError as error:
+                raise ConnectFailed("the site is closed") from error
+
+        def measure(self, usage: Usage) -> None:
+            self.events.append((usage.event, "" if usage.error is None else usage.error.reason))
+
+    plugin = Translating()
+    site = FakeSite({"/": [CUT, "x"]})
+    report = (await collect(Follow(), site, settings=Settings(obey_robots=False), plugins=[plugin])).report
+    assert (report.pages, report.requests) == (1, 2)
+    assert plugin.events == [("error", "broken_exchange"), ("answer", "")]
+
+
+async def test_a_page_waits_for_its_turn_again_if_its_fetch_hook_has_used_it(autojump_clock: MockClock) -> None:
+    class Signing(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/key" not in request.url:
+                await self.crawl.fetch(Request("https://site.test/key"))
+            return await send(request)
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(3)]
+
+    site = FakeSite({f"/{n}": "x" for n in range(3)} | {"/key": "key"})
+    await collect(Many(), site, settings=Settings(delay=1.0, obey_robots=False), plugins=[Signing()])
+    times = [visit.at for visit in site.log]
+    assert len(times) == 6
+    assert all(later - earlier >= 1.0 - 1e-6 for earlier, later in itertools.pairwise(times))
+    assert times[-1] - times[0] == pytest.approx(5.0)
+
+
+async def test_a_fetch_hook_that_sends_by_itself_counts_as_a_start_if_its_own_was_used(
+    autojump_clock: MockClock,
+) -> None:
+    sent: list[float] = []
+
+    class Sends(Plugin):
+        async def fetch(self, request: Request, send: Any) -> Any:
+            if "/key" in request.url:
+                return None
+            await self.crawl.fetch(Request("https://site.test/key"))
+            self.crawl.control.mark_sent()
+            sent.append(trio.current_time())
+            return Response(request.url, body=b"x", request=request)
+
+    class Many(Follow):
+        start_urls = [f"https://site.test/{n}" for n in range(3)]
+
+    site = FakeSite({"/key": Page("key", delay=0.5)})
+    report = (await collect(Many(), site, settings=Settings(delay=1.0, obey_robots=False), plugins=[Sends()])).report
+    assert report.pages == 3
+    keys = [visit.at for visit in site.log]
+    assert [key - before for key, before in zip(keys[1:], sent, strict=False)] == pytest.approx([1.0, 1.0])

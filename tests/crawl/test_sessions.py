@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 import trio
 from support.callback_threads import use_threads
-from support.club import HOST, ORDERS, Club, Members
+from support.club import FORM, HOST, ORDERS, Club, Members
+from support.localsite import Answer, Asked, local_site
 from trio.testing import MockClock
 
 from crawler import (
@@ -35,6 +37,7 @@ from crawler.testing import FakeSite, Page, collect
 __all__ = ["use_threads"]
 ALL = list(range(ORDERS))
 NO_HOME = {"/home": "hello"}
+HTML = {"Content-Type": "text/html"}
 
 
 def orders(items: list[Any]) -> list[int]:
@@ -323,6 +326,50 @@ async def test_a_spider_may_have_a_callback_named_login(autojump_clock: MockCloc
 
     found = await collect(Old(), FakeSite({"/": "x", "/a": "x"}))
     assert found.items == [{"url": "https://site.test/a"}]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("per_host", [1, 4])
+async def test_a_login_does_not_wait_for_the_pages_that_wait_for_it_while_the_site_refuses(
+    status: int, per_host: int, autojump_clock: MockClock
+) -> None:
+    """After a refusal one request goes alone: it is that of the login, not a page that has sent nothing yet."""
+    refused = Page("no", status, headers={"Retry-After": "10"})
+    club = Club(extra=NO_HOME, lasts=11)
+    for url, page in list(club.site.pages.items()):
+        refusals = iter([refused] * 3)
+
+        def answer(request: Any, page: Any = page, refusals: Any = refusals) -> Any:
+            return next(refusals, page if not callable(page) else None) or page(request)
+
+        if url.endswith(("/login", "/orders", "/order/1")):
+            club.site.pages[url] = answer
+    with trio.fail_after(100_000):
+        found = await collect(Members(), club.site, settings=Settings(per_host=per_host, slow_start=False))
+    assert (orders(found.items), found.report.failed) == (ALL, 0)
+
+
+@pytest.mark.parametrize("obey_robots", [False, True])
+def test_a_crawl_with_a_delay_logs_in(obey_robots: bool, tmp_path: Path) -> None:
+    """A delay counts from the bytes of the last request, which a page that waits for the login has not sent."""
+
+    def order(asked: Asked) -> Answer:
+        is_member = "id=" in asked.headers.get("cookie", "")
+        return Answer("<h1>1</h1><p>ada</p>", headers=HTML) if is_member else Answer("who?", 401)
+
+    enter = Answer("welcome", headers={"Set-Cookie": "id=ada1; Path=/"})
+    pages = {"/order/1": order, "/order/2": order, "/login": Answer(FORM.format("t"), headers=HTML), "/enter": enter}
+    with local_site(pages) as site:
+
+        class Own(Members):
+            start_urls = [f"{site.url}order/1", f"{site.url}order/2"]
+            login = Login(f"{site.url}login", {"user": "ada", "password": "engine 1"})
+
+        report = run(Own(), settings=Settings(delay=0.2, max_seconds=20.0, obey_robots=obey_robots))
+    assert (report.pages, report.finished) == (2, "finished")
+    times = [asked.at for asked in site.log if asked.path != "/robots.txt"]
+    assert len(times) == 4
+    assert all(later - earlier > 0.15 for earlier, later in itertools.pairwise(times))
 
 
 async def test_the_pages_of_other_sites_and_those_that_say_so_need_no_login(autojump_clock: MockClock) -> None:

@@ -180,3 +180,28 @@ async def test_a_token_is_borrowed_once_its_hook_has_no_request_in_flight_and_is
     with trio.fail_after(1):
         await tokens.take_back(ticket)
     assert not ticket.is_lent
+
+
+async def test_a_draining_lane_starts_what_a_hook_of_one_of_its_pages_may_wait_for(autojump_clock: MockClock) -> None:
+    case = Case(delay=0.0)
+    page = await case.begin()
+    case.lane.is_draining = True
+    case.slots.tokens.lend(page)
+    assert case.slots.wait(case.lane, REQUEST) <= 0.0
+    case.slots.tokens.end(page)
+    assert case.slots.wait(case.lane, REQUEST) == math.inf
+
+
+async def test_a_hook_that_has_sent_nothing_returns_its_start_to_a_request_that_would_have_to_wait(
+    autojump_clock: MockClock,
+) -> None:
+    case = Case(delay=10.0)
+    page = await case.begin()
+    assert case.slots.wait(case.lane, REQUEST) == pytest.approx(10.0)
+    case.slots.tokens.lend(page)
+    assert case.slots.wait(case.lane, REQUEST) <= 0.0
+    assert not page.permit.is_open
+    await case.slots.start(page)
+    page.mark_sent(case.clock())
+    assert case.slots.wait(case.lane, REQUEST) == pytest.approx(10.0)
+    assert page.permit.is_open
