@@ -129,13 +129,16 @@ class Durable:
     """Times of the kills, in seconds of the monotonic clock."""
     blind: list[tuple[float, float]] = field(default_factory=list)
     """Beginnings and ends of times in which a run could not store what it learned, on the same clock."""
+    is_quiet: bool = True
+    """Whether the runs print no summary."""
     _running: list[Running] = field(default_factory=list)
     _first: float = 0.0
     _last: float = 0.0
 
     def command(self, *more: str | Path, job: str | None = "job") -> list[str]:
         """Return the arguments of the interpreter for one run; `job=None` means a crawl in memory."""
-        words = ["run", self.plan.target, "--report", "report.json", "--quiet", *(["--job", job] if job else [])]
+        words = ["run", self.plan.target, "--report", "report.json", *(["--job", job] if job else [])]
+        words += ["--quiet"] if self.is_quiet else []
         for name, value in self.plan.arguments(self.web).items():
             words += ["-a", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         for plugin in self.plugins:

@@ -9,16 +9,20 @@ import shutil
 import signal
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from integration.kills.harness import Durable, durable
+from integration.kills.results import read_output
 from support.webserver import read_log
 
 OUTPUTS = ["items.jsonl", "items.json", "items.csv"]
 LIMIT = 100_000
 """Maximum size of a file on the small disk, in bytes."""
+FOREVER = resource.RLIM_INFINITY
 
 
 @pytest.fixture
@@ -104,6 +108,39 @@ def test_a_full_disk_of_an_output_ends_the_crawl_and_space_resumes_it(crawl: Dur
     (crawl.folder / "items.jsonl").write_bytes(content.removeprefix(old))
     figures = crawl.figures()
     assert figures.holds(), figures
+
+
+@pytest.mark.parametrize("full", ["job", "output"])
+def test_a_crawl_that_is_killed_while_the_disk_is_full_counts_what_its_outputs_have(crawl: Durable, full: str) -> None:
+    """Each run has room for a few more bytes of the largest file; every second one is killed, before that or after."""
+    chance, old, more = random.Random(1), 0, []
+    crawl.is_quiet = False
+    if full == "output":
+        old, more, crawl.outputs = 50_000, ["--append"], ["items.jsonl"]
+        (crawl.folder / "items.jsonl").write_bytes(b'{"url": "http://before.test/", "n": 0}\n' * old)
+    ended: Counter[int] = Counter()
+    while ended[0] == 0 and ended.total() < 6:
+        largest = max(LIMIT, *(path.stat().st_size for path in crawl.folder.rglob("*") if path.is_file()))
+        room = largest + chance.randint(100, 20_000 if full == "job" else 1_500)
+        process = crawl.start(*more, preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (room, FOREVER)))
+        if ended.total() % 2 == 0:
+            crawl.wait_for_requests(process, chance.uniform(1, 20))
+            process.send_signal(signal.SIGKILL)
+        code, said = crawl.end(process)
+        ended[code] += 1
+        if code == 1:
+            [items] = re.findall(r" pages? and (\d+) items? in ", said)
+            behind = dict(re.findall(r"(items\S*) without the last (\d+) item", said))
+            kept = {name: len(read_output(crawl.folder / name)) - old for name in crawl.outputs}
+            assert kept == {name: int(items) - int(behind.get(name, 0)) for name in crawl.outputs}, said
+    assert ended[-signal.SIGKILL], ended
+    assert ended[1], ended
+    code, said = crawl.run(*more)
+    assert code == 0, said
+    figures = crawl.figures()
+    assert (figures.lost, figures.wrong, figures.miscounted) == (0, old, 0), figures
+    assert (figures.items, figures.twice) == (figures.pages + old, max(0, old - 1)), figures
+    assert f" and {figures.pages} items in " in said
 
 
 @pytest.mark.parametrize("job", ["a-file", "a-file/job", "no/such/folder", "/proc/job"])
