@@ -25,8 +25,8 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61349,
-    "lines of crawler/ without limits": 52898,
+    "lines of crawler/": 61377,
+    "lines of crawler/ without limits": 52926,
     "files of crawler/": 434,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23364,
@@ -36,7 +36,7 @@ MOST: Final = {
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 201,
-    "lines of the modules of a plain crawl": 29774,
+    "lines of the modules of a plain crawl": 29802,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
