@@ -19,6 +19,7 @@ from crawler_plugins.scrapy import responses
 from crawler_plugins.scrapy.components import build_components
 from crawler_plugins.scrapy.downloader_middlewares import (
     DownloaderMiddlewares,
+    is_done_around_caches,
     is_done_around_handlers,
     is_done_by_the_crawl,
 )
@@ -69,6 +70,8 @@ class Attempts:
         handlers: Handlers,
     ) -> None:
         skip = is_done_around_handlers if web_handlers(scrapy.settings) else is_done_by_the_crawl
+        if scrapy.settings.getbool("HTTPCACHE_ENABLED"):
+            skip = partial(is_done_around_caches, skip)
         found = build_components(scrapy, "DOWNLOADER_MIDDLEWARES", skip=skip)
         self.middlewares = DownloaderMiddlewares(scrapy.spider, found)
         self._scrapy = scrapy
@@ -78,7 +81,6 @@ class Attempts:
         self._accepted = accepted
         self._retries = retries
         self._handlers = handlers
-        self._is_cached = scrapy.settings.getbool("HTTPCACHE_ENABLED")
         self._obeys_robots = scrapy.settings.getbool("ROBOTSTXT_OBEY")
         self.counts = scrapy.settings.getbool("DOWNLOADER_STATS") and self.middlewares.counts
         """Whether requests and responses are counted as by `DownloaderStats`."""
@@ -217,7 +219,7 @@ class Attempts:
                 raise error.__cause__ from None
             raise
         if isinstance(result, Request):
-            return self._scheduling.enter(result, 0) or Drop("replaced", is_success=True)
+            return self._scheduling.enter(result) or Drop("replaced", is_success=True)
         return self._finished(attempt, result)
 
     def _open(self, attempt: _Attempt) -> Any:
@@ -262,11 +264,8 @@ class Attempts:
                 received = await self._handlers.download(changed)
                 answer = responses.to_crawl(received, request)
             else:
-                arriving = None if self._is_cached else reception  # a cache keeps whole responses only
-                network = attempt.send if arriving is None else partial(attempt.send, receive=arriving.open)
+                network = attempt.send if reception is None else partial(attempt.send, receive=reception.open)
                 answer = await self._exchange(request, network, attempt.request)
-                if reception is not None and arriving is None and isinstance(answer, crawler.Response):
-                    await reception.repeat(answer)
                 received = None
             attempt.answer = answer
             if not isinstance(answer, crawler.Response):

@@ -17,7 +17,7 @@ from scrapy.http import Request, Response
 from crawler_plugins.scrapy.components import path_of, takes_spider
 from crawler_plugins.scrapy.deferreds import result_of
 
-__all__ = ["RETRY", "DownloaderMiddlewares", "is_done_around_handlers", "is_done_by_the_crawl"]
+__all__ = ["RETRY", "DownloaderMiddlewares", "is_done_around_caches", "is_done_around_handlers", "is_done_by_the_crawl"]
 
 BUILT_IN: Final = "scrapy.downloadermiddlewares."
 RETRY: Final = f"{BUILT_IN}retry.RetryMiddleware"
@@ -27,8 +27,10 @@ FIELDS: Final = (f"{BUILT_IN}defaultheaders.DefaultHeadersMiddleware", f"{BUILT_
 THEIRS: Final = (f"{BUILT_IN}redirect.RedirectMiddleware", f"{BUILT_IN}redirect.MetaRefreshMiddleware", *FIELDS)
 """Middlewares of Scrapy that run as they are."""
 OFFSITE: Final = f"{BUILT_IN}offsite."
-AROUND: Final = (RETRY, STATS, f"{BUILT_IN}robotstxt.RobotsTxtMiddleware", f"{BUILT_IN}httpcache.HttpCacheMiddleware")
+AROUND: Final = (RETRY, STATS, f"{BUILT_IN}robotstxt.RobotsTxtMiddleware")
 """Middlewares whose work the crawl does around a handler of the project."""
+CACHING: Final = (f"{BUILT_IN}httpcache.HttpCacheMiddleware", f"{BUILT_IN}httpcompression.HttpCompressionMiddleware")
+"""The cache, which may have compressed bodies if Scrapy has filled it, and what decodes them."""
 
 
 def is_done_by_the_crawl(path: str) -> bool:
@@ -42,6 +44,11 @@ def is_done_around_handlers(path: str) -> bool:
     Cookies, authentication, proxies, codings and timeouts are part of a request that the handler sends.
     """
     return path in AROUND or path.startswith(OFFSITE)
+
+
+def is_done_around_caches(is_done: Callable[[str], bool], path: str) -> bool:
+    """Return what `is_done` returns of a path, but for the middlewares of a cache."""
+    return path not in CACHING and is_done(path)
 
 
 class DownloaderMiddlewares:

@@ -1,17 +1,14 @@
-"""`equivalents`: plugins of the crawl that do what settings and plugins of Scrapy ask for."""
+"""`equivalents`: plugins of the crawl that do what plugins of Scrapy ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
-from crawler import ConfigError, Plugin
+from crawler import Plugin
 
 __all__ = ["equivalents", "rendering", "uses_playwright"]
 
-FOLDER: Final = Path(".scrapy")
-"""Where Scrapy keeps what belongs to a project."""
 PLAYWRIGHT: Final = "scrapy_playwright"
 METHODS: Final[dict[str, Callable[..., tuple[str, Any]]]] = {
     "wait_for_selector": lambda selector: ("wait", selector),
@@ -34,14 +31,11 @@ def equivalents(settings: Any) -> list[Plugin]:
     Raises:
         ConfigError: A plugin cannot be used.
     """
-    found: list[Plugin] = []
-    if settings.getbool("HTTPCACHE_ENABLED"):
-        found.append(_cache(settings))
-    if uses_playwright(settings):
-        from crawler_plugins.browser import Browser  # noqa: PLC0415 - few projects render pages
+    if not uses_playwright(settings):
+        return []
+    from crawler_plugins.browser import Browser  # noqa: PLC0415 - few projects render pages
 
-        found.append(Browser(every="asked"))
-    return found
+    return [Browser(every="asked")]
 
 
 def uses_playwright(settings: Any) -> bool:
@@ -72,21 +66,3 @@ def rendering(meta: Mapping[str, Any]) -> dict[str, Any] | None:
         else:
             options[name] = value
     return options
-
-
-def _cache(settings: Any) -> Plugin:
-    """Return the cache of responses."""
-    from crawler_plugins.archive.cache import Cache  # noqa: PLC0415 - few projects keep responses
-    from crawler_plugins.archive.http_cache import HttpCache  # noqa: PLC0415
-
-    folder = Path(settings.get("HTTPCACHE_DIR") or "httpcache")
-    folder = folder if folder.is_absolute() else FOLDER / folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"HTTPCACHE_DIR: {folder} cannot be created: {error.strerror}") from error
-    if str(settings.get("HTTPCACHE_POLICY")).endswith("RFC2616Policy"):
-        return HttpCache(folder / "http-cache.sqlite")
-    ignored = tuple(int(code) for code in settings.getlist("HTTPCACHE_IGNORE_HTTP_CODES"))
-    age = settings.getint("HTTPCACHE_EXPIRATION_SECS")
-    return Cache(folder / "cache.sqlite", ignore_statuses=ignored, max_age=age or None)

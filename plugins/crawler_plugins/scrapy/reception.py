@@ -54,11 +54,6 @@ class Reception:
         self._stop = self._signals.stop_of(signals.bytes_received, request=self._request, data=data)
         return None if self._stop is None else Drop("stopped")
 
-    async def repeat(self, answer: crawler.Response) -> None:
-        """Report a response that is there as a whole."""
-        if await self.open(answer) is self:
-            await self.write(answer.body)
-
     def response(self, answer: crawler.Response) -> Any:
         """Return the response of Scrapy, with as much of the body as was wanted.
 

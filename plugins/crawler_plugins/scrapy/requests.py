@@ -73,7 +73,6 @@ class RequestTranslator:
         self._numbers = itertools.count(1)
         self._kept: dict[int, Any] = {}
         self._merges_cookies = settings.getbool("COOKIES_ENABLED") and not web_handlers(settings)
-        self._depth_priority = settings.getint("DEPTH_PRIORITY")
         self._auth = _http_auth(spider, settings)
         self.durable = False
         """Whether requests must survive JSON."""
@@ -84,12 +83,11 @@ class RequestTranslator:
 
     # ---- to the crawl ------------------------------------------------------------------------------------------------
 
-    def to_crawl(self, request: Any, depth: int = 0) -> crawler.Request:
+    def to_crawl(self, request: Any) -> crawler.Request:
         """Return a request of Scrapy as one of the crawl.
 
         Parameters:
             request: The request.
-            depth: Its depth, for its priority.
 
         Raises:
             ValueError: The project turns off the scheme of its URL, or HTTP cannot carry it.
@@ -98,20 +96,16 @@ class RequestTranslator:
         self._handlers.require(request.url)
         callback, meta = self._handler(request.callback), request.meta
         options = self._options(request, meta)
-        priority = request.priority - depth * self._depth_priority
-        if priority:
-            options["priority"] = priority
+        if request.priority:
+            options["priority"] = request.priority
         cookies = {} if request.cookies == options.get("cookies", {}) else request.cookies
         is_usual = not cookies and not (self.keeps_repeats and request.dont_filter)
         if is_usual and self._is_plain(request, callback):
             return crawler.Request(request.url, callback or None, **options)
         kept = self._kept_form(request, callback, self._handler(request.errback), cookies)
         is_named = callback and "#" not in kept and "c" not in kept
-        entered = entered_url(request.url)
-        if entered is not None:
-            options["plugins"] = {**options.get("plugins", {}), "cache": False, "http_cache": False}
         return crawler.Request(
-            entered or request.url,
+            entered_url(request.url) or request.url,
             callback if is_named else None,
             errback="lost" if request.errback is not None else None,
             meta=kept,
@@ -213,7 +207,9 @@ class RequestTranslator:
         if request.dont_filter or self.keeps_repeats:
             options["dont_filter"] = True
         if meta:
-            options |= _meta_options(meta) | _plugin_options(meta)
+            options |= _meta_options(meta)
+            if (rendered := rendering(meta)) is not None:
+                options["plugins"] = {"browser": rendered}
         auth = self._auth
         if meta.get("http_user") or meta.get("http_pass"):
             auth = _Auth(meta.get("http_user", ""), meta.get("http_pass", ""), meta.get("http_auth_domain"))
@@ -316,15 +312,6 @@ def _meta_options(meta: Mapping[str, Any]) -> dict[str, Any]:
     if slot and not isinstance(slot, NotedSlot):
         options["lane"] = str(slot)
     return options
-
-
-def _plugin_options(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of plugins that keys of its `meta` stand for."""
-    plugins: dict[str, Any] = {"cache": False, "http_cache": False} if meta.get("dont_cache") else {}
-    rendered = rendering(meta)
-    if rendered is not None:
-        plugins["browser"] = rendered
-    return {"plugins": plugins} if plugins else {}
 
 
 def given_cookies(cookies: Any) -> Iterable[tuple[str, str, str]]:

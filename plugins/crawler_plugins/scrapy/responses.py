@@ -16,10 +16,8 @@ from crawler_plugins.scrapy.handlers import host_of
 from crawler_plugins.scrapy.header_fields import header_pairs, scrapy_headers
 from crawler_plugins.scrapy.requests import NotedSlot, canonical
 
-__all__ = ["CACHES", "note_exchange", "note_retries", "note_slot", "to_crawl", "to_scrapy"]
+__all__ = ["note_exchange", "note_retries", "note_slot", "to_crawl", "to_scrapy"]
 
-CACHES: Final = ("cache", "http_cache")
-"""Plugins whose responses Scrapy marks as cached."""
 PROTOCOLS: Final = {"HTTP/2": "h2", "HTTP/3": "h3"}
 """Names of protocols that differ in Scrapy."""
 
@@ -47,9 +45,7 @@ def to_scrapy(response: crawler.Response, request: Any, wire: Any = None) -> Any
         for name, value in wire.request_fields:
             if name == "Cookie":
                 dict.__setitem__(request.headers, b"Cookie", [value.encode("latin-1")])
-    if response.source in CACHES:
-        made["flags"] = ["cached"]
-    elif not response.complete:
+    if not response.complete:
         made["flags"] = ["dataloss"]
     found = (FastHtmlResponse if kind is HtmlResponse else kind)(url, **made)
     found.headers = headers  # the constructor would copy them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
@@ -183,9 +183,6 @@ class Scraper:
             if not dict.__contains__(request.headers, name):  # the name has its form already
                 dict.__setitem__(request.headers, name, list(values))
         responses.note_exchange(response, request.meta, self.crawl.settings.request_deadline)
-        if response.source in responses.CACHES:  # the hook `fetch` has not seen it
-            self._attempts.count_request(request.method)
-            self._attempts.count(response.status)
         formatter, spider = self._scrapy.logformatter, self._scrapy.spider
         if is_logged(engine_log, formatter, "crawled"):
             log_result(engine_log, formatter.crawled(request, theirs, spider), spider)
@@ -202,7 +199,8 @@ class Scraper:
         try:
             callback = request.callback or default_callback(self._scrapy.spider)
             call = partial(_call, callback, response, **request.cb_kwargs)
-            produced = await self._middlewares.call(response, call, partial(_call_errback, request))
+            distinct = partial(self._distinct, outputs)
+            produced = await self._middlewares.call(response, call, partial(_call_errback, request), distinct)
             await self._collect(produced, outputs)
         except crawler.CrawlerError:
             raise
@@ -217,23 +215,36 @@ class Scraper:
             await loop.catch_up()  # a receiver of a signal may have ended the crawl
         return self._finished(outputs)
 
+    def _distinct(self, outputs: _Outputs, produced: Any) -> Any:
+        """Return an output without requests that need not be made, as most links of a page are."""
+        is_repeat = self._scheduling.repeats(outputs.is_known, outputs.depth + 1)
+
+        def plain() -> Iterator[Any]:
+            for value in produced or ():
+                if isinstance(value, Request) and is_repeat(value):
+                    outputs.repeats += 1
+                else:
+                    yield value
+
+        async def asynchronous() -> AsyncIterator[Any]:  # noqa: ASYNC900 - as those of spiders
+            async for value in produced:
+                if isinstance(value, Request) and is_repeat(value):
+                    outputs.repeats += 1
+                else:
+                    yield value
+
+        return asynchronous() if hasattr(produced, "__aiter__") else plain()
+
     async def _collect(self, produced: Any, outputs: _Outputs) -> None:
         """Add requests and items to the outputs of a page, in the form of the crawl."""
-        is_repeat = self._scheduling.repeats(outputs.is_known, outputs.depth + 1)
         if hasattr(produced, "__aiter__"):
             async with aclosing(iterate(produced)) as values:
                 async for value in values:
-                    if isinstance(value, Request) and is_repeat(value):
-                        outputs.repeats += 1
-                    else:
-                        await self._take(value, outputs)
+                    await self._take(value, outputs)
             return
         for value in produced or ():
-            if isinstance(value, Request):
-                if is_repeat(value):  # as most links of a page are
-                    outputs.repeats += 1
-                else:
-                    self._take_request(value, outputs)
+            if isinstance(value, Request):  # as most values are
+                self._take_request(value, outputs)
             else:
                 await self._take(value, outputs)
 
@@ -257,15 +268,14 @@ class Scraper:
         return []
 
     def _take_request(self, request: Any, outputs: _Outputs) -> None:
-        depth = outputs.depth + 1
-        entering = self._scheduling.enter(request, depth, outputs.response, outputs.misfits)
+        entering = self._scheduling.enter(request, outputs.misfits)
         if entering is not None:
-            outputs.values.append(with_depth(entering, depth) if outputs.is_shifted else entering)
+            outputs.values.append(with_depth(entering, outputs.depth + 1) if outputs.is_shifted else entering)
 
     def _finished(self, outputs: _Outputs) -> list[Any]:
         """Return the outputs of a page, and count its repeats."""
         if outputs.repeats:
-            self._scheduling.note_depth(outputs.depth + 1)
+            self._scrapy.stats.max_value("request_depth_max", outputs.depth + 1)
             self._scrapy.stats.inc_value("dupefilter/filtered", outputs.repeats)
         return outputs.values
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from scrapy import signals
 from scrapy.settings import Settings
-from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
 
 import crawler
 from crawler import ConfigError
@@ -194,11 +193,8 @@ class ScrapySpider(crawler.Spider):
         self._handlers = Handlers(scrapy)
         fields = mapped.request_headers(settings)
         self._requests = RequestTranslator(spider, settings, self._is_free, fields, self._handlers)
-        paths = components.component_paths(settings, "SPIDER_MIDDLEWARES")
-        is_bare = all(components.path_of(path).startswith(SPIDER_SIDE) for path in paths)
-        is_bare &= not settings.getbool("DEPTH_STATS_VERBOSE")  # Scrapy's own middleware counts them
-        self._middlewares = self._spider_middlewares(is_bare=is_bare)
-        self._scheduling = Scheduling(scrapy, self._requests, self._signals, is_bare=is_bare)
+        self._middlewares = self._spider_middlewares(settings)
+        self._scheduling = Scheduling(scrapy, self._requests, self._signals)
         self._pipelines = Pipelines(scrapy, self._signals, components.build_components(scrapy, "ITEM_PIPELINES"))
         self._items = StartItems()
         accepted = frozenset(self.accept_status)
@@ -215,17 +211,12 @@ class ScrapySpider(crawler.Spider):
             self._pipelines,
             self._items,
         )
-        referer = self._scheduling.referer
         self._engine = scrapy.engine = Engine(
             scrapy,
             self._scheduling.add,
             self._fetch_inline,
             self._fetch_plainly,
-            (
-                self._attempts.middlewares.middlewares,
-                [*self._middlewares.components, *([referer] if referer else [])],
-                self._pipelines.components,
-            ),
+            (self._attempts.middlewares.middlewares, self._middlewares.components, self._pipelines.components),
             self._scraper.active,
         )
         self._lifecycle = Lifecycle(
@@ -249,17 +240,13 @@ class ScrapySpider(crawler.Spider):
             codes |= set(range(300, 600))
         return tuple(sorted(code for code in codes if 200 <= code < 600))
 
-    def _spider_middlewares(self, *, is_bare: bool) -> SpiderMiddlewares:
-        """Return the middlewares of the project among those of Scrapy.
-
-        Without middlewares of the project, the crawl does what Scrapy's do, except to refuse statuses.
-        """
-        if is_bare:
-            found = [components.build_component(HttpErrorMiddleware, self.scrapy)]
-        else:
-            made = components.build_components(self.scrapy, "SPIDER_MIDDLEWARES")
-            found = [one for one in made if type(one).__name__ != "OffsiteMiddleware"]
-        return SpiderMiddlewares(self.scrapy.spider, found)
+    def _spider_middlewares(self, settings: Any) -> SpiderMiddlewares:
+        """Return the spider middlewares; `Scheduling` does what old versions have one for."""
+        made = components.build_components(self.scrapy, "SPIDER_MIDDLEWARES")
+        found = [one for one in made if type(one).__name__ != "OffsiteMiddleware"]
+        is_bare = all(components.path_of(one).startswith(SPIDER_SIDE) for one in found)
+        is_bare &= not settings.getbool("DEPTH_STATS_VERBOSE")  # each request is counted then
+        return SpiderMiddlewares(self.scrapy.spider, found, is_bare=is_bare)
 
     def _is_free(self, name: str) -> bool:
         """Return whether a callback of that name is found by `__getattr__`."""

@@ -30,15 +30,18 @@ class SpiderMiddlewares:
     Parameters:
         spider: The Scrapy spider.
         components: The middlewares in their order: the first is next to the engine, the last next to the spider.
+        is_bare: Whether all are Scrapy's own. They do nothing for repeats, which are dropped before them then, and for
+            start requests.
     """
 
-    def __init__(self, spider: Any, components: Iterable[Any]) -> None:
+    def __init__(self, spider: Any, components: Iterable[Any], *, is_bare: bool = False) -> None:
+        self._is_bare = is_bare
         self._spider = spider
         found = self.components = list(components)
         self._inputs = [self._bound(method) for one in found if (method := getattr(one, "process_spider_input", None))]
         layers = [_Layer(one, self._bound) for one in reversed(found)]
         self._layers = [layer for layer in layers if layer.output or layer.output_async or layer.exception]
-        self._starts = list(reversed(found))
+        self._starts = [] if is_bare else list(reversed(found))
 
     def _bound(self, method: Callable[..., Any]) -> Callable[..., Any]:
         return partial(method, spider=self._spider) if takes_spider(method) else method
@@ -54,13 +57,20 @@ class SpiderMiddlewares:
                 produced = _collected(produced, process) if hasattr(produced, "__aiter__") else process(produced)
         return produced
 
-    async def call(self, response: Any, callback: Callable[[], Any], errback: Callable[[BaseException], Any]) -> Any:
+    async def call(
+        self,
+        response: Any,
+        callback: Callable[[], Any],
+        errback: Callable[[BaseException], Any],
+        distinct: Callable[[Any], Any],
+    ) -> Any:
         """Call a callback, and return its output as the middlewares change it, an iterable or async iterable.
 
         Parameters:
             response: The page.
             callback: Calls the callback of the page.
             errback: Called with the exception of a ``process_spider_input``, instead of the callback.
+            distinct: Returns an output without repeats.
 
         Raises:
             Exception: What the callback or a middleware raised, unless a middleware handles it.
@@ -80,7 +90,9 @@ class SpiderMiddlewares:
             raise
         except Exception as error:
             return self._handled(response, error, 0)
-        return self._through(response, produced, 0)
+        if self._is_bare:
+            return self._through(response, distinct(produced), 0)
+        return distinct(self._through(response, produced, 0))
 
     def _through(self, response: Any, produced: Any, first: int) -> Any:
         """Return an output as the middlewares from `first` on change it."""

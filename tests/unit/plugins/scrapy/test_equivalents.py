@@ -1,16 +1,19 @@
-"""Plugins of the crawl stand for the cache of Scrapy and for scrapy-playwright."""
+"""The cache of Scrapy runs as it is; the plugin `browser` stands for scrapy-playwright."""
 
 from __future__ import annotations
 
+import gzip
 from types import SimpleNamespace
 
+import httpx
 import pytest
 import scrapy
-from crawler_plugins.archive.cache import Cache
-from crawler_plugins.archive.http_cache import HttpCache
 from crawler_plugins.browser import Browser, browser_plugin
 from crawler_plugins.scrapy.equivalents import equivalents, rendering, uses_playwright
+from scrapy.extensions.httpcache import FilesystemCacheStorage
+from scrapy.http import HtmlResponse
 from scrapy.settings import Settings
+from scrapy.utils.test import get_crawler
 from support.scrapy_site import SITE, run_scrapy
 
 HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
@@ -66,14 +69,33 @@ async def test_dont_cache_fetches_a_page():
         assert (await run_scrapy(Fresh, {"/": f"<h1>{word}</h1>"}, settings)).items[0]["text"] == word
 
 
-def test_settings_of_the_cache_are_options_of_the_plugin(tmp_path):
-    given = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path / "c"), "HTTPCACHE_IGNORE_HTTP_CODES": [404]}
-    [cache] = equivalents(Settings({**given, "HTTPCACHE_EXPIRATION_SECS": 60}))
-    assert isinstance(cache, Cache)
-    assert (cache.path.parent, cache.ignore_statuses, cache.max_age) == (tmp_path / "c", {404}, 60)
-    [cache] = equivalents(Settings({**given, "HTTPCACHE_POLICY": "scrapy.extensions.httpcache.RFC2616Policy"}))
-    assert isinstance(cache, HttpCache)
-    assert equivalents(Settings()) == []
+async def test_a_page_that_the_cache_lacks_may_be_refused():
+    ran = await run_scrapy(One, {"/": "x"}, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_IGNORE_MISSING": True})
+    assert ran.visits == []
+    assert ran.stats["httpcache/ignore"] == 1
+
+
+@pytest.mark.parametrize("policy", ["DummyPolicy", "RFC2616Policy"])
+async def test_what_the_cache_does_is_counted(policy):
+    page = httpx.Response(200, html="<h1>x</h1>", headers={"Cache-Control": "max-age=60"})
+    settings = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_POLICY": f"scrapy.extensions.httpcache.{policy}"}
+    first, second = [(await run_scrapy(One, {"/": page}, settings)).stats for _ in range(2)]
+    assert (first["httpcache/miss"], first["httpcache/store"]) == (1, 1)
+    assert second["httpcache/hit"] == second["downloader/response_count"] == 1
+
+
+async def test_a_compressed_body_in_a_cache_of_scrapy_is_decoded():
+    settings = {"HTTPCACHE_ENABLED": True}
+    crawler = get_crawler(One, settings)
+    crawler.spider = One.from_crawler(crawler)
+    storage = FilesystemCacheStorage(crawler.settings)
+    storage.open_spider(crawler.spider)
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    response = HtmlResponse(f"{SITE}/", body=gzip.compress(b"<h1>kept</h1>"), headers=headers)
+    storage.store_response(crawler.spider, scrapy.Request(f"{SITE}/"), response)
+    ran = await run_scrapy(One, {"/": "x"}, settings)
+    assert ran.items[0]["text"] == "kept"
+    assert ran.visits == []
 
 
 def test_playwright_is_the_plugin_browser(monkeypatch):

@@ -98,11 +98,6 @@ def test_keys_of_meta_are_options(meta, expected):
     assert {name: getattr(made, name) for name in expected} == expected
 
 
-def test_depth_priority_lowers_the_priority():
-    made = translator(settings={"DEPTH_PRIORITY": 2}).to_crawl(scrapy.Request(URL, priority=1), depth=3)
-    assert made.priority == -5
-
-
 def test_user_and_password_go_to_their_domain():
     class Authorized(Spider):
         http_user = "me"

@@ -256,9 +256,31 @@ async def test_stats_dump_logs_the_stats_of_the_project_and_is_not_a_setting_wit
 
 
 @pytest.mark.parametrize(
-    ("name", "level"), [("HTTPCACHE_IGNORE_MISSING", logging.WARNING), ("HTTPCACHE_GZIP", logging.INFO)]
+    ("name", "level"), [("DOWNLOAD_BIND_ADDRESS", logging.WARNING), ("COOKIES_DEBUG", logging.INFO)]
 )
 async def test_a_setting_without_which_other_requests_are_sent_is_a_warning(name, level, caplog):
     caplog.set_level(logging.INFO)
     await run_scrapy(Quotes, {"/": "x"}, {name: True})
     assert [record.levelno for record in caplog.records if f"setting {name} has" in record.getMessage()] == [level]
+
+
+async def test_urls_that_are_too_long_are_counted_as_in_scrapy():
+    class Long(Quotes):
+        def parse(self, response):
+            yield scrapy.Request(response.urljoin("a" * 100))
+
+    ran = await run_scrapy(Long, {"/": "x"}, {"URLLENGTH_LIMIT": 50})
+    assert ran.stats["urllength/request_ignored_count"] == 1
+    assert ran.paths == ["/"]
+
+
+async def test_deeper_pages_come_later_with_a_depth_priority():
+    class Deep(Quotes):
+        def parse(self, response):
+            self.seen = [*getattr(self, "seen", []), (response.url[-1], response.request.priority)]
+            yield from (
+                scrapy.Request(response.urljoin(name)) for name in {"/": "ab", "a": "c"}.get(response.url[-1], "")
+            )
+
+    ran = await run_scrapy(Deep, dict.fromkeys(("/", "/a", "/b", "/c"), "x"), {"DEPTH_PRIORITY": 2})
+    assert sorted(ran.spider.seen) == [("/", 0), ("a", -2), ("b", -2), ("c", -4)]
