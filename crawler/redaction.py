@@ -246,7 +246,7 @@ def character_at(text: str, index: int) -> str:
 
 
 def _redact_pair(found: re.Match[str]) -> str:
-    return _hidden(found) if is_secret(unquote(found[1])) else found[0]
+    return _hidden(found) if is_secret(unquote(found[1])) and found[2] != "…" else found[0]
 
 
 def _redact_code(run: re.Match[str]) -> str:

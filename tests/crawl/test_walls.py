@@ -79,6 +79,25 @@ async def test_a_wall_is_no_page_and_its_errback_hears_what_it_is(
     assert len(site.visits("/a")) == 1
 
 
+async def test_a_crawl_that_gets_a_challenge_and_nothing_else_has_no_page(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    items, report = await collected(Titles(start_urls=["https://site.test/a"]), FakeSite({"/a": ANUBIS}))
+    assert (items, report.pages, report.exit_code()) == ([], 0, 4)
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line == "no start page gave a page: https://site.test/a was skipped (wall.challenge)"
+
+
+async def test_challenges_in_place_of_many_pages_are_a_loss(autojump_clock: MockClock) -> None:
+    pages: dict[str, Any] = {f"/{n}": GOOD for n in range(20)} | {f"/{n}": ANUBIS for n in range(20, 32)}
+    spider = Titles(start_urls=[f"https://site.test/{n}" for n in range(32)])
+    items, report = await collected(spider, FakeSite(pages))
+    assert len(items) == 20
+    assert [(loss.kind, loss.count, loss.total) for loss in report.losses] == [("wall.challenge", 12, 32)]
+    assert report.problems[0].startswith("wall.challenge: 12 of 32 pages for parse() (https://site.test/2")
+    assert report.exit_code() == 4
+
+
 async def test_a_login_form_in_place_of_a_page_is_a_wall_and_one_that_was_asked_for_is_a_page(
     autojump_clock: MockClock,
 ) -> None:

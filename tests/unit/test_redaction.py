@@ -80,6 +80,7 @@ def test_names_of_other_things(name: str) -> None:
         ("code=de, /a?state=x", "code=de, /a?state=x"),
         ("nothing to hide", "nothing to hide"),
         ("?token=", "?token="),
+        ("write session=… (not a cookie jar), ?sid=…ab", "write session=… (not a cookie jar), ?sid=***"),
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, shown: str) -> None:
