@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from functools import lru_cache
-from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from pydispatch.dispatcher import Any as ANYBODY  # noqa: N814 - it is a constant
-from pydispatch.dispatcher import connections, getAllReceivers, liveReceivers
+from pydispatch.dispatcher import getAllReceivers, liveReceivers
 from pydispatch.robustapply import robustApply
 from scrapy.exceptions import CloseSpider, IgnoreRequest, StopDownload
 from scrapy.logformatter import LogFormatter
@@ -40,26 +36,12 @@ class Signals:
 
     def _receivers(self, signal: object) -> list[Any]:
         """Return the receivers of a signal."""
-        sender = self._manager.sender
-        found: Any = None
-        for one in (sender, ANYBODY):
-            table = connections.get(id(one))
-            for key in (signal, ANYBODY) if table else ():
-                receivers = table.get(key)
-                if receivers and found:  # some may be there twice
-                    return list(liveReceivers(getAllReceivers(sender, signal)))
-                found = receivers or found
-        return list(liveReceivers(found)) if found else []
+        return list(liveReceivers(getAllReceivers(self._manager.sender, signal)))
 
-    def _call(self, receiver: Any, signal: object, spider: Any, arguments: dict[str, Any]) -> Any:
+    def _call(self, receiver: Any, signal: object, arguments: dict[str, Any]) -> Any:
         """Call a receiver with those arguments that it takes."""
-        if type(receiver) is not MethodType or type(receiver.__func__) is not FunctionType:
-            return robustApply(receiver, signal=signal, sender=self._manager.sender, spider=spider, **arguments)
-        given = {"signal": signal, "sender": self._manager.sender, "spider": spider, **arguments}
-        names = _taken(receiver.__func__.__code__)
-        if names is None:
-            return receiver(**given)
-        return receiver(**{name: given[name] for name in names if name in given})
+        given = {"signal": signal, "sender": self._manager.sender, "spider": self._crawler.spider, **arguments}
+        return robustApply(receiver, **given)
 
     def send(self, signal: object, *, quiet: Any = (), **arguments: Any) -> list[Any]:
         """Send a signal, and return what its receivers return; a `Failure` for an exception.
@@ -73,7 +55,7 @@ class Signals:
         spider = self._crawler.spider
         for receiver in self._receivers(signal):
             try:
-                result = self._call(receiver, signal, spider, arguments)
+                result = self._call(receiver, signal, arguments)
                 if isinstance(result, Deferred):
                     log.error("Cannot return deferreds from signal handler: %s", receiver, extra={"spider": spider})
             except Exception as error:
@@ -92,7 +74,7 @@ class Signals:
         spider = self._crawler.spider
         for receiver in self._receivers(signal):
             try:
-                result = self._call(receiver, signal, spider, arguments)
+                result = self._call(receiver, signal, arguments)
                 if is_pending(result):
                     result = await result_of(result)
             except Exception as error:
@@ -112,12 +94,6 @@ class Signals:
         """Send a signal, and return whether a receiver raises `IgnoreRequest`."""
         results = self.send(signal, quiet=IgnoreRequest, **arguments)
         return any(isinstance(result, Failure) and isinstance(result.value, IgnoreRequest) for result in results)
-
-
-@lru_cache(maxsize=256)
-def _taken(code: CodeType) -> tuple[str, ...] | None:
-    """Return the names of the arguments that a method takes, as `robustApply` finds them; `None` if it takes any."""
-    return None if code.co_flags & inspect.CO_VARKEYWORDS else code.co_varnames[1 : code.co_argcount]
 
 
 def is_logged(log: logging.Logger, formatter: Any, method: str) -> bool:

@@ -71,82 +71,44 @@ READ: Final = frozenset(
 )
 """Settings that the objects of Scrapy and of the project read, as before."""
 
-_LOOP: Final = "the crawl has an event loop of its own"
-_LOGS: Final = "logs go to standard error: --log-level, --log-json"
-_DNS: Final = "names are resolved by the system"
-_QUEUE: Final = "the frontier of the crawl orders requests, and --job keeps them"
-_TLS: Final = "certificates are verified: -s tls_verify=false"
-IGNORED: Final = {
-    "AJAXCRAWL_ENABLED": "pages with a hash bang are pages like others",
-    "ASYNCIO_EVENT_LOOP": _LOOP,
-    "AUTOTHROTTLE_DEBUG": "crawler limits URL shows what a server declares",
-    "COMMANDS_MODULE": "commands of a project run with Scrapy",
-    "COMPRESSION_ENABLED": "compressed bodies are always decoded",
-    "CONCURRENT_ITEMS": "the items of a page pass the pipelines in their order",
-    "COOKIES_DEBUG": _LOGS,
-    "DNSCACHE_ENABLED": _DNS,
-    "DNSCACHE_SIZE": _DNS,
-    "DNS_RESOLVER": _DNS,
-    "DNS_TIMEOUT": _DNS,
-    "DOWNLOAD_BIND_ADDRESS": "the system chooses the local address",
-    "DOWNLOADER": "the crawl has a downloader of its own",
-    "DOWNLOADER_CLIENTCONTEXTFACTORY": _TLS,
-    "DOWNLOADER_CLIENT_TLS_CIPHERS": _TLS,
-    "DOWNLOADER_CLIENT_TLS_METHOD": _TLS,
-    "DOWNLOADER_CLIENT_TLS_VERBOSE_LOGGING": _TLS,
-    "DOWNLOADER_HTTPCLIENTFACTORY": "the crawl has a downloader of its own",
-    "DOWNLOAD_TLS_MAX_VERSION": _TLS,
-    "DOWNLOAD_TLS_MIN_VERSION": _TLS,
-    "DOWNLOAD_WARNSIZE": "-s max_body is the only limit",
-    "DUPEFILTER_DEBUG": _LOGS,
-    "EDITOR": "the crawl edits no files",
-    "FORCE_CRAWLER_PROCESS": _LOOP,
-    "HTTP2_MAX_FRAME_SIZE": "HTTP/2 is negotiated",
-    "HTTPPROXY_AUTH_ENCODING": "user and password of a proxy are sent as UTF-8",
-    "HTTPX_HTTP2_ENABLED": "HTTP/2 is negotiated",
-    "LOG_COLOR": _LOGS,
-    "LOG_DATEFORMAT": _LOGS,
-    "LOG_ENABLED": _LOGS,
-    "LOG_ENCODING": _LOGS,
-    "LOG_FILE": _LOGS,
-    "LOG_FILE_APPEND": _LOGS,
-    "LOG_FORMAT": _LOGS,
-    "LOG_INSTALL_ROOT_HANDLER": _LOGS,
-    "LOG_SHORT_NAMES": _LOGS,
-    "LOG_STDOUT": _LOGS,
-    "LOG_VERSIONS": _LOGS,
-    "MEMDEBUG_NOTIFY": "the report has peak_rss",
-    "REACTOR_THREADPOOL_MAXSIZE": _LOOP,
-    "REMOTE_CONTROL_ENABLED": "crawler job DIR and --ui show a running crawl",
-    "REMOTE_CONTROL_JOBS_DIR": "crawler job DIR and --ui show a running crawl",
-    "REMOTE_CONTROL_OUTPUT_MAX_BYTES": "crawler job DIR and --ui show a running crawl",
-    "REMOTE_CONTROL_TIMEOUT_DEFAULT": "crawler job DIR and --ui show a running crawl",
-    "REMOTE_CONTROL_TIMEOUT_MAX": "crawler job DIR and --ui show a running crawl",
-    "REMOTE_CONTROL_TRACEBACK_MAX_BYTES": "crawler job DIR and --ui show a running crawl",
-    "REQUEST_FINGERPRINTER_IMPLEMENTATION": _QUEUE,
-    "ROBOTSTXT_PARSER": "robots.txt is read by RFC 9309",
-    "ROBOTSTXT_USER_AGENT": "the product token of USER_AGENT selects the group",
-    "SCHEDULER": _QUEUE,
-    "SCHEDULER_DEBUG": _LOGS,
-    "SCHEDULER_DISK_QUEUE": _QUEUE,
-    "SCHEDULER_MEMORY_QUEUE": _QUEUE,
-    "SCHEDULER_PRIORITY_QUEUE": _QUEUE,
-    "SCHEDULER_START_DISK_QUEUE": _QUEUE,
-    "SCHEDULER_START_MEMORY_QUEUE": _QUEUE,
-    "SPIDER_CONTRACTS": "scrapy check runs contracts",
-    "SPIDER_CONTRACTS_BASE": "scrapy check runs contracts",
-    "TELNETCONSOLE_ENABLED": "crawler job DIR and --ui show a running crawl",
-    "TELNETCONSOLE_HOST": "crawler job DIR and --ui show a running crawl",
-    "TELNETCONSOLE_PASSWORD": "crawler job DIR and --ui show a running crawl",
-    "TELNETCONSOLE_PORT": "crawler job DIR and --ui show a running crawl",
-    "TELNETCONSOLE_USERNAME": "crawler job DIR and --ui show a running crawl",
-    "TEMPLATES_DIR": "scrapy startproject and genspider read it",
-    "TWISTED_DNS_RESOLVER": _DNS,
-    "TWISTED_REACTOR": _LOOP,
-    "TWISTED_REACTOR_ENABLED": _LOOP,
-    "WARN_ON_GENERATOR_RETURN_VALUE": _LOGS,
+_REASONS: Final = {
+    "pages with a hash bang are pages like others": "AJAXCRAWL_ENABLED",
+    "the crawl has an event loop of its own": """
+        ASYNCIO_EVENT_LOOP FORCE_CRAWLER_PROCESS REACTOR_THREADPOOL_MAXSIZE TWISTED_REACTOR TWISTED_REACTOR_ENABLED""",
+    "crawler limits URL shows what a server declares": "AUTOTHROTTLE_DEBUG",
+    "commands of a project run with Scrapy": "COMMANDS_MODULE",
+    "compressed bodies are always decoded": "COMPRESSION_ENABLED",
+    "the items of a page pass the pipelines in their order": "CONCURRENT_ITEMS",
+    "logs go to standard error: --log-level, --log-json": """
+        COOKIES_DEBUG DUPEFILTER_DEBUG LOG_COLOR LOG_DATEFORMAT LOG_ENABLED LOG_ENCODING LOG_FILE LOG_FILE_APPEND
+        LOG_FORMAT LOG_INSTALL_ROOT_HANDLER LOG_SHORT_NAMES LOG_STDOUT LOG_VERSIONS SCHEDULER_DEBUG
+        WARN_ON_GENERATOR_RETURN_VALUE""",
+    "names are resolved by the system": "DNSCACHE_ENABLED DNSCACHE_SIZE DNS_RESOLVER DNS_TIMEOUT TWISTED_DNS_RESOLVER",
+    "the crawl has a downloader of its own": "DOWNLOADER DOWNLOADER_HTTPCLIENTFACTORY",
+    "certificates are verified: -s tls_verify=false": """
+        DOWNLOADER_CLIENTCONTEXTFACTORY DOWNLOADER_CLIENT_TLS_CIPHERS DOWNLOADER_CLIENT_TLS_METHOD
+        DOWNLOADER_CLIENT_TLS_VERBOSE_LOGGING DOWNLOAD_TLS_MAX_VERSION DOWNLOAD_TLS_MIN_VERSION""",
+    "the system chooses the local address": "DOWNLOAD_BIND_ADDRESS",
+    "-s max_body is the only limit": "DOWNLOAD_WARNSIZE",
+    "the crawl edits no files": "EDITOR",
+    "HTTP/2 is negotiated": "HTTP2_MAX_FRAME_SIZE HTTPX_HTTP2_ENABLED",
+    "user and password of a proxy are sent as UTF-8": "HTTPPROXY_AUTH_ENCODING",
+    "the report has peak_rss": "MEMDEBUG_NOTIFY",
+    "crawler job DIR and --ui show a running crawl": """
+        REMOTE_CONTROL_ENABLED REMOTE_CONTROL_JOBS_DIR REMOTE_CONTROL_OUTPUT_MAX_BYTES REMOTE_CONTROL_TIMEOUT_DEFAULT
+        REMOTE_CONTROL_TIMEOUT_MAX REMOTE_CONTROL_TRACEBACK_MAX_BYTES TELNETCONSOLE_ENABLED TELNETCONSOLE_HOST
+        TELNETCONSOLE_PASSWORD TELNETCONSOLE_PORT TELNETCONSOLE_USERNAME""",
+    "the frontier of the crawl orders requests, and --job keeps them": """
+        REQUEST_FINGERPRINTER_IMPLEMENTATION SCHEDULER SCHEDULER_DISK_QUEUE SCHEDULER_MEMORY_QUEUE
+        SCHEDULER_PRIORITY_QUEUE SCHEDULER_START_DISK_QUEUE SCHEDULER_START_MEMORY_QUEUE""",
+    "robots.txt is read by RFC 9309": "ROBOTSTXT_PARSER",
+    "the product token of USER_AGENT selects the group": "ROBOTSTXT_USER_AGENT",
+    "scrapy check runs contracts": "SPIDER_CONTRACTS SPIDER_CONTRACTS_BASE",
+    "scrapy startproject and genspider read it": "TEMPLATES_DIR",
 }
-"""Settings without effect, with the reason or what to use instead."""
+"""Reasons why settings have no effect, or what to use instead, with their names."""
+IGNORED: Final = {name: reason for reason, names in _REASONS.items() for name in names.split()}
+"""The reason of each of them."""
 
 CHANGE_REQUESTS: Final = frozenset(
     """
