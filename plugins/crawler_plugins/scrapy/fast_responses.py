@@ -20,7 +20,7 @@ from scrapy.utils.response import get_base_url
 
 from crawler.html import parse, parse_text
 from crawler_plugins.scrapy.private import has_selector, selector_of, url_of_selector
-from crawler_plugins.scrapy.urls import FRAGMENT, folder_of, plain_page, safe_url
+from crawler_plugins.scrapy.urls import joined, safe_url
 
 __all__ = ["HEAD", "FastHtmlResponse"]
 
@@ -71,7 +71,7 @@ def texts_of(texts: Iterable[str], query: str) -> Any:
 class FastHtmlResponse(HtmlResponse):
     """An HTML response with the tree of the parser of the crawl."""
 
-    __slots__ = ("_folder", "_here", "_known_encoding", "_tree")
+    __slots__ = ("_known_base", "_known_encoding", "_tree")
 
     @property
     def encoding(self) -> str:
@@ -89,10 +89,11 @@ class FastHtmlResponse(HtmlResponse):
     @property
     def base(self) -> str:
         """What `get_base_url` returns, which decodes the whole page: most pages in UTF-8 need not be."""
-        if self.encoding != "utf-8" or b"<base" in self.body[:HEAD].lower():
-            found: str = get_base_url(self)
-            return found
-        return safe_url(self.url)
+        found: str | None = getattr(self, "_known_base", None)
+        if found is None:
+            is_plain = self.encoding == "utf-8" and b"<base" not in self.body[:HEAD].lower()
+            found = self._known_base = safe_url(self.url) if is_plain else get_base_url(self)
+        return found
 
     @property
     def document(self) -> Any:
@@ -126,19 +127,7 @@ class FastHtmlResponse(HtmlResponse):
 
     def urljoin(self, url: str) -> str:
         """Return the URL to which a reference of the page leads."""
-        found = self.plainly_joined(url) if type(url) is str else None
-        return urljoin(self.base, url) if found is None else found
-
-    def plainly_joined(self, url: str) -> str | None:
-        """Return the URL to which a reference leads, as Scrapy sends it; `None` if it is not a plain one."""
-        folder = getattr(self, "_folder", None)
-        if folder is None:
-            self._here = plain_page(self.base)
-            folder = self._folder = folder_of(self._here)
-        if url.startswith("#"):
-            return f"{self._here}{url}" if self._here and FRAGMENT.fullmatch(url, 1) else None
-        found: str | None = folder[url]
-        return found
+        return joined(self.base, url) if type(url) is str else urljoin(self.base, url)
 
     @wraps(HtmlResponse.follow)
     def follow(self, url: Any, callback: Any = None, *further: Any, encoding: Any = None, **options: Any) -> Any:

@@ -6,7 +6,6 @@ subclasses, work as they are. Whether an extractor allows a URL is found out onc
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urljoin
 from weakref import WeakKeyDictionary
@@ -18,7 +17,7 @@ from w3lib.html import strip_html5_whitespace
 
 from crawler_plugins.scrapy.fast_responses import FastHtmlResponse
 from crawler_plugins.scrapy.private import allows_of, changes_no_value
-from crawler_plugins.scrapy.urls import safe_url
+from crawler_plugins.scrapy.urls import FRAGMENT, PLAIN_URL, joined, safe_url
 
 __all__ = ["quick_links"]
 
@@ -75,7 +74,7 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
         href = element.attr("href")
         if href is None:
             continue
-        url = response.plainly_joined(href) or _joined(base, href, encoding)
+        url = _link(base, href, encoding)
         if not url or (plain.unique and url in seen) or not plain.allows(url):
             continue
         seen.add(url)
@@ -84,11 +83,14 @@ def quick_links(extractor: Any, response: FastHtmlResponse) -> list[Any] | None:
     return links
 
 
-@lru_cache(maxsize=10_000)
-def _joined(base: str, href: str, encoding: str) -> str | None:
+def _link(base: str, href: str, encoding: str) -> str | None:
     """Return the URL of a reference as Scrapy joins it; `None` if it cannot."""
     try:
-        return urljoin(base, safe_url(urljoin(base, strip_html5_whitespace(href)), encoding))
+        url = joined(base, strip_html5_whitespace(href))
+        page, _, fragment = url.partition("#")
+        if PLAIN_URL.fullmatch(page) and (not fragment or FRAGMENT.fullmatch(fragment)):
+            return url
+        return urljoin(base, safe_url(url, encoding))
     except ValueError:
         return None
 

@@ -1,6 +1,6 @@
-"""What the URL of a link costs: `Folder` joins references as `urljoin` does, and `safe_url` is `safe_url_string`, kept.
+"""What the URL of a link costs: `joined` is `urljoin`, and `safe_url` is `safe_url_string`, both with a memory.
 
-Most references of a page are plain and on other pages of its folder, too. They are joined once.
+Most references of a page are on other pages of its folder, too. They are joined once.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from urllib.parse import urljoin
 
 from w3lib.url import safe_url_string
 
-__all__ = ["FRAGMENT", "Folder", "folder_of", "plain_page", "safe_url"]
+__all__ = ["FRAGMENT", "PLAIN_URL", "joined", "safe_url"]
 
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
 _PORT: Final = "(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
 PLAIN_URL: Final = re.compile(rf"https?://[a-z0-9.-]+{_PORT}(?:/(?:{_SEGMENT}/)*(?:{_SEGMENT})?)?", re.ASCII)
-"""A URL that `safe_url_string` and `urljoin` leave as it is."""
+"""A URL that `safe_url_string` leaves as it is."""
 FRAGMENT: Final = re.compile(r"[A-Za-z0-9_.~:/?@!$&'()*+,;=-]+")  # a set of single characters is the fastest
 """A fragment that `safe_url_string` leaves as it is."""
-PLAIN: Final = re.compile(r"((?:\.\./)*)((?:[\w~-][\w.~-]*/)*(?:[\w~-][\w.~-]*)?)", re.ASCII)
-"""A reference that is joined as it is to the folder of the page, or to one above it."""
-MAX_KNOWN: Final = 20_000
-"""References of a folder that are remembered."""
+OF_THE_PAGE: Final = ("?", ";", "//", " ")
+"""Beginnings of references that depend on more of a URL than its folder, or are stripped."""
 
 
 def safe_url(url: str, encoding: str = "utf-8") -> str:
@@ -40,58 +38,26 @@ def _safe_page(url: str, encoding: str) -> str:
     return safe
 
 
-class Folder(dict[str, "str | None"]):
-    """The URLs of plain references of the pages in one folder. `None` is for a reference that `urljoin` has to join.
-
-    Parameters:
-        above: The URLs of the folder and of those above it; none: no reference is plain.
-    """
-
-    def __init__(self, above: list[str]) -> None:
-        super().__init__()
-        self._above = above
-
-    def __missing__(self, reference: str) -> str | None:
-        path, _, fragment = reference.partition("#")
-        if not path:
-            return None  # it is not remembered: it leads to another place on each page
-        url: str | None = None
-        if self._above and (not fragment or FRAGMENT.fullmatch(fragment)):
-            plain = PLAIN.fullmatch(path)
-            if plain is not None:
-                url = f"{self._above[min(len(plain[1]) // 3, len(self._above) - 1)]}{plain[2]}"
-            elif PLAIN_URL.fullmatch(path):
-                url = path
-            if url is not None and fragment:
-                url = f"{url}#{fragment}"
-        if len(self) >= MAX_KNOWN:
-            self.clear()
-        self[reference] = url
-        return url
-
-
-def plain_page(base: str) -> str:
-    """Return the URL of a page without its fragment; empty if references cannot be joined to it as they are.
-
-    Parameters:
-        base: The URL with which its references are joined.
-    """
-    page = base.partition("#")[0]
-    return page if PLAIN_URL.fullmatch(page) else ""
-
-
-def folder_of(page: str) -> Folder:
-    """Return the folder of a page; without plain references if its URL is empty."""
-    return _folder(page[: page.rfind("/") + 1])
+def joined(base: str, reference: str) -> str:
+    """Return what `urljoin` returns."""
+    path, _, fragment = reference.partition("#")
+    if not reference.isprintable() or path.startswith(OF_THE_PAGE) or ":" in path or not (path or fragment):
+        return urljoin(base, reference)
+    page, folder = _places(base)
+    if path and folder:
+        page = _in_folder(folder, path)
+    elif path:
+        return urljoin(base, reference)
+    return f"{page}#{fragment}" if fragment else page
 
 
 @lru_cache(maxsize=256)
-def _folder(url: str) -> Folder:
-    """Return the folder with a URL."""
-    if url.count("/") < 3:
-        return Folder([])
-    origin = url[: url.find("/", url.find("://") + 3) + 1]
-    above = [url]
-    while len(above[-1]) > len(origin):
-        above.append(above[-1][: above[-1].rindex("/", 0, -1) + 1])
-    return Folder(above if all(urljoin(one, "a") == f"{one}a" for one in above) else [])
+def _places(base: str) -> tuple[str, str]:
+    """Return the URL of a page without its fragment, and that of its folder; an empty one if it has no path."""
+    path = base.partition("#")[0].partition("?")[0]
+    return urljoin(base, "#x")[:-2], path[: path.rfind("/") + 1] if path.count("/") > 2 else ""
+
+
+@lru_cache(maxsize=50_000)
+def _in_folder(folder: str, path: str) -> str:
+    return urljoin(folder, path)

@@ -54,20 +54,6 @@ def _outcome(function, *args):
         return str(error)
 
 
-def test_the_pages_of_a_folder_share_joined_references():
-    one, two, other = map(urls.folder_of, ("http://a.test/b/c", "http://a.test/b/d", "http://a.test/e"))
-    assert one is two
-    assert (one["x"], other["x"], one["x?y"], one["#x"]) == ("http://a.test/b/x", "http://a.test/x", None, None)
-    assert "#x" not in one
-
-
-def test_no_more_references_are_remembered_than_a_crawl_has_use_for(monkeypatch):
-    monkeypatch.setattr(urls, "MAX_KNOWN", 3)
-    folder = urls.Folder(["http://a.test/"])
-    assert [folder[f"x{n}"] for n in range(9)] == [f"http://a.test/x{n}" for n in range(9)]
-    assert len(folder) <= 3
-
-
 @given(parts=st.lists(PARTS, max_size=8))
 def test_any_url_is_made_safe_as_by_w3lib(parts):
     url = f"https://a.test/{''.join(parts)}"
