@@ -29,16 +29,20 @@ class DownloadSlots(Mapping[str, "DownloadSlot"]):
         self._slots: dict[str, DownloadSlot] = {}
 
     def __getitem__(self, key: str) -> DownloadSlot:
-        """Return a slot, the same one each time."""
+        """Return a slot that has requests."""
+        slot = self.slot(key)
+        if not slot.lanes:
+            raise KeyError(key)
+        return slot
+
+    def slot(self, key: str) -> DownloadSlot:
+        """Return a slot, the same one each time, also ahead of its first request."""
         lanes = self._running().control.statistics().lanes
         usual = [name for name in (key, *(f"{scheme}{key}" for scheme in SCHEMES)) if name in lanes]
-        found = usual or [name for name in lanes if _key_of(name) == key]
-        if not found:
-            raise KeyError(key)
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = DownloadSlot(self._running, **self._given(key))
-        slot.lanes = found
+        slot.lanes = usual or [name for name in lanes if _key_of(name) == key]
         return slot
 
     def __iter__(self) -> Iterator[str]:

@@ -10,7 +10,8 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from crawler_plugins.scrapy.download_slots import DownloadSlots
+from crawler_plugins.scrapy.download_slots import DownloadSlot, DownloadSlots
+from crawler_plugins.scrapy.handlers import host_of
 
 if TYPE_CHECKING:
     import crawler
@@ -38,6 +39,17 @@ class Downloader:
     def active(self) -> range:
         """As many elements as requests are in flight."""
         return range(self._statistics().in_flight)
+
+    def get_slot_key(self, request: Any, _spider: Any = None) -> str:
+        """Return the key of the slot of a request."""
+        return str(request.meta.get("download_slot") or host_of(request.url))
+
+    _get_slot_key = get_slot_key  # its only name before Scrapy 2.12
+
+    def _get_slot(self, request: Any, _spider: Any = None) -> tuple[str, DownloadSlot]:
+        """Return the key of the slot of a request, and the slot."""
+        key = self.get_slot_key(request)
+        return key, self.slots.slot(key)
 
 
 class Slot:

@@ -8,7 +8,9 @@ takes the place of the network, with the limits of the crawl around it.
 from __future__ import annotations
 
 import inspect
+import logging
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +24,8 @@ from crawler_plugins.scrapy.deferreds import result_of
 from crawler_plugins.scrapy.reactor import asyncio_loop
 
 __all__ = ["ORIGIN", "WEB", "CrawlHandler", "Handlers", "entered_url", "host_of", "web_handlers"]
+
+log = logging.getLogger("scrapy.core.engine")
 
 ORIGIN: Final = "http://handler.invalid/"
 """Beginning of the URLs. No host has this name (RFC 6761 section 6.4)."""
@@ -113,6 +117,13 @@ class Handlers:
         if self._is_off and url.partition(":")[0] in self._is_off:
             raise ValueError(f"DOWNLOAD_HANDLERS turns off {url.partition(':')[0]}")
 
+    def open(self) -> None:
+        """Create the web handlers that are not lazy: they connect to signals of the start."""
+        for scheme, given in self._web.items():
+            if not getattr(load_object(given), "lazy", True):
+                with suppress(NotSupported):  # raised again when it is to download
+                    self._handler(scheme)
+
     async def download(self, request: Any) -> Any:
         """Return the response of Scrapy to a request, as a handler answers it.
 
@@ -126,23 +137,30 @@ class Handlers:
         scheme = request.url.partition(":")[0].lower()
         if scheme not in self._paths:
             raise NotSupported(f"Unsupported URL scheme {scheme!r}: DOWNLOAD_HANDLERS has none for it")
-        if scheme not in self._made:
-            try:
-                self._made[scheme] = build_component(load_object(self._paths[scheme]), self._scrapy)
-            except NotConfigured as error:
-                raise NotSupported(f"Unsupported URL scheme {scheme!r}: {error}") from error
-        method = self._made[scheme].download_request
+        method = self._handler(scheme).download_request
         arguments = {"spider": self._scrapy.spider} if takes_spider(method) else {}
         produced, loop = method(request, **arguments), asyncio_loop()
         if loop is not None and inspect.iscoroutine(produced):
             produced = loop.create_task(produced)  # libraries for asyncio look for the current task
         return await result_of(produced)
 
+    def _handler(self, scheme: str) -> Any:
+        """Return the handler of a scheme."""
+        if scheme not in self._made:
+            try:
+                self._made[scheme] = build_component(load_object(self._paths[scheme]), self._scrapy)
+            except NotConfigured as error:
+                raise NotSupported(f"Unsupported URL scheme {scheme!r}: {error}") from error
+        return self._made[scheme]
+
     async def close(self) -> None:
-        """Close the handlers."""
+        """Close the handlers, all of them even if one fails."""
         for handler in self._made.values():
-            if hasattr(handler, "close"):
-                await result_of(handler.close())
+            try:
+                if hasattr(handler, "close"):
+                    await result_of(handler.close())
+            except Exception:
+                log.exception("Error while closing %s", path_of(handler))
 
 
 class CrawlHandler:

@@ -61,6 +61,7 @@ class Lifecycle:
         """Open the spider. A component that raises ``CloseSpider`` stops the crawl."""
         scrapy = self._scrapy
         log.info("Spider opened", extra={"spider": scrapy.spider})
+        self._handlers.open()
         try:
             await self._pipelines.open()
         except CloseSpider as closing:
@@ -85,15 +86,18 @@ class Lifecycle:
         log.info("Closing spider (%s)", reason, extra=about)
         self._scrapy.engine.running = False
         await self._pipelines.close()
-        await self._handlers.close()
         await self._scheduling.duplicates.close(reason)
         self._count_exchanges(crawl)
         await self._signals.send_async(signals.spider_closed, reason=reason)
         note_rates(self._scrapy.stats, self._scrapy.spider)
         note_memory(self._scrapy.stats, "memusage/max")
-        _call_stats(self._scrapy.stats, "close_spider", spider=self._scrapy.spider, reason=reason)
+        try:
+            _call_stats(self._scrapy.stats, "close_spider", spider=self._scrapy.spider, reason=reason)
+        except Exception:
+            log.exception("Stats close failure", extra=about)
         log.info("Spider closed (%s)", reason, extra=about)
         await self._signals.send_async(signals.engine_stopped)
+        await self._handlers.close()
         self._scrapy.crawling = False
 
     def _count_exchanges(self, crawl: crawler.Crawl) -> None:

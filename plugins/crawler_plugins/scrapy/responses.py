@@ -37,7 +37,8 @@ def to_scrapy(response: crawler.Response, request: Any, wire: Any = None) -> Any
         kind = responsetypes.from_args(headers=headers, url=response.url, body=response.body)
     page = request.url.partition("#")[0]
     url = page if canonical(page) == response.url else response.url  # as the spider has written it
-    made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request}
+    fields = {b"Content-Type": headers.get(b"Content-Type")}  # older constructors ask for the encoding
+    made: dict[str, Any] = {"status": response.status, "body": response.body, "request": request, "headers": fields}
     wire = wire or response.wire
     if wire is not None:
         made["protocol"] = PROTOCOLS.get(wire.http_version, wire.http_version)

@@ -309,21 +309,23 @@ class ScrapySpider(crawler.Spider):
             level = logging.WARNING if name in CHANGE_REQUESTS else logging.INFO
             log.log(level, "setting %s has no effect: %s", name, reason)
         self._reactor.put_in_place()
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._reactor.keep)
-            nursery.start_soon(self._start.report_empty)
-            self._engine.open(crawl, nursery.start_soon)
-            await self._lifecycle.open(crawl)
-            try:
-                yield
-            except BaseException:
-                with trio.move_on_after(min(CLOSING, crawl.settings.grace), shield=True):
-                    await self._lifecycle.close(crawl, "shutdown")  # noqa: ASYNC102 - shielded, with a deadline
-                raise
-            reason = self._start.reason(crawl.reason or "finished")
-            await self._lifecycle.close(crawl, "shutdown" if reason == "interrupted" else reason)
-            nursery.cancel_scope.cancel(reason="the crawl has ended")
-        TrioReactor.uninstall()
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._reactor.keep)
+                nursery.start_soon(self._start.report_empty)
+                self._engine.open(crawl, nursery.start_soon)
+                await self._lifecycle.open(crawl)
+                try:
+                    yield
+                except BaseException:
+                    with trio.move_on_after(min(CLOSING, crawl.settings.grace), shield=True):
+                        await self._lifecycle.close(crawl, "shutdown")  # noqa: ASYNC102 - shielded, with a deadline
+                    raise
+                reason = self._start.reason(crawl.reason or "finished")
+                await self._lifecycle.close(crawl, "shutdown" if reason == "interrupted" else reason)
+                nursery.cancel_scope.cancel(reason="the crawl has ended")
+        finally:
+            TrioReactor.uninstall()
 
     # ---- hooks -------------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,18 @@ from typing import Final
 
 import attrs
 
-__all__ = ["BROKEN", "PROJECTS", "Project"]
+__all__ = ["BROKEN", "OTHERS", "PROJECTS", "Project"]
 
 BROWSERS: Final = {r'\["user-agent", "(?!Scrapy)[^"]+"\]': '["user-agent", "of a browser"]'}
 """The user agents of browsers, which are chosen at random."""
+
+
+ARCHIVES: Final = {
+    r"\d{17}|<urn:uuid:[^>]*>|(WARC-)?Date: [^\\]*|Content-Length: \d+": "",
+    r"Accept-Encoding: [^\\]*": "",  # of the transport, which adds it later
+    r"(\\r\\n)+": "\n",
+}
+"""Names, times and ids in a WARC file."""
 
 
 @attrs.frozen
@@ -49,11 +57,49 @@ PROJECTS: Final = (
     Project("querycleaner", "scrapy-querycleaner", r'stock\?n=1"', scrapy="2.11"),
     Project("inline_requests", "scrapy-inline-requests", '"stock": 10'),
     Project("xlsx", "scrapy-xlsx", "Item 4", scrapy="2.11", varies={r"(created|modified)[^>]*>[^<]*<": r"\1<"}),
+    Project("html_storage", "scrapy-html-storage", "pages/1.html"),
+    Project("count_filter", "scrapy-count-filter", "Item 4"),
+    Project("beautifulsoup", "scrapy-beautifulsoup", "page"),
+    Project("time_machine", "scrapy-time-machine", '"time_machine/store": 5', scrapy="2.11"),
+    Project("warcio", "scrapy-warcio", "WARC-Type: response", varies=ARCHIVES),
+    Project("zyte_smartproxy", "scrapy-zyte-smartproxy", "proxy-authorization"),
+    Project("crawlera", "scrapy-crawlera", "proxy-authorization"),
+    Project("prometheus", "scrapy-prometheus", "/metrics/job", scrapy="2.11"),
+    Project("statsd", "scrapy-statsd", '"item_scraped_count": 4', services=("STATSD",)),
+    Project("spidermon_project", "spidermon", "monitors.txt"),
+    Project("mongo", "scrapy-mongo", "Item 4", services=("MONGODB",)),
+    Project("elasticsearch_items", "ScrapyElasticSearch", "_bulk"),
+    Project("folder_tree", "scrapy-folder-tree", "file_urls", scrapy="2.11"),
+    Project("rotated_proxy", "scrapy-rotated-proxy", "http://shop.test/item/1"),
+    Project("impersonate", "scrapy-impersonate", "Chrome/124"),
+    Project("zyte_api", "scrapy-zyte-api", "browserHtml"),
+    Project("zyte_api_transparent", "scrapy-zyte-api", "/zyte/extract"),
+    Project("sftp", "scrapy-feedexporter-sftp", "shop/items.jsonl", services=("SFTP",)),
+    Project("sentry", "scrapy-sentry-errors", "envelope"),
+    Project("pagestorage", "scrapy-pagestorage", "Pages", scrapy="2.11"),
+    Project("redis_queue", "scrapy-redis", "redis_queue:items", services=("REDIS",)),
 )
 """The projects."""
 
 BROKEN: Final = {
-    "scrapy-magicfields": ("scrapy_magicfields", "cannot import name 'BaseItem'"),
-    "scrapy-splitvariants": ("scrapy_splitvariants", "cannot import name 'DictItem'"),
+    "scrapy-autounit": ("import scrapy_autounit", "No module named 'scrapy.utils.reqser'"),
+    "scrapy-magicfields": ("import scrapy_magicfields", "cannot import name 'BaseItem'"),
+    "scrapy-mongodb": ("import scrapy_mongodb", "No module named 'pymongo.mongo_replica_set_client'"),
+    "scrapy-selenium": (
+        "from scrapy_selenium import SeleniumMiddleware; SeleniumMiddleware('chrome', 'chromedriver', [], None)",
+        "unexpected keyword argument 'executable_path'",
+    ),
+    "scrapy-sentry": ("import scrapy_sentry.extensions", "No module named 'scrapy.utils.reqser'"),
+    "scrapy-splitvariants": ("import scrapy_splitvariants", "cannot import name 'DictItem'"),
+    "scrapy-wayback-machine": (
+        "from scrapy.core.engine import ExecutionEngine; ExecutionEngine.schedule",  # it calls this method
+        "has no attribute 'schedule'",
+    ),
 }
-"""Packages that cannot be used with any version of Scrapy that runs here: what cannot be imported, and why."""
+"""Packages that cannot be used with any version of Scrapy that runs here: a program that shows it, and its error."""
+
+OTHERS: Final = {
+    "scrapy-playwright": "2.19",
+    "scrapy-splash": "2.11",
+}
+"""Packages that do not run here, with the newest Scrapy that they run with: the manual says what is in their place."""

@@ -2,7 +2,7 @@
 
     python tests/integration/scrapy_extensions/environment.py
 
-installs it ahead of the first test that needs it. Scrapy itself, and what else both need, is that of the tests.
+installs it ahead of the first test that needs it. The list names each package, also those that others need. Scrapy itself, and what else both need, is that of the tests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def environment_python() -> Path:
         (own / "tests.pth").write_text(f"import site; site.addsitedir({below!r})\n")
         pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, *BUILDING], check=True)
-        subprocess.run([*pip, "--no-build-isolation", "-r", REQUIREMENTS], check=True)
+        subprocess.run([*pip, "--no-build-isolation", "--no-deps", "-r", REQUIREMENTS], check=True)
         subprocess.run([*pip, "--no-deps", "--target", OLDER, "-r", OLD], check=True)
         marker.write_text(wanted)
     return python

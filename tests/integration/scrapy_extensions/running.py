@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -80,9 +81,9 @@ def outcome_of(engine: str, project: Project, site: Site, folder: Path, services
         "exit": [run.returncode for run in runs],
         "requests": sorted((_shown(request) for request in site.requests), key=json.dumps),
         "items": sorted(recorded["items"], key=json.dumps),
-        "stats": {name: value for name, value in sorted(recorded["stats"].items()) if not _matches(STATS, name)},
+        "stats": _same_stats(recorded["stats"]),
         "files": _files(folder, {"shop.py", "project.py", "scrapy.cfg", "log", "outcome.json"}),
-        "services": {name: service.received() for name, service in services.items()},
+        "services": {name: _same_stats(service.received()) for name, service in services.items()},
     }
     text = json.dumps(found).replace(str(folder), "FOLDER")
     for pattern, shown in project.varies.items():
@@ -98,8 +99,9 @@ def _shown(request: dict[str, Any]) -> list[Any]:
     return [request["method"], request["target"], fields, request["body"]]
 
 
-def _matches(patterns: Mapping[str, str], name: str) -> bool:
-    return any(re.fullmatch(pattern, name) for pattern in patterns)
+def _same_stats(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stats that may not differ."""
+    return {name: found[name] for name in sorted(found) if not any(re.fullmatch(one, name) for one in STATS)}
 
 
 def _files(folder: Path, own: set[str]) -> dict[str, str]:
@@ -116,8 +118,10 @@ def _files(folder: Path, own: set[str]) -> dict[str, str]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 found |= {f"{name}/{one}": archive.read(one).decode("latin-1") for one in archive.namelist()}
-        elif content.startswith(b"SQLite format") or ".db" in path.suffixes:
+        elif content.startswith(b"SQLite format") or {".db", ".dat", ".dir", ".bak"} & set(path.suffixes):
             found[name] = "a database"
+        elif path.suffix == ".gz":
+            found[name] = gzip.decompress(content).decode("latin-1")
         else:
             found[name] = content.decode("latin-1")
     return found

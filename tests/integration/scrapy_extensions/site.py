@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import threading
@@ -11,6 +13,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+
+import brotli
 
 __all__ = ["Site", "loopback_site"]
 
@@ -34,17 +38,46 @@ class Site:
 
     def answer(self, method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> tuple[int, str, bytes]:
         """Return status, media type and body of the response to a request."""
+        fields, body = _decoded(target, fields, body)
         self.requests.append({"method": method, "target": target, "fields": fields, "body": body.decode("latin-1")})
         self._counts[target] += 1
-        path = urlsplit(target).path
+        path = urlsplit(target).path or "/"
         if path == "/flaky":
             return _item("9", 503 if self._counts[target] == 1 else 200)
         if path == "/form":
             return _json(parse_qs(body.decode()))
+        if path in {"/render.html", "/zyte/extract"}:  # as Splash, and Zyte API
+            asked = json.loads(body)
+            status, _, page = self._page(asked["url"])
+            if path == "/render.html":
+                return status, "text/html", page
+            text = {"browserHtml": page.decode()} if "browserHtml" in asked else {}
+            coded = {
+                "httpResponseBody": base64.b64encode(page).decode(),
+                "httpResponseHeaders": [{"name": "Content-Type", "value": "text/html"}],
+            }
+            return _json({"url": asked["url"], "statusCode": status} | (text or coded))
+        return self._page(target)
+
+    def _page(self, target: str) -> tuple[int, str, bytes]:
+        path = urlsplit(target).path or "/"
         for pattern, answer in ROUTES.items():
             if found := re.fullmatch(pattern, path):
                 return answer(*found.groups())
         return _page("<h1>Not found</h1>", 404)
+
+
+def _decoded(target: str, fields: list[tuple[str, str]], body: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """Return the header fields and the body of a request without its content coding: lengths of coded bodies vary."""
+    coding = {name.lower(): value for name, value in fields}.get("content-encoding")
+    if coding:
+        body = {"gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
+        fields = [field for field in fields if field[0].lower() != "content-length"]
+    if "/envelope/" in target:  # of Sentry: times, ids and the modules of the process are left out
+        events = [one for one in map(json.loads, body.splitlines()) if "exception" in one]
+        seen = [[one["type"], one["value"]] for event in events for one in event["exception"]["values"]]
+        body = json.dumps(seen).encode()
+    return fields, body
 
 
 def _page(body: str, status: int = 200) -> tuple[int, str, bytes]:
@@ -69,6 +102,13 @@ ROUTES: Final[Mapping[str, Callable[..., tuple[int, str, bytes]]]] = {
     "/": _front,
     r"/item/(\d+)": _item,
     r"/item/(\d+)/stock": lambda n: _json({"stock": int(n) * 10}),
+    "/metrics/.*": lambda: _json({}),
+    "/_bulk": lambda: _json({"took": 1, "errors": False, "items": []}),
+    "/cdx": lambda: _json(
+        [["timestamp", "original", "statuscode", "digest"], ["20220101000000", "http://shop.test/item/1", "200", "A"]]
+    ),
+    "/web/.*": lambda: _item("1"),
+    "/(jobs|collections|items)/.*": lambda _: _json({}),  # as the storage of Scrapy Cloud
     "/banned": lambda: _page("<h1>Banned</h1>", 503),
 }
 """Patterns of paths, and what answers them."""
@@ -88,6 +128,7 @@ def loopback_site() -> Iterator[Site]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(sent)))
+            self.send_header("X-Elastic-Product", "Elasticsearch")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(sent)

@@ -122,3 +122,15 @@ async def test_its_status_is_known_in_a_callback():
     ran = await run_scrapy(Asks, {**PAGES, "/b": "b"})
     assert said == [(1, False), f"{SITE}/b"]
     assert ran.spider.crawler.engine.scraper.is_idle()
+
+
+async def test_the_downloader_tells_the_slot_of_a_request_ahead_of_its_first_one():
+    class Slots(One):
+        def parse(self, response):
+            downloader = self.crawler.engine.downloader
+            other = scrapy.Request(f"{SITE}/b", meta={"download_slot": "other"})
+            key, slot = downloader._get_slot(other)
+            yield {"keys": [downloader.get_slot_key(response.request), key], "delay": slot.delay}
+
+    ran = await run_scrapy(Slots, PAGES, {"DOWNLOAD_DELAY": 0.25})
+    assert ran.items == [{"keys": ["site.test", "other"], "delay": 0.25}]

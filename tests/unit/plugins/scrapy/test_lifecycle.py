@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
 
+import pytest
 import scrapy
 import trio
+from crawler_plugins.scrapy.reactor import TrioReactor
 from scrapy import signals
+from scrapy.statscollectors import MemoryStatsCollector
+from support import scrapy_site
 from support.scrapy_site import SITE, run_scrapy
+
+import crawler
 
 PAGES = {"/": "<a href='/b'>b</a>", "/b": "<p>b</p>"}
 
@@ -170,3 +177,35 @@ async def test_a_crawl_that_is_cancelled_waits_ten_seconds_at_most_for_component
     with trio.move_on_after(3):
         await run_scrapy(Slow, PAGES, {"ITEM_PIPELINES": {Hangs: 1}})
     assert trio.current_time() < 15
+
+
+class Unkept(MemoryStatsCollector):
+    def close_spider(self, spider=None, reason=None):
+        raise OSError("no space")
+
+
+async def test_a_stats_collector_that_fails_at_the_end_is_logged(caplog, autojump_clock):
+    class Ends(Links):
+        ended = []
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(lambda: cls.ended.append(True), signals.engine_stopped, weak=False)
+            return spider
+
+    ran = await run_scrapy(Ends, PAGES, {"STATS_CLASS": Unkept})
+    assert (ran.report.finished, Ends.ended) == ("finished", [True])
+    assert "Stats close failure" in caplog.text
+
+
+class Unopened(MemoryStatsCollector):
+    def open_spider(self, spider=None):
+        raise OSError("no space")
+
+
+async def test_the_reactor_is_uninstalled_after_a_crawl_that_fails(monkeypatch, autojump_clock):
+    monkeypatch.setattr(scrapy_site, "TrioReactor", SimpleNamespace(uninstall=lambda: None))  # the crawl does it
+    with pytest.raises(crawler.CrawlFailed):
+        await run_scrapy(Links, PAGES, {"STATS_CLASS": Unopened})
+    assert not TrioReactor.is_installed()

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import scrapy
 import trio
+from scrapy import signals
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.exceptions import DownloadFailedError
 from scrapy.http import HtmlResponse
@@ -173,3 +174,32 @@ async def test_the_delay_between_requests_holds_for_a_handler(site):
     began = trio.current_time()
     await crawled(site, Own, ("/a", "/b", "/c"), DOWNLOAD_DELAY=0.3, RANDOMIZE_DOWNLOAD_DELAY=False)
     assert trio.current_time() - began >= 0.6
+
+
+class Waiting(Own):
+    """A handler that is ready when the engine has started, and that does not close."""
+
+    ready = False
+
+    @classmethod
+    def from_crawler(cls, crawler):
+        made = cls()
+        crawler.signals.connect(made.start, signals.engine_started)
+        return made
+
+    def start(self):
+        self.ready = True
+
+    async def download_request(self, request):
+        assert self.ready
+        return await super().download_request(request)
+
+    async def close(self):
+        raise OSError("not today")
+
+
+async def test_a_handler_that_is_not_lazy_exists_when_the_engine_starts_and_may_fail_to_close(site, caplog):
+    ran = await crawled(site, Waiting, ("/a",))
+    assert [item["path"] for item in ran.items] == ["/a"]
+    assert ran.report.finished == "finished"
+    assert "OSError: not today" in caplog.text
