@@ -66,7 +66,7 @@ def create_crawler(
             made = Crawler(spider_class, settings)
             _choose_extensions(made.settings)
             for scheme in WEB:
-                made.settings["DOWNLOAD_HANDLERS_BASE"].set(scheme, CRAWL_HANDLER, priority="cmdline")
+                made.settings["DOWNLOAD_HANDLERS_BASE"].set(scheme, CRAWL_HANDLER, priority="default")
             _refuse(name, made.settings, spider_class)
             made.spider = spider_class.from_crawler(made, **arguments)
             for attribute, setting in ATTRIBUTES.items():

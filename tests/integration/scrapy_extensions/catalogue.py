@@ -14,9 +14,9 @@ BROWSERS: Final = {r'\["user-agent", "(?!Scrapy)[^"]+"\]': '["user-agent", "of a
 
 
 ARCHIVES: Final = {
-    r"\d{17}|<urn:uuid:[^>]*>|(WARC-)?Date: [^\\]*|Content-Length: \d+": "",
+    r"\d{14}|<urn:uuid:[^>]*>|(WARC-)?Date: [^\\]*|Content-Length: \d+": "",
     r"Accept-Encoding: [^\\]*": "",  # of the transport, which adds it later
-    r"(\\r\\n)+": "\n",
+    r"(\\r\\n)+": " ",
 }
 """Names, times and ids in a WARC file."""
 

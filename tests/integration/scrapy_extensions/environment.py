@@ -2,7 +2,8 @@
 
     python tests/integration/scrapy_extensions/environment.py
 
-installs it ahead of the first test that needs it. The list names each package, also those that others need. Scrapy itself, and what else both need, is that of the tests.
+installs it ahead of the first test that needs it. The list names also what its packages need. What the tests have is
+that of the tests: Scrapy, for instance.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ __all__ = ["COMMANDS", "outcome_of"]
 PROJECTS: Final = Path(__file__).parent / "projects"
 COMMANDS: Final = {
     "scrapy": ("scrapy", "crawl"),
-    "crawler": ("crawler", "run", "--scrapy", "."),
+    "crawler": ("crawler", "run", "-s", "private_network=true", "--scrapy", "."),  # the site is on the loopback
 }
 """What runs a spider of the project in the current folder, by engine."""
 FIELDS: Final = {

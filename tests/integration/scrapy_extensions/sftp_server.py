@@ -1,4 +1,4 @@
-"""A server of SFTP on the loopback for the files of a folder; it prints its port:
+"""A server of SFTP on the loopback for the files of a folder; it writes its port:
 
 python sftp_server.py FOLDER
 """
@@ -58,6 +58,7 @@ def serve(connection, key):
 if __name__ == "__main__":
     key = paramiko.RSAKey.generate(2048)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        print(listening.getsockname()[1], flush=True)
+        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.flush()
         while True:
             threading.Thread(target=serve, args=(listening.accept()[0], key)).start()

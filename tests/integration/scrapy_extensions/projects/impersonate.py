@@ -1,4 +1,4 @@
-from shop import SITE, Shop
+from shop import Shop
 
 HANDLER = "scrapy_impersonate.ImpersonateDownloadHandler"
 DOWNLOAD_HANDLERS = {"http": HANDLER, "https": HANDLER}

@@ -26,11 +26,11 @@ class Note(Action):
 class Items(Monitor):
     @monitors.name("enough")
     def test_enough(self):
-        self.assertGreaterEqual(self.data.stats["item_scraped_count"], 4)
+        assert self.data.stats["item_scraped_count"] >= 4
 
     @monitors.name("no errors")
     def test_errors(self):
-        self.assertEqual(self.data.stats.get("log_count/ERROR", 0), 0)
+        assert self.data.stats.get("log_count/ERROR", 0) == 0
 
 
 class CloseSuite(MonitorSuite):

@@ -128,6 +128,12 @@ async def test_a_handler_of_the_project_brings_the_pages(site, kind, flag):
     assert ran.stats["downloader/request_count"] == ran.stats["downloader/response_count"] == 3
 
 
+async def test_a_handler_may_stand_in_the_settings_of_the_spider(site):
+    given = {"paths": ("/a",), "origin": site.url, "custom_settings": {"DOWNLOAD_HANDLERS": {"http": Own}}}
+    ran = await run_scrapy(type("Pages", (Pages,), given), {})
+    assert [item["flags"] for item in ran.items] == [["own"]]
+
+
 async def test_a_handler_is_closed_at_the_end(site):
     before = Own.closed
     await crawled(site, Own, ("/a",))
