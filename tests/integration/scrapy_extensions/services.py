@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +42,10 @@ class Statsd:
 
     forget = received
 
+    def close(self) -> None:
+        """Receive nothing more."""
+        self._socket.close()
+
 
 class Mongo:
     """A server of MongoDB."""
@@ -59,16 +63,21 @@ class Mongo:
         """Delete them."""
         self._client.drop_database("shop")
 
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.close()
+
 
 @contextmanager
 def _statsd() -> Iterator[Statsd]:
-    yield Statsd()
+    with closing(Statsd()) as statsd:
+        yield statsd
 
 
 @contextmanager
 def _mongodb() -> Iterator[Mongo]:
-    with mongodb() as server:
-        yield Mongo(server.url)
+    with mongodb() as server, closing(Mongo(server.url)) as mongo:
+        yield mongo
 
 
 class Redis:
