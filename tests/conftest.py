@@ -20,7 +20,7 @@ SERVED = tuple(
     Path(__file__).parent / "integration" / name
     for name in (
         "nginx", "rate_limiters", "limit_models", "kills", "power", "outage", "databases", "web", "browser", "notebook",
-        "fleet", "manual", "scrapy_extensions",
+        "fleet", "manual", "scrapy_extensions", "chaos",
     )
 )  # fmt: skip
 """Folders of tests that need real servers, strace, or root, or that compute for a minute."""
@@ -39,7 +39,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # The machine may be slow or shared, so the duration of an example proves nothing. In CI the examples are the same each
 # time, as in the profile that hypothesis itself has for CI: a change fails for its own faults only.
 IN_CI = "CI" in os.environ
-hypothesis.settings.register_profile("project", deadline=None, max_examples=30, derandomize=IN_CI)
+hypothesis.settings.register_profile("project", deadline=None, max_examples=20, derandomize=IN_CI)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 

@@ -186,7 +186,7 @@ def servers(chance: random.Random, *, says: bool, shared: bool) -> FakeSite:
     return FakeSite(dict.fromkeys(urls, page))
 
 
-@pytest.mark.parametrize("seed", seeds(12, least=4))
+@pytest.mark.parametrize("seed", seeds(12))
 async def test_a_crawl_ends_with_each_page_once_and_every_slot_returned(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:
