@@ -121,11 +121,14 @@ class Attempts:
         try:
             answer = attempt.answer = await self._exchange(request, send, request)
         except crawler.RequestError as error:
+            self.count(request.method)
             self.count(exception_of(error))
             raise
-        if isinstance(answer, crawler.Response):
-            if self._concerns_middlewares(answer):
-                return await self._through_middlewares(attempt)
+        is_response = isinstance(answer, crawler.Response)
+        if is_response and self._concerns_middlewares(answer):
+            return await self._through_middlewares(attempt)
+        self.count(request.method)
+        if is_response:
             self.count(answer.status)
         return answer
 
@@ -161,8 +164,7 @@ class Attempts:
             self._scrapy.stats.inc_value(f"robotstxt/{name}")
 
     async def _exchange(self, request: crawler.Request, send: Any, original: crawler.Request) -> Any:
-        """Send a request, which is counted. ``RETRY_EXCEPTIONS`` says after which errors it is sent again."""
-        self.count_request(request.method)
+        """Send a request. ``RETRY_EXCEPTIONS`` says after which errors it is sent again."""
         try:
             return await send(request)
         except crawler.RequestError as error:
@@ -180,22 +182,18 @@ class Attempts:
         failed = self._failed[id(request)]
         failed.attempts, failed.reason, failed.kind = failed.attempts + 1, reason, kind
 
-    def count_request(self, method: str) -> None:
-        """Count a request by its method."""
-        if self.counts:
-            self._scrapy.stats.inc_value("downloader/request_count")
-            self._scrapy.stats.inc_value(f"downloader/request_method_count/{method}")
-
-    def count(self, result: int | Exception) -> None:
-        """Count the status of a response, or an exception."""
-        if not self.counts or isinstance(result, _Decided):
+    def count(self, what: str | int | Exception) -> None:
+        """Count a request by its method, a response by its status, or an exception by its class."""
+        if not self.counts or isinstance(what, _Decided):
             return
-        if isinstance(result, int):
-            self._scrapy.stats.inc_value("downloader/response_count")
-            self._scrapy.stats.inc_value(f"downloader/response_status_count/{result}")
+        if isinstance(what, str):
+            names = ("request_count", f"request_method_count/{what}")
+        elif isinstance(what, int):
+            names = ("response_count", f"response_status_count/{what}")
         else:
-            self._scrapy.stats.inc_value("downloader/exception_count")
-            self._scrapy.stats.inc_value(f"downloader/exception_type_count/{global_object_name(type(result))}")
+            names = ("exception_count", f"exception_type_count/{global_object_name(type(what))}")
+        for name in names:
+            self._scrapy.stats.inc_value(f"downloader/{name}")
 
     def _concerns_middlewares(self, answer: crawler.Response) -> bool:
         """Return whether one of Scrapy's own middlewares may do something about a response."""
@@ -258,7 +256,6 @@ class Attempts:
             if self._is_heard:
                 self._signals.send(signals.request_reached_downloader, request=changed)
             if self._handlers.takes(request.url):
-                self.count_request(request.method)
                 if not request.url.startswith(ORIGIN):
                     self._scheduling.crawl.control.mark_sent()
                 received = await self._handlers.download(changed)

@@ -106,21 +106,23 @@ class DownloaderMiddlewares:
             request: The request, which middlewares may change in place.
             send: Sends it, and returns the response.
             retry: Does the work of `RetryMiddleware`, with the request and the response or exception.
-            count: Does the work of `DownloaderStats`, with the status of a response or with an exception.
+            count: Does the work of `DownloaderStats`, with a method, the status of a response, or an exception.
 
         Raises:
             Exception: What the downloader, a middleware or `retry` raised, unless a middleware handles it.
         """
         try:
-            result = await self._before(request)
+            result = await self._before(request, count)
             if result is None:
                 result = await send(request)
         except Exception as error:
             result = await self._after_error(request, error, retry, count)
         return result if isinstance(result, Request) else await self._after(request, result, retry, count)
 
-    async def _before(self, request: Any) -> Any:
-        for component in self.middlewares:
+    async def _before(self, request: Any, count: Callable[[Any], None]) -> Any:
+        for component in self._components:
+            if component == STATS:
+                count(request.method)
             result = await result_of(self._call(component, "process_request", request=request))
             if result is not None:
                 return _checked(component, "process_request", result)
