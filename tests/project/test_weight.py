@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 52926,
     "files of crawler/": 434,
     "files with fewer than 25 lines of code": 45,
-    "lines of plugins/": 23190,
+    "lines of plugins/": 23189,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 279,
     "arguments of a constructor of the engine": 8,
