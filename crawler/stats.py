@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from crawler.redaction import redact
-from crawler.urls import part_of_site
+from crawler.urls import origin, part_of_site
 
 __all__ = ["PAGE", "LaneStats", "RunRecord", "Stats"]
 
@@ -87,6 +87,8 @@ class Stats(Struct):
     kinds: Counter[str] = field(default_factory=Counter)
     """The failures in `failed`, by exact kind: ``connect_failed.refused``, ``fetch_timeout.deadline``,
     ``status_500``."""
+    unreachable: Counter[str] = field(default_factory=Counter)
+    """Those of `kinds` whose host was given up, which the next run of a job fetches. `samples` has their origins."""
     redirected: Counter[str] = field(default_factory=Counter)
     """Redirects by target, for the 50 targets with most of them. Of targets that name the page which led to them, such
     as ``/login?next=/orders/7``, the query is left out."""
@@ -174,14 +176,32 @@ class Stats(Struct):
         self.filtered[reason] += 1
         self.sample(reason, url)
 
-    def fail(self, reason: str, url: str, full_reason: str = "") -> None:
-        """Count a request that failed for good."""
+    def fail(self, reason: str, url: str, full_reason: str = "", *, is_unreachable: bool = False) -> None:
+        """Count a request that failed for good, perhaps because its host was given up."""
         self.failed += 1
         self.failures[reason] += 1
         self.sample(reason, url)
         self.kinds[full_reason or reason] += 1
         if full_reason:
             self.sample(full_reason, url)
+        if is_unreachable:
+            self.unreachable[full_reason or reason] += 1
+            if origin(url) not in self.samples.get("unreachable", ()):
+                self.sample("unreachable", origin(url))
+
+    def take_back_failures(self, *, unreachable: bool) -> None:
+        """Count no longer what failed, all or only the requests whose host was given up: they are queued again."""
+        before = {*self.failures, *self.kinds, "unreachable"}
+        for kind, count in (self.unreachable if unreachable else self.kinds).items():
+            self.kinds = self.kinds - Counter({kind: count})
+            self.failures = self.failures - Counter({kind.partition(".")[0]: count})
+            self.failed = max(0, self.failed - count)
+        self.unreachable.clear()
+        gone = before - self.kinds.keys() - self.failures.keys()
+        if not unreachable:
+            self.failed, self.incomplete, self.failures = 0, 0, Counter()
+            gone |= before | {"incomplete"}
+        self.samples = {kind: shown for kind, shown in self.samples.items() if kind not in gone}
 
     def result(self, name: str, result: str, url: str) -> None:
         """Count what the response to a request gave to a callback."""

@@ -44,7 +44,7 @@ def summary(
     report: Report, *, outputs: Sequence[str] = (), causes: Mapping[str, str] | None = None, job: str = ""
 ) -> str:
     """Return the summary of a crawl."""
-    lines = [*_lines(report, outputs, causes or {})]
+    lines = [*_lines(report, outputs, causes or {}, job)]
     if report.incomplete:
         lines.append(f"  cut       {plural(report.incomplete, 'page')}, kept as far as their bodies came")
     if report.waiting:
@@ -55,7 +55,7 @@ def summary(
     return "".join(f"{printable_line(line)}\n" for line in lines)
 
 
-def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) -> Iterator[str]:
+def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str], job: str) -> Iterator[str]:
     how = "no pages" if report.no_pages else ENDINGS.get(report.finished, f"stopped: {report.finished}")
     pages = report.pages - report.earlier.get("pages", 0)
     speed = pages / report.seconds if report.seconds > 0 else 0.0
@@ -82,6 +82,7 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
         cause = f" ({' '.join(causes[kind].split())})" if kind in causes else ""
         shown = _samples(report, kind)
         yield f"  failed    {kind} {n}{cause}{f': {shown}' if shown else ''}"
+    yield from _given_up(report.samples.get("unreachable", ()), job)
     failing = [(name, counts) for name, counts in report.proxies.items() if counts["failures"]]
     for name, counts in sorted(failing, key=lambda entry: -entry[1]["failures"])[:MAX_SHOWN]:
         yield f"  proxy     {name} failed for {counts['failures']} of {plural(counts['requests'], 'request')}"
@@ -94,6 +95,14 @@ def _lines(report: Report, outputs: Sequence[str], causes: Mapping[str, str]) ->
 
 def _count_of(loss: Loss) -> str:
     return f"{loss.kind}: {loss.count} of {loss.total}" if loss.total else loss.kind
+
+
+def _given_up(hosts: Sequence[str], job: str) -> Iterator[str]:
+    """Yield a line that names the hosts that could not be reached."""
+    if hosts:
+        then = "the next run of the job tries them again" if job else "with --job, a later run tries them again"
+        more = " and others" if len(hosts) > MAX_SHOWN else ""
+        yield f"  gave up   {', '.join(hosts[:MAX_SHOWN])}{more}: {then}"
 
 
 def _waits(report: Report) -> Iterator[str]:

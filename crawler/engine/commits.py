@@ -16,6 +16,7 @@ from crawler.engine.handler_results import describe_error
 from crawler.errors import CrawlerError, CrawlFailed
 from crawler.frontier import StoredTicket, current_ticket
 from crawler.losses.find import EMPTY, NOTHING, PAGE, REFUSED, WALL
+from crawler.outages.failed_attempt import GIVEN_UP_END
 from crawler.stats import Stats
 from crawler.store import CommitResult, Outcome
 from crawler.store.outcome import DONE, INCOMPLETE, RETRY
@@ -157,7 +158,8 @@ class Commits:
             stats.incomplete += 1
             stats.sample(INCOMPLETE, outcome.ticket.request.url)
         elif failure is not None:
-            stats.fail(failure.reason, outcome.ticket.request.url, failure.full_reason)
+            url, is_unreachable = outcome.ticket.request.url, failure.message.endswith(GIVEN_UP_END)
+            stats.fail(failure.reason, url, failure.full_reason, is_unreachable=is_unreachable)
 
     def _count_again(self, outcome: Outcome, result: CommitResult) -> None:
         """Correct the counts by an outcome that was not committed, or not with its effects."""

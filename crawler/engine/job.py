@@ -96,8 +96,10 @@ class Job:
         except OSError as error:
             raise JobError(f"cannot use {self.place} as a job folder: {error_reason(error)}") from error
 
-    def open(self, spider: Spider, settings: Settings) -> AbstractAsyncContextManager[Store]:
+    def open(self, spider: Spider, settings: Settings, *, again: bool = False) -> AbstractAsyncContextManager[Store]:
         """Open the job of a crawl, and close it at the end of the block.
+
+        With `again`, a folder queues the requests whose hosts an earlier run gave up.
 
         Raises:
             ConfigError: The URL is wrong, or a package is not installed.
@@ -108,14 +110,16 @@ class Job:
             from crawler.store.registry import find_store  # noqa: PLC0415 - few crawls share a job
 
             return find_store(self.place).open(self.place, known, power=power, override=self.override)
-        return _opened(self.place, known, power=power, override=self.override)
+        return _opened(self.place, known, power=power, override=self.override, again=again)
 
 
 @asynccontextmanager
-async def _opened(folder: Path, known: Identity, *, power: bool, override: bool) -> AsyncIterator[Store]:
+async def _opened(folder: Path, known: Identity, *, power: bool, override: bool, again: bool) -> AsyncIterator[Store]:
     from crawler.store.sqlite import SqliteStore  # noqa: PLC0415 - only a job needs it
 
-    with SqliteStore(folder, known, power=power, override=override) as store:
+    store = SqliteStore(folder, known, power=power, override=override)
+    store.again = again
+    with store:
         yield store
 
 

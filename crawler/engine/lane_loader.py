@@ -5,6 +5,7 @@ Rule: a lane is in memory, with a window of its requests, or free in the store, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class LaneLoader:
         self._store = store
         self._peers = peers
         self._clock = clock
-        self._look_at = 0.0
+        self._look_at = self._try_at = 0.0
 
     def has_unclaimed(self) -> bool:
         """Return whether the frontier has room for lanes that wait in the store."""
@@ -73,7 +74,8 @@ class LaneLoader:
         Returns when to call this again, in seconds since the epoch; infinite if no lane waits for room.
         """
         frontier, now = self._frontier, self._clock()
-        if frontier.lanes.room() or not (self._store.unclaimed or len(frontier.lanes) > frontier.lanes.most):
+        is_wanted = self._store.unclaimed or frontier.lanes.resting or len(frontier.lanes) > frontier.lanes.most
+        if frontier.lanes.room() or not is_wanted:
             return math.inf
         if now >= self._look_at:
             for lane in list(frontier.lanes.idle(now)):
@@ -82,6 +84,35 @@ class LaneLoader:
                     await self._peers.release(lane.name, lane.epoch, lane.throttle)
             self._look_at = now + 1.0  # each search looks at every lane in memory
         return self._look_at
+
+    def try_unreachable(self, *, has_more: bool) -> float:
+        """Let lanes rest whose hosts have never answered, and bring back some that are to be tried: all at the end.
+
+        Returns when to call this again, in seconds since the epoch; infinite if there is no such host.
+        """
+        frontier, now = self._frontier, self._clock()
+        lanes, outages = frontier.lanes, frontier.outages
+        if self._store.shared or not (outages.active or lanes.resting):  # another worker would claim what rests here
+            return math.inf
+        if now < self._try_at:
+            return self._try_at
+        self._try_at = now + 1.0  # each look sees every lane in memory
+        new = [lane for lane in lanes.values() if outages.is_new(lane.name)]
+        is_open = has_more or any(lane.open_tickets for lane in lanes.values() if not outages.is_new(lane.name))
+        if is_alone := outages.see_work(now, waits=self._store.unclaimed or lanes.have_requests(), is_open=is_open):
+            frontier.wake_all()
+        room = lanes.room() if is_alone else min(lanes.room(), max(1, frontier.settings.workers // 4))
+        for lane in [] if is_alone else new:
+            if lane.is_paused or lane.parked is not None or not lane.epoch:
+                continue
+            if not lane.open_tickets and outages.rests_until(lane.name) > now:
+                lanes.rest(lane)
+            else:
+                room -= lane.open_tickets + len(lane) > 0  # it is being tried
+        due = (name for name in lanes.resting if is_alone or outages.rests_until(name) <= now)
+        for name in list(itertools.islice(due, max(0, room))):
+            lanes.open(name, epoch=0, head=(), more=True)
+        return self._try_at
 
     async def end(self) -> None:
         """Release all lanes."""

@@ -114,10 +114,11 @@ class Feeder:
 
         Items of a removed worker are left, too: the outputs of another worker get them.
         """
-        store = self._store
-        if store.live or not store.exhausted or self._peers.has_left_items:
-            return False
-        return not self._background.has_requests() and not self._ingest.arriving
+        return not (self._store.live or self._peers.has_left_items or self.has_more())
+
+    def has_more(self) -> bool:
+        """Return whether requests may still come that no page makes."""
+        return not self._store.exhausted or self._background.has_requests() or self._ingest.arriving > 0
 
     def close(self) -> None:
         """Bring no more: what brings start requests may be shielded from a cancellation."""

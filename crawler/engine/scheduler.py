@@ -64,7 +64,7 @@ class Scheduler:
             while not self._shutdown.stopping.is_set():
                 self._limits.check()  # another worker of the job may have reached one
                 frontier.changed.was_set = False
-                room_at = await lanes.make_room()
+                room_at = min(await lanes.make_room(), lanes.try_unreachable(has_more=self.feeder.has_more()))
                 await lanes.keep_up()
                 has_changed = frontier.changed.was_set  # while a call of the store has waited
                 # No checkpoint from here to wait(), or a wake-up is lost.

@@ -241,7 +241,8 @@ class CrawlSession:
     async def _open_store(self, stack: AsyncExitStack) -> Store:
         if self.job is None:
             return stack.enter_context(closing(MemoryStore()))
-        return await stack.enter_async_context(self.job.open(self.spider, self.settings))
+        again = not any(plugin.repeats for plugin in self.plugins)  # else the crawl begins again when it has finished
+        return await stack.enter_async_context(self.job.open(self.spider, self.settings, again=again))
 
     async def _wire(self, stack: AsyncExitStack, store: Store, transport: httpx.AsyncBaseTransport | None) -> Engine:
         if transport is None:

@@ -39,7 +39,10 @@ class Slots:
         return at - now
 
     def check(self, wait: float, patience: float, lane: Lane, request: Request) -> None:
-        """Fail at once if a wait is too long."""
+        """Fail at once if a wait is too long, or for a host that has never answered."""
+        error = self._frontier.outages.refusal(request, self._clock(), in_place=True)
+        if error is not None:
+            raise error
         deadline, now = trio.current_effective_deadline(), trio.current_time()
         if wait == math.inf or deadline <= now:
             return

@@ -66,7 +66,7 @@ class Frontier:
         """The throttles of lanes and budgets, by name."""
         self.shares_limits = limits is not None
         """Whether other crawls and clients use these limits."""
-        self.outages = Outages(settings.outage_patience, settings.attempts, chance)
+        self.outages = Outages(settings.outage_patience, chance)
         """The hosts and proxies that are down, and the network."""
         self.starts_until = math.inf
         """Nothing starts from then on, in seconds since the epoch. Only other workers of the job make it finite."""
@@ -153,7 +153,8 @@ class Frontier:
         name, budget = first.throttle.name, first.throttle.refusal_budget
         breaker = self.outages.breaker_of(name)
         if breaker is not None:
-            return None if breaker.is_logged else (name, breaker.down_for, str(breaker.error), False)
+            is_beside = breaker.new_for > 0 and self.outages.network.has_answered
+            return None if breaker.is_logged or is_beside else (name, breaker.down_for, str(breaker.error), False)
         why = f"status {budget.status}" if budget.status else "refused"
         if budget.status == FORBIDDEN:
             why += ", even for a page that it had served; accept_status takes them as pages"

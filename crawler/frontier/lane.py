@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
+from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -148,10 +149,13 @@ class Lane:
         """Return the number of requests in the window that are not put off."""
         return len(self._ready) + len(self._behind)
 
+    def waiting(self) -> Iterator[Pending]:
+        """Return the requests in the window, in no order."""
+        return chain(self._ready, self._behind, (pending for _, _, pending in self._later))
+
     def has_unrefused(self) -> bool:
         """Return whether a request waits that was never refused."""
-        waiting = chain(self._ready, self._behind, (pending for _, _, pending in self._later))
-        return self.more or any(pending.refused_at == math.inf for pending in waiting)
+        return self.more or any(pending.refused_at == math.inf for pending in self.waiting())
 
     def trim(self, size: int) -> int:
         """Forget the requests after the first `size` that are not put off; the store has them. Return how many."""

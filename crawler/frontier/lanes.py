@@ -25,6 +25,8 @@ class Lanes(dict[str, Lane]):
         super().__init__()
         self._frontier = frontier
         self.most = most
+        self.resting: dict[str, int] = {}
+        """The leases of lanes whose hosts have never answered: they are not in memory until they are tried again."""
         self._all_paused = False
         self._paused: set[str] = set()
         self.resumed_at: float | None = None
@@ -51,6 +53,8 @@ class Lanes(dict[str, Lane]):
                 frontier.schedule.watch(lane)
             lane.is_paused = self._all_paused or group in self._paused
             self[group] = lane
+        if group in self.resting:
+            epoch, more = self.resting.pop(group), True
         lane.epoch = epoch
         frontier.refill(lane, head, more=more)
         return lane
@@ -70,6 +74,20 @@ class Lanes(dict[str, Lane]):
         head = lane.head()
         # after a minute: to release it and claim it again are two transactions
         return head is None or max(lane.first_at(), self._frontier.ready_at(lane, head.request, now)) > now + 60.0
+
+    def have_requests(self) -> bool:
+        """Return whether a request in memory waits for anything but hosts that have never answered."""
+        outages = self._frontier.outages
+        lanes = (lane for lane in self.values() if not outages.is_new(lane.name))
+        return any(
+            (lane.more and not len(lane)) or not all(outages.awaits_new(one.request) for one in lane.waiting())
+            for lane in lanes
+        )
+
+    def rest(self, lane: Lane) -> None:
+        """Let a lane leave memory, and keep its lease: its requests stay in the store."""
+        self.close(lane)
+        self.resting[lane.name] = lane.epoch
 
     def close(self, lane: Lane) -> None:
         """Let a lane leave memory."""

@@ -30,6 +30,8 @@ MIN_REST: Final = 1.0
 """Seconds between the failure that opens a breaker and its probe: a restart takes no less."""
 MAX_REST: Final = 30.0
 """Longest time between two probes, in seconds: nobody waits much longer than the outage lasts."""
+MAX_NEW_REST: Final = 600.0
+"""The same for a host that has never answered, in seconds: most of these do not exist."""
 MAX_STEP: Final = 2 * MAX_REST
 """Longest time between two failures that counts as downtime, in seconds: a machine that sleeps observes no outage."""
 
@@ -63,6 +65,8 @@ class Breaker(Struct, eq=False):
     """Times that it was opened; those in flight together count once."""
     down_for: float = 0.0
     """Seconds of downtime that were observed."""
+    new_for: float = 0.0
+    """Seconds of downtime after which it is given up if nothing else is left; 0 if the host has answered anything."""
     is_open: bool = False
     """Whether requests wait for a probe."""
     probe_at: float = -math.inf
@@ -113,9 +117,9 @@ class Breaker(Struct, eq=False):
             return -math.inf
         return math.inf if self.probe is not None else self.probe_at
 
-    def rest(self, rng: random.Random) -> float:
-        """Return the seconds before the next probe: 1, 2, 4 … up to 30, less up to half of them."""
-        return equal_jitter(self.probes + 1, base=MIN_REST, cap=MAX_REST, random=rng)
+    def rest(self, rng: random.Random, *, base: float = MIN_REST) -> float:
+        """Return the seconds before the next probe: 1, 2, 4 … up to 30 or 600, less up to half of them."""
+        return equal_jitter(self.probes + 1, base=base, cap=MAX_NEW_REST if self.new_for else MAX_REST, random=rng)
 
     def statistics(self) -> OutageStatistics:
         """Return the outage as users see it."""

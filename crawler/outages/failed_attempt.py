@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from crawler.errors import FetchError
     from crawler.messages import Request
 
-__all__ = ["SENT", "Contact", "FailedAttempt", "Outage", "given_up_error"]
+__all__ = ["GIVEN_UP_END", "SENT", "Contact", "FailedAttempt", "Outage", "given_up_error"]
 
 Contact: TypeAlias = Literal["none", "lookup", "local", "refused", "name", "sent", "gateway", "error"]
 """How far a request got. Nothing came back: ``none`` (no connection), ``lookup`` (the DNS lookup failed), ``local``
@@ -19,6 +19,8 @@ that the name does not exist). The request was sent: ``sent`` (no response came)
 got none), ``error`` (the host answered with an error)."""
 SENT: Final = frozenset({"sent", "gateway", "error"})
 """Contacts of requests that were sent: their pages may be to blame."""
+GIVEN_UP_END: Final = " s, given up)"
+"""The end of the message of each request whose host was given up: the next run of a job finds them by it."""
 
 
 class FailedAttempt(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,6 @@ class Outage(NamedTuple):
 
 def given_up_error(error: FetchError, down_for: float, request: Request) -> FetchError:
     """Return the error of a request to a host that was given up after `down_for` seconds, made of its last failure."""
-    copy = type(error)(f"{error} (unreachable for {down_for:.0f} s, given up)", request=request)
+    copy = type(error)(f"{error} (unreachable for {down_for:.0f}{GIVEN_UP_END}", request=request)
     copy.kind, copy.retryable = error.kind, False
     return copy

@@ -14,7 +14,7 @@ from crawler import urls
 from crawler.outages.breaker import Breaker
 from crawler.outages.failed_attempt import FailedAttempt
 
-__all__ = ["MAX_LATEST", "PROBE_REST", "SILENCE", "Network"]
+__all__ = ["MAX_LATEST", "NEW", "PROBE_REST", "SILENCE", "Network"]
 
 SILENCE: Final = 2.0
 """Seconds without any response: several times what a response takes."""
@@ -31,8 +31,9 @@ PROBE_REST: Final = 5.0
 """Seconds between two probes: requests of each of them go to another host, so none is asked often."""
 UNPROVEN: Final = 90.0
 """Seconds of downtime after which all is given up if nothing has ever answered: this machine may have no network."""
-LOCAL_ONLY: Final = 10.0
-"""The same if nothing but this machine has ever answered: most such sites are under development, without a network."""
+NEW: Final = 30.0
+"""The same if nothing but this machine has, and for a host that has never answered when nothing else is left: a start
+takes less."""
 
 MAX_LATEST: Final = 16
 """Hosts whose lanes stay in memory: few beside the thousands that have room, and more than are often down together."""
@@ -119,10 +120,6 @@ class Network:
         is_only = len(self._failing) == 1 and (attempt.is_known or not self.has_answered)
         return is_only and (attempt.contact == "local" or (attempt.contact == "lookup" and attempt.is_known))
 
-    def longest(self) -> float:
-        """Return the seconds after which all is given up if the network has never been up."""
-        return LOCAL_ONLY if self._loopback and not self.was_online else UNPROVEN
-
     def probe_failed(self, attempt: FailedAttempt, now: float) -> Breaker | None:
         """Note that a probe of the network failed. Return its breaker if it is given up: it was down for too long."""
         network = self.breaker
@@ -130,7 +127,7 @@ class Network:
             return None
         network.note(now, attempt.error)
         network.open(now, rest=PROBE_REST)
-        if network.down_for < min(self._patience, math.inf if self.was_online else self.longest()):
+        if network.down_for < min(self._patience, math.inf if self.was_online else NEW if self._loopback else UNPROVEN):
             return None
         self.lost, self.breaker = network, None
         self._forget()

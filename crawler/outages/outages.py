@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from crawler import urls
-from crawler.outages.breaker import Breaker, OutageStatistics
+from crawler.outages.breaker import MAX_REST, MIN_REST, Breaker, OutageStatistics
 from crawler.outages.failed_attempt import SENT, FailedAttempt, Outage, given_up_error
-from crawler.outages.network import Network
+from crawler.outages.network import NEW, Network
 
 if TYPE_CHECKING:
     from crawler.errors import FetchError
@@ -28,12 +28,20 @@ OPEN_SECONDS: Final = 1.0
 """Seconds without a response before a few failures open a breaker: a host may also fail at random."""
 OPEN_AT_ONCE: Final = 10
 """Failures in a row, or pages, that open a breaker at once: more than are usually in flight together."""
-NEW: Final = 5.0
-"""Seconds after which a host that has never answered is given up: most such hosts do not exist."""
-NEW_UNPROVEN: Final = 30.0
-"""The same if it may exist and be starting, as nothing has ever answered; or if its name cannot be looked up."""
-NEW_ANSWERING: Final = 90.0
-"""The same if it exists and is probably starting: its gateway answers, or its robots.txt is an error."""
+ABSENT: Final = 5.0
+"""As `NEW`, for a name that does not exist, a proxy, and a port of this machine while nothing has answered: a mistyped
+one ends a crawl soon."""
+ANSWERING: Final = 90.0
+"""As `NEW`, if it exists and is probably starting: its gateway answers, or its robots.txt is an error."""
+NAME_REST: Final = 60.0
+"""Seconds between the first two lookups of a name that does not exist, while the crawl has other work: it may be being
+set up, and few are."""
+MAX_OPEN: Final = 60.0
+"""Seconds for which such hosts are tried beside open pages alone: few pages take longer."""
+LAST_TRY: Final = 5.0
+"""Seconds for the last tries when nothing else is left, after which all are given up: workers may be too few."""
+MAX_PUT_OFF: Final = 1.0
+"""Seconds for which a request to such a host is put off by itself; for longer, its breaker keeps it."""
 MIN_TRIES: Final = 2
 """Failures one after the other, at least, before a host that has never answered is given up."""
 UNANSWERED: Final = 5.0
@@ -61,7 +69,7 @@ def _direct(_request: Request) -> str:
 class Outages:
     """Decides which requests may start while hosts, proxies or the network are down."""
 
-    def __init__(self, patience: float | None, attempts: int, rng: random.Random) -> None:
+    def __init__(self, patience: float | None, rng: random.Random) -> None:
         self.active = False
         """Whether any scope has a breaker. If not, only `failed` matters."""
         self.route: Callable[[Request], str] = _direct
@@ -69,7 +77,10 @@ class Outages:
         self._patience = math.inf if patience is None else patience
         self.network = Network(self._patience)
         """The network of this machine."""
-        self._tries = max(MIN_TRIES, attempts)
+        self.alone_since = -math.inf
+        """Since when nothing is left but hosts that have never answered, in seconds since the epoch. Nothing else is
+        ever known to be left where `see_work` is not called: in a shared job, and for a client."""
+        self._worked_at = self._answered_at = -math.inf  # when anything else waited, and when something answered
         self._rng = rng
         self._breakers: dict[str, Breaker] = {}
         self._probes: dict[object, list[Breaker]] = {}  # tickets that are probes
@@ -86,6 +97,47 @@ class Outages:
     def breaker_of(self, scope: str) -> Breaker | None:
         """Return the breaker of a scope; `None` if it has answered since its last failure."""
         return self._breakers.get(scope)
+
+    # ---- hosts that have never answered ------------------------------------------------------------------------------
+
+    def is_new(self, scope: str) -> bool:
+        """Return whether a scope has failed and never answered."""
+        breaker = self._breakers.get(scope)
+        return breaker is not None and breaker.new_for > 0
+
+    def awaits_new(self, request: Request) -> bool:
+        """Return whether a request is for such a scope."""
+        return any(map(self.is_new, self.scopes(request)))
+
+    def rests_until(self, scope: str) -> float:
+        """Return when such a scope is tried again, in seconds since the epoch; minus infinity if it does not rest."""
+        breaker = self._breakers.get(scope)
+        return breaker.probe_at if breaker is not None and breaker.new_for > 0 and breaker.is_open else -math.inf
+
+    def see_work(self, now: float, *, waits: bool, is_open: bool) -> bool:
+        """Note what else is left, and return whether nothing is: then all such scopes are tried a last time, or given up.
+
+        Parameters:
+            now: Seconds since the epoch.
+            waits: Whether a request waits for anything else.
+            is_open: Whether pages or `start()` may bring more. They may themselves wait for such a host, so that they
+                count for `MAX_OPEN` only.
+        """
+        if waits or self.network.breaker is not None:
+            self._worked_at = now
+        since = max(self._worked_at, self._answered_at)
+        if now <= since or (is_open and now < since + MAX_OPEN):
+            self.alone_since = math.inf
+            return False
+        is_first = not math.isfinite(self.alone_since)
+        self.alone_since = now if is_first else self.alone_since
+        is_over = now >= self.alone_since + NEW + LAST_TRY
+        for breaker in self._breakers.values() if is_first or is_over else ():
+            if breaker.new_for > 0 and breaker.is_open:
+                breaker.probe_at = min(breaker.probe_at, breaker.failed_at + max(0.0, breaker.new_for - breaker.down_for))
+                if is_over:
+                    breaker.give_up(now + GIVEN_UP)
+        return True
 
     # ---- before a request --------------------------------------------------------------------------------------------
 
@@ -108,7 +160,7 @@ class Outages:
     def put_off_until(self, request: Request, now: float) -> float:
         """Return the time until which a request that names its lane is put off, in seconds since the epoch."""
         at = -math.inf if request.lane is None else self._ready_at(request, now)
-        return now + PUT_OFF if at == math.inf else at
+        return now + PUT_OFF if at == math.inf else min(at, now + MAX_REST)
 
     def _ready_at(self, request: Request, now: float) -> float:
         if self.network.breaker is not None:  # only its probes count; see `network_ready_at`
@@ -120,14 +172,18 @@ class Outages:
         network = self.network.breaker
         return -math.inf if network is None else network.ready_at(-math.inf)
 
-    def refusal(self, request: Request, now: float) -> FetchError | None:
-        """Return the error of a request whose host was given up; `None`: it was not."""
+    def refusal(self, request: Request, now: float, *, in_place: bool = False) -> FetchError | None:
+        """Return the error of a request whose host was given up; `None`: it was not.
+
+        One that a handler waits for in place is refused while a host rests that has been down for long enough.
+        """
         lost = self.network.lost
         breakers = self._found(request)
         if lost is not None and not urls.is_loopback(request.url):
             breakers.append(lost)
         for breaker in breakers:
-            if now < breaker.given_up_until and breaker.error is not None:
+            rests = in_place and 0 < breaker.new_for <= breaker.down_for and breaker.ready_at(now) > now
+            if (rests or now < breaker.given_up_until) and breaker.error is not None:
                 return given_up_error(breaker.error, breaker.down_for, request)
         return None
 
@@ -156,6 +212,7 @@ class Outages:
         What failed while the network was down says nothing about its host, so all breakers are removed.
         """
         was_offline = self.network.breaker is not None
+        self._answered_at = now
         self.network.note_online(scopes[0], now)
         self.network.end_outage()
         were_down = [self._close(scope, now) for scope in scopes]
@@ -182,7 +239,9 @@ class Outages:
         """Return what a failure means. `None`: nothing suggests an outage, so it counts as an attempt."""
         if self._patience <= 0:
             return None
-        self.active = True
+        if not self.active:
+            self.active, self._worked_at = True, now
+            self.alone_since = self.alone_since if self.alone_since == -math.inf else math.inf
         is_probe = self.network.breaker is not None and self.network.breaker.probe is attempt.ticket
         self.end(attempt.ticket)
         breaker = self._breaker(attempt, now)
@@ -196,7 +255,8 @@ class Outages:
                 given_up.give_up(now + GIVEN_UP)
         if self.network.breaker is not None:
             return Outage(_wait(self.network.breaker, now))
-        if attempt.contact in SENT:
+        no_page = attempt.blocks_host or breaker.new_for > 0  # is to blame
+        if attempt.contact in SENT and not (attempt.contact == "sent" and no_page and not attempt.is_known):
             return self._judge_page(breaker, attempt, now, is_late=is_late)
         return self._judge_connection(breaker, attempt, now, is_late=is_late)
 
@@ -205,41 +265,42 @@ class Outages:
         found = self._breakers.get(attempt.scope)
         if found is None:
             if len(self._breakers) >= MAX_SCOPES:
-                del self._breakers[next(iter(self._breakers))]
+                rest = (name for name, breaker in self._breakers.items() if not (breaker.new_for and breaker.is_open))
+                del self._breakers[next(rest, next(iter(self._breakers)))]
             found = self._breakers[attempt.scope] = Breaker(now, attempt.started, attempt.is_known)
-            found.down_for = min(max(0.0, now - attempt.started), NEW)  # no more: this machine may have slept
+            found.down_for = min(max(0.0, now - attempt.started), ABSENT)  # no more: this machine may have slept
         return found
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
     def _judge_connection(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage:
-        """Return what it means that nothing was sent: the host is down, or does not exist."""
+        """Return what it means that nothing was sent, or that a new host did not respond: it is down, or absent."""
         is_known = attempt.is_known or (attempt.is_proxy and self.network.has_answered)
-        limit = self._patience
+        limit, base = self._patience, MIN_REST
         if not is_known:
-            is_tried = breaker.probes + (not is_late) >= self._tries
-            limit = min(self._seconds_for_new(attempt), limit) if is_tried else math.inf
+            is_over = self.alone_since < math.inf
+            base = NAME_REST if attempt.contact == "name" and not is_over else MIN_REST
+            breaker.new_for = min(self._seconds_for_new(attempt), self._patience)
+            limit = breaker.new_for if is_over and breaker.probes + (not is_late) >= MIN_TRIES else math.inf
         if now < breaker.given_up_until or breaker.down_for >= limit:
             breaker.give_up(max(breaker.given_up_until, now + GIVEN_UP))
             return Outage(0.0, gives_up=True, down_for=breaker.down_for)
         if is_known and not (breaker.is_open or _is_enough(breaker.failures, breaker, now)):
             return Outage(breaker.rest(self._rng), is_open=False)
-        self._open(breaker, now, limit, is_late=is_late)
-        return Outage(_wait(breaker, now))
+        self._open(breaker, now, limit, is_late=is_late, base=base)
+        return Outage(_wait(breaker, now) if is_known else min(_wait(breaker, now), MAX_PUT_OFF))
 
     def _seconds_for_new(self, attempt: FailedAttempt) -> float:
         """Return the seconds after which a host that has never answered is given up."""
-        network = self.network
-        is_first = not (network.has_answered or attempt.is_proxy or urls.is_loopback(attempt.scope))
-        if attempt.contact == "lookup" or (is_first and attempt.contact != "name"):
-            return min(NEW_UNPROVEN, network.longest())
-        return NEW
+        is_first = urls.is_loopback(attempt.scope) and not self.network.has_answered
+        return ABSENT if attempt.contact == "name" or attempt.is_proxy or is_first else NEW
 
     def _judge_page(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage | None:
         """Return what it means that a request was sent and got no response of use: its page may be to blame."""
         failed_before = attempt.failed_before
         was_up = self._recovered.get(attempt.scope, -math.inf)  # a failure while its host was down is not the page's
         is_own = failed_before is not None and was_up < failed_before < breaker.since  # others were answered since
+        breaker.new_for = 0.0
         if not is_own:
             breaker.pages.add(attempt.url)
         may_serve = breaker.is_known or attempt.contact != "sent"
@@ -270,13 +331,13 @@ class Outages:
         elif breaker.is_known:
             seconds = math.inf
         else:
-            seconds = NEW_ANSWERING if attempt.blocks_host or attempt.contact == "gateway" else NEW
+            seconds = ANSWERING if attempt.blocks_host or attempt.contact == "gateway" else NEW
         return min(seconds, self._patience)
 
-    def _open(self, breaker: Breaker, now: float, limit: float, *, is_late: bool) -> None:
+    def _open(self, breaker: Breaker, now: float, limit: float, *, is_late: bool, base: float = MIN_REST) -> None:
         """Let requests wait for a probe; the last one is sent when the limit is reached."""
         if not (is_late and breaker.is_open):
-            breaker.open(now, rest=min(breaker.rest(self._rng), limit - breaker.down_for))
+            breaker.open(now, rest=max(0.0, min(breaker.rest(self._rng, base=base), limit - breaker.down_for)))
 
 
 def _is_enough(failures: int, breaker: Breaker, now: float) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 
 from crawler.errors import JobError
 from crawler.messages import Request, Row
-from crawler.stats import RunRecord
+from crawler.outages.failed_attempt import GIVEN_UP_END
+from crawler.stats import RunRecord, Stats
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
@@ -27,7 +28,6 @@ from crawler.store.job_folder import (
     locked_folder,
     owner_of,
 )
-from crawler.store.outcome import INCOMPLETE
 from crawler.store.runs import read_runs
 from crawler.store.schema import INSERT_PENDING, pack
 from crawler.store.spool import read_rows
@@ -39,6 +39,7 @@ __all__ = [
     "failed_requests",
     "inspect_job",
     "owner_of",
+    "queue_failed",
     "read_items",
     "retry_failed",
     "runs_of",
@@ -159,34 +160,38 @@ def retry_failed(folder: Path) -> int:
     check_is_job(folder)
     with locked_folder(folder), closing(connect(folder)) as database:
         try:
-            database.execute("BEGIN IMMEDIATE")
-            rows = database.execute(
-                "SELECT failed.lane, name, tier, request FROM failed JOIN lane ON lane.id = failed.lane "
-                "ORDER BY tier, number"
-            ).fetchall()
-            last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
-            # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
-            first = int(last[0]) + 1 if last else 1
-            stored = database.execute("SELECT value FROM meta WHERE name = ?", (HANDLERS_ROW,)).fetchone()
-            handlers = HandlerCounts.from_json(stored and stored[0])
-            for number, (lane, name, tier, data) in enumerate(rows, first):
-                request = Request.from_json(data)
-                handlers.add(request)
-                database.execute(INSERT_PENDING, (lane, tier, number, *pack(request, name)))
-            database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HANDLERS_ROW, handlers.to_json()))
-            database.execute("UPDATE meta SET value = value + ? WHERE name = 'number'", (len(rows),))
-            database.execute("DELETE FROM failed")
-            database.execute("UPDATE meta SET value = value + ? WHERE name = 'live'", (len(rows),))
-            stats = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
-            if stats is not None:
-                counts = msgspec.json.decode(stats[0])
-                failed = counts["failures"].keys() | counts.get("kinds", {}).keys()
-                failed |= {INCOMPLETE}
-                samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in failed}
-                counts |= {"failed": 0, "failures": {}, "kinds": {}, "samples": samples}
-                counts.pop(INCOMPLETE, None)
-                database.execute("UPDATE meta SET value = ? WHERE name = ?", (msgspec.json.encode(counts), STATS_NOTE))
-            database.execute("COMMIT")
+            return queue_failed(database)
         except SQLITE_ERRORS as error:
             raise JobError(describe_error(folder / DATABASE, error)) from error
+
+
+def queue_failed(database: sqlite3.Connection, *, unreachable: bool = False) -> int:
+    """Queue failed requests again: all, or those whose host was given up. Return their number."""
+    end = f"%{GIVEN_UP_END}" if unreachable else "%"
+    database.execute("BEGIN IMMEDIATE")
+    rows = database.execute(
+        "SELECT failed.lane, name, tier, request FROM failed JOIN lane ON lane.id = failed.lane "
+        "WHERE message LIKE ? ORDER BY tier, number",
+        (end,),
+    ).fetchall()
+    last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
+    # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
+    first = int(last[0]) + 1 if last else 1
+    stored = database.execute("SELECT value FROM meta WHERE name = ?", (HANDLERS_ROW,)).fetchone()
+    handlers = HandlerCounts.from_json(stored and stored[0])
+    for number, (lane, name, tier, data) in enumerate(rows, first):
+        request = Request.from_json(data)
+        handlers.add(request)
+        database.execute(INSERT_PENDING, (lane, tier, number, *pack(request, name)))
+    stats = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
+    if rows and stats is not None:
+        counts = Stats()
+        counts.restore(stats[0])
+        counts.take_back_failures(unreachable=unreachable)
+        database.execute("UPDATE meta SET value = ? WHERE name = ?", (counts.to_json(lanes=True), STATS_NOTE))
+    if rows:
+        database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HANDLERS_ROW, handlers.to_json()))
+        database.execute("UPDATE meta SET value = value + ? WHERE name IN ('number', 'live')", (len(rows),))
+        database.execute("DELETE FROM failed WHERE message LIKE ?", (end,))
+    database.execute("COMMIT")
     return len(rows)

@@ -21,6 +21,7 @@ from crawler.store.compact_keys import RecentKeys
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import Identity, accepted
 from crawler.store.item_log import ItemLog
+from crawler.store.inspect import queue_failed
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
@@ -66,6 +67,8 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
         """Whether the previous process was killed."""
         self.crashed = False
         """Whether the system went down with it."""
+        self.again = False
+        """Whether opening it queues the requests whose hosts an earlier run gave up."""
         self.round = 1
         """Number of times that the crawl has begun."""
         self._identity = identity
@@ -113,6 +116,8 @@ class SqliteJob(AbstractContextManager["SqliteJob"]):
                 pass  # nothing committed is lost: the next run finds the job unclean
 
     def _load(self, stack: ExitStack) -> None:
+        if self.again:
+            queue_failed(self._database, unreachable=True)
         meta = dict(self._database.execute("SELECT name, value FROM meta"))
         self._name = meta.get("name") or secrets.token_hex(6)
         self._opened = int(meta.get("opened", 0)) + 1

@@ -54,7 +54,7 @@ def test_lanes_that_wait_for_an_expensive_request_are_woken_when_it_leaves_the_b
 
 def made(name: str = HOST) -> tuple[Budgets, Lane]:
     limits, settings = Limits(chance=random.Random(1)), Settings()
-    outages = Outages(600.0, 3, random.Random(1))
+    outages = Outages(600.0, random.Random(1))
     budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages)
     return budgets, Lane(name, limits.throttle(name, settings.pace))
 

@@ -21,7 +21,7 @@ from crawler.settings import Settings
 def schedule(*names: str, **pace: Any) -> tuple[Schedule, dict[str, Lane], Budgets]:
     """Return a schedule, lanes with one request each, and budgets."""
     limits, settings = Limits(chance=random.Random(1)), Settings(slow_start=False)
-    outages = Outages(600.0, 3, random.Random(1))
+    outages = Outages(600.0, random.Random(1))
     budgets = Budgets(lambda name: limits.throttle(name, settings.pace), outages)
     lanes = {name: Lane(name, limits.throttle(name, settings.pace)) for name in names}
     for name, lane in lanes.items():

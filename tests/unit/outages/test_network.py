@@ -17,7 +17,7 @@ A, B, C, D = (f"https://{name}.test" for name in "abcd")
 
 
 def outages(patience: float = 600.0) -> Outages:
-    return Outages(patience, 3, random.Random(1))
+    return Outages(patience, random.Random(1))
 
 
 def fail(made: Outages, scope: str, now: float, contact: Contact = "none", **more: Any) -> Outage | None:
