@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from crawler.redaction import redact
 from crawler.urls import origin, part_of_site
 
-__all__ = ["PAGE", "LaneStats", "RunRecord", "Stats"]
+__all__ = ["PAGE", "LaneStats", "RunRecord", "Stats", "without_failures"]
 
 PAGE = "page"
 """The result of a page that gave something."""
@@ -189,20 +189,6 @@ class Stats(Struct):
             if origin(url) not in self.samples.get("unreachable", ()):
                 self.sample("unreachable", origin(url))
 
-    def take_back_failures(self, *, unreachable: bool) -> None:
-        """Count no longer what failed, all or only the requests whose host was given up: they are queued again."""
-        before = {*self.failures, *self.kinds, "unreachable"}
-        for kind, count in (self.unreachable if unreachable else self.kinds).items():
-            self.kinds = self.kinds - Counter({kind: count})
-            self.failures = self.failures - Counter({kind.partition(".")[0]: count})
-            self.failed = max(0, self.failed - count)
-        self.unreachable.clear()
-        gone = before - self.kinds.keys() - self.failures.keys()
-        if not unreachable:
-            self.failed, self.incomplete, self.failures = 0, 0, Counter()
-            gone |= before | {"incomplete"}
-        self.samples = {kind: shown for kind, shown in self.samples.items() if kind not in gone}
-
     def result(self, name: str, result: str, url: str) -> None:
         """Count what the response to a request gave to a callback."""
         key = f"{name} {result}"
@@ -234,6 +220,26 @@ class Stats(Struct):
         urls = self.samples.setdefault(kind, [])
         if len(urls) < limit:
             urls.append(redact(url))
+
+
+def without_failures(data: builtins.bytes, *, unreachable: bool) -> builtins.bytes:
+    """Return counts as JSON without what failed: all, or the requests whose host was given up. They are queued again."""
+    counts, stats = msgspec.json.decode(data), Stats()
+    stats.restore(data)
+    gone = stats.unreachable if unreachable else stats.kinds
+    classes: Counter[str] = Counter()
+    for kind, count in gone.items():
+        classes[kind.partition(".")[0]] += count
+    kinds = stats.kinds - gone
+    failures = stats.failures - classes if unreachable else Counter()
+    without = {*stats.failures, *stats.kinds, "unreachable"} - kinds.keys() - failures.keys()
+    if not unreachable:
+        without.add("incomplete")
+        counts.pop("incomplete", None)
+    samples = {kind: urls for kind, urls in counts["samples"].items() if kind not in without}
+    failed = max(0, stats.failed - gone.total()) if unreachable else 0
+    counts |= {"failed": failed, "failures": failures, "kinds": kinds, "unreachable": {}, "samples": samples}
+    return msgspec.json.encode(counts)
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ ABSENT: Final = 5.0
 """As `NEW`, for a name that does not exist, a proxy, and a port of this machine while nothing has answered: a mistyped
 one ends a crawl soon."""
 ANSWERING: Final = 90.0
-"""As `NEW`, if it exists and is probably starting: its gateway answers, or its robots.txt is an error."""
+"""As `NEW`, if it accepts connections and is probably starting: its gateway answers, or its robots.txt is an error."""
 NAME_REST: Final = 60.0
 """Seconds between the first two lookups of a name that does not exist, while the crawl has other work: it may be being
 set up, and few are."""
@@ -131,11 +131,11 @@ class Outages:
             return False
         is_first = not math.isfinite(self.alone_since)
         self.alone_since = now if is_first else self.alone_since
-        is_over = now >= self.alone_since + NEW + LAST_TRY
-        for breaker in self._breakers.values() if is_first or is_over else ():
+        for breaker in self._breakers.values():
             if breaker.new_for > 0 and breaker.is_open:
-                breaker.probe_at = min(breaker.probe_at, breaker.failed_at + max(0.0, breaker.new_for - breaker.down_for))
-                if is_over:
+                rest = max(0.0, breaker.new_for - breaker.down_for) if is_first else math.inf
+                breaker.probe_at = min(breaker.probe_at, breaker.failed_at + rest)
+                if now >= self.alone_since + breaker.new_for + LAST_TRY:
                     breaker.give_up(now + GIVEN_UP)
         return True
 
@@ -293,6 +293,8 @@ class Outages:
     def _seconds_for_new(self, attempt: FailedAttempt) -> float:
         """Return the seconds after which a host that has never answered is given up."""
         is_first = urls.is_loopback(attempt.scope) and not self.network.has_answered
+        if attempt.contact == "sent":
+            return ANSWERING
         return ABSENT if attempt.contact == "name" or attempt.is_proxy or is_first else NEW
 
     def _judge_page(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage | None:

@@ -14,7 +14,7 @@ import msgspec
 from crawler.errors import JobError
 from crawler.messages import Request, Row
 from crawler.outages.failed_attempt import GIVEN_UP_END
-from crawler.stats import RunRecord, Stats
+from crawler.stats import RunRecord, without_failures
 from crawler.store.checkpoint import STATS_NOTE, Checkpoint
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import shown_arguments
@@ -185,10 +185,8 @@ def queue_failed(database: sqlite3.Connection, *, unreachable: bool = False) -> 
         database.execute(INSERT_PENDING, (lane, tier, number, *pack(request, name)))
     stats = database.execute("SELECT value FROM meta WHERE name = ?", (STATS_NOTE,)).fetchone()
     if rows and stats is not None:
-        counts = Stats()
-        counts.restore(stats[0])
-        counts.take_back_failures(unreachable=unreachable)
-        database.execute("UPDATE meta SET value = ? WHERE name = ?", (counts.to_json(lanes=True), STATS_NOTE))
+        counts = without_failures(stats[0], unreachable=unreachable)
+        database.execute("UPDATE meta SET value = ? WHERE name = ?", (counts, STATS_NOTE))
     if rows:
         database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HANDLERS_ROW, handlers.to_json()))
         database.execute("UPDATE meta SET value = value + ? WHERE name IN ('number', 'live')", (len(rows),))

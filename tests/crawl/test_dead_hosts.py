@@ -18,7 +18,7 @@ from crawler.store.inspect import inspect_job
 from crawler.testing import collect
 
 SITE = "https://site.test"
-TRIES = {"refused": 10, "unreachable": 10, "nxdomain": 10, "timeout": 45, "servfail": 95, "closed": 95}
+TRIES = {"refused": 40, "unreachable": 40, "nxdomain": 10, "timeout": 60, "servfail": 40, "closed": 100}
 """Seconds for which a crawl of a site may last whose links fail in such a way. It takes 1.5 seconds without them."""
 
 
@@ -69,7 +69,7 @@ async def test_a_known_host_that_is_down_too_is_not_taken_for_the_network(autoju
 
     report = (await collect(Links(12, *sites), Fails(between(0, 0)))).report
     assert (report.pages, report.failed) == (40, 120)
-    assert report.seconds < 15
+    assert report.seconds < 40
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"gateway"}))
@@ -99,7 +99,7 @@ async def test_a_job_whose_last_requests_go_to_dead_hosts_ends_soon_when_it_is_r
     internet = Internet(between(0, 1e9), hosts=is_link)
     report = await crawl(Links(12), transport=internet, job=job)
     assert report.failed == 120
-    assert internet.now < 15
+    assert internet.now < 40
 
 
 @pytest.mark.parametrize("fault", ["servfail", "nxdomain", "unreachable", "refused"])
@@ -112,7 +112,7 @@ async def test_a_crawl_of_this_machine_does_not_wait_for_a_network(
     report = await crawl(Links(links, site), transport=internet)
     assert (report.pages, report.failed) == (10, 10 * links)
     own = max(at for at, _ in internet.answered)
-    assert report.seconds < own + 15
+    assert report.seconds < own + 40
 
 
 async def test_an_outage_after_a_host_has_answered_is_waited_for_although_this_machine_answers(

@@ -10,8 +10,8 @@ import pytest
 from crawler.errors import ConnectFailed
 from crawler.messages import Request
 from crawler.outages.failed_attempt import Contact, FailedAttempt, Outage
-from crawler.outages.network import LOCAL_ONLY, MANY_NEW, PROBE_REST, PROVEN_AFTER, SILENCE, UNPROVEN
-from crawler.outages.outages import NEW, Outages
+from crawler.outages.network import MANY_NEW, NEW, PROBE_REST, PROVEN_AFTER, SILENCE, UNPROVEN
+from crawler.outages.outages import Outages
 
 A, B, C, D = (f"https://{name}.test" for name in "abcd")
 
@@ -91,7 +91,7 @@ def test_without_a_route_the_network_is_down_before_anything_has_answered() -> N
     assert is_down(made)
     made = outages()
     made.answered((B,), 0.0)
-    for now in (0.0, 3.0, 7.0):
+    for now in (0.0, 3.0, 1.0 + NEW):
         found = fail(made, A, now, "local", is_known=False)
     assert found is not None
     assert found.gives_up, "others can be reached, so this host has no address that we can use"
@@ -125,7 +125,7 @@ def test_new_hosts_that_failed_while_others_answered_are_dead_however_many() -> 
     made = outages()
     new_hosts_fail(made, 100.0, hosts=50)
     made.answered((C,), 100.0 + PROVEN_AFTER)
-    for now in (103.0, 106.0):
+    for now in (103.0, 100.0 + NEW):
         found = new_hosts_fail(made, now, hosts=50)
     assert not is_down(made)
     assert all(one is not None and one.gives_up for one in found)
@@ -192,7 +192,7 @@ def test_an_outage_before_anything_has_ever_answered_is_given_up_earlier() -> No
     assert UNPROVEN <= probe_until_given_up(made, "https://h0.test", 3.0, **new) <= UNPROVEN + 3 * PROBE_REST
 
 
-@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", LOCAL_ONLY), (C, 600.0)])
+@pytest.mark.parametrize(("answered", "waits"), [("http://localhost:8000", NEW), (C, 600.0)])
 def test_loopback_says_nothing_about_the_network(answered: str, waits: float) -> None:
     made, new = outages(), {"is_known": False, "contact": "lookup"}
     made.network.note_online(answered)

@@ -13,11 +13,11 @@ from crawler.errors import ConnectFailed
 from crawler.messages import Request
 from crawler.outages.failed_attempt import Contact, FailedAttempt, Outage
 from crawler.outages.outages import (
+    ABSENT,
+    ANSWERING,
     GIVEN_UP,
     MAX_SCOPES,
     NEW,
-    NEW_ANSWERING,
-    NEW_UNPROVEN,
     OPEN_AFTER,
     OPEN_AT_ONCE,
     OPEN_SECONDS,
@@ -30,8 +30,8 @@ A, B, C, D = (f"https://{name}.test" for name in "abcd")
 PROXY = "proxy.test:3128"
 
 
-def outages(patience: float | None = 600.0, attempts: int = 3) -> Outages:
-    return Outages(patience, attempts, random.Random(1))
+def outages(patience: float | None = 600.0) -> Outages:
+    return Outages(patience, random.Random(1))
 
 
 def fail(made: Outages, scope: str, now: float, contact: Contact = "refused", **more: Any) -> Outage | None:
@@ -293,39 +293,96 @@ def test_after_the_patience_requests_without_response_are_attempts_again() -> No
 # ---- a host that has never answered ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("contact", ["none", "name"])
-def test_a_new_host_is_given_up_after_seconds(contact: Contact) -> None:
-    made = outages()
+@pytest.mark.parametrize("contact", ["none", "lookup", "local", "refused", "sent"])
+def test_a_new_host_is_tried_with_growing_pauses_while_the_crawl_has_other_work(contact: Contact) -> None:
+    made, tries, now = outages(), 0, 0.0
+    made.alone_since = math.inf
     answer(made, B)
-    at, found = fail_for(made, A, 0.0, 100.0, contact=contact, is_known=False)
-    assert found is not None
-    assert found.gives_up
-    assert NEW <= at <= NEW + 4.0
-    assert refused(made, A, at + 1.0)
+    while now < 7200.0:
+        found = fail(made, A, now, contact, is_known=False, blocks_host=contact == "sent")
+        assert found is not None
+        assert not found.gives_up
+        tries += 1
+        now = max(ready_at(made, A, now), now + 0.1)
+    assert 20 <= tries <= 40
 
 
 @pytest.mark.parametrize(
     ("scope", "contact", "is_proxy", "seconds"),
     [
-        (A, "none", False, NEW_UNPROVEN),
-        (A, "name", False, NEW),
-        ("http://127.0.0.1:9", "none", False, NEW),
-        (A, "none", True, NEW),
+        (A, "none", False, NEW),
+        (A, "sent", False, ANSWERING),
+        (A, "name", False, ABSENT),
+        ("http://127.0.0.1:9", "none", False, ABSENT),
+        (A, "none", True, ABSENT),
     ],
 )
-def test_a_host_with_an_address_has_more_time_while_none_has_ever_answered(
+def test_a_new_host_is_given_up_when_nothing_else_is_left(
     scope: str, contact: Contact, seconds: float, *, is_proxy: bool
 ) -> None:
-    at, found = fail_for(outages(), scope, 0.0, 100.0, contact=contact, is_known=False, is_proxy=is_proxy)
+    made = outages()
+    more: dict[str, Any] = {"is_known": False, "is_proxy": is_proxy, "blocks_host": contact == "sent"}
+    at, found = fail_for(made, scope, 0.0, 200.0, contact=contact, **more)
     assert found is not None
     assert found.gives_up
-    assert at == seconds
+    assert seconds <= at <= seconds + 1.0
+    assert refused(made, A, at + 1.0) == (scope == A)
 
 
-def test_a_new_host_that_takes_long_to_fail_is_tried_as_often_as_a_request() -> None:
+def test_when_nothing_else_is_left_each_new_host_is_tried_once_more_and_all_end_together() -> None:
     made = outages()
-    results = [fail(made, A, 20.0 * number, is_known=False) for number in range(1, 4)]
-    assert [found is not None and found.gives_up for found in results] == [False, False, True]
+    made.alone_since = math.inf
+    for now in (0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0):
+        for scope in (A, B):
+            fail(made, scope, now, is_known=False)
+    assert not made.see_work(64.0, waits=True, is_open=False)
+    assert ready_at(made, A, 64.0) > 90.0
+    assert made.see_work(65.0, waits=False, is_open=False)
+    assert ready_at(made, A, 65.0) == ready_at(made, B, 65.0) == 63.0
+    found = fail(made, A, 65.5, is_known=False)
+    assert found is not None
+    assert found.gives_up
+    made.see_work(65.0 + NEW + 4.0, waits=False, is_open=False)
+    assert not refused(made, B, 65.0 + NEW + 4.0)
+    made.see_work(65.0 + NEW + 5.0, waits=False, is_open=False)
+    assert refused(made, B, 65.0 + NEW + 5.0)
+
+
+def test_open_pages_and_start_count_as_other_work_for_a_minute() -> None:
+    made = outages()
+    made.alone_since = math.inf
+    fail(made, A, 0.0, is_known=False)
+    assert not made.see_work(1.0, waits=True, is_open=True)
+    assert not made.see_work(60.0, waits=False, is_open=True)
+    assert made.see_work(61.0, waits=False, is_open=True)
+    answer(made, B, 70.0)
+    assert not made.see_work(71.0, waits=False, is_open=True)
+    assert made.see_work(72.0, waits=False, is_open=False)
+
+
+def test_a_handler_that_waits_in_place_is_refused_while_a_new_host_rests_that_was_down_for_half_a_minute() -> None:
+    made = outages()
+    made.alone_since = math.inf
+    for now in (0.0, 1.0, 3.0, 7.0, 15.0):
+        fail(made, A, now, is_known=False)
+    assert made.refusal(Request(f"{A}/"), 15.1, in_place=True) is None
+    fail(made, A, 31.0, is_known=False)
+    assert made.refusal(Request(f"{A}/"), 31.1) is None
+    assert made.refusal(Request(f"{A}/"), 31.1, in_place=True) is not None
+    assert made.refusal(Request(f"{A}/"), ready_at(made, A, 31.1), in_place=True) is None, "it is the probe"
+
+
+def test_a_name_that_does_not_exist_is_tried_less_often_while_the_crawl_has_other_work() -> None:
+    made, now, tries = outages(), 0.0, 0
+    made.alone_since = math.inf
+    answer(made, B)
+    while now < 1800.0:
+        found = fail(made, A, now, "name", is_known=False, started=now)
+        assert found is not None
+        assert not found.gives_up
+        tries += 1
+        now = ready_at(made, A, now) + 0.1
+    assert 5 <= tries <= 9
 
 
 def test_failures_in_flight_together_are_one_try() -> None:
@@ -336,13 +393,6 @@ def test_failures_in_flight_together_are_one_try() -> None:
         assert not found.gives_up
 
 
-def test_a_failed_lookup_of_a_new_host_costs_no_attempt_for_longer() -> None:
-    at, found = fail_for(outages(), A, 0.0, 100.0, contact="lookup", is_known=False)
-    assert found is not None
-    assert found.gives_up
-    assert NEW_UNPROVEN <= at <= 2 * NEW_UNPROVEN
-
-
 def test_without_a_route_the_network_is_down_before_anything_has_answered() -> None:
     made = outages()
     fail(made, A, 0.0, "local", is_known=False)
@@ -350,27 +400,25 @@ def test_without_a_route_the_network_is_down_before_anything_has_answered() -> N
     assert made.network.breaker is not None
     made = outages()
     answer(made, B)
-    at, found = fail_for(made, A, 0.0, 100.0, contact="local", is_known=False)
-    assert found is not None
-    assert found.gives_up, "others can be reached, so this host has no address that we can use"
-    assert at == NEW
+    fail_for(made, A, 0.0, 100.0, contact="local", is_known=False)
+    assert made.network.breaker is None, "others can be reached, so this host has no address that we can use"
 
 
-@pytest.mark.parametrize(("contact", "doubt"), [("sent", NEW), ("gateway", NEW_ANSWERING)])
-def test_requests_to_a_new_host_without_response_become_attempts(contact: Contact, doubt: float) -> None:
+def test_requests_to_a_new_host_whose_gateway_answers_become_attempts() -> None:
     made, now, found = outages(), 0.0, None
     for number in range(200):
-        known = contact == "gateway" and number > 0  # it has answered, but only with errors of its gateway
-        found = fail(made, A, now, contact, url=f"{A}/{number}", is_known=known)
+        # it has answered, but only with errors of its gateway
+        found = fail(made, A, now, "gateway", url=f"{A}/{number}", is_known=number > 0)
         if found is None and number > 3:
             break
         now += max(0.5, 0.0 if found is None else found.wait)
-    assert doubt <= now <= doubt + 60.0
+    assert ANSWERING <= now <= ANSWERING + 60.0
     assert not refused(made, A, now), "its pages may be to blame"
 
 
-@pytest.mark.parametrize(("known", "patience"), [(False, NEW_ANSWERING), (True, 600.0)])
-@pytest.mark.parametrize("contact", ["sent", "gateway"])
+@pytest.mark.parametrize(
+    ("contact", "known", "patience"), [("gateway", False, ANSWERING), ("gateway", True, 600.0), ("sent", True, 600.0)]
+)
 def test_a_request_for_which_all_others_wait_is_tried_for_long(known: bool, patience: float, contact: Contact) -> None:
     made, now = outages(), 0.0
     while True:

@@ -77,7 +77,8 @@ async def test_failed_requests_are_queued_again_and_no_longer_counted(job: Path)
     assert retry_failed(job) == 2
     state = inspect_job(job)
     assert (state.waiting, state.failed_by_reason, list(failed_requests(job))) == (5, {}, [])
-    assert state.stats == {"pages": 1, "failed": 0, "failures": {}, "kinds": {}, "samples": {"robots": ["y"]}}
+    counts = {"pages": 1, "failed": 0, "failures": {}, "kinds": {}, "unreachable": {}}
+    assert state.stats == counts | {"samples": {"robots": ["y"]}}
     assert retry_failed(job) == 0
     with SqliteStore(job) as store:
         rows = await claimed(store)
