@@ -223,7 +223,7 @@ class Stats(Struct):
 
 
 def without_failures(data: builtins.bytes, *, unreachable: bool) -> builtins.bytes:
-    """Return counts as JSON without what failed: all, or the requests whose host was given up. They are queued again."""
+    """Return counts as JSON without the failures that are queued again: all, or those whose host was given up."""
     counts, stats = msgspec.json.decode(data), Stats()
     stats.restore(data)
     gone = stats.unreachable if unreachable else stats.kinds

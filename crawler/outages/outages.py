@@ -115,7 +115,7 @@ class Outages:
         return breaker.probe_at if breaker is not None and breaker.new_for > 0 and breaker.is_open else -math.inf
 
     def see_work(self, now: float, *, waits: bool, is_open: bool) -> bool:
-        """Note what else is left, and return whether nothing is: then all such scopes are tried a last time, or given up.
+        """Note what else is left, and return whether nothing is: then all such scopes are tried again, or given up.
 
         Parameters:
             now: Seconds since the epoch.

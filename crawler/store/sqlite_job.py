@@ -20,8 +20,8 @@ from crawler.store.checkpoint import EXHAUSTED_NOTE, STATS_NOTE, Checkpoint
 from crawler.store.compact_keys import RecentKeys
 from crawler.store.handler_counts import HANDLERS_ROW, HandlerCounts
 from crawler.store.identity import Identity, accepted
-from crawler.store.item_log import ItemLog
 from crawler.store.inspect import queue_failed
+from crawler.store.item_log import ItemLog
 from crawler.store.job_folder import (
     DATABASE,
     SPOOL,
