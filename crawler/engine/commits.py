@@ -158,7 +158,8 @@ class Commits:
             stats.incomplete += 1
             stats.sample(INCOMPLETE, outcome.ticket.request.url)
         elif failure is not None:
-            url, is_unreachable = outcome.ticket.request.url, failure.message.endswith(GIVEN_UP_END)
+            url = outcome.ticket.request.url
+            is_unreachable = failure.message.endswith(GIVEN_UP_END) and not failure.traceback
             stats.fail(failure.reason, url, failure.full_reason, is_unreachable=is_unreachable)
 
     def _count_again(self, outcome: Outcome, result: CommitResult) -> None:

@@ -30,7 +30,7 @@ OPEN_AT_ONCE: Final = 10
 """Failures in a row, or pages, that open a breaker at once: more than are usually in flight together."""
 ABSENT: Final = 5.0
 """As `NEW`, for a name that does not exist, a proxy, and a port of this machine while nothing has answered: a mistyped
-one ends a crawl soon."""
+one ends a crawl soon. Also for a page that gets no response, before it counts as an attempt."""
 ANSWERING: Final = 90.0
 """As `NEW`, if it accepts connections and is probably starting: its gateway answers, or its robots.txt is an error."""
 NAME_REST: Final = 60.0
@@ -283,6 +283,9 @@ class Outages:
             breaker.new_for = min(self._seconds_for_new(attempt), self._patience)
             limit = breaker.new_for if is_over and breaker.probes + (not is_late) >= MIN_TRIES else math.inf
         if now < breaker.given_up_until or breaker.down_for >= limit:
+            if attempt.contact == "sent" and attempt.blocks_host:  # RFC 9309 says what follows for its pages
+                breaker.close()
+                return None
             breaker.give_up(max(breaker.given_up_until, now + GIVEN_UP))
             return Outage(0.0, gives_up=True, down_for=breaker.down_for)
         if is_known and not (breaker.is_open or _is_enough(breaker.failures, breaker, now)):
@@ -333,7 +336,7 @@ class Outages:
         elif breaker.is_known:
             seconds = math.inf
         else:
-            seconds = ANSWERING if attempt.blocks_host or attempt.contact == "gateway" else NEW
+            seconds = ANSWERING if attempt.blocks_host or attempt.contact == "gateway" else ABSENT
         return min(seconds, self._patience)
 
     def _open(self, breaker: Breaker, now: float, limit: float, *, is_late: bool, base: float = MIN_REST) -> None:

@@ -167,12 +167,12 @@ def retry_failed(folder: Path) -> int:
 
 def queue_failed(database: sqlite3.Connection, *, unreachable: bool = False) -> int:
     """Queue failed requests again: all, or those whose host was given up. Return their number."""
-    end = f"%{GIVEN_UP_END}" if unreachable else "%"
+    which = (f"%{GIVEN_UP_END}", "") if unreachable else ("%", "%")  # a traceback is that of a callback
     database.execute("BEGIN IMMEDIATE")
     rows = database.execute(
         "SELECT failed.lane, name, tier, request FROM failed JOIN lane ON lane.id = failed.lane "
-        "WHERE message LIKE ? ORDER BY tier, number",
-        (end,),
+        "WHERE message LIKE ? AND traceback LIKE ? ORDER BY tier, number",
+        which,
     ).fetchall()
     last = database.execute("SELECT value FROM meta WHERE name = 'number'").fetchone()
     # New numbers: the keys of items of an errback, which stay in the log, contain the old ones.
@@ -190,6 +190,6 @@ def queue_failed(database: sqlite3.Connection, *, unreachable: bool = False) -> 
     if rows:
         database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (HANDLERS_ROW, handlers.to_json()))
         database.execute("UPDATE meta SET value = value + ? WHERE name IN ('number', 'live')", (len(rows),))
-        database.execute("DELETE FROM failed WHERE message LIKE ?", (end,))
+        database.execute("DELETE FROM failed WHERE message LIKE ? AND traceback LIKE ?", which)
     database.execute("COMMIT")
     return len(rows)

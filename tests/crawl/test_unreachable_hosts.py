@@ -115,7 +115,7 @@ async def test_a_start_url_whose_name_does_not_exist_ends_a_crawl_after_five_sec
     found = await collect(Pages(1, 1), network)
     assert (found.report.failed, found.report.exit_code()) == (1, 4)
     assert found.report.seconds < 6
-    assert network.tries["h0.test"] <= 4
+    assert network.tries["h0.test"] <= 5
 
 
 @pytest.mark.parametrize(("since", "pages"), [(100, 3), (1e9, 0)])
@@ -163,6 +163,7 @@ async def test_a_handler_that_fetches_from_a_dead_host_in_place_gets_the_error(a
     network = Network(lambda host: 1e9 if host == "dead.test" else 0)
     found = await collect(Asks(1, hosts=2, pages=20), network, settings=FAST)
     assert (found.report.pages, found.report.failed) == (0, 41)
+    assert "unreachable" not in found.report.samples  # the hosts of these pages answer
     assert found.report.seconds < 120
 
 

@@ -311,7 +311,6 @@ def test_a_new_host_is_tried_with_growing_pauses_while_the_crawl_has_other_work(
     ("scope", "contact", "is_proxy", "seconds"),
     [
         (A, "none", False, NEW),
-        (A, "sent", False, ANSWERING),
         (A, "name", False, ABSENT),
         ("http://127.0.0.1:9", "none", False, ABSENT),
         (A, "none", True, ABSENT),
@@ -321,12 +320,19 @@ def test_a_new_host_is_given_up_when_nothing_else_is_left(
     scope: str, contact: Contact, seconds: float, *, is_proxy: bool
 ) -> None:
     made = outages()
-    more: dict[str, Any] = {"is_known": False, "is_proxy": is_proxy, "blocks_host": contact == "sent"}
-    at, found = fail_for(made, scope, 0.0, 200.0, contact=contact, **more)
+    at, found = fail_for(made, scope, 0.0, 200.0, contact=contact, is_known=False, is_proxy=is_proxy)
     assert found is not None
     assert found.gives_up
     assert seconds <= at <= seconds + 1.0
     assert refused(made, A, at + 1.0) == (scope == A)
+
+
+def test_a_robots_txt_that_gets_no_response_counts_as_an_attempt_when_nothing_else_is_left() -> None:
+    made = outages()
+    at, found = fail_for(made, A, 0.0, 200.0, contact="sent", is_known=False, blocks_host=True)
+    assert found is None
+    assert ANSWERING <= at <= ANSWERING + 1.0
+    assert not refused(made, A, at + 1.0)
 
 
 def test_when_nothing_else_is_left_each_new_host_is_tried_once_more_and_all_end_together() -> None:
