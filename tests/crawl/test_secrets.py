@@ -115,7 +115,7 @@ async def test_nothing_that_a_crawl_shows_contains_a_secret(
     carried = [dict(visit.headers) for visit in site.log if visit.url.startswith(f"{SITE}/?")]
     assert MARK in str(carried)  # the server gets them
     assert len(caplog.records) > 15
-    assert len(report.samples) == 7
+    assert len(report.samples) == 8
     assert len(spider.seen) > 20
     assert_hidden(*(logging.Formatter().format(record) for record in caplog.records))
     assert_hidden(report, report.to_json().decode(), summary(report), *map(repr, spider.seen))
