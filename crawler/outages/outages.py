@@ -117,11 +117,8 @@ class Outages:
     def see_work(self, now: float, *, waits: bool, is_open: bool) -> bool:
         """Note what else is left, and return whether nothing is: then all such scopes are tried again, or given up.
 
-        Parameters:
-            now: Seconds since the epoch.
-            waits: Whether a request waits for anything else.
-            is_open: Whether pages or `start()` may bring more. They may themselves wait for such a host, so that they
-                count for `MAX_OPEN` only.
+        Pages that are open, and `start()`, may bring more. They may themselves wait for such a host, so that they count
+        for `MAX_OPEN` only.
         """
         if waits or self.network.breaker is not None:
             self._worked_at = now
@@ -273,7 +270,9 @@ class Outages:
 
     # ---- the rules ---------------------------------------------------------------------------------------------------
 
-    def _judge_connection(self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool) -> Outage:
+    def _judge_connection(
+        self, breaker: Breaker, attempt: FailedAttempt, now: float, *, is_late: bool
+    ) -> Outage | None:
         """Return what it means that nothing was sent, or that a new host did not respond: it is down, or absent."""
         is_known = attempt.is_known or (attempt.is_proxy and self.network.has_answered)
         limit, base = self._patience, MIN_REST

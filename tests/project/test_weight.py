@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61377,
-    "lines of crawler/ without limits": 52926,
+    "lines of crawler/": 61555,
+    "lines of crawler/ without limits": 53104,
     "files of crawler/": 434,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23189,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 279,
+    "numeric constants elsewhere": 283,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 201,
-    "lines of the modules of a plain crawl": 29802,
+    "lines of the modules of a plain crawl": 29959,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -66,6 +66,7 @@ RISES: Final = (
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
     "Scrapy projects log retries and errors of errbacks as with Scrapy, and the causes of problems are logged once",
+    "hosts that have never answered are tried beside the crawl: their lanes rest, and one look tells when nothing is left",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 
