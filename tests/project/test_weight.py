@@ -66,7 +66,7 @@ RISES: Final = (
     "a job goes on by itself after a power failure, and writes outputs that were lost again",
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
     "Scrapy projects log retries and errors of errbacks as with Scrapy, and the causes of problems are logged once",
-    "hosts that have never answered are tried beside the crawl: their lanes rest, and one look tells when nothing is left",
+    "hosts that have never answered are tried beside the crawl; their lanes rest, a look tells when nothing is left",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 
