@@ -12,13 +12,13 @@ SCRIPT = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 def defined() -> set[str]:
     """Return the functions of the script that are steps."""
-    return set(re.findall(r"^(\w+)\(\) \{", SCRIPT, re.MULTILINE)) - {"readme_command"}
+    return set(re.findall(r"^(\w+)\(\) \{", SCRIPT, re.MULTILINE)) - {"readme_command", "run"}
 
 
 def by_default() -> list[str]:
     """Return the steps that run if none is named, in order."""
-    [steps] = re.findall(r"steps=\(((?:\w+ ?)+)\)", SCRIPT)
-    return steps.split()
+    [groups] = re.findall(r"groups=\(([\w \"]+)\)", SCRIPT)
+    return groups.replace('"', "").split()
 
 
 def constant(name: str) -> tuple[str, ...]:
