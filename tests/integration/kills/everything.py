@@ -138,21 +138,23 @@ class Dies(Plugin):
         owner, name, torn = STEPS[step]
         method = getattr(owner, name)
         calls = itertools.count(1)
+        signature = inspect.signature(method)
 
-        def die(this: Any) -> None:
+        def die(this: Any, at: int) -> None:
             if next(calls) < call:
                 return
-            if torn:
+            if torn:  # a write that is cut leaves what stood before it
                 path = this.path if isinstance(this, FileSink) else this._path
-                os.truncate(path, max(0, path.stat().st_size - torn))
+                os.truncate(path, max(at, path.stat().st_size - torn))
             os.kill(os.getpid(), signal.SIGKILL)
 
         @functools.wraps(method)
         def wrapper(this: Any, *args: Any, **kwargs: Any) -> Any:
             result = method(this, *args, **kwargs)
+            at = signature.bind(this, *args, **kwargs).arguments["at"] if torn else 0
             if inspect.isawaitable(result):
-                return _then(result, functools.partial(die, this))
-            die(this)
+                return _then(result, functools.partial(die, this, at))
+            die(this, at)
             return result
 
         setattr(owner, name, wrapper)
