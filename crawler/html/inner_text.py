@@ -10,7 +10,7 @@ from typing import Final
 
 from turbohtml import Element, Node, Text
 
-__all__ = ["inner_text"]
+__all__ = ["inner_text", "short_text"]
 
 BLOCKS: Final = frozenset(
     {
@@ -57,6 +57,11 @@ def inner_text(node: Node) -> str:
         elif current is node or not (current.tag in NOT_SHOWN or "hidden" in current.attrs):
             _open(current, keeps_space, writer, stack)
     return writer.text()
+
+
+def short_text(element: Element, most: int) -> str:
+    """Return all text of an element as a browser shows it; an empty text if it is longer than some characters."""
+    return inner_text(element)[:most] if len(element.text) <= 2 * most else ""  # with indentation
 
 
 def _open(element: Element, keeps_space: bool, writer: _Writer, stack: list[tuple[Node | int, bool]]) -> None:

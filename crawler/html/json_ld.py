@@ -16,29 +16,50 @@ from turbohtml import Document
 
 from crawler.content.encoding import replace_surrogates
 from crawler.html.live import select_live
+from crawler.lazy_pattern import lazy_pattern
 
 __all__ = ["json_ld", "json_ld_objects"]
 
-_WRAPPING: Final = re.compile(r"\s*+(?:<!--|(?:(?://|/\*)\s*+)?<!\[CDATA\[\s*+(?:\*/)?)")
-"""Start of a comment or CDATA section that hides a script from old browsers."""
+_STRING: Final = r"""("(?:[^"\\]++|\\.)*+"?)"""
+_SCRIPT: Final = rf"(?s){_STRING}|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|<!\[CDATA\[|\]\]>|"
+_MARKS: Final = lazy_pattern(rf"{_SCRIPT}<!--|-->")
+"""A string, or what is no JSON: comments of JavaScript, and the marks of comments and CDATA sections around JSON."""
+_COMMENTS: Final = lazy_pattern(rf"{_SCRIPT}<!--(?:[^-]++|-(?!->))*+(?:-->)?")
+"""The same with whole comments of HTML."""
+_COMMA: Final = lazy_pattern(rf"(?s){_STRING}|,(?=\s*+[}}\]])")
+"""A string, or a comma before the end of a list or an object."""
 _DECODER: Final = json.JSONDecoder(strict=False)  # control characters in strings are the most common mistake
 
 
 def json_ld(document: Document) -> list[Any]:
-    """Return the JSON-LD blocks of a page (JSON-LD 1.1 section 7), in document order. Broken blocks are left out."""
+    """Return the JSON-LD blocks of a page (JSON-LD 1.1 section 7), in document order.
+
+    Comments of JavaScript and HTML and trailing commas are left out, as search engines do; other broken blocks as well.
+    """
     found = []
     for script in select_live(document, 'script[type^="application/ld+json" i]'):
         text = replace_surrogates(script.text)
-        wrapping = _WRAPPING.match(text)
-        try:
-            value, _ = _DECODER.raw_decode(
-                text[wrapping.end() :].lstrip() if wrapping else text.lstrip("\ufeff \t\r\n")
-            )
-        except (ValueError, RecursionError):
+        value = _decoded(text)
+        for marks in (_MARKS, *([_COMMENTS] if "<!--" in text else ())) if value is None else ():
+            value = _decoded(_COMMA.sub(_string, marks.sub(_string, text)).strip(" \t\r\n;"))
+            if value is not None:
+                break
+        if value is None:
             continue
         # Levels of a value. Deeper ones become `None`, so that an item that holds the value can be encoded.
         found.append(_storable(value, 100))
     return found
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.raw_decode(text.lstrip("\ufeff \t\r\n"))[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _string(found: re.Match[str]) -> str:
+    return found[1] or ""
 
 
 def json_ld_objects(blocks: list[Any]) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,9 @@
-"""`PageData`: the data of a page for machines: JSON-LD, OpenGraph, microdata and RDFa."""
+"""`PageData`: the data of a page for machines: JSON-LD, OpenGraph, Dublin Core, microdata, RDFa and microformats."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 import attrs
@@ -13,6 +14,8 @@ from crawler.content.encoding import replace_surrogates
 from crawler.html.json_ld import json_ld
 from crawler.html.links import base_url
 from crawler.html.live import select_live
+from crawler.html.microformats import microformats
+from crawler.lazy_pattern import lazy_pattern
 from crawler.urls import join
 
 __all__ = ["PageData", "page_data"]
@@ -22,6 +25,15 @@ MAX_DEPTH: Final = 32
 URLS: Final = ("og:url", "og:image", "og:video", "og:audio", "og:see_also", "twitter:image", "twitter:player")
 """Properties that hold a URL, as do those whose name ends with ``:url`` or ``:secure_url``."""
 
+EXTENSIONS: Final = ("product:", "book:", "profile:", "video:", "music:", "place:", "business:", "fb:")
+"""Prefixes of the types and extensions of OpenGraph."""
+_LAST: Final = lazy_pattern("[/#:]")
+"""Signs before the last part of the name of a type."""
+CONTENT: Final = "[itemprop][content]:not(meta,[itemscope])"
+"""Elements of microdata with a value for machines beside that for readers."""
+SUBJECTS: Final = ":is([resource],[about]):not([typeof],[property],[rel],[rev])"
+"""Elements of RDFa that are about something whose type the page does not say."""
+
 
 @attrs.frozen(kw_only=True)
 class PageData:
@@ -30,15 +42,39 @@ class PageData:
     json_ld: list[Any]
     """The value of each JSON-LD block, in document order, without those that are not JSON."""
     opengraph: dict[str, list[str]]
-    """The values of each ``og:``, ``twitter:`` and ``article:`` property, with URLs made absolute."""
+    """The values of each property of OpenGraph and Twitter (``og:``, ``article:``, …), with absolute URLs."""
     microdata: list[dict[str, Any]]
     """Top-level items in the JSON form of the HTML Standard: ``type``, ``id`` and ``properties``, a list per name."""
     rdfa: list[dict[str, Any]]
     """Top-level resources of RDFa Lite: ``type``, ``resource`` and ``properties``, with names as full IRIs."""
 
+    dublin_core: dict[str, list[str]]
+    """The values of each ``dc.`` and ``dcterms.`` name of ``<meta>``."""
+    microformats: list[dict[str, Any]]
+    """Top-level items of microformats2: ``type``, ``properties`` and ``children``."""
+
     def __bool__(self) -> bool:
         """Whether there is any data."""
-        return bool(self.json_ld or self.opengraph or self.microdata or self.rdfa)
+        return any(attrs.astuple(self, recurse=False))
+
+    def of_type(self, *names: str) -> list[dict[str, Any]]:
+        """Return the objects of some types in every syntax but OpenGraph: ``of_type("Product", "h-product")``.
+
+        A type is the last part of its name: ``Product`` for ``https://schema.org/Product``.
+        """
+        found: list[dict[str, Any]] = []
+        stack: list[Any] = [self.microformats, self.rdfa, self.microdata, self.json_ld]
+        while stack:
+            one = stack.pop()
+            if isinstance(one, dict):
+                types = one.get("@type", one.get("type"))
+                types = types if isinstance(types, list) else [types]
+                if any(isinstance(name, str) and _LAST.split(name)[-1] in names for name in types):
+                    found.append(one)
+                stack += reversed(one.values())
+            elif isinstance(one, list):
+                stack += reversed(one)
+        return found
 
 
 def page_data(document: Document, url: str) -> PageData:
@@ -46,17 +82,20 @@ def page_data(document: Document, url: str) -> PageData:
     base = base_url(document, url)
     return PageData(
         json_ld=json_ld(document),
-        opengraph=_opengraph(document, base),
-        microdata=[_microdata(item, MAX_DEPTH) for item in document.microdata(base)],
+        opengraph=_metas(document, base, ("og:", "twitter:", "article:", *EXTENSIONS)),
+        microdata=[_microdata(item, MAX_DEPTH) for item in _with_content(document).microdata(base)],
         rdfa=[_rdfa(item, MAX_DEPTH) for item in _rdfa_items(document, base)],
+        dublin_core=_metas(document, base, ("dc.", "dcterms.", "dc:", "dcterms:")),
+        microformats=microformats(document, base),
     )
 
 
-def _opengraph(document: Document, base: str) -> dict[str, list[str]]:
+def _metas(document: Document, base: str, prefixes: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the values of ``<meta>`` elements whose names have one of some prefixes."""
     found: dict[str, list[str]] = {}
     for meta in select_live(document, "meta[property],meta[name]"):
         name = (meta.attr("property") or meta.attr("name") or "").strip().lower()
-        if name.startswith(("og:", "twitter:", "article:")):
+        if name.startswith(prefixes):
             value = replace_surrogates(meta.attr("content") or "").strip()
             if name in URLS or name.endswith((":url", ":secure_url")):
                 value = join(base, value) or value
@@ -96,9 +135,27 @@ def _properties(properties: Mapping[str, list[Any]], depth: int) -> dict[str, li
     return found
 
 
+def _with_content(document: Document) -> Document:
+    """Return a page in which a ``content`` is the value of any property, as schema.org has it, and scripts are not."""
+    if document.select_one(f"{CONTENT},[itemprop] script,[itemprop] style") is None:
+        return document
+    copy = deepcopy(document)
+    copy.remove("script,style")
+    for element in copy.select(CONTENT):
+        element.tag = "meta"
+    return copy
+
+
 def _rdfa_items(document: Document, base: str) -> list[RdfaItem]:
-    if document.select_one("[typeof],[property][vocab]") is None:
+    subjects = SUBJECTS if document.select_one(f"[typeof],{SUBJECTS}") is not None else "body"
+    if document.select_one("[typeof],body [property]") is None:
         return []
+    if document.select_one(subjects) is not None:
+        document = deepcopy(document)
+        for element in document.select(subjects):
+            element.attrs["typeof"] = ""  # the parser finds subjects by their types
+            if subjects == "body":
+                element.attrs["about"] = ""
     try:
         return document.rdfa(base)
     except RecursionError:  # more than 400 nested items

@@ -95,7 +95,7 @@ class PageContent(PageLinks):
         return "" if part is None else rendering.markdown(part)
 
     def article(self) -> Article:
-        """Return the main content of the page and its metadata: title, byline, date, language.
+        """Return the main content of the page and its facts: title, authors, dates, language, site, image, tags.
 
         The content is that of ``<main>``, a single ``<article>`` or, without them, the smallest element with nearly all
         of the text. All fields of a body that is not HTML are empty.
@@ -105,9 +105,10 @@ class PageContent(PageLinks):
         return article(self._beginning(), self.url, self.encoding, self.headers.get("content-language"))
 
     def data(self) -> PageData:
-        """Return the structured data of the page: JSON-LD, OpenGraph, microdata and RDFa.
+        """Return the structured data of the page: JSON-LD, OpenGraph, Dublin Core, microdata, RDFa and microformats.
 
-        Broken JSON-LD blocks are left out. All values survive JSON, so the result can be yielded as an item.
+        JSON-LD with comments or trailing commas is repaired; blocks that stay broken are left out. All values
+        survive JSON, so the result can be yielded as an item.
         """
         from crawler.html.page_data import page_data  # noqa: PLC0415 - few crawls need it
 

@@ -28,8 +28,13 @@ def page_content(response: Response, form: ContentForm) -> Any:
     return {
         "title": article.title,
         "byline": article.byline,
+        "authors": article.authors,
         "date": article.date,
+        "modified": article.modified,
         "language": article.language,
         "description": article.description,
+        "site_name": article.site_name,
+        "image": article.image,
+        "tags": article.tags,
         "markdown": article.markdown if response.is_html else response.markdown(),
     }

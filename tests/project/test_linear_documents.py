@@ -55,6 +55,8 @@ ARTICLE_PARTS: Final[tuple[Unit, ...]] = (
     "<caption>", "<a href=javascript:x>y</a>",
     "<img alt=a src=b>", "<img alt=a src=data:b>", "<div itemscope itemprop=a>", "<div itemscope itemref='a b' id=a>",
     "<div typeof=a property=b>", "<div vocab=a{n} typeof=b>", "<meta property=og:image content={n}>", "<time>x</time>",
+    "<div class=h-entry>", "<div class=p-name>x", "<p class=author>By Ann Bo", "<div class=date>May 9, 2024",
+    "<time datetime=2024-05-09>", "<b itemprop=a content=b>x", "<div resource=a><b property=b>", "May 9, 2024 ",
     "text. ", "<div>text ", ("<div>", "text</div>"), "<del>", "<noscript>x", "<noscript><a href=x>y</a></noscript>",
     "<!--$?--><template id=B:{n}></template>", "<!--/$-->", "<template id=P:{n}></template><div hidden id=S:{n}>",
     '<script>$RC("B:{n}","S:{n}")</script>',

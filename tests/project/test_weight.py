@@ -25,18 +25,18 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 61555,
-    "lines of crawler/ without limits": 53104,
-    "files of crawler/": 434,
+    "lines of crawler/": 62382,
+    "lines of crawler/ without limits": 53931,
+    "files of crawler/": 440,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23189,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 283,
+    "numeric constants elsewhere": 297,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
     "modules of a plain crawl": 201,
-    "lines of the modules of a plain crawl": 29959,
+    "lines of the modules of a plain crawl": 29960,
     "files that run for a plain page": 79,
     "files with the request of a plain page in hand": 24,
     "files that run for a page that is refused once": 109,
@@ -67,6 +67,7 @@ RISES: Final = (
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
     "Scrapy projects log retries and errors of errbacks as with Scrapy, and the causes of problems are logged once",
     "hosts that have never answered are tried beside the crawl; their lanes rest, a look tells when nothing is left",
+    "facts: authors and dates in sixty languages, right on 81 % and 87 % of pages instead of 50 % and 61 %; microformats",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

@@ -55,5 +55,6 @@ def test_the_content_comes_in_three_forms():
 @pytest.mark.parametrize("page", ["", "<p>", "\x00\x01", "<html lang=''><title></title><h1> </h1>"])
 def test_an_empty_page_has_empty_fields(page):
     found = article(page)
-    assert (found.title, found.byline, found.date, found.language, found.description) == (None,) * 5
+    assert (found.title, found.byline, found.date, found.language, found.description, found.image) == (None,) * 6
+    assert found.authors == found.tags == []
     assert found.text.strip("\x01\ufffd") == ""

@@ -66,3 +66,35 @@ def test_a_page_without_data_is_false_and_so_is_anything_that_is_not_html():
     assert not data("<p>x")
     assert data("<meta property=og:title content=x>")
     assert not Response("https://site.example/", 200, {"content-type": "image/png"}, b"\x89PNG\r\n\x1a\n\x00").data()
+
+
+def test_a_content_is_the_value_of_any_property_and_scripts_are_none():
+    found = data(
+        """<div itemscope><b itemprop=price content=13.00>$13</b><p itemprop=name>Ann<script>x</script></p>
+        <div itemprop=offer itemscope content=x><i itemprop=a>b</i></div></div>"""
+    ).microdata
+    assert found[0]["properties"] == {"price": ["13.00"], "name": ["Ann"], "offer": [{"properties": {"a": ["b"]}}]}
+
+
+def test_rdfa_is_about_resources_without_a_type_and_about_the_page():
+    name, page = "http://purl.org/dc/terms/title", "https://site.example/d/p"
+    found = data("<div vocab='http://purl.org/dc/terms/'><div resource=/a><b property=title>A</b></div>").rdfa
+    assert found == [{"resource": "https://site.example/a", "properties": {name: ["A"]}}]
+    found = data("<p><b property='http://purl.org/dc/terms/title'>A</b>").rdfa
+    assert found == [{"resource": page, "properties": {name: ["A"]}}]
+
+
+def test_dublin_core():
+    found = data("<meta name=DC.Creator content=Ann><meta name=dcterms.issued content=2024>").dublin_core
+    assert found == {"dc.creator": ["Ann"], "dcterms.issued": ["2024"]}
+
+
+def test_objects_of_a_type_in_any_syntax():
+    found = data(
+        """<script type="application/ld+json">{"@graph": [{"@type": ["Product"], "name": "1"}]}</script>
+        <div itemscope itemtype=https://schema.org/Offer><div itemprop=x itemscope itemtype=https://schema.org/Product>
+        </div></div><div vocab=https://schema.org/ typeof=Product></div><p class=h-product>4"""
+    )
+    assert len(found.of_type("Product", "h-product")) == 4
+    assert [one["name"] for one in found.of_type("Product") if "name" in one] == ["1"]
+    assert found.of_type("Person") == []

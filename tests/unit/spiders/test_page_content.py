@@ -25,9 +25,14 @@ def test_each_form_of_a_page():
     assert page_content(page, "article") == {
         "title": "T",
         "byline": "Ann",
+        "authors": ["Ann"],
         "date": None,
+        "modified": None,
         "language": "en",
         "description": None,
+        "site_name": None,
+        "image": None,
+        "tags": [],
         "markdown": "a **b**",
     }
 
