@@ -1,7 +1,8 @@
 """`main_content`: the part of a page that its author wrote, without navigation, in linear time.
 
-A ``<main>`` or a single ``<article>`` decides. Without one it is the smallest element that holds nearly all of the
-page's text outside of links. Navigation inside of it, recognized by element, role or class, is removed.
+Blocks of text that are likely to be content stay (`content_model`). A page of a few sentences says too little for
+that: a ``<main>`` or a single ``<article>`` decides, or else the smallest element that holds nearly all of the page's
+text outside of links. Navigation inside of it, recognized by element, role or class, is removed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Final
 
 from turbohtml import Document, Element
 
+from crawler.html.blocks import Block, Part, read_blocks
+from crawler.html.content_model import content_scores, threshold
 from crawler.html.reader_view import reader_view, with_safe_links
 
 __all__ = ["main_content", "whole_content"]
@@ -34,6 +37,10 @@ AROUND: Final = frozenset({
     "share", "sharing", "advertisement", "ads", "promo", "searchbox", "comments", "disqus", "noprint",
 })  # fmt: skip
 """Classes and ids of navigation and notices, whatever they hold."""
+CELLS: Final = frozenset({"td", "th"})
+"""Elements that stay without text: a table is rectangular."""
+MIN_WORDS: Final = 300
+"""Words of a page that is read block by block: pages of the training set have more."""
 MIN_SHARE: Final = 0.2
 """Share of the text that a landmark must have, and that must be outside of links for links not to count."""
 PARTS: Final = frozenset({"p", "pre", "table", "ul", "ol", "dl", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"})
@@ -45,6 +52,14 @@ def main_content(document: Document, url: str, encoding: str = "utf-8") -> Eleme
     body = reader_view(document).select_one("body")
     if body is None or not body.text.strip():
         return None
+    blocks, parts = read_blocks(body)
+    if parts[0].words >= MIN_WORDS:
+        scores = content_scores(blocks, parts, url)
+        least = threshold([block.words for block in blocks], scores)
+        titles = {block.part for block in blocks if block.part.tag == "h1"}
+        title = titles.pop() if len(titles) == 1 else None  # the heading of the page, also in its header
+        _keep([s >= least or b.part is title for s, b in zip(scores, blocks, strict=True)], blocks, parts)
+        return with_safe_links(body, document, url, encoding)
     content = _landmark(body)
     _remove_navigation(content or body)
     if not (content or body).text.strip():
@@ -59,6 +74,27 @@ def whole_content(document: Document, url: str, encoding: str = "utf-8") -> Elem
     """
     body = reader_view(document).select_one("body")
     return None if body is None else with_safe_links(body, document, url, encoding)
+
+
+def _keep(chosen: list[bool], blocks: list[Block], parts: list[Part]) -> None:
+    """Remove the blocks that are not chosen, and the elements that have no other text."""
+    alive: set[Part] = {parts[0]}
+    for block, stays in zip(blocks, chosen, strict=True):
+        part: Part | None = block.part if stays else None
+        while part is not None and part not in alive:
+            alive.add(part)
+            part = part.parent
+    gone: set[Part] = set()
+    for part in parts:
+        if part.parent in gone:
+            gone.add(part)
+        elif part.blocks and part not in alive and part.tag not in CELLS:
+            gone.add(part)
+            part.element.decompose()
+    for block, stays in zip(blocks, chosen, strict=True):
+        if not stays and block.part not in gone:
+            for node in block.nodes:
+                node.extract()
 
 
 def _landmark(body: Element) -> Element | None:

@@ -117,9 +117,10 @@ def test_the_figures_of_the_promises_are_those_of_their_tables():
         1:
     ]
     assert promise("small") == f"{largest[1]} known URLs in a job: {largest[4]} of memory at peak"
-    [ours] = [row for row in table(page("howto/pages-for-language-models.md"), "| tool |") if row[0] == "trio-crawler"]
-    assert f"keeps {ours[1]} of" in promise("clean text")
-    assert f"and {ours[2]} of" in promise("clean text")
+    types = table(page("howto/pages-for-language-models.md"), "| type | pages |")
+    assert f"of {sum(int(row[1]) for row in types):,} pages of seven types" in promise("clean text")
+    [mean] = re.findall(r"other sites, (0\.\d{3}) is right", page("howto/pages-for-language-models.md"))
+    assert f"word F1 of {mean}," in promise("clean text")
 
 
 def test_the_losses_of_scrapy_and_crawlee_are_those_of_the_table():

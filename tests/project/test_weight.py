@@ -25,13 +25,13 @@ CRAWLER = ROOT / "crawler"
 TRACER = ROOT / "tests" / "support" / "one_page.py"
 
 MOST: Final = {
-    "lines of crawler/": 62382,
-    "lines of crawler/ without limits": 53931,
-    "files of crawler/": 440,
+    "lines of crawler/": 62773,
+    "lines of crawler/ without limits": 54322,
+    "files of crawler/": 442,
     "files with fewer than 25 lines of code": 45,
     "lines of plugins/": 23189,
     "numeric constants of limits": 230,
-    "numeric constants elsewhere": 297,
+    "numeric constants elsewhere": 301,
     "arguments of a constructor of the engine": 8,
     "members of Crawl": 15,
     "blocks of parameters at internal names": 13,
@@ -67,7 +67,8 @@ RISES: Final = (
     "the watchdog is a room of its own, out of the engine, in three files instead of one",
     "Scrapy projects log retries and errors of errbacks as with Scrapy, and the causes of problems are logged once",
     "hosts that have never answered are tried beside the crawl; their lanes rest, a look tells when nothing is left",
-    "facts: authors and dates in sixty languages, right on 81 % and 87 % of pages instead of 50 % and 61 %; microformats",
+    "facts: authors and dates in sixty languages, right on 81 % and 87 % of pages not 50 % and 61 %; microformats",
+    "main content: a trained classifier of blocks for every type of page",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

@@ -56,9 +56,9 @@ def test_a_list_of_links_next_to_the_text_is_left_out_whatever_its_name():
     assert "menu" not in text(f"<div class=q>{links}</div><div>{PROSE}</div>")
 
 
-def test_a_sidebar_of_prose_and_a_header_with_the_title_stay():
+def test_a_sidebar_of_prose_and_a_header_with_the_title_stay_on_a_small_page():
     header, sidebar = "<div class=header><h1>Title</h1><a href=x>x</a></div>", "<div class=sidebar>aside text</div>"
-    page = f"<main>{header}{PROSE * 3}{sidebar}</main>"
+    page = f"<main>{header}{PROSE * 2}{sidebar}</main>"
     assert text(page).startswith("Title")
     assert text(page).endswith("aside text")
 
@@ -81,3 +81,26 @@ def test_a_large_section_does_not_hide_its_small_neighbours():
 
 def test_a_page_without_text_has_no_content():
     assert main_content(parse(b"<img src=x>", "utf-8"), "https://site.example/") is None
+
+
+def test_share_bars_and_lists_of_related_pages_go_from_a_page_of_prose():
+    story = "".join(
+        f"<p>In the year {year} the river rose again, and the town was flooded for {year % 9} days. "
+        "People went by boat, shops stayed closed, and the school taught in the church.</p>"
+        for year in range(1900, 1930)
+    )
+    related = "<div class=related-posts>" + "<div class=card><a href=x>Another page</a></div>" * 9 + "</div>"
+    page = f"<div><h1>Floods</h1><div class=share-buttons><a href=x>Tweet</a></div>{story}{related}</div>"
+    found = text(f"<div class=site-header><a href=/>Home</a></div>{page}<div class=site-footer>Terms</div>")
+    assert found.startswith("Floods")
+    assert found.count("the river rose") == 30
+    assert not {"Tweet", "Another", "Home", "Terms"} & set(found.split())
+
+
+def test_a_table_stays_rectangular_when_text_of_a_cell_goes():
+    rows = "".join(
+        f"<tr><td>{n}<td><div class='share-buttons social'><a href=x>Tweet</a></div><td>{PROSE}" for n in range(9)
+    )
+    found = main_content(parse(f"<h1>Floods</h1><table>{rows}</table>".encode(), "utf-8"), "https://site.example/")
+    assert found is not None
+    assert {len(row.select("td")) for row in found.select("tr")} <= {3}
