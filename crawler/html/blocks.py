@@ -98,7 +98,7 @@ def read_blocks(body: Element) -> tuple[list[Block], list[Part]]:
                 parts.append(inner)
                 stack.append((inner, iter(child.children)))
                 break
-            if isinstance(child, Text):
+            if isinstance(child, Text) and (nodes or not child.data.isspace()):
                 nodes.append(child)
         else:
             stack.pop()
