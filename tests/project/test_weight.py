@@ -28,7 +28,7 @@ MOST: Final = {
     "lines of crawler/": 62773,
     "lines of crawler/ without limits": 54322,
     "files of crawler/": 442,
-    "files with fewer than 25 lines of code": 45,
+    "files with fewer than 25 lines of code": 44,
     "lines of plugins/": 23189,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 301,
