@@ -49,7 +49,7 @@ async def outcome_of(name: str, folder: Path, arguments: dict[str, str], setting
     """Return what a spider does here."""
     site = Site()
     with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
-        environment.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
+        environment.setenv("SCRAPY_SETTINGS_MODULE", "")  # restored, also if it was not set
         warnings.simplefilter("ignore")
         spider = ScrapySpider(PROJECT, name, arguments, settings)
         await crawl(spider, plugins=spider.feeds("error", None), transport=transport(site))

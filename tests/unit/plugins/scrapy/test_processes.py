@@ -70,7 +70,7 @@ def test_scrapy_starts_as_before_without_that_reactor(monkeypatch):
 
 
 def test_such_a_module_of_a_project_keeps_the_others_in(tmp_path, monkeypatch):
-    monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = starting.settings\n")
     spiders = tmp_path / "starting" / "spiders"

@@ -21,7 +21,6 @@ class Books(scrapy.Spider):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
     (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = shop.settings\n")
     spiders = tmp_path / "shop" / "spiders"
     spiders.mkdir(parents=True)
