@@ -29,7 +29,7 @@ MOST: Final = {
     "lines of crawler/ without limits": 54322,
     "files of crawler/": 442,
     "files with fewer than 25 lines of code": 44,
-    "lines of plugins/": 23189,
+    "lines of plugins/": 23255,
     "numeric constants of limits": 230,
     "numeric constants elsewhere": 301,
     "arguments of a constructor of the engine": 8,
@@ -69,6 +69,7 @@ RISES: Final = (
     "hosts that have never answered are tried beside the crawl; their lanes rest, a look tells when nothing is left",
     "facts: authors and dates in sixty languages, right on 81 % and 87 % of pages not 50 % and 61 %; microformats",
     "main content: a trained classifier of blocks for every type of page",
+    "LOG_FILE of a Scrapy project is written as Scrapy writes it, by a handler of its own",
 )
 """Additions that are worth their weight: a line for each figure that was raised since the package is weighed."""
 

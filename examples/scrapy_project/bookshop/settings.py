@@ -4,4 +4,4 @@ BOT_NAME = "bookshop"
 SPIDER_MODULES = ["bookshop.spiders"]
 ROBOTSTXT_OBEY = True
 ITEM_PIPELINES = {"bookshop.pipelines.NoDuplicates": 300}
-LOG_FILE = "bookshop.log"
+CONCURRENT_ITEMS = 50

@@ -177,7 +177,12 @@ def _default_headers(settings: Any) -> dict[str, str]:
         for name, value in fields.items()
         if name.lower() not in NOT_DEFAULTS | {"user-agent"} and value.isascii()
     }
-    return kept if has_accept else kept | {"Accept": ""}
+    kept = kept if has_accept else kept | {"Accept": ""}
+    decodes = settings.getbool("COMPRESSION_ENABLED", True)
+    decodes = decodes and _is_active(settings, "httpcompression.HttpCompressionMiddleware")
+    return (
+        kept if decodes or any(name.lower() == "accept-encoding" for name in kept) else kept | {"Accept-Encoding": ""}
+    )
 
 
 def _user_agent(settings: Any) -> str:

@@ -27,6 +27,7 @@ from crawler_plugins.scrapy.failures import exception_of
 from crawler_plugins.scrapy.feeds import feeds, given_feeds
 from crawler_plugins.scrapy.handlers import Handlers
 from crawler_plugins.scrapy.lifecycle import Lifecycle
+from crawler_plugins.scrapy.log_file import log_to_file
 from crawler_plugins.scrapy.pipelines import Pipelines
 from crawler_plugins.scrapy.private import note_version
 from crawler_plugins.scrapy.project import Project, root_near, settings_near
@@ -302,6 +303,12 @@ class ScrapySpider(crawler.Spider):
     @asynccontextmanager
     async def lifespan(self, crawl: crawler.Crawl) -> AsyncIterator[None]:
         """Open the components of the project, and close them at the end."""
+        with log_to_file(self.scrapy.settings):
+            async with self._opened(crawl):
+                yield
+
+    @asynccontextmanager
+    async def _opened(self, crawl: crawler.Crawl) -> AsyncIterator[None]:
         self._requests.durable = self._items.durable = crawl.job.durable
         self._scraper.crawl = self._start.crawl = crawl
         crawl.control.retries = StatusRetryPolicy(crawl.settings, are_on=self._retries.are_on)

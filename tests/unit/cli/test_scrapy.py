@@ -28,13 +28,13 @@ def test_each_spider_has_a_line_and_one_that_cannot_run_is_a_failure(project, ca
     assert main(["scrapy", "check", "project"]) == 1
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert lines[0] == "books     runs, but not with --job: callback is a lambda (books.py:14)"
+    assert lines[0] == "books             runs, but not with --job: callback is a lambda (books.py:14)"
     assert lines[1].startswith(
-        "maps      cannot run: DOWNLOADER_MIDDLEWARES: scrapy_splash.SplashMiddleware: Splash is"
+        "maps              cannot run: DOWNLOADER_MIDDLEWARES: scrapy_splash.SplashMiddleware: Splash is"
     )
     assert lines[2:] == [
-        "quotes    runs",
-        "LOG_FILE  setting without effect: logs go to standard error: --log-level, --log-json",
+        "quotes            runs",
+        "CONCURRENT_ITEMS  setting without effect: the items of a page pass the pipelines in their order",
     ]
     assert printed.err == "3 spiders: 1 run, 1 run without --job only, 1 cannot run\n"
 

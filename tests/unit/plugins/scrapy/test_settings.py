@@ -65,8 +65,22 @@ def test_default_headers_that_a_crawl_cannot_have_are_left_out():
 
 
 def test_settings_without_effect_are_listed_with_the_reason():
-    [(name, reason)] = ignored_settings(Settings({"LOG_FILE": "a.log", "CONCURRENT_REQUESTS": 1}))
-    assert (name, "standard error" in reason) == ("LOG_FILE", True)
+    [(name, reason)] = ignored_settings(Settings({"COOKIES_DEBUG": True, "CONCURRENT_REQUESTS": 1}))
+    assert (name, "standard error" in reason) == ("COOKIES_DEBUG", True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"COMPRESSION_ENABLED": False},
+        {"DOWNLOADER_MIDDLEWARES": {"scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None}},
+    ],
+)
+def test_without_compression_no_coding_is_asked_for(given):
+    own = {"DEFAULT_REQUEST_HEADERS": {"Accept-Encoding": "br"}}
+    assert crawl_settings(Settings(given)).headers["Accept-Encoding"] == ""
+    assert crawl_settings(Settings(given | own)).headers["Accept-Encoding"] == "br"
+    assert "Accept-Encoding" not in crawl_settings(Settings()).headers
 
 
 def test_a_setting_is_given_or_a_default():
